@@ -1,0 +1,45 @@
+# make demo and make test do all the set-up on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint smoke bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python %d.%d found, 3.11 or later needed; hint: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+setup: $(VENV)/.dev ## create .venv and install everything, the developers' tools too
+
+demo: $(VENV)/.runtime ## set up, mine bitext on the sample set with the embedded encoder, print the table
+	$(BIN)/python bitext.py $(DEMO_FLAGS)
+	$(BIN)/python script/aggregate/aggregate_bitext_mining.py --k 1
+
+test: lint ## set up and run all checks
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev ## ruff (style, format) and mypy (types)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+smoke: $(VENV)/.runtime ## half a minute: five sources a pair with the lexical baseline
+	$(BIN)/python bitext.py --model_checkpoint baseline/char_ngram --limit 5
+
+bench: $(VENV)/.dev ## measure against peers; figures go to bench/results/
+	$(BIN)/python bench/end_to_end.py
+
+clean: ## remove .venv and the tools' caches; logs and the embedding cache stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache bench/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Bitext retrieval: for each source sentence, rank the target sentences of its language pair.
+
+python bitext.py                                   the sample set with the embedded encoder
+python bitext.py --dataset nusax --src_lang eng    a data set of MINERS
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils import cli
+from utils.schema import DIRECTIONS, MARGINS, SIMILARITIES, BitextSubset, RunRecord, TopK, UserError
+
+if TYPE_CHECKING:
+    from utils.schema import Rows
+    from utils.session import Session
+
+SETTINGS = ("similarity", "margin", "margin_k", "direction")  # arguments that decide a figure
+DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
+EXAMPLES = """
+python bitext.py
+python bitext.py --dataset nusax --src_lang eng --langs ind jav
+python bitext.py --src_lang de --dataset bucc --seed 42 --cuda --model_checkpoint sentence-transformers/LaBSE
+python bitext.py --dataset my_pairs.tsv --columns german english --margin ratio
+python bitext.py --model_checkpoints bundled/multilingual-e5-small baseline/char_ngram --weights 3 1
+python bitext.py --dataset tatoeba --data_dir ~/mirror --dry_run
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse and check the command line."""
+    parser = cli.Parser("Bitext retrieval: rank the target sentences of each pair for every source sentence.", EXAMPLES)
+    cli.add_data_args(parser, default="sample")
+    cli.add_encoder_args(parser)
+    group = parser.add_argument_group("retrieval")
+    group.add_argument(
+        "--k", nargs="+", type=cli.positive, metavar="K", help="neighbours counted as a hit (default: 1 5 10)"
+    )
+    group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
+    group.add_argument(
+        "--margin", choices=MARGINS, default="none", help="margin over the cosine (default: %(default)s)"
+    )
+    group.add_argument(
+        "--margin_k", type=cli.positive, metavar="K", help="neighbourhood of the margin (default: 4; csls 10)"
+    )
+    group.add_argument(
+        "--direction", choices=DIRECTIONS, default="forward", help="which side queries (default: %(default)s)"
+    )
+    cli.add_run_args(parser)
+    args = parser.parse_args(argv)
+    if args.margin != "none" and args.similarity != "cosine":
+        raise UserError(
+            f"--margin {args.margin} with --similarity {args.similarity}", "margins are defined over cosines"
+        )
+    if args.margin_k and args.margin not in DEFAULT_MARGIN_K:
+        raise UserError(
+            f"--margin_k with --margin {args.margin}", f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}"
+        )
+    if args.margin in DEFAULT_MARGIN_K:
+        args.margin_k = args.margin_k or DEFAULT_MARGIN_K[args.margin]
+    if args.model_checkpoints and len(args.model_checkpoints) > 1 and args.similarity != "cosine":
+        raise UserError(
+            f"an ensemble with --similarity {args.similarity}",
+            "several encoders are joined by the weighted mean of their cosines",
+        )
+    return args
+
+
+def run_name(args: argparse.Namespace) -> str:
+    """Return the run's folder: the plain setting is save_bitext, each departure from it adds its name."""
+    departures = [args.similarity, args.margin, args.direction]
+    plain = ("cosine", "none", "forward")
+    return "_".join(["save_bitext", *(value for value, usual in zip(departures, plain, strict=True) if value != usual)])
+
+
+def search(args: argparse.Namespace, sources: Rows, targets: Rows, k: int, device: str) -> dict[str, TopK]:
+    """Return the neighbours in the directions asked for: the sources query forward, the targets backward.
+
+    sources (n, d), targets (m, d); --limit keeps the first N queries.
+    """
+    from utils.retrieval import margin_topk, topk
+
+    sides = {"forward": (sources, targets), "backward": (targets, sources)}
+    results = {}
+    for direction in sides if args.direction == "both" else (args.direction,):
+        queries, candidates = sides[direction]
+        if args.margin == "none":
+            results[direction] = topk(queries[: args.limit], candidates, k, similarity=args.similarity, device=device)
+        else:
+            results[direction] = margin_topk(
+                queries[: args.limit], candidates, k, margin=args.margin, margin_k=args.margin_k or 1, device=device
+            )
+    return results
+
+
+def texts_to_encode(args: argparse.Namespace, subset: BitextSubset) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the texts of both sides; --limit cuts a side that only queries."""
+    sources = subset.sources[: args.limit] if args.direction == "forward" else subset.sources
+    targets = subset.targets[: args.limit] if args.direction == "backward" else subset.targets
+    return sources, targets
+
+
+def score(subset: BitextSubset, results: Mapping[str, TopK], k: int, seed: int) -> tuple[RunRecord, dict[str, Any]]:
+    """Return the record at k, its `run` still empty, and the predictions by direction, the first one's on top."""
+    import numpy as np
+
+    from utils.metrics import text_ids
+    from utils.scoring import bitext_figures, join_directions
+
+    gold = np.asarray(subset.gold, dtype=np.int64)
+    sides = {"forward": (gold, subset.targets), "backward": (np.argsort(gold), subset.sources)}
+    figures, predictions = {}, {}
+    for direction, found in results.items():
+        n = len(found.indices)
+        answers, candidates = sides[direction]
+        figures[direction] = bitext_figures(answers[:n], found.indices, text_ids(candidates), k, seed)
+        predictions[direction] = {"gold": answers[:n].tolist(), "hyp": figures[direction].hyp.tolist()}
+    first, *rest = predictions
+    values, ci95 = join_directions(figures, seed)
+    return RunRecord(values, ci95, n, k, {}), {**predictions[first], **{name: predictions[name] for name in rest}}
+
+
+def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
+    """Load, encode, retrieve, score and log one pair."""
+    from utils import runlog
+    from utils.readers import load_bitext
+    from utils.session import Clock
+
+    clock, args = Clock(), session.args
+    subset = load_bitext(session.dataset, src_lang, tgt_lang, session.where)
+    name = subset.name
+    n_candidates = len(subset.sources) if args.direction == "backward" else len(subset.targets)
+    ks = [k for k in session.allowed_ks(name, n_candidates) if not session.is_done(name, k)]
+    if not ks:
+        return
+    clock.lap("load")
+    sources, targets = session.embed(*texts_to_encode(args, subset))
+    clock.lap("encode")
+    results = search(args, sources, targets, max(ks), session.device)
+    clock.lap("retrieve")
+    scored = [score(subset, results, k, args.seed) for k in ks]
+    clock.lap("score")
+    runlog.write_neighbors(session.folder, name, results, session.identity(name))
+    about = {
+        "origin": vars(subset.origin),
+        "src_lang": subset.src_lang,
+        "tgt_lang": subset.tgt_lang,
+        "setting": subset.setting,
+        "dimensions": sources.shape[1],
+    }
+    for record, predictions in scored:
+        run = {**session.provenance(name, clock.laps), **about}
+        runlog.write_record(session.folder, name, dataclasses.replace(record, run=run), predictions)
+
+
+def show_plan(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
+    """Print each pair's size, the texts to encode and the state of its records; no model is loaded."""
+    from utils.readers import load_bitext
+
+    rows = []
+    for name, pair in pairs.items():
+        subset = load_bitext(session.dataset, *pair, session.where)
+        sources, targets = texts_to_encode(session.args, subset)
+        missing = [encoder.n_missing([*sources, *targets]) for encoder in session.encoders]
+        done = [k for k in session.asked_ks() if session.is_done(name, k)]
+        state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
+        rows.append([name, len(sources), len(targets), " + ".join(map(str, missing)), state])
+    session.print_plan(rows, ["subset", "sources", "targets", "to encode", "records"])
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line; raises UserError for what the user can mend."""
+    args = parse(argv)
+    if args.list:
+        cli.show_registry()
+        return
+    from utils.readers import bitext_pairs
+    from utils.session import Session
+
+    session = Session(args, "bitext", run_name(args), SETTINGS)
+    pairs = {"_".join(pair): pair for pair in bitext_pairs(session.dataset, args.src_lang, args.langs)}
+    if args.dry_run:
+        show_plan(session, pairs)
+        return
+    session.run_subsets(list(pairs), lambda name: evaluate(session, *pairs[name]))
+    session.print_scores(pairs, session.dataset.main_metric)
+
+
+if __name__ == "__main__":
+    cli.run(main)

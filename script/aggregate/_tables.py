@@ -1,0 +1,191 @@
+"""Select, average, check for completeness and render: what every aggregate script shares.
+
+The one door of script/ to the registry, the logs and the statistics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import cli
+from utils.registry import DATASETS, ENCODERS
+from utils.runlog import LoggedResult, read_results
+from utils.schema import UserError
+
+FORMATS = ("plain", "md", "latex", "csv", "json")
+TABULATE = {"plain": "simple", "md": "github", "latex": "latex_booktabs"}
+SHOWN_MISSING = 8  # missing subsets named a cell before "..."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The mean of a metric over the subsets that are there, as a fraction, and how complete it is."""
+
+    value: float
+    n: int
+    expected: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every subset is there."""
+        return self.n == self.expected
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:.2f}" + ("" if self.complete else f" ({self.n}/{self.expected})")
+
+
+Table = dict[str, dict[str, Cell]]  # model -> column -> cell
+
+
+def add_table_args(parser: argparse.ArgumentParser) -> None:
+    """Which records, which metric, and how the table is written."""
+    parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
+    parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
+    parser.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
+    parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+
+
+def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) -> list[LoggedResult]:
+    """Return the results of one task at --k and --seed whose settings are these; the original's files pass.
+
+    Raises UserError, naming what there is, where nothing fits.
+    """
+    results = list(read_results(args.logs.expanduser(), task))
+    if not results:
+        raise UserError(
+            f"no {task} results under {args.logs}", f"run {task}.py first, or name the folder: --logs FOLDER"
+        )
+    chosen = results
+    for name, value in {"k": args.k, "seed": args.seed, **settings}.items():
+        found = {_setting(result, name, value) for result in chosen}
+        chosen = [result for result in chosen if _setting(result, name, value) == value]
+        if not chosen:
+            there = ", ".join(sorted(map(str, found)))
+            raise UserError(f"no {task} results with {name} {value}; there is {there}", f"choose with --{name}")
+    return chosen
+
+
+def _setting(result: LoggedResult, name: str, usual: object) -> object:
+    return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
+
+
+def build(results: Sequence[LoggedResult], task: str, metric: str | None) -> Table:
+    """Return one cell a model and dataset: the mean of the metric over the dataset's subsets."""
+    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
+    for result in results:
+        subsets = grouped.setdefault((result.model, result.dataset), {})
+        if result.subset in subsets:
+            print(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out", file=sys.stderr)
+        else:
+            subsets[result.subset] = result
+    table: Table = {}
+    for (model, dataset), subsets in grouped.items():
+        expected = _expected_subsets(dataset, task, results)
+        cell = _cell(model, dataset, {name: subsets[name] for name in expected if name in subsets}, expected, metric)
+        extra = [name for name in subsets if name not in expected]
+        if extra:
+            print(f"note: {dataset}, {model}: {len(extra)} subsets beside the standard ones left out", file=sys.stderr)
+        if cell is not None:
+            table.setdefault(model, {})[dataset] = cell
+    return table
+
+
+def _expected_subsets(dataset: str, task: str, results: Sequence[LoggedResult]) -> Sequence[str]:
+    if dataset in DATASETS:
+        return DATASETS[dataset].subsets.get(task, ())
+    return sorted({result.subset for result in results if result.dataset == dataset})  # a user's own data
+
+
+def _cell(
+    model: str, dataset: str, found: Mapping[str, LoggedResult], expected: Sequence[str], metric: str | None
+) -> Cell | None:
+    name = metric or (DATASETS[dataset].main_metric if dataset in DATASETS else "f1")
+    values = {subset: result.metrics[name] for subset, result in found.items() if name in result.metrics}
+    missing = [subset for subset in expected if subset not in values]
+    if missing:
+        shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
+        print(f"missing: {dataset}, {model}: {len(missing)} of {len(expected)} subsets: {shown}", file=sys.stderr)
+    if not values:
+        known = sorted({key for result in found.values() for key in result.metrics})
+        if known:
+            print(f"warning: {dataset}, {model}: no metric {name!r}; there is {', '.join(known)}", file=sys.stderr)
+        return None
+    return Cell(sum(values.values()) / len(values), len(values), len(expected))
+
+
+def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
+    """Add a column a group, the mean of its datasets, and `avg`, the mean of the groups; none over a partial row."""
+    for cells in table.values():
+        for group, datasets in groups.items():
+            members = [cells[name] for name in datasets if name in cells and cells[name].complete]
+            if len(members) == len(datasets):
+                cells[group] = _mean(members)
+        means = [cells[group] for group in groups if group in cells]
+        if len(means) == len(groups):
+            cells["avg"] = _mean(means)
+
+
+def _mean(cells: Sequence[Cell]) -> Cell:
+    return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells))
+
+
+def show(args: argparse.Namespace, table: Table, groups: Mapping[str, Sequence[str]]) -> None:
+    """Print the table, or write it to --output, in the format asked for."""
+    if not table:
+        raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
+    present = {column for cells in table.values() for column in cells}
+    of_paper = [name for datasets in groups.values() for name in datasets]
+    in_groups = bool(present & set(of_paper))
+    columns = [name for name in of_paper if name in present]
+    columns += sorted(present - {*of_paper, *groups, "avg"}) + ([*groups, "avg"] if in_groups else [])
+    text = render(table, _ordered(table, args.models), columns, args.format)
+    if args.output is None:
+        print(text, end="")
+    else:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text, encoding="utf-8")
+        print(f"wrote {args.output}")
+
+
+def _ordered(table: Table, models: Sequence[str] | None) -> list[str]:
+    if models:
+        for model in models:
+            if model not in table:
+                raise UserError(f"no results of model {model!r}", f"there is: {', '.join(sorted(table))}")
+        return list(models)
+    known = list(ENCODERS)
+    return sorted(
+        table, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
+    )
+
+
+def render(table: Table, models: Sequence[str], columns: Sequence[str], style: str) -> str:
+    """Return the table as text: percentages to two digits, `-` where there is nothing; json has full fractions."""
+    if style == "json":
+        rows = [
+            {"model": model, "column": column, "value": cell.value, "n": cell.n, "expected": cell.expected}
+            for model in models
+            for column in columns
+            if (cell := table[model].get(column)) is not None
+        ]
+        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    body = [[model, *(str(table[model].get(column, "-")) for column in columns)] for model in models]
+    header = ["model", *columns]
+    if style == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([header, *body])
+        return out.getvalue()
+    from tabulate import tabulate
+
+    align = ("left", *["right"] * len(columns))
+    return tabulate(body, header, tablefmt=TABULATE[style], colalign=align, disable_numparse=True) + "\n"

@@ -1,0 +1,1 @@
+"""Rooms shared by the scripts; docs/architecture.md says who may import whom."""

@@ -1,0 +1,152 @@
+"""Content-addressed embeddings: what was encoded once, under the same settings, is never encoded again.
+
+A text's key is the SHA-256 of it; a folder holds the texts of one encoder fingerprint. A chunk of rows is an
+`.npy` file named by its own content's SHA-256, beside a JSON sidecar that lists the keys of its rows. Both are
+written under a temporary name and then replaced, the sidecar last, so a killed run loses the chunk in hand at
+most, and two runs at once cannot mix their files. A chunk whose content is not what its name says is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.schema import UserError
+
+if TYPE_CHECKING:
+    from utils.schema import Rows
+
+CHUNK = 512  # texts a chunk: what a kill can cost; a multiple of every usual batch size
+
+
+def text_key(text: str) -> str:
+    """Return the key of a text: 32 hex digits of its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return the key of an encoder's settings: 32 hex digits of the SHA-256 of their canonical JSON."""
+    canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class EmbeddingCache:
+    """The cached rows of one encoder fingerprint: which texts are there, and their vectors (d,)."""
+
+    def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
+        self.folder = root / "embeddings" / fingerprint(settings)
+        self.settings = dict(settings)
+        self.hits = self.misses = 0  # distinct texts of the last call that were there, and that were not
+        self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
+        self._chunks: dict[str, Rows] = {}
+        self._read_sidecars()
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that have no vector yet, longest first.
+
+        The order depends on the texts alone, so a resumed run forms the batches that the first would have.
+        """
+        return sorted(
+            (text for text in dict.fromkeys(texts) if text_key(text) not in self._where), key=lambda t: (-len(t), t)
+        )
+
+    def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Rows]) -> Rows:
+        """Return one float32 row a text (n, d), encoding what is missing chunk by chunk and keeping it."""
+        self._check_chunks(texts)
+        missing = self.missing(texts)
+        distinct = len(set(texts))
+        self.hits, self.misses = distinct - len(missing), len(missing)
+        for start in range(0, len(missing), CHUNK):
+            chunk = missing[start : start + CHUNK]
+            self._write(chunk, encode(chunk))
+        return self._gather(texts)
+
+    def _read_sidecars(self) -> None:
+        for sidecar in sorted(self.folder.glob("*.json")):
+            try:
+                content = json.loads(sidecar.read_text(encoding="utf-8"))
+                name, keys = content["rows"], content["texts"]
+            except (ValueError, KeyError, TypeError, OSError):
+                print(f"note: broken cache entry {sidecar.name}: its texts are encoded again", file=sys.stderr)
+                sidecar.unlink(missing_ok=True)
+                continue
+            for row, key in enumerate(keys):
+                self._where.setdefault(key, (name, row))
+
+    def _check_chunks(self, texts: Sequence[str]) -> None:
+        """Load the chunks that these texts need; forget those that are gone or altered."""
+        needed = {self._where[key][0] for key in map(text_key, texts) if key in self._where}
+        for name in sorted(needed - self._chunks.keys()):
+            rows = _read_chunk(self.folder / name)
+            if rows is None:
+                print(f"note: broken cache entry {name}: its texts are encoded again", file=sys.stderr)
+                self._where = {key: place for key, place in self._where.items() if place[0] != name}
+            else:
+                self._chunks[name] = rows
+
+    def _write(self, texts: Sequence[str], rows: Rows) -> None:
+        if rows.shape[0] != len(texts) or rows.ndim != 2:
+            raise UserError(
+                f"the encoder returned an array {rows.shape} for {len(texts)} texts", "the checkpoint is not an encoder"
+            )
+        if not np.isfinite(rows).all():
+            bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+            raise UserError(
+                f"the encoder returned NaN or infinity, first for the text {texts[bad][:60]!r}",
+                "half precision may have overflowed: use --dtype bf16 or fp32",
+            )
+        content = np.ascontiguousarray(rows, dtype=np.float32)
+        digest = hashlib.sha256(content.tobytes()).hexdigest()
+        name = f"{digest[:32]}.npy"
+        keys = [text_key(text) for text in texts]
+        write_atomic(self.folder / name, _npy_bytes(content))
+        sidecar = {"rows": name, "shape": list(content.shape), "settings": self.settings, "texts": keys}
+        write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
+        self._chunks[name] = content
+        for row, key in enumerate(keys):
+            self._where[key] = (name, row)
+
+    def _gather(self, texts: Sequence[str]) -> Rows:
+        places = [self._where[text_key(text)] for text in texts]
+        width = self._chunks[places[0][0]].shape[1]
+        out = np.empty((len(texts), width), dtype=np.float32)
+        for index, (name, row) in enumerate(places):
+            out[index] = self._chunks[name][row]
+        return out
+
+
+def _npy_bytes(rows: Rows) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, rows, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _read_chunk(path: Path) -> Rows | None:
+    """Return a chunk as a memory map, or None where its content is not what its name says."""
+    try:
+        rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if rows.dtype != np.float32 or rows.ndim != 2 or hashlib.sha256(rows.tobytes()).hexdigest()[:32] != path.stem:
+        return None
+    return rows

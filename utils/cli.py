@@ -1,0 +1,224 @@
+"""What the scripts' command lines share: argument groups, what they resolve to, and the wrapper around main."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from utils import registry
+from utils.schema import DTYPES, UserError
+
+RUN_AGAIN = "finished subsets are logged; the same command goes on from there"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are UserErrors."""
+
+    def __init__(self, description: str, examples: str) -> None:
+        epilog = "examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
+        super().__init__(
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise UserError(message, "--help shows every flag, with examples")
+
+
+def add_data_args(parser: argparse.ArgumentParser, default: str) -> None:
+    """Which texts: the dataset, its languages, and where it is."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--dataset",
+        default=default,
+        metavar="NAME|PATH",
+        help="a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of two line-aligned "
+        "files (default: %(default)s)",
+    )
+    group.add_argument(
+        "--src_lang", metavar="LANG", help="source language (default: the dataset's pivot, or all of its pairs)"
+    )
+    group.add_argument(
+        "--langs", nargs="+", metavar="LANG", help="only the pairs with these languages on the other side"
+    )
+    group.add_argument("--columns", nargs="+", metavar="COLUMN", help="own table: the source's and the target's column")
+    group.add_argument(
+        "--data_dir",
+        type=Path,
+        default=os.environ.get("MINERS_DATA_DIR") or None,
+        metavar="FOLDER",
+        help="a mirror laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
+    )
+    group.add_argument("--limit", type=positive, metavar="N", help="only the first N test items; logged under debug/")
+
+
+def add_encoder_args(parser: argparse.ArgumentParser) -> None:
+    """Which vectors: one encoder or several, and how they are computed."""
+    group = parser.add_argument_group("encoder")
+    group.add_argument(
+        "--model_checkpoint",
+        metavar="NAME|PATH",
+        help=f"a hub id, a folder, or a name that --list shows (default: {registry.DEFAULT_ENCODER})",
+    )
+    group.add_argument("--model_checkpoints", nargs="+", metavar="NAME|PATH", help="an ensemble of several")
+    group.add_argument(
+        "--weights",
+        nargs="+",
+        type=float,
+        metavar="W",
+        help="weight of each checkpoint of the ensemble (default: equal)",
+    )
+    group.add_argument(
+        "--prompt",
+        nargs="+",
+        metavar="TEXT",
+        help="put before every text: one for all, or one a checkpoint (default: the registry's, 'query: ' for the "
+        "E5 family)",
+    )
+    group.add_argument(
+        "--max_length", type=positive, metavar="N", help="tokens a text is cut at (default: the checkpoint's)"
+    )
+    group.add_argument("--batch_size", type=positive, metavar="N", help="texts a batch (default: 32)")
+    group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
+    group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
+    group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
+    group.add_argument(
+        "--cache_dir",
+        type=Path,
+        default=Path(os.environ.get("MINERS_CACHE_DIR") or "~/.cache/miners"),
+        metavar="FOLDER",
+        help="embeddings and expanded checkpoints (default: $MINERS_CACHE_DIR or ~/.cache/miners)",
+    )
+
+
+def add_run_args(parser: argparse.ArgumentParser) -> None:
+    """What happens around the run: logs, seed, and runs that only tell."""
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--seed", type=natural, default=42, metavar="N", help="seed of all that is drawn (default: %(default)s)"
+    )
+    group.add_argument(
+        "--output_dir",
+        type=Path,
+        default=Path("logs"),
+        metavar="FOLDER",
+        help="where the logs go (default: %(default)s)",
+    )
+    group.add_argument("--overwrite", action="store_true", help="compute again and replace records that are there")
+    group.add_argument(
+        "--dry_run", action="store_true", help="show subsets, sizes, cache hits and paths; load no model"
+    )
+    group.add_argument("--list", action="store_true", help="show the datasets and encoders, and exit")
+    group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+
+
+def positive(text: str) -> int:
+    """Parse an integer of at least 1."""
+    return _at_least(text, 1)
+
+
+def natural(text: str) -> int:
+    """Parse an integer of at least 0."""
+    return _at_least(text, 0)
+
+
+def _at_least(text: str, low: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if value < low:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of {low} or more")
+    return value
+
+
+def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, float]]:
+    """Return (checkpoint, prompt or None, weight) for each encoder of the command line, one or several alike."""
+    if args.model_checkpoint and args.model_checkpoints:
+        raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
+    names = args.model_checkpoints or [args.model_checkpoint or registry.DEFAULT_ENCODER]
+    if args.weights and not args.model_checkpoints:
+        raise UserError("--weights without --model_checkpoints", "weights are for an ensemble")
+    weights = args.weights or [1.0] * len(names)
+    if len(weights) != len(names):
+        raise UserError(f"{len(weights)} weights for {len(names)} checkpoints", "give one weight a checkpoint")
+    if any(not 0 <= weight < float("inf") for weight in weights) or not any(weights):
+        raise UserError(f"weights {' '.join(map(str, weights))}", "weights are 0 or more, and not all 0")
+    prompts = args.prompt or [None]
+    if len(prompts) not in (1, len(names)):
+        raise UserError(f"{len(prompts)} prompts for {len(names)} checkpoints", "give one for all, or one a checkpoint")
+    return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
+
+
+def chosen_dtype(args: argparse.Namespace) -> str:
+    """Return the encoder's precision from --dtype and --fp16."""
+    if args.fp16 and args.dtype not in (None, "fp16"):
+        raise UserError(f"--fp16 and --dtype {args.dtype}", "use one of them")
+    return "fp16" if args.fp16 else args.dtype or "fp32"
+
+
+def chosen_device(args: argparse.Namespace) -> str:
+    """Return "cuda" or "cpu"; UserError where --cuda is given and no CUDA device is there."""
+    if not args.cuda:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError("--cuda, but no CUDA device is there", "leave --cuda out to run on the CPU")
+    return "cuda"
+
+
+def show_registry() -> None:
+    """Print the datasets and encoders that are known by name."""
+    print("datasets (--dataset)")
+    for spec in registry.DATASETS.values():
+        subsets = "; ".join(f"{task}: {len(names)} subsets" for task, names in spec.subsets.items())
+        print(f"  {spec.name:<17}{subsets:<24}{spec.source}, licence {spec.licence}")
+    print("\nencoders (--model_checkpoint); any other hub id or folder works too")
+    for encoder in registry.ENCODERS.values():
+        prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
+        print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{prompt}")
+
+
+def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Run a script's main: a user's error ends in two lines and exit code 2, an interruption in one and 130."""
+    if not os.environ.get("HF_TOKEN", "set"):
+        del os.environ["HF_TOKEN"]  # an empty token is sent as a bare header, which the hub refuses
+    try:
+        main(sys.argv[1:])
+        sys.stdout.flush()
+    except UserError as error:
+        if "--verbose" in sys.argv:
+            traceback.print_exc()
+        _fail(error.what, error.hint)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: {RUN_AGAIN}", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if "--verbose" in sys.argv:
+            traceback.print_exc()
+        _fail(
+            f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            f"is there room, and may it be written? {RUN_AGAIN}",
+        )
+    except MemoryError:
+        _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {RUN_AGAIN}")
+    sys.exit(0)
+
+
+def _fail(what: str, hint: str) -> NoReturn:
+    print(f"error: {what}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    sys.exit(2)

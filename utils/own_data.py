@@ -1,0 +1,114 @@
+"""A user's own parallel data as a registry row made on the spot: a table, or a folder of two aligned files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils import registry
+from utils.readers import read_table
+from utils.schema import DatasetSpec, UserError
+from utils.sources import sha256_of
+
+ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
+
+
+def find_dataset(
+    name: str, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
+) -> DatasetSpec:
+    """Return the registry's row of this name, or a row for the file or folder that it is the path of."""
+    if name in registry.DATASETS:
+        if columns:
+            raise UserError(f"--columns is for your own files, not for {name}", "leave --columns out")
+        return registry.DATASETS[name]
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _aligned_folder(path, src_lang, langs)
+    if path.is_file():
+        return _own_table(path, columns, src_lang, langs)
+    if path.suffix.lower() in ENDINGS or "/" in name:
+        raise UserError(
+            f"--dataset {name}: no such file or folder", f"give a {', '.join(ENDINGS)} file, or a folder of two"
+        )
+    return registry.lookup(registry.DATASETS, name, "dataset")
+
+
+def _own_table(
+    path: Path, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
+) -> DatasetSpec:
+    header = list(read_table(path))
+    if columns:
+        if len(columns) != 2:
+            raise UserError(f"--columns names {len(columns)} columns", "name two: the source's and the target's")
+        chosen = list(columns)
+        if langs and len(langs) > 1:
+            raise UserError("--columns is one pair, but --langs names several languages", "name one language")
+        names = [src_lang or chosen[0], langs[0] if langs else chosen[1]]
+    elif src_lang and langs:
+        chosen = names = [src_lang, *(lang for lang in langs if lang != src_lang)]
+    elif len(header) == 2:
+        chosen = header
+        names = [src_lang or header[0], langs[0] if langs else header[1]]
+    else:
+        raise UserError(
+            f"{path.name} has {len(header)} columns: {', '.join(header)}",
+            "say which two are a pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...]",
+        )
+    for column in chosen:
+        if column not in header:
+            raise UserError(f"{path.name} has no column {column!r}", registry.suggest(column, header))
+    if len(set(names)) != len(names):
+        raise UserError(f"the source and the target are both {names[0]!r}", "name two different columns")
+    digest = sha256_of(path)
+    return _row(
+        path, digest, "parallel_file", names, {"path": str(path), "columns": dict(zip(names, chosen, strict=True))}
+    )
+
+
+def _aligned_folder(path: Path, src_lang: str | None, langs: Sequence[str] | None) -> DatasetSpec:
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if len(files) != 2:
+        raise UserError(
+            f"{path} holds {len(files)} files, expected two",
+            "give a folder of two line-aligned files such as text.de, text.en",
+        )
+    by_lang = {_language_of(file, files): file for file in files}
+    if len(by_lang) != 2:
+        raise UserError(
+            f"{path}: both files seem to be {next(iter(by_lang))!r}", "name them by language: text.de and text.en"
+        )
+    for lang in [src_lang, *(langs or [])]:
+        if lang is not None and lang not in by_lang:
+            raise UserError(f"{path} has no file for {lang!r}", f"it has: {', '.join(by_lang)}")
+    names = list(by_lang)
+    if src_lang == names[1] or (src_lang is None and langs and list(langs) == [names[0]]):
+        names.reverse()
+    digest = hashlib.sha256("".join(sha256_of(by_lang[name]) for name in names).encode()).hexdigest()
+    return _row(path, digest, "aligned_files", names, {"paths": {lang: str(by_lang[lang]) for lang in names}})
+
+
+def _language_of(file: Path, files: Sequence[Path]) -> str:
+    same_ending = len({other.suffix for other in files}) == 1
+    return file.stem if same_ending or not file.suffix else file.suffix[1:]
+
+
+def _row(path: Path, digest: str, reader: str, names: Sequence[str], options: dict[str, object]) -> DatasetSpec:
+    stem = re.sub(r"[^\w.-]+", "_", path.resolve().stem) or "data"
+    pairs = tuple((names[0], target) for target in names[1:])
+    return DatasetSpec(
+        name=f"{stem}-{digest[:8]}",
+        tasks=("bitext",),
+        kind="local",
+        source=path.name,
+        revision=f"sha256:{digest}",
+        reader=reader,
+        subsets={"bitext": tuple("_".join(pair) for pair in pairs)},
+        setting="mono",
+        main_metric="f1",
+        pivot=names[0],
+        licence="your own",
+        citation="",
+        options={"pairs": pairs, **options},
+    )

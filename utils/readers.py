@@ -1,0 +1,236 @@
+"""One function per format: each turns a registry row and a language pair into the two lists of texts.
+
+A reader takes (spec, src_lang, tgt_lang, where) and returns sources, targets and their origin. Texts are
+passed on as they are; a prompt is put before a text only when it is encoded.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TextIO
+
+from utils import registry
+from utils.schema import BitextSubset, DatasetSpec, Origin, UserError
+from utils.sources import PROJECT, Where, read_file, read_hub_table
+
+Pair = tuple[list[str], list[str], Origin]
+csv.field_size_limit(1 << 30)  # the default of 128 KiB cuts long documents off
+
+
+def bitext_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | None) -> list[tuple[str, str]]:
+    """Return the language pairs that a run is about, in the registry's order.
+
+    Without `src_lang` they start from the set's pivot, or are all of its pairs. `langs` keeps the pairs with
+    one of these languages on the side that is not the source. Raises UserError for a language without pairs.
+    """
+    if "languages" in spec.options:  # rows are parallel over all languages: any two of them pair
+        languages = spec.options["languages"]
+        source = src_lang or spec.pivot or languages[0]
+        _known(spec, [source, *(langs or [])], languages)
+        pairs = [(source, target) for target in languages if target != source]
+    else:
+        pairs = list(spec.options.get("pairs", ())) or [split_pair(name) for name in spec.subsets["bitext"]]
+        if src_lang is not None:
+            _known(spec, [src_lang], sorted({src for src, _ in pairs}), "source language")
+            pairs = [pair for pair in pairs if pair[0] == src_lang]
+    if langs is None:
+        return pairs
+    shared = src_lang or spec.pivot
+    sides = {lang for pair in pairs for lang in pair if lang != shared}
+    _known(spec, langs, sorted(sides | ({shared} if "languages" in spec.options and shared else set())))
+    chosen = [pair for pair in pairs if (set(pair) - {shared}) & set(langs)]
+    if not chosen:
+        raise UserError(
+            f"--langs {' '.join(langs)} leaves no pair of {spec.name}", f"choose from: {', '.join(sorted(sides))}"
+        )
+    return chosen
+
+
+def split_pair(name: str) -> tuple[str, str]:
+    """Return source and target language of a subset name such as eng_ace."""
+    source, target = name.split("_", 1)
+    return source, target
+
+
+def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: str = "language") -> None:
+    for lang in langs:
+        if lang not in known:
+            raise UserError(f"{spec.name} has no {word} {lang!r}", registry.suggest(lang, known))
+
+
+def load_bitext(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> BitextSubset:
+    """Load one language pair; row i of the sources translates row i of the targets.
+
+    Raises UserError where the sides differ in length, or a text is missing or blank.
+    """
+    sources, targets, origin = READERS[spec.reader](spec, src_lang, tgt_lang, where)
+    name = f"{src_lang}_{tgt_lang}"
+    if len(sources) != len(targets):
+        raise UserError(
+            f"{spec.name} {name}: {len(sources)} {src_lang} texts but {len(targets)} {tgt_lang} texts",
+            "the two sides must have one text a line, line by line each other's translation",
+        )
+    if not sources:
+        raise UserError(f"{spec.name} {name}: no rows", "the file or the split is empty")
+    for lang, texts in ((src_lang, sources), (tgt_lang, targets)):
+        for row, text in enumerate(texts, start=1):
+            if not isinstance(text, str) or not text.strip():
+                raise UserError(
+                    f"{spec.name} {name}: row {row}, {lang}: {_shown(text)}", "remove the row, or fill the text in"
+                )
+    cs_languages = spec.options.get("cs_languages", ())
+    setting = "cs" if spec.setting == "cs" or {src_lang, tgt_lang} & set(cs_languages) else "xl"
+    return BitextSubset(
+        name, src_lang, tgt_lang, tuple(sources), tuple(targets), tuple(range(len(sources))), setting, origin
+    )
+
+
+def _shown(text: object) -> str:
+    return "the text is blank" if isinstance(text, str) else f"not a text but {text!r} ({type(text).__name__})"
+
+
+def read_hub_pairs(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """One table of sentence1, sentence2 and lang (`src-tgt`) for all pairs (BUCC, Tatoeba)."""
+    import pyarrow.compute as pc
+
+    table, origin = read_hub_table(spec, where, ("sentence1", "sentence2", "lang"))
+    rows = table.filter(pc.equal(table["lang"], f"{src_lang}-{tgt_lang}"))
+    return rows["sentence1"].to_pylist(), rows["sentence2"].to_pylist(), origin
+
+
+def read_hub_columns(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """One configuration per language, rows aligned by id (NusaX)."""
+    column = spec.options["column"]
+    source, origin = read_hub_table(spec, where, (column, "id"), src_lang)
+    target, _ = read_hub_table(spec, where, (column, "id"), tgt_lang)
+    if source["id"].to_pylist() != target["id"].to_pylist():
+        raise UserError(
+            f"{spec.name}: the ids of {src_lang} and {tgt_lang} are not in the same order",
+            "the rows are not parallel: the copy of the data set is not the one that this suite was written for",
+        )
+    return source[column].to_pylist(), target[column].to_pylist(), origin
+
+
+def read_hub_configs(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """One configuration per pair, a column a side (NusaTranslation)."""
+    columns = spec.options["columns"]
+    table, origin = read_hub_table(spec, where, columns, spec.options["config"].format(src=src_lang, tgt=tgt_lang))
+    return table[columns[0]].to_pylist(), table[columns[1]].to_pylist(), origin
+
+
+def read_file_columns(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """One quoted TSV per language with a header, the text in its first column (NollySenti)."""
+    sides = []
+    for lang in (src_lang, tgt_lang):
+        path, origin = read_file(spec, spec.options["path"].format(lang=lang), where)
+        sides.append([row[0] for row in _csv_rows(path, "\t")[1:]])
+    return sides[0], sides[1], origin
+
+
+def read_file_pairs(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """Files of two tab-separated columns, quoted as CSV or not at all (PHINC, LinCE MT)."""
+    first, second = spec.options["columns"]
+    rows: list[list[str]] = []
+    for name in spec.options["paths"]:
+        path, origin = read_file(spec, name, where)
+        lines = _csv_rows(path, "\t") if spec.options["quoting"] else _plain_rows(path)
+        rows += lines[1:] if spec.options["header"] else lines
+    return [row[first] for row in rows], [row[second] for row in rows], origin
+
+
+def read_parallel_file(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """One table with a column per language: the shipped sample, or a user's own tsv, csv, jsonl or parquet."""
+    path = PROJECT / spec.source if spec.kind == "shipped" else Path(spec.options["path"])
+    columns = spec.options.get("columns", {})
+    table = read_table(path)
+    sides = [table[columns.get(lang, lang)] for lang in (src_lang, tgt_lang)]
+    return sides[0], sides[1], Origin(spec.kind, spec.name, spec.revision)
+
+
+def read_aligned_files(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> Pair:
+    """A folder of two files, one text a line, aligned line by line."""
+    sides = [_lines(Path(spec.options["paths"][lang])) for lang in (src_lang, tgt_lang)]
+    return sides[0], sides[1], Origin(spec.kind, spec.name, spec.revision)
+
+
+READERS: dict[str, Callable[[DatasetSpec, str, str, Where], Pair]] = {
+    "hub_pairs": read_hub_pairs,
+    "hub_columns": read_hub_columns,
+    "hub_configs": read_hub_configs,
+    "file_columns": read_file_columns,
+    "file_pairs": read_file_pairs,
+    "parallel_file": read_parallel_file,
+    "aligned_files": read_aligned_files,
+}
+
+
+@lru_cache(maxsize=2)
+def read_table(path: Path) -> dict[str, list[str]]:
+    """Read a table of texts into columns; the format is the file's ending (tsv, csv, jsonl, parquet).
+
+    Raises UserError for another ending, a file that is not of its format, or a row of the wrong length.
+    """
+    kind = path.suffix.lower()
+    try:
+        if kind in (".tsv", ".csv"):
+            return _delimited(path, "\t" if kind == ".tsv" else ",")
+        if kind == ".jsonl":
+            import pandas as pd
+
+            frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+            return {str(name): frame[name].tolist() for name in frame.columns}
+        if kind == ".parquet":
+            import pyarrow.parquet as pq
+
+            return {str(name): values for name, values in pq.read_table(path).to_pydict().items()}
+    except (ValueError, OSError, csv.Error) as error:  # pyarrow's and pandas' own errors are ValueErrors
+        raise UserError(
+            f"{path.name} is not a readable {kind[1:]} file: {str(error).splitlines()[0]}", "check the file"
+        ) from error
+    raise UserError(f"{path.name}: unknown format {kind or '(no ending)'}", "use .tsv, .csv, .jsonl or .parquet")
+
+
+def _delimited(path: Path, delimiter: str) -> dict[str, list[str]]:
+    rows = _csv_rows(path, delimiter)
+    if not rows:
+        raise UserError(f"{path.name} is empty", "the first line must name the columns")
+    header = rows[0]
+    if len(set(header)) != len(header):
+        raise UserError(
+            f"{path.name}: a column name stands twice in the header: {', '.join(header)}", "rename one of them"
+        )
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise UserError(
+                f"{path.name}: row {number} has {len(row)} fields, the header has {len(header)}",
+                'check the delimiter and the quotes; a quote inside a text is written ""',
+            )
+    spanning = sum("\n" in field for row in rows for field in row)
+    if spanning:
+        print(
+            f"note: {path.name}: {spanning} quoted texts span several lines; if not meant, double their quotes",
+            file=sys.stderr,
+        )
+    return {name: [row[index] for row in rows[1:]] for index, name in enumerate(header)}
+
+
+def _csv_rows(path: Path, delimiter: str) -> list[list[str]]:
+    with _open_text(path, newline="") as file:
+        return [row for row in csv.reader(file, delimiter=delimiter) if row]
+
+
+def _plain_rows(path: Path) -> list[list[str]]:
+    return [line.split("\t") for line in _lines(path)]
+
+
+def _lines(path: Path) -> list[str]:
+    with _open_text(path) as file:
+        return [line.rstrip("\n") for line in file]
+
+
+def _open_text(path: Path, newline: str | None = None) -> TextIO:
+    return path.open(encoding="utf-8-sig", newline=newline)

@@ -1,0 +1,326 @@
+"""Exact top-k retrieval: tiles over both sides, memory bounded by the tile, ties to the lower index.
+
+The score of a query and a candidate is its float64 value rounded to float32, so it does not depend on tile
+sizes, batch neighbours or the device. Candidates are found by a float32 scan that keeps k + SLACK a row; the
+kept ones are scored again in float64, and a row is certified when, by the worst-case rounding error of a
+float32 product (Higham 2002, section 3.1), no other candidate can reach its k-th score. Rows that are not
+certified (ties at the border, as exact duplicates make them) are searched again in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from utils.schema import MARGINS, SIMILARITIES, TopK, UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from utils.schema import Rows
+
+SLACK = 16  # candidates kept beyond k before the exact scores are taken
+QUERY_TILE = 1024
+CANDIDATE_TILE = 16384
+WORK_BYTES = 1 << 27  # float64 scratch of rescoring and of the float64 search
+U32 = 2.0**-24  # unit roundoff of float32
+MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
+
+
+def topk(
+    queries: Rows | Tensor, candidates: Rows | Tensor, k: int, *, similarity: str = "cosine", device: str = "cpu"
+) -> TopK:
+    """Return the k most similar candidates of each query, best first, ties to the lower index.
+
+    queries (n, d) and candidates (m, d) are float32 rows, numpy or torch; scores are cosines, dot products or
+    negative Euclidean distances. Raises UserError for NaN, for zero rows under cosine, and for k > m.
+    """
+    if similarity not in SIMILARITIES:
+        raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
+    return _search(_scorer(queries, candidates, similarity, device), k)
+
+
+def margin_topk(
+    queries: Rows | Tensor, candidates: Rows | Tensor, k: int, *, margin: str, margin_k: int, device: str = "cpu"
+) -> TopK:
+    """Return the k candidates of greatest margin for each query, over all candidates.
+
+    With a = cos(x, y) and b the mean of x's and y's average cosine to their `margin_k` nearest neighbours on the
+    other side: ratio a / b, distance a - b, absolute a (Artetxe and Schwenk 2019, arXiv 1811.01136, section 3),
+    csls 2a - r(x) - r(y) (Conneau et al. 2018, arXiv 1710.04087, section 2.3).
+    """
+    if margin not in MARGINS:
+        raise UserError(f"unknown margin {margin!r}", f"choose from: {', '.join(MARGINS)}")
+    product = _scorer(queries, candidates, "cosine", device)
+    if margin in ("none", "absolute"):
+        return _search(product, k)
+    n, m = product.shape
+    if not 1 <= margin_k <= min(n, m):
+        raise UserError(f"--margin_k {margin_k}, but the smaller side has {min(n, m)} texts", f"give 1 to {min(n, m)}")
+    forward = _search(product, margin_k).scores.mean(axis=1, dtype=np.float64)  # (n,)
+    backward = _search(product.swapped(), margin_k).scores.mean(axis=1, dtype=np.float64)  # (m,)
+    return _search(_Margin(product, margin, forward, backward), k)
+
+
+def concatenate(members: Sequence[Rows], weights: Sequence[float]) -> Rows:
+    """Join several encoders' rows so that one cosine is the weighted mean of theirs.
+
+    Unit rows scaled by sqrt(weight / sum of weights), side by side: (n, d1 + d2 + ...), of unit length.
+    """
+    total = float(sum(weights))
+    parts = [_unit(rows) * np.float32(np.sqrt(weight / total)) for rows, weight in zip(members, weights, strict=True)]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
+
+
+def _unit(rows: Rows) -> Rows:
+    norms = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+    if (norms == 0).any():
+        raise UserError(
+            f"embedding {int(np.argmin(norms))} is all zeros: its cosine is not defined", "is its text empty?"
+        )
+    return np.asarray(rows / norms[:, None], dtype=np.float32)
+
+
+class _Product:
+    """Scores from one matrix product; scan space is 2qc - |c|^2 for Euclidean, the score itself otherwise."""
+
+    def __init__(self, queries: Tensor, candidates: Tensor, similarity: str) -> None:
+        self.q, self.c, self.similarity = queries, candidates, similarity
+        self.shape = (queries.shape[0], candidates.shape[0])
+        self.dim = queries.shape[1]
+        q_norms, c_norms = _norms(queries), _norms(candidates)  # (n,), (m,) float64
+        if similarity == "cosine":
+            _no_zero_rows(q_norms, "query")
+            _no_zero_rows(c_norms, "candidate")
+            self.q_factor, self.c_factor = 1 / q_norms, 1 / c_norms
+            self.row_scale = self.q_factor * 0 + 1
+        else:  # powers of two keep the scan's products in range and change no rounding
+            q_top, c_top = float(q_norms.max()), float(c_norms.max())
+            if similarity == "euclidean":
+                q_top = c_top = max(q_top, c_top)
+            self.q_factor = q_norms * 0 + _power_of_two(q_top)
+            self.c_factor = c_norms * 0 + _power_of_two(c_top)
+            self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
+        self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
+        self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
+        self.c_scan = _scaled(candidates, self.c_factor)  # (m, d) float32
+
+    def swapped(self) -> _Product:
+        """The same scores with the sides exchanged."""
+        return _Product(self.c, self.q, self.similarity)
+
+    def scan(self, rows: slice, cols: slice) -> Tensor:
+        """Approximate values in scan space: (q, t) float32."""
+        product = _scaled(self.q[rows], self.q_factor[rows]) @ self.c_scan[cols].T  # (q, t)
+        return product.mul_(2).sub_(self.c_squared[cols].float()) if self.similarity == "euclidean" else product
+
+    def full(self, rows: Tensor) -> Tensor:
+        """Scores of some queries with all candidates, in float64: (q, m)."""
+        q = self.q[rows].double() * self.q_factor[rows, None]
+        product = self.q.new_empty((len(rows), self.shape[1]), dtype=q.dtype)
+        step = max(1, WORK_BYTES // (8 * self.dim))
+        for start in range(0, self.shape[1], step):
+            cols = slice(start, start + step)
+            product[:, cols] = q @ (self.c[cols].double() * self.c_factor[cols, None]).T
+        if self.similarity == "euclidean":
+            return self.to_score(rows, product.mul_(2).sub_(self.c_squared))
+        return self.to_score(rows, product)
+
+    def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Scores of queries (q,) with chosen candidates (q, j), in float64, each summed alone: (q, j)."""
+        q = self.q[rows].double()[:, None, :]  # (q, 1, d)
+        c = self.c[cols].double()  # (q, j, d)
+        if self.similarity == "euclidean":
+            return -(q - c).square().sum(-1).sqrt()
+        dots = (q * c).sum(-1)
+        return dots * self.q_factor[rows, None] * self.c_factor[cols] if self.similarity == "cosine" else dots
+
+    def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
+        """Turn float64 values of scan space (q, j) into scores; monotone."""
+        if self.similarity == "cosine":
+            return values
+        if self.similarity == "dot":
+            return values / (self.q_factor[0] * self.c_factor[0])
+        return -(self.q_squared[rows, None] - values).clamp_min(0).sqrt() / self.q_factor[0]
+
+
+class _Margin:
+    """Margins over a cosine product, with the mean cosines to the nearest neighbours of each side."""
+
+    def __init__(
+        self, product: _Product, margin: str, forward: npt.NDArray[np.float64], backward: npt.NDArray[np.float64]
+    ) -> None:
+        import torch
+
+        self.product, self.margin, self.shape, self.dim = product, margin, product.shape, product.dim
+        self.q, self.c = product.q, product.c
+        self.r_q = torch.as_tensor(forward, device=product.q.device)  # (n,)
+        self.r_c = torch.as_tensor(backward, device=product.q.device)  # (m,)
+        ones = product.row_scale
+        if margin == "ratio":  # the slope of a / b is 1 / b
+            self.row_scale = 1 / ((self.r_q + self.r_c.min()) / 2).clamp_min(MIN_NEIGHBOURHOOD)
+        else:
+            self.row_scale = ones * (4 if margin == "csls" else 2)
+
+    def _apply(self, cosines: Tensor, r_q: Tensor, r_c: Tensor) -> Tensor:
+        if self.margin == "ratio":
+            return cosines / ((r_q + r_c) / 2).clamp_min(MIN_NEIGHBOURHOOD)
+        if self.margin == "distance":
+            return cosines - (r_q + r_c) / 2
+        return 2 * cosines - r_q - r_c
+
+    def scan(self, rows: slice, cols: slice) -> Tensor:
+        """Approximate margins: (q, t) float32."""
+        return self._apply(self.product.scan(rows, cols), self.r_q[rows, None].float(), self.r_c[cols].float())
+
+    def full(self, rows: Tensor) -> Tensor:
+        """Margins of some queries with all candidates, in float64: (q, m)."""
+        return self._apply(self.product.full(rows), self.r_q[rows, None], self.r_c)
+
+    def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Margins of queries (q,) with chosen candidates (q, j), in float64: (q, j)."""
+        return self._apply(self.product.exact(rows, cols), self.r_q[rows, None], self.r_c[cols])
+
+    def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
+        """Scan space is the score."""
+        return values
+
+
+def _search(scorer: _Product | _Margin, k: int) -> TopK:
+    import torch
+
+    n, m = scorer.shape
+    if not 1 <= k <= m:
+        raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
+    indices = np.empty((n, k), dtype=np.int64)
+    scores = np.empty((n, k), dtype=np.float32)
+    uncertified: list[Tensor] = []
+    with torch.inference_mode():
+        for start in range(0, n, QUERY_TILE):
+            rows = torch.arange(start, min(n, start + QUERY_TILE), device=scorer.q.device)
+            kept, floor = _scan(scorer, slice(start, start + len(rows)), min(m, k + SLACK))
+            best, value, certified = _rescore(scorer, rows, kept, floor, k)
+            indices[start : start + len(rows)] = best.cpu().numpy()
+            scores[start : start + len(rows)] = value.cpu().numpy()
+            uncertified.append(rows[~certified])
+        for rows, best, value in _search_float64(scorer, torch.cat(uncertified), k):
+            indices[rows.cpu().numpy()] = best.cpu().numpy()
+            scores[rows.cpu().numpy()] = value.cpu().numpy()
+    return TopK(indices, scores)
+
+
+def _scan(scorer: _Product | _Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
+    """Return the indices (q, keep) of the best scan values and their minimum (q,): what is left out is below it."""
+    import torch
+
+    values = indices = None
+    for start in range(0, scorer.shape[1], CANDIDATE_TILE):
+        tile = scorer.scan(rows, slice(start, start + CANDIDATE_TILE))  # (q, t)
+        top = tile.topk(min(keep, tile.shape[1]), dim=1, sorted=False)
+        if values is None or indices is None:
+            values, indices = top.values, top.indices + start
+            continue
+        values = torch.cat((values, top.values), dim=1)
+        indices = torch.cat((indices, top.indices + start), dim=1)
+        top = values.topk(min(keep, values.shape[1]), dim=1, sorted=False)
+        values, indices = top.values, indices.gather(1, top.indices)
+    assert values is not None and indices is not None  # m >= 1
+    return indices, values.min(dim=1).values
+
+
+def _rescore(
+    scorer: _Product | _Margin, rows: Tensor, kept: Tensor, floor: Tensor, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Score the kept candidates exactly; return the k best (q, k), their scores, and which rows are certified."""
+    import torch
+
+    step = max(1, WORK_BYTES // (8 * scorer.dim * kept.shape[1]))
+    kept = kept.sort(dim=1).values  # index order, so that a stable sort by score breaks ties to the lower index
+    exact = torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
+    value, order = exact.float().sort(dim=1, descending=True, stable=True)
+    best, value = kept.gather(1, order[:, :k]), value[:, :k]
+    if kept.shape[1] == scorer.shape[1]:
+        return best, value, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+    error = (
+        2 * (scorer.dim + 16) * U32 * scorer.row_scale[rows]
+    )  # (q,) bound on |scan - exact|, and the rounding to float32
+    ceiling = scorer.to_score(rows, (floor.double() + error)[:, None])[:, 0]
+    return best, value, value[:, -1].double() > ceiling + 2 * U32 * ceiling.abs()
+
+
+def _search_float64(scorer: _Product | _Margin, rows: Tensor, k: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Search some rows by float64 scores of all candidates; identical candidates get identical scores."""
+    if not len(rows):
+        return
+    first = _first_of_equals(scorer.c)
+    step = max(1, WORK_BYTES // (8 * scorer.shape[1]))
+    for start in range(0, len(rows), step):
+        chunk = rows[start : start + step]
+        values = scorer.full(chunk).float()
+        values = values[:, first] if first is not None else values
+        value, order = values.sort(dim=1, descending=True, stable=True)
+        yield chunk, order[:, :k], value[:, :k]
+
+
+def _first_of_equals(rows: Tensor) -> Tensor | None:
+    """For each row the index of the first identical one (m,), or None where all differ."""
+    import torch
+
+    seen: dict[bytes, int] = {}
+    host = rows.cpu().numpy()
+    first = [seen.setdefault(row.tobytes(), index) for index, row in enumerate(host)]
+    return None if len(seen) == len(first) else torch.as_tensor(first, device=rows.device)
+
+
+def _scorer(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str) -> _Product:
+    q, c = _tensor(queries, "queries", device), _tensor(candidates, "candidates", device)
+    if q.shape[1] != c.shape[1]:
+        raise UserError(
+            f"queries have {q.shape[1]} dimensions, candidates {c.shape[1]}", "encode both with the same encoder"
+        )
+    return _Product(q, c, similarity)
+
+
+def _tensor(rows: Any, name: str, device: str) -> torch.Tensor:
+    import torch
+
+    tensor = torch.as_tensor(rows, dtype=torch.float32, device=device)
+    if tensor.ndim != 2 or not tensor.shape[0]:
+        raise UserError(f"{name} have the shape {tuple(tensor.shape)}, expected (n, d) with n > 0", "one row a text")
+    sums = tensor.sum(dim=1, dtype=torch.float64)  # NaN and infinity survive a sum
+    if not bool(sums.isfinite().all()):
+        bad = int((~sums.isfinite()).nonzero()[0])
+        raise UserError(f"row {bad} of the {name} holds NaN or infinity", "encode again, in --dtype fp32")
+    return tensor.contiguous()
+
+
+def _norms(rows: Tensor) -> Tensor:
+    import torch
+
+    step = max(1, WORK_BYTES // (8 * rows.shape[1]))
+    parts = [rows[i : i + step].double().square().sum(dim=1).sqrt() for i in range(0, rows.shape[0], step)]
+    return torch.cat(parts)
+
+
+def _no_zero_rows(norms: Tensor, name: str) -> None:
+    zero = (norms == 0).nonzero()
+    if len(zero):
+        raise UserError(f"{name} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
+
+
+def _power_of_two(norm: float) -> float:
+    return 2.0 ** -int(np.ceil(np.log2(norm))) if norm > 0 else 1.0
+
+
+def _scaled(rows: Tensor, factor: Tensor) -> Tensor:
+    import torch
+
+    step = max(1, WORK_BYTES // (8 * rows.shape[1]))
+    out = torch.empty_like(rows)
+    for i in range(0, rows.shape[0], step):
+        out[i : i + step] = (rows[i : i + step].double() * factor[i : i + step, None]).float()
+    return out

