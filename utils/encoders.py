@@ -127,7 +127,7 @@ def _hub_revision(checkpoint: str) -> str:
             print(f"note: the hub is not reached: {checkpoint} is used as it was last downloaded", file=sys.stderr)
             return Path(cached).parent.name
         close = registry.suggest(checkpoint, registry.ENCODERS)
-        raise UserError(error.what, f"{close}; {error.hint}" if close.startswith("did") else error.hint) from error
+        raise UserError(error.what, f"{close} or: {error.hint}" if close.startswith("did") else error.hint) from error
 
 
 class CachedEncoder:

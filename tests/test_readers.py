@@ -1,0 +1,216 @@
+"""Readers, pairs, own data and the sample: what is read, and what bad data says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from utils import registry
+from utils.own_data import find_dataset
+from utils.readers import bitext_pairs, load_bitext
+from utils.schema import UserError
+from utils.sources import Where
+
+SAMPLE = ROOT / "data" / "sample" / "parallel.tsv"
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Where:
+    return Where(None, tmp_path / "cache")
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def only_pair(path: str, where: Where, columns: list[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    spec = find_dataset(path, columns, None, None)
+    ((src, tgt),) = bitext_pairs(spec, None, None)
+    subset = load_bitext(spec, src, tgt, where)
+    return subset.sources, subset.targets
+
+
+def test_the_sample_is_whole() -> None:
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    languages = (*registry.SAMPLE_LANGS, *registry.SAMPLE_CS)
+    assert len(rows) == 70 and set(rows[0]) == {"id", "split", "topic", *languages}
+    assert len({row["id"] for row in rows}) == 70
+    by_topic: dict[str, list[str]] = {}
+    for row in rows:
+        by_topic.setdefault(row["topic"], []).append(row["split"])
+    topics = {"science/technology", "travel", "politics", "sports", "health", "entertainment", "geography"}
+    assert set(by_topic) == topics
+    assert all(splits.count("train") == 7 and splits.count("test") == 3 for splits in by_topic.values())
+    for language in languages:
+        texts = [row[language] for row in rows]
+        assert len(set(texts)) == 70
+        assert all(text == unicodedata.normalize("NFC", text).strip() and text for text in texts)
+
+
+def test_code_switched_sides_are_the_code_switching_setting(where: Where) -> None:
+    sample = registry.DATASETS["sample"]
+    assert load_bitext(sample, "eng", "hinglish", where).setting == "cs"
+    assert load_bitext(sample, "eng", "swh", where).setting == "xl"
+    assert load_bitext(sample, "eng", "swh", where).gold == tuple(range(70))
+
+
+def test_pairs_by_source_and_languages() -> None:
+    nusax, tatoeba = registry.DATASETS["nusax"], registry.DATASETS["tatoeba"]
+    assert bitext_pairs(nusax, "ind", ["eng", "ace"]) == [("ind", "ace"), ("ind", "eng")]
+    assert bitext_pairs(tatoeba, None, ["fra", "deu"]) == [("deu", "eng"), ("fra", "eng")]
+    assert bitext_pairs(tatoeba, "deu", None) == [("deu", "eng")]
+    assert bitext_pairs(registry.DATASETS["bucc"], "de", None) == [("de", "en")]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "src", "langs", "what", "hint"),
+    [
+        ("nusax", None, ["indo"], "nusax has no language 'indo'", "did you mean 'ind'"),
+        ("nusax", "en", None, "nusax has no language 'en'", "did you mean 'eng'"),
+        ("tatoeba", "eng", None, "tatoeba has no pair from 'eng', only pairs into it", "--direction backward"),
+        ("tatoeba", "dej", None, "tatoeba has no source language 'dej'", "did you mean 'deu'"),
+        ("nusax", None, ["eng"], "--langs eng leaves no pair of nusax", "choose from: ace"),
+        ("phinc", "deu", None, "phinc has no source language 'deu'", "choose from: eng"),
+    ],
+)
+def test_languages_that_lead_nowhere(
+    dataset: str, src: str | None, langs: list[str] | None, what: str, hint: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        bitext_pairs(registry.DATASETS[dataset], src, langs)
+    assert caught.value.what == what and hint in caught.value.hint
+
+
+def test_own_tables_of_every_format(tmp_path: Path, where: Where) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"id": ["1", "2"], "de": ["Hallo, du", 'ein "Wort"'], "en": ["hello, you", "NA"]})
+    expected = (("Hallo, du", 'ein "Wort"'), ("hello, you", "NA"))
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_csv(tmp_path / "a.tsv", index=False, sep="\t")
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "a.parquet")
+    for ending in ("csv", "tsv", "jsonl", "parquet"):
+        assert only_pair(str(tmp_path / f"a.{ending}"), where, ["de", "en"]) == expected
+
+
+def test_language_columns_are_found_by_their_names(tmp_path: Path, where: Where) -> None:
+    path = write(tmp_path / "wide.tsv", "id\teng\tdeu\tfra\n1\tone\teins\tun\n2\ttwo\tzwei\tdeux\n")
+    spec = find_dataset(path, None, "eng", ["deu", "fra"])
+    assert bitext_pairs(spec, "eng", ["deu", "fra"]) == [("eng", "deu"), ("eng", "fra")]
+    assert load_bitext(spec, "eng", "fra", where).targets == ("un", "deux")
+    assert spec.name.startswith("wide-") and len(spec.name) == len("wide-") + 8
+
+
+def test_a_folder_of_two_aligned_files(tmp_path: Path, where: Where) -> None:
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    write(folder / "text.de", "eins\nzwei\n")
+    write(folder / "text.en", "one\ntwo\n")
+    assert only_pair(str(folder), where) == (("eins", "zwei"), ("one", "two"))
+    spec = find_dataset(str(folder), None, "en", None)
+    assert bitext_pairs(spec, "en", None) == [("en", "de")]
+
+
+BAD_TABLES = {
+    "three.tsv": ("id\ta\tb\n1\tx\ty\n", None, "three.tsv has 3 columns: id, a, b"),
+    "column.tsv": ("a\tb\nx\ty\n", ["a", "c"], "column.tsv has no column 'c'"),
+    "one.tsv": ("a\tb\nx\ty\n", ["a"], "--columns names 1 columns"),
+    "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "the source and the target are both 'a'"),
+    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, the header has 2"),
+    "blank.tsv": ("a\tb\nx\ty\n \tz\n", None, "row 2, a: the text is blank"),
+    "empty.csv": ("", None, "empty.csv is empty"),
+    "header.csv": ("a,b\n", None, "a_b: no rows"),
+    "twice.csv": ("a,a\nx,y\n", None, "a column name stands twice"),
+    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: not a text but"),
+    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: not a text but 3 (int)"),
+    "broken.jsonl": ("{", None, "broken.jsonl is not a readable jsonl file"),
+    "broken.parquet": ("not parquet", None, "broken.parquet is not a readable parquet file"),
+    "what.xlsx": ("a", None, "what.xlsx: unknown format .xlsx"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_tables_say_what_is_wrong(name: str, tmp_path: Path, where: Where) -> None:
+    content, columns, message = BAD_TABLES[name]
+    with pytest.raises(UserError) as caught:
+        only_pair(write(tmp_path / name, content), where, columns)
+    assert message in caught.value.what and caught.value.hint
+
+
+def test_wrong_encoding_is_said(tmp_path: Path, where: Where) -> None:
+    (tmp_path / "latin.csv").write_bytes("a,b\ngrün,x\n".encode("latin-1"))
+    with pytest.raises(UserError) as caught:
+        only_pair(str(tmp_path / "latin.csv"), where)
+    assert "latin.csv is not a readable csv file" in caught.value.what
+
+
+def test_unaligned_folders_say_so(tmp_path: Path, where: Where) -> None:
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    write(folder / "a.de", "eins\nzwei\n")
+    with pytest.raises(UserError, match="holds 1 files, expected two"):
+        find_dataset(str(folder), None, None, None)
+    write(folder / "a.en", "one\n")
+    with pytest.raises(UserError, match="2 de texts but 1 en texts"):
+        only_pair(str(folder), where)
+
+
+def test_a_quoted_line_break_is_noted(tmp_path: Path, where: Where, capsys: pytest.CaptureFixture[str]) -> None:
+    only_pair(write(tmp_path / "spans.tsv", 'a\tb\n"x\ny"\tz\n'), where)
+    assert "1 quoted texts span several lines" in capsys.readouterr().err
+
+
+def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, where: Where) -> None:
+    phinc = registry.DATASETS["phinc"]
+    folder = tmp_path / "mirror" / phinc.source / "datasets" / "phinc"
+    folder.mkdir(parents=True)
+    (folder / "train.tsv").write_text("Sentence\tEnglish_Translation\na\tb\n")
+    with pytest.raises(UserError) as caught:
+        load_bitext(phinc, "eng", "hinglish", Where(tmp_path / "mirror", where.cache_dir))
+    assert "expected 42ca2f038be2..." in caught.value.what and "altered" in caught.value.hint
+
+
+def test_without_a_network_the_error_says_how_to_go_on(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError) as caught:
+        load_bitext(registry.DATASETS["phinc"], "eng", "hinglish", where)
+    assert "HF_HUB_OFFLINE is set" in caught.value.what and "--data_dir" in caught.value.hint
+
+
+SIZES = {
+    ("bucc", "zh", "en"): 257,
+    ("nollysenti", "en400", "ha"): 410,
+    ("nusax", "eng", "ace"): 500,
+    ("nusatranslation", "ind", "abs"): 1000,
+    ("tatoeba", "deu", "eng"): 1000,
+    ("lince_mt", "eng", "hinglish"): 9002,
+    ("phinc", "eng", "hinglish"): 13738,
+}
+
+
+@pytest.mark.parametrize(("name", "src", "tgt"), SIZES)
+def test_the_real_data_sets_have_their_known_sizes(name: str, src: str, tgt: str, mirror: Path, tmp_path: Path) -> None:
+    subset = load_bitext(registry.DATASETS[name], src, tgt, Where(mirror, tmp_path))
+    assert len(subset.sources) == len(subset.targets) == SIZES[name, src, tgt]
+    assert subset.origin.kind == "mirror"
+    first = {
+        "tatoeba": lambda: all(text.endswith("\n") for text in subset.sources),
+        "phinc": lambda: "British kid singers" in subset.sources[0],
+        "lince_mt": lambda: subset.sources[0] == "Batman vs Superman" and len(set(subset.targets)) == 8288,
+    }
+    assert first.get(name, lambda: True)()
+
+
+def test_reading_changes_nothing(mirror: Path, tmp_path: Path) -> None:
+    one = load_bitext(registry.DATASETS["nusax"], "eng", "ace", Where(mirror, tmp_path))
+    load_bitext(registry.DATASETS["nusax"], "eng", "ban", Where(mirror, tmp_path))
+    assert load_bitext(registry.DATASETS["nusax"], "eng", "ace", Where(mirror, tmp_path)) == one
+    assert json.dumps(one.sources[:1]) == json.dumps([one.sources[0]])

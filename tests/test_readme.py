@@ -1,0 +1,54 @@
+"""Every command of the README that needs no hub, GPU or key does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+MARKED = "<!-- needs the hub or a GPU -->\n"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(rf"({re.escape(MARKED)})?```bash\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line for marked, block in BLOCKS if not marked for line in block.splitlines()]
+
+
+def test_commands_are_found() -> None:
+    assert len(COMMANDS) > 8 and {"make demo", "make test"} <= set(COMMANDS)
+    assert sum(bool(marked) for marked, _ in BLOCKS) == 1
+
+
+def test_the_commands_run_in_order(tmp_path: Path, cache_dir: Path, bundled: str) -> None:
+    for name in ("bitext.py", "utils", "script", "data"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
+    for command in COMMANDS:
+        words = shlex.split(command)
+        if words[0] == "make":
+            continue  # the test run itself, and the demo below
+        assert words[0] == "python"
+        done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert done.stdout or "--output" in command
+
+
+def test_the_demo_is_what_make_runs_and_its_table_is_the_readmes() -> None:
+    recipe = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "bitext.py" in recipe and "aggregate_bitext_mining.py --k 1" in recipe
+    assert "bundled/multilingual-e5-small     90.40" in README
+
+
+@pytest.mark.parametrize(
+    "path", sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")}), ids=lambda path: path.name
+)
+def test_links_between_the_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target

@@ -1,0 +1,72 @@
+"""Every row of the registry is whole, and its names lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import pytest
+
+from utils import registry
+from utils.readers import READERS, bitext_pairs
+from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec, UserError
+
+
+@pytest.mark.parametrize("spec", registry.DATASETS.values(), ids=lambda spec: spec.name)
+def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
+    assert registry.DATASETS[spec.name] is spec
+    assert spec.tasks and set(spec.tasks) <= set(TASKS) and set(spec.subsets) == set(spec.tasks)
+    assert spec.kind in ("hub", "files", "shipped") and spec.reader in READERS
+    assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1")
+    assert spec.licence and spec.citation
+    if spec.kind == "hub":
+        assert re.fullmatch(r"[0-9a-f]{40}|refs/convert/parquet", spec.revision or "")
+    if spec.kind == "files":
+        assert re.fullmatch(r"[0-9a-f]{40}", spec.revision or "") and spec.sha256
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in spec.sha256.values())
+
+
+@pytest.mark.parametrize("spec", registry.DATASETS.values(), ids=lambda spec: spec.name)
+def test_the_default_pairs_are_the_subsets_of_the_table(spec: DatasetSpec) -> None:
+    assert tuple("_".join(pair) for pair in bitext_pairs(spec, None, None)) == spec.subsets["bitext"]
+
+
+def test_the_paper_counts_its_subsets() -> None:
+    counts = {name: len(spec.subsets["bitext"]) for name, spec in registry.DATASETS.items() if name != "sample"}
+    assert counts == {
+        "bucc": 4,
+        "nollysenti": 4,
+        "nusax": 11,
+        "nusatranslation": 11,
+        "tatoeba": 112,
+        "lince_mt": 1,
+        "phinc": 1,
+    }
+
+
+@pytest.mark.parametrize("spec", registry.ENCODERS.values(), ids=lambda spec: spec.checkpoint)
+def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
+    assert registry.ENCODERS[spec.checkpoint] is spec
+    module, function = spec.loader.split(":")
+    if not spec.fitted:
+        assert callable(getattr(importlib.import_module(module), function))
+    assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
+    assert spec.dtype in DTYPES and spec.licence
+
+
+def test_every_encoder_of_the_paper_is_listed() -> None:
+    names = """sentence-transformers/LaBSE sentence-transformers/use-cmlm-multilingual intfloat/multilingual-e5-base
+    intfloat/multilingual-e5-large sentence-transformers/paraphrase-multilingual-mpnet-base-v2
+    microsoft/Multilingual-MiniLM-L12-H384 cis-lmu/glot500-base FacebookAI/xlm-roberta-base
+    FacebookAI/xlm-roberta-large""".split()
+    assert set(names) <= set(registry.ENCODERS)
+
+
+def test_lookup_names_what_is_near() -> None:
+    with pytest.raises(UserError) as caught:
+        registry.lookup(registry.DATASETS, "nusx", "dataset")
+    assert caught.value.what == "unknown dataset 'nusx'"
+    assert "did you mean 'nusax'" in caught.value.hint
+    with pytest.raises(UserError) as caught:
+        registry.lookup(registry.DATASETS, "zzz", "dataset")
+    assert caught.value.hint.startswith("choose from: sample, bucc")

@@ -1,0 +1,180 @@
+"""The retriever against brute force: every similarity and margin, ties, tiles, duplicates and bad rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from utils import retrieval
+from utils.retrieval import concatenate, margin_topk, topk
+from utils.schema import UserError
+
+
+def scores64(q: np.ndarray, c: np.ndarray, similarity: str) -> np.ndarray:
+    q, c = q.astype(np.float64), c.astype(np.float64)
+    if similarity == "cosine":
+        return (q / np.linalg.norm(q, axis=1, keepdims=True)) @ (c / np.linalg.norm(c, axis=1, keepdims=True)).T
+    if similarity == "dot":
+        return q @ c.T
+    return -np.sqrt(np.square(q[:, None] - c[None]).sum(-1))
+
+
+def best(scores: np.ndarray, k: int) -> np.ndarray:
+    return np.argsort(-scores.astype(np.float32), axis=1, kind="stable")[:, :k]
+
+
+def rows(n: int, d: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
+    return (np.random.default_rng(seed).normal(size=(n, d)) * scale).astype(np.float32)
+
+
+def test_a_hand_worked_case() -> None:
+    queries = np.array([[1, 0], [0, 2]], dtype=np.float32)
+    candidates = np.array([[0, 1], [3, 0], [1, 1], [2, 0]], dtype=np.float32)
+    found = topk(queries, candidates, 3)
+    assert found.indices.tolist() == [[1, 3, 2], [0, 2, 1]]  # 1 and 3 tie at cosine 1, 1 and 3 at 0: lower first
+    np.testing.assert_allclose(found.scores, [[1, 1, 2**-0.5], [1, 2**-0.5, 0]], atol=1e-7)
+    assert found.indices.dtype == np.int64 and found.scores.dtype == np.float32
+    far = topk(queries, candidates, 1, similarity="euclidean")
+    assert far.indices.tolist() == [[2], [0]] and far.scores.tolist() == [[-1], [-1]]
+    assert topk(queries, candidates, 1, similarity="dot").indices.tolist() == [[1], [0]]
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("scale", [1e-18, 1.0, 1e12])
+@pytest.mark.parametrize(("n", "m", "d"), [(1, 5, 3), (40, 60, 7), (33, 500, 33)])
+def test_equals_brute_force_with_every_row_twice(similarity: str, scale: float, n: int, m: int, d: int) -> None:
+    q, c = rows(n, d, 1, scale), rows(m, d, 2, scale)
+    c[m // 2 :] = c[: m - m // 2]
+    expected = scores64(q, c, similarity)
+    for k in (1, 5, m):
+        found = topk(q, c, k, similarity=similarity)
+        np.testing.assert_array_equal(found.indices, best(expected, k))
+        np.testing.assert_allclose(found.scores, np.take_along_axis(expected, found.indices, 1), rtol=1e-5, atol=1e-30)
+
+
+def test_equals_brute_force_over_many_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "QUERY_TILE", 7)
+    monkeypatch.setattr(retrieval, "CANDIDATE_TILE", 13)
+    monkeypatch.setattr(retrieval, "WORK_BYTES", 4096)
+    q, c = rows(50, 9, 3), rows(200, 9, 4)
+    for similarity in ("cosine", "dot", "euclidean"):
+        np.testing.assert_array_equal(
+            topk(q, c, 30, similarity=similarity).indices, best(scores64(q, c, similarity), 30)
+        )
+
+
+def test_near_ties_below_float32_of_the_scan_are_told_apart() -> None:
+    base = rows(1, 384, 5)
+    c = np.repeat(base, 300, axis=0)
+    c += rows(300, 384, 6, 1e-6)  # cosines differ in the seventh digit only
+    found = topk(base, c, 10)
+    np.testing.assert_array_equal(found.indices, best(scores64(base, c, "cosine"), 10))
+
+
+def test_clustered_rows_with_cosines_between_0_7_and_1() -> None:
+    centre = rows(1, 64, 7)
+    q, c = centre + rows(60, 64, 8, 0.5), centre + rows(3000, 64, 9, 0.5)
+    assert np.median(scores64(q, c, "cosine")) > 0.7
+    np.testing.assert_array_equal(topk(q, c, 10).indices, best(scores64(q, c, "cosine"), 10))
+
+
+def test_all_candidates_equal_gives_the_lowest_indices() -> None:
+    c = np.repeat(rows(1, 16, 1), 500, axis=0)
+    assert (topk(rows(3, 16, 2), c, 4).indices == np.arange(4)).all()
+
+
+def test_torch_rows_are_taken_too() -> None:
+    torch = pytest.importorskip("torch")
+    q, c = rows(5, 8, 1), rows(9, 8, 2)
+    np.testing.assert_array_equal(topk(torch.tensor(q), torch.tensor(c), 3).indices, topk(q, c, 3).indices)
+
+
+def margins64(q: np.ndarray, c: np.ndarray, margin: str, k: int) -> np.ndarray:
+    a = scores64(q, c, "cosine")
+    forward = -np.sort(-a, axis=1)[:, :k].mean(axis=1, keepdims=True)
+    backward = -np.sort(-a, axis=0)[:k].mean(axis=0, keepdims=True)
+    if margin == "ratio":
+        return a / ((forward + backward) / 2)
+    if margin == "distance":
+        return a - (forward + backward) / 2
+    return 2 * a - forward - backward if margin == "csls" else a
+
+
+@pytest.mark.parametrize("margin", ["none", "ratio", "distance", "absolute", "csls"])
+def test_margins_equal_their_published_formulas(margin: str) -> None:
+    q, c = np.abs(rows(40, 12, 1)), np.abs(rows(70, 12, 2))
+    expected = margins64(q, c, margin, 4)
+    found = margin_topk(q, c, 6, margin=margin, margin_k=4)
+    np.testing.assert_array_equal(found.indices, best(expected, 6))
+    np.testing.assert_allclose(found.scores, np.take_along_axis(expected, found.indices, 1), rtol=1e-5, atol=3e-7)
+
+
+def test_ratio_margin_by_hand_takes_a_hub_down() -> None:
+    """The hub lies nearer to the query, but it lies near to everything: a / b decides the other way."""
+    q = np.array([[1.0, 0.1], [0.1, 1.0], [0.7, 0.8]], dtype=np.float32)
+    c = np.array([[1.0, 0.6], [1.0, -0.4]], dtype=np.float32)
+    assert topk(q[:1], c, 1).indices.tolist() == [[0]]  # cosines 0.904 and 0.887
+    found = margin_topk(q, c, 2, margin="ratio", margin_k=1)  # c0's best cosine is 0.952, c1's 0.887, q0's 0.904
+    assert found.indices[0].tolist() == [1, 0]
+    np.testing.assert_allclose(
+        found.scores[0], [0.8869 / ((0.9045 + 0.8869) / 2), 0.9045 / ((0.9045 + 0.9520) / 2)], rtol=1e-3
+    )
+
+
+def test_concatenated_rows_have_the_weighted_mean_of_the_cosines() -> None:
+    a, b = (rows(6, 5, 1), rows(8, 5, 2)), (rows(6, 9, 3), rows(8, 9, 4))
+    joined = scores64(concatenate([a[0], b[0]], [3, 1]), concatenate([a[1], b[1]], [3, 1]), "cosine")
+    np.testing.assert_allclose(joined, (3 * scores64(*a, "cosine") + scores64(*b, "cosine")) / 4, atol=1e-6)
+
+
+def test_what_cannot_be_searched_is_an_error() -> None:
+    good, zero, nan = rows(3, 4), rows(3, 4), rows(3, 4)
+    zero[1], nan[2, 0] = 0, np.nan
+    cases = [
+        (lambda: topk(good, good, 4), "k = 4, but there are 3 candidates"),
+        (lambda: topk(good, good, 0), "k = 0"),
+        (lambda: topk(good, zero, 1), "candidate 1 is all zeros"),
+        (lambda: topk(zero, good, 1), "query 1 is all zeros"),
+        (lambda: topk(nan, good, 1), "row 2 of the queries holds NaN"),
+        (lambda: topk(good, good[:, :2], 1), "4 dimensions, candidates 2"),
+        (lambda: topk(good[:0], good, 1), "expected (n, d) with n > 0"),
+        (lambda: topk(good, good, 1, similarity="cos"), "unknown similarity 'cos'"),
+        (lambda: margin_topk(good, good, 1, margin="ratio", margin_k=9), "--margin_k 9, but the smaller side has 3"),
+    ]
+    for call, message in cases:
+        with pytest.raises(UserError) as caught:
+            call()
+        assert message in caught.value.what and caught.value.hint
+
+
+def test_memory_is_bounded_by_the_tile() -> None:
+    """20,000 x 60,000 scores are 4.8 GB; the search stays under 700 MB above its inputs."""
+    code = f"""
+import resource, sys
+sys.path.insert(0, {str(ROOT)!r})
+import numpy as np, torch
+from utils.retrieval import topk
+rng = np.random.default_rng(0)
+q, c = rng.normal(size=(20000, 32)).astype(np.float32), rng.normal(size=(60000, 32)).astype(np.float32)
+topk(q[:10], c[:10], 1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+topk(q, c, 10)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 700
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_same_answers() -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    q, c = rows(500, 384, 1), rows(20000, 384, 2)
+    for similarity in ("cosine", "dot", "euclidean"):
+        host, device = topk(q, c, 10, similarity=similarity), topk(q, c, 10, similarity=similarity, device="cuda")
+        np.testing.assert_array_equal(host.indices, device.indices)
