@@ -182,7 +182,7 @@ def test_without_a_network_the_error_says_how_to_go_on(where: Where, monkeypatch
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError) as caught:
         load_bitext(registry.DATASETS["phinc"], "eng", "hinglish", where)
-    assert "HF_HUB_OFFLINE is set" in caught.value.what and "--data_dir" in caught.value.hint
+    assert "is not in the cache, and HF_HUB_OFFLINE is set" in caught.value.what and "--data_dir" in caught.value.hint
 
 
 SIZES = {

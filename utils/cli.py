@@ -190,8 +190,6 @@ def show_registry() -> None:
 
 def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Run a script's main: a user's error ends in two lines and exit code 2, an interruption in one and 130."""
-    if not os.environ.get("HF_TOKEN", "set"):
-        del os.environ["HF_TOKEN"]  # an empty token is sent as a bare header, which the hub refuses
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import importlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ import numpy as np
 
 from utils import registry
 from utils.cache import EmbeddingCache, fingerprint, write_atomic
+from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.schema import Encoder, EncoderSpec, UserError
-from utils.sources import hub_errors, sha256_of
+from utils.sources import sha256_of
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -112,22 +112,20 @@ def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
 
 def _hub_revision(checkpoint: str) -> str:
     """Return the commit that the hub's main branch, or the local hub cache without a network, stands at."""
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+    with hub_errors(f"the checkpoint {checkpoint!r}"):
+        if not is_offline():
+            from huggingface_hub import HfApi
 
-    try:
-        with hub_errors(f"the checkpoint {checkpoint!r}"):
-            return str(HfApi().model_info(checkpoint, token=os.environ.get("HF_TOKEN") or None).sha)
-    except UserError as error:
-        try:
-            cached = try_to_load_from_cache(checkpoint, "config.json")
-        except HFValidationError:
-            cached = None
-        if isinstance(cached, str):
-            print(f"note: the hub is not reached: {checkpoint} is used as it was last downloaded", file=sys.stderr)
-            return Path(cached).parent.name
-        close = registry.suggest(checkpoint, registry.ENCODERS)
-        raise UserError(error.what, f"{close} or: {error.hint}" if close.startswith("did") else error.hint) from error
+            return str(HfApi().model_info(checkpoint, token=hub_token()).sha)
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(checkpoint, "config.json")
+    if isinstance(cached, str):
+        print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
+        return Path(cached).parent.name
+    close = registry.suggest(checkpoint, registry.ENCODERS) if checkpoint not in registry.ENCODERS else ""
+    hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
+    raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)
 
 
 class CachedEncoder:
@@ -227,6 +225,9 @@ class SentenceTransformerEncoder:
             with hub_errors(f"the checkpoint {spec.name!r}"):
                 self.model = _load_model(path, revision, device)
         except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
+            if revision is not None and is_offline():
+                what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
+                raise UserError(what, WITHOUT_A_NETWORK) from error
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(
                 f"the checkpoint {spec.name!r} does not load: {first}", "are all its files there and whole?"
@@ -285,16 +286,18 @@ class SentenceTransformerEncoder:
 def _load_model(path: str, revision: str | None, device: str) -> Any:
     import logging
 
+    if revision is not None and not is_offline():  # asks for errors that say what is wrong
+        from huggingface_hub import HfApi
+
+        HfApi().model_info(path, revision=revision, token=hub_token())
     import transformers
     from sentence_transformers import SentenceTransformer
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(
-        logging.ERROR
-    )  # "creating a new one with mean pooling": meant so
-    token = os.environ.get("HF_TOKEN") or None
-    return SentenceTransformer(path, device=device, revision=revision, token=token, model_kwargs={"dtype": "auto"})
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # mean pooling for a masked LM is meant so
+    kwargs = {"device": device, "revision": revision, "token": hub_token(), "model_kwargs": {"dtype": "auto"}}
+    return SentenceTransformer(path, local_files_only=revision is None or is_offline(), **kwargs)
 
 
 class CharNgram:

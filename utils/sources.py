@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cache import write_atomic
+from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, wants_offline
 from utils.schema import DatasetSpec, Origin, UserError
 
 if TYPE_CHECKING:
@@ -72,13 +71,23 @@ def read_hub_table(
 
 @lru_cache(maxsize=4)  # a pivot language stays in memory while its pairs are read
 def _load_table(path: str, revision: str | None, config: str | None, split: str, cache_dir: str) -> pa.Table:
-    with hub_errors(f"the data set {path if revision else Path(path).name!r}", config, split):
+    on_hub = not Path(path).is_dir()
+    if on_hub:
+        is_offline()  # before the library is imported: it reads the setting once
+    what = f"the data set {path!r}" if on_hub else f"the mirror's {Path(path).parent.name}/{Path(path).name}"
+    asked = f" ({f'configuration {config!r}, ' if config else ''}split {split!r})"
+    with hub_errors(what, asked):
         import datasets
 
         datasets.disable_progress_bars()
         datasets.logging.set_verbosity_error()
         loaded = datasets.load_dataset(
-            path, data_dir=config, split=split, revision=revision, cache_dir=str(Path(cache_dir) / "datasets")
+            path,
+            data_dir=config,
+            split=split,
+            revision=revision,
+            token=hub_token(),
+            cache_dir=str(Path(cache_dir) / "datasets"),
         )
         return loaded.with_format("arrow")[:]
 
@@ -86,51 +95,12 @@ def _load_table(path: str, revision: str | None, config: str | None, split: str,
 @lru_cache
 def _resolve_revision(source: str, revision: str | None) -> str | None:
     """Turn a moving name (refs/convert/parquet) into the commit that it stands for now, where the hub answers."""
-    if revision is None or not revision.startswith("refs/"):
-        return revision
+    if revision is None or not revision.startswith("refs/") or is_offline():
+        return revision  # without a network the libraries' own cache may still have it under this name
+    from huggingface_hub import HfApi
+
     with hub_errors(f"the data set {source!r}"):
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import OfflineModeIsEnabled
-
-        try:
-            return HfApi().dataset_info(source, revision=revision).sha
-        except OfflineModeIsEnabled:
-            return revision  # the libraries' own cache may still have it under this name
-
-
-@contextmanager
-def hub_errors(what: str, config: str | None = None, split: str | None = None) -> Iterator[None]:
-    """Turn what the hub's libraries raise into a UserError that says how to go on."""
-    import httpx
-    from huggingface_hub import errors as hub
-
-    offline = (
-        "without a network: --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>, "
-        "or a machine whose cache already has it; unset HF_HUB_OFFLINE to download"
-    )
-    try:
-        yield
-    except UserError:
-        raise
-    except hub.GatedRepoError as error:
-        raise UserError(f"{what} is gated", "accept its terms on the hub and set HF_TOKEN") from error
-    except hub.RevisionNotFoundError as error:
-        raise UserError(
-            f"{what}: the pinned revision is not on the hub", "has it been removed? see utils/registry.py"
-        ) from error
-    except (hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError, httpx.TransportError, ConnectionError) as error:
-        raise UserError(f"{what} cannot be had: the hub is not reached ({type(error).__name__})", offline) from error
-    except hub.RepositoryNotFoundError as error:
-        raise UserError(
-            f"{what} is not on the hub, or is private", "check the name; a private one needs HF_TOKEN"
-        ) from error
-    except hub.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no status"
-        raise UserError(f"{what}: the hub answered {status}", "try again later; finished work is kept") from error
-    except (ValueError, FileNotFoundError) as error:
-        asked = ", ".join(f"{word} {value!r}" for word, value in (("configuration", config), ("split", split)) if value)
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{what} does not load{' (' + asked + ')' if asked else ''}: {first}", offline) from error
+        return HfApi().dataset_info(source, revision=revision, token=hub_token()).sha
 
 
 def read_file(spec: DatasetSpec, path: str, where: Where) -> tuple[Path, Origin]:
@@ -163,18 +133,21 @@ def read_file(spec: DatasetSpec, path: str, where: Where) -> tuple[Path, Origin]
 
 def _download(spec: DatasetSpec, path: str, local: Path) -> None:
     url = FILES_URL.format(source=spec.source, revision=spec.revision, path=path)
-    hint = "without a network: --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>"
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise UserError(f"the file {path} of {spec.source} is not in the cache and HF_HUB_OFFLINE is set", hint)
-    import httpx
+    if wants_offline():
+        raise UserError(
+            f"the file {path} of {spec.source} is not in the cache, and HF_HUB_OFFLINE is set", WITHOUT_A_NETWORK
+        )
+    import httpx2
 
     try:
-        answer = httpx.get(url, timeout=TIMEOUT_S, follow_redirects=True)
+        answer = httpx2.get(url, timeout=TIMEOUT_S, follow_redirects=True)
         answer.raise_for_status()
-    except httpx.HTTPStatusError as error:
-        raise UserError(f"{spec.source}: the server answered {error.response.status_code} for {path}", hint) from error
-    except httpx.HTTPError as error:
-        raise UserError(f"{spec.source}: {path} cannot be downloaded ({type(error).__name__})", hint) from error
+    except httpx2.HTTPStatusError as error:
+        status = error.response.status_code
+        raise UserError(f"{spec.source}: the server answered {status} for {path}", "try again later") from error
+    except httpx2.HTTPError as error:
+        reason = type(error).__name__
+        raise UserError(f"{spec.source}: {path} cannot be downloaded ({reason})", WITHOUT_A_NETWORK) from error
     write_atomic(local, answer.content)
 
 
