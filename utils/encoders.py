@@ -222,7 +222,7 @@ class SentenceTransformerEncoder:
         self.spec = spec
         self.batch_size = spec.batch_size
         try:
-            with hub_errors(f"the checkpoint {spec.name!r}"):
+            with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
                 self.model = _load_model(path, revision, device)
         except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
             if revision is not None and is_offline():

@@ -50,10 +50,11 @@ def is_offline() -> bool:
 
 
 @contextmanager
-def hub_errors(what: str, asked: str = "") -> Iterator[None]:
+def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[None]:
     """Turn what the hub's libraries raise into a UserError that says how to go on.
 
-    `what` names the thing wanted, `asked` the configuration or split, for errors that are about them.
+    `what` names the thing wanted, `asked` the configuration or split, for errors that are about them; `local` things
+    are read by the hub's libraries from a folder.
     """
     import httpx2
     from huggingface_hub import errors as hub
@@ -81,7 +82,7 @@ def hub_errors(what: str, asked: str = "") -> Iterator[None]:
         raise UserError(f"{what}: the hub answered {status}", "try again later; what is finished is kept") from error
     except (ValueError, FileNotFoundError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        if is_offline():
+        if not local and is_offline():
             raise UserError(
                 f"{what}{asked} is not in the cache, and the hub is not reached", WITHOUT_A_NETWORK
             ) from error

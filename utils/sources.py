@@ -76,7 +76,7 @@ def _load_table(path: str, revision: str | None, config: str | None, split: str,
         is_offline()  # before the library is imported: it reads the setting once
     what = f"the data set {path!r}" if on_hub else f"the mirror's {Path(path).parent.name}/{Path(path).name}"
     asked = f" ({f'configuration {config!r}, ' if config else ''}split {split!r})"
-    with hub_errors(what, asked):
+    with hub_errors(what, asked, local=not on_hub):
         import datasets
 
         datasets.disable_progress_bars()
