@@ -8,12 +8,11 @@ python bitext.py --dataset nusax --src_lang eng    a data set of MINERS
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.schema import DIRECTIONS, MARGINS, SIMILARITIES, BitextSubset, RunRecord, TopK, UserError
+from utils.schema import DIRECTIONS, MARGINS, BitextSubset, RunRecord, TopK, UserError
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
 
 SETTINGS = ("similarity", "margin", "margin_k", "direction")  # arguments that decide a figure
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
+MEANINGS = {
+    "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of two line-aligned files",
+    "src_lang": "source language (default: the dataset's pivot, or all of its pairs)",
+    "langs": "only the pairs with these languages on the other side",
+    "columns": "own table: the source's and the target's column",
+}
 EXAMPLES = """
 python bitext.py
 python bitext.py --dataset nusax --src_lang eng --langs ind jav
@@ -34,13 +39,9 @@ python bitext.py --dataset tatoeba --data_dir ~/mirror --dry_run
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
     parser = cli.Parser("Bitext retrieval: rank the target sentences of each pair for every source sentence.", EXAMPLES)
-    cli.add_data_args(parser, default="sample")
+    cli.add_data_args(parser, MEANINGS)
     cli.add_encoder_args(parser)
-    group = parser.add_argument_group("retrieval")
-    group.add_argument(
-        "--k", nargs="+", type=cli.positive, metavar="K", help="neighbours counted as a hit (default: 1 5 10)"
-    )
-    group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
+    group = cli.add_retrieval_args(parser)
     group.add_argument(
         "--margin", choices=MARGINS, default="none", help="margin over the cosine (default: %(default)s)"
     )
@@ -153,8 +154,7 @@ def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
         "dimensions": sources.shape[1],
     }
     for record, predictions in scored:
-        run = {**session.provenance(name, clock.laps), **about}
-        runlog.write_record(session.folder, name, dataclasses.replace(record, run=run), predictions)
+        session.log(name, record, predictions, about, clock.laps)
 
 
 def show_plan(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
@@ -165,10 +165,8 @@ def show_plan(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
     for name, pair in pairs.items():
         subset = load_bitext(session.dataset, *pair, session.where)
         sources, targets = texts_to_encode(session.args, subset)
-        missing = [encoder.n_missing([*sources, *targets]) for encoder in session.encoders]
-        done = [k for k in session.asked_ks() if session.is_done(name, k)]
-        state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
-        rows.append([name, len(sources), len(targets), " + ".join(map(str, missing)), state])
+        cells = session.plan_cells(name, [*sources, *targets])
+        rows.append([name, len(sources), len(targets), *cells])
     session.print_plan(rows, ["subset", "sources", "targets", "to encode", "records"])
 
 
@@ -178,10 +176,12 @@ def main(argv: Sequence[str]) -> None:
     if args.list:
         cli.show_registry()
         return
+    from utils.own_data import find_bitext
     from utils.readers import bitext_pairs
     from utils.session import Session
 
-    session = Session(args, "bitext", run_name(args), SETTINGS)
+    dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
+    session = Session(args, dataset, run_name(args), SETTINGS)
     pairs = {"_".join(pair): pair for pair in bitext_pairs(session.dataset, args.src_lang, args.langs)}
     if args.dry_run:
         show_plan(session, pairs)

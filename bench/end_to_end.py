@@ -55,7 +55,7 @@ def distinct_texts(dataset: str, data_dir: Path | None, prompt: str) -> list[str
     from utils.registry import DATASETS
     from utils.sources import Where
 
-    spec = DATASETS[dataset]
+    spec = DATASETS["bitext"][dataset]
     where = Where(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
     subsets = [load_bitext(spec, src, tgt, where) for src, tgt in bitext_pairs(spec, None, None)]
     return [prompt + text for text in dict.fromkeys(text for one in subsets for text in (*one.sources, *one.targets))]

@@ -18,7 +18,7 @@ PLAIN = {"task": "bitext", "seed": 42, "similarity": "cosine", "margin": "none",
 
 def log(root: Path, dataset: str, model: str, f1: float, subsets: int | None = None, **settings: object) -> None:
     """Log one f1 for the first subsets of a data set, all by default."""
-    for name in registry.DATASETS[dataset].subsets["bitext"][:subsets]:
+    for name in registry.DATASETS["bitext"][dataset].subsets[:subsets]:
         run = {**PLAIN, "dataset": dataset, "model": model, "subset": name, **settings}
         record = RunRecord({"acc": f1 / 2, "f1": f1}, {}, 10, 1, run)
         folder = root / str(settings) / dataset / model / "seed_42"
@@ -97,7 +97,7 @@ def test_what_cannot_be_shown_says_so(run: Run, logs: Path, tmp_path: Path) -> N
 def test_the_originals_logs_are_read(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "theirs" / "save" / "nusax" / "sentence-transformers" / "LaBSE" / "seed_42"
     folder.mkdir(parents=True)
-    for name in registry.DATASETS["nusax"].subsets["bitext"]:
+    for name in registry.DATASETS["bitext"]["nusax"].subsets:
         metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.7789}
         (folder / f"eval_{name}_1.json").write_text(json.dumps(metrics, indent=4))
     (folder / "eval_eng_ace_5.json").write_text("{broken")

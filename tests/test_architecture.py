@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py",)
+SCRIPTS = ("bitext.py", "classification.py")
 SERVICES = {"openai", "cohere", "bitsandbytes"}
 HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "sklearn", "scipy", "pandas"} | SERVICES
 # file -> (rooms of utils/ it may import anywhere, third-party packages it may import at the top)
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "schema": (set(), set()),
-    "registry": ({"schema"}, set()),
+    "languages": (set(), set()),
+    "registry": ({"schema", "languages"}, set()),
+    "voting": (set(), {"numpy"}),
+    "labeled": ({"schema", "registry", "sources", "readers"}, set()),
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
     "retrieval": ({"schema"}, {"numpy"}),
@@ -30,7 +33,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "bundled": ({"schema", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),
     "cli": ({"schema", "registry"}, set()),
-    "session": ({"schema", "cli", "encoders", "runlog", "own_data", "retrieval", "sources"}, set()),
+    "session": ({"schema", "cli", "encoders", "runlog", "retrieval", "sources"}, set()),
     "__init__": (set(), set()),
 }
 
@@ -75,7 +78,14 @@ def test_aggregates_reach_the_rooms_through_tables(path: Path) -> None:
     assert rooms <= {"script.aggregate", "utils.cli", "utils.schema"}
 
 
-@pytest.mark.parametrize("code", ["import bitext; bitext.parse([])", "import utils.registry, utils.cli, utils.readers"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import bitext; bitext.parse([])",
+        "import classification; classification.parse([])",
+        "import utils.registry, utils.cli, utils.readers",
+    ],
+)
 def test_nothing_heavy_is_loaded_for_help_and_list(code: str) -> None:
     check = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from utils import registry
-from utils.own_data import find_dataset
+from utils.own_data import find_bitext
 from utils.readers import bitext_pairs, load_bitext
 from utils.schema import UserError
 from utils.sources import Where
@@ -30,7 +30,7 @@ def write(path: Path, text: str) -> str:
 
 
 def only_pair(path: str, where: Where, columns: list[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    spec = find_dataset(path, columns, None, None)
+    spec = find_bitext(path, columns, None, None)
     ((src, tgt),) = bitext_pairs(spec, None, None)
     subset = load_bitext(spec, src, tgt, where)
     return subset.sources, subset.targets
@@ -55,18 +55,18 @@ def test_the_sample_is_whole() -> None:
 
 
 def test_code_switched_sides_are_the_code_switching_setting(where: Where) -> None:
-    sample = registry.DATASETS["sample"]
+    sample = registry.DATASETS["bitext"]["sample"]
     assert load_bitext(sample, "eng", "hinglish", where).setting == "cs"
     assert load_bitext(sample, "eng", "swh", where).setting == "xl"
     assert load_bitext(sample, "eng", "swh", where).gold == tuple(range(70))
 
 
 def test_pairs_by_source_and_languages() -> None:
-    nusax, tatoeba = registry.DATASETS["nusax"], registry.DATASETS["tatoeba"]
+    nusax, tatoeba = registry.DATASETS["bitext"]["nusax"], registry.DATASETS["bitext"]["tatoeba"]
     assert bitext_pairs(nusax, "ind", ["eng", "ace"]) == [("ind", "ace"), ("ind", "eng")]
     assert bitext_pairs(tatoeba, None, ["fra", "deu"]) == [("deu", "eng"), ("fra", "eng")]
     assert bitext_pairs(tatoeba, "deu", None) == [("deu", "eng")]
-    assert bitext_pairs(registry.DATASETS["bucc"], "de", None) == [("de", "en")]
+    assert bitext_pairs(registry.DATASETS["bitext"]["bucc"], "de", None) == [("de", "en")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_languages_that_lead_nowhere(
     dataset: str, src: str | None, langs: list[str] | None, what: str, hint: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        bitext_pairs(registry.DATASETS[dataset], src, langs)
+        bitext_pairs(registry.DATASETS["bitext"][dataset], src, langs)
     assert caught.value.what == what and hint in caught.value.hint
 
 
@@ -103,7 +103,7 @@ def test_own_tables_of_every_format(tmp_path: Path, where: Where) -> None:
 
 def test_language_columns_are_found_by_their_names(tmp_path: Path, where: Where) -> None:
     path = write(tmp_path / "wide.tsv", "id\teng\tdeu\tfra\n1\tone\teins\tun\n2\ttwo\tzwei\tdeux\n")
-    spec = find_dataset(path, None, "eng", ["deu", "fra"])
+    spec = find_bitext(path, None, "eng", ["deu", "fra"])
     assert bitext_pairs(spec, "eng", ["deu", "fra"]) == [("eng", "deu"), ("eng", "fra")]
     assert load_bitext(spec, "eng", "fra", where).targets == ("un", "deux")
     assert spec.name.startswith("wide-") and len(spec.name) == len("wide-") + 8
@@ -115,7 +115,7 @@ def test_a_folder_of_two_aligned_files(tmp_path: Path, where: Where) -> None:
     write(folder / "text.de", "eins\nzwei\n")
     write(folder / "text.en", "one\ntwo\n")
     assert only_pair(str(folder), where) == (("eins", "zwei"), ("one", "two"))
-    spec = find_dataset(str(folder), None, "en", None)
+    spec = find_bitext(str(folder), None, "en", None)
     assert bitext_pairs(spec, "en", None) == [("en", "de")]
 
 
@@ -157,7 +157,7 @@ def test_unaligned_folders_say_so(tmp_path: Path, where: Where) -> None:
     folder.mkdir()
     write(folder / "a.de", "eins\nzwei\n")
     with pytest.raises(UserError, match="holds 1 files, expected two"):
-        find_dataset(str(folder), None, None, None)
+        find_bitext(str(folder), None, None, None)
     write(folder / "a.en", "one\n")
     with pytest.raises(UserError, match="2 de texts but 1 en texts"):
         only_pair(str(folder), where)
@@ -169,7 +169,7 @@ def test_a_quoted_line_break_is_noted(tmp_path: Path, where: Where, capsys: pyte
 
 
 def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, where: Where) -> None:
-    phinc = registry.DATASETS["phinc"]
+    phinc = registry.DATASETS["bitext"]["phinc"]
     folder = tmp_path / "mirror" / phinc.source / "datasets" / "phinc"
     folder.mkdir(parents=True)
     (folder / "train.tsv").write_text("Sentence\tEnglish_Translation\na\tb\n")
@@ -181,7 +181,7 @@ def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, wher
 def test_without_a_network_the_error_says_how_to_go_on(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError) as caught:
-        load_bitext(registry.DATASETS["phinc"], "eng", "hinglish", where)
+        load_bitext(registry.DATASETS["bitext"]["phinc"], "eng", "hinglish", where)
     assert "is not in the cache, and HF_HUB_OFFLINE is set" in caught.value.what and "--data_dir" in caught.value.hint
 
 
@@ -198,7 +198,7 @@ SIZES = {
 
 @pytest.mark.parametrize(("name", "src", "tgt"), SIZES)
 def test_the_real_data_sets_have_their_known_sizes(name: str, src: str, tgt: str, mirror: Path, tmp_path: Path) -> None:
-    subset = load_bitext(registry.DATASETS[name], src, tgt, Where(mirror, tmp_path))
+    subset = load_bitext(registry.DATASETS["bitext"][name], src, tgt, Where(mirror, tmp_path))
     assert len(subset.sources) == len(subset.targets) == SIZES[name, src, tgt]
     assert subset.origin.kind == "mirror"
     first = {
@@ -210,7 +210,7 @@ def test_the_real_data_sets_have_their_known_sizes(name: str, src: str, tgt: str
 
 
 def test_reading_changes_nothing(mirror: Path, tmp_path: Path) -> None:
-    one = load_bitext(registry.DATASETS["nusax"], "eng", "ace", Where(mirror, tmp_path))
-    load_bitext(registry.DATASETS["nusax"], "eng", "ban", Where(mirror, tmp_path))
-    assert load_bitext(registry.DATASETS["nusax"], "eng", "ace", Where(mirror, tmp_path)) == one
+    one = load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Where(mirror, tmp_path))
+    load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ban", Where(mirror, tmp_path))
+    assert load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Where(mirror, tmp_path)) == one
     assert json.dumps(one.sources[:1]) == json.dumps([one.sources[0]])

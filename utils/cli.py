@@ -6,12 +6,12 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
-from utils.schema import DTYPES, UserError
+from utils.schema import DTYPES, SIMILARITIES, UserError
 
 RUN_AGAIN = "finished subsets are logged; the same command goes on from there"
 
@@ -33,23 +33,15 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message, "--help shows every flag, with examples")
 
 
-def add_data_args(parser: argparse.ArgumentParser, default: str) -> None:
-    """Which texts: the dataset, its languages, and where it is."""
+def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) -> None:
+    """Which texts: the dataset, its languages, and where it is; `meanings` says what each flag means to the task."""
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--dataset",
-        default=default,
-        metavar="NAME|PATH",
-        help="a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of two line-aligned "
-        "files (default: %(default)s)",
+        "--dataset", default="sample", metavar="NAME|PATH", help=f"{meanings['dataset']} (default: %(default)s)"
     )
-    group.add_argument(
-        "--src_lang", metavar="LANG", help="source language (default: the dataset's pivot, or all of its pairs)"
-    )
-    group.add_argument(
-        "--langs", nargs="+", metavar="LANG", help="only the pairs with these languages on the other side"
-    )
-    group.add_argument("--columns", nargs="+", metavar="COLUMN", help="own table: the source's and the target's column")
+    group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
+    group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
+    group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
     group.add_argument(
         "--data_dir",
         type=Path,
@@ -97,6 +89,14 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="embeddings and expanded checkpoints (default: $MINERS_CACHE_DIR or ~/.cache/miners)",
     )
+
+
+def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How neighbours are found; returns the group, for what only one task has."""
+    group = parser.add_argument_group("retrieval")
+    group.add_argument("--k", nargs="+", type=positive, metavar="K", help="neighbours (default: 1 5 10)")
+    group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
+    return group
 
 
 def add_run_args(parser: argparse.ArgumentParser) -> None:
@@ -178,11 +178,12 @@ def chosen_device(args: argparse.Namespace) -> str:
 
 def show_registry() -> None:
     """Print the datasets and encoders that are known by name."""
-    print("datasets (--dataset)")
-    for spec in registry.DATASETS.values():
-        subsets = "; ".join(f"{task}: {len(names)} subsets" for task, names in spec.subsets.items())
-        print(f"  {spec.name:<17}{subsets:<24}{spec.source}, licence {spec.licence}")
-    print("\nencoders (--model_checkpoint); any other hub id or folder works too")
+    for task, rows in registry.DATASETS.items():
+        print(f"{task} (--dataset)")
+        for spec in rows.values():
+            print(f"  {spec.name:<17}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
+        print()
+    print("encoders (--model_checkpoint); any other hub id or folder works too")
     for encoder in registry.ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
         print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{prompt}")

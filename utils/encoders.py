@@ -168,12 +168,16 @@ class NgramEncoder:
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
         self.counts = {"hits": 0, "misses": 0}
+        self._last: tuple[Sequence[str], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Fit on the candidates and return the rows of both sides, (n, 4096) and (m, 4096)."""
         self.counts["misses"] = self.n_missing([*queries, *candidates])
-        fitted = CharNgram().fit(candidates)
-        return fitted.encode(queries), fitted.encode(candidates)
+        if self._last is None or self._last[0] is not candidates:  # --cross searches the same ones for each language
+            fitted = CharNgram().fit(candidates)
+            self._last = candidates, fitted, fitted.encode(candidates)
+        _, fitted, rows = self._last
+        return fitted.encode(queries), rows
 
     def n_missing(self, texts: Sequence[str]) -> int:
         """Return the number of distinct texts: all are encoded in each run."""

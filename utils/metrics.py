@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,3 +69,29 @@ def ceiling_hyps(gold: Ints, ids: Ints, k: int) -> Ints:
         seen[text] = int(rank[index]) + 1
     best = np.array([first[text] for text in ids[gold].tolist()], dtype=np.int64)
     return np.where(rank[gold] < k, gold, best)
+
+
+def confusion(gold: Ints, hyp: Ints, n_labels: int) -> Ints:
+    """Return how often gold label i was called j: (labels, labels)."""
+    return np.bincount(gold * n_labels + hyp, minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+
+
+def label_scores(counts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return precision, recall and F1 of each label from confusion counts (..., labels, labels); 0 where undefined."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    return {
+        "prec": hits / np.maximum(predicted, 1),
+        "rec": hits / np.maximum(support, 1),
+        "f1": 2 * hits / np.maximum(support + predicted, 1),
+    }
+
+
+def macro_labels(gold: Ints, hyp: Ints, n_labels: int, *, legacy: bool = False) -> npt.NDArray[np.bool_]:
+    """Return which labels (labels,) the macro mean is over.
+
+    The labels that the gold has: one set for every model. The original leaves it to scikit-learn, which also
+    counts a label that a model predicts and the gold never has.
+    """
+    present = np.bincount(gold, minlength=n_labels) > 0
+    return present | (np.bincount(hyp, minlength=n_labels) > 0) if legacy else present

@@ -1,4 +1,4 @@
-"""A user's own parallel data as a registry row made on the spot: a table, or a folder of two aligned files."""
+"""A user's own data as a registry row made on the spot: a table, or a folder of two aligned files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,67 @@ from utils.sources import sha256_of
 ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
 
 
-def find_dataset(
+def find_bitext(
     name: str, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
 ) -> DatasetSpec:
     """Return the registry's row of this name, or a row for the file or folder that it is the path of."""
-    if name in registry.DATASETS:
+    path = _own_path(name, "bitext", columns)
+    if path is None:
+        return registry.DATASETS["bitext"][name]
+    return _aligned_folder(path, src_lang, langs) if path.is_dir() else _own_table(path, columns, src_lang, langs)
+
+
+def find_labeled(name: str, columns: Sequence[str] | None, seed: int) -> DatasetSpec:
+    """Return the registry's row of this name, or a row for the labelled file that it is the path of."""
+    path = _own_path(name, "classification", columns)
+    if path is None:
+        return registry.DATASETS["classification"][name]
+    if path.is_dir():
+        raise UserError(
+            f"--dataset {name} is a folder", f"give a {', '.join(ENDINGS)} file with a text and a label column"
+        )
+    return _own_labels(path, columns, seed)
+
+
+def _own_path(name: str, task: str, columns: Sequence[str] | None) -> Path | None:
+    """Return the path of own data, or None for a name of the registry; UserError where it is neither."""
+    known = registry.DATASETS[task]
+    if name in known:
         if columns:
             raise UserError(f"--columns is for your own files, not for {name}", "leave --columns out")
-        return registry.DATASETS[name]
+        return None
     path = Path(name).expanduser()
-    if path.is_dir():
-        return _aligned_folder(path, src_lang, langs)
-    if path.is_file():
-        return _own_table(path, columns, src_lang, langs)
+    if path.exists():
+        return path
     if path.suffix.lower() in ENDINGS or "/" in name:
-        raise UserError(
-            f"--dataset {name}: no such file or folder", f"give a {', '.join(ENDINGS)} file, or a folder of two"
-        )
-    return registry.lookup(registry.DATASETS, name, "dataset")
+        raise UserError(f"--dataset {name}: no such file or folder", f"give a {', '.join(ENDINGS)} file, or a folder")
+    others = [other for other, rows in registry.DATASETS.items() if name in rows]
+    if others:
+        raise UserError(f"{name} is no data set for {task}", f"it is one for {' and '.join(others)}; --list shows all")
+    registry.lookup(known, name, "dataset")
+    return None
+
+
+def _own_labels(path: Path, columns: Sequence[str] | None, seed: int) -> DatasetSpec:
+    table = read_table(path)
+    roles = ("text", "label", "lang", "split")
+    if columns is None:
+        chosen = {role: role for role in roles if role in table}
+        if not {"text", "label"} <= set(chosen):
+            raise UserError(
+                f"{path.name} has the columns {', '.join(table)}", "say which: --columns TEXT LABEL [LANG [SPLIT]]"
+            )
+    elif 2 <= len(columns) <= len(roles):
+        chosen = dict(zip(roles, columns, strict=False))
+    else:
+        raise UserError(f"--columns names {len(columns)} columns", "name TEXT LABEL [LANG [SPLIT]]")
+    for column in chosen.values():
+        if column not in table:
+            raise UserError(f"{path.name} has no column {column!r}", registry.suggest(column, table))
+    langs = tuple(dict.fromkeys(map(str, table[chosen["lang"]]))) if "lang" in chosen else ("all",)
+    digest = sha256_of(path)
+    options: dict[str, object] = {"path": str(path), "seed": seed, **chosen}
+    return _row(path, digest, "classification", "labeled_table", langs, langs[0] if langs else None, options)
 
 
 def _own_table(
@@ -62,7 +105,7 @@ def _own_table(
     if len(set(names)) != len(names):
         raise UserError(f"the source and the target are both {names[0]!r}", "name two different columns")
     digest = sha256_of(path)
-    return _row(
+    return _pair_row(
         path, digest, "parallel_file", names, {"path": str(path), "columns": dict(zip(names, chosen, strict=True))}
     )
 
@@ -86,7 +129,7 @@ def _aligned_folder(path: Path, src_lang: str | None, langs: Sequence[str] | Non
     if src_lang == names[1] or (src_lang is None and langs and list(langs) == [names[0]]):
         names.reverse()
     digest = hashlib.sha256("".join(sha256_of(by_lang[name]) for name in names).encode()).hexdigest()
-    return _row(path, digest, "aligned_files", names, {"paths": {lang: str(by_lang[lang]) for lang in names}})
+    return _pair_row(path, digest, "aligned_files", names, {"paths": {lang: str(by_lang[lang]) for lang in names}})
 
 
 def _language_of(file: Path, files: Sequence[Path]) -> str:
@@ -94,21 +137,34 @@ def _language_of(file: Path, files: Sequence[Path]) -> str:
     return file.stem if same_ending or not file.suffix else file.suffix[1:]
 
 
-def _row(path: Path, digest: str, reader: str, names: Sequence[str], options: dict[str, object]) -> DatasetSpec:
-    stem = re.sub(r"[^\w.-]+", "_", path.resolve().stem) or "data"
+def _pair_row(path: Path, digest: str, reader: str, names: Sequence[str], options: dict[str, object]) -> DatasetSpec:
     pairs = tuple((names[0], target) for target in names[1:])
+    subsets = tuple("_".join(pair) for pair in pairs)
+    return _row(path, digest, "bitext", reader, subsets, names[0], {"pairs": pairs, **options})
+
+
+def _row(
+    path: Path,
+    digest: str,
+    task: str,
+    reader: str,
+    subsets: tuple[str, ...],
+    pivot: str | None,
+    options: dict[str, object],
+) -> DatasetSpec:
+    stem = re.sub(r"[^\w.-]+", "_", path.resolve().stem) or "data"
     return DatasetSpec(
         name=f"{stem}-{digest[:8]}",
-        tasks=("bitext",),
+        task=task,
         kind="local",
         source=path.name,
         revision=f"sha256:{digest}",
         reader=reader,
-        subsets={"bitext": tuple("_".join(pair) for pair in pairs)},
+        subsets=subsets,
         setting="mono",
-        main_metric="f1",
-        pivot=names[0],
+        main_metric="f1" if task == "bitext" else "acc",
+        pivot=pivot,
         licence="your own",
         citation="",
-        options={"pairs": pairs, **options},
+        options=options,
     )

@@ -34,7 +34,7 @@ def bitext_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] |
         _known(spec, [source, *(langs or [])], languages)
         pairs = [(source, target) for target in languages if target != source]
     else:
-        pairs = list(spec.options.get("pairs", ())) or [split_pair(name) for name in spec.subsets["bitext"]]
+        pairs = list(spec.options.get("pairs", ())) or [split_pair(name) for name in spec.subsets]
         if src_lang is not None:
             _check_source(spec, src_lang, pairs)
             pairs = [pair for pair in pairs if pair[0] == src_lang]
@@ -137,7 +137,7 @@ def read_file_columns(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Wh
     sides = []
     for lang in (src_lang, tgt_lang):
         path, origin = read_file(spec, spec.options["path"].format(lang=lang), where)
-        sides.append([row[0] for row in _csv_rows(path, "\t")[1:]])
+        sides.append([row[0] for row in csv_rows(path, "\t")[1:]])
     return sides[0], sides[1], origin
 
 
@@ -147,7 +147,7 @@ def read_file_pairs(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Wher
     rows: list[list[str]] = []
     for name in spec.options["paths"]:
         path, origin = read_file(spec, name, where)
-        lines = _csv_rows(path, "\t") if spec.options["quoting"] else _plain_rows(path)
+        lines = csv_rows(path, "\t") if spec.options["quoting"] else _plain_rows(path)
         rows += lines[1:] if spec.options["header"] else lines
     return [row[first] for row in rows], [row[second] for row in rows], origin
 
@@ -210,7 +210,7 @@ def _json_lines(path: Path) -> dict[str, list[str]]:
 
 
 def _delimited(path: Path, delimiter: str) -> dict[str, list[str]]:
-    rows = _csv_rows(path, delimiter)
+    rows = csv_rows(path, delimiter)
     if not rows:
         raise UserError(f"{path.name} is empty", "the first line must name the columns")
     header = rows[0]
@@ -233,7 +233,8 @@ def _delimited(path: Path, delimiter: str) -> dict[str, list[str]]:
     return {name: [row[index] for row in rows[1:]] for index, name in enumerate(header)}
 
 
-def _csv_rows(path: Path, delimiter: str) -> list[list[str]]:
+def csv_rows(path: Path, delimiter: str) -> list[list[str]]:
+    """Read the rows of a delimited file, quoted as CSV; blank lines are passed over."""
     with _open_text(path, newline="") as file:
         return [row for row in csv.reader(file, delimiter=delimiter) if row]
 

@@ -80,7 +80,14 @@ def _short(value: Any) -> str:
 def write_record(folder: Path, subset: str, record: RunRecord, predictions: Mapping[str, Any]) -> Path:
     """Write one record and its predictions, the record last: it marks the work as done."""
     path = record_path(folder, subset, record.k)
-    body = {**record.metrics, "n": record.n, "k": record.k, "ci95": dict(record.ci95), "run": dict(record.run)}
+    body = {
+        **record.metrics,
+        "n": record.n,
+        "k": record.k,
+        "ci95": dict(record.ci95),
+        **record.details,
+        "run": dict(record.run),
+    }
     write_json(path.with_name(f"{path.stem}_preds.json"), predictions)
     write_json(path, body, indent=2)
     return path
@@ -213,7 +220,7 @@ def _original_result(
     path: Path, relative: Path, match: re.Match[str], content: Mapping[str, Any]
 ) -> LoggedResult | None:
     folders = list(relative.parts[:-1])
-    start = next((index for index, part in enumerate(folders) if part in DATASETS), None)
+    start = next((index for index, part in enumerate(folders) if any(part in rows for rows in DATASETS.values())), None)
     if start is None or not re.fullmatch(r"seed_\d+", folders[-1]) or start + 1 >= len(folders) - 1:
         return None
     metrics = {name: float(content[name]) for name in ORIGINAL_METRICS if isinstance(content.get(name), int | float)}

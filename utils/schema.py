@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
 
 SCHEMA_VERSION = 1
-TASKS = ("bitext",)
+TASKS = ("bitext", "classification")
 SIMILARITIES = ("cosine", "dot", "euclidean")
 MARGINS = ("none", "ratio", "distance", "absolute", "csls")
 DIRECTIONS = ("forward", "backward", "both")
@@ -31,20 +31,20 @@ class UserError(Exception):
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset is data: where its bytes are, how they are read, and what its figures mean.
+    """A dataset as one task uses it: where its bytes are, how they are read, and what its figures mean.
 
     `source` is `owner/name` on the hub (`kind` "hub"), a repository of files at a pinned commit ("files"),
-    or a folder of the project ("shipped"). `subsets` names the subsets per task that a complete row of a
-    table needs; a reader may serve more (any pair of languages of a parallel set, for example).
+    or a file of the project ("shipped"). `subsets` names the subsets that a complete row of a table needs; a
+    reader may serve more (any pair of languages of a parallel set, for example).
     """
 
     name: str
-    tasks: tuple[str, ...]
+    task: str
     kind: str
     source: str
     revision: str | None
     reader: str
-    subsets: Mapping[str, tuple[str, ...]]
+    subsets: tuple[str, ...]
     setting: str
     main_metric: str
     pivot: str | None
@@ -52,6 +52,7 @@ class DatasetSpec:
     citation: str
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
+    label_names: tuple[str, ...] = ()  # empty: the labels that the data have
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ class BitextSubset:
     gold: tuple[int, ...]
     setting: str
     origin: Origin
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """Texts with their labels; `label_names` is the fixed label set, empty where the data alone tell."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
+    origin: Origin
+    n_dropped: int = 0  # rows without a text, left out
 
 
 @dataclass(frozen=True)
@@ -131,10 +143,11 @@ class TopK:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One figure with all that is needed to get it again; `metrics` become top-level keys of the file."""
+    """One figure with all that is needed to get it again; `metrics` and `details` become top-level keys of the file."""
 
     metrics: Mapping[str, float]
     ci95: Mapping[str, tuple[float, float]]
     n: int
     k: int
     run: Mapping[str, Any]
+    details: Mapping[str, Any] = field(default_factory=dict)

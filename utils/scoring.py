@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,3 +67,62 @@ def join_directions(
         values[f"{name}_mean"] = float(mean.mean())
         ci95[f"{name}_mean"] = stats.bootstrap_mean(mean, seed)
     return values, ci95
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """Metrics of a classification as fractions, their 95 % intervals, and per-label details."""
+
+    metrics: dict[str, float]
+    ci95: dict[str, tuple[float, float]]
+    details: dict[str, Any]
+
+
+def label_figures(
+    gold: npt.NDArray[np.int64],
+    hyp: npt.NDArray[np.int64],
+    names: Sequence[str],
+    train: npt.NDArray[np.int64],
+    seed: int,
+    *,
+    legacy: bool = False,
+) -> LabelFigures:
+    """Score predictions over a fixed label set.
+
+    gold and hyp (n,), train (m,) the training labels, all indices into names. acc; prec, rec and f1 macro over the
+    labels that the gold has; beside them the figures of always saying the training texts' commonest label, and of
+    saying any label with equal chance (expected values).
+    """
+    n_labels = len(names)
+    counts = metrics.confusion(gold, hyp, n_labels)
+    by_label = metrics.label_scores(counts)
+    kept = metrics.macro_labels(gold, hyp, n_labels, legacy=legacy)
+    acc = float((gold == hyp).mean())
+    values = {"acc": acc, **{name: float(item[kept].mean()) for name, item in by_label.items()}}
+    values |= _baselines(gold, train, kept)
+    ci95 = {"acc": stats.wilson(int((gold == hyp).sum()), len(gold)), **stats.bootstrap_macro(gold, hyp, kept, seed)}
+    per_label = {
+        name: {
+            **{metric: float(item[index]) for metric, item in by_label.items()},
+            "support": int(counts[index].sum()),
+            "predicted": int(counts[:, index].sum()),
+        }
+        for index, name in enumerate(names)
+    }
+    return LabelFigures(values, ci95, {"per_label": per_label, "confusion": counts.tolist(), "labels": list(names)})
+
+
+def _baselines(
+    gold: npt.NDArray[np.int64], train: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    n_labels = len(kept)
+    majority = np.full(len(gold), np.bincount(train, minlength=n_labels).argmax())
+    majority_f1 = metrics.label_scores(metrics.confusion(gold, majority, n_labels))["f1"][kept].mean()
+    share = np.bincount(gold, minlength=n_labels)[kept] / len(gold)
+    chance = 1 / n_labels
+    return {
+        "majority_acc": float((gold == majority).mean()),
+        "majority_f1": float(majority_f1),
+        "random_acc": chance,
+        "random_f1": float((2 * share * chance / (share + chance)).mean()),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, encoders, runlog
-from utils.own_data import find_dataset
 from utils.retrieval import concatenate
 from utils.schema import UserError
 from utils.sources import Where, planned_origin
 
 if TYPE_CHECKING:
-    from utils.schema import EncoderSpec, Rows
+    from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord
 
 DEFAULT_KS = (1, 5, 10)
 
@@ -24,9 +24,9 @@ DEFAULT_KS = (1, 5, 10)
 class Session:
     """One command: its dataset, its encoders, its device and its folder of records; UserError where one is wrong."""
 
-    def __init__(self, args: argparse.Namespace, task: str, run: str, settings: Sequence[str]) -> None:
+    def __init__(self, args: argparse.Namespace, dataset: DatasetSpec, run: str, settings: Sequence[str]) -> None:
         """`run` names the folder below --output_dir; `settings` names the arguments that decide a figure."""
-        self.args, self.task, self.started = args, task, runlog.utc_now()
+        self.args, self.dataset, self.started = args, dataset, runlog.utc_now()
         self.device = cli.chosen_device(args)
         data_dir = args.data_dir.expanduser() if args.data_dir else None
         if data_dir is not None and not data_dir.is_dir():
@@ -34,9 +34,6 @@ class Session:
                 f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
             )
         self.where = Where(data_dir, args.cache_dir.expanduser())
-        self.dataset = find_dataset(args.dataset, args.columns, args.src_lang, args.langs)
-        if task not in self.dataset.tasks:
-            raise UserError(f"{self.dataset.name} is no data set for {task}", "--list shows which are")
         chosen = cli.chosen_encoders(args)
         self.weights = [weight for _, _, weight in chosen]
         self.specs = [self._resolve(name, prompt) for name, prompt, _ in chosen]
@@ -72,7 +69,7 @@ class Session:
             for spec, weight in zip(self.specs, self.weights, strict=True)
         ]
         source = planned_origin(self.dataset, self.where)
-        names = {"task": self.task, "dataset": self.dataset.name, "subset": subset, "model": self.model}
+        names = {"task": self.dataset.task, "dataset": self.dataset.name, "subset": subset, "model": self.model}
         return {**names, "source": source, "encoders": members, **self._settings}
 
     def is_done(self, subset: str, k: int) -> bool:
@@ -149,6 +146,24 @@ class Session:
             rows.append(["mean", *(sum(column) / len(column) for column in columns)])
         print(tabulate(rows, [f"{self.dataset.name}: {metric} at k", *map(str, ks)], floatfmt=".2f"))
         print(f"logs: {self.folder}")
+
+    def log(
+        self,
+        subset: str,
+        record: RunRecord,
+        predictions: Mapping[str, Any],
+        about: Mapping[str, Any],
+        seconds: Mapping[str, float],
+    ) -> None:
+        """Write a record with its provenance, and what the task says about its data."""
+        run = {**self.provenance(subset, seconds), **about}
+        runlog.write_record(self.folder, subset, dataclasses.replace(record, run=run), predictions)
+
+    def plan_cells(self, subset: str, texts: Sequence[str]) -> tuple[str, str]:
+        """Return how many texts each encoder has to encode, and which records are there."""
+        missing = " + ".join(str(encoder.n_missing(texts)) for encoder in self.encoders)
+        done = [k for k in self.asked_ks() if self.is_done(subset, k)]
+        return missing, f"logged: k = {', '.join(map(str, done))}" if done else "to do"
 
     def print_plan(self, rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> None:
         """Print what a run would do (--dry_run)."""

@@ -44,21 +44,23 @@ def planned_origin(spec: DatasetSpec, where: Where) -> dict[str, str | None]:
 
 
 def read_hub_table(
-    spec: DatasetSpec, where: Where, columns: Sequence[str], config: str | None = None
+    spec: DatasetSpec, where: Where, columns: Sequence[str], config: str | None = None, split: str | None = None
 ) -> tuple[pa.Table, Origin]:
-    """Return the split of a hub data set as an Arrow table, with where it came from.
+    """Return a split of a hub data set as an Arrow table, with where it came from.
 
-    `config` names a folder of a parquet conversion (`<config>/<split>/*.parquet`); None reads the default
-    configuration. Raises UserError where the set, the configuration, the split or a column is missing.
+    `config` names a configuration, None the default one; `split` is the row's own where it is not given. Raises
+    UserError where the set, the configuration, the split or a column is missing.
     """
     folder = mirror_folder(spec.source, where)
-    split = spec.options["split"]
+    split = split or str(spec.options["split"])
+    converted = str(spec.revision).startswith("refs/convert")  # a configuration is a folder there
     if folder is not None:
-        table = _load_table(str(folder), None, config, split, str(where.cache_dir))
+        converted = config is not None and (folder / config).is_dir()
+        table = _load_table(str(folder), None, config, converted, split, str(where.cache_dir))
         origin = Origin("mirror", spec.source, None)
     else:
         revision = _resolve_revision(spec.source, spec.revision)
-        table = _load_table(spec.source, revision, config, split, str(where.cache_dir))
+        table = _load_table(spec.source, revision, config, converted, split, str(where.cache_dir))
         origin = Origin("hub", spec.source, revision)
     missing = [column for column in columns if column not in table.column_names]
     if missing:
@@ -70,7 +72,9 @@ def read_hub_table(
 
 
 @lru_cache(maxsize=4)  # a pivot language stays in memory while its pairs are read
-def _load_table(path: str, revision: str | None, config: str | None, split: str, cache_dir: str) -> pa.Table:
+def _load_table(
+    path: str, revision: str | None, config: str | None, converted: bool, split: str, cache_dir: str
+) -> pa.Table:
     on_hub = not Path(path).is_dir()
     if on_hub:
         is_offline()  # before the library is imported: it reads the setting once
@@ -83,7 +87,8 @@ def _load_table(path: str, revision: str | None, config: str | None, split: str,
         datasets.logging.set_verbosity_error()
         loaded = datasets.load_dataset(
             path,
-            data_dir=config,
+            name=None if converted else config,
+            data_dir=config if converted else None,
             split=split,
             revision=revision,
             token=hub_token(),

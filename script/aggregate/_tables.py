@@ -21,6 +21,7 @@ from utils.schema import UserError
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 TABULATE = {"plain": "simple", "md": "github", "latex": "latex_booktabs"}
+MAIN_METRIC = {"bitext": "f1", "classification": "acc"}  # of a user's own data
 SHOWN_MISSING = 8  # missing subsets named a cell before "..."
 
 
@@ -91,7 +92,9 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None) -> Tab
     table: Table = {}
     for (model, dataset), subsets in grouped.items():
         expected = _expected_subsets(dataset, task, results)
-        cell = _cell(model, dataset, {name: subsets[name] for name in expected if name in subsets}, expected, metric)
+        usual = DATASETS[task][dataset].main_metric if dataset in DATASETS[task] else MAIN_METRIC[task]
+        found = {name: subsets[name] for name in expected if name in subsets}
+        cell = _cell(model, dataset, found, expected, metric, usual)
         extra = [name for name in subsets if name not in expected]
         if extra:
             print(f"note: {dataset}, {model}: {len(extra)} subsets beside the standard ones left out", file=sys.stderr)
@@ -101,15 +104,20 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None) -> Tab
 
 
 def _expected_subsets(dataset: str, task: str, results: Sequence[LoggedResult]) -> Sequence[str]:
-    if dataset in DATASETS:
-        return DATASETS[dataset].subsets.get(task, ())
+    if dataset in DATASETS[task]:
+        return DATASETS[task][dataset].subsets
     return sorted({result.subset for result in results if result.dataset == dataset})  # a user's own data
 
 
 def _cell(
-    model: str, dataset: str, found: Mapping[str, LoggedResult], expected: Sequence[str], metric: str | None
+    model: str,
+    dataset: str,
+    found: Mapping[str, LoggedResult],
+    expected: Sequence[str],
+    metric: str | None,
+    main_metric: str,
 ) -> Cell | None:
-    name = metric or (DATASETS[dataset].main_metric if dataset in DATASETS else "f1")
+    name = metric or main_metric
     values = {subset: result.metrics[name] for subset, result in found.items() if name in result.metrics}
     missing = [subset for subset in expected if subset not in values]
     if missing:

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Retrieval-based classification: the k nearest training texts of each test text vote on its label.
+
+python classification.py                                           the sample set's topics, embedded encoder
+python classification.py --dataset nusax --langs eng ace           each language's own training texts
+python classification.py --dataset nusax --cross --src_lang eng    English training texts for every other language
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils import cli
+from utils.schema import LabeledTexts, RunRecord, UserError
+
+if TYPE_CHECKING:
+    from utils.session import Session
+
+SETTINGS = ("cross", "src_lang", "split", "similarity", "vote", "legacy")  # arguments that decide a figure
+SPLITS = ("test", "validation")
+MEANINGS = {
+    "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
+    "src_lang": "--cross: the language of the training texts (default: the dataset's pivot)",
+    "langs": "only these languages",
+    "columns": "own file: TEXT LABEL [LANG [SPLIT]] (default: columns of these names)",
+}
+EXAMPLES = """
+python classification.py
+python classification.py --dataset nusax --seed 42 --cuda --model_checkpoint sentence-transformers/LaBSE
+python classification.py --src_lang eng --cross --dataset nusax --model_checkpoint intfloat/multilingual-e5-base
+python classification.py --dataset reviews.csv --columns text stars --vote weighted
+python classification.py --dataset sib200 --langs swh_Latn fra_Latn --data_dir ~/mirror
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse and check the command line."""
+    parser = cli.Parser("Retrieval-based classification: the k nearest training texts vote.", EXAMPLES)
+    cli.add_data_args(parser, MEANINGS)
+    cli.add_encoder_args(parser)
+    group = cli.add_retrieval_args(parser)
+    group.add_argument(
+        "--cross", action="store_true", help="training texts of --src_lang, tests of all other languages"
+    )
+    group.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
+    group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
+    group.add_argument("--legacy", action="store_true", help="the original's label sets, distance and macro means")
+    cli.add_run_args(parser)
+    args = parser.parse_args(argv)
+    if args.legacy:
+        if args.similarity == "dot" or args.vote == "weighted":
+            raise UserError(
+                "--legacy with another similarity or vote", "it stands for the original's Euclidean majority"
+            )
+        args.similarity = "euclidean"
+    if args.src_lang and not args.cross and not args.list:
+        raise UserError("--src_lang without --cross", "add --cross to train on it, or --langs to choose languages")
+    if args.model_checkpoints and len(args.model_checkpoints) > 1 and args.similarity != "cosine":
+        raise UserError(
+            f"an ensemble with {args.similarity}", "several encoders are joined by the mean of their cosines"
+        )
+    return args
+
+
+def run_name(args: argparse.Namespace) -> str:
+    """Return the run's folder: the original's name, each departure from the plain setting after it."""
+    name = f"save_classification_cross_{args.src_lang}" if args.cross else "save_classification"
+    departures = [
+        args.similarity if args.similarity != "cosine" and not args.legacy else "",
+        args.vote if args.vote != "majority" else "",
+        args.split if args.split != "test" else "",
+        "legacy" if args.legacy else "",
+    ]
+    return "_".join([name, *filter(None, departures)])
+
+
+def label_set(train: LabeledTexts, test: LabeledTexts) -> tuple[str, ...]:
+    """Return the fixed label set, or the labels of both sides where the data set has none."""
+    return test.label_names or tuple(sorted({*train.labels, *test.labels}))
+
+
+def evaluate(session: Session, lang: str) -> None:
+    """Load, encode, retrieve, vote, score and log one language."""
+    from utils import runlog
+    from utils.labeled import load_labeled
+    from utils.retrieval import topk
+    from utils.session import Clock
+
+    clock, args = Clock(), session.args
+    source = args.src_lang if args.cross else lang
+    train = load_labeled(session.dataset, source, "train", session.where, legacy=args.legacy)
+    test = load_labeled(session.dataset, lang, args.split, session.where, legacy=args.legacy)
+    ks = [k for k in session.allowed_ks(lang, len(train.texts)) if not session.is_done(lang, k)]
+    if not ks:
+        return
+    clock.lap("load")
+    queries, candidates = session.embed(test.texts[: args.limit], train.texts)
+    clock.lap("encode")
+    found = topk(queries, candidates, max(ks), similarity=args.similarity, device=session.device)
+    clock.lap("retrieve")
+    scored = [score(args, train, test, found.indices[:, :k], found.scores[:, :k]) for k in ks]
+    clock.lap("score")
+    runlog.write_neighbors(session.folder, lang, {"forward": found}, session.identity(lang))
+    about = {**describe(session, lang, source, train, test), "dimensions": queries.shape[1]}
+    for record, predictions in scored:
+        session.log(lang, record, predictions, about, clock.laps)
+
+
+def score(
+    args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, indices: Any, scores: Any
+) -> tuple[RunRecord, dict[str, list[str]]]:
+    """Return the record of one k, its `run` still empty, and gold and predicted labels; indices and scores (n, k)."""
+    import numpy as np
+
+    from utils.scoring import label_figures
+    from utils.voting import vote
+
+    names = label_set(train, test)
+    place = {name: index for index, name in enumerate(names)}
+    n, k = indices.shape
+    of_train = np.array([place[label] for label in train.labels], dtype=np.int64)
+    gold = np.array([place[label] for label in test.labels[:n]], dtype=np.int64)
+    hyp = vote(of_train[indices], scores, len(names), weighted=args.vote == "weighted")
+    figures = label_figures(gold, hyp, names, of_train, args.seed, legacy=args.legacy)
+    predictions = {"gold": list(test.labels[:n]), "hyp": [names[index] for index in hyp]}
+    return RunRecord(figures.metrics, figures.ci95, n, k, {}, figures.details), predictions
+
+
+def describe(session: Session, lang: str, source: str, train: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
+    """Return what a record says of its data."""
+    from utils.languages import family_and_script
+
+    family, script = family_and_script(lang)
+    code_switched = session.dataset.setting == "cs" or lang in session.dataset.options.get("cs_languages", ())
+    setting = "cs" if code_switched else "mono"
+    return {
+        "origin": vars(test.origin),
+        "lang": lang,
+        "train_lang": source,
+        "family": family,
+        "script": script,
+        "setting": {"mono": "xl", "cs": "xl_cs"}[setting] if session.args.cross else setting,
+        "n_train": len(train.texts),
+        "n_dropped": {"train": train.n_dropped, "test": test.n_dropped},
+    }
+
+
+def show_plan(session: Session, langs: Sequence[str]) -> None:
+    """Print each language's size, the texts to encode and the state of its records; no model is loaded."""
+    from utils.labeled import load_labeled
+
+    args, rows = session.args, []
+    for lang in langs:
+        train = load_labeled(session.dataset, args.src_lang if args.cross else lang, "train", session.where)
+        test = load_labeled(session.dataset, lang, args.split, session.where)
+        texts = [*test.texts[: args.limit], *train.texts]
+        rows.append([lang, len(train.texts), len(test.texts[: args.limit]), *session.plan_cells(lang, texts)])
+    session.print_plan(rows, ["language", "train", args.split, "to encode", "records"])
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line; raises UserError for what the user can mend."""
+    args = parse(argv)
+    if args.list:
+        cli.show_registry()
+        return
+    from utils.labeled import chosen_langs
+    from utils.own_data import find_labeled
+    from utils.session import Session
+
+    dataset = find_labeled(args.dataset, args.columns, args.seed)
+    if args.cross:
+        args.src_lang = args.src_lang or dataset.pivot
+        chosen_langs(dataset, [args.src_lang])
+    langs = [lang for lang in chosen_langs(dataset, args.langs) if not args.cross or lang != args.src_lang]
+    if not langs:
+        raise UserError(f"--cross leaves no language of {dataset.name} to test", "its training language is not tested")
+    session = Session(args, dataset, run_name(args), SETTINGS)
+    if args.dry_run:
+        show_plan(session, langs)
+        return
+    session.run_subsets(langs, lambda lang: evaluate(session, lang))
+    session.print_scores(langs, dataset.main_metric)
+
+
+if __name__ == "__main__":
+    cli.run(main)

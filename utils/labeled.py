@@ -1,0 +1,141 @@
+"""Labelled texts, one function per format; labels are put right here, texts are passed on as they are.
+
+A reader takes (spec, lang, split, where) and returns texts, raw labels and their origin.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from utils import registry
+from utils.readers import csv_rows, read_table
+from utils.schema import DatasetSpec, LabeledTexts, Origin, UserError
+from utils.sources import PROJECT, Where, read_file, read_hub_table
+
+Labeled = tuple[list[str], list[Any], Origin]
+SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"} | {
+    "dev": "validation",
+    "test": "test",
+}
+TEST_SHARE = 0.2  # of own data without a split column
+
+
+def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
+    """Return the languages of a run, in the registry's order; UserError for one that the set has not."""
+    for lang in langs or ():
+        if lang not in spec.subsets:
+            raise UserError(f"{spec.name} has no language {lang!r}", registry.suggest(lang, spec.subsets))
+    return [lang for lang in spec.subsets if langs is None or lang in langs]
+
+
+def load_labeled(spec: DatasetSpec, lang: str, split: str, where: Where, *, legacy: bool = False) -> LabeledTexts:
+    """Load one language's split; rows without a text are left out and counted.
+
+    `legacy` keeps the original's label sets. Raises UserError for a label outside the set, or no rows at all.
+    """
+    texts, raw, origin = READERS[spec.reader](spec, lang, split, where)
+    quirks = spec.options.get("legacy", {}) if legacy else {}
+    names = (*spec.label_names, *quirks.get("extra_labels", ())) if spec.label_names else ()
+    place = f"{spec.name} {lang}, {split}"
+    kept = [(text, label) for text, label in zip(texts, raw, strict=True) if isinstance(text, str) and text.strip()]
+    if not kept:
+        raise UserError(f"{place}: no rows", "the file or the split is empty")
+    dropped = len(texts) - len(kept)
+    if dropped:
+        print(f"note: {place}: {dropped} rows without a text left out", file=sys.stderr)
+    if quirks.get("spaced"):
+        kept = [(" ".join(text), label) for text, label in kept]
+    labels = [_label(label, row, place, spec, names) for row, (_, label) in enumerate(kept, start=1)]
+    return LabeledTexts(tuple(text for text, _ in kept), tuple(labels), names, origin, dropped)
+
+
+def _label(raw: Any, row: int, place: str, spec: DatasetSpec, names: Sequence[str]) -> str:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < len(spec.label_names):
+        return spec.label_names[raw]  # a ClassLabel's index
+    text = str(raw).strip() if raw is not None else ""
+    if text not in names:
+        text = spec.options.get("label_map", {}).get(text, text)
+    if spec.options.get("underscores_as_blanks"):
+        text = text.replace("_", " ")
+    if not text or (names and text not in names):
+        expected = ", ".join(map(repr, names[:12])) + (", ..." if len(names) > 12 else "") if names else "a text"
+        raise UserError(
+            f"{place}: row {row} has the label {raw!r}, expected {expected}", "correct the row, or map the label"
+        )
+    return text
+
+
+def read_hub_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+    """Read a configuration per language, or one table with a language column; lists of words are joined by blanks."""
+    import pyarrow.compute as pc
+
+    text, label = spec.options["text"], spec.options["label"]
+    config = spec.options["config"].format(lang=lang) if "config" in spec.options else None
+    columns = [text, label, *([spec.options["lang"]] if "lang" in spec.options else [])]
+    table, origin = read_hub_table(spec, where, columns, config, spec.options.get("splits", {}).get(split, split))
+    if "lang" in spec.options:
+        table = table.filter(pc.equal(table[spec.options["lang"]], lang))
+    texts = [" ".join(words) if isinstance(words, list) else words for words in table[text].to_pylist()]
+    return texts, table[label].to_pylist(), origin
+
+
+def read_file_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+    """Read a quoted TSV per language and split: text and label are its last two columns (NollySenti, FIRE)."""
+    name = spec.options["path"].format(lang=lang, split=spec.options["splits"].get(split, split))
+    path, origin = read_file(spec, name, where)
+    rows = csv_rows(path, "\t")[1:]
+    return [row[-2] for row in rows], [row[-1] for row in rows], origin
+
+
+def read_labeled_table(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+    """Read one table with a label column: the shipped sample (a column per language) or a user's own file."""
+    path = PROJECT / spec.source if spec.kind == "shipped" else Path(spec.options["path"])
+    table = read_table(path)
+    count = len(next(iter(table.values())))
+    texts, labels = table[spec.options.get("text", lang)], table[spec.options["label"]]
+    langs = table[spec.options["lang"]] if "lang" in spec.options else [lang] * count
+    rows = [row for row in range(count) if langs[row] == lang]
+    if "split" in spec.options:
+        found = [_split_name(table[spec.options["split"]][row], path.name, row + 1) for row in rows]
+    else:
+        found = _stratified(tuple(str(labels[row]) for row in rows), spec.options["seed"], f"{path.name}, {lang}")
+    chosen = [row for row, name in zip(rows, found, strict=True) if name == split]
+    if not chosen:
+        raise UserError(f"{path.name} has no {split!r} rows for {lang!r}", f"it has: {', '.join(sorted(set(found)))}")
+    return [texts[row] for row in chosen], [labels[row] for row in chosen], Origin(spec.kind, spec.name, spec.revision)
+
+
+def _split_name(value: str, file: str, row: int) -> str:
+    name = SPLIT_NAMES.get(str(value).strip().lower())
+    if name is None:
+        raise UserError(f"{file}: row {row} has the split {value!r}", "expected train, validation (dev, valid) or test")
+    return name
+
+
+@lru_cache(maxsize=4)
+def _stratified(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
+    """Give a fifth of each label's rows to the test, drawn by the seed."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    try:
+        _, test = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed, stratify=labels)
+    except ValueError as error:
+        raise UserError(
+            f"{place}: no stratified split can be drawn: {error}", "add a split column and name it"
+        ) from error
+    chosen = set(test.tolist())
+    print(f"note: {place}: no split column: a stratified fifth is the test (seed {seed})", file=sys.stderr)
+    return ["test" if row in chosen else "train" for row in range(len(labels))]
+
+
+READERS: dict[str, Callable[[DatasetSpec, str, str, Where], Labeled]] = {
+    "hub_labels": read_hub_labels,
+    "file_labels": read_file_labels,
+    "labeled_table": read_labeled_table,
+}

@@ -1,0 +1,34 @@
+"""Choosing a label from a ranking; pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+VOTES = ("majority", "weighted")
+
+
+def vote(
+    labels: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], n_labels: int, *, weighted: bool = False
+) -> npt.NDArray[np.int64]:
+    """Return the label that most of each row's neighbours have: (n,).
+
+    labels (n, k) of the neighbours, nearest first, scores (n, k). Ties go to the label whose neighbour is nearest.
+    `weighted` counts a neighbour by its score where scores are likenesses (negative ones as nothing), by
+    1 / (1 + distance) where they are negative distances.
+    """
+    n = len(labels)
+    weights = _weights(scores) if weighted else np.ones(labels.shape)
+    totals = np.zeros((n, n_labels))
+    for column in range(labels.shape[1]):  # k steps, each over all rows
+        totals[np.arange(n), labels[:, column]] += weights[:, column]
+    best = totals.max(axis=1, keepdims=True)
+    winners = np.isclose(totals, best, rtol=1e-12, atol=0)  # (n, labels)
+    first = winners[np.arange(n)[:, None], labels].argmax(axis=1)
+    chosen: npt.NDArray[np.int64] = labels[np.arange(n), first]
+    return chosen
+
+
+def _weights(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    values = scores.astype(np.float64)
+    return 1 / (1 - values) if (values <= 0).all() else np.maximum(values, 0)
