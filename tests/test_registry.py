@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from utils import registry
+from utils import labeled, registry
+from utils.languages import family_and_script
 from utils.readers import READERS, bitext_pairs
 from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec, UserError
 
@@ -18,7 +19,7 @@ ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
 def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
     assert registry.DATASETS[spec.task][spec.name] is spec
     assert spec.task in TASKS and spec.subsets
-    assert spec.kind in ("hub", "files", "shipped") and spec.reader in READERS
+    assert spec.kind in ("hub", "files", "shipped") and spec.reader in {**READERS, **labeled.READERS}
     assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1")
     assert spec.licence and spec.citation
     if spec.kind == "hub":
@@ -28,7 +29,7 @@ def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in spec.sha256.values())
 
 
-@pytest.mark.parametrize("spec", ROWS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", registry.BITEXT.values(), ids=lambda spec: spec.name)
 def test_the_default_pairs_are_the_subsets_of_the_table(spec: DatasetSpec) -> None:
     assert tuple("_".join(pair) for pair in bitext_pairs(spec, None, None)) == spec.subsets
 
@@ -54,6 +55,50 @@ def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
         assert callable(getattr(importlib.import_module(module), function))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert spec.dtype in DTYPES and spec.licence
+
+
+@pytest.mark.parametrize("spec", registry.CLASSIFICATION.values(), ids=lambda spec: spec.name)
+def test_labels_and_languages_of_the_labelled_sets(spec: DatasetSpec) -> None:
+    expected = {"sample": 7, "massive_intent": 60, "nollysenti": 2, "nusax": 3, "sib200": 7, "fire": 4, "lince_sa": 3}
+    assert len(set(spec.label_names)) == len(spec.label_names) == expected.get(spec.name, 0)
+    assert spec.pivot in spec.subsets and len(set(spec.subsets)) == len(spec.subsets)
+    assert all(None not in family_and_script(lang) for lang in spec.subsets)
+
+
+def test_the_paper_counts_its_languages() -> None:
+    counts = {name: len(spec.subsets) for name, spec in registry.CLASSIFICATION.items() if name != "sample"}
+    assert counts == {
+        "massive_intent": 51,
+        "nollysenti": 5,
+        "nusax": 12,
+        "sib200": 205,
+        "fire": 2,
+        "lince_sa": 1,
+        "mtop_intent": 6,
+    }
+
+
+@pytest.mark.parametrize(
+    ("lang", "expected"),
+    [
+        ("eng_Latn", ("Indo-European", "Latn")),
+        ("kas_Arab", ("Indo-European", "Arab")),
+        ("zh-TW", ("Sino-Tibetan", "Hant")),
+        ("bul", ("Indo-European", "Cyrl")),
+        ("ace", ("Austronesian", "Latn")),
+        ("tamil", ("Dravidian", "Latn")),
+        ("hinglish", ("Indo-European", "Latn")),
+        ("swh", ("Atlantic-Congo", "Latn")),
+        ("nowhere", (None, None)),
+    ],
+)
+def test_family_and_script(lang: str, expected: tuple[str | None, str | None]) -> None:
+    assert family_and_script(lang) == expected
+
+
+def test_every_bitext_language_has_a_family() -> None:
+    names = {lang for spec in registry.BITEXT.values() for name in spec.subsets for lang in name.split("_")}
+    assert [lang for lang in sorted(names) if family_and_script(lang)[0] is None] == []
 
 
 def test_every_encoder_of_the_paper_is_listed() -> None:

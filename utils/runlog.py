@@ -168,7 +168,7 @@ def utc_now() -> str:
 
 @dataclass(frozen=True)
 class LoggedResult:
-    """One figure as an aggregate sees it, whoever wrote it; `run` is empty in the original's files."""
+    """One figure as an aggregate sees it, whoever wrote it; of the original's files `run` has what their path tells."""
 
     path: Path
     dataset: str
@@ -228,4 +228,17 @@ def _original_result(
         return None
     model = "/".join(folders[start + 1 : -1])
     seed = int(folders[-1].removeprefix("seed_"))
-    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, {})
+    run = _original_run(folders[:start])
+    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run)
+
+
+def _original_run(folders: Sequence[str]) -> dict[str, Any]:
+    """Read the task, and the training language of a cross-lingual run, off the original's folder names."""
+    for part in folders:
+        if part.startswith("save_bitext"):
+            return {"task": "bitext"}
+        if part.startswith("save_icl"):
+            return {"task": "icl"}
+        if match := re.fullmatch(r"save_classification(?:_cross_(.+))?", part):
+            return {"task": "classification", "cross": match[1] is not None, "train_lang": match[1]}
+    return {}

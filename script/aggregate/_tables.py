@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import cli
+from utils.languages import family_and_script
 from utils.registry import DATASETS, ENCODERS
 from utils.runlog import LoggedResult, read_results
 from utils.schema import UserError
@@ -80,8 +81,11 @@ def _setting(result: LoggedResult, name: str, usual: object) -> object:
     return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
 
 
-def build(results: Sequence[LoggedResult], task: str, metric: str | None) -> Table:
-    """Return one cell a model and dataset: the mean of the metric over the dataset's subsets."""
+def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False) -> Table:
+    """Return one cell a model and dataset: the mean of the metric over the dataset's subsets.
+
+    `cross` leaves the training language out of what a complete cell needs.
+    """
     grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
     for result in results:
         subsets = grouped.setdefault((result.model, result.dataset), {})
@@ -92,6 +96,9 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None) -> Tab
     table: Table = {}
     for (model, dataset), subsets in grouped.items():
         expected = _expected_subsets(dataset, task, results)
+        if cross:
+            sources = {result.run.get("train_lang") for result in subsets.values()}
+            expected = [name for name in expected if name not in sources]
         usual = DATASETS[task][dataset].main_metric if dataset in DATASETS[task] else MAIN_METRIC[task]
         found = {name: subsets[name] for name in expected if name in subsets}
         cell = _cell(model, dataset, found, expected, metric, usual)
@@ -131,6 +138,44 @@ def _cell(
     return Cell(sum(values.values()) / len(values), len(values), len(expected))
 
 
+def build_by(
+    results: Sequence[LoggedResult], task: str, dataset: str, group: str, metric: str | None
+) -> tuple[Table, list[str]]:
+    """Return one cell a model and group of languages of one dataset, and the groups in their order.
+
+    `group` is family, script or lang. A group is complete when all of the dataset's languages in it are there.
+    """
+    spec = DATASETS[task].get(dataset)
+    name = metric or (spec.main_metric if spec else MAIN_METRIC[task])
+    expected: dict[str, int] = {}
+    for subset in spec.subsets if spec else {result.subset for result in results if result.dataset == dataset}:
+        key = _group(subset, group)
+        expected[key] = expected.get(key, 0) + 1
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    for result in results:
+        if result.dataset == dataset and name in result.metrics:
+            cells = values.setdefault(result.model, {}).setdefault(_group(result.subset, group), {})
+            cells[result.subset] = result.metrics[name]
+    if not values:
+        raise UserError(f"no {task} results of {dataset} with the metric {name!r}", "run it first, or name another")
+    table = {
+        model: {
+            key: Cell(sum(found.values()) / len(found), len(found), max(expected.get(key, 0), len(found)))
+            for key, found in cells.items()
+        }
+        for model, cells in values.items()
+    }
+    present = {key for cells in table.values() for key in cells}
+    return table, sorted(present, key=lambda key: (-expected.get(key, 0), key))
+
+
+def _group(subset: str, group: str) -> str:
+    if group == "lang":
+        return subset
+    family, script = family_and_script(subset)
+    return (family if group == "family" else script) or "unknown"
+
+
 def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
     """Add a column a group, the mean of its datasets, and `avg`, the mean of the groups; none over a partial row."""
     for cells in table.values():
@@ -148,14 +193,20 @@ def _mean(cells: Sequence[Cell]) -> Cell:
 
 
 def show(args: argparse.Namespace, table: Table, groups: Mapping[str, Sequence[str]]) -> None:
-    """Print the table, or write it to --output, in the format asked for."""
+    """Print the table of datasets and means, or write it to --output, in the format asked for."""
     if not table:
         raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
+    add_means(table, groups)
     present = {column for cells in table.values() for column in cells}
     of_paper = [name for datasets in groups.values() for name in datasets]
     in_groups = bool(present & set(of_paper))
     columns = [name for name in of_paper if name in present]
     columns += sorted(present - {*of_paper, *groups, "avg"}) + ([*groups, "avg"] if in_groups else [])
+    write(args, table, columns)
+
+
+def write(args: argparse.Namespace, table: Table, columns: Sequence[str]) -> None:
+    """Print the table of these columns, or write it to --output."""
     text = render(table, _ordered(table, args.models), columns, args.format)
     if args.output is None:
         print(text, end="")

@@ -35,7 +35,6 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     settings = {"similarity": args.similarity, "margin": args.margin, "direction": args.direction}
     table = _tables.build(_tables.select(args, "bitext", settings), "bitext", args.metric)
-    _tables.add_means(table, GROUPS)
     _tables.show(args, table, GROUPS)
 
 

@@ -1,0 +1,36 @@
+"""What the two classification tables share: their flags, and one table or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from script.aggregate import _tables
+from utils import cli
+from utils.schema import SIMILARITIES, UserError
+
+BY = ("family", "script", "lang")
+
+
+def show_table(
+    argv: Sequence[str], description: str, examples: str, groups: Mapping[str, Sequence[str]], *, cross: bool
+) -> None:
+    """Print the table of the logged classification records, by dataset or by the languages of one dataset."""
+    parser = cli.Parser(description, examples)
+    _tables.add_table_args(parser)
+    parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
+    parser.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
+    parser.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
+    parser.add_argument("--legacy", action="store_true", help="records made with --legacy")
+    parser.add_argument("--dataset", metavar="NAME", help="with --by: the data set")
+    parser.add_argument("--by", choices=BY, help="means by language family, script or language of one --dataset")
+    args = parser.parse_args(argv)
+    if bool(args.by) != bool(args.dataset):
+        raise UserError("--by and --dataset belong together", "for example --dataset sib200 --by family")
+    similarity = "euclidean" if args.legacy else args.similarity
+    settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
+    results = _tables.select(args, "classification", settings)
+    if args.by:
+        table, columns = _tables.build_by(results, "classification", args.dataset, args.by, args.metric)
+        _tables.write(args, table, columns)
+    else:
+        _tables.show(args, _tables.build(results, "classification", args.metric, cross=cross), groups)
