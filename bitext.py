@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from utils.schema import Rows
     from utils.session import Session
 
+    Members = Sequence[tuple[Rows, Rows]]  # sources (n, d) and targets (m, d) of each encoder
+
 SETTINGS = ("similarity", "margin", "margin_k", "direction")  # arguments that decide a figure
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
@@ -63,39 +65,44 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         )
     if args.margin in DEFAULT_MARGIN_K:
         args.margin_k = args.margin_k or DEFAULT_MARGIN_K[args.margin]
-    if args.model_checkpoints and len(args.model_checkpoints) > 1 and args.similarity != "cosine":
-        raise UserError(
-            f"an ensemble with --similarity {args.similarity}",
-            "several encoders are joined by the weighted mean of their cosines",
-        )
+    if args.margin != "none" and (args.fuse != "score" or args.normalize != "none"):
+        raise UserError(f"--margin {args.margin} with --fuse or --normalize", "margins are taken over the mean cosine")
     return args
 
 
 def run_name(args: argparse.Namespace) -> str:
     """Return the run's folder: the plain setting is save_bitext, each departure from it adds its name."""
-    departures = [args.similarity, args.margin, args.direction]
-    plain = ("cosine", "none", "forward")
-    return "_".join(["save_bitext", *(value for value, usual in zip(departures, plain, strict=True) if value != usual)])
+    departures = zip((args.similarity, args.margin, args.direction), ("cosine", "none", "forward"), strict=True)
+    names = [value for value, usual in departures if value != usual]
+    return "_".join(["save_bitext", *names, *cli.fusion_departures(args)])
 
 
-def search(args: argparse.Namespace, sources: Rows, targets: Rows, k: int, device: str) -> dict[str, TopK]:
+def search(session: Session, members: Members, k: int, weights: Sequence[float] | None = None) -> dict[str, TopK]:
     """Return the neighbours in the directions asked for: the sources query forward, the targets backward.
 
-    sources (n, d), targets (m, d); --limit keeps the first N queries.
+    members: sources (n, d) and targets (m, d) of each encoder; --limit keeps the first N queries.
     """
-    from utils.retrieval import margin_topk, topk
-
-    sides = {"forward": (sources, targets), "backward": (targets, sources)}
+    args = session.args
+    directions = ("forward", "backward") if args.direction == "both" else (args.direction,)
     results = {}
-    for direction in sides if args.direction == "both" else (args.direction,):
-        queries, candidates = sides[direction]
-        if args.margin == "none":
-            results[direction] = topk(queries[: args.limit], candidates, k, similarity=args.similarity, device=device)
-        else:
-            results[direction] = margin_topk(
-                queries[: args.limit], candidates, k, margin=args.margin, margin_k=args.margin_k or 1, device=device
-            )
+    for direction in directions:
+        sides = members if direction == "forward" else [(targets, sources) for sources, targets in members]
+        sides = [(queries[: args.limit], candidates) for queries, candidates in sides]
+        results[direction] = (
+            session.search(sides, k, weights) if args.margin == "none" else by_margin(session, sides, k)
+        )
     return results
+
+
+def by_margin(session: Session, sides: Members, k: int) -> TopK:
+    """Return the candidates of greatest margin; several encoders become one cosine first."""
+    from utils.retrieval import concatenate, margin_topk
+
+    args = session.args
+    queries, candidates = sides[0]
+    if len(sides) > 1:
+        queries, candidates = (concatenate(rows, session.weights) for rows in zip(*sides, strict=True))
+    return margin_topk(queries, candidates, k, margin=args.margin, margin_k=args.margin_k or 1, device=session.device)
 
 
 def texts_to_encode(args: argparse.Namespace, subset: BitextSubset) -> tuple[Sequence[str], Sequence[str]]:
@@ -105,8 +112,22 @@ def texts_to_encode(args: argparse.Namespace, subset: BitextSubset) -> tuple[Seq
     return sources, targets
 
 
-def score(subset: BitextSubset, results: Mapping[str, TopK], k: int, seed: int) -> tuple[RunRecord, dict[str, Any]]:
+def search_alone(session: Session, members: Members, k: int) -> dict[str, dict[str, TopK]]:
+    """Return the neighbours of each member of an ensemble by itself, by its name; nothing where there is only one."""
+    if len(members) == 1:
+        return {}
+    return {name: search(session, [member], k) for name, member in zip(session.member_names, members, strict=True)}
+
+
+def score(
+    subset: BitextSubset,
+    results: Mapping[str, TopK],
+    k: int,
+    seed: int,
+    alone: Mapping[str, Mapping[str, TopK]],
+) -> tuple[RunRecord, dict[str, Any]]:
     """Return the record at k, its `run` still empty, and the predictions by direction, the first one's on top."""
+    members = {name: score(subset, found, k, seed, {})[0].metrics for name, found in alone.items()}
     import numpy as np
 
     from utils.metrics import text_ids
@@ -122,7 +143,11 @@ def score(subset: BitextSubset, results: Mapping[str, TopK], k: int, seed: int) 
         predictions[direction] = {"gold": answers[:n].tolist(), "hyp": figures[direction].hyp.tolist()}
     first, *rest = predictions
     values, ci95 = join_directions(figures, seed)
-    return RunRecord(values, ci95, n, k, {}), {**predictions[first], **{name: predictions[name] for name in rest}}
+    details = {"members": members} if members else {}
+    return RunRecord(values, ci95, n, k, {}, details), {
+        **predictions[first],
+        **{name: predictions[name] for name in rest},
+    }
 
 
 def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
@@ -139,11 +164,11 @@ def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
     if not ks:
         return
     clock.lap("load")
-    sources, targets = session.embed(*texts_to_encode(args, subset))
+    members = session.embed(*texts_to_encode(args, subset))
     clock.lap("encode")
-    results = search(args, sources, targets, max(ks), session.device)
+    results, alone = search(session, members, max(ks)), search_alone(session, members, max(ks))
     clock.lap("retrieve")
-    scored = [score(subset, results, k, args.seed) for k in ks]
+    scored = [score(subset, results, k, args.seed, alone) for k in ks]
     clock.lap("score")
     runlog.write_neighbors(session.folder, name, results, session.identity(name))
     about = {
@@ -151,10 +176,30 @@ def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
         "src_lang": subset.src_lang,
         "tgt_lang": subset.tgt_lang,
         "setting": subset.setting,
-        "dimensions": sources.shape[1],
+        "dimensions": sum(rows.shape[1] for rows, _ in members),
     }
     for record, predictions in scored:
         session.log(name, record, predictions, about, clock.laps)
+
+
+def tune_weights(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
+    """Choose the ensemble's weights by the mean main metric over pairs and ks on the validation split."""
+    from utils.readers import load_bitext
+
+    args, loaded = session.args, []
+    for src_lang, tgt_lang in pairs.values():
+        subset = load_bitext(session.dataset, src_lang, tgt_lang, session.where, validation=True)
+        loaded.append((subset, session.embed(*texts_to_encode(args, subset))))
+
+    def mean_score(weights: Sequence[float]) -> float:
+        scores = []
+        for subset, members in loaded:
+            ks = [k for k in session.asked_ks() if k <= min(len(subset.sources), len(subset.targets))]
+            results = search(session, members, max(ks), weights)
+            scores += [score(subset, results, k, args.seed, {})[0].metrics[session.dataset.main_metric] for k in ks]
+        return sum(scores) / len(scores)
+
+    session.tune(mean_score)
 
 
 def show_plan(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
@@ -186,6 +231,8 @@ def main(argv: Sequence[str]) -> None:
     if args.dry_run:
         show_plan(session, pairs)
         return
+    if args.tune_weights:
+        tune_weights(session, pairs)
     session.run_subsets(list(pairs), lambda name: evaluate(session, *pairs[name]))
     session.print_scores(pairs, session.dataset.main_metric)
 

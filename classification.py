@@ -9,13 +9,14 @@ python classification.py --dataset nusax --cross --src_lang eng    English train
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.schema import LabeledTexts, RunRecord, UserError
+from utils.schema import LabeledTexts, RunRecord, TopK, UserError
 
 if TYPE_CHECKING:
+    from utils.scoring import LabelFigures
     from utils.session import Session
 
 SETTINGS = ("cross", "src_lang", "split", "similarity", "vote", "legacy")  # arguments that decide a figure
@@ -57,10 +58,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         args.similarity = "euclidean"
     if args.src_lang and not args.cross and not args.list:
         raise UserError("--src_lang without --cross", "add --cross to train on it, or --langs to choose languages")
-    if args.model_checkpoints and len(args.model_checkpoints) > 1 and args.similarity != "cosine":
-        raise UserError(
-            f"an ensemble with {args.similarity}", "several encoders are joined by the mean of their cosines"
-        )
+    if args.tune_weights and args.split == "validation":
+        raise UserError("--tune_weights with --split validation", "weights are not tuned on what they are tested on")
     return args
 
 
@@ -72,6 +71,7 @@ def run_name(args: argparse.Namespace) -> str:
         args.vote if args.vote != "majority" else "",
         args.split if args.split != "test" else "",
         "legacy" if args.legacy else "",
+        *cli.fusion_departures(args),
     ]
     return "_".join([name, *filter(None, departures)])
 
@@ -85,7 +85,6 @@ def evaluate(session: Session, lang: str) -> None:
     """Load, encode, retrieve, vote, score and log one language."""
     from utils import runlog
     from utils.labeled import load_labeled
-    from utils.retrieval import topk
     from utils.session import Clock
 
     clock, args = Clock(), session.args
@@ -96,22 +95,35 @@ def evaluate(session: Session, lang: str) -> None:
     if not ks:
         return
     clock.lap("load")
-    queries, candidates = session.embed(test.texts[: args.limit], train.texts)
+    members = session.embed(test.texts[: args.limit], train.texts)
     clock.lap("encode")
-    found = topk(queries, candidates, max(ks), similarity=args.similarity, device=session.device)
+    found, alone = session.search(members, max(ks)), session.alone(members, max(ks))
     clock.lap("retrieve")
-    scored = [score(args, train, test, found.indices[:, :k], found.scores[:, :k]) for k in ks]
+    scored = [score(args, train, test, found, alone, k) for k in ks]
     clock.lap("score")
     runlog.write_neighbors(session.folder, lang, {"forward": found}, session.identity(lang))
-    about = {**describe(session, lang, source, train, test), "dimensions": queries.shape[1]}
+    about = {**describe(session, lang, source, train, test), "dimensions": sum(rows.shape[1] for rows, _ in members)}
     for record, predictions in scored:
         session.log(lang, record, predictions, about, clock.laps)
 
 
 def score(
-    args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, indices: Any, scores: Any
+    args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, found: TopK, alone: Mapping[str, TopK], k: int
 ) -> tuple[RunRecord, dict[str, list[str]]]:
-    """Return the record of one k, its `run` still empty, and gold and predicted labels; indices and scores (n, k)."""
+    """Return the record at k, its `run` still empty, and the predictions; `alone` are an ensemble's members."""
+    n = len(found.indices)
+    names = label_set(train, test)
+    figures, hyp = judge(args, train, test, found, k)
+    members = {name: judge(args, train, test, one, k)[0].metrics for name, one in alone.items()}
+    details = {**figures.details, **({"members": members} if members else {})}
+    predictions = {"gold": list(test.labels[:n]), "hyp": [names[index] for index in hyp]}
+    return RunRecord(figures.metrics, figures.ci95, n, k, {}, details), predictions
+
+
+def judge(
+    args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, found: TopK, k: int
+) -> tuple[LabelFigures, Sequence[int]]:
+    """Let the k nearest vote; return the figures and the predictions (n,)."""
     import numpy as np
 
     from utils.scoring import label_figures
@@ -119,13 +131,34 @@ def score(
 
     names = label_set(train, test)
     place = {name: index for index, name in enumerate(names)}
-    n, k = indices.shape
     of_train = np.array([place[label] for label in train.labels], dtype=np.int64)
-    gold = np.array([place[label] for label in test.labels[:n]], dtype=np.int64)
-    hyp = vote(of_train[indices], scores, len(names), weighted=args.vote == "weighted")
-    figures = label_figures(gold, hyp, names, of_train, args.seed, legacy=args.legacy)
-    predictions = {"gold": list(test.labels[:n]), "hyp": [names[index] for index in hyp]}
-    return RunRecord(figures.metrics, figures.ci95, n, k, {}, figures.details), predictions
+    gold = np.array([place[label] for label in test.labels[: len(found.indices)]], dtype=np.int64)
+    weighted = args.vote == "weighted"
+    hyp = vote(of_train[found.indices[:, :k]], found.scores[:, :k], len(names), weighted=weighted)
+    return label_figures(gold, hyp, names, of_train, args.seed, legacy=args.legacy), hyp.tolist()
+
+
+def tune_weights(session: Session, langs: Sequence[str]) -> None:
+    """Choose the ensemble's weights by the mean main metric over languages and ks on the validation split."""
+    from utils.labeled import load_labeled
+
+    args, ks = session.args, session.asked_ks()
+    loaded = []
+    for lang in langs:
+        source = args.src_lang if args.cross else lang
+        train = load_labeled(session.dataset, source, "train", session.where, legacy=args.legacy)
+        test = load_labeled(session.dataset, lang, "validation", session.where, legacy=args.legacy)
+        loaded.append((train, test, session.embed(test.texts, train.texts)))
+
+    def mean_score(weights: Sequence[float]) -> float:
+        scores = []
+        for train, test, members in loaded:
+            allowed = [k for k in ks if k <= len(train.texts)]
+            found = session.search(members, max(allowed), weights)
+            scores += [judge(args, train, test, found, k)[0].metrics[session.dataset.main_metric] for k in allowed]
+        return sum(scores) / len(scores)
+
+    session.tune(mean_score)
 
 
 def describe(session: Session, lang: str, source: str, train: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
@@ -181,6 +214,8 @@ def main(argv: Sequence[str]) -> None:
     if args.dry_run:
         show_plan(session, langs)
         return
+    if args.tune_weights:
+        tune_weights(session, langs)
     session.run_subsets(langs, lambda lang: evaluate(session, lang))
     session.print_scores(langs, dataset.main_metric)
 

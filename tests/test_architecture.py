@@ -23,6 +23,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
     "retrieval": ({"schema"}, {"numpy"}),
+    "fusion": ({"schema", "retrieval"}, {"numpy"}),
     "cache": ({"schema"}, {"numpy"}),
     "scoring": ({"metrics", "stats"}, {"numpy"}),
     "hub": ({"schema"}, set()),
@@ -33,7 +34,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "bundled": ({"schema", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),
     "cli": ({"schema", "registry"}, set()),
-    "session": ({"schema", "cli", "encoders", "runlog", "retrieval", "sources"}, set()),
+    "session": ({"schema", "cli", "encoders", "runlog", "fusion", "sources", "tuning"}, set()),
+    "tuning": (set(), set()),
     "__init__": (set(), set()),
 }
 

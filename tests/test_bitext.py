@@ -201,7 +201,13 @@ BAD = {
     "unknown flag": (["--datset", "nusax"], "unrecognized arguments", "--help"),
     "unknown choice": (["--similarity", "cos"], "invalid choice: 'cos'", "--help"),
     "no number": (["--seed", "x"], "'x' is not an integer", "--help"),
-    "ensemble in euclidean": (["--model_checkpoints", "a", "b", "--similarity", "euclidean"], "an ensemble", "mean"),
+    "one member fused": (["--fuse", "rank"], "are for an ensemble", "--model_checkpoints A B"),
+    "weights and tuning": (["--model_checkpoints", "a", "b", "--weights", "1", "1", "--tune_weights"], "both", "one"),
+    "margin of ranks": (["--model_checkpoints", "a", "b", "--fuse", "rank", "--margin", "csls"], "--margin", "mean"),
+    "tuning without validation": (
+        ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
+    ),
+    "another task": (["--dataset", "sib200"], "sib200 is no data set for bitext", "classification"),
     "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "may it be written"),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
-from utils.schema import DTYPES, SIMILARITIES, UserError
+from utils.schema import DTYPES, FUSES, NORMALIZERS, SIMILARITIES, UserError
 
 RUN_AGAIN = "finished subsets are logged; the same command goes on from there"
 
@@ -67,6 +67,21 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="W",
         help="weight of each checkpoint of the ensemble (default: equal)",
+    )
+    group.add_argument(
+        "--fuse",
+        choices=FUSES,
+        default="score",
+        help="ensemble: mean of similarities, of Euclidean distances or of reciprocal ranks (default: %(default)s)",
+    )
+    group.add_argument(
+        "--normalize",
+        choices=NORMALIZERS,
+        default="none",
+        help="ensemble: put each member's scores of a query on one scale (default: %(default)s)",
+    )
+    group.add_argument(
+        "--tune_weights", action="store_true", help="ensemble: choose the weights on the validation split"
     )
     group.add_argument(
         "--prompt",
@@ -152,10 +167,33 @@ def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, flo
         raise UserError(f"{len(weights)} weights for {len(names)} checkpoints", "give one weight a checkpoint")
     if any(not 0 <= weight < float("inf") for weight in weights) or not any(weights):
         raise UserError(f"weights {' '.join(map(str, weights))}", "weights are 0 or more, and not all 0")
+    _check_ensemble(args, len(names))
     prompts = args.prompt or [None]
     if len(prompts) not in (1, len(names)):
         raise UserError(f"{len(prompts)} prompts for {len(names)} checkpoints", "give one for all, or one a checkpoint")
     return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
+
+
+def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:
+    """Raise UserError for settings of an ensemble that do not fit together."""
+    if n_members == 1:
+        if args.fuse != "score" or args.normalize != "none" or args.tune_weights:
+            raise UserError(
+                "--fuse, --normalize and --tune_weights are for an ensemble", "give --model_checkpoints A B"
+            )
+        return
+    if args.tune_weights and args.weights:
+        raise UserError("--weights and --tune_weights are both given", "use one of them")
+    if args.fuse == "rank" and args.normalize != "none":
+        raise UserError(f"--normalize {args.normalize} with --fuse rank", "ranks are on one scale already")
+    if args.fuse == "distance" and args.similarity == "dot":
+        raise UserError("--fuse distance with --similarity dot", "distances are Euclidean")
+
+
+def fusion_departures(args: argparse.Namespace) -> list[str]:
+    """Return the names that an ensemble's settings add to the run's folder."""
+    usual = {"fuse": "score", "normalize": "none"}
+    return [getattr(args, name) for name, value in usual.items() if getattr(args, name) != value]
 
 
 def chosen_dtype(args: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ passed on as they are; a prompt is put before a text only when it is encoded.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -72,11 +73,18 @@ def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: 
             raise UserError(f"{spec.name} has no {word} {lang!r}", registry.suggest(lang, known))
 
 
-def load_bitext(spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where) -> BitextSubset:
+def load_bitext(
+    spec: DatasetSpec, src_lang: str, tgt_lang: str, where: Where, *, validation: bool = False
+) -> BitextSubset:
     """Load one language pair; row i of the sources translates row i of the targets.
 
-    Raises UserError where the sides differ in length, or a text is missing or blank.
+    `validation` reads the split that is kept for choosing settings; UserError where the set has none, the sides
+    differ in length, or a text is missing or blank.
     """
+    if validation:
+        if "validation" not in spec.options:
+            raise UserError(f"{spec.name} has no validation split for bitext", "give the weights: --weights W W")
+        spec = dataclasses.replace(spec, options={**spec.options, **spec.options["validation"]})
     sources, targets, origin = READERS[spec.reader](spec, src_lang, tgt_lang, where)
     name = f"{src_lang}_{tgt_lang}"
     if len(sources) != len(targets):

@@ -87,13 +87,22 @@ BITEXT: dict[str, DatasetSpec] = {
         pivot="en400",
         licence="CC-BY-4.0",
         citation="Shode et al. 2023, arXiv 2305.10971",
-        options={"languages": NOLLYSENTI_LANGS, "path": "datasets/nollysenti/{lang}/train.tsv"},
+        options={
+            "languages": NOLLYSENTI_LANGS,
+            "path": "datasets/nollysenti/{lang}/train.tsv",
+            "validation": {"path": "datasets/nollysenti/{lang}/dev.tsv"},
+        },
         sha256={
             "datasets/nollysenti/en400/train.tsv": "b98a46478aa18af11fb551c8d1fcd47694121e82998aca2cf811d2b6bc77ce15",
             "datasets/nollysenti/ha/train.tsv": "7ac66e45cc118b4502af8867ee5d53feb2ca5967e0a9ceb3c9d43df787600ee3",
             "datasets/nollysenti/ig/train.tsv": "bfa86767f6b9ff992b6e8ff4aabd786c1114aadc2f462c66d13c13b2b3198b3e",
             "datasets/nollysenti/pcm/train.tsv": "37a83db7cf784791d07c4ced82296414aa9f3333d83478f76e55d69e420fe728",
             "datasets/nollysenti/yo400/train.tsv": "5da174a65efaaa83a4e6ba6d3c5eae41a1c6e6bbd12f4306ed3e92b00baadc58",
+            "datasets/nollysenti/en400/dev.tsv": "f97e743f7ead5e5ecd3c458def74918a6e0165460192378a1fddebfabf2bc91b",
+            "datasets/nollysenti/ha/dev.tsv": "53206c2294255d3845c151e4df31717661a09f846d51a5d2167cca1688b0e204",
+            "datasets/nollysenti/ig/dev.tsv": "d8c1f0527f3bf468b1257e9d45bcbb4fb707e1e201dc54c090b249e6640c646c",
+            "datasets/nollysenti/pcm/dev.tsv": "62960f757d592d915b94062c31eec6c3c9b357e58d732cfb373d3c796442efd9",
+            "datasets/nollysenti/yo400/dev.tsv": "3e925f04f99c25a11cdc15e6c541ed1a52881d20c2383345996fec0f8a93ef09",
         },
     ),
     "nusax": DatasetSpec(
@@ -109,7 +118,7 @@ BITEXT: dict[str, DatasetSpec] = {
         pivot="eng",
         licence="CC-BY-SA-4.0",
         citation="Winata et al. 2023, arXiv 2205.15960",
-        options={"languages": NUSAX_LANGS, "split": "train", "column": "text"},
+        options={"languages": NUSAX_LANGS, "split": "train", "column": "text", "validation": {"split": "validation"}},
     ),
     "nusatranslation": DatasetSpec(
         name="nusatranslation",
@@ -124,7 +133,12 @@ BITEXT: dict[str, DatasetSpec] = {
         pivot="ind",
         licence="CC-BY-SA-4.0",
         citation="Cahyawijaya et al. 2023, arXiv 2309.10661",
-        options={"config": "nusatranslation_mt_{src}_{tgt}_source", "split": "train", "columns": ("text", "label")},
+        options={
+            "config": "nusatranslation_mt_{src}_{tgt}_source",
+            "split": "train",
+            "columns": ("text", "label"),
+            "validation": {"split": "validation"},
+        },
     ),
     "tatoeba": DatasetSpec(
         name="tatoeba",

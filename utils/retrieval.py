@@ -9,7 +9,7 @@ certified (ties at the border, as exact duplicates make them) are searched again
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +74,13 @@ def concatenate(members: Sequence[Rows], weights: Sequence[float]) -> Rows:
     total = float(sum(weights))
     parts = [_unit(rows) * np.float32(np.sqrt(weight / total)) for rows, weight in zip(members, weights, strict=True)]
     return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
+
+
+def pair_scores(
+    queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str
+) -> Callable[[Tensor], Tensor]:
+    """Return a function from query numbers (q,) to their float64 scores with all candidates (q, m)."""
+    return _scorer(queries, candidates, similarity, device).full
 
 
 def _unit(rows: Rows) -> Rows:
@@ -256,7 +263,7 @@ def _search_float64(scorer: _Product | _Margin, rows: Tensor, k: int) -> Iterato
     """Search some rows by float64 scores of all candidates; identical candidates get identical scores."""
     if not len(rows):
         return
-    first = _first_of_equals(scorer.c)
+    first = first_of_equals(scorer.c)
     step = max(1, WORK_BYTES // (8 * scorer.shape[1]))
     for start in range(0, len(rows), step):
         chunk = rows[start : start + step]
@@ -266,8 +273,8 @@ def _search_float64(scorer: _Product | _Margin, rows: Tensor, k: int) -> Iterato
         yield chunk, order[:, :k], value[:, :k]
 
 
-def _first_of_equals(rows: Tensor) -> Tensor | None:
-    """For each row the index of the first identical one (m,), or None where all differ."""
+def first_of_equals(rows: Tensor) -> Tensor | None:
+    """Return for each row the index of the first identical one (m,), or None where all differ."""
     import torch
 
     seen: dict[bytes, int] = {}

@@ -25,11 +25,12 @@ RECORD_NAME = re.compile(r"eval_(?P<subset>.+)_(?P<k>\d+)\.json")
 ORIGINAL_METRICS = ("acc", "prec", "rec", "f1")
 
 
-def encoder_label(specs: Sequence[EncoderSpec], weights: Sequence[float]) -> str:
-    """Return the name of one encoder, or of an ensemble: `<name>__<name>__weights<w>_<w>`."""
+def encoder_label(specs: Sequence[EncoderSpec], weights: Sequence[float] | None) -> str:
+    """Return the name of one encoder, or of an ensemble: `<name>__<name>__weights<w>_<w>`, or `weights_tuned`."""
     if len(specs) == 1:
         return specs[0].name
-    return "__".join([*(spec.name.split("/")[-1] for spec in specs), "weights" + "_".join(map(str, weights))])
+    tail = "_tuned" if weights is None else "_".join(map(str, weights))
+    return "__".join([*(spec.name.split("/")[-1] for spec in specs), f"weights{tail}"])
 
 
 def run_folder(output_dir: Path, run: str, dataset: str, encoder: str, seed: int, *, debug: bool) -> Path:

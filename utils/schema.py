@@ -16,6 +16,8 @@ SCHEMA_VERSION = 1
 TASKS = ("bitext", "classification")
 SIMILARITIES = ("cosine", "dot", "euclidean")
 MARGINS = ("none", "ratio", "distance", "absolute", "csls")
+FUSES = ("score", "distance", "rank")
+NORMALIZERS = ("none", "zscore", "minmax")
 DIRECTIONS = ("forward", "backward", "both")
 DTYPES = ("fp32", "bf16", "fp16")
 

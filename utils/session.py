@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, encoders, runlog
-from utils.retrieval import concatenate
+from utils.fusion import fused_topk
 from utils.schema import UserError
 from utils.sources import Where, planned_origin
+from utils.tuning import tune
 
 if TYPE_CHECKING:
-    from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord
+    from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord, TopK
 
 DEFAULT_KS = (1, 5, 10)
 
@@ -38,11 +40,12 @@ class Session:
         self.weights = [weight for _, _, weight in chosen]
         self.specs = [self._resolve(name, prompt) for name, prompt, _ in chosen]
         self.encoders = [encoders.open_encoder(spec, self.device, self.where.cache_dir) for spec in self.specs]
-        self.model = runlog.encoder_label(self.specs, self.weights)
+        self.model = runlog.encoder_label(self.specs, None if args.tune_weights else self.weights)
         self.folder = runlog.run_folder(
             args.output_dir.expanduser(), run, self.dataset.name, self.model, args.seed, debug=args.limit is not None
         )
-        self._settings = {name: getattr(args, name) for name in (*settings, "seed", "limit")}
+        self.tuned: dict[str, Any] | None = None  # the weights chosen on validation data, and the grid
+        self._settings = {name: getattr(args, name) for name in (*settings, "fuse", "normalize", "seed", "limit")}
 
     def _resolve(self, name: str, prompt: str | None) -> EncoderSpec:
         args = self.args
@@ -64,7 +67,7 @@ class Session:
                 "prompt": spec.prompt,
                 "max_length": spec.max_length,
                 "dtype": spec.dtype,
-                "weight": weight,
+                "weight": "tuned" if self.args.tune_weights else weight,
             }
             for spec, weight in zip(self.specs, self.weights, strict=True)
         ]
@@ -95,19 +98,55 @@ class Session:
             )
         return [k for k in self.asked_ks() if k <= n_candidates]
 
-    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Return the rows of both sides, (n, d) and (m, d); several encoders become one cosine."""
-        members = [encoder.embed(queries, candidates) for encoder in self.encoders]
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> list[tuple[Rows, Rows]]:
+        """Return the rows of both sides, (n, d) and (m, d), from each encoder."""
+        return [encoder.embed(queries, candidates) for encoder in self.encoders]
+
+    def search(self, members: Sequence[tuple[Rows, Rows]], k: int, weights: Sequence[float] | None = None) -> TopK:
+        """Return the k nearest candidates of each query, the encoders joined as the command line says."""
+        args = self.args
+        return fused_topk(
+            members,
+            weights or self.weights,
+            k,
+            fuse=args.fuse,
+            normalize=args.normalize,
+            similarity=args.similarity,
+            device=self.device,
+        )
+
+    @property
+    def member_names(self) -> list[str]:
+        """The encoders' names, numbered where one stands twice."""
+        names = [spec.name for spec in self.specs]
+        return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
+
+    def alone(self, members: Sequence[tuple[Rows, Rows]], k: int) -> dict[str, TopK]:
+        """Return each encoder's own neighbours, by its name; nothing where there is only one."""
         if len(members) == 1:
-            return members[0]
-        left, right = zip(*members, strict=True)
-        return concatenate(left, self.weights), concatenate(right, self.weights)
+            return {}
+        return {name: self.search([member], k) for name, member in zip(self.member_names, members, strict=True)}
+
+    def tune(self, evaluate: Callable[[Sequence[float]], float]) -> None:
+        """Choose the weights by a score on validation data, or take those that a run before chose, and log the grid."""
+        path = self.folder / "tuned_weights.json"
+        identity = json.loads(json.dumps({**self.identity(""), "langs": self.args.langs}))
+        there = runlog.read_json(path) if path.is_file() and not self.args.overwrite else None
+        if there is None or there.get("identity") != identity:
+            weights, grid = tune(len(self.specs), evaluate)
+            there = {"weights": list(weights), "split": "validation", "grid": grid, "identity": identity}
+            if not self.args.dry_run:
+                runlog.write_json(path, there, indent=2)
+        self.weights = there["weights"]
+        self.tuned = {"split": "validation", "weights": there["weights"], "grid": there["grid"]}
+        print(f"weights chosen on the validation split: {' '.join(map(str, self.weights))}")
 
     def provenance(self, subset: str, seconds: Mapping[str, float]) -> dict[str, Any]:
         """Return the `run` part of a record: the settings, and all else that is needed to get the figure again."""
         return {
             **self.identity(subset),
             "device": self.device,
+            **({"tuned": self.tuned} if self.tuned else {}),
             "args": {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.args).items()},
             **runlog.environment(),
             "started": self.started,
