@@ -15,14 +15,12 @@ from utils.schema import UserError
 TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]
 
 
-@pytest.fixture(scope="module")
-def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_masked_lm(folder: Path) -> Path:
     """A plain masked language model with random weights: no pooling, no sentence-transformers files."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("models") / "tiny mlm"
     words = [
         "[PAD]",
         "[UNK]",
@@ -53,6 +51,11 @@ def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     BertForMaskedLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_masked_lm(tmp_path_factory.mktemp("models") / "tiny mlm")
 
 
 def embed(path: Path | str, cache: Path, texts: list[str], **options: object) -> np.ndarray:

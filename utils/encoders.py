@@ -16,7 +16,7 @@ import numpy as np
 
 from utils import registry
 from utils.cache import EmbeddingCache, fingerprint, write_atomic
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
+from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
 from utils.schema import Encoder, EncoderSpec, UserError
 from utils.sources import sha256_of
 
@@ -117,12 +117,10 @@ def _hub_revision(checkpoint: str) -> str:
             from huggingface_hub import HfApi
 
             return str(HfApi().model_info(checkpoint, token=hub_token()).sha)
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(checkpoint, "config.json")
-    if isinstance(cached, str):
+    commit = last_downloaded(checkpoint, "model")
+    if commit is not None:
         print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
-        return Path(cached).parent.name
+        return commit
     close = registry.suggest(checkpoint, registry.ENCODERS) if checkpoint not in registry.ENCODERS else ""
     hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
     raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)

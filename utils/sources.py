@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cache import write_atomic
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, wants_offline
+from utils.hub import WITHOUT_A_NETWORK, forget_downloads, hub_errors, hub_token, is_offline, wants_offline
 from utils.schema import DatasetSpec, Origin, UserError
 
 if TYPE_CHECKING:
@@ -82,18 +82,29 @@ def _load_table(
     asked = f" ({f'configuration {config!r}, ' if config else ''}split {split!r})"
     with hub_errors(what, asked, local=not on_hub):
         import datasets
+        import pyarrow as pa
 
         datasets.disable_progress_bars()
         datasets.logging.set_verbosity_error()
-        loaded = datasets.load_dataset(
-            path,
-            name=None if converted else config,
-            data_dir=config if converted else None,
-            split=split,
-            revision=revision,
-            token=hub_token(),
-            cache_dir=str(Path(cache_dir) / "datasets"),
-        )
+        try:
+            loaded = datasets.load_dataset(
+                path,
+                name=None if converted else config,
+                data_dir=config if converted else None,
+                split=split,
+                revision=revision,
+                token=hub_token(),
+                cache_dir=str(Path(cache_dir) / "datasets"),
+            )
+        except (pa.ArrowInvalid, datasets.exceptions.DatasetGenerationError) as error:
+            cause = str(error.__cause__ or error).splitlines()[0]
+            if "BatchSize must be greater than 0" in cause:
+                raise UserError(f"{what}{asked}: a split has no rows", "its files are empty at the source") from error
+            hint = "is the copy whole?"
+            if on_hub:
+                forget_downloads(path, "dataset")
+                hint = "the broken download was removed: give the same command again"
+            raise UserError(f"{what}{asked}: a file is broken ({cause})", hint) from error
         return loaded.with_format("arrow")[:]
 
 

@@ -1,0 +1,226 @@
+"""The hub path, end to end over HTTP on loopback: every layout that the registry names, a checkpoint, and faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from hub_server import Fault, LoopbackHub
+
+from utils import registry
+
+NGRAM = ("--model_checkpoint", "baseline/char_ngram")
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def parquet(path: Path, **columns: list) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+def class_label(path: Path, names: tuple[str, ...], **columns: list) -> None:
+    """Write a parquet file whose label column is a ClassLabel, as a conversion has it."""
+    from datasets import ClassLabel, Dataset
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Dataset.from_dict(columns).cast_column("label", ClassLabel(names=list(names))).to_parquet(str(path))
+
+
+def pairs_repo(folder: Path, n: int = 12) -> Path:
+    """Tatoeba's layout: a default configuration of a table with a lang column."""
+    texts = [f"Satz {number}" for number in range(n)]
+    parquet(
+        folder / "test" / "a.parquet",
+        sentence1=texts,
+        sentence2=[f"sentence {i}" for i in range(n)],
+        lang=["deu-eng"] * n,
+    )
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n    path: test/*.parquet\n---\n"
+    )
+    return folder
+
+
+def converted_repo(folder: Path, label: str = "class") -> Path:
+    """NusaX's layout: a parquet conversion, a folder per configuration and split."""
+    for lang in ("eng", "ind"):
+        for split, n in (("train", 12), ("test", 6)):
+            texts = [f"{lang} {split} text {i}" for i in range(n)]
+            columns = {"id": [str(i) for i in range(n)], "text": texts, "label": [i % 3 for i in range(n)]}
+            file = folder / lang / split / "0000.parquet"
+            if label == "class":
+                class_label(file, registry.SENTIMENTS, **columns)
+            else:
+                parquet(file, **{**columns, "label": [label] * n})
+    return folder
+
+
+def configured_repo(folder: Path) -> Path:
+    """MTOP's layout: a configuration per language in the README, string labels beside their numbers."""
+    lines = []
+    for lang in ("de", "en"):
+        lines += [f"- config_name: {lang}", "  data_files:"]
+        for split in ("train", "test"):
+            texts = [f"{lang} call number {i}" for i in range(12)]
+            labels = ["CALL" if i % 2 else "ALARM" for i in range(12)]
+            parquet(folder / lang / f"{split}.parquet", text=texts, label_text=labels, label=[i % 2 for i in range(12)])
+            lines += [f"  - split: {split}", f"    path: {lang}/{split}.parquet"]
+    (folder / "README.md").write_text("---\nconfigs:\n" + "\n".join(lines) + "\n---\n")
+    return folder
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    server = LoopbackHub()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def command(hub: LoopbackHub, tmp_path: Path) -> Command:
+    """Run a script of the project against the loopback hub, with caches of its own."""
+
+    def run(script: str, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        env |= {"MINERS_CACHE_DIR": str(tmp_path / "cache"), "MINERS_DATA_DIR": "", "HF_HUB_OFFLINE": "", **extra}
+        words = [sys.executable, str(ROOT / script), *args]
+        return subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+def revision_of(task: str, name: str) -> str:
+    return registry.DATASETS[task][name].revision or ""
+
+
+def test_every_layout_is_read_and_the_record_names_hub_and_revision(
+    hub: LoopbackHub, command: Command, tmp_path: Path
+) -> None:
+    hub.add("datasets", "mteb/tatoeba-bitext-mining", pairs_repo(tmp_path / "a"), revision_of("bitext", "tatoeba"))
+    commit = hub.add("datasets", "indonlp/NusaX-senti", converted_repo(tmp_path / "b"), "refs/convert/parquet")
+    mtop = revision_of("classification", "mtop_intent")
+    hub.add("datasets", "mteb/MTOPIntentClassification", configured_repo(tmp_path / "c"), mtop)
+    for words in (
+        ("bitext.py", "--dataset", "tatoeba", "--langs", "deu"),
+        ("bitext.py", "--dataset", "nusax", "--langs", "ind"),
+        ("classification.py", "--dataset", "nusax", "--langs", "ind"),
+        ("classification.py", "--dataset", "mtop_intent", "--langs", "de", "en"),
+    ):
+        done = command(*words, *NGRAM)
+        assert done.returncode == 0, done.stderr
+    body = json.loads(next((tmp_path / "logs/save_classification/nusax").rglob("eval_ind_1.json")).read_text())
+    assert body["run"]["origin"] == {"kind": "hub", "source": "indonlp/NusaX-senti", "revision": commit}
+    assert set(body["per_label"]) == set(registry.SENTIMENTS)
+    offline = command(
+        "classification.py", "--dataset", "mtop_intent", "--langs", "de", *NGRAM, "--overwrite", HF_HUB_OFFLINE="1"
+    )
+    assert offline.returncode == 0, offline.stderr
+
+
+def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, command: Command, tmp_path: Path) -> None:
+    from test_encoders import make_masked_lm
+
+    commit = hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
+    flags = ("--model_checkpoint", "somebody/tiny-encoder", "--langs", "spa")
+    done = command("bitext.py", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "not in the registry: taken for a sentence-transformers checkpoint" in done.stderr
+    body = json.loads(next((tmp_path / "logs").rglob("eval_eng_spa_1.json")).read_text())
+    encoder = body["run"]["encoders"][0]
+    assert (encoder["checkpoint"], encoder["revision"], encoder["prompt"]) == ("somebody/tiny-encoder", commit, None)
+    offline = command("bitext.py", *flags, "--overwrite", "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr
+    missing = command("bitext.py", "--model_checkpoint", "somebody/else")
+    assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
+
+
+FAULTS = {
+    "401": (Fault("/datasets/mteb", 401), "the hub answered 401", "set HF_TOKEN"),
+    "403 gated": (Fault("/datasets/mteb", 403, {"X-Error-Code": "GatedRepo"}), "is gated (403)", "accept its terms"),
+    "404": (Fault("/datasets/mteb", 404, {"X-Error-Code": "RepoNotFound"}), "is not on the hub", "check the name"),
+    "429": (Fault("/datasets/mteb", 429, {"Retry-After": "0"}), "the hub answered 429", "wait some minutes"),
+    "503": (Fault("/datasets/mteb", 503), "the hub answered 503", "try again later"),
+    "cut connection": (Fault(".parquet", cut=True), "the download broke off", "the same command again"),
+    "truncated file": (Fault(".parquet", truncate=True), "", "the same command again"),
+    "missing revision": (
+        Fault("/datasets/mteb", 404, {"X-Error-Code": "RevisionNotFound"}),
+        "its pinned revision",
+        "pin",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_the_hub_is_said_and_the_next_run_succeeds(
+    name: str, hub: LoopbackHub, command: Command, tmp_path: Path
+) -> None:
+    fault, what, hint = FAULTS[name]
+    hub.add("datasets", "mteb/tatoeba-bitext-mining", pairs_repo(tmp_path / "a"), revision_of("bitext", "tatoeba"))
+    words = ("bitext.py", "--dataset", "tatoeba", "--langs", "deu", *NGRAM)
+    hub.fault = fault
+    broken = command(*words)
+    assert broken.returncode == 2 and "Traceback" not in broken.stderr, broken.stderr
+    error, hinted = [line for line in broken.stderr.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert "mteb/tatoeba-bitext-mining" in error and what in error and hint in hinted, broken.stderr
+    hub.fault = None
+    again = command(*words)
+    assert again.returncode == 0, again.stderr
+
+
+def rename_column(folder: Path) -> None:
+    for file in folder.rglob("*.parquet"):
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(file).replace_schema_metadata()
+        pq.write_table(
+            table.rename_columns(["sentence" if name == "text" else name for name in table.column_names]), file
+        )
+
+
+def empty_split(folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for file in folder.rglob("test/*.parquet"):
+        pq.write_table(pq.read_table(file).slice(0, 0), file)
+
+
+DATA_FAULTS = {
+    "renamed column": (rename_column, "has no column 'text'; it has", "utils/registry.py"),
+    "empty split": (empty_split, "a split has no rows", "empty"),
+    "label outside the set": (
+        lambda folder: converted_repo(folder, label="angry"),
+        "has the label 'angry', expected",
+        "row",
+    ),
+    "unknown configuration": (
+        lambda folder: __import__("shutil").rmtree(folder / "ind"),
+        "does not load",
+        "configuration",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DATA_FAULTS)
+def test_a_fault_of_the_data_is_said_and_the_mended_set_loads(
+    name: str, hub: LoopbackHub, command: Command, tmp_path: Path
+) -> None:
+    damage, what, hint = DATA_FAULTS[name]
+    broken = converted_repo(tmp_path / "broken")
+    damage(broken)
+    hub.add("datasets", "indonlp/NusaX-senti", broken, "refs/convert/parquet")
+    words = ("classification.py", "--dataset", "nusax", "--langs", "ind", *NGRAM)
+    done = command(*words)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    error, hinted = [line for line in done.stderr.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert what in error and hint in hinted, done.stderr
+    hub.add("datasets", "indonlp/NusaX-senti", converted_repo(tmp_path / "whole"), "refs/convert/parquet")
+    assert command(*words).returncode == 0
