@@ -36,6 +36,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli": ({"schema", "registry"}, set()),
     "session": ({"schema", "cli", "encoders", "runlog", "fusion", "sources", "tuning"}, set()),
     "tuning": (set(), set()),
+    "prefetch": ({"schema", "cli", "registry", "labeled", "readers", "sources", "encoders", "hub"}, set()),
     "__init__": (set(), set()),
 }
 

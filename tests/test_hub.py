@@ -64,10 +64,14 @@ def converted_repo(folder: Path, label: str = "class") -> Path:
     return folder
 
 
-def configured_repo(folder: Path) -> Path:
+def six_languages(folder: Path) -> Path:
+    return configured_repo(folder, ("de", "en", "es", "fr", "hi", "th"))
+
+
+def configured_repo(folder: Path, langs: tuple[str, ...] = ("de", "en")) -> Path:
     """MTOP's layout: a configuration per language in the README, string labels beside their numbers."""
     lines = []
-    for lang in ("de", "en"):
+    for lang in langs:
         lines += [f"- config_name: {lang}", "  data_files:"]
         for split in ("train", "test"):
             texts = [f"{lang} call number {i}" for i in range(12)]
@@ -92,7 +96,7 @@ def command(hub: LoopbackHub, tmp_path: Path) -> Command:
     def run(script: str, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
         env |= {"MINERS_CACHE_DIR": str(tmp_path / "cache"), "MINERS_DATA_DIR": "", "HF_HUB_OFFLINE": "", **extra}
-        words = [sys.executable, str(ROOT / script), *args]
+        words = [sys.executable, script if script == "-m" else str(ROOT / script), *args]
         return subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
 
     return run
@@ -141,6 +145,32 @@ def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, co
     assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr
     missing = command("bitext.py", "--model_checkpoint", "somebody/else")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
+
+
+def test_prefetch_downloads_checks_and_names_what_is_missing(
+    hub: LoopbackHub, command: Command, tmp_path: Path
+) -> None:
+    from test_encoders import make_masked_lm
+
+    hub.add(
+        "datasets",
+        "mteb/MTOPIntentClassification",
+        six_languages(tmp_path / "c"),
+        revision_of("classification", "mtop_intent"),
+    )
+    hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
+    flags = ("--datasets", "mtop_intent", "--model_checkpoints", "somebody/tiny-encoder", "baseline/char_ngram")
+    before = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    assert (
+        before.returncode == 2
+        and "error: 2 missing: mtop_intent, classification, somebody/tiny-encoder" in before.stderr
+    )
+    fetched = command("-m", "utils.prefetch", *flags, PYTHONPATH=str(ROOT))
+    assert fetched.returncode == 0, fetched.stderr
+    assert "6 subsets, 144 texts (hub)" in fetched.stdout and "16 dimensions" in fetched.stdout
+    after = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    assert after.returncode == 0, after.stderr
+    assert command("-m", "utils.prefetch", PYTHONPATH=str(ROOT)).returncode == 2
 
 
 FAULTS = {

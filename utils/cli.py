@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) -> None:
-    """Which texts: the dataset, its languages, and where it is; `meanings` says what each flag means to the task."""
+    """Which texts: the dataset and its languages; `meanings` says what each flag means to the task."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--dataset", default="sample", metavar="NAME|PATH", help=f"{meanings['dataset']} (default: %(default)s)"
@@ -42,13 +42,6 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
     group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
-    group.add_argument(
-        "--data_dir",
-        type=Path,
-        default=os.environ.get("MINERS_DATA_DIR") or None,
-        metavar="FOLDER",
-        help="a mirror laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
-    )
     group.add_argument("--limit", type=positive, metavar="N", help="only the first N test items; logged under debug/")
 
 
@@ -97,6 +90,18 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
+
+
+def add_place_args(parser: argparse.ArgumentParser) -> None:
+    """Where data are read from, and where downloads and embeddings are kept."""
+    group = parser.add_argument_group("places")
+    group.add_argument(
+        "--data_dir",
+        type=Path,
+        default=os.environ.get("MINERS_DATA_DIR") or None,
+        metavar="FOLDER",
+        help="a mirror laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
+    )
     group.add_argument(
         "--cache_dir",
         type=Path,
@@ -115,7 +120,8 @@ def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
 
 
 def add_run_args(parser: argparse.ArgumentParser) -> None:
-    """What happens around the run: logs, seed, and runs that only tell."""
+    """What happens around the run: places, logs, seed, and runs that only tell."""
+    add_place_args(parser)
     group = parser.add_argument_group("run")
     group.add_argument(
         "--seed", type=natural, default=42, metavar="N", help="seed of all that is drawn (default: %(default)s)"

@@ -126,6 +126,13 @@ def _hub_revision(checkpoint: str) -> str:
     raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)
 
 
+def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
+    """Load the model itself, by the loader that the spec names."""
+    module, function = spec.loader.split(":")
+    encoder: Encoder = getattr(importlib.import_module(module), function)(spec, device, cache_dir)
+    return encoder
+
+
 class CachedEncoder:
     """An encoder behind the embedding cache; the model is loaded when the first text is missing."""
 
@@ -152,9 +159,7 @@ class CachedEncoder:
 
     def _encode(self, texts: list[str], advance: Callable[[int], object]) -> Rows:
         if self._encoder is None:
-            module, function = self.spec.loader.split(":")
-            self._encoder = getattr(importlib.import_module(module), function)(self.spec, self.device, self.cache_dir)
-        assert self._encoder is not None
+            self._encoder = load_encoder(self.spec, self.device, self.cache_dir)
         rows = self._encoder.encode(texts)
         advance(len(texts))
         return rows

@@ -1,0 +1,110 @@
+"""Download data sets and checkpoints for later runs without a network, or say what is there and what is missing.
+
+python -m utils.prefetch --datasets nusax tatoeba --model_checkpoints intfloat/multilingual-e5-base
+python -m utils.prefetch --datasets all --check
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from utils import cli, registry
+from utils.labeled import load_labeled
+from utils.readers import bitext_pairs, load_bitext
+from utils.schema import DatasetSpec, UserError
+from utils.sources import Where
+
+EXAMPLES = """
+python -m utils.prefetch --datasets nusax tatoeba --model_checkpoints intfloat/multilingual-e5-base
+python -m utils.prefetch --datasets all --check
+python -m utils.prefetch --model_checkpoints bundled/multilingual-e5-small sentence-transformers/LaBSE
+"""
+NOT_WEIGHTS = ("onnx/*", "openvino/*", "*.msgpack", "*.h5", "*.ot", "*.onnx", "*.tflite", "*.gguf", "flax*", "tf_*")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Fetch or check each thing named; raises UserError at the end where one could not be had."""
+    parser = cli.Parser("Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES)
+    parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="names that --list shows, or all")
+    parser.add_argument("--model_checkpoints", nargs="+", default=[], metavar="NAME", help="hub ids or names")
+    parser.add_argument("--check", action="store_true", help="download nothing: say what is there and what is missing")
+    cli.add_place_args(parser)
+    args = parser.parse_args(argv)
+    if not args.datasets and not args.model_checkpoints:
+        raise UserError("nothing named", "give --datasets or --model_checkpoints, for example --datasets all --check")
+    if args.check:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
+    where = Where(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
+    missing = []
+    for name, fetch in [*_datasets(args, where), *_checkpoints(args, where)]:
+        try:
+            print(f"ok       {name:<44}{fetch()}", flush=True)
+        except UserError as error:
+            missing.append(name)
+            print(f"missing  {name:<44}{error.what}", flush=True)
+    if missing:
+        hint = (
+            "without --check they are downloaded" if args.check else "give the same command again: it fetches the rest"
+        )
+        raise UserError(f"{len(missing)} missing: {', '.join(missing)}", hint)
+
+
+def _datasets(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Callable[[], str]]]:
+    rows = [(task, name) for task, known in registry.DATASETS.items() for name in known]
+    names = list(dict.fromkeys(name for _, name in rows)) if args.datasets == ["all"] else args.datasets
+    for name in names:
+        tasks = [task for task, row in rows if row == name]
+        if not tasks:
+            registry.lookup({row: None for _, row in rows}, name, "dataset")
+        for task in tasks:
+            spec = registry.DATASETS[task][name]
+            yield f"{name}, {task}", lambda spec=spec: _read_all(spec, where)  # type: ignore[misc]
+
+
+def _read_all(spec: DatasetSpec, where: Where) -> str:
+    """Read every subset, which downloads, verifies and parses it; return its size and where it came from."""
+    texts, kinds = 0, set()
+    if spec.task == "bitext":
+        for pair in bitext_pairs(spec, None, None):
+            subset = load_bitext(spec, *pair, where)
+            texts += len(subset.sources) + len(subset.targets)
+            kinds.add(subset.origin.kind)
+    else:
+        for lang in spec.subsets:
+            for split in ("train", "test"):
+                labeled = load_labeled(spec, lang, split, where)
+                texts += len(labeled.texts)
+                kinds.add(labeled.origin.kind)
+    return f"{len(spec.subsets)} subsets, {texts:,} texts ({', '.join(sorted(kinds))})"
+
+
+def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Callable[[], str]]]:
+    for name in args.model_checkpoints:
+        yield name, lambda name=name: _fetch_checkpoint(name, where.cache_dir)  # type: ignore[misc]
+
+
+def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
+    """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
+    from utils.encoders import load_encoder, resolve_encoder
+    from utils.hub import hub_errors, hub_token, is_offline
+
+    spec = resolve_encoder(name, cache_dir)
+    if spec.fitted:
+        return "nothing to download"
+    if spec.loader == registry.SENTENCE_TRANSFORMERS and not spec.label and not is_offline():
+        from huggingface_hub import HfApi, snapshot_download
+
+        with hub_errors(f"the checkpoint {name!r}"):
+            files = [entry.rfilename for entry in HfApi().model_info(name, revision=spec.revision).siblings or []]
+            twice = ("*.bin",) if any(file.endswith(".safetensors") for file in files) else ()
+            ignored = [*NOT_WEIGHTS, *twice]
+            snapshot_download(name, revision=spec.revision, token=hub_token(), ignore_patterns=ignored)
+    rows = load_encoder(spec, "cpu", cache_dir).encode(["word"])
+    return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
