@@ -30,13 +30,17 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "sources": ({"schema", "cache", "hub"}, set()),
     "readers": ({"schema", "registry", "sources"}, set()),
     "own_data": ({"schema", "registry", "sources", "readers"}, set()),
-    "encoders": ({"schema", "registry", "sources", "hub", "cache", "bundled"}, {"numpy"}),
+    "checkpoints": ({"schema", "registry", "sources", "hub", "cache", "bundled"}, set()),
+    "encoders": ({"schema", "registry", "hub", "cache"}, {"numpy"}),
     "bundled": ({"schema", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),
     "cli": ({"schema", "registry"}, set()),
-    "session": ({"schema", "cli", "encoders", "runlog", "fusion", "sources", "tuning"}, set()),
+    "session": ({"schema", "cli", "checkpoints", "encoders", "runlog", "fusion", "sources", "tuning"}, set()),
     "tuning": (set(), set()),
-    "prefetch": ({"schema", "cli", "registry", "labeled", "readers", "sources", "encoders", "hub"}, set()),
+    "prefetch": (
+        {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"},
+        set(),
+    ),
     "__init__": (set(), set()),
 }
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from utils import encoders, registry
-from utils.encoders import cache_settings, open_encoder, resolve_encoder
+from utils.checkpoints import resolve_encoder
+from utils.encoders import cache_settings, open_encoder
 from utils.schema import UserError
 
 TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]

@@ -88,7 +88,8 @@ def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, 
 
 def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
-    from utils.encoders import load_encoder, resolve_encoder
+    from utils.checkpoints import resolve_encoder
+    from utils.encoders import load_encoder
     from utils.hub import hub_errors, hub_token, is_offline
 
     spec = resolve_encoder(name, cache_dir)

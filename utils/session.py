@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, encoders, runlog
+from utils.checkpoints import resolve_encoder
 from utils.fusion import fused_topk
 from utils.schema import UserError
 from utils.sources import Where, planned_origin
@@ -49,7 +50,7 @@ class Session:
 
     def _resolve(self, name: str, prompt: str | None) -> EncoderSpec:
         args = self.args
-        return encoders.resolve_encoder(
+        return resolve_encoder(
             name,
             self.where.cache_dir,
             prompt=prompt,

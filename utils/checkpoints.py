@@ -1,0 +1,117 @@
+"""What an encoder's name stands for: a row of the registry, a local folder known by its content, or a hub id."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import registry
+from utils.cache import fingerprint, write_atomic
+from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
+from utils.schema import EncoderSpec, UserError
+from utils.sources import sha256_of
+
+IGNORED_FILES = (
+    ".git",
+    ".cache",
+    "README.md",
+    ".gitattributes",
+    "onnx",
+    "openvino",
+)  # not part of a checkpoint's content
+
+
+def resolve_encoder(
+    name: str,
+    cache_dir: Path,
+    *,
+    prompt: str | None = None,
+    max_length: int | None = None,
+    dtype: str = "fp32",
+    batch_size: int | None = None,
+) -> EncoderSpec:
+    """Return the full spec of a checkpoint as it was typed: a registry row, a local folder, or any hub id.
+
+    Raises UserError for a folder that is not there, a hub id that cannot be resolved, or a missing package.
+    """
+    if name in registry.ENCODERS:
+        spec = registry.ENCODERS[name]
+    elif Path(name).expanduser().is_dir():
+        spec = _local_spec(Path(name).expanduser(), cache_dir)
+    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(
+            f"--model_checkpoint {name}: no such folder",
+            "give a folder of a checkpoint, a hub id, or a name that --list shows",
+        )
+    else:
+        print(
+            f"note: {name} is not in the registry: taken for a sentence-transformers checkpoint of the hub",
+            file=sys.stderr,
+        )
+        spec = EncoderSpec(name, registry.SENTENCE_TRANSFORMERS)
+    if spec.loader == registry.BUNDLED:
+        from utils.bundled import bundled_revision
+
+        spec = dataclasses.replace(spec, revision=bundled_revision())
+    elif spec.revision is None:
+        spec = dataclasses.replace(spec, revision=_hub_revision(name))
+    changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length}
+    if prompt is not None:
+        changes["prompt"] = prompt
+    if batch_size is not None:
+        changes["batch_size"] = batch_size
+    return dataclasses.replace(spec, **changes)
+
+
+def _local_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not set(path.relative_to(folder).parts) & set(IGNORED_FILES)
+    )
+    if not any(path.name in ("config.json", "modules.json") for path in files):
+        raise UserError(
+            f"{folder} holds no checkpoint",
+            "expected config.json or modules.json in it, as save_pretrained() writes them",
+        )
+    digest = _folder_digest(folder, files, cache_dir)
+    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in folder.resolve().name)
+    return EncoderSpec(
+        str(folder), registry.SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=f"local/{name}-{digest[:8]}"
+    )
+
+
+def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
+    """Hash a folder's content; the hash is remembered for as long as no size or time of a file changes."""
+    stats = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    memo = cache_dir / "fingerprints" / f"{fingerprint({'folder': str(folder.resolve()), 'files': stats})}.json"
+    try:
+        return str(json.loads(memo.read_text())["sha256"])
+    except (OSError, ValueError, KeyError):
+        pass
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(folder)} {sha256_of(path)}\n".encode())
+    write_atomic(memo, json.dumps({"sha256": digest.hexdigest()}).encode())
+    return digest.hexdigest()
+
+
+def _hub_revision(checkpoint: str) -> str:
+    """Return the commit that the hub's main branch, or the local hub cache without a network, stands at."""
+    with hub_errors(f"the checkpoint {checkpoint!r}"):
+        if not is_offline():
+            from huggingface_hub import HfApi
+
+            return str(HfApi().model_info(checkpoint, token=hub_token()).sha)
+    commit = last_downloaded(checkpoint, "model")
+    if commit is not None:
+        print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
+        return commit
+    close = registry.suggest(checkpoint, registry.ENCODERS) if checkpoint not in registry.ENCODERS else ""
+    hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
+    raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)
