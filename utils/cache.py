@@ -79,7 +79,9 @@ class EmbeddingCache:
         for start in range(0, len(missing), CHUNK):
             chunk = missing[start : start + CHUNK]
             self._write(chunk, encode(chunk))
-        return self._gather(texts)
+        gathered = self._gather(texts)
+        self._chunks.clear()  # memory stays that of one call, however many languages a run has
+        return gathered
 
     def _read_sidecars(self) -> None:
         for sidecar in sorted(self.folder.glob("*.json")):
