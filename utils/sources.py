@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,15 @@ def mirror_folder(source: str, where: Where) -> Path | None:
     if where.data_dir is None:
         return None
     folder = where.data_dir / source
-    return folder if folder.is_dir() else None
+    if folder.is_dir():
+        return folder
+    _note_not_mirrored(source)
+    return None
+
+
+@lru_cache
+def _note_not_mirrored(source: str) -> None:
+    print(f"note: --data_dir has no folder {source}: it is asked of the hub", file=sys.stderr)
 
 
 def planned_origin(spec: DatasetSpec, where: Where) -> dict[str, str | None]:
