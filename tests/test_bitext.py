@@ -228,8 +228,12 @@ def test_verbose_shows_where_an_error_comes_from(run: Run) -> None:
 
 
 def start(tmp_path: Path, cache: Path, *flags: str) -> subprocess.Popen[str]:
+    """Start bitext.py as a terminal would: a background shell, as of some CI, ignores SIGINT and hands that on."""
     command = [sys.executable, str(ROOT / "bitext.py"), *flags, "--cache_dir", str(cache)]
-    return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        command, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **pipes
+    )
 
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen[str]) -> None:
