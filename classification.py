@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from utils import cli
 from utils.schema import LabeledTexts, RunRecord, TopK, UserError
@@ -76,15 +76,10 @@ def run_name(args: argparse.Namespace) -> str:
     return "_".join([name, *filter(None, departures)])
 
 
-def label_set(train: LabeledTexts, test: LabeledTexts) -> tuple[str, ...]:
-    """Return the fixed label set, or the labels of both sides where the data set has none."""
-    return test.label_names or tuple(sorted({*train.labels, *test.labels}))
-
-
 def evaluate(session: Session, lang: str) -> None:
     """Load, encode, retrieve, vote, score and log one language."""
     from utils import runlog
-    from utils.labeled import load_labeled
+    from utils.labeled import describe, load_labeled
     from utils.session import Clock
 
     clock, args = Clock(), session.args
@@ -102,7 +97,8 @@ def evaluate(session: Session, lang: str) -> None:
     scored = [score(args, train, test, found, alone, k) for k in ks]
     clock.lap("score")
     runlog.write_neighbors(session.folder, lang, {"forward": found}, session.identity(lang))
-    about = {**describe(session, lang, source, train, test), "dimensions": sum(rows.shape[1] for rows, _ in members)}
+    about = describe(session.dataset, source, train, lang, test, cross=args.cross)
+    about["dimensions"] = sum(rows.shape[1] for rows, _ in members)
     for record, predictions in scored:
         session.log(lang, record, predictions, about, clock.laps)
 
@@ -111,6 +107,8 @@ def score(
     args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, found: TopK, alone: Mapping[str, TopK], k: int
 ) -> tuple[RunRecord, dict[str, list[str]]]:
     """Return the record at k, its `run` still empty, and the predictions; `alone` are an ensemble's members."""
+    from utils.labeled import label_set
+
     n = len(found.indices)
     names = label_set(train, test)
     figures, hyp = judge(args, train, test, found, k)
@@ -126,6 +124,7 @@ def judge(
     """Let the k nearest vote; return the figures and the predictions (n,)."""
     import numpy as np
 
+    from utils.labeled import label_set
     from utils.scoring import label_figures
     from utils.voting import vote
 
@@ -159,25 +158,6 @@ def tune_weights(session: Session, langs: Sequence[str]) -> None:
         return sum(scores) / len(scores)
 
     session.tune(mean_score)
-
-
-def describe(session: Session, lang: str, source: str, train: LabeledTexts, test: LabeledTexts) -> dict[str, Any]:
-    """Return what a record says of its data."""
-    from utils.languages import family_and_script
-
-    family, script = family_and_script(lang)
-    code_switched = session.dataset.setting == "cs" or lang in session.dataset.options.get("cs_languages", ())
-    setting = "cs" if code_switched else "mono"
-    return {
-        "origin": vars(test.origin),
-        "lang": lang,
-        "train_lang": source,
-        "family": family,
-        "script": script,
-        "setting": {"mono": "xl", "cs": "xl_cs"}[setting] if session.args.cross else setting,
-        "n_train": len(train.texts),
-        "n_dropped": {"train": train.n_dropped, "test": test.n_dropped},
-    }
 
 
 def show_plan(session: Session, langs: Sequence[str]) -> None:

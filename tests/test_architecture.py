@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py", "classification.py")
+SCRIPTS = ("bitext.py", "classification.py", "icl.py")
 SERVICES = {"openai", "cohere", "bitsandbytes"}
 HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "sklearn", "scipy", "pandas"} | SERVICES
 # file -> (rooms of utils/ it may import anywhere, third-party packages it may import at the top)
@@ -19,7 +19,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "languages": (set(), set()),
     "registry": ({"schema", "languages"}, set()),
     "voting": (set(), {"numpy"}),
-    "labeled": ({"schema", "registry", "sources", "readers"}, set()),
+    "labeled": ({"schema", "registry", "languages", "sources", "readers"}, set()),
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
     "retrieval": ({"schema"}, {"numpy"}),
@@ -34,8 +34,26 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "encoders": ({"schema", "registry", "hub", "cache"}, {"numpy"}),
     "bundled": ({"schema", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),
-    "cli": ({"schema", "registry"}, set()),
-    "session": ({"schema", "cli", "checkpoints", "encoders", "runlog", "fusion", "sources", "tuning"}, set()),
+    "prompts": (set(), set()),
+    "tries": (set(), {"numpy"}),
+    "tokenizing": ({"schema", "tries"}, set()),
+    "tree_models": (set(), set()),
+    "label_scoring": ({"schema", "tries", "tree_models"}, {"numpy"}),
+    "language_models": ({"schema", "hub", "label_scoring", "tokenizing", "tries"}, set()),
+    "bundled_generator": ({"schema", "language_models"}, set()),
+    "answers": ({"schema", "cache"}, set()),
+    "generators": (
+        {"schema", "registry", "answers", "checkpoints", "hub", "bundled_generator", "language_models"},
+        set(),
+    ),
+    "decisions": ({"schema"}, {"numpy"}),
+    "answering": ({"schema", "decisions", "prompts"}, {"numpy"}),
+    "demonstrations": ({"schema"}, {"numpy"}),
+    "cli": ({"schema", "registry", "generators"}, set()),
+    "session": (
+        {"schema", "cli", "checkpoints", "encoders", "runlog", "fusion", "retrieval", "sources", "tuning"},
+        set(),
+    ),
     "tuning": (set(), set()),
     "prefetch": (
         {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"},

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def resolve_encoder(
 
         spec = dataclasses.replace(spec, revision=bundled_revision())
     elif spec.revision is None:
-        spec = dataclasses.replace(spec, revision=_hub_revision(name))
+        spec = dataclasses.replace(spec, revision=hub_revision(name, registry.ENCODERS))
     changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length}
     if prompt is not None:
         changes["prompt"] = prompt
@@ -69,21 +69,32 @@ def resolve_encoder(
 
 
 def _local_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
+    digest = local_digest(folder, cache_dir)
+    label = local_label(folder, digest)
+    return EncoderSpec(str(folder), registry.SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
+
+
+def local_label(path: Path, digest: str) -> str:
+    """Return the name of a local checkpoint for folders and tables: its own, and the beginning of its hash."""
+    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.resolve().name)
+    return f"local/{name}-{digest[:8]}"
+
+
+def local_digest(path: Path, cache_dir: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, or of all files of its folder; UserError where it holds none."""
+    if path.is_file():
+        return _folder_digest(path.parent, [path], cache_dir)
     files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not set(path.relative_to(folder).parts) & set(IGNORED_FILES)
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not set(file.relative_to(path).parts) & set(IGNORED_FILES)
     )
-    if not any(path.name in ("config.json", "modules.json") for path in files):
+    if not any(file.name in ("config.json", "modules.json") for file in files):
         raise UserError(
-            f"{folder} holds no checkpoint",
+            f"{path} holds no checkpoint",
             "expected config.json or modules.json in it, as save_pretrained() writes them",
         )
-    digest = _folder_digest(folder, files, cache_dir)
-    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in folder.resolve().name)
-    return EncoderSpec(
-        str(folder), registry.SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=f"local/{name}-{digest[:8]}"
-    )
+    return _folder_digest(path, files, cache_dir)
 
 
 def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
@@ -101,8 +112,11 @@ def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
     return digest.hexdigest()
 
 
-def _hub_revision(checkpoint: str) -> str:
-    """Return the commit that the hub's main branch, or the local hub cache without a network, stands at."""
+def hub_revision(checkpoint: str, known: Collection[str]) -> str:
+    """Return the commit that the hub's main branch, or the local hub cache without a network, stands at.
+
+    UserError names the nearest of the known names where neither has it.
+    """
     with hub_errors(f"the checkpoint {checkpoint!r}"):
         if not is_offline():
             from huggingface_hub import HfApi
@@ -112,6 +126,6 @@ def _hub_revision(checkpoint: str) -> str:
     if commit is not None:
         print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
         return commit
-    close = registry.suggest(checkpoint, registry.ENCODERS) if checkpoint not in registry.ENCODERS else ""
+    close = registry.suggest(checkpoint, known) if checkpoint not in known else ""
     hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
     raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
-from utils.schema import DTYPES, FUSES, NORMALIZERS, SIMILARITIES, UserError
+from utils.schema import (
+    DECODES,
+    DTYPES,
+    FUSES,
+    GENERATOR_KINDS,
+    LENGTH_NORMS,
+    NORMALIZERS,
+    SIMILARITIES,
+    GeneratorSpec,
+    UserError,
+)
 
 RUN_AGAIN = "finished subsets are logged; the same command goes on from there"
 
@@ -113,10 +123,54 @@ def add_place_args(parser: argparse.ArgumentParser) -> None:
 
 def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """How neighbours are found; returns the group, for what only one task has."""
-    group = parser.add_argument_group("retrieval")
+    group = add_similarity_arg(parser)
     group.add_argument("--k", nargs="+", type=positive, metavar="K", help="neighbours (default: 1 5 10)")
+    return group
+
+
+def add_similarity_arg(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Which similarity ranks the neighbours; returns the group."""
+    group = parser.add_argument_group("retrieval")
     group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     return group
+
+
+def add_generator_args(parser: argparse.ArgumentParser) -> None:
+    """Which language model answers, and how its answer becomes a label."""
+    group = parser.add_argument_group("generator")
+    group.add_argument(
+        "--gen_model_checkpoint",
+        metavar="NAME|PATH",
+        default=registry.DEFAULT_GENERATOR,
+        help="a hub id, a folder, a .gguf file, or a name that --list shows (default: %(default)s)",
+    )
+    group.add_argument(
+        "--gen_loader", choices=GENERATOR_KINDS, help="what an unlisted one is (default: read off its files)"
+    )
+    group.add_argument("--gen_dtype", choices=DTYPES, help="its precision (default: fp32 on the CPU, bf16 on the GPU)")
+    group.add_argument("--load_in_8bit", action="store_true", help="quantise its weights (bitsandbytes)")
+    group.add_argument("--load_in_4bit", action="store_true", help="the same in 4 bits (nf4)")
+    group.add_argument(
+        "--instruction", metavar="TEXT", help=r"the prompt's first line; \n is a newline (default: the dataset's)"
+    )
+    group.add_argument(
+        "--decode",
+        choices=DECODES,
+        help="score the labels, generate text and parse it, or generate within the labels "
+        "(default: score for base models, generate for others)",
+    )
+    group.add_argument(
+        "--length_norm", choices=LENGTH_NORMS, default="token", help="of a label's score (default: %(default)s)"
+    )
+    group.add_argument(
+        "--calibrate", action="store_true", help="divide by the scores of content-free inputs (Zhao et al. 2021)"
+    )
+    group.add_argument(
+        "--max_new_tokens", type=positive, default=32, metavar="N", help="of a generated answer (default: %(default)s)"
+    )
+    group.add_argument(
+        "--temperature", type=temperature, default=0.0, metavar="T", help="0: greedy (default: %(default)s)"
+    )
 
 
 def add_run_args(parser: argparse.ArgumentParser) -> None:
@@ -137,8 +191,19 @@ def add_run_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dry_run", action="store_true", help="show subsets, sizes, cache hits and paths; load no model"
     )
-    group.add_argument("--list", action="store_true", help="show the datasets and encoders, and exit")
+    group.add_argument("--list", action="store_true", help="show the datasets, encoders and generators, and exit")
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+
+
+def temperature(text: str) -> float:
+    """Parse a number from 0 to 2."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 2")
+    return value
 
 
 def positive(text: str) -> int:
@@ -209,6 +274,26 @@ def chosen_dtype(args: argparse.Namespace) -> str:
     return "fp16" if args.fp16 else args.dtype or "fp32"
 
 
+def quantization(args: argparse.Namespace) -> str:
+    """Return 8bit, 4bit or nothing."""
+    if args.load_in_8bit and args.load_in_4bit:
+        raise UserError("--load_in_8bit and --load_in_4bit are both given", "use one of them")
+    return "8bit" if args.load_in_8bit else "4bit" if args.load_in_4bit else ""
+
+
+def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
+    """Return the spec of --gen_model_checkpoint in its precision."""
+    from utils.generators import resolve_generator
+
+    return resolve_generator(
+        args.gen_model_checkpoint,
+        args.cache_dir.expanduser(),
+        kind=args.gen_loader,
+        dtype=args.gen_dtype or ("bf16" if args.cuda else "fp32"),
+        quantization=quantization(args),
+    )
+
+
 def chosen_device(args: argparse.Namespace) -> str:
     """Return "cuda" or "cpu"; UserError where --cuda is given and no CUDA device is there."""
     if not args.cuda:
@@ -231,6 +316,9 @@ def show_registry() -> None:
     for encoder in registry.ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
         print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{prompt}")
+    print("\ngenerators (icl.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
+    for generator in registry.GENERATORS.values():
+        print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}")
 
 
 def run(main: Callable[[Sequence[str]], None]) -> NoReturn:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import registry
+from utils.languages import family_and_script
 from utils.readers import csv_rows, read_table
 from utils.schema import DatasetSpec, LabeledTexts, Origin, UserError
 from utils.sources import PROJECT, Where, read_file, read_hub_table
@@ -31,6 +32,30 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
         if lang not in spec.subsets:
             raise UserError(f"{spec.name} has no language {lang!r}", registry.suggest(lang, spec.subsets))
     return [lang for lang in spec.subsets if langs is None or lang in langs]
+
+
+def label_set(train: LabeledTexts, test: LabeledTexts) -> tuple[str, ...]:
+    """Return the fixed label set, or the labels of both sides where the data set has none."""
+    return test.label_names or tuple(sorted({*train.labels, *test.labels}))
+
+
+def describe(
+    spec: DatasetSpec, source: str, train: LabeledTexts, lang: str, test: LabeledTexts, *, cross: bool
+) -> dict[str, Any]:
+    """Return what a record says of the texts of its training and its test language."""
+    family, script = family_and_script(lang)
+    code_switched = spec.setting == "cs" or lang in spec.options.get("cs_languages", ())
+    setting = "cs" if code_switched else "mono"
+    return {
+        "origin": vars(test.origin),
+        "lang": lang,
+        "train_lang": source,
+        "family": family,
+        "script": script,
+        "setting": {"mono": "xl", "cs": "xl_cs"}[setting] if cross else setting,
+        "n_train": len(train.texts),
+        "n_dropped": {"train": train.n_dropped, "test": test.n_dropped},
+    }
 
 
 def load_labeled(spec: DatasetSpec, lang: str, split: str, where: Where, *, legacy: bool = False) -> LabeledTexts:

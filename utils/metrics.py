@@ -72,14 +72,17 @@ def ceiling_hyps(gold: Ints, ids: Ints, k: int) -> Ints:
 
 
 def confusion(gold: Ints, hyp: Ints, n_labels: int) -> Ints:
-    """Return how often gold label i was called j: (labels, labels)."""
-    return np.bincount(gold * n_labels + hyp, minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+    """Return how often gold label i was called j: (labels, labels), a column more where an answer names none (-1)."""
+    unparsed = hyp < 0
+    n_columns = n_labels + int(unparsed.any())
+    places = gold * n_columns + np.where(unparsed, n_labels, hyp)
+    return np.bincount(places, minlength=n_labels * n_columns).reshape(n_labels, n_columns)
 
 
 def label_scores(counts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return precision, recall and F1 of each label from confusion counts (..., labels, labels); 0 where undefined."""
+    """Return precision, recall and F1 of each label from confusion counts (..., labels, columns); 0 where undefined."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
-    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)[..., : counts.shape[-2]]
     return {
         "prec": hits / np.maximum(predicted, 1),
         "rec": hits / np.maximum(support, 1),
@@ -94,4 +97,4 @@ def macro_labels(gold: Ints, hyp: Ints, n_labels: int, *, legacy: bool = False) 
     counts a label that a model predicts and the gold never has.
     """
     present = np.bincount(gold, minlength=n_labels) > 0
-    return present | (np.bincount(hyp, minlength=n_labels) > 0) if legacy else present
+    return present | (np.bincount(hyp[hyp >= 0], minlength=n_labels) > 0) if legacy else present

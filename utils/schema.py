@@ -20,6 +20,11 @@ FUSES = ("score", "distance", "rank")
 NORMALIZERS = ("none", "zscore", "minmax")
 DIRECTIONS = ("forward", "backward", "both")
 DTYPES = ("fp32", "bf16", "fp16")
+DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
+ORDERS = ("nearest_first", "nearest_last")
+DECODES = ("score", "generate", "constrained")
+GENERATOR_KINDS = ("base", "chat", "seq2seq")
+LENGTH_NORMS = ("token", "sum", "byte", "none")
 
 
 class UserError(Exception):
@@ -129,6 +134,69 @@ class FittedEncoder(Encoder, Protocol):
 
     def fit(self, texts: Iterable[str]) -> FittedEncoder:
         """Learn weights from the candidates and return the fitted encoder."""
+        ...
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """What decides an answer: the checkpoint, its revision, and how a prompt is put to it.
+
+    `kind` is base (scored, no options in the prompt), chat (its chat template, options) or seq2seq (options).
+    """
+
+    checkpoint: str
+    loader: str
+    kind: str
+    revision: str | None = None
+    decode: str = "generate"
+    dtype: str = "fp32"
+    quantization: str = ""  # 8bit or 4bit
+    licence: str = ""
+    label: str = ""  # folder and table name where it differs from the checkpoint (local folders)
+    file: str = ""  # a GGUF file in the folder or repository
+
+    @property
+    def name(self) -> str:
+        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        return self.label or self.checkpoint
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How text is generated: greedy at temperature 0, else sampled by the seed."""
+
+    max_new_tokens: int = 32
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How labels are scored: `terminated` with the end behind each, `legacy` with prompt and label cut apart."""
+
+    terminated: bool = False
+    legacy: bool = False
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The tokens of each label as they stand behind one prompt, and their log-probabilities (natural logarithm)."""
+
+    tokens: tuple[tuple[int, ...], ...]
+    logprobs: tuple[tuple[float, ...], ...]
+
+
+class Generator(Protocol):
+    """Prompts in; scores of label texts, or generated texts, out as they are ready, each with its prompt's index."""
+
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> Iterable[tuple[int, LabelScores]]:
+        """Yield the log-probabilities of each label after each prompt."""
+        ...
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
+        """Yield the text that follows each prompt."""
         ...
 
 

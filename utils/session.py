@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from utils import cli, encoders, runlog
 from utils.checkpoints import resolve_encoder
 from utils.fusion import fused_topk
+from utils.retrieval import concatenate
 from utils.schema import UserError
 from utils.sources import Where, planned_origin
 from utils.tuning import tune
 
 if TYPE_CHECKING:
+    from utils.generators import CachedGenerator
     from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord, TopK
 
 DEFAULT_KS = (1, 5, 10)
@@ -27,9 +29,22 @@ DEFAULT_KS = (1, 5, 10)
 class Session:
     """One command: its dataset, its encoders, its device and its folder of records; UserError where one is wrong."""
 
-    def __init__(self, args: argparse.Namespace, dataset: DatasetSpec, run: str, settings: Sequence[str]) -> None:
-        """`run` names the folder below --output_dir; `settings` names the arguments that decide a figure."""
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        dataset: DatasetSpec,
+        run: str,
+        settings: Sequence[str],
+        *,
+        task: str | None = None,
+        without_encoder: str | None = None,
+    ) -> None:
+        """`run` names the folder below --output_dir; `settings` names the arguments that decide a figure.
+
+        `without_encoder` is what stands in an encoder's place where nothing is encoded.
+        """
         self.args, self.dataset, self.started = args, dataset, runlog.utc_now()
+        self.task, self.run = task or dataset.task, run
         self.device = cli.chosen_device(args)
         data_dir = args.data_dir.expanduser() if args.data_dir else None
         if data_dir is not None and not data_dir.is_dir():
@@ -37,16 +52,27 @@ class Session:
                 f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
             )
         self.where = Where(data_dir, args.cache_dir.expanduser())
-        chosen = cli.chosen_encoders(args)
+        chosen = cli.chosen_encoders(args) if without_encoder is None else []
         self.weights = [weight for _, _, weight in chosen]
         self.specs = [self._resolve(name, prompt) for name, prompt, _ in chosen]
         self.encoders = [encoders.open_encoder(spec, self.device, self.where.cache_dir) for spec in self.specs]
-        self.model = runlog.encoder_label(self.specs, None if args.tune_weights else self.weights)
-        self.folder = runlog.run_folder(
-            args.output_dir.expanduser(), run, self.dataset.name, self.model, args.seed, debug=args.limit is not None
-        )
+        tuned = None if args.tune_weights else self.weights
+        self.model = without_encoder or runlog.encoder_label(self.specs, tuned)
+        self.generator: CachedGenerator | None = None
+        self.folder = self._folder(self.model)
         self.tuned: dict[str, Any] | None = None  # the weights chosen on validation data, and the grid
         self._settings = {name: getattr(args, name) for name in (*settings, "fuse", "normalize", "seed", "limit")}
+
+    def _folder(self, model: str) -> Path:
+        args, name = self.args, self.dataset.name
+        return runlog.run_folder(
+            args.output_dir.expanduser(), self.run, name, model, args.seed, debug=args.limit is not None
+        )
+
+    def use_generator(self, generator: CachedGenerator) -> None:
+        """Answer by this generator: its name leads the encoder's in the records' folder."""
+        self.generator = generator
+        self.folder = self._folder(f"{generator.spec.name}/{self.model}")
 
     def _resolve(self, name: str, prompt: str | None) -> EncoderSpec:
         args = self.args
@@ -73,8 +99,15 @@ class Session:
             for spec, weight in zip(self.specs, self.weights, strict=True)
         ]
         source = planned_origin(self.dataset, self.where)
-        names = {"task": self.dataset.task, "dataset": self.dataset.name, "subset": subset, "model": self.model}
-        return {**names, "source": source, "encoders": members, **self._settings}
+        names = {"task": self.task, "dataset": self.dataset.name, "subset": subset, "model": self.model}
+        return {**names, "source": source, "encoders": members, **self._generator_identity(), **self._settings}
+
+    def _generator_identity(self) -> dict[str, Any]:
+        if self.generator is None:
+            return {}
+        spec = self.generator.spec
+        names = ("name", "revision", "kind", "dtype", "quantization")
+        return {"generator": {name: getattr(spec, name) for name in names}}
 
     def is_done(self, subset: str, k: int) -> bool:
         """Return whether this subset's record at k is there; --limit runs are always made anew."""
@@ -83,12 +116,13 @@ class Session:
 
     def asked_ks(self) -> list[int]:
         """Return the ks of the command line, or the usual ones."""
-        return sorted(set(self.args.k or DEFAULT_KS))
+        asked = [self.args.k] if isinstance(self.args.k, int) else self.args.k
+        return sorted(set(asked or DEFAULT_KS))
 
     def allowed_ks(self, subset: str, n_candidates: int) -> list[int]:
         """Return the ks that the candidates allow; a too large one is left out with a note, or an error if typed."""
         too_large = [k for k in self.asked_ks() if k > n_candidates]
-        if too_large and self.args.k:
+        if too_large and self.args.k is not None:
             raise UserError(
                 f"--k {too_large[0]}, but {subset} has {n_candidates} candidates", f"give 1 to {n_candidates}"
             )
@@ -115,6 +149,16 @@ class Session:
             similarity=args.similarity,
             device=self.device,
         )
+
+    def likeness(self, members: Sequence[Rows]) -> Callable[[Any], Any]:
+        """Return a function from indices (m,) to the pairwise weighted cosines (m, m) of one side's rows, float64."""
+        rows = concatenate(members, self.weights)
+
+        def of(indices: Any) -> Any:
+            chosen = rows[indices].astype("float64")
+            return chosen @ chosen.T
+
+        return of
 
     @property
     def member_names(self) -> list[str]:
@@ -152,7 +196,7 @@ class Session:
             **runlog.environment(),
             "started": self.started,
             "seconds": dict(seconds),
-            "cache": {encoder.spec.name: encoder.counts for encoder in self.encoders},
+            "cache": {part.spec.name: dict(part.counts) for part in (*self.encoders, self.generator) if part},
         }
 
     def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
@@ -194,10 +238,11 @@ class Session:
         predictions: Mapping[str, Any],
         about: Mapping[str, Any],
         seconds: Mapping[str, float],
+        prompts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a record with its provenance, and what the task says about its data."""
+        """Write a record with its provenance, what the task says about its data, and the prompts where it has any."""
         run = {**self.provenance(subset, seconds), **about}
-        runlog.write_record(self.folder, subset, dataclasses.replace(record, run=run), predictions)
+        runlog.write_record(self.folder, subset, dataclasses.replace(record, run=run), predictions, prompts)
 
     def plan_cells(self, subset: str, texts: Sequence[str]) -> tuple[str, str]:
         """Return how many texts each encoder has to encode, and which records are there."""
@@ -209,7 +254,9 @@ class Session:
         """Print what a run would do (--dry_run)."""
         from tabulate import tabulate
 
-        print(f"dataset {self.dataset.name} ({self.dataset.source}), encoder {self.model}, device {self.device}")
+        generator = f"generator {self.generator.spec.name}, " if self.generator else ""
+        place = f"({self.dataset.source}), {generator}encoder {self.model}, device {self.device}"
+        print(f"dataset {self.dataset.name} {place}")
         print(tabulate(rows, headers))
         print(f"logs: {self.folder}")
 

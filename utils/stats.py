@@ -50,7 +50,7 @@ def bootstrap_macro(
     n_labels = len(kept)
     weights = resample_counts(len(gold), seed)  # (RESAMPLES, n)
     of_gold = np.eye(n_labels, dtype=np.float32)[gold]  # (n, labels)
-    of_hyp = np.eye(n_labels, dtype=np.float32)[hyp]
+    of_hyp = np.eye(n_labels + 1, n_labels, dtype=np.float32)[hyp]  # no label (-1): a row of zeros
     support, predicted = weights @ of_gold, weights @ of_hyp  # (RESAMPLES, labels)
     hits = weights @ (of_gold * of_hyp)
     scores = {

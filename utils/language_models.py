@@ -1,0 +1,249 @@
+"""Language models through transformers: loading, scoring label texts, generating."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
+from utils.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings, UserError
+from utils.tokenizing import PromptReader
+from utils.tries import Tokenized
+
+KNOWN_LAYERS = {"full_attention", "sliding_attention"}
+UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # positions by distance: no longest prompt
+TOLERANCES = {"fp32": 2e-3, "bf16": 0.3, "fp16": 0.1}  # of a tree's log-probability against the plain way
+PROBE = ("one two three four five six seven", "one")  # prompts of the check, of different lengths
+PROBE_LABELS = ("alpha beta", "alpha gamma", "delta")
+
+
+def load_causal(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
+    """Load a decoder-only checkpoint of the hub, of a folder, or of a GGUF file."""
+    return LanguageModel(spec, spec.checkpoint, device)
+
+
+def load_seq2seq(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
+    """Load an encoder-decoder checkpoint of the hub or of a folder."""
+    return LanguageModel(spec, spec.checkpoint, device)
+
+
+class LanguageModel:
+    """A causal or sequence-to-sequence model with its tokenizer; a chat model's prompts pass its chat template."""
+
+    def __init__(self, spec: GeneratorSpec, path: str, device: str) -> None:
+        self.spec, self.device = spec, device
+        self.tokenizer, self.model = _load(spec, path, device)
+        self.reader = PromptReader(spec, self.tokenizer)
+        self.config = self.model.config.get_text_config(decoder=True)
+        self.budget = budget_for(device, self.config.vocab_size)
+        self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
+        self._in_tree: bool | None = None
+
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Yield the log-probabilities of each label's tokens after each prompt, longest prompts first."""
+        texts = self.reader.with_labels(prompts, labels, settings)
+        self._check_lengths([text.longest for text in texts])
+        for index, values in self._scored(texts):
+            text = texts[index]
+            tokens = tuple(label[start:] for label, start in zip(text.labels, text.n_unscored, strict=True))
+            yield index, LabelScores(tokens, tuple(map(tuple, values)))
+
+    def _scored(self, texts: Sequence[Tokenized]) -> Iterator[tuple[int, list[list[float]]]]:
+        if not self._takes_trees():
+            yield from ((index, score_plainly(self.model, text)) for index, text in enumerate(texts))
+            return
+        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
+        yield from score_labels(scorer(self.model, self.budget), texts, self.budget)
+
+    def _takes_trees(self) -> bool:
+        """Return whether a trie behind a prompt gives the plain way's scores, tried on this very model once."""
+        if self._in_tree is None:
+            self._in_tree = set(getattr(self.config, "layer_types", None) or ()) <= KNOWN_LAYERS and self._probe()
+            if not self._in_tree:
+                print(
+                    f"note: {self.spec.name} cannot score labels as a tree: one forward pass a label, which is slow",
+                    file=sys.stderr,
+                )
+        return self._in_tree
+
+    def _probe(self) -> bool:
+        texts = self.reader.with_labels(PROBE, PROBE_LABELS, ScoreSettings())
+        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
+        try:
+            found = scorer(self.model, self.budget)(texts)
+        except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, IndexError):
+            return False  # an architecture that takes no such mask or cache
+        plain = [score_plainly(self.model, text) for text in texts]
+        pairs = zip(_flat(found), _flat(plain), strict=True)
+        return all(abs(a - b) <= TOLERANCES[self.spec.dtype] + 1e-5 * abs(b) for a, b in pairs)
+
+    def _check_lengths(self, lengths: Sequence[int]) -> None:
+        limit = getattr(self.config, "max_position_embeddings", None) or getattr(self.config, "n_positions", None)
+        if limit and self.model.config.model_type not in UNLIMITED and max(lengths) > limit:
+            raise UserError(
+                f"a prompt of {max(lengths)} tokens, but {self.spec.name} takes {limit} at most", "use a smaller --k"
+            )
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
+        """Yield what follows each prompt, longest prompts first; a base model's answer ends at the line's end."""
+        import torch
+
+        ids = self.reader.prompt_ids(prompts)
+        extra = 0 if self.is_seq2seq else settings.max_new_tokens
+        self._check_lengths([len(row) + extra for row in ids])
+        order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), ids[index]))
+        start = 0
+        while start < len(order):
+            longest = len(ids[order[start]]) + settings.max_new_tokens
+            chosen = order[start : start + max(1, self.budget.tokens // longest)]
+            try:
+                texts = self._generate_batch([ids[index] for index in chosen], settings)
+            except torch.OutOfMemoryError:
+                self.budget.shrink(len(chosen), longest * len(chosen))
+                torch.cuda.empty_cache()
+                continue
+            yield from zip(chosen, texts, strict=True)
+            start += len(chosen)
+
+    def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:
+        import torch
+
+        ids, mask = _pad_left(rows, self._pad_token(), self.model.device)
+        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        if settings.temperature > 0:
+            sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
+            torch.manual_seed(_batch_seed(settings.seed, rows))
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=settings.max_new_tokens,
+                num_beams=1,
+                repetition_penalty=1.0,
+                pad_token_id=self._pad_token(),
+                stopping_criteria=self._stop_at_newline(ids.shape[1]),
+                **sampling,
+            )
+        new = output if self.is_seq2seq else output[:, ids.shape[1] :]
+        texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+        return [_first_line(text) for text in texts] if self.spec.kind == "base" else [text.strip() for text in texts]
+
+    def _pad_token(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
+
+    def _stop_at_newline(self, n_prompt: int) -> list[Callable[..., Any]] | None:
+        """Return the criterion that ends a base model's rows at the first line that is not blank."""
+        if self.spec.kind != "base":
+            return None
+
+        def is_done(input_ids: Any, scores: Any, **_: Any) -> Any:
+            texts = self.tokenizer.batch_decode(input_ids[:, n_prompt:], skip_special_tokens=True)
+            return input_ids.new_tensor(["\n" in text.lstrip() for text in texts]).bool()
+
+        return [is_done]
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0].strip()
+
+
+def _flat(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
+    return [value for text in scores for label in text for value in label]
+
+
+def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
+    """Return a seed that the batch's content decides, so a resumed run draws what the first would have."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {list(map(list, rows))}".encode()).digest()[:7], "big")
+
+
+def _pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
+    """Return token ids and mask (B, width), padded in front."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for row, tokens in enumerate(rows):
+        ids[row, width - len(tokens) :] = torch.tensor(tokens)
+        mask[row, width - len(tokens) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _load(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, Any]:
+    """Return tokenizer and model in evaluation mode."""
+    found: tuple[Any, Any] = _guarded(spec, lambda revision: _from_pretrained(spec, path, revision, device))
+    return found
+
+
+def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
+    """Return what is loaded from the checkpoint's revision, None for a folder; UserError says what is missing."""
+    from safetensors import SafetensorError
+
+    revision = None if spec.label or spec.checkpoint.startswith("bundled/") else spec.revision
+    try:
+        with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
+            return load(revision)
+    except ImportError as error:
+        hint = "pip install -r requirements.txt -r requirements-icl.txt"
+        raise UserError(f"{spec.name} needs a package: {_first(error)}", hint) from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        if revision is not None and is_offline():
+            what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
+            raise UserError(what, WITHOUT_A_NETWORK) from error
+        hint = "are all its files there and whole?"
+        if spec.quantization:
+            hint = f"has this machine what {spec.quantization} needs? Else leave out --load_in_{spec.quantization}"
+        raise UserError(f"the checkpoint {spec.name!r} does not load: {_first(error)}", hint) from error
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, device: str) -> tuple[Any, Any]:
+    import torch
+    import transformers
+
+    tokenizer = _tokenizer(spec, path, revision)
+    place = _place(spec, revision)
+    kind = transformers.AutoModelForSeq2SeqLM if spec.kind == "seq2seq" else transformers.AutoModelForCausalLM
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
+    several = device == "cuda" and torch.cuda.device_count() > 1
+    if several or spec.quantization:
+        place["device_map"] = "auto" if several else {"": device}
+    if spec.quantization:
+        place["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_8bit=spec.quantization == "8bit",
+            load_in_4bit=spec.quantization == "4bit",
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+        )
+    model = kind.from_pretrained(path, dtype=dtype, **place)
+    return tokenizer, (model if "device_map" in place else model.to(device)).eval()
+
+
+def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:
+    """Return where transformers finds a checkpoint's files."""
+    files = {"gguf_file": spec.file} if spec.file else {}
+    offline = revision is None or is_offline()
+    return {"revision": revision, "token": hub_token(), "local_files_only": offline, **files}
+
+
+def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return transformers.AutoTokenizer.from_pretrained(path, **_place(spec, revision))
+
+
+def open_reader(spec: GeneratorSpec, path: str) -> PromptReader:
+    """Return how a checkpoint reads a prompt, without its model; UserError where its tokenizer does not load."""
+    return PromptReader(spec, _guarded(spec, lambda revision: _tokenizer(spec, path, revision)))

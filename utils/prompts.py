@@ -1,0 +1,62 @@
+"""The prompt of in-context learning, and the label in an answer; pure.
+
+Winata, Zhang and Adelani 2024, arXiv 2406.07424, section 2.3; the format is that of the authors' code.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, arXiv 2102.09690, section 5
+
+
+def default_instruction(subject: str) -> str:
+    """Return the original's instruction for labels of this kind: sentiment, topic, intent, or any."""
+    kind = f"{subject} label" if subject else "label"
+    article = "an" if kind[0] in "aeiou" else "a"
+    return f"Generate {article} {kind} for a given input.\nPlease only output the label."
+
+
+def read_instruction(text: str) -> str:
+    """Return the instruction as typed, a literal backslash n read as a newline."""
+    return text.replace("\\n", "\n")
+
+
+def build_prompt(
+    instruction: str, demonstrations: Sequence[tuple[str, str]], text: str, options: Sequence[str] | None
+) -> str:
+    """Return instruction, demonstrations (text, label) in their order, the options where asked for, and the text."""
+    shown = "".join(f"Input:{example} Prediction:{label}\n" for example, label in demonstrations)
+    listed = f"Options:{list(options)}\n" if options is not None else ""
+    return f"Instruction:{instruction}\n{shown}{chr(10) if demonstrations else ''}{listed}Input:{text} Prediction:"
+
+
+def parse_label(answer: str, labels: Sequence[str]) -> int | None:
+    """Return the index of the label that an answer names, or None.
+
+    Case, blanks, underscores and punctuation do not count. A label may stand in a sentence; the first one there
+    wins, of two that begin at the same word the longer.
+    """
+    words = _plain(answer).split()
+    best: tuple[int, int] | None = None
+    found = None
+    for index, label in enumerate(labels):
+        wanted = _plain(label).split()
+        place = _find(words, wanted)
+        if place is not None and (best is None or (place, -len(wanted)) < best):
+            best, found = (place, -len(wanted)), index
+    return found
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Return the first place of these words in a row, or None."""
+    for place in range(len(words) - len(wanted) + 1 if wanted else 0):
+        if list(words[place : place + len(wanted)]) == list(wanted):
+            return place
+    return None

@@ -1,0 +1,100 @@
+"""Prompts and labels as tokens: cut jointly at their boundary, or apart as the original does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from utils.schema import GeneratorSpec, ScoreSettings, UserError
+from utils.tries import Tokenized, n_common
+
+CHUNK = 4096  # texts a call of the tokenizer
+
+
+def leading_specials(tokenizer: Any) -> list[int]:
+    """Return the tokens that the tokenizer puts before a text (BOS, where the model wants one)."""
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    n_leading = next(index for index, special in enumerate([*encoded["special_tokens_mask"], 0]) if not special)
+    return list(encoded["input_ids"][:n_leading])
+
+
+def tokenize_jointly(
+    tokenizer: Any, prompts: Sequence[str], labels: Sequence[str], specials: Sequence[int]
+) -> Iterator[Tokenized]:
+    """Yield each prompt with its labels, cut from the joined text `prompt + label`.
+
+    A token belongs to the label when it ends behind the prompt's last character; one that straddles the boundary
+    is scored as part of the label. `specials` are put in front.
+    """
+    per_call = max(1, CHUNK // len(labels))
+    for start in range(0, len(prompts), per_call):
+        chosen = prompts[start : start + per_call]
+        joined = [prompt + label for prompt in chosen for label in labels]
+        encoded = tokenizer(joined, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
+        ids = encoded["input_ids"]
+        for index, prompt in enumerate(chosen):
+            rows = range(index * len(labels), (index + 1) * len(labels))
+            if tokenizer.is_fast:
+                starts = [_first_beyond(encoded["offset_mapping"][row], len(prompt)) for row in rows]
+            else:  # no offsets: the label starts where the prompt alone and the joined text part
+                alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+                starts = [min(n_common([alone, ids[row]]), len(ids[row]) - 1) for row in rows]
+            yield _with_shared_prompt([ids[row] for row in rows], starts, specials)
+
+
+def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> Iterator[Tokenized]:
+    """Yield each prompt with its labels, each cut for itself and without special tokens, as the original does."""
+    of_labels = tuple(map(tuple, tokenizer(list(labels), add_special_tokens=False)["input_ids"]))
+    for start in range(0, len(prompts), CHUNK):
+        for ids in tokenizer(list(prompts[start : start + CHUNK]), add_special_tokens=False)["input_ids"]:
+            yield Tokenized(tuple(ids), of_labels, (0,) * len(labels))
+
+
+def _first_beyond(offsets: Sequence[tuple[int, int]], n_characters: int) -> int:
+    """Return the index of the first token that ends behind this many characters."""
+    return next(index for index, (_, end) in enumerate(offsets) if end > n_characters)
+
+
+def _with_shared_prompt(rows: Sequence[list[int]], starts: Sequence[int], specials: Sequence[int]) -> Tokenized:
+    shared = min(n_common(rows), *starts)
+    if not specials and shared == 0:
+        raise UserError("an empty prompt before a model without a BOS token", "its labels' first tokens have no score")
+    labels = tuple(tuple(row[shared:]) for row in rows)
+    return Tokenized((*specials, *rows[0][:shared]), labels, tuple(start - shared for start in starts))
+
+
+class PromptReader:
+    """How a model reads a prompt: its tokenizer, and its chat template where it is a chat model."""
+
+    def __init__(self, spec: GeneratorSpec, tokenizer: Any) -> None:
+        self.spec, self.tokenizer = spec, tokenizer
+        if spec.kind == "chat" and not tokenizer.chat_template:
+            raise UserError(f"{spec.name} has no chat template", "use --gen_loader base")
+        # a chat template brings its own special tokens, a sequence-to-sequence tokenizer puts them on both sides
+        self.specials = leading_specials(tokenizer) if spec.kind == "base" else []
+
+    def render(self, prompt: str) -> str:
+        """Return the text that the model reads: the prompt, as a user's message where it is a chat model."""
+        if self.spec.kind != "chat":
+            return prompt
+        message = [{"role": "user", "content": prompt}]
+        return str(self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+
+    def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Return each prompt in tokens, with the special ones that the model wants."""
+        rendered = [self.render(prompt) for prompt in prompts]
+        if self.spec.kind == "seq2seq":
+            return list(self.tokenizer(rendered)["input_ids"])
+        return [[*self.specials, *ids] for ids in self.tokenizer(rendered, add_special_tokens=False)["input_ids"]]
+
+    def with_labels(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[Tokenized]:
+        """Return each prompt with its labels in tokens; `terminated` puts the end of an answer behind each label."""
+        end = "" if not settings.terminated else "\n" if self.spec.kind == "base" else self.tokenizer.eos_token
+        ended = [label + end for label in labels]
+        if self.spec.kind == "seq2seq":
+            of_labels = tuple(map(tuple, self.tokenizer(text_target=ended, add_special_tokens=False)["input_ids"]))
+            return [Tokenized(tuple(ids), of_labels, (0,) * len(labels)) for ids in self.prompt_ids(prompts)]
+        rendered = [self.render(prompt) for prompt in prompts]
+        if settings.legacy:
+            return list(tokenize_apart(self.tokenizer, rendered, ended))
+        return list(tokenize_jointly(self.tokenizer, rendered, ended, self.specials))

@@ -1,0 +1,98 @@
+"""Label texts as a token trie: a beginning that labels share is computed once; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+ROOT = 0  # the row of a trie's root: the last token before the labels
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """One prompt with its labels, in tokens: `prompt` is what all labels share, `labels` the rest of each.
+
+    The first `n_unscored[i]` tokens of label i belong to the prompt's text: where a label changes how the prompt's
+    end is cut into tokens, the prompts of two labels differ.
+    """
+
+    prompt: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...]
+    n_unscored: tuple[int, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with its longest label."""
+        return len(self.prompt) + max(map(len, self.labels))
+
+
+@dataclass(frozen=True)
+class Trie:
+    """The inner nodes of a token trie, parents before children; leaves need no forward pass.
+
+    Row 0 is the root, so node i has row i + 1. tokens, parents (row of the parent) and depths (root 0): (nodes,).
+    `paths[label]` are the (row, token) pairs whose log-probabilities a label is scored by, `n_tokens` all of them.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    parents: npt.NDArray[np.int64]
+    depths: npt.NDArray[np.int64]
+    paths: tuple[tuple[tuple[int, int], ...], ...]
+
+    def ancestors(self) -> npt.NDArray[np.bool_]:
+        """Return which nodes each node sees, itself and its ancestors: (nodes, nodes)."""
+        seen = np.eye(len(self.tokens), dtype=np.bool_)
+        for node, parent in enumerate(self.parents):
+            if parent != ROOT:
+                seen[node] |= seen[parent - 1]
+        return seen
+
+
+def n_common(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many leading tokens all rows share."""
+    low, high = min(rows, key=tuple), max(rows, key=tuple)  # what the extremes of the order share, all share
+    return next(
+        (place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
+    )
+
+
+def build_trie(labels: Sequence[Sequence[int]], n_unscored: Sequence[int]) -> Trie:
+    """Join the labels' tokens into a trie; labels are non-empty and have at least one scored token each."""
+    rows: dict[tuple[int, ...], int] = {(): ROOT}
+    tokens: list[int] = []
+    parents: list[int] = []
+    depths: list[int] = []
+    paths = []
+    for label, start in zip(labels, n_unscored, strict=True):
+        for end in range(1, len(label)):  # the last token is a leaf, unless another label goes on from it
+            inner = tuple(label[:end])
+            if inner not in rows:
+                rows[inner] = len(tokens) + 1
+                tokens.append(label[end - 1])
+                parents.append(rows[inner[:-1]])
+                depths.append(end)
+        paths.append(tuple((rows[tuple(label[:end])], label[end]) for end in range(start, len(label))))
+    of_tokens, of_parents, of_depths = (np.array(values, dtype=np.int64) for values in (tokens, parents, depths))
+    return Trie(of_tokens, of_parents, of_depths, tuple(paths))
+
+
+def split_trie(tokenized: Tokenized, max_nodes: int) -> list[list[int]]:
+    """Return groups of label indices, in order of their tokens, whose tries have at most `max_nodes` inner nodes.
+
+    A group has at least one label, however long it is.
+    """
+    order = sorted(range(len(tokenized.labels)), key=lambda index: tokenized.labels[index])
+    groups: list[list[int]] = []
+    inner: set[tuple[int, ...]] = set()
+    for index in order:
+        label = tokenized.labels[index]
+        new = {label[:end] for end in range(1, len(label))}
+        if not groups or len(inner | new) > max_nodes:
+            groups.append([])
+            inner = set()
+        groups[-1].append(index)
+        inner |= new
+    return groups
