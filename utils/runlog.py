@@ -252,13 +252,29 @@ def _original_result(
     return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run)
 
 
+def _original_icl_run(folders: Sequence[str]) -> dict[str, Any]:
+    match = re.fullmatch(r"save_icl(_8bit)?(?:_cross_([^_]+(?:_Latn)?))?(_balance)?(_percentile)?", folders[0])
+    if match is None:
+        return {"task": "icl"}
+    band = re.fullmatch(r"(\d+)_(\d+)", folders[1]) if match[4] and len(folders) > 1 else None
+    return {
+        "task": "icl",
+        "cross": match[2] is not None,
+        "train_lang": match[2],
+        "balance": bool(match[3]),
+        "quantization": "8bit" if match[1] else "",
+        "min_percentile": int(band[1]) if band else None,
+        "max_percentile": int(band[2]) if band else None,
+    }
+
+
 def _original_run(folders: Sequence[str]) -> dict[str, Any]:
     """Read the task, and the training language of a cross-lingual run, off the original's folder names."""
     for part in folders:
         if part.startswith("save_bitext"):
             return {"task": "bitext"}
         if part.startswith("save_icl"):
-            return {"task": "icl"}
+            return _original_icl_run(folders[folders.index(part) :])
         if match := re.fullmatch(r"save_classification(?:_cross_(.+))?", part):
             return {"task": "classification", "cross": match[1] is not None, "train_lang": match[1]}
     return {}

@@ -73,12 +73,10 @@ def _relative_bias(module: Any, keys: Tensor) -> Callable[..., Tensor]:
 
     def compute(query_length: int, key_length: int, **_: Any) -> Tensor:
         distance = keys[0][None, :] - keys[0][-query_length:][:, None]  # (Q, K)
-        bucket = module._relative_position_bucket(
-            distance[:, :key_length],
-            bidirectional=False,
-            num_buckets=module.relative_attention_num_buckets,
-            max_distance=module.relative_attention_max_distance,
-        )
+        names = ("num_buckets", "max_distance") if module.config.model_type != "umt5" else ()  # its method knows them
+        settings = {name: getattr(module, f"relative_attention_{name}") for name in names}
+        causal = {"bidirectional": False} if names else {}
+        bucket = module._relative_position_bucket(distance[:, :key_length], **causal, **settings)
         bias: Tensor = module.relative_attention_bias(bucket).permute([2, 0, 1])[None]
         return bias
 

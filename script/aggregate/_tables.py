@@ -22,7 +22,8 @@ from utils.schema import UserError
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 TABULATE = {"plain": "simple", "md": "github", "latex": "latex_booktabs"}
-MAIN_METRIC = {"bitext": "f1", "classification": "acc"}  # of a user's own data
+MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
+ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets
 SHOWN_MISSING = 8  # missing subsets named a cell before "..."
 
 
@@ -46,9 +47,12 @@ class Cell:
 Table = dict[str, dict[str, Cell]]  # model -> column -> cell
 
 
-def add_table_args(parser: argparse.ArgumentParser) -> None:
-    """Which records, which metric, and how the table is written."""
-    parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
+def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
+    """Which records, which metric, and how the table is written; `several_ks` shows all ks unless --k names some."""
+    if several_ks:
+        parser.add_argument("--k", type=cli.natural, nargs="+", metavar="K", help="only these (default: all)")
+    else:
+        parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
     parser.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
@@ -68,12 +72,15 @@ def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) 
             f"no {task} results under {args.logs}", f"run {task}.py first, or name the folder: --logs FOLDER"
         )
     chosen = results
-    for name, value in {"k": args.k, "seed": args.seed, **settings}.items():
-        found = {_setting(result, name, value) for result in chosen}
-        chosen = [result for result in chosen if _setting(result, name, value) == value]
+    ks = args.k if isinstance(args.k, list) else [args.k] if args.k is not None else None
+    for name, value in {**({"k": ks} if ks else {}), "seed": args.seed, **settings}.items():
+        wanted = value if isinstance(value, list) else [value]
+        found = {_setting(result, name, wanted[0]) for result in chosen}
+        chosen = [result for result in chosen if _setting(result, name, wanted[0]) in wanted]
         if not chosen:
             there = ", ".join(sorted(map(str, found)))
-            raise UserError(f"no {task} results with {name} {value}; there is {there}", f"choose with --{name}")
+            what = " or ".join(map(str, wanted))
+            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with --{name}")
     return chosen
 
 
@@ -99,7 +106,7 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
         if cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
             expected = [name for name in expected if name not in sources]
-        usual = DATASETS[task][dataset].main_metric if dataset in DATASETS[task] else MAIN_METRIC[task]
+        usual = ROWS[task][dataset].main_metric if dataset in ROWS[task] else MAIN_METRIC[task]
         found = {name: subsets[name] for name in expected if name in subsets}
         cell = _cell(model, dataset, found, expected, metric, usual)
         extra = [name for name in subsets if name not in expected]
@@ -111,8 +118,8 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
 
 
 def _expected_subsets(dataset: str, task: str, results: Sequence[LoggedResult]) -> Sequence[str]:
-    if dataset in DATASETS[task]:
-        return DATASETS[task][dataset].subsets
+    if dataset in ROWS[task]:
+        return ROWS[task][dataset].subsets
     return sorted({result.subset for result in results if result.dataset == dataset})  # a user's own data
 
 
@@ -145,7 +152,7 @@ def build_by(
 
     `group` is family, script or lang. A group is complete when all of the dataset's languages in it are there.
     """
-    spec = DATASETS[task].get(dataset)
+    spec = ROWS[task].get(dataset)
     name = metric or (spec.main_metric if spec else MAIN_METRIC[task])
     expected: dict[str, int] = {}
     for subset in spec.subsets if spec else {result.subset for result in results if result.dataset == dataset}:
@@ -192,8 +199,13 @@ def _mean(cells: Sequence[Cell]) -> Cell:
     return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells))
 
 
-def show(args: argparse.Namespace, table: Table, groups: Mapping[str, Sequence[str]]) -> None:
-    """Print the table of datasets and means, or write it to --output, in the format asked for."""
+def show(
+    args: argparse.Namespace,
+    table: Table,
+    groups: Mapping[str, Sequence[str]],
+    order: Sequence[str] = tuple(ENCODERS),
+) -> None:
+    """Print the table of datasets and means, or write it to --output, in the format asked for; `order` leads rows."""
     if not table:
         raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
     add_means(table, groups)
@@ -202,12 +214,14 @@ def show(args: argparse.Namespace, table: Table, groups: Mapping[str, Sequence[s
     in_groups = bool(present & set(of_paper))
     columns = [name for name in of_paper if name in present]
     columns += sorted(present - {*of_paper, *groups, "avg"}) + ([*groups, "avg"] if in_groups else [])
-    write(args, table, columns)
+    write(args, table, columns, order)
 
 
-def write(args: argparse.Namespace, table: Table, columns: Sequence[str]) -> None:
+def write(
+    args: argparse.Namespace, table: Table, columns: Sequence[str], order: Sequence[str] = tuple(ENCODERS)
+) -> None:
     """Print the table of these columns, or write it to --output."""
-    text = render(table, _ordered(table, args.models), columns, args.format)
+    text = render(table, _ordered(table, args.models, list(order)), columns, args.format)
     if args.output is None:
         print(text, end="")
     else:
@@ -216,13 +230,12 @@ def write(args: argparse.Namespace, table: Table, columns: Sequence[str]) -> Non
         print(f"wrote {args.output}")
 
 
-def _ordered(table: Table, models: Sequence[str] | None) -> list[str]:
+def _ordered(table: Table, models: Sequence[str] | None, known: list[str]) -> list[str]:
     if models:
         for model in models:
             if model not in table:
                 raise UserError(f"no results of model {model!r}", f"there is: {', '.join(sorted(table))}")
         return list(models)
-    known = list(ENCODERS)
     return sorted(
         table, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
     )

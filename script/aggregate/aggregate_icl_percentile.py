@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Table of in-context learning by the demonstrations' rank band: models and datasets by percentiles.
+
+python script/aggregate/aggregate_icl_percentile.py
+python script/aggregate/aggregate_icl_percentile.py --dataset nusax --format latex
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from script.aggregate import _icl, _tables
+from utils import cli
+from utils.runlog import LoggedResult
+from utils.schema import UserError
+
+EXAMPLES = """
+python script/aggregate/aggregate_icl_percentile.py
+python script/aggregate/aggregate_icl_percentile.py --dataset nusax --k 1 --format latex --output percentile.tex
+python script/aggregate/aggregate_icl_percentile.py --cross --metric acc
+"""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the table of the logged records."""
+    parser = _icl.parser_of("Table of in-context learning by the demonstrations' rank band.", EXAMPLES)
+    parser.add_argument("--dataset", metavar="NAME", help="only this one (default: a row each)")
+    parser.add_argument("--cross", action="store_true", help="records made with --cross")
+    args = parser.parse_args(argv)
+    results = [result for result in _icl.select(args, cross=args.cross, bands=True) if band(result) is not None]
+    results = [result for result in results if args.dataset in (None, result.dataset)]
+    if not results:
+        raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
+    names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
+    table: _tables.Table = {}
+    bands = sorted({found for result in results if (found := band(result)) is not None})
+    for low, high in bands:
+        chosen = [result for result in results if band(result) == (low, high)]
+        for model, cells in _tables.build(chosen, "icl", args.metric, cross=args.cross).items():
+            for dataset, cell in cells.items():
+                table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
+    rows = [names[model, dataset] for model in _icl.order(results) for dataset in datasets_of(results, model)]
+    _tables.write(args, table, [f"{low}-{high} %" for low, high in bands], rows)
+
+
+def datasets_of(results: Sequence[LoggedResult], model: str) -> list[str]:
+    """Return the data sets that a row's name has results of, in the order of their names."""
+    return sorted({result.dataset for result in results if result.model == model})
+
+
+def band(result: LoggedResult) -> tuple[int, int] | None:
+    """Return the percentiles of the ranks that the demonstrations were taken from."""
+    low, high = result.run.get("min_percentile"), result.run.get("max_percentile")
+    return None if low is None or high is None else (low, high)
+
+
+if __name__ == "__main__":
+    cli.run(main)

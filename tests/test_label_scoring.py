@@ -1,0 +1,204 @@
+"""Label scores: the trie behind a shared prompt against one full forward pass a label, for every family."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
+
+from utils import registry
+from utils.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.language_models import LanguageModel
+from utils.schema import GeneratorSpec, LabelScores, ScoreSettings, UserError
+from utils.tokenizing import leading_specials, tokenize_apart, tokenize_jointly
+from utils.tries import Tokenized, build_trie, n_common, split_trie
+
+TREES = ("llama", "mistral", "qwen2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
+LABELS = (*("negative", "neutral", "positive"), *("alarm set", "alarm remove", "alarm", "play music", "play radio", "é"))
+
+
+def prompts(n: int = 7) -> list[str]:
+    """Prompts of 20 to 200 tokens with a common beginning, most of them far beyond the sliding window."""
+    rng, texts = random.Random(1), sample_texts()
+    return [
+        "Instruction:Generate a label.\n"
+        + "".join(f"Input:{rng.choice(texts)} Prediction:neutral\n" for _ in range(place % 3))
+        + f"Input:{rng.choice(texts)[: 20 + 9 * place]} Prediction:"
+        for place in range(n)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+def load(folder: Path, family: str, **kwargs: Any) -> LanguageModel:
+    path = folder / f"{family} {sorted(kwargs.items())}"
+    if not path.is_dir():
+        make_model(path, family, **kwargs)
+    kind = "seq2seq" if family in SEQ2SEQ else "chat" if kwargs.get("chat") else "base"
+    loader = registry.SEQ2SEQ if kind == "seq2seq" else registry.CAUSAL
+    return LanguageModel(GeneratorSpec(str(path), loader, kind, label="local/tiny"), str(path), "cpu")
+
+
+def largest_difference(model: LanguageModel, texts: list[Tokenized], found: dict[int, Any]) -> float:
+    plain = [score_plainly(model.model, text) for text in texts]
+    pairs = [
+        (a, b)
+        for index, of_text in enumerate(plain)
+        for expected, values in zip(of_text, found[index], strict=True)
+        for a, b in zip(expected, values, strict=True)
+    ]
+    assert len(pairs) >= len(texts) * len(LABELS)
+    return max(abs(a - b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("family", TREES)
+def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) -> None:
+    model = load(folder, family)
+    texts = model.reader.with_labels(prompts(), LABELS, ScoreSettings())
+    assert max(len(text.prompt) for text in texts) > 3 * WINDOW
+    scorer = seq2seq_scorer if model.is_seq2seq else causal_scorer
+    for budget in (Budget(4096, 4096), Budget(300, 5)):  # all at once, and many batches of split tries
+        found = dict(score_labels(scorer(model.model, budget), texts, budget))
+        assert sorted(found) == list(range(len(texts)))
+        assert largest_difference(model, texts, found) < 1e-5
+    assert model._takes_trees()
+
+
+@pytest.mark.parametrize("family", ["mpt", "bart"])
+def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path, family: str, capsys: Any) -> None:
+    model = load(folder, family)
+    found = dict(model.score(prompts(2), LABELS, ScoreSettings()))
+    texts = model.reader.with_labels(prompts(2), LABELS, ScoreSettings())
+    assert largest_difference(model, texts, {index: scores.logprobs for index, scores in found.items()}) < 1e-5
+    assert "one forward pass a label" in capsys.readouterr().err
+
+
+def test_a_wrong_tree_would_be_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    model = load(folder, "bloom")
+    model.model.config.model_type = "not bloom"  # its bias no longer follows the tree's positions
+    assert not model._takes_trees()
+    assert "cannot score labels as a tree" in capsys.readouterr().err
+
+
+def test_chat_prompts_and_ended_labels(folder: Path) -> None:
+    model = load(folder, "llama", chat=True)
+    text = model.reader.render("Hello")
+    assert text == "<bos><|user|>\nHello<eos>\n<|assistant|>\n"
+    (ids,) = model.reader.prompt_ids(["Hello"])
+    assert ids.count(1) == 1 and ids[0] == 1  # one BOS, the template's
+    (plain,) = model.reader.with_labels(["Hello"], ["neutral"], ScoreSettings())
+    (ended,) = model.reader.with_labels(["Hello"], ["neutral"], ScoreSettings(terminated=True))
+    assert (*plain.prompt, *plain.labels[0], 2) == (*ended.prompt, *ended.labels[0])
+
+
+def test_bos_where_the_tokenizer_has_one() -> None:
+    assert leading_specials(train_tokenizer(bos=True)) == [1]
+    assert leading_specials(train_tokenizer(bos=False)) == []
+    assert leading_specials(train_tokenizer(bos=True, eos_after=True)) == [1]
+
+
+def test_the_boundary_is_found_in_the_joined_text() -> None:
+    tokenizer = train_tokenizer(bos=True)
+    labels = ["negative", "neutral", "\nx"]
+    for text in tokenize_jointly(tokenizer, prompts(), labels, [1]):
+        for label, ids, start in zip(labels, text.labels, text.n_unscored, strict=True):
+            scored = tokenizer.decode(ids[start:])
+            assert scored.endswith(label)
+            before = tokenizer.decode([*text.prompt, *ids[:start]])
+            assert (before + scored).startswith("<bos>Instruction:")
+    (joint,) = tokenize_jointly(tokenizer, ["Input:a Prediction:"], ["negative"], [])
+    (apart,) = tokenize_apart(tokenizer, ["Input:a Prediction:"], ["negative"])
+    whole = tokenizer("Input:a Prediction:negative", add_special_tokens=False)["input_ids"]
+    assert [*joint.prompt, *joint.labels[0]] == whole  # one token of the tokenizer's training covers both sides
+    assert [*apart.prompt, *apart.labels[0]] != whole
+    assert joint.n_unscored == (0,) and ":" in tokenizer.decode(joint.labels[0])
+
+
+def test_legacy_cuts_prompt_and_label_apart_without_bos(folder: Path) -> None:
+    model = load(folder, "llama")
+    texts = model.reader.with_labels(prompts(2), LABELS, ScoreSettings(legacy=True))
+    tokenizer = model.tokenizer
+    assert texts[0].prompt == tuple(tokenizer(prompts(2)[0], add_special_tokens=False)["input_ids"])
+    assert texts[0].labels[1] == tuple(tokenizer("neutral", add_special_tokens=False)["input_ids"])
+    found = {index: scores.logprobs for index, scores in model.score(prompts(2), LABELS, ScoreSettings(legacy=True))}
+    assert largest_difference(model, texts, found) < 1e-5
+
+
+def test_a_trie_by_hand() -> None:
+    trie = build_trie([(5, 6), (5, 7, 8), (9,), (5,)], [0, 0, 0, 0])
+    assert trie.tokens.tolist() == [5, 7] and trie.parents.tolist() == [0, 1] and trie.depths.tolist() == [1, 2]
+    assert trie.paths == (((0, 5), (1, 6)), ((0, 5), (1, 7), (2, 8)), ((0, 9),), ((0, 5),))
+    assert trie.ancestors().tolist() == [[True, False], [True, True]]
+    unscored = build_trie([(5, 6), (7, 8)], [1, 1])
+    assert unscored.paths == (((1, 6),), ((2, 8),))
+
+
+def test_tries_are_split_by_their_inner_nodes() -> None:
+    labels = tuple((first, second, 0) for first in range(4) for second in range(2))
+    groups = split_trie(Tokenized((1,), labels, (0,) * 8), 3)
+    assert sorted(sum(groups, [])) == list(range(8)) and len(groups) == 4
+    for group in groups:
+        assert len(build_trie([labels[index] for index in group], [0] * len(group)).tokens) <= 3
+    assert split_trie(Tokenized((1,), labels[:1], (0,)), 1) == [[0]]
+
+
+def test_common_beginnings() -> None:
+    assert n_common([(1, 2, 3), (1, 2), (1, 2, 9)]) == 2
+    assert n_common([(1,), (2,)]) == 0 and n_common([(4, 5)]) == 2
+
+
+def test_out_of_memory_halves_the_batch() -> None:
+    texts = [Tokenized((1,) * length, ((2, 3),), (0,)) for length in (30, 10, 20, 40)]
+    sizes: list[int] = []
+
+    def score_batch(batch: list[Tokenized]) -> list[Any]:
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError
+        return [[[float(len(text.prompt))]] for text in batch]
+
+    found = dict(score_labels(score_batch, texts, Budget(1000, 100)))
+    assert found == {0: [[30.0]], 1: [[10.0]], 2: [[20.0]], 3: [[40.0]]}
+    assert sizes[0] == 4 and sizes.count(1) == 4
+
+
+def test_out_of_memory_on_one_prompt_is_an_error() -> None:
+    def score_batch(batch: list[Tokenized]) -> list[Any]:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(UserError, match="one prompt of 11 tokens"):
+        list(score_labels(score_batch, [Tokenized((1,) * 10, ((2,),), (0,))], Budget(1000, 100)))
+
+
+def test_too_long_a_prompt_is_refused_before_anything_is_computed(folder: Path) -> None:
+    model = load(folder, "llama")
+    with pytest.raises(UserError, match=r"tokens, but local/tiny takes 256"):
+        list(model.score(["Input:" + "word " * 400], LABELS, ScoreSettings()))
+
+
+def test_scores_come_with_their_tokens(folder: Path) -> None:
+    model = load(folder, "gemma3")
+    ((_, scores),) = model.score(prompts(1), LABELS, ScoreSettings())
+    assert isinstance(scores, LabelScores)
+    for label, tokens, values in zip(LABELS, scores.tokens, scores.logprobs, strict=True):
+        assert len(tokens) == len(values) and model.tokenizer.decode(tokens).endswith(label)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("family", ["gemma3", "bloom", "mt5"])
+def test_on_a_gpu_as_on_the_cpu(folder: Path, family: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    model = load(folder, family)
+    here = {index: scores.logprobs for index, scores in model.score(prompts(), LABELS, ScoreSettings())}
+    there = LanguageModel(model.spec, model.spec.checkpoint, "cuda")
+    for index, scores in there.score(prompts(), LABELS, ScoreSettings()):
+        for a, b in zip(scores.logprobs, here[index], strict=True):
+            assert a == pytest.approx(b, abs=1e-3)
