@@ -18,7 +18,10 @@ from utils.tokenizing import leading_specials, tokenize_apart, tokenize_jointly
 from utils.tries import Tokenized, build_trie, n_common, split_trie
 
 TREES = ("llama", "mistral", "qwen2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
-LABELS = (*("negative", "neutral", "positive"), *("alarm set", "alarm remove", "alarm", "play music", "play radio", "é"))
+LABELS = (
+    *("negative", "neutral", "positive"),
+    *("alarm set", "alarm remove", "alarm", "play music", "play radio", "é"),
+)
 
 
 def prompts(n: int = 7) -> list[str]:
@@ -42,8 +45,7 @@ def load(folder: Path, family: str, **kwargs: Any) -> LanguageModel:
     if not path.is_dir():
         make_model(path, family, **kwargs)
     kind = "seq2seq" if family in SEQ2SEQ else "chat" if kwargs.get("chat") else "base"
-    loader = registry.SEQ2SEQ if kind == "seq2seq" else registry.CAUSAL
-    return LanguageModel(GeneratorSpec(str(path), loader, kind, label="local/tiny"), str(path), "cpu")
+    return LanguageModel(GeneratorSpec(str(path), registry.TRANSFORMERS, kind, label="local/tiny"), str(path), "cpu")
 
 
 def largest_difference(model: LanguageModel, texts: list[Tokenized], found: dict[int, Any]) -> float:
@@ -143,7 +145,7 @@ def test_a_trie_by_hand() -> None:
 def test_tries_are_split_by_their_inner_nodes() -> None:
     labels = tuple((first, second, 0) for first in range(4) for second in range(2))
     groups = split_trie(Tokenized((1,), labels, (0,) * 8), 3)
-    assert sorted(sum(groups, [])) == list(range(8)) and len(groups) == 4
+    assert sorted(index for group in groups for index in group) == list(range(8)) and len(groups) == 4
     for group in groups:
         assert len(build_trie([labels[index] for index in group], [0] * len(group)).tokens) <= 3
     assert split_trie(Tokenized((1,), labels[:1], (0,)), 1) == [[0]]

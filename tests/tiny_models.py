@@ -54,6 +54,11 @@ def config_of(family: str, vocabulary: int) -> Any:
     t5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_heads": 4, **common, "decoder_start_token_id": 0}
     configs = {
         "llama": lambda: t.LlamaConfig(**rope, num_key_value_heads=2),
+        "llama_wide": lambda: t.LlamaConfig(**{**rope, "hidden_size": 128, "intermediate_size": 128}),
+        "gemma3_long": lambda: t.Gemma3TextConfig(
+            **{**rope, "max_position_embeddings": 4096}, num_key_value_heads=1, head_dim=8, sliding_window=WINDOW,
+            layer_types=["sliding_attention", "full_attention"] * 2,
+        ),
         "mistral": lambda: t.MistralConfig(**rope, num_key_value_heads=2, sliding_window=WINDOW),
         "qwen2": lambda: t.Qwen2Config(**rope, num_key_value_heads=2),
         "gemma3": lambda: t.Gemma3TextConfig(

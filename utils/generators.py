@@ -16,7 +16,6 @@ from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.hub import hub_errors, hub_token, is_offline
 from utils.schema import GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings, UserError
 
-LOADERS = {"base": registry.CAUSAL, "chat": registry.CAUSAL, "seq2seq": registry.SEQ2SEQ}
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 Reader = Callable[[str], "bytes | None"]  # a file of the checkpoint, or None where it has no such file
 
@@ -51,7 +50,7 @@ def resolve_generator(
         kind = kind or _kind_of(_hub_reader(spec))
         print(f"note: {name} is taken for a {kind} model (--gen_loader changes that)", file=sys.stderr)
         decode = "score" if kind == "base" else "generate"
-        spec = dataclasses.replace(spec, kind=kind, loader=LOADERS[kind], decode=decode)
+        spec = dataclasses.replace(spec, kind=kind, loader=registry.TRANSFORMERS, decode=decode)
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
 
 
@@ -66,7 +65,7 @@ def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
     decode = "score" if kind == "base" else "generate"
     label = local_label(path, digest)
-    return GeneratorSpec(str(folder), LOADERS[kind], kind, f"sha256:{digest}", decode, label=label, file=file)
+    return GeneratorSpec(str(folder), registry.TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
 def _kind_of(read: Reader) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,13 +22,8 @@ PROBE = ("one two three four five six seven", "one")  # prompts of the check, of
 PROBE_LABELS = ("alpha beta", "alpha gamma", "delta")
 
 
-def load_causal(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
-    """Load a decoder-only checkpoint of the hub, of a folder, or of a GGUF file."""
-    return LanguageModel(spec, spec.checkpoint, device)
-
-
-def load_seq2seq(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
-    """Load an encoder-decoder checkpoint of the hub or of a folder."""
+def load_language_model(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
+    """Load a checkpoint of the hub, of a folder, or of a GGUF file."""
     return LanguageModel(spec, spec.checkpoint, device)
 
 
@@ -225,8 +221,11 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=dtype,
         )
-    model = kind.from_pretrained(path, dtype=dtype, **place)
-    return tokenizer, (model if "device_map" in place else model.to(device)).eval()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a line a layer about casts
+    model = kind.from_pretrained(path, dtype=dtype, **place).eval()
+    if spec.quantization:  # what the hardware lacks shows only when it computes
+        score_plainly(model, Tokenized((1, 1), ((1,),), (0,)))
+    return tokenizer, model if "device_map" in place else model.to(device)
 
 
 def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:

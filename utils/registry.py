@@ -417,18 +417,19 @@ ENCODERS: dict[str, EncoderSpec] = {
     )
 }
 
-CAUSAL = "utils.language_models:load_causal"
-SEQ2SEQ = "utils.language_models:load_seq2seq"
+TRANSFORMERS = "utils.language_models:load_language_model"
 BUNDLED_GENERATOR = "utils.bundled_generator:load_bundled"
 DEFAULT_GENERATOR = "bundled/gemma-3-270m"
 
 
 def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:
-    return GeneratorSpec(checkpoint, CAUSAL, kind, decode="score" if kind == "base" else "generate", licence=licence)
+    return GeneratorSpec(
+        checkpoint, TRANSFORMERS, kind, decode="score" if kind == "base" else "generate", licence=licence
+    )
 
 
 def _seq2seq(checkpoint: str) -> GeneratorSpec:
-    return GeneratorSpec(checkpoint, SEQ2SEQ, "seq2seq", licence="Apache-2.0")
+    return GeneratorSpec(checkpoint, TRANSFORMERS, "seq2seq", licence="Apache-2.0")
 
 
 GENERATORS: dict[str, GeneratorSpec] = {

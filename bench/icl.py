@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Time of scoring labels: one full forward pass a label and text, lm-eval's HFLM, and this suite, on the same texts.
+
+    python bench/icl.py --checkpoint FOLDER
+    python bench/icl.py --checkpoint FOLDER --data_dir ~/mirror --texts 16 4 --repeats 3
+    python bench/icl.py --checkpoint google/gemma-3-270m --device cuda --dtype bf16
+
+Two workloads of one-shot prompts: `nusax` (3 labels) and `massive_intent` (60 labels), of the real sets where
+--data_dir has them, else of the sample set's sentences under the same labels. The three ways take turns in each
+repeat; medians, ratios and the largest difference between their log-probabilities are printed and written to
+bench/results/. HFLM takes part where lm-eval is installed (pip install lm-eval). Runs with torch and transformers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from utils import registry
+from utils.label_scoring import score_plainly
+from utils.language_models import LanguageModel
+from utils.prompts import build_prompt, default_instruction
+from utils.schema import GeneratorSpec, ScoreSettings
+
+LANGS = {"nusax": ("eng", "ace"), "massive_intent": ("en",)}
+HFLM_BATCH = 16  # texts a batch of the peer
+Sums = list[list[float]]  # per text, of each label
+
+
+def texts_of(dataset: str, data_dir: Path | None, n: int) -> list[tuple[str, str, str]]:
+    """Return n triples: a text to classify, a text to show and its label."""
+    labels = registry.DATASETS["classification"][dataset].label_names
+    if data_dir is None:
+        with (ROOT / "data/sample/parallel.tsv").open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        texts = [row[lang] for row in rows for lang in ("eng", "ind", "swh")]
+        return [(texts[2 * i], texts[2 * i + 1], labels[i % len(labels)]) for i in range(n)]
+    from utils.labeled import load_labeled
+    from utils.sources import Where
+
+    spec, where = registry.DATASETS["classification"][dataset], Where(data_dir, Path(tempfile.gettempdir()))
+    langs = LANGS[dataset]
+    found = []
+    for i in range(n):
+        lang = langs[i % len(langs)]
+        train, test = (load_labeled(spec, lang, split, where) for split in ("train", "test"))
+        found.append((test.texts[i], train.texts[i], train.labels[i]))
+    return found
+
+
+def prompts_of(dataset: str, data_dir: Path | None, n: int) -> list[str]:
+    """Return n one-shot prompts."""
+    subject = registry.DATASETS["classification"][dataset].options["subject"]
+    instruction = default_instruction(subject)
+    return [
+        build_prompt(instruction, [(shown, label)], text, None) for text, shown, label in texts_of(dataset, data_dir, n)
+    ]
+
+
+def plain(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
+    """Score as the original does, label by label, though tokenised as the suite does."""
+    texts = model.reader.with_labels(prompts, labels, ScoreSettings())
+    return [[sum(values) for values in score_plainly(model.model, text)] for text in texts]
+
+
+def ours(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
+    """Score by the suite, tokenisation included."""
+    found = dict(model.score(prompts, labels, ScoreSettings()))
+    return [[sum(values) for values in found[index].logprobs] for index in range(len(prompts))]
+
+
+def peer_of(model: LanguageModel) -> Callable[[LanguageModel, Sequence[str], Sequence[str]], Sums] | None:
+    """Return lm-eval's way on the very same model object, or None where it is not installed."""
+    try:
+        from lm_eval.api.instance import Instance
+        from lm_eval.models.huggingface import HFLM
+    except ImportError:
+        return None
+    import logging
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    peer = HFLM(
+        pretrained=model.model,
+        tokenizer=model.tokenizer,
+        backend="causal",
+        batch_size=HFLM_BATCH,
+        add_bos_token=bool(model.reader.specials),
+    )
+
+    def score(_: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
+        pairs = [(prompt, label) for prompt in prompts for label in labels]
+        requests = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
+        sums = [float(total) for total, _ in peer.loglikelihood(requests, disable_tqdm=True)]
+        return [sums[start : start + len(labels)] for start in range(0, len(sums), len(labels))]
+
+    return score
+
+
+def measure(dataset: str, model: LanguageModel, prompts: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Return seconds a text of each way, and the largest differences from the plain way."""
+    labels = registry.DATASETS["classification"][dataset].label_names
+    ways: dict[str, Any] = {"plain loop": plain, "lm-eval HFLM": peer_of(model), "this suite": ours}
+    ways = {name: way for name, way in ways.items() if way is not None}
+    ours(model, prompts[:1], labels[:2])  # warm
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    sums: dict[str, Sums] = {}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            sums[name] = way(model, prompts, labels)
+            seconds[name].append((time.perf_counter() - start) / len(prompts))
+    reference = [value for row in sums["plain loop"] for value in row]
+    differences = {
+        name: max(abs(a - b) for a, b in zip(reference, [value for row in found for value in row], strict=True))
+        for name, found in sums.items()
+    }
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    lengths = model.reader.prompt_ids(prompts)
+    about = {"texts": len(prompts), "labels": len(labels), "tokens": statistics.mean(map(len, lengths))}
+    return {**about, "seconds": seconds, "medians": medians, "largest_difference": differences}
+
+
+def report(dataset: str, found: dict[str, Any]) -> None:
+    """Print one workload."""
+    print(f"{dataset}: {found['texts']} texts of {found['tokens']:.0f} tokens, {found['labels']} labels")
+    ours_median = found["medians"]["this suite"]
+    for name, median in found["medians"].items():
+        spread = f"{min(found['seconds'][name]):.3f}-{max(found['seconds'][name]):.3f}"
+        ratio = f"{median / ours_median:6.1f} x ours"
+        difference = found["largest_difference"][name]
+        print(f"  {name:<13}{median:8.3f} s a text ({spread}) {ratio}   off by {difference:.1e}")
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True, help="a folder or hub id of a causal model")
+    parser.add_argument("--data_dir", type=Path)
+    parser.add_argument("--texts", type=int, nargs=2, default=(16, 4), metavar="N", help="of nusax and massive_intent")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
+    args = parser.parse_args()
+    label = "local" if Path(args.checkpoint).is_dir() else ""
+    spec = GeneratorSpec(args.checkpoint, registry.TRANSFORMERS, "base", dtype=args.dtype, label=label)
+    model = LanguageModel(spec, args.checkpoint, args.device)
+    results = {}
+    for dataset, n in zip(LANGS, args.texts, strict=True):
+        results[dataset] = measure(dataset, model, prompts_of(dataset, args.data_dir, n), args.repeats)
+        report(dataset, results[dataset])
+    out = ROOT / "bench" / "results" / f"icl_{args.device}_{args.dtype}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"wrote {out.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Generators: what a name stands for, generation and parsing, the cache before the model, quantised loading."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import make_model
+
+from utils import registry
+from utils.answering import DecodeSettings, Query, answer
+from utils.generators import CachedGenerator, resolve_generator
+from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings, UserError
+
+LABELS = ("negative", "neutral", "positive")
+PROMPTS = ["Input:one two three Prediction:", "Input:four Prediction:", "Input:one two three Prediction:"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("generators")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Path:
+    return make_model(folder / "base", "llama")
+
+
+@pytest.fixture(scope="module")
+def chat(folder: Path) -> Path:
+    return make_model(folder / "chat", "llama", chat=True)
+
+
+@pytest.fixture(scope="module")
+def seq2seq(folder: Path) -> Path:
+    return make_model(folder / "seq2seq", "mt5")
+
+
+def test_every_row_of_the_registry_can_be_resolved_by_its_kind() -> None:
+    for name, spec in registry.GENERATORS.items():
+        assert spec.checkpoint == name and spec.licence
+        assert spec.kind in ("base", "chat", "seq2seq")
+        assert spec.decode == ("score" if spec.kind == "base" else "generate")
+        module, function = spec.loader.split(":")
+        assert hasattr(__import__(module, fromlist=[function]), function)
+
+
+@pytest.mark.parametrize(("kind", "decode"), [("base", "score"), ("chat", "generate"), ("seq2seq", "generate")])
+def test_a_folder_tells_what_it_is(kind: str, decode: str, folder: Path, request: Any, tmp_path: Path) -> None:
+    path = request.getfixturevalue(kind)
+    spec = resolve_generator(str(path), tmp_path)
+    assert (spec.kind, spec.decode) == (kind, decode)
+    assert spec.name.startswith(f"local/{kind}-") and str(spec.revision).startswith("sha256:")
+    assert resolve_generator(str(path), tmp_path, kind="base").decode == "score"
+
+
+def test_the_content_names_a_folder_not_its_place(base: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "base"
+    shutil.copytree(base, copy)
+    assert resolve_generator(str(copy), tmp_path).name == resolve_generator(str(base), tmp_path).name
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
+    assert resolve_generator(str(copy), tmp_path).name != resolve_generator(str(base), tmp_path).name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./nowhere", "no such folder"),
+        ("bloomz-560m", "not a known name"),
+        ("nothing.gguf", "no such file"),
+    ],
+)
+def test_wrong_names(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve_generator(name, tmp_path)
+
+
+def test_a_file_that_is_no_gguf(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    (tmp_path / "x.gguf").write_bytes(b"nothing of the kind" * 10)
+    with pytest.raises(UserError, match="is not a GGUF file"):
+        resolve_generator(str(tmp_path / "x.gguf"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["base", "chat", "seq2seq"])
+def test_generation_is_greedy_and_batched_rows_equal_single_ones(kind: str, request: Any, tmp_path: Path) -> None:
+    spec = resolve_generator(str(request.getfixturevalue(kind)), tmp_path)
+    together = CachedGenerator(spec, "cpu", tmp_path / "a").generate(PROMPTS, GenerationSettings(8))
+    alone = [CachedGenerator(spec, "cpu", tmp_path / "b").generate([p], GenerationSettings(8))[0] for p in PROMPTS]
+    assert together == alone and together[0] == together[2]
+    assert all("\n" not in text for text in together) or kind != "base"
+
+
+def test_sampling_is_by_seed_and_cached_by_seed(base: Path, tmp_path: Path) -> None:
+    spec = resolve_generator(str(base), tmp_path)
+    by_seed = {
+        seed: CachedGenerator(spec, "cpu", tmp_path).generate(PROMPTS, GenerationSettings(8, 1.5, seed))
+        for seed in (1, 2)
+    }
+    assert by_seed[1] != by_seed[2]
+    again = CachedGenerator(spec, "cpu", tmp_path)
+    assert again.generate(PROMPTS, GenerationSettings(8, 1.5, 1)) == by_seed[1]
+    assert again.counts == {"hits": 2, "misses": 0}
+    assert CachedGenerator(spec, "cpu", tmp_path / "new").generate(PROMPTS, GenerationSettings(8, 1.5, 1)) == by_seed[1]
+
+
+def test_what_is_cached_needs_no_model(base: Path, tmp_path: Path) -> None:
+    spec = resolve_generator(str(base), tmp_path)
+    first = CachedGenerator(spec, "cpu", tmp_path)
+    scores = first.score(PROMPTS, LABELS, ScoreSettings())
+    assert first.counts == {"hits": 0, "misses": 2} and scores[0] == scores[2]
+    gone = GeneratorSpec(**{**vars(spec), "checkpoint": "/nowhere"})  # the same content, no longer there
+    second = CachedGenerator(gone, "cpu", tmp_path)
+    assert second.score(PROMPTS, LABELS, ScoreSettings()) == scores
+    assert second.counts == {"hits": 2, "misses": 0}
+    with pytest.raises(UserError, match="does not load"):
+        second.score(["another"], LABELS, ScoreSettings())
+
+
+@pytest.mark.parametrize("kind", ["base", "chat", "seq2seq"])
+@pytest.mark.parametrize("decode", ["score", "constrained", "generate"])
+def test_every_kind_decodes_in_every_way(kind: str, decode: str, request: Any, tmp_path: Path) -> None:
+    spec = resolve_generator(str(request.getfixturevalue(kind)), tmp_path)
+    queries = [Query(prompt) for prompt in PROMPTS]
+    found = answer(CachedGenerator(spec, "cpu", tmp_path), queries, LABELS, DecodeSettings(decode, max_new_tokens=4))
+    assert len(found.hyp) == 3 and set(found.hyp) <= {-1, 0, 1, 2}
+    assert found.hyp[0] == found.hyp[2]
+    assert (decode == "generate") == (not found.scores)
+    if decode == "score":
+        assert found.hyp == [max(range(3), key=lambda index, row=row: row[index]) for row in found.scores]
+
+
+def test_calibration_asks_the_content_free_prompts_once(base: Path, tmp_path: Path) -> None:
+    spec = resolve_generator(str(base), tmp_path)
+    generator = CachedGenerator(spec, "cpu", tmp_path)
+    blank = ("Input:N/A Prediction:", "Input: Prediction:", "Input:[MASK] Prediction:")
+    queries = [Query(prompt, blank) for prompt in PROMPTS]
+    calibrated = answer(generator, queries, LABELS, DecodeSettings("score", calibrate=True))
+    assert generator.counts == {"hits": 0, "misses": 5}
+    plain = answer(generator, [Query(prompt) for prompt in PROMPTS], LABELS, DecodeSettings("score"))
+    assert calibrated.scores != plain.scores
+    nothing = answer(generator, [Query(blank[0], (blank[0],) * 3)], LABELS, DecodeSettings("score", calibrate=True))
+    assert nothing.scores[0] == pytest.approx([0.0, 0.0, 0.0])  # a content-free text has no opinion left
+
+
+def test_a_chat_model_without_a_template(base: Path, tmp_path: Path) -> None:
+    spec = resolve_generator(str(base), tmp_path, kind="chat")
+    with pytest.raises(UserError, match="has no chat template"):
+        CachedGenerator(spec, "cpu", tmp_path).generate(PROMPTS, GenerationSettings())
+
+
+def test_weights_that_cannot_be_quantised_here(base: Path, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    spec = resolve_generator(str(base), tmp_path, quantization="4bit")  # rows of 32, blocks of 64
+    with pytest.raises(UserError, match="does not load") as error:
+        CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS, LABELS, ScoreSettings())
+    assert "--load_in_4bit" in error.value.hint
+
+
+def test_a_broken_checkpoint(base: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "broken"
+    shutil.copytree(base, copy)
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    spec = resolve_generator(str(copy), tmp_path)
+    with pytest.raises(UserError, match="does not load"):
+        CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS, LABELS, ScoreSettings())
+
+
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_quantised_weights_score_near_the_full_ones(bits: str, folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    path = folder / "wide"
+    path = path if path.is_dir() else make_model(path, "llama_wide")
+    full = resolve_generator(str(path), tmp_path)
+    small = resolve_generator(str(path), tmp_path, quantization=bits)
+    (a,), (b,) = (
+        CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS[:1], LABELS, ScoreSettings()) for spec in (full, small)
+    )
+    differences = [
+        abs(x - y) for one, two in zip(a.logprobs, b.logprobs, strict=True) for x, y in zip(one, two, strict=True)
+    ]
+    assert 0 < max(differences) < (1.0 if bits == "8bit" else 3.0)
