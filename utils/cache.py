@@ -12,7 +12,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -48,6 +50,25 @@ def write_atomic(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:
+    """Return a folder that holds `marker`, writing it aside and renaming it where it does not: no half is ever seen."""
+    if (folder / marker).is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        write(part)
+        part.chmod(0o755)
+        try:
+            part.rename(folder)
+        except OSError:  # another run was first
+            if not (folder / marker).is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
 
 
 class EmbeddingCache:

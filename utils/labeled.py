@@ -34,6 +34,25 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
     return [lang for lang in spec.subsets if langs is None or lang in langs]
 
 
+def langs_to_test(
+    spec: DatasetSpec, langs: Sequence[str] | None, src_lang: str | None, *, cross: bool
+) -> tuple[str | None, list[str]]:
+    """Return the training language of `cross` (default: the set's pivot; else None) and the languages to test.
+
+    Raises UserError for a language that the set has not, or where none is left beside the training language.
+    """
+    if not cross:
+        return None, chosen_langs(spec, langs)
+    source = src_lang or spec.pivot
+    if source is None:
+        raise UserError(f"--cross, but {spec.name} has no pivot language", "name the training language: --src_lang")
+    chosen_langs(spec, [source])
+    left = [lang for lang in chosen_langs(spec, langs) if lang != source]
+    if not left:
+        raise UserError(f"--cross leaves no language of {spec.name} to test", "its training language is not tested")
+    return source, left
+
+
 def label_set(train: LabeledTexts, test: LabeledTexts) -> tuple[str, ...]:
     """Return the fixed label set, or the labels of both sides where the data set has none."""
     return test.label_names or tuple(sorted({*train.labels, *test.labels}))

@@ -86,3 +86,14 @@ def order(results: Sequence[LoggedResult]) -> list[str]:
         return known.index(name) if name in known else len(known), name, result.k, result.model
 
     return list(dict.fromkeys(result.model for result in sorted(results, key=place)))
+
+
+def datasets_of(results: Sequence[LoggedResult], model: str) -> list[str]:
+    """Return the data sets that a row's name has results of, in the order of their names."""
+    return sorted({result.dataset for result in results if result.model == model})
+
+
+def band(result: LoggedResult) -> tuple[int, int] | None:
+    """Return the percentiles of the ranks that the demonstrations were taken from."""
+    low, high = result.run.get("min_percentile"), result.run.get("max_percentile")
+    return None if low is None or high is None else (low, high)

@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl, _tables
 from utils import cli
-from utils.runlog import LoggedResult
 from utils.schema import UserError
 
 EXAMPLES = """
@@ -31,31 +30,20 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="only this one (default: a row each)")
     parser.add_argument("--cross", action="store_true", help="records made with --cross")
     args = parser.parse_args(argv)
-    results = [result for result in _icl.select(args, cross=args.cross, bands=True) if band(result) is not None]
+    results = [result for result in _icl.select(args, cross=args.cross, bands=True) if _icl.band(result) is not None]
     results = [result for result in results if args.dataset in (None, result.dataset)]
     if not results:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
     names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
     table: _tables.Table = {}
-    bands = sorted({found for result in results if (found := band(result)) is not None})
+    bands = sorted({found for result in results if (found := _icl.band(result)) is not None})
     for low, high in bands:
-        chosen = [result for result in results if band(result) == (low, high)]
+        chosen = [result for result in results if _icl.band(result) == (low, high)]
         for model, cells in _tables.build(chosen, "icl", args.metric, cross=args.cross).items():
             for dataset, cell in cells.items():
                 table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
-    rows = [names[model, dataset] for model in _icl.order(results) for dataset in datasets_of(results, model)]
+    rows = [names[model, dataset] for model in _icl.order(results) for dataset in _icl.datasets_of(results, model)]
     _tables.write(args, table, [f"{low}-{high} %" for low, high in bands], rows)
-
-
-def datasets_of(results: Sequence[LoggedResult], model: str) -> list[str]:
-    """Return the data sets that a row's name has results of, in the order of their names."""
-    return sorted({result.dataset for result in results if result.model == model})
-
-
-def band(result: LoggedResult) -> tuple[int, int] | None:
-    """Return the percentiles of the ranks that the demonstrations were taken from."""
-    low, high = result.run.get("min_percentile"), result.run.get("max_percentile")
-    return None if low is None or high is None else (low, high)
 
 
 if __name__ == "__main__":
