@@ -172,7 +172,9 @@ def test_a_broken_checkpoint(base: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
-def test_quantised_weights_score_near_the_full_ones(bits: str, folder: Path, tmp_path: Path) -> None:
+def test_quantised_weights_score_near_the_full_ones(
+    bits: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("bitsandbytes")
     path = folder / "wide"
     path = path if path.is_dir() else make_model(path, "llama_wide")
@@ -184,4 +186,5 @@ def test_quantised_weights_score_near_the_full_ones(bits: str, folder: Path, tmp
     differences = [
         abs(x - y) for one, two in zip(a.logprobs, b.logprobs, strict=True) for x, y in zip(one, two, strict=True)
     ]
+    assert small.quantization == bits and "forward pass a label" not in capsys.readouterr().err
     assert 0 < max(differences) < (1.0 if bits == "8bit" else 3.0)
