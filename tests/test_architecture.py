@@ -56,7 +56,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "tuning": (set(), set()),
     "prefetch": (
-        {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"},
+        {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"}
+        | {"generators", "bundled_generator"},
         set(),
     ),
     "__init__": (set(), set()),

@@ -147,6 +147,30 @@ def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, co
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
 
 
+def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, command: Command, tmp_path: Path) -> None:
+    from tiny_models import make_model
+
+    commit = hub.add("models", "somebody/tiny-chat", make_model(tmp_path / "model", "llama", chat=True))
+    name = ("--gen_model_checkpoint", "somebody/tiny-chat")
+    flags = (*name, "--langs", "spa", "--k", "0", "--limit", "3", "--max_new_tokens", "4")
+    done = command("icl.py", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "somebody/tiny-chat is taken for a chat model" in done.stderr
+    folder = tmp_path / "logs/debug/save_icl/sample/somebody/tiny-chat/none/seed_42"
+    body = json.loads((folder / "eval_spa_0.json").read_text())
+    assert (body["run"]["generator"]["revision"], body["run"]["decode"]) == (commit, "generate")
+    assert "Options:" in json.loads((folder / "eval_spa_0_prompts.json").read_text())["prompts"][0]
+    offline = command("icl.py", *flags, "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr, offline.stderr
+    missing = command("icl.py", "--gen_model_checkpoint", "somebody/else", "--k", "0")
+    assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
+    prefetch = ("-m", "utils.prefetch", "--gen_model_checkpoints", "somebody/tiny-chat")
+    fetched = command(*prefetch, PYTHONPATH=str(ROOT))
+    assert fetched.returncode == 0 and f"chat model, revision {commit[:20]}" in fetched.stdout, fetched.stderr
+    checked = command(*prefetch, "--check", PYTHONPATH=str(ROOT))
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_prefetch_downloads_checks_and_names_what_is_missing(
     hub: LoopbackHub, command: Command, tmp_path: Path
 ) -> None:

@@ -173,7 +173,7 @@ class CachedGenerator:
     ) -> list[Any]:
         cache = AnswerCache(self.cache_dir, answer_settings(self.spec, how))
         found = cache.answers(prompts, lambda missing: _with_bar(ask(missing), len(missing), self.spec.name))
-        self.counts = {"hits": self.counts["hits"] + cache.hits, "misses": self.counts["misses"] + cache.misses}
+        self.counts = {"hits": cache.hits, "misses": cache.misses}  # of this call: a subset's
         return [found[prompt] for prompt in prompts]
 
     def loaded(self) -> Generator:

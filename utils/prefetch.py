@@ -30,11 +30,15 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.Parser("Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES)
     parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="names that --list shows, or all")
     parser.add_argument("--model_checkpoints", nargs="+", default=[], metavar="NAME", help="hub ids or names")
+    parser.add_argument("--gen_model_checkpoints", nargs="+", default=[], metavar="NAME", help="generators of icl.py")
     parser.add_argument("--check", action="store_true", help="download nothing: say what is there and what is missing")
     cli.add_place_args(parser)
     args = parser.parse_args(argv)
-    if not args.datasets and not args.model_checkpoints:
-        raise UserError("nothing named", "give --datasets or --model_checkpoints, for example --datasets all --check")
+    if not args.datasets and not args.model_checkpoints and not args.gen_model_checkpoints:
+        raise UserError(
+            "nothing named",
+            "give --datasets, --model_checkpoints or --gen_model_checkpoints, for example --datasets all --check",
+        )
     if args.check:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
     where = Where(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
@@ -84,27 +88,56 @@ def _read_all(spec: DatasetSpec, where: Where) -> str:
 def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in args.model_checkpoints:
         yield name, lambda name=name: _fetch_checkpoint(name, where.cache_dir)  # type: ignore[misc]
+    for name in args.gen_model_checkpoints:
+        yield name, lambda name=name: _fetch_generator(name, where.cache_dir)  # type: ignore[misc]
 
 
 def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
     from utils.checkpoints import resolve_encoder
     from utils.encoders import load_encoder
-    from utils.hub import hub_errors, hub_token, is_offline
 
     spec = resolve_encoder(name, cache_dir)
     if spec.fitted:
         return "nothing to download"
-    if spec.loader == registry.SENTENCE_TRANSFORMERS and not spec.label and not is_offline():
-        from huggingface_hub import HfApi, snapshot_download
-
-        with hub_errors(f"the checkpoint {name!r}"):
-            files = [entry.rfilename for entry in HfApi().model_info(name, revision=spec.revision).siblings or []]
-            twice = ("*.bin",) if any(file.endswith(".safetensors") for file in files) else ()
-            ignored = [*NOT_WEIGHTS, *twice]
-            snapshot_download(name, revision=spec.revision, token=hub_token(), ignore_patterns=ignored)
+    if spec.loader == registry.SENTENCE_TRANSFORMERS and not spec.label:
+        _download(name, spec.revision)
     rows = load_encoder(spec, "cpu", cache_dir).encode(["word"])
     return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"
+
+
+def _fetch_generator(name: str, cache_dir: Path) -> str:
+    """Download a generator's files, or expand the embedded one; then read a word with its tokenizer alone."""
+    from utils.generators import CachedGenerator, resolve_generator
+
+    spec = resolve_generator(name, cache_dir)
+    if spec.loader == registry.BUNDLED_GENERATOR:
+        from utils.bundled_generator import expand_bundled
+
+        expand_bundled(cache_dir)
+    elif not spec.label:
+        _download(name, spec.revision)
+    CachedGenerator(spec, "cpu", cache_dir).n_tokens(["word"])
+    return f"{spec.kind} model, revision {str(spec.revision)[:20]}"
+
+
+def _download(checkpoint: str, revision: str | None) -> None:
+    """Download all files of a checkpoint but other formats of its weights; offline, check that they are there."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    from utils.hub import hub_errors, hub_token, is_offline
+
+    with hub_errors(f"the checkpoint {checkpoint!r}"):
+        twice: tuple[str, ...] = ()
+        if not is_offline():
+            info = HfApi().model_info(checkpoint, revision=revision, token=hub_token())
+            files = [entry.rfilename for entry in info.siblings or []]
+            twice = ("*.bin",) if any(file.endswith(".safetensors") for file in files) else ()
+        ignored = [*NOT_WEIGHTS, *twice]
+        offline = is_offline()
+        snapshot_download(
+            checkpoint, revision=revision, token=hub_token(), ignore_patterns=ignored, local_files_only=offline
+        )
 
 
 if __name__ == "__main__":
