@@ -79,6 +79,12 @@ def test_wrong_names(name: str, message: str, tmp_path: Path) -> None:
         resolve_generator(name, tmp_path)
 
 
+def test_an_encoder_is_no_generator(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
+    with pytest.raises(UserError, match="no generator: it is a BertModel"):
+        resolve_generator(str(tmp_path), tmp_path)
+
+
 def test_a_file_that_is_no_gguf(tmp_path: Path) -> None:
     pytest.importorskip("gguf")
     (tmp_path / "x.gguf").write_bytes(b"nothing of the kind" * 10)

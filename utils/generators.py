@@ -16,6 +16,7 @@ from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.hub import hub_errors, hub_token, is_offline
 from utils.schema import GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings, UserError
 
+GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 Reader = Callable[[str], "bytes | None"]  # a file of the checkpoint, or None where it has no such file
 
@@ -69,8 +70,14 @@ def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
 
 
 def _kind_of(read: Reader) -> str:
-    """Return seq2seq, chat or base, from what the checkpoint's own files say."""
+    """Return seq2seq, chat or base, from what the checkpoint's own files say; UserError for an encoder."""
     config = _json(read("config.json"))
+    heads = config.get("architectures") or []
+    if heads and not any(head.endswith(GENERATIVE) for head in heads):
+        raise UserError(
+            f"the checkpoint is no generator: it is a {', '.join(heads)}",
+            "give a causal or sequence-to-sequence language model (--gen_loader takes it for one all the same)",
+        )
     if config.get("is_encoder_decoder"):
         return "seq2seq"
     has_template = bool(_json(read("tokenizer_config.json")).get("chat_template"))
