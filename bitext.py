@@ -53,6 +53,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument(
         "--direction", choices=DIRECTIONS, default="forward", help="which side queries (default: %(default)s)"
     )
+    cli.add_api_args(parser)
     cli.add_run_args(parser)
     args = parser.parse_args(argv)
     if args.margin != "none" and args.similarity != "cosine":
@@ -96,13 +97,19 @@ def search(session: Session, members: Members, k: int, weights: Sequence[float] 
 
 def by_margin(session: Session, sides: Members, k: int) -> TopK:
     """Return the candidates of greatest margin; several encoders become one cosine first."""
+    from utils.gaps import without_gaps
     from utils.retrieval import concatenate, margin_topk
 
     args = session.args
-    queries, candidates = sides[0]
-    if len(sides) > 1:
-        queries, candidates = (concatenate(rows, session.weights) for rows in zip(*sides, strict=True))
-    return margin_topk(queries, candidates, k, margin=args.margin, margin_k=args.margin_k or 1, device=session.device)
+
+    def best(there: Members, k: int) -> TopK:
+        queries, candidates = there[0]
+        if len(there) > 1:
+            queries, candidates = (concatenate(rows, session.weights) for rows in zip(*there, strict=True))
+        how = {"margin": args.margin, "margin_k": args.margin_k or 1, "device": session.device}
+        return margin_topk(queries, candidates, k, **how)
+
+    return without_gaps(sides, k, best)
 
 
 def texts_to_encode(args: argparse.Namespace, subset: BitextSubset) -> tuple[Sequence[str], Sequence[str]]:

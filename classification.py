@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 from utils.schema import LabeledTexts, RunRecord, TopK, UserError
@@ -48,6 +48,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
     group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
     group.add_argument("--legacy", action="store_true", help="the original's label sets, distance and macro means")
+    cli.add_api_args(parser)
     cli.add_run_args(parser)
     args = parser.parse_args(argv)
     if args.legacy:
@@ -105,7 +106,7 @@ def evaluate(session: Session, lang: str) -> None:
 
 def score(
     args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, found: TopK, alone: Mapping[str, TopK], k: int
-) -> tuple[RunRecord, dict[str, list[str]]]:
+) -> tuple[RunRecord, dict[str, list[Any]]]:
     """Return the record at k, its `run` still empty, and the predictions; `alone` are an ensemble's members."""
     from utils.labeled import label_set
 
@@ -114,7 +115,10 @@ def score(
     figures, hyp = judge(args, train, test, found, k)
     members = {name: judge(args, train, test, one, k)[0].metrics for name, one in alone.items()}
     details = {**figures.details, **({"members": members} if members else {})}
-    predictions = {"gold": list(test.labels[:n]), "hyp": [names[index] for index in hyp]}
+    predictions: dict[str, list[Any]] = {
+        "gold": list(test.labels[:n]),
+        "hyp": [names[index] if index >= 0 else None for index in hyp],
+    }
     return RunRecord(figures.metrics, figures.ci95, n, k, {}, details), predictions
 
 
@@ -134,6 +138,7 @@ def judge(
     gold = np.array([place[label] for label in test.labels[: len(found.indices)]], dtype=np.int64)
     weighted = args.vote == "weighted"
     hyp = vote(of_train[found.indices[:, :k]], found.scores[:, :k], len(names), weighted=weighted)
+    hyp[found.indices[:, 0] < 0] = -1  # a text without a vector has no neighbours
     return label_figures(gold, hyp, names, of_train, args.seed, legacy=args.legacy), hyp.tolist()
 
 

@@ -9,6 +9,7 @@ python icl.py --dataset nusax --cross --src_lang eng --k 5         English demon
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument("--max_percentile", type=cli.natural, metavar="P", help="where it ends (default: 100)")
     group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
     group.add_argument("--legacy", action="store_true", help="the original's labels, distance, tokens and macro means")
+    cli.add_api_args(parser, generator=True)
     cli.add_run_args(parser)
     args = parser.parse_args(argv)
     check_choices(args)
@@ -108,6 +110,8 @@ def settle_decoding(args: argparse.Namespace, spec: GeneratorSpec) -> None:
     args.decode = args.decode or spec.decode
     if args.calibrate and args.decode != "score":
         raise UserError(f"--calibrate with --decode {args.decode}", "calibration is of scores: --decode score")
+    if args.batch_api and args.decode != "generate":
+        raise UserError(f"--batch_api with --decode {args.decode}", "batch files are for --decode generate")
     if args.decode == "score" and args.temperature:
         raise UserError(f"--temperature {args.temperature} with --decode score", "scores are not drawn: leave it out")
     args.length_norm = {"none": "sum"}.get(args.length_norm, args.length_norm) if args.decode == "score" else None
@@ -152,6 +156,12 @@ def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
     answers = answer(generator, queries, names, decode_settings(args))
     clock.lap("answer")
     record, predictions = score(args, train, test, names, answers)
+    if answers.failures:
+        first = next(iter(answers.failures.values()))
+        print(
+            f"warning: {lang}: {len(answers.failures)} texts have no answer and count as wrong: {first}",
+            file=sys.stderr,
+        )
     clock.lap("score")
     about = describe(session.dataset, args.src_lang if args.cross else lang, train, lang, test, cross=args.cross)
     prompts = {
@@ -160,6 +170,7 @@ def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
         "labels": list(names),
         "scores": answers.scores,
         "outputs": answers.outputs,
+        **({"failures": answers.failures} if answers.failures else {}),
     }
     session.log(lang, record, predictions, about, clock.laps, prompts)
 
@@ -204,6 +215,7 @@ def demonstrations(session: Session, train: LabeledTexts, test: LabeledTexts, na
             found = ways.diverse(search, session.likeness([t for _, t in members]), n_train, args.k)
         else:
             found = ways.nearest(search, n_train, args.k)
+        found = [indices[indices >= 0] for indices in found]  # a text without a vector is shown none
     return [indices[::-1] for indices in found] if args.order == "nearest_last" else found
 
 
@@ -260,6 +272,7 @@ def score(
     )
     figures = label_figures(gold, hyp, names, of_train, args.seed, legacy=args.legacy)
     metrics = {**figures.metrics, "unparsed": float((hyp < 0).mean())}
+    metrics |= {"failed": len(answers.failures) / n} if answers.failures else {}
     predictions: dict[str, list[Any]] = {
         "gold": list(test.labels[:n]),
         "hyp": [names[index] if index >= 0 else None for index in hyp],
@@ -273,23 +286,27 @@ def show_plan(session: Session, generator: CachedGenerator, langs: Sequence[str]
 
     from utils.labeled import label_set
 
-    args, rows, sample = session.args, [], None
+    args, rows, prompts = session.args, [], list[str]()
     for lang in langs:
         train, test = load(session, lang)
         texts = [*test.texts[: args.limit], *train.texts]
         n_test = len(test.texts[: args.limit])
         rows.append([lang, len(train.texts), n_test, *session.plan_cells(lang, texts if session.encoders else [])])
-        if sample is None:  # the nearest ones need vectors: the first k stand in their place
-            stand_ins = [np.arange(min(args.k, len(train.texts)))] * n_test
-            sample = build_queries(args, generator.spec, train, test, label_set(train, test), stand_ins)
+        if not prompts or generator.traffic is not None:  # what an API costs is told for all languages
+            stand_ins = [np.arange(min(args.k, len(train.texts)))] * n_test  # the nearest ones need vectors
+            queries = build_queries(args, generator.spec, train, test, label_set(train, test), stand_ins)
+            prompts += [query.prompt for query in queries]
     session.print_plan(rows, ["language", "train", args.split, "to encode", "records"])
-    prompts = [query.prompt for query in sample or ()]
     print(f"\none prompt of {langs[0]}{' (the first training texts stand in)' if args.k else ''}:\n{prompts[0]}\n")
     lengths = generator.n_tokens(prompts)
     if lengths is None:
         print("tokens: known after the first run, which expands the embedded generator")
-    else:
-        print(f"tokens a prompt in {langs[0]}: {min(lengths)} to {max(lengths)}, {sum(lengths)} in all")
+        return
+    about = "" if generator.counts_exactly else "about "
+    print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all")
+    if generator.traffic is not None:
+        n_out = len(prompts) * (args.max_new_tokens or 1)
+        print(generator.traffic.quote(len(prompts), sum(lengths), generator.counts_exactly, n_out))
 
 
 def main(argv: Sequence[str]) -> None:
@@ -313,7 +330,7 @@ def main(argv: Sequence[str]) -> None:
     args.instruction = default_instruction(dataset.options.get("subject", "")) if typed is None else typed
     without = "none" if args.k == 0 else args.demonstrations if args.demonstrations in ("random", "bm25") else None
     session = Session(args, dataset, run_name(args, usual), SETTINGS, task="icl", without_encoder=without)
-    generator = CachedGenerator(spec, session.device, session.where.cache_dir)
+    generator = CachedGenerator(spec, session.device, session.where.cache_dir, session.api)
     session.use_generator(generator)
     if args.dry_run:
         show_plan(session, generator, langs)

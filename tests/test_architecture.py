@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = ("bitext.py", "classification.py", "icl.py")
-SERVICES = {"openai", "cohere", "bitsandbytes"}
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "tenacity"}
 HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "sklearn", "scipy", "pandas"} | SERVICES
 # file -> (rooms of utils/ it may import anywhere, third-party packages it may import at the top)
 RULES: dict[str, tuple[set[str], set[str]]] = {
@@ -31,7 +31,19 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "readers": ({"schema", "registry", "sources"}, set()),
     "own_data": ({"schema", "registry", "sources", "readers"}, set()),
     "checkpoints": ({"schema", "registry", "sources", "hub", "cache", "bundled"}, set()),
-    "encoders": ({"schema", "registry", "hub", "cache"}, {"numpy"}),
+    "encoders": ({"schema", "registry", "hub", "cache", "api_encoders", "traffic"}, {"numpy"}),
+    "gaps": ({"schema"}, {"numpy"}),
+    "providers": ({"schema"}, set()),
+    "served": ({"schema", "registry", "providers"}, set()),
+    "token_counts": ({"hub"}, set()),
+    "traffic": ({"schema", "registry", "providers"}, set()),
+    "in_flight": (set(), set()),
+    "api_encoders": (
+        {"schema", "registry", "answers", "in_flight", "providers", "token_counts", "traffic", "batch_api", "encoders"},
+        {"numpy"},
+    ),
+    "api_generators": ({"schema", "in_flight", "providers", "token_counts", "traffic", "batch_api"}, set()),
+    "batch_api": ({"schema", "cache", "providers", "token_counts", "traffic"}, set()),
     "bundled": ({"schema", "cache", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),
     "prompts": (set(), set()),
@@ -43,18 +55,35 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "bundled_generator": ({"schema", "cache", "language_models"}, set()),
     "answers": ({"schema", "cache"}, set()),
     "generators": (
-        {"schema", "registry", "answers", "checkpoints", "hub", "bundled_generator", "language_models"},
+        {"schema", "registry", "answers", "checkpoints", "hub", "bundled_generator", "language_models"}
+        | {"api_generators", "traffic"},
         set(),
     ),
     "decisions": ({"schema"}, {"numpy"}),
     "answering": ({"schema", "decisions", "prompts"}, {"numpy"}),
     "demonstrations": ({"schema"}, {"numpy"}),
-    "cli": ({"schema", "registry", "generators"}, set()),
+    "cli": ({"schema", "registry", "generators", "providers", "served"}, set()),
     "session": (
-        {"schema", "cli", "checkpoints", "encoders", "runlog", "fusion", "retrieval", "sources", "tuning"},
+        {"schema", "cli", "checkpoints", "encoders", "runlog", "fusion", "retrieval", "sources", "tuning"}
+        | {"api_encoders", "gaps", "providers", "served", "traffic"},
         set(),
     ),
     "tuning": (set(), set()),
+    "parity": (
+        {
+            "schema",
+            "cli",
+            "own_data",
+            "readers",
+            "sources",
+            "checkpoints",
+            "served",
+            "encoders",
+            "traffic",
+            "retrieval",
+        },
+        set(),
+    ),
     "prefetch": (
         {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"}
         | {"generators", "bundled_generator"},

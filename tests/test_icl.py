@@ -145,7 +145,7 @@ def test_killed_and_run_again_goes_on(model: Path, tmp_path: Path, cache_dir: Pa
 def test_dry_run_shows_a_prompt_and_its_length(run: Run, model: Path, tmp_path: Path) -> None:
     done = run("icl.py", "--gen_model_checkpoint", str(model), *NGRAM, "--dry_run", "--langs", "eng", "--k", "2")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Prediction:") == 3 and "tokens a prompt in eng:" in done.stdout
+    assert done.stdout.count("Prediction:") == 3 and "tokens a prompt, " in done.stdout
     assert not (tmp_path / "logs").exists()
 
 
@@ -196,4 +196,8 @@ def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "logs/debug/save_icl/sample/bundled/gemma-3-270m/bundled/multilingual-e5-small/seed_42"
     body = json.loads((folder / "eval_eng_1.json").read_text())
-    assert body["n"] == 12 and body["acc"] >= 0.3
+    assert body["n"] == 12 and body["unparsed"] == 0
+    prompts = json.loads((folder / "eval_eng_1_prompts.json").read_text())
+    assert "Nurse Patel" in prompts["prompts"][3] and prompts["demonstrations"][3] == [44]
+    scores = dict(zip(prompts["labels"], prompts["scores"][3], strict=True))
+    assert scores["health"] == pytest.approx(-2.718, abs=0.02) and max(scores, key=scores.__getitem__) == "health"

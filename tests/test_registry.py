@@ -54,7 +54,10 @@ def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
     if not spec.fitted:
         assert callable(getattr(importlib.import_module(module), function))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
-    assert spec.dtype in DTYPES and spec.licence
+    assert (spec.dtype in DTYPES or spec.provider) and spec.licence
+    if spec.provider:
+        assert registry.PRICES[spec.checkpoint][0] > 0
+        assert 0 < spec.batch_size <= registry.MAX_REQUEST_ITEMS[spec.provider]
 
 
 @pytest.mark.parametrize("spec", registry.CLASSIFICATION.values(), ids=lambda spec: spec.name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.decisions import calibrated, constrained_choice, label_scores
+from utils.decisions import Scores, calibrated, constrained_choice, label_scores
 from utils.prompts import CONTENT_FREE, parse_label
-from utils.schema import GenerationSettings, LabelScores, ScoreSettings
+from utils.schema import Failed, GenerationSettings, LabelScores, ScoreSettings
 
 if TYPE_CHECKING:
     from utils.generators import CachedGenerator
@@ -41,11 +41,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Answers:
-    """One entry a prompt: the label's index (UNPARSED where none was found), its labels' scores or the text."""
+    """One entry a prompt: the label's index (UNPARSED where none was found), its labels' scores or the text.
+
+    `failures` says why a prompt has no answer, by its place.
+    """
 
     hyp: list[int]
     scores: list[list[float]]
     outputs: list[str]
+    failures: dict[int, str]
 
 
 def answer(
@@ -54,6 +58,9 @@ def answer(
     """Return a label for each prompt."""
     if settings.decode == "generate":
         return _by_generating(generator, queries, labels, settings)
+    if settings.decode == "constrained" and generator.spec.provider:
+        how = GenerationSettings(0, settings.temperature, settings.seed)
+        return _parsed(generator.choose([query.prompt for query in queries], labels, how), labels)
     if settings.decode == "constrained":
         return _constrained(generator, queries, labels, settings)
     return _by_scores(generator, queries, labels, settings)
@@ -67,30 +74,46 @@ def _by_scores(
     n_real = len(prompts)
     prompts += [prompt for query in queries for prompt in query.content_free]
     found = generator.score(prompts, labels, how)
-    values = [label_scores(scores, labels, settings.length_norm) for scores in found]
+    failures = {place: score.reason for place, score in enumerate(found[:n_real]) if isinstance(score, Failed)}
+    values = [_values(score, labels, settings.length_norm) for score in found]
     scores = values[:n_real]
     if settings.calibrate:
         rest = iter(values[n_real:])
         scores = [calibrated(value, [next(rest) for _ in CONTENT_FREE]) for value in scores]
-    return Answers([int(value.argmax()) for value in scores], [value.tolist() for value in scores], [])
+    hyp = [UNPARSED if np.isnan(value).any() else int(value.argmax()) for value in scores]
+    return Answers(hyp, [[] if np.isnan(value).any() else value.tolist() for value in scores], [], failures)
+
+
+def _values(scores: LabelScores | Failed, labels: Sequence[str], length_norm: str) -> Scores:
+    """Return one score a label (labels,), NaN where the provider gives none."""
+    if isinstance(scores, Failed):
+        return np.full(len(labels), np.nan)
+    return label_scores(scores, labels, length_norm)
 
 
 def _constrained(
     generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
 ) -> Answers:
-    found: list[LabelScores] = generator.score([query.prompt for query in queries], labels, ScoreSettings(True))
+    scored = generator.score([query.prompt for query in queries], labels, ScoreSettings(True))
+    found = [scores for scores in scored if isinstance(scores, LabelScores)]  # local models always give scores
     hyp = [
         constrained_choice(scores, settings.temperature, np.random.default_rng([settings.seed, place]))
         for place, scores in enumerate(found)
     ]
     values = [label_scores(scores, labels, "sum").tolist() for scores in found]
-    return Answers(hyp, values, [labels[index] for index in hyp])
+    return Answers(hyp, values, [labels[index] for index in hyp], {})
 
 
 def _by_generating(
     generator: CachedGenerator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
 ) -> Answers:
     how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed)
-    outputs = generator.generate([query.prompt for query in queries], how)
+    return _parsed(generator.generate([query.prompt for query in queries], how), labels)
+
+
+def _parsed(found: Sequence[str | Failed], labels: Sequence[str]) -> Answers:
+    """Return the labels that texts name."""
+    outputs = ["" if isinstance(output, Failed) else output for output in found]
     parsed = [parse_label(output, labels) for output in outputs]
-    return Answers([UNPARSED if index is None else index for index in parsed], [], outputs)
+    failures = {place: output.reason for place, output in enumerate(found) if isinstance(output, Failed)}
+    return Answers([UNPARSED if index is None else index for index in parsed], [], outputs, failures)

@@ -1,4 +1,4 @@
-"""The cache of what generators answered: one SQLite file, written the moment an answer is there.
+"""The cache of what generators and APIs answered: one SQLite file, written the moment an answer is there.
 
 A key is the SHA-256 of what decides the answer (generator, revision, settings, labels) and of the prompt. Write-ahead
 logging lets several runs read and write at once; a killed run loses the answer in hand at most.
@@ -21,7 +21,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS answers (settings TEXT, prompt TEXT, answer 
 
 
 class AnswerCache:
-    """Answers of one generator under one set of settings; each prompt's answer is a JSON value."""
+    """Answers of one model under one set of settings; each prompt's answer is a JSON value, or bytes (a vector)."""
 
     def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
         self.path = root / "answers.sqlite"
@@ -49,16 +49,26 @@ class AnswerCache:
         for prompt in dict.fromkeys(prompts):
             query = "SELECT answer FROM answers WHERE settings = ? AND prompt = ?"
             row = self._database.execute(query, (self.key, text_key(prompt))).fetchone()
-            if row is not None:
+            if row is not None and isinstance(row[0], bytes):
+                found[prompt] = row[0]
+            elif row is not None:
                 try:
                     found[prompt] = json.loads(row[0])
                 except ValueError:
                     print("note: a broken answer in the cache: its prompt is asked again", file=sys.stderr)
         return found
 
-    def answers(self, prompts: Sequence[str], ask: Callable[[list[str]], Iterable[tuple[int, Any]]]) -> dict[str, Any]:
-        """Return every prompt's answer; `ask` yields (index, answer) for what is missing, kept as each arrives."""
-        found = self.known(prompts)
+    def answers(
+        self,
+        prompts: Sequence[str],
+        ask: Callable[[list[str]], Iterable[tuple[int, Any]]],
+        is_good: Callable[[Any], bool] = lambda answer: True,
+    ) -> dict[str, Any]:
+        """Return every prompt's answer; `ask` yields (index, answer) for what is missing, kept as each arrives.
+
+        An answer that is not good counts as missing.
+        """
+        found = {prompt: answer for prompt, answer in self.known(prompts).items() if is_good(answer)}
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         self.hits, self.misses = len(found), len(missing)
         if missing:
@@ -68,5 +78,6 @@ class AnswerCache:
         return found
 
     def _keep(self, prompt: str, answer: Any) -> None:
-        content = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        is_blob = isinstance(answer, bytes)
+        content = answer if is_blob else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         self._database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (self.key, text_key(prompt), content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
+from utils.providers import redact
 from utils.schema import (
     DECODES,
     DTYPES,
@@ -19,6 +21,7 @@ from utils.schema import (
     LENGTH_NORMS,
     NORMALIZERS,
     SIMILARITIES,
+    ApiOptions,
     GeneratorSpec,
     UserError,
 )
@@ -96,10 +99,45 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max_length", type=positive, metavar="N", help="tokens a text is cut at (default: the checkpoint's)"
     )
-    group.add_argument("--batch_size", type=positive, metavar="N", help="texts a batch (default: 32)")
+    group.add_argument("--batch_size", type=positive, metavar="N", help="texts a batch, or a request (default: 32)")
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
+
+
+def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) -> None:
+    """How APIs are asked: where, how fast, at what cost, and what is done when they fail."""
+    group = parser.add_argument_group("API models (keys: OPENAI_API_KEY, CO_API_KEY, HF_TOKEN)")
+    group.add_argument(
+        "--base_url", metavar="URL", help="an OpenAI-compatible server that serves the encoder (or $OPENAI_BASE_URL)"
+    )
+    if generator:
+        group.add_argument("--gen_base_url", metavar="URL", help="the same for the generator")
+    group.add_argument("--input_type", metavar="TYPE", help="what a text is for (default: search_query for Cohere)")
+    group.add_argument("--dimensions", type=positive, metavar="D", help="of the vectors, where the model lets choose")
+    usual = ApiOptions()
+    group.add_argument(
+        "--concurrency", type=positive, default=usual.concurrency, metavar="N", help="requests at once (%(default)s)"
+    )
+    group.add_argument("--requests_per_minute", type=positive, metavar="N", help="at most so many")
+    group.add_argument("--tokens_per_minute", type=positive, metavar="N", help="at most so many")
+    group.add_argument("--max_cost", type=dollars, metavar="USD", help="stop before the request that could pass it")
+    group.add_argument(
+        "--max_retries", type=natural, default=usual.max_retries, metavar="N", help="of a request (%(default)s)"
+    )
+    group.add_argument(
+        "--timeout", type=seconds, default=usual.timeout, metavar="S", help="seconds a request (%(default)s)"
+    )
+    group.add_argument("--strict", action="store_true", help="an item that can never succeed ends the run")
+    group.add_argument("--batch_api", action="store_true", help="by OpenAI's batch files: half the price, up to a day")
+    group.add_argument(
+        "--poll_seconds", type=seconds, default=usual.poll_seconds, metavar="S", help="between looks (%(default)s)"
+    )
+
+
+def api_options(args: argparse.Namespace) -> ApiOptions:
+    """Return how APIs are asked."""
+    return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})
 
 
 def add_place_args(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +244,26 @@ def temperature(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Parse a number above 0."""
+    return _above(text, "a number of seconds above 0")
+
+
+def dollars(text: str) -> float:
+    """Parse a number above 0."""
+    return _above(text, "an amount above 0")
+
+
+def _above(text: str, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return value
+
+
 def positive(text: str) -> int:
     """Parse an integer of at least 1."""
     return _at_least(text, 1)
@@ -284,7 +342,15 @@ def quantization(args: argparse.Namespace) -> str:
 def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
     """Return the spec of --gen_model_checkpoint in its precision."""
     from utils.generators import resolve_generator
+    from utils.served import api_generator
 
+    spec = api_generator(args.gen_model_checkpoint, args.gen_base_url, args.gen_loader)
+    if spec is not None:
+        if quantization(args) or args.gen_dtype:
+            raise UserError(
+                f"--load_in_8bit, --load_in_4bit or --gen_dtype with {spec.checkpoint}", "its server decides that"
+            )
+        return spec
     return resolve_generator(
         args.gen_model_checkpoint,
         args.cache_dir.expanduser(),
@@ -327,8 +393,7 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
         main(sys.argv[1:])
         sys.stdout.flush()
     except UserError as error:
-        if "--verbose" in sys.argv:
-            traceback.print_exc()
+        _show_traceback()
         _fail(error.what, error.hint)
     except KeyboardInterrupt:
         print(f"\ninterrupted: {RUN_AGAIN}", file=sys.stderr)
@@ -337,8 +402,7 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if "--verbose" in sys.argv:
-            traceback.print_exc()
+        _show_traceback()
         _fail(
             f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
             f"is there room, and may it be written? {RUN_AGAIN}",
@@ -348,8 +412,13 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     sys.exit(0)
 
 
+def _show_traceback() -> None:
+    if "--verbose" in sys.argv:
+        print(redact(traceback.format_exc()), file=sys.stderr)
+
+
 def _fail(what: str, hint: str) -> NoReturn:
-    print(f"error: {what}", file=sys.stderr)
+    print(f"error: {redact(what)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {redact(hint)}", file=sys.stderr)
     sys.exit(2)

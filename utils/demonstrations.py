@@ -37,7 +37,8 @@ def balanced(search: Search, labels: Ints, n_labels: int, k: int) -> list[Ints]:
     for label in range(n_labels):
         members = np.flatnonzero(labels == label)
         if len(members):
-            parts.append(members[search(members, min(k, len(members)), ALL).indices])
+            found = search(members, min(k, len(members)), ALL).indices
+            parts.append(np.where(found < 0, found, members[found]))  # -1: a text without a vector finds nothing
     return list(np.concatenate(parts, axis=1))
 
 

@@ -16,7 +16,9 @@ from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.schema import Encoder, EncoderSpec, UserError
 
 if TYPE_CHECKING:
-    from utils.schema import Rows
+    from utils.api_encoders import ApiEncoder
+    from utils.schema import ApiOptions, Rows
+    from utils.traffic import Budget
 
 NGRAM_FEATURES = 4096  # hashed columns of baseline/char_ngram
 NGRAM_LENGTHS = (2, 4)
@@ -40,7 +42,7 @@ class CachedEncoder:
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Return the rows of both sides, (n, d) and (m, d); each distinct text is encoded once."""
         texts = [*queries, *candidates]
-        with _progress(len(self.cache.missing(texts)), self.spec.name) as advance:
+        with progress(len(self.cache.missing(texts)), self.spec.name) as advance:
             rows = self.cache.rows(texts, lambda chunk: self._encode(chunk, advance))
         return rows[: len(queries)], rows[len(queries) :]
 
@@ -83,8 +85,17 @@ class NgramEncoder:
         return len(set(texts))
 
 
-def open_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> CachedEncoder | NgramEncoder:
-    """Return an encoder that loads its model only when a text is not in the cache."""
+def open_encoder(
+    spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
+) -> CachedEncoder | NgramEncoder | ApiEncoder:
+    """Return an encoder that loads its model, or opens its client, only when a text is not in the cache."""
+    if spec.provider:
+        from utils.api_encoders import ApiEncoder
+        from utils.schema import ApiOptions
+        from utils.traffic import Budget, Traffic
+
+        options, budget = api or (ApiOptions(), Budget(None))
+        return ApiEncoder(spec, cache_dir, Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget))
     return NgramEncoder(spec) if spec.fitted else CachedEncoder(spec, device, cache_dir)
 
 
@@ -101,7 +112,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
+def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
     """A bar over texts on a terminal; nothing elsewhere, or where no text is missing."""
     from tqdm import tqdm
 

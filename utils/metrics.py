@@ -26,11 +26,11 @@ def item_scores(gold: Ints, hyp: Ints) -> dict[str, npt.NDArray[np.float64]]:
 
     Classes are sentence ids. The mean over items is the support-weighted mean over classes, so it equals
     scikit-learn's accuracy_score and precision_recall_fscore_support(average="weighted", zero_division=0),
-    which the original calls.
+    which the original calls. A prediction of -1 stands for none.
     """
     size = int(max(gold.max(), hyp.max())) + 1
     hits = np.bincount(gold[gold == hyp], minlength=size)
-    support, predicted = np.bincount(gold, minlength=size), np.bincount(hyp, minlength=size)
+    support, predicted = np.bincount(gold, minlength=size), np.bincount(hyp[hyp >= 0], minlength=size)
     precision = np.divide(hits, predicted, out=np.zeros(size), where=predicted > 0)
     f1 = 2 * hits / np.maximum(support + predicted, 1)
     right = (gold == hyp).astype(np.float64)
@@ -51,7 +51,8 @@ def text_ids(texts: Sequence[str]) -> Ints:
 
 def dedup_hits(gold: Ints, retrieved: Ints, ids: Ints, k: int) -> npt.NDArray[np.bool_]:
     """Return whether one of the k retrieved texts equals the gold text: (n,)."""
-    hits: npt.NDArray[np.bool_] = (ids[retrieved[:, :k]] == ids[gold][:, None]).any(axis=1)
+    found = np.where(retrieved[:, :k] < 0, -1, ids[retrieved[:, :k]])  # -1: nothing was found
+    hits: npt.NDArray[np.bool_] = (found == ids[gold][:, None]).any(axis=1)
     return hits
 
 

@@ -391,6 +391,67 @@ CHAR_NGRAM = "utils.encoders:load_char_ngram"
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"
 
 
+OPENAI_EMBEDDINGS = "utils.api_encoders:openai_vectors"
+COHERE_EMBEDDINGS = "utils.api_encoders:cohere_vectors"
+# texts a request: fewer than OpenAI allows (2,048), so that a killed run loses little of what it has paid for
+REQUEST_ITEMS = {"openai": 256, "cohere": 96}
+MAX_REQUEST_ITEMS = {"openai": 2048, "cohere": 96}
+MAX_REQUEST_TOKENS = {"openai": 300_000, "cohere": 1_000_000}  # Cohere states no limit of a request
+SERVED_ITEMS = 32  # texts a request to any other server: the default limit of text-embeddings-inference
+# US dollars for a million tokens, read and generated, as the providers listed them on the date; batch files cost half
+PRICES_READ = "2026-11-21"
+PRICES: dict[str, tuple[float, float]] = {
+    "text-embedding-3-large": (0.13, 0.0),
+    "text-embedding-3-small": (0.02, 0.0),
+    "text-embedding-ada-002": (0.10, 0.0),
+    "embed-multilingual-v3.0": (0.10, 0.0),
+    "embed-multilingual-light-v3.0": (0.10, 0.0),
+    "embed-english-v3.0": (0.10, 0.0),
+    "embed-v4.0": (0.12, 0.0),
+    "gpt-3.5-turbo-0125": (0.50, 1.50),
+    "gpt-4o-2024-05-13": (5.00, 15.00),
+    "gpt-4o": (2.50, 10.00),
+    "gpt-4o-mini": (0.15, 0.60),
+    "gpt-4.1": (2.00, 8.00),
+    "gpt-4.1-mini": (0.40, 1.60),
+    "command-r": (0.15, 0.60),
+    "command-r-08-2024": (0.15, 0.60),
+    "command-r-plus-08-2024": (2.50, 10.00),
+    "command-a-03-2025": (2.50, 10.00),
+}
+BATCH_DISCOUNT = 0.5
+COHERE_INPUT_TYPE = "search_query"  # as MINERS has it, for both sides
+COHERE_INPUT_TYPES = ("search_query", "search_document", "classification", "clustering")
+FIXED_DIMENSIONS = (
+    *("text-embedding-ada-002", "embed-multilingual-v3.0", "embed-multilingual-light-v3.0", "embed-english-v3.0"),
+)
+
+
+def _openai(checkpoint: str) -> EncoderSpec:
+    return EncoderSpec(
+        checkpoint,
+        OPENAI_EMBEDDINGS,
+        prompt="",
+        dtype="",
+        batch_size=REQUEST_ITEMS["openai"],
+        licence="API",
+        provider="openai",
+    )
+
+
+def _cohere(checkpoint: str) -> EncoderSpec:
+    return EncoderSpec(
+        checkpoint,
+        COHERE_EMBEDDINGS,
+        prompt="",
+        dtype="",
+        batch_size=REQUEST_ITEMS["cohere"],
+        licence="API",
+        provider="cohere",
+        input_type=COHERE_INPUT_TYPE,
+    )
+
+
 def _hub(checkpoint: str, revision: str | None, prompt: str = "", licence: str = "") -> EncoderSpec:
     return EncoderSpec(checkpoint, SENTENCE_TRANSFORMERS, revision, prompt, licence=licence)
 
@@ -414,6 +475,13 @@ ENCODERS: dict[str, EncoderSpec] = {
         _hub("cis-lmu/glot500-base", None, licence="Apache-2.0"),
         _hub("FacebookAI/xlm-roberta-base", "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089", licence="MIT"),
         _hub("FacebookAI/xlm-roberta-large", "c23d21b0620b635a76227c604d44e43a9f0ee389", licence="MIT"),
+        _openai("text-embedding-3-large"),
+        _openai("text-embedding-3-small"),
+        _openai("text-embedding-ada-002"),
+        _cohere("embed-multilingual-v3.0"),
+        _cohere("embed-multilingual-light-v3.0"),
+        _cohere("embed-english-v3.0"),
+        _cohere("embed-v4.0"),
     )
 }
 
@@ -430,6 +498,13 @@ def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:
 
 def _seq2seq(checkpoint: str) -> GeneratorSpec:
     return GeneratorSpec(checkpoint, TRANSFORMERS, "seq2seq", licence="Apache-2.0")
+
+
+API_GENERATOR = "utils.api_generators:ApiGenerator"
+
+
+def _chat_api(checkpoint: str, provider: str) -> GeneratorSpec:
+    return GeneratorSpec(checkpoint, API_GENERATOR, "chat", dtype="", licence="API", provider=provider)
 
 
 GENERATORS: dict[str, GeneratorSpec] = {
@@ -449,6 +524,12 @@ GENERATORS: dict[str, GeneratorSpec] = {
         _causal("mistralai/Mistral-7B-Instruct-v0.3", "chat", "Apache-2.0"),
         _causal("meta-llama/Meta-Llama-3-8B-Instruct", "chat", "Llama 3 licence"),
         _causal("meta-llama/Meta-Llama-3.1-8B-Instruct", "chat", "Llama 3.1 licence"),
+        _chat_api("gpt-3.5-turbo-0125", "openai"),
+        _chat_api("gpt-4o-2024-05-13", "openai"),
+        _chat_api("gpt-4o", "openai"),
+        _chat_api("gpt-4o-mini", "openai"),
+        _chat_api("command-r", "cohere"),
+        _chat_api("command-r-08-2024", "cohere"),
     )
 }
 

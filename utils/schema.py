@@ -113,7 +113,11 @@ class EncoderSpec:
     batch_size: int = 32
     fitted: bool = False
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders)
+    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
+    provider: str = ""  # openai or cohere: whose wire format an API model speaks
+    base_url: str = ""  # where it is served; empty: at the provider's own
+    input_type: str = ""  # what the provider is told that a text is for
+    dimensions: int | None = None  # of the vectors, where the provider lets one choose
 
     @property
     def name(self) -> str:
@@ -152,8 +156,10 @@ class GeneratorSpec:
     dtype: str = "fp32"
     quantization: str = ""  # 8bit or 4bit
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders)
+    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
     file: str = ""  # a GGUF file in the folder or repository
+    provider: str = ""  # openai or cohere: whose wire format an API model speaks
+    base_url: str = ""  # where it is served; empty: at the provider's own
 
     @property
     def name(self) -> str:
@@ -180,10 +186,35 @@ class ScoreSettings:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """The tokens of each label as they stand behind one prompt, and their log-probabilities (natural logarithm)."""
+    """The tokens of each label as they stand behind one prompt, and their log-probabilities (natural logarithm).
+
+    A server that tells no token numbers leaves `tokens` empty.
+    """
 
     tokens: tuple[tuple[int, ...], ...]
     logprobs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ApiOptions:
+    """How an API is asked: requests at once, limits a minute, tries, what a run may cost (US dollars)."""
+
+    concurrency: int = 8
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_cost: float | None = None
+    max_retries: int = 8
+    timeout: float = 120.0  # seconds a request
+    strict: bool = False  # an item that can never succeed ends the run
+    batch_api: bool = False  # through the provider's batch files, at half the price
+    poll_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An item that the provider will never answer, and why (filtered, too long)."""
+
+    reason: str
 
 
 class Generator(Protocol):

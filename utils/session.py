@@ -12,16 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, encoders, runlog
+from utils.api_encoders import ApiEncoder
 from utils.checkpoints import resolve_encoder
 from utils.fusion import fused_topk
+from utils.gaps import without_gaps
+from utils.providers import public_url, redact
 from utils.retrieval import concatenate
 from utils.schema import UserError
+from utils.served import api_encoder, served_names, where_served
 from utils.sources import Where, planned_origin
+from utils.traffic import Budget
 from utils.tuning import tune
 
 if TYPE_CHECKING:
     from utils.generators import CachedGenerator
-    from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord, TopK
+    from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, Rows, RunRecord, TopK
+    from utils.traffic import Traffic
 
 DEFAULT_KS = (1, 5, 10)
 
@@ -54,13 +60,19 @@ class Session:
         self.where = Where(data_dir, args.cache_dir.expanduser())
         chosen = cli.chosen_encoders(args) if without_encoder is None else []
         self.weights = [weight for _, _, weight in chosen]
-        self.specs = [self._resolve(name, prompt) for name, prompt, _ in chosen]
-        self.encoders = [encoders.open_encoder(spec, self.device, self.where.cache_dir) for spec in self.specs]
+        over_api = served_names([name for name, _, _ in chosen], args.base_url)
+        self.specs = [self._resolve(name, prompt, name in over_api) for name, prompt, _ in chosen]
+        self.api = cli.api_options(args), Budget(args.max_cost)
+        self._check_api_flags()
+        self.encoders = [
+            encoders.open_encoder(spec, self.device, self.where.cache_dir, self.api) for spec in self.specs
+        ]
         tuned = None if args.tune_weights else self.weights
         self.model = without_encoder or runlog.encoder_label(self.specs, tuned)
         self.generator: CachedGenerator | None = None
         self.folder = self._folder(self.model)
         self.tuned: dict[str, Any] | None = None  # the weights chosen on validation data, and the grid
+        self._to_ask: dict[str, dict[str, None]] = {}  # --dry_run: the distinct texts that each API lacks
         self._settings = {name: getattr(args, name) for name in (*settings, "fuse", "normalize", "seed", "limit")}
 
     def _folder(self, model: str) -> Path:
@@ -74,8 +86,29 @@ class Session:
         self.generator = generator
         self.folder = self._folder(f"{generator.spec.name}/{self.model}")
 
-    def _resolve(self, name: str, prompt: str | None) -> EncoderSpec:
+    def _check_api_flags(self) -> None:
+        """Raise UserError for flags of APIs where no encoder is one, and for the reverse."""
+        args, over_api = self.args, [spec for spec in self.specs if spec.provider]
+        if not over_api:
+            for name in ("base_url", "input_type", "dimensions"):
+                if getattr(args, name):
+                    raise UserError(f"--{name} without an encoder of an API", "name one: --list shows them")
+        if over_api and args.max_length:
+            raise UserError(
+                f"--max_length with {over_api[0].name}", "an API cuts texts where its model does: leave it out"
+            )
+
+    def _resolve(self, name: str, prompt: str | None, over_api: bool) -> EncoderSpec:
         args = self.args
+        if over_api:
+            return api_encoder(
+                name,
+                args.base_url,
+                prompt=prompt,
+                input_type=args.input_type,
+                dimensions=args.dimensions,
+                batch_size=args.batch_size,
+            )
         return resolve_encoder(
             name,
             self.where.cache_dir,
@@ -95,6 +128,7 @@ class Session:
                 "max_length": spec.max_length,
                 "dtype": spec.dtype,
                 "weight": "tuned" if self.args.tune_weights else weight,
+                **_api_identity(spec),
             }
             for spec, weight in zip(self.specs, self.weights, strict=True)
         ]
@@ -107,7 +141,7 @@ class Session:
             return {}
         spec = self.generator.spec
         names = ("name", "revision", "kind", "dtype", "quantization")
-        return {"generator": {name: getattr(spec, name) for name in names}}
+        return {"generator": {**{name: getattr(spec, name) for name in names}, **_api_identity(spec)}}
 
     def is_done(self, subset: str, k: int) -> bool:
         """Return whether this subset's record at k is there; --limit runs are always made anew."""
@@ -139,16 +173,12 @@ class Session:
 
     def search(self, members: Sequence[tuple[Rows, Rows]], k: int, weights: Sequence[float] | None = None) -> TopK:
         """Return the k nearest candidates of each query, the encoders joined as the command line says."""
-        args = self.args
-        return fused_topk(
-            members,
-            weights or self.weights,
-            k,
-            fuse=args.fuse,
-            normalize=args.normalize,
-            similarity=args.similarity,
-            device=self.device,
-        )
+        how = {name: getattr(self.args, name) for name in ("fuse", "normalize", "similarity")}
+
+        def search(there: Sequence[tuple[Rows, Rows]], k: int) -> TopK:
+            return fused_topk(there, weights or self.weights, k, **how, device=self.device)
+
+        return without_gaps(members, k, search)
 
     def likeness(self, members: Sequence[Rows]) -> Callable[[Any], Any]:
         """Return a function from indices (m,) to the pairwise weighted cosines (m, m) of one side's rows, float64."""
@@ -192,12 +222,18 @@ class Session:
             **self.identity(subset),
             "device": self.device,
             **({"tuned": self.tuned} if self.tuned else {}),
-            "args": {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.args).items()},
+            "args": {name: _shown(value) for name, value in vars(self.args).items()},
             **runlog.environment(),
             "started": self.started,
             "seconds": dict(seconds),
             "cache": {part.spec.name: dict(part.counts) for part in (*self.encoders, self.generator) if part},
+            **({"api": {name: traffic.usage() for name, traffic in self._traffics()}} if self._traffics() else {}),
         }
+
+    def _traffics(self) -> list[tuple[str, Traffic]]:
+        """Return what was asked over APIs so far in this command, by the models' names."""
+        parts = [(part.spec.name, getattr(part, "traffic", None)) for part in (*self.encoders, self.generator) if part]
+        return [(name, traffic) for name, traffic in parts if traffic is not None]
 
     def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
         """Evaluate what is not logged yet, with a bar; a record of other settings ends the run before it starts."""
@@ -247,6 +283,9 @@ class Session:
     def plan_cells(self, subset: str, texts: Sequence[str]) -> tuple[str, str]:
         """Return how many texts each encoder has to encode, and which records are there."""
         missing = " + ".join(str(encoder.n_missing(texts)) for encoder in self.encoders)
+        for encoder in self.encoders:
+            if isinstance(encoder, ApiEncoder):
+                self._to_ask.setdefault(encoder.spec.name, {}).update(dict.fromkeys(encoder.missing(texts)))
         done = [k for k in self.asked_ks() if self.is_done(subset, k)]
         return missing, f"logged: k = {', '.join(map(str, done))}" if done else "to do"
 
@@ -258,7 +297,26 @@ class Session:
         place = f"({self.dataset.source}), {generator}encoder {self.model}, device {self.device}"
         print(f"dataset {self.dataset.name} {place}")
         print(tabulate(rows, headers))
+        for encoder in self.encoders:
+            if isinstance(encoder, ApiEncoder):
+                print(encoder.traffic.quote(*encoder.plan(list(self._to_ask.get(encoder.spec.name, {})))))
         print(f"logs: {self.folder}")
+
+
+def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
+    """Return what decides an API's answer beside the usual settings."""
+    if not spec.provider:
+        return {}
+    names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
+    told = {name: getattr(spec, name) for name in names}
+    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **told}
+
+
+def _shown(value: Any) -> Any:
+    """Return an argument as a record may show it: no password of an address, no key."""
+    if isinstance(value, str):
+        return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
+    return str(value) if isinstance(value, Path) else value
 
 
 class Clock:

@@ -1,0 +1,291 @@
+"""Embeddings of APIs through the real SDKs: a bad day ends with all vectors right, or the finished ones kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, serving, vector
+from conftest import ROOT, Run
+
+from utils.api_encoders import ApiEncoder, shortened
+from utils.encoders import open_encoder
+from utils.schema import ApiOptions, UserError
+from utils.served import api_encoder, served_names
+from utils.traffic import Budget
+
+PROVIDERS = ("openai", "cohere")
+TEXTS = [f"text {number}" for number in range(1000)]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "HF_TOKEN", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as running:
+        yield running
+
+
+def encoder(
+    server: ApiServer, folder: Path, provider: str = "openai", batch_size: int | None = None, **options: object
+) -> ApiEncoder:
+    usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
+    spec = api_encoder(f"{provider}:model", server.url, batch_size=batch_size)
+    opened = open_encoder(spec, "cpu", folder, (usual, Budget(None)))
+    assert isinstance(opened, ApiEncoder)
+    return opened
+
+
+def expected(texts: list[str]) -> np.ndarray:
+    return np.array([vector(text) for text in texts], dtype=np.float32)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_fault_amid_a_thousand_texts_loses_none_and_pays_none_twice(
+    server: ApiServer, tmp_path: Path, provider: str
+) -> None:
+    every = (*FAULTS, *VECTOR_FAULTS)
+    server.faults = {3 * place + 2: fault for place, fault in enumerate(every)}
+    server.slow_seconds = 1.5
+    asked = encoder(server, tmp_path, provider, batch_size=20, timeout=1.0)
+    rows, _ = asked.embed(TEXTS, [])
+    assert np.array_equal(rows, expected(TEXTS))
+    assert not server.faults, "every fault was met"
+    assert len(server.paid) == 1000 and set(server.paid.values()) == {1}
+    assert asked.counts == {"hits": 0, "misses": 1000, "failed": 0, "cut": 0}
+    n_requests = server.n_requests
+    again = encoder(server, tmp_path, provider, batch_size=20)
+    assert np.array_equal(again.embed(TEXTS, [])[0], rows) and server.n_requests == n_requests
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("fault", ["500", "truncated", "cut", "short"])
+def test_a_fault_that_stays_ends_the_run_with_exactly_the_finished_ones_kept(
+    server: ApiServer, tmp_path: Path, provider: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    asked = encoder(server, tmp_path, provider, batch_size=20, concurrency=3, max_retries=2, strict=True)
+    found = asked.embed(TEXTS[:300], [])[0]
+    server.always = fault
+    with pytest.raises(UserError) as raised:
+        asked.embed(TEXTS, [])
+    assert "the same command goes on" in raised.value.hint
+    assert encoder(server, tmp_path, provider).missing(TEXTS) == TEXTS[300:]
+    server.always = ""
+    rows, _ = encoder(server, tmp_path, provider, batch_size=20).embed(TEXTS, [])
+    assert np.array_equal(rows, expected(TEXTS)) and np.array_equal(rows[:300], found)
+    assert set(server.paid.values()) == {1}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_texts_that_can_never_succeed_do_not_sink_the_run(
+    server: ApiServer, tmp_path: Path, provider: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [*TEXTS[:50], "a [filtered] text", "", "x" * (3 * LONGEST), *TEXTS[50:100]]
+    asked = encoder(server, tmp_path, provider)
+    rows, _ = asked.embed(texts, [])
+    assert np.isnan(rows[50]).all() and np.isfinite(np.delete(rows, 50, axis=0)).all()
+    assert np.array_equal(rows[51], expected([" "])[0])  # an empty text is sent as a blank
+    cut = [length for length in range(1, LONGEST + 1) if np.array_equal(rows[52], expected(["x" * length])[0])]
+    assert cut and cut[0] > LONGEST * 0.8  # as much of it as the server takes, or nearly
+    assert (asked.counts["failed"], asked.counts["cut"]) == (1, 1)
+    said = capsys.readouterr().err
+    assert "1 texts have no vector" in said and "cut at their ends" in said and "a blank for each empty text" in said
+    again = encoder(server, tmp_path, provider)
+    again.embed(texts, [])
+    assert (again.counts["misses"], again.counts["failed"], again.counts["cut"]) == (0, 1, 1)  # told again, not asked
+    with pytest.raises(UserError, match=r"content management policy"):
+        encoder(server, tmp_path, provider, strict=True).embed(texts, [])
+
+
+def test_a_server_with_a_smaller_batch_is_asked_in_smaller_ones(server: ApiServer, tmp_path: Path) -> None:
+    server.max_items = 7
+    assert np.array_equal(encoder(server, tmp_path).embed(TEXTS[:100], [])[0], expected(TEXTS[:100]))
+    assert set(server.paid.values()) == {1}
+
+
+def test_a_refusal_of_everything_is_an_error_not_a_failure_of_each_text(server: ApiServer, tmp_path: Path) -> None:
+    server.max_items = 0
+    with pytest.raises(UserError, match="maximum allowed batch size"):
+        encoder(server, tmp_path).embed(TEXTS[:64], [])
+    assert server.n_requests < 30
+
+
+def test_another_size_of_vectors_is_not_mixed_in(server: ApiServer, tmp_path: Path) -> None:
+    encoder(server, tmp_path).embed(TEXTS[:10], [])
+    opened = encoder(server, tmp_path)
+    with pytest.raises(UserError, match=r"vectors of 15 and 16 numbers"):
+        server.always = "narrow"
+        opened.embed(TEXTS[:20], [])
+
+
+def test_dimensions_and_input_type_are_sent_and_kept_apart(server: ApiServer, tmp_path: Path) -> None:
+    def rows(**how: object) -> np.ndarray:
+        spec = api_encoder("openai:model", server.url, **how)  # type: ignore[arg-type]
+        return open_encoder(spec, "cpu", tmp_path).embed(["one"], [])[0]
+
+    assert rows(dimensions=4).shape == (1, 4) and rows().shape == (1, 16)
+    rows(input_type="query")
+    assert [body.get("input_type") for body in server.bodies] == [None, None, "query"]
+    cohere = api_encoder("cohere:model", server.url, input_type="classification")
+    open_encoder(cohere, "cpu", tmp_path).embed(["one"], [])
+    usual = api_encoder("embed-multilingual-v3.0", server.url)
+    open_encoder(usual, "cpu", tmp_path).embed(["one"], [])
+    assert [body["input_type"] for body in server.bodies[-2:]] == ["classification", "search_query"]
+    assert server.bodies[-1]["truncate"] == "END" and len(server.asked) == 1
+
+
+def test_which_names_are_served() -> None:
+    assert served_names(["org/model"], None) == set()
+    assert served_names(["org/model"], "http://x") == {"org/model"}
+    assert served_names(["org/a", "openai:org/b"], "http://x") == {"openai:org/b"}
+    assert served_names(["org/a", "embed-v4.0"], None) == {"embed-v4.0"}
+    spec = api_encoder("intfloat/multilingual-e5-small", "http://localhost:8000")
+    assert (spec.prompt, spec.base_url, spec.batch_size) == ("query: ", "http://localhost:8000/v1", 32)
+    assert spec.name.startswith("served/intfloat_multilingual-e5-small-")
+    own = api_encoder("text-embedding-3-large", None)
+    assert (own.name, own.base_url, own.batch_size) == ("text-embedding-3-large", "", 256)
+    for how, said in (
+        ({"batch_size": 4096}, "2048 texts a request"),
+        ({"input_type": "query"}, "--input_type query with"),
+    ):
+        with pytest.raises(UserError, match=said):
+            api_encoder("text-embedding-3-small", None, **how)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="--dimensions 256 with"):
+        api_encoder("embed-multilingual-v3.0", None, dimensions=256)
+    with pytest.raises(UserError, match="which Cohere does not know"):
+        api_encoder("embed-v4.0", None, input_type="query")
+
+
+def test_a_long_text_is_cut_by_the_servers_figures() -> None:
+    text = "x" * 1000
+    assert len(shortened(text, "maximum context length is 100 tokens, you requested 250")) == 380
+    assert len(shortened(text, "input too long")) == 500
+
+
+SLOW_RUN = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from pathlib import Path
+from utils.encoders import open_encoder
+from utils.schema import ApiOptions
+from utils.served import api_encoder
+from utils.traffic import Budget
+spec = api_encoder("openai:model", sys.argv[2], batch_size=20)
+encoder = open_encoder(spec, "cpu", Path(sys.argv[3]), (ApiOptions(concurrency=4), Budget(None)))
+rows, _ = encoder.embed([f"text {number}" for number in range(2000)], [])
+print(encoder.counts["misses"])
+"""
+
+
+def start(server: ApiServer, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOW_RUN, str(ROOT), server.url, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(server: ApiServer, n_paid: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(server.paid) < n_paid and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_killed_half_way_asks_again_only_for_what_was_in_the_air(server: ApiServer, tmp_path: Path) -> None:
+    server.latency = 0.05
+    process = start(server, tmp_path)
+    wait_for(server, 1000)
+    process.kill()
+    process.wait()
+    time.sleep(0.3)
+    paid_before = len(server.paid)
+    n_asked = int(start(server, tmp_path).communicate(timeout=60)[0])
+    assert 2000 - paid_before <= n_asked <= 2000 - paid_before + 4 * 20
+    twice = [text for text, times in server.paid.items() if times > 1]
+    assert len(server.paid) == 2000 and len(twice) <= 4 * 20  # at most the four requests that were under way
+
+
+def test_an_interruption_keeps_the_answers_that_are_under_way(server: ApiServer, tmp_path: Path) -> None:
+    server.latency = 0.1
+    process = start(server, tmp_path)
+    wait_for(server, 600)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0 and "keeping the answers that are under way" in said
+    assert start(server, tmp_path).communicate(timeout=60)[0]
+    assert len(server.paid) == 2000 and set(server.paid.values()) == {1}
+
+
+def test_two_runs_at_once_end_with_the_same_vectors(server: ApiServer, tmp_path: Path) -> None:
+    server.latency = 0.02
+    processes = [start(server, tmp_path) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert len(server.paid) == 2000
+    assert np.array_equal(encoder(server, tmp_path, batch_size=20).embed(TEXTS, [])[0], expected(TEXTS))
+
+
+def test_no_key_is_written_anywhere(server: ApiServer, tmp_path: Path, run: Run) -> None:
+    server.wants_key = "sk-right-0123456789"
+    keys = {"OPENAI_API_KEY": "sk-wrong-0123456789", "CO_API_KEY": "co-secret-0123456789", "HF_TOKEN": "hf_0123456789"}
+    flags = ["--model_checkpoint", "openai:model", "--base_url", server.url, "--langs", "fra"]
+    flags += ["--cache_dir", str(tmp_path / "cache"), "--k", "1", "--verbose"]
+    wrong = run("bitext.py", *flags, env=keys)
+    assert wrong.returncode == 2 and "answers 401" in wrong.stderr and "is OPENAI_API_KEY right" in wrong.stderr
+    right = run("bitext.py", *flags, env={**keys, "OPENAI_API_KEY": server.wants_key})
+    assert right.returncode == 0, right.stderr
+    written = "\n".join(path.read_bytes().decode("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
+    for secret in (*keys.values(), server.wants_key):
+        assert secret not in written and secret not in wrong.stdout + wrong.stderr + right.stdout + right.stderr
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.rglob("eval_eng_fra_1.json")]
+    assert record["run"]["encoders"][0]["served_at"] == f"{server.url}/v1"
+    assert record["run"]["api"]["served/model-" + record["run"]["model"][-8:]]["requests"] >= 5
+
+
+def test_bitext_classification_and_ensembles_over_an_api(server: ApiServer, tmp_path: Path, run: Run) -> None:
+    place = ["--cache_dir", str(tmp_path / "cache"), "--langs", "fra"]
+    one = run("bitext.py", "--model_checkpoint", "model", "--base_url", server.url, "--margin", "ratio", *place)
+    assert one.returncode == 0 and "eng_fra" in one.stdout, one.stderr
+    both = ["--model_checkpoints", "baseline/char_ngram", "openai:model", "--weights", "3", "1"]
+    two = run("classification.py", *both, "--base_url", server.url, *place)
+    assert two.returncode == 0 and "fra" in two.stdout, two.stderr
+    plan = run("classification.py", *both, "--base_url", server.url, "--dry_run", *place)
+    assert "model: 0 requests, about 0 tokens; no price is known" in plan.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--model_checkpoint", "text-embedding-3-large"], "OPENAI_API_KEY is not set"),
+        (["--model_checkpoint", "embed-v4.0"], "CO_API_KEY is not set"),
+        (["--model_checkpoint", "openai:m", "--base_url", "localhost:80"], "no address of a server"),
+        (["--model_checkpoint", "openai:m", "--base_url", "http://me:pw@127.0.0.1:9"], "holds a user or a query"),
+        (["--model_checkpoint", "openai:m", "--base_url", "http://127.0.0.1:9"], "is not reached"),
+        (["--base_url", "http://127.0.0.1:9", "--model_checkpoint", "m", "--max_length", "5"], "--max_length with"),
+        (["--dimensions", "5"], "--dimensions without an encoder of an API"),
+        (["--model_checkpoint", "openai:m", "--max_cost", "1"], "no price of m is known"),
+        (["--model_checkpoint", "embed-v4.0", "--batch_api"], "--batch_api with embed-v4.0"),
+        (["--max_cost", "0"], "is not an amount above 0"),
+        (["--concurrency", "0"], "is not an integer of 1 or more"),
+    ],
+)
+def test_mistakes_end_in_two_lines(run: Run, flags: list[str], said: str, tmp_path: Path) -> None:
+    keys = dict.fromkeys(("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "OPENAI_BASE_URL"), "")
+    done = run("bitext.py", "--langs", "fra", "--cache_dir", str(tmp_path / "cache"), *flags, env=keys)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and said in lines[-2] and lines[-1].startswith("hint: "), done.stderr
+    assert "Traceback" not in done.stderr and os.sep + "utils" not in done.stderr
+
+
+def test_the_cost_of_a_run_is_told_before_it(run: Run, tmp_path: Path) -> None:
+    plan = run("bitext.py", "--model_checkpoint", "text-embedding-3-large", "--langs", "fra", "--dry_run")
+    assert plan.returncode == 0, plan.stderr
+    (line,) = [line for line in plan.stdout.splitlines() if line.startswith("text-embedding-3-large:")]
+    assert "1 requests, about" in line and "(prices of 20" in line
+    tokens, cost = (float(part.split()[0].strip("$").replace(",", "")) for part in line.split("about ")[1:])
+    assert 1000 < tokens < 10000 and cost == pytest.approx(tokens * 0.13 / 1e6, abs=5e-5)

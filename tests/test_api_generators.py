@@ -1,0 +1,246 @@
+"""Generators of APIs through the real SDKs: chats, scores, structured choices, batch files, and bad days."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api_server import FAULTS, ApiServer, serving
+from conftest import ROOT, Run
+
+from utils.api_generators import label_logprobs
+from utils.encoders import open_encoder
+from utils.generators import CachedGenerator
+from utils.providers import ApiError
+from utils.schema import ApiOptions, Failed, GenerationSettings, LabelScores, ScoreSettings, UserError
+from utils.served import api_encoder, api_generator
+from utils.traffic import Budget
+
+PROMPTS = [f"prompt {number}" for number in range(1000)]
+LABELS = ("negative", "positive", "very positive")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as running:
+        yield running
+
+
+def generator(
+    server: ApiServer, folder: Path, provider: str = "openai", kind: str | None = None, **options: object
+) -> CachedGenerator:
+    usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
+    spec = api_generator(f"{provider}:model", server.url, kind)
+    assert spec is not None
+    return CachedGenerator(spec, "cpu", folder, (usual, Budget(None)))
+
+
+@pytest.mark.parametrize("provider", ["openai", "cohere"])
+def test_every_fault_amid_a_thousand_prompts_loses_none_and_pays_none_twice(
+    server: ApiServer, tmp_path: Path, provider: str
+) -> None:
+    server.faults = {31 * place + 20: fault for place, fault in enumerate(FAULTS)}
+    server.slow_seconds = 1.5
+    asked = generator(server, tmp_path, provider, timeout=1.0)
+    assert asked.generate(PROMPTS, GenerationSettings()) == ["positive"] * 1000
+    assert not server.faults and len(server.paid) == 1000 and set(server.paid.values()) == {1}
+    sent = server.bodies[0]
+    assert (sent["temperature"], sent["seed"], sent["max_tokens"]) == (0.0, 0, 32)
+    n_requests = server.n_requests
+    assert generator(server, tmp_path, provider).generate(PROMPTS, GenerationSettings(seed=7)) == ["positive"] * 1000
+    assert server.n_requests == n_requests  # greedy answers do not depend on the seed
+
+
+@pytest.mark.parametrize("provider", ["openai", "cohere"])
+def test_a_server_that_breaks_for_good_leaves_exactly_the_finished_answers(
+    server: ApiServer, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    generator(server, tmp_path, provider).generate(PROMPTS[:40], GenerationSettings())
+    server.always = "503"
+    with pytest.raises(UserError, match="answers 503") as raised:
+        generator(server, tmp_path, provider, max_retries=2).generate(PROMPTS[:200], GenerationSettings())
+    assert "the same command goes on" in raised.value.hint
+    server.always = ""
+    last = generator(server, tmp_path, provider)
+    last.generate(PROMPTS[:200], GenerationSettings())
+    assert last.counts == {"hits": 40, "misses": 160} and set(server.paid.values()) == {1}
+
+
+def test_what_is_drawn_is_kept_apart_for_each_seed(server: ApiServer, tmp_path: Path) -> None:
+    for seed in (1, 2, 1):
+        generator(server, tmp_path).generate(["one"], GenerationSettings(temperature=0.7, seed=seed))
+    assert server.asked == {"one": 2} and [body["seed"] for body in server.bodies] == [1, 2]
+
+
+def test_a_filtered_prompt_is_a_failure_of_its_own(server: ApiServer, tmp_path: Path) -> None:
+    prompts = ["good", "bad [filtered]", "fine"]
+    found = generator(server, tmp_path).generate(prompts, GenerationSettings())
+    assert found[0] == found[2] == "positive" and isinstance(found[1], Failed)
+    generator(server, tmp_path).generate(prompts, GenerationSettings())
+    assert server.asked["bad [filtered]"] == 1  # it is known to fail
+    with pytest.raises(UserError, match="content management policy"):
+        generator(server, tmp_path, strict=True).generate(prompts, GenerationSettings())
+
+
+@pytest.mark.parametrize("way", ["echo", "prompt_logprobs"])
+def test_labels_are_scored_where_the_server_tells_probabilities(server: ApiServer, tmp_path: Path, way: str) -> None:
+    server.wire_logprobs = way  # a word of n characters, its blank among them, has the log-probability -n / 10
+    found = generator(server, tmp_path, kind="base").score(["Input:x Prediction: "], LABELS, ScoreSettings())
+    assert found == [LabelScores((), ((-0.9,), (-0.9,), (-0.5, -0.9)))]
+    assert set(server.paid) == {f"Input:x Prediction: {label}" for label in LABELS}
+
+
+def test_scores_that_cannot_be_had_are_an_error(server: ApiServer, tmp_path: Path) -> None:
+    server.wire_logprobs = "none"
+    with pytest.raises(UserError, match="gives no log-probabilities"):
+        generator(server, tmp_path, kind="base").score(["x"], LABELS, ScoreSettings())
+    with pytest.raises(UserError, match="a chat model"):
+        generator(server, tmp_path).score(["x"], LABELS, ScoreSettings())
+
+
+def test_the_labels_tokens_are_found_behind_any_beginning() -> None:
+    tokens = [("<bos>", None), ("a", -1.0), (" b", -2.0), (" pos", -3.0), ("itive", -4.0), (" and", -5.0)]
+    assert label_logprobs(tokens, "a b", " positive") == [-3.0, -4.0]
+    joined = [("a", None), (" b po", -2.0), ("sitive", -3.0)]  # a token over the border belongs to the label
+    assert label_logprobs(joined, "a b ", "positive") == [-2.0, -3.0]
+    odd = [("�", None), ("�", -1.0), ("good", -2.0)]  # bytes of a prompt that are no characters by themselves
+    assert label_logprobs(odd, "é", "good") == [-2.0]
+    with pytest.raises(ApiError, match="is not among the tokens"):
+        label_logprobs([("x", -1.0)], "a", "b")
+
+
+@pytest.mark.parametrize("provider", ["openai", "cohere"])
+def test_structured_choice(server: ApiServer, tmp_path: Path, provider: str) -> None:
+    server.answer = "very positive"
+    assert generator(server, tmp_path, provider).choose(["x"], LABELS, GenerationSettings()) == ["very positive"]
+    assert "response_format" in server.bodies[0]
+    assert json.dumps(list(LABELS)) in json.dumps(server.bodies[0])
+
+
+def test_a_server_without_schemas_is_asked_in_vllms_ways_then_given_up(server: ApiServer, tmp_path: Path) -> None:
+    server.refuses_schema = True
+    with pytest.raises(UserError, match="no structured output"):
+        generator(server, tmp_path).choose(["x"], LABELS, GenerationSettings())
+    ways = [{"response_format", "structured_outputs", "guided_choice"} & set(body) for body in server.bodies]
+    assert ways == [{"response_format"}, {"structured_outputs"}, {"guided_choice"}]
+    server.refuses_schema, server.ignores_schema, server.answer = False, True, "I think it is good."
+    with pytest.raises(UserError, match="no structured output"):
+        generator(server, tmp_path).choose(["x"], LABELS, GenerationSettings())
+
+
+def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiServer, tmp_path: Path) -> None:
+    server.batch_looks = 2
+    prompts = [*PROMPTS[:30], "bad [filtered]"]
+    options = {"batch_api": True, "poll_seconds": 0.05}
+    asked = generator(server, tmp_path, **options)
+    found = asked.generate(prompts, GenerationSettings())
+    assert found[:30] == ["positive"] * 30 and isinstance(found[30], Failed)
+    assert len(server.batches) == 1 and server.paid == dict.fromkeys(PROMPTS[:30], 1)
+    spec = api_encoder("openai:model", server.url)
+    encoder = open_encoder(spec, "cpu", tmp_path, (ApiOptions(**options), Budget(None)))  # type: ignore[arg-type]
+    rows, _ = encoder.embed([*PROMPTS[:70], "x" * 900], [])
+    assert rows.shape == (71, 16) and encoder.counts["cut"] == 1 and len(server.batches) == 2
+
+
+BATCH_RUN = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from pathlib import Path
+from utils.generators import CachedGenerator
+from utils.schema import ApiOptions, GenerationSettings
+from utils.served import api_generator
+from utils.traffic import Budget
+options = ApiOptions(batch_api=sys.argv[4] == "batch", poll_seconds=0.1)
+generator = CachedGenerator(api_generator("openai:model", sys.argv[2], None), "cpu", Path(sys.argv[3]),
+                            (options, Budget(None)))
+print(len(generator.generate([f"prompt {number}" for number in range(500)], GenerationSettings())))
+print(generator.counts["misses"])
+"""
+
+
+def start(server: ApiServer, folder: Path, how: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", BATCH_RUN, str(ROOT), server.url, str(folder), how]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp_path: Path) -> None:
+    server.batch_looks = 10**9
+    process = start(server, tmp_path, "batch")
+    deadline = time.monotonic() + 60
+    while not any(batch["looks"] for batch in server.batches.values()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    server.batch_looks = 1
+    out, said = start(server, tmp_path, "batch").communicate(timeout=60)
+    assert out.split() == ["500", "500"] and "going on with the batches" in said
+    assert len(server.batches) == 1 and set(server.paid.values()) == {1} and len(server.paid) == 500
+
+
+def test_a_batch_whose_submission_was_not_noted_is_found_by_its_mark(server: ApiServer, tmp_path: Path) -> None:
+    server.batch_looks = 10**9
+    process = start(server, tmp_path, "batch")
+    deadline = time.monotonic() + 60
+    while not any(batch["looks"] for batch in server.batches.values()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    (note,) = (tmp_path / "batches").glob("*.json")
+    entries = json.loads(note.read_text())
+    entries[0]["id"] = None  # as if killed between the submission and the note
+    note.write_text(json.dumps(entries))
+    server.batch_looks = 1
+    assert start(server, tmp_path, "batch").communicate(timeout=60)[0].split()[0] == "500"
+    assert len(server.batches) == 1 and set(server.paid.values()) == {1}
+
+
+def test_killed_half_way_through_five_hundred_chats(server: ApiServer, tmp_path: Path) -> None:
+    server.latency = 0.04
+    process = start(server, tmp_path, "chat")
+    deadline = time.monotonic() + 60
+    while len(server.paid) < 250 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    time.sleep(0.3)
+    paid_before = len(server.paid)
+    n_asked = int(start(server, tmp_path, "chat").communicate(timeout=60)[0].split()[1])
+    assert len(server.paid) == 500
+    assert 500 - paid_before <= n_asked <= 500 - paid_before + 8  # at most the eight that were under way
+
+
+def test_icl_over_apis_from_end_to_end(server: ApiServer, tmp_path: Path, run: Run) -> None:
+    server.answer = "Label: Sports."
+    flags = ["--model_checkpoint", "baseline/char_ngram", "--langs", "eng", "--limit", "20", "--k", "0"]
+    flags += ["--cache_dir", str(tmp_path / "cache"), "--gen_model_checkpoint", "gpt-4o-2024-05-13"]
+    plan = run("icl.py", *flags, "--dry_run", env={"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""})
+    assert plan.returncode == 0, plan.stderr
+    assert "gpt-4o-2024-05-13: 20 requests, about" in plan.stdout and "at most 640 generated, about $0." in plan.stdout
+    key = {"OPENAI_API_KEY": "sk-0123456789", "OPENAI_BASE_URL": server.url}  # the environment's server
+    done = run("icl.py", *flags, env=key)
+    assert done.returncode == 0, done.stderr
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.rglob("eval_eng_0.json")]
+    assert record["unparsed"] == 0 and record["run"]["generator"]["model"] == "gpt-4o-2024-05-13"
+    assert record["run"]["generator"]["served_at"] == f"{server.url}/v1"
+    usage = record["run"]["api"][record["run"]["generator"]["name"]]
+    assert usage["requests"] == 20 and usage["tokens_in"] > 0 and usage["models"] == ["gpt-4o-2024-05-13"]
+    assert "Options:" in server.bodies[0]["messages"][0]["content"]
+    n_requests = server.n_requests
+    again = run("icl.py", *flags, env=key)
+    assert again.returncode == 0 and server.n_requests == n_requests
+    for more, said in (
+        (["--decode", "score"], "--decode score with gpt-4o-2024-05-13, a chat model"),
+        (["--batch_api", "--decode", "constrained"], "--batch_api with --decode constrained"),
+        (["--gen_loader", "seq2seq"], "--gen_loader seq2seq with an API"),
+        (["--load_in_8bit"], "its server decides that"),
+    ):
+        wrong = run("icl.py", *flags, *more, env=key)
+        assert wrong.returncode == 2 and said in wrong.stderr, wrong.stderr

@@ -1,0 +1,49 @@
+"""Texts without a vector: never found, and finding nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from utils.gaps import without_gaps
+from utils.metrics import dedup_hits, item_scores, predict_at_k
+from utils.retrieval import topk
+from utils.schema import TopK, UserError
+
+
+def search(members, k):  # type: ignore[no-untyped-def]
+    return topk(*members[0], k)
+
+
+def test_a_candidate_without_a_vector_is_never_found_and_a_query_finds_nothing() -> None:
+    rng = np.random.default_rng(0)
+    queries, candidates = rng.standard_normal((6, 4), dtype=np.float32), rng.standard_normal((9, 4), dtype=np.float32)
+    whole = without_gaps([(queries, candidates)], 9, search)
+    lacking_query, lacking_candidate = queries.copy(), candidates.copy()
+    lacking_query[2], lacking_candidate[5] = np.nan, np.nan
+    found = without_gaps([(lacking_query, lacking_candidate)], 8, search)
+    assert (found.indices[2] == -1).all() and (found.scores[2] == 0).all()
+    for row in (0, 1, 3, 4, 5):
+        assert found.indices[row].tolist() == [index for index in whole.indices[row].tolist() if index != 5]
+    with pytest.raises(UserError, match="only 8 candidates have a vector"):
+        without_gaps([(queries, lacking_candidate)], 9, search)
+
+
+def test_in_an_ensemble_a_text_that_one_lacks_lacks_in_all() -> None:
+    one, other = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    other[1] = np.nan
+
+    def first(members, k):  # type: ignore[no-untyped-def]
+        assert [len(queries) for queries, _ in members] == [2, 2]
+        return topk(*members[0], k)
+
+    found: TopK = without_gaps([(one, one), (other, one)], 1, first)
+    assert found.indices[:, 0].tolist() == [0, -1, 2]
+
+
+def test_figures_with_a_query_that_found_nothing() -> None:
+    gold, retrieved = np.array([0, 1, 2]), np.array([[0], [-1], [1]])
+    hyp = predict_at_k(gold, retrieved, 1)
+    assert hyp.tolist() == [0, -1, 1]
+    assert item_scores(gold, hyp)["acc"].tolist() == [1, 0, 0]
+    assert dedup_hits(np.array([0, 2, 1]), retrieved, np.array([0, 1, 2]), 1).tolist() == [True, False, True]

@@ -1,0 +1,237 @@
+"""Limits, tries and costs of an API, and requests in flight."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from utils.in_flight import in_flight
+from utils.providers import AGAIN, FATAL, REFUSED, ApiError, as_fault, checked_url, find_key, public_url, redact
+from utils.schema import ApiOptions, UserError
+from utils.token_counts import estimate, open_counter, upper_bound
+from utils.traffic import Budget, Limiter, Reply, Traffic
+
+
+def traffic(model: str = "text-embedding-3-large", budget: Budget | None = None, **options: object) -> Traffic:
+    settings = ApiOptions(**options)  # type: ignore[arg-type]
+    return Traffic(model, "openai", "", settings, budget or Budget(settings.max_cost))
+
+
+class Clock:
+    """A clock that passes when one waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("utils.traffic.time.monotonic", lambda: self.now)
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+    def is_set(self) -> bool:
+        return False
+
+
+def test_no_sixty_seconds_hold_more_requests_or_tokens_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    limiter = Limiter(10, 1000, clock)  # type: ignore[arg-type]
+    sent = []
+    for size in [50, 300, 20, 400, 10] * 12:
+        limiter.admit(size)
+        sent.append((clock.now, size))
+    for moment, _ in sent:
+        inside = [size for other, size in sent if moment <= other < moment + 60]
+        assert len(inside) <= 10 and sum(inside) <= 1000
+    minutes = (sent[-1][0] - sent[0][0]) / 60
+    assert 60 / 10 - 2 <= minutes <= 20  # and it does not dawdle: 9,360 tokens take 10 to 19 minutes
+
+
+def test_a_request_larger_than_a_minutes_tokens_is_let_through_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = Limiter(None, 100, Clock(monkeypatch))  # type: ignore[arg-type]
+    limiter.admit(5000)
+    limiter.admit(5000)
+
+
+def test_a_pause_holds_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    limiter = Limiter(None, None, clock)  # type: ignore[arg-type]
+    limiter.hold(30)
+    limiter.admit(1)
+    assert 1030 <= clock.now <= 1034
+
+
+def test_a_budget_stops_before_the_request_that_could_pass_it() -> None:
+    budget = Budget(1.0)
+    asked = traffic(budget=budget, max_cost=1.0)
+    for _ in range(3):  # 2 million tokens at $0.13 a million, reserved with a margin of a half
+        asked.ask(lambda: Reply("ok", 2_000_000), 2_000_000)
+    assert budget.spent == pytest.approx(0.78)
+    with pytest.raises(UserError, match=r"--max_cost 1: \$0.7800 are spent"):
+        asked.ask(lambda: Reply("ok", 2_000_000), 2_000_000)
+    assert asked.requests == 3 and asked.usage()["cost_usd"] == 0.78
+    asked.ask(lambda: Reply("ok", 1_000_000), 1_000_000)  # a smaller one still fits
+
+
+def test_a_model_without_a_price_cannot_be_bounded() -> None:
+    with pytest.raises(UserError, match="no price of gpt-9 is known"):
+        traffic("gpt-9", max_cost=1.0)
+
+
+def test_tries_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    tried = traffic(max_retries=4)
+
+    def fails() -> Reply[str]:
+        raise ApiError(AGAIN, "503")
+
+    with pytest.raises(ApiError, match="503"):
+        tried.ask(fails, 1)
+    assert (tried.requests, tried.retries) == (5, 4)
+
+
+def test_a_server_that_is_not_there_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    tried = traffic()
+
+    def fails() -> Reply[str]:
+        raise ConnectionRefusedError("no")
+
+    with pytest.raises(ApiError, match="openai is not reached"):
+        tried.ask(fails, 1)
+    assert tried.requests == 3
+
+
+def test_a_provider_that_asks_for_an_hour_is_not_waited_for() -> None:
+    tried = traffic()
+
+    def fails() -> Reply[str]:
+        raise ApiError(AGAIN, "429", wait=3600)
+
+    with pytest.raises(ApiError, match="asks to wait 3600 s"):
+        tried.ask(fails, 1)
+    assert tried.requests == 1
+
+
+class RefusalError(Exception):
+    """An SDK's error as far as it is read."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.status_code, self.body, self.headers = status, {"message": message, "code": code}, headers or {}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "kind"),
+    [
+        (401, "bad key", "invalid_api_key", FATAL),
+        (404, "no such model", None, FATAL),
+        (429, "slow down", None, AGAIN),
+        (429, "You exceeded your current quota", "insufficient_quota", FATAL),
+        (500, "oops", None, AGAIN),
+        (400, "maximum context length is 8192 tokens", None, REFUSED),
+        (413, "batch size 96 > maximum allowed batch size 32", None, REFUSED),
+    ],
+)
+def test_what_a_status_means(status: int, message: str, code: str | None, kind: str) -> None:
+    assert as_fault(RefusalError(status, message, code), "openai", "").kind == kind
+
+
+def test_retry_after_in_seconds_milliseconds_and_as_a_date() -> None:
+    def wait(**headers: str) -> float | None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return as_fault(RefusalError(429, "", headers=named), "cohere", "").wait
+
+    assert wait(Retry_After="7") == 7.0
+    assert wait(retry_after_ms="250", retry_after="9") == 0.25
+    assert wait(retry_after="Wed, 01 Jan 2025 00:00:00 GMT") == 0.0
+    assert wait() is None
+
+
+def test_few_unexplained_refusals_are_the_items_many_are_not() -> None:
+    asked = traffic()
+    refused = ApiError(REFUSED, "no")
+    assert not asked.gives_up(refused)  # nothing was answered yet: the settings may be wrong
+    for _ in range(200):
+        asked.count(Reply(""))
+    decisions = [asked.gives_up(refused) for _ in range(30)]
+    assert decisions[:19] == [True] * 19 and decisions[-1] is False
+    assert asked.gives_up(ApiError(REFUSED, "content_filter"))
+    assert not traffic(strict=True).gives_up(ApiError(REFUSED, "content_filter"))
+
+
+def test_keys_come_from_the_environment_and_never_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
+        find_key("openai", "")
+    assert find_key("openai", "http://localhost:1/v1") == "none"
+    monkeypatch.setenv("OPENAI_TOKEN", "sk-old-name")
+    monkeypatch.setenv("COHERE_TOKEN", "co-old-name")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert find_key("openai", "") == "sk-old-name" and find_key("cohere", "") == "co-old-name"
+    assert find_key("openai", "https://x.endpoints.huggingface.cloud/v1") == "hf_secret"
+    assert find_key("openai", "https://huggingface.co.evil.org/v1") == "sk-old-name"
+    assert redact("wrong key sk-old-name, hf_secret") == "wrong key ***, ***"
+    assert "sk-old-name" not in str(ApiError(FATAL, "you sent sk-old-name"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk with blanks")
+    with pytest.raises(UserError, match="OPENAI_API_KEY is no key") as raised:
+        find_key("openai", "")
+    assert "blanks" in raised.value.what and "sk with" not in raised.value.what
+
+
+def test_addresses() -> None:
+    assert checked_url("http://localhost:8000", "openai") == "http://localhost:8000/v1"
+    assert checked_url("http://localhost:8000/api/v3/", "openai") == "http://localhost:8000/api/v3"
+    assert checked_url("http://localhost:8000", "cohere") == "http://localhost:8000"
+    assert public_url("https://me:secret@host:1/v1?key=secret") == "https://host:1/v1"
+    with pytest.raises(UserError, match="holds a user or a query") as raised:
+        checked_url("https://me:secret@host:1/v1?key=secret", "openai")
+    assert "secret" not in raised.value.what + raised.value.hint
+    with pytest.raises(UserError, match="no address"):
+        checked_url("localhost:8000", "openai")
+
+
+def test_estimates_stay_below_the_bound_and_near_the_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    for text in ("", "The food is good.", "Makanannya enak sekali.", "অভিনন্দন", "这家餐厅很好", "🎉"):
+        assert 1 <= estimate(text, "openai") <= upper_bound(text)
+    counter, exact = open_counter("text-embedding-3-large", "openai", "", tmp_path)
+    assert not exact and counter("a" * 300) == 99
+
+
+def test_in_flight_yields_everything_and_no_more_at_once_than_asked() -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def work(job: int) -> tuple[list[int], list[int]]:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.01)
+        with lock:
+            now -= 1
+        return ([job], []) if job < 100 else ([], [job - 100, job - 99])  # falls in two
+
+    found = list(in_flight([1, 2, 110, 5, 7], work, 3, threading.Event()))
+    assert sorted(found) == [1, 2, 5, 7, 10, 11] and most <= 3
+
+
+def test_after_an_error_what_is_in_the_air_is_landed_and_nothing_begun() -> None:
+    begun: list[int] = []
+
+    def work(job: int) -> tuple[list[int], list[int]]:
+        begun.append(job)
+        if job == 2:
+            raise UserError("two", "")
+        time.sleep(0.2)
+        return [job], []
+
+    found = []
+    with pytest.raises(UserError, match="two"):
+        for result in in_flight(range(100), work, 4, threading.Event()):
+            found.append(result)
+    assert sorted([*found, 2]) == sorted(begun) and len(begun) <= 8

@@ -1,0 +1,333 @@
+"""Generators of an API: chats, completions, labels' log-probabilities, and choices among the labels."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.in_flight import in_flight
+from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
+from utils.schema import GenerationSettings, GeneratorSpec, UserError
+from utils.token_counts import Counter, open_counter
+from utils.traffic import Reply, Traffic
+
+CHAT_TOKENS = 8  # what a message costs beside its text
+CHOICE_TOKENS = 64  # of an answer that names a label in JSON
+SCORE_WAYS = ("echo", "prompt_logprobs")  # as OpenAI's completions had it, and as vLLM has it
+CHOICE_WAYS = ("json_schema", "structured_outputs", "guided_choice")  # the last two are vLLM's, new and old
+NO_SCORES = "it gives no log-probabilities of a prompt (completions with echo, or prompt_logprobs)"
+
+Failure = dict[str, str]  # {"failed": why}: an item that will never be answered
+Send = Callable[[], "Reply[Any]"]
+
+
+class ApiGenerator:
+    """A language model of an API; the client is opened when the first answer is asked for."""
+
+    def __init__(self, spec: GeneratorSpec, traffic: Traffic, cache_dir: Path) -> None:
+        self.spec, self.traffic, self.cache_dir = spec, traffic, cache_dir
+        self._client: Any = None
+        self._counter: tuple[Counter, bool] | None = None
+        self._ways: dict[str, str] = {}  # what the server was seen to have: for scores, for choices
+
+    @property
+    def counter(self) -> tuple[Counter, bool]:
+        """The function that counts a text's tokens, and whether it is exact."""
+        if self._counter is None:
+            self._counter = open_counter(self.spec.checkpoint, self.spec.provider, self.spec.base_url, self.cache_dir)
+        return self._counter
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str | Failure]]:
+        """Yield the text that follows each prompt, or why there never will be one."""
+        done: set[int] = set()
+        if self.traffic.options.batch_api:
+            for place, text in self._in_batches(prompts, settings):
+                done.add(place)
+                yield place, text
+        left = [place for place in range(len(prompts)) if place not in done]
+
+        def send(prompt: str) -> Send:
+            return lambda: self._text(prompt, settings, {})
+
+        for place, found in self._ask([prompts[place] for place in left], send, settings.max_new_tokens):
+            yield left[place], found
+
+    def _in_batches(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
+        """Yield what the provider's batch files answer."""
+        from openai.types import Completion
+        from openai.types.chat import ChatCompletion
+
+        from utils.batch_api import Line, line_of, settings_of, through_batches
+
+        is_chat = self.spec.kind == "chat"
+        url = "/v1/chat/completions" if is_chat else "/v1/completions"
+
+        def plan(places: list[int]) -> list[Line]:
+            request = chat_request if is_chat else completion_request
+            limit = settings.max_new_tokens
+            return [
+                line_of(url, request(self.spec, prompt, settings), [prompt], self.counter[0], limit)
+                for prompt in (prompts[place] for place in places)
+            ]
+
+        def read(body: dict[str, Any]) -> Reply[list[Any]]:
+            reply = (
+                parsed_chat(ChatCompletion.model_validate(body))
+                if is_chat
+                else (parsed_completion(Completion.model_validate(body)))
+            )
+            return Reply([reply.content], reply.tokens_in, reply.tokens_out, reply.model)
+
+        how = settings_of(self.spec, task="texts", settings=dataclasses.asdict(settings))
+        yield from through_batches(prompts, how, self.traffic, self.cache_dir, plan, read)
+
+    def choose(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
+    ) -> Iterator[tuple[int, str | Failure]]:
+        """Yield the label that the server's structured output ends at for each prompt; UserError where it has none."""
+
+        def send(prompt: str) -> Send:
+            return lambda: self._choice(prompt, labels, settings)
+
+        yield from self._ask(prompts, send, CHOICE_TOKENS)
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, list[float] | Failure]]:
+        """Yield the log-probabilities of a label's tokens behind its prompt, for each (prompt, label).
+
+        Prompt and label are tokenised as one; a token belongs to the label when it ends behind the prompt's last
+        character. UserError where the server tells no log-probabilities of a prompt.
+        """
+        if self.spec.kind != "base":
+            raise UserError(
+                f"--decode score with {self.spec.checkpoint}, a chat model",
+                "use --decode generate, or --gen_loader base",
+            )
+
+        def send(place: str) -> Send:
+            return lambda: self._scores(*pairs[int(place)])
+
+        texts = ["".join(pair) for pair in pairs]
+        yield from self._ask([str(place) for place in range(len(pairs))], send, 1, texts)
+
+    def _ask(
+        self,
+        items: Sequence[str],
+        send: Callable[[str], Send],
+        tokens_out: int,
+        texts: Sequence[str] | None = None,
+    ) -> Iterator[tuple[int, Any]]:
+        """Ask for all items, so many at once; what the provider refuses for its content is a failure of the item."""
+        if self._client is None:
+            self._client = open_client(self.spec.provider, self.spec.base_url, self.traffic.options.timeout)
+        counter = self.counter[0]
+        counted = texts if texts is not None else items
+
+        def work(place: int) -> tuple[list[tuple[int, Any]], list[int]]:
+            try:
+                tokens = counter(counted[place]) + CHAT_TOKENS
+                return [(place, self.traffic.ask(send(items[place]), tokens, tokens_out))], []
+            except ApiError as error:
+                if self.traffic.gives_up(error):
+                    return [(place, {"failed": error.message})], []
+                raise
+
+        try:
+            yield from in_flight(range(len(items)), work, self.traffic.options.concurrency, self.traffic.stop)
+        except ApiError as error:
+            raise ended(error) from error
+
+    def _text(self, prompt: str, settings: GenerationSettings, more: Mapping[str, Any]) -> Reply[str]:
+        """Return what the model says to a prompt."""
+        spec = self.spec
+        how: dict[str, Any] = {"model": spec.checkpoint, "temperature": settings.temperature, "seed": settings.seed}
+        if spec.provider == "cohere":
+            message = [{"role": "user", "content": prompt}]
+            return parsed_cohere(self._client.chat(messages=message, max_tokens=settings.max_new_tokens, **how, **more))
+        if spec.kind == "base":
+            extra = more.get("extra_body") or dict(more)  # the SDK knows no schema of a completion, servers do
+            request = completion_request(spec, prompt, settings)
+            return parsed_completion(self._client.completions.create(**request, extra_body=extra or None))
+        answer = self._client.chat.completions.create(**chat_request(spec, prompt, settings), **more)
+        return parsed_chat(answer)
+
+    def _choice(self, prompt: str, labels: Sequence[str], settings: GenerationSettings) -> Reply[str]:
+        """Return the label that the server chooses, by the first way that it has."""
+        short = GenerationSettings(CHOICE_TOKENS, settings.temperature, settings.seed)
+        if self.spec.provider == "cohere":
+            form = {"type": "json_object", "json_schema": choice_schema(labels)}
+            return _label_of(self._text(prompt, short, {"response_format": form}), labels)
+        known = self._ways.get("choice")
+        for way in [known] if known else CHOICE_WAYS:
+            try:
+                reply = _label_of(self._text(prompt, short, _choice_arguments(way, labels)), labels)
+            except ApiError as error:
+                if error.kind != GARBLED or known:
+                    raise
+            except Exception as error:  # a server refuses what it does not know in many ways
+                fault = self.traffic.fault(error)
+                if fault.kind != REFUSED or fault.filtered or fault.too_long or known:
+                    raise
+            else:
+                self._ways["choice"] = way
+                return reply
+        raise UserError(
+            f"--decode constrained, but {self.spec.checkpoint}'s server has no structured output",
+            "use --decode generate",
+        )
+
+    def _scores(self, prompt: str, label: str) -> Reply[list[float]]:
+        """Return the log-probabilities of the label's tokens, by the first way that the server has."""
+        known = self._ways.get("score")
+        said = NO_SCORES
+        for way in [known] if known else SCORE_WAYS:
+            more: dict[str, Any] = {"echo": True, "logprobs": 1}
+            if way == "prompt_logprobs":
+                more = {"extra_body": {"prompt_logprobs": 0}}
+            try:
+                answer = self._client.completions.create(
+                    model=self.spec.checkpoint, prompt=prompt + label, max_tokens=1, temperature=0, **more
+                )
+            except Exception as error:  # a server refuses what it does not know in many ways
+                fault = self.traffic.fault(error)
+                if fault.kind != REFUSED or fault.filtered or fault.too_long or known:
+                    raise
+                said = fault.message
+                continue
+            tokens = prompt_tokens(_first(answer.choices), way)
+            if tokens:
+                self._ways["score"] = way
+                return _reply(answer, label_logprobs(tokens, prompt, label))
+        raise UserError(f"--decode score with {self.spec.checkpoint}: {said}", "use --decode generate or constrained")
+
+
+def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
+    """Return the arguments of a chat completion; servers other than OpenAI's know the limit by its old name."""
+    limit = "max_tokens" if spec.base_url else "max_completion_tokens"
+    return {
+        "model": spec.checkpoint,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+        limit: settings.max_new_tokens,
+    }
+
+
+def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
+    """Return the arguments of a text completion."""
+    return {
+        "model": spec.checkpoint,
+        "prompt": prompt,
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+        "max_tokens": settings.max_new_tokens,
+        "stop": ["\n"],  # the prompt's own pattern ends a label with a newline
+    }
+
+
+def parsed_completion(answer: Any) -> Reply[str]:
+    """Return the text of a completion."""
+    return _reply(answer, str(_first(answer.choices).text or ""))
+
+
+def parsed_chat(answer: Any) -> Reply[str]:
+    """Return the text of a chat completion; a refusal is what the model says."""
+    choice = _first(answer.choices)
+    if choice.finish_reason == "content_filter":
+        raise ApiError(REFUSED, "the answer was withheld by the provider's content filter")
+    text = choice.message.content or getattr(choice.message, "refusal", None) or ""
+    return _reply(answer, str(text))
+
+
+def parsed_cohere(answer: Any) -> Reply[str]:
+    """Return the text of a chat of Cohere's."""
+    parts = answer.message.content if answer.message else None
+    if answer.finish_reason in ("ERROR", "TIMEOUT"):
+        raise ApiError(GARBLED, f"the answer ended with {answer.finish_reason}")
+    text = "".join(str(getattr(part, "text", "") or "") for part in parts or [])
+    units = answer.usage.billed_units if answer.usage else None
+    tokens = (int(units.input_tokens or 0), int(units.output_tokens or 0)) if units else (0, 0)
+    return Reply(text, *tokens)
+
+
+def choice_schema(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON schema of an answer that is one of the labels."""
+    return {
+        "type": "object",
+        "properties": {"label": {"type": "string", "enum": list(labels)}},
+        "required": ["label"],
+        "additionalProperties": False,
+    }
+
+
+def _choice_arguments(way: str, labels: Sequence[str]) -> dict[str, Any]:
+    if way == "json_schema":
+        form = {"name": "label", "strict": True, "schema": choice_schema(labels)}
+        return {"response_format": {"type": "json_schema", "json_schema": form}}
+    return {"extra_body": {way: {"choice": list(labels)} if way == "structured_outputs" else list(labels)}}
+
+
+def _label_of(reply: Reply[str], labels: Sequence[str]) -> Reply[str]:
+    """Return the reply with the label that it names; ApiError where the schema was not kept to."""
+    text = reply.content.strip()
+    if text not in labels:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            text = json.loads(text)["label"]
+    if text not in labels:
+        raise ApiError(GARBLED, f"the answer {reply.content[:60]!r} is none of the labels that were asked for")
+    return Reply(text, reply.tokens_in, reply.tokens_out, reply.model)
+
+
+def prompt_tokens(choice: Any, way: str) -> list[tuple[str, float | None]]:
+    """Return the tokens of what was sent (and perhaps of what followed) with their log-probabilities, or nothing."""
+    if way == "echo":
+        found = choice.logprobs
+        if found is None or not found.tokens or not found.token_logprobs:
+            return []
+        return list(zip(found.tokens, found.token_logprobs, strict=False))
+    entries = getattr(choice, "prompt_logprobs", None)
+    if not entries:
+        return []
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(entry: Mapping[str, Any] | None) -> tuple[str, float | None]:
+    """Return the token that stands in the prompt: the first one told."""
+    if not entry:
+        return "", None
+    first = next(iter(entry.values()))
+    return str(first.get("decoded_token") or ""), first.get("logprob")
+
+
+def label_logprobs(tokens: Sequence[tuple[str, float | None]], prompt: str, label: str) -> list[float]:
+    """Return the log-probabilities of the tokens that end within the label; ApiError where it is not found.
+
+    The tokens' texts, put together, hold prompt and label, perhaps behind a beginning-of-text token and before what
+    was generated.
+    """
+    whole = "".join(text for text, _ in tokens)
+    start = whole.rfind(prompt + label)
+    begin = start + len(prompt) if start >= 0 else whole.rfind(label)  # odd bytes of a prompt are not spelt out
+    found, place = [], 0
+    for text, value in tokens:
+        place += len(text)
+        if begin < place <= begin + len(label) and text:
+            found.append(value)
+    if begin < 0 or not found or any(value is None for value in found):
+        raise ApiError(GARBLED, f"the label {label!r} is not among the tokens that the server tells")
+    return [float(value) for value in found if value is not None]
+
+
+def _first(choices: Sequence[Any] | None) -> Any:
+    if not choices:
+        raise ApiError(GARBLED, "an answer without choices")
+    return choices[0]
+
+
+def _reply(answer: Any, content: Any) -> Reply[Any]:
+    used = answer.usage
+    tokens = (int(used.prompt_tokens or 0), int(used.completion_tokens or 0)) if used else (0, 0)
+    return Reply(content, *tokens, answer.model or "")

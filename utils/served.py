@@ -1,0 +1,117 @@
+"""Which names stand for models of an API, and where each is served."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from utils import registry
+from utils.providers import OWN_URLS, base_url_of, public_url
+from utils.schema import EncoderSpec, GeneratorSpec, UserError
+
+PREFIX = re.compile(r"(openai|cohere):(.+)")  # any model of a provider, or of a server that speaks its format
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the provider that a name is prefixed with, or nothing, and the rest of the name."""
+    found = PREFIX.fullmatch(name)
+    return (found[1], found[2]) if found else ("", name)
+
+
+def is_api_encoder(name: str) -> bool:
+    """Whether a name says by itself that its model is asked over an API."""
+    return bool(split_name(name)[0]) or (name in registry.ENCODERS and bool(registry.ENCODERS[name].provider))
+
+
+def served_names(names: Sequence[str], base_url: str | None) -> set[str]:
+    """Return which encoders are asked over an API; --base_url serves all of them, unless some say it themselves."""
+    found = {name for name in names if is_api_encoder(name)}
+    return set(names) if base_url and not found else found
+
+
+def api_encoder(
+    name: str,
+    base_url: str | None,
+    *,
+    prompt: str | None = None,
+    input_type: str | None = None,
+    dimensions: int | None = None,
+    batch_size: int | None = None,
+) -> EncoderSpec:
+    """Return the full spec of an API's encoder; UserError where the provider does not have what is asked for."""
+    provider, bare = split_name(name)
+    row = registry.ENCODERS.get(bare)
+    provider = provider or (row.provider if row else "") or "openai"
+    if row is not None and row.provider != provider:
+        if row.prompt and prompt is None:
+            print(f"note: {bare} is sent {row.prompt!r} before every text (--prompt '' for none)", file=sys.stderr)
+        prompt = row.prompt if prompt is None else prompt
+        row = None
+    url = base_url_of(provider, base_url)
+    usual = registry.SERVED_ITEMS if url else registry.REQUEST_ITEMS[provider]
+    loader = registry.COHERE_EMBEDDINGS if provider == "cohere" else registry.OPENAI_EMBEDDINGS
+    spec = row or EncoderSpec(bare, loader, prompt="", dtype="", licence="API", provider=provider)
+    if provider == "cohere" and not spec.input_type:
+        spec = dataclasses.replace(spec, input_type=registry.COHERE_INPUT_TYPE)
+    changes: dict[str, Any] = {"base_url": url, "batch_size": batch_size or usual, "dimensions": dimensions}
+    changes |= {"label": _label(bare, url)} if url else {}
+    changes |= {"input_type": input_type} if input_type else {}
+    changes |= {"prompt": prompt} if prompt is not None else {}
+    _check(provider, url, bare, input_type, dimensions, batch_size)
+    return dataclasses.replace(spec, **changes)
+
+
+def _check(
+    provider: str, url: str, name: str, input_type: str | None, dimensions: int | None, batch_size: int | None
+) -> None:
+    most = registry.MAX_REQUEST_ITEMS[provider]
+    if batch_size and not url and batch_size > most:
+        raise UserError(f"--batch_size {batch_size}, but {provider} takes {most} texts a request", f"give 1 to {most}")
+    if provider == "openai" and not url and input_type:
+        raise UserError(f"--input_type {input_type} with {name}", "OpenAI's models know no input types: leave it out")
+    if provider == "cohere" and input_type and not url and input_type not in registry.COHERE_INPUT_TYPES:
+        known = ", ".join(registry.COHERE_INPUT_TYPES)
+        raise UserError(f"--input_type {input_type}, which Cohere does not know", f"choose from: {known}")
+    if dimensions and not url and name in registry.FIXED_DIMENSIONS:
+        raise UserError(f"--dimensions {dimensions} with {name}", "its vectors have one size: leave it out")
+
+
+def api_generator(name: str, base_url: str | None, kind: str | None) -> GeneratorSpec | None:
+    """Return the full spec of an API's generator, or None where the name stands for a local one."""
+    provider, bare = split_name(name)
+    row = registry.GENERATORS.get(bare)
+    provider = provider or (row.provider if row else "") or ("openai" if base_url else "")
+    if not provider:
+        return None
+    url = base_url_of(provider, base_url)
+    kind = kind or "chat"
+    if kind == "seq2seq":
+        raise UserError("--gen_loader seq2seq with an API", "give chat (chat completions) or base (text completions)")
+    if kind == "base" and provider == "cohere":
+        raise UserError("--gen_loader base with Cohere", "it has chat models alone: leave --gen_loader out")
+    return GeneratorSpec(
+        bare,
+        registry.API_GENERATOR,
+        kind,
+        decode="score" if kind == "base" else "generate",
+        dtype="",
+        licence="API",
+        label=_label(bare, url) if url else "",
+        provider=provider,
+        base_url=url,
+    )
+
+
+def _label(name: str, url: str) -> str:
+    """Return the name of a served model for folders and tables: its own, and the beginning of its address's hash."""
+    clean = re.sub(r"[^\w.-]", "_", name)
+    return f"served/{clean}-{hashlib.sha256(public_url(url).encode()).hexdigest()[:8]}"
+
+
+def where_served(spec: EncoderSpec | GeneratorSpec) -> str:
+    """Return the address that a record may tell."""
+    return public_url(spec.base_url or OWN_URLS[spec.provider])

@@ -1,0 +1,255 @@
+"""Asking an API within its limits: requests and tokens a minute, what a run may cost, tries with growing pauses."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from utils import registry
+from utils.providers import AGAIN, FATAL, GARBLED, REFUSED, ApiError, as_fault
+from utils.schema import ApiOptions, UserError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+MINUTE = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between tries: doubled each time, with jitter
+LONGEST_WAIT = 300.0  # seconds that a provider may ask to wait
+GARBLED_TRIES = 3
+UNREACHED_TRIES = 3  # while no request of the run has succeeded, a server that is not there is given up sooner
+FEW, UNEXPLAINED = 10, 0.1  # so many items, or this share of the answered ones, may be refused without a known reason
+MARGIN = 1.5  # a request's estimated tokens may be short by this factor
+
+
+@dataclass(frozen=True)
+class Reply(Generic[T]):
+    """What a request brought: the content, the tokens it was billed for, the model's name as the server tells it."""
+
+    content: T
+    tokens_in: int = 0
+    tokens_out: int = 0
+    model: str = ""
+
+
+class Limiter:
+    """At most so many requests and tokens in any sixty seconds; a pause that the provider asks for holds all."""
+
+    def __init__(self, requests: int | None, tokens: int | None, stop: threading.Event) -> None:
+        self.requests, self.tokens, self.stop = requests, tokens, stop
+        self._sent: deque[tuple[float, int]] = deque()
+        self._held_until = 0.0
+        self._lock = threading.Lock()
+
+    def hold(self, seconds: float) -> None:
+        """Let no request start for so long."""
+        with self._lock:
+            self._held_until = max(self._held_until, time.monotonic() + seconds)
+
+    def admit(self, tokens: int) -> None:
+        """Wait until a request of so many tokens may start; raise ApiError when the run is ending."""
+        while (pause := self._try(tokens)) > 0:
+            if self.stop.wait(pause * random.uniform(1.0, 1.1)):  # not all at the same instant
+                raise ApiError(FATAL, "the run is ending")
+
+    def _try(self, tokens: int) -> float:
+        """Count the request in and return 0, or return how long to wait."""
+        with self._lock:
+            now = time.monotonic()
+            while self._sent and self._sent[0][0] <= now - MINUTE:
+                self._sent.popleft()
+            pause = max(self._held_until - now, self._requests_pause(now), self._tokens_pause(now, tokens))
+            if pause <= 0:
+                self._sent.append((now, tokens))
+            return pause
+
+    def _requests_pause(self, now: float) -> float:
+        if self.requests is None or len(self._sent) < self.requests:
+            return 0.0
+        return self._sent[len(self._sent) - self.requests][0] + MINUTE - now
+
+    def _tokens_pause(self, now: float, tokens: int) -> float:
+        if self.tokens is None:
+            return 0.0
+        excess = sum(size for _, size in self._sent) + min(tokens, self.tokens) - self.tokens
+        for moment, size in self._sent:  # the oldest leave the minute first
+            if excess <= 0:
+                break
+            excess -= size
+            pause = moment + MINUTE - now
+            if excess <= 0:
+                return pause
+        return 0.0
+
+
+class Budget:
+    """What all requests of a command may cost together; None is no bound."""
+
+    def __init__(self, max_cost: float | None) -> None:
+        self.max_cost = max_cost
+        self.spent = 0.0
+        self._reserved = 0.0
+        self._lock = threading.Lock()
+
+    def reserve(self, cost: float) -> None:
+        """Set aside what a request may cost; UserError where it would pass the bound."""
+        with self._lock:
+            if self.max_cost is not None and self.spent + self._reserved + cost > self.max_cost:
+                raise UserError(
+                    f"--max_cost {self.max_cost:g}: ${self.spent:.4f} are spent, and the next request could pass it",
+                    "what was answered is kept; the same command with a greater --max_cost goes on from there",
+                )
+            self._reserved += cost
+
+    def settle(self, reserved: float, cost: float) -> None:
+        """Take back what was set aside and count what the request cost."""
+        with self._lock:
+            self._reserved -= reserved
+            self.spent += cost
+
+
+class Traffic:
+    """The requests of one model: their limits, tries, costs, and the counts that a record keeps."""
+
+    def __init__(self, model: str, provider: str, base_url: str, options: ApiOptions, budget: Budget) -> None:
+        self.model, self.provider, self.base_url, self.options, self.budget = model, provider, base_url, options, budget
+        self.price = None if base_url else registry.PRICES.get(model)
+        if self.price is None and options.max_cost is not None:
+            raise UserError(
+                f"--max_cost, but no price of {model} is known",
+                "add it to PRICES in utils/registry.py, or leave --max_cost out",
+            )
+        if options.batch_api and provider != "openai":
+            raise UserError(f"--batch_api with {model}", "batch files are OpenAI's: leave it out")
+        self.stop = threading.Event()
+        self.limiter = Limiter(options.requests_per_minute, options.tokens_per_minute, self.stop)
+        self.requests = self.retries = self.tokens_in = self.tokens_out = self.answered = 0
+        self._unexplained = 0  # items refused without a known reason
+        self.models: set[str] = set()
+        self._lock = threading.Lock()
+
+    def cost(self, tokens_in: float, tokens_out: float) -> float:
+        """Return what so many tokens cost in US dollars; 0 where no price is known."""
+        if self.price is None:
+            return 0.0
+        discount = registry.BATCH_DISCOUNT if self.options.batch_api else 1.0
+        return discount * (self.price[0] * tokens_in + self.price[1] * tokens_out) / 1e6
+
+    def ask(self, send: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0) -> T:
+        """Send a request of about so many tokens until it is answered; ApiError or UserError where it cannot be."""
+        from tenacity import Retrying
+
+        reserved = self.cost(MARGIN * tokens, tokens_out)
+        self.budget.reserve(reserved)
+        paid = 0.0
+        try:
+            tries = Retrying(stop=self._is_enough, wait=self._pause, retry=_is_passing, sleep=self._sleep, reraise=True)
+            reply: Reply[T] = tries(self._send, send, tokens)
+            paid = self.count(reply)
+            return reply.content
+        finally:
+            self.budget.settle(reserved, paid)
+
+    def count(self, reply: Reply[Any]) -> float:
+        """Count an answer's tokens; return what it cost."""
+        with self._lock:
+            self.answered += 1
+            self.tokens_in += reply.tokens_in
+            self.tokens_out += reply.tokens_out
+            if reply.model:
+                self.models.add(reply.model)
+        return self.cost(reply.tokens_in, reply.tokens_out)
+
+    def gives_up(self, error: ApiError) -> bool:
+        """Whether an error is this item's alone, so that the run goes on without it.
+
+        A refusal without a known reason counts as the item's when most others are answered.
+        """
+        if error.kind not in (REFUSED, GARBLED) or self.options.strict:
+            return False
+        if error.too_long or error.filtered:
+            return True
+        with self._lock:
+            self._unexplained += 1
+            return self.answered > 0 and self._unexplained <= max(FEW, UNEXPLAINED * self.answered)
+
+    def fault(self, error: Exception) -> ApiError:
+        """Return what an SDK's error means here."""
+        return as_fault(error, self.provider, self.base_url)
+
+    def quote(self, n_requests: int, tokens_in: int, exact: bool, tokens_out: int = 0) -> str:
+        """Return a line that says what so many requests and tokens take and cost (--dry_run)."""
+        about = "" if exact else "about "
+        line = f"{self.model}: {n_requests:,} requests, {about}{tokens_in:,} tokens"
+        line += f" and at most {tokens_out:,} generated" if tokens_out else ""
+        if self.price is None:
+            return f"{line}; no price is known"
+        cost = self.cost(tokens_in, tokens_out)
+        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {registry.PRICES_READ})"
+
+    def usage(self) -> dict[str, Any]:
+        """Return the counts so far, for a record."""
+        counts: dict[str, Any] = {
+            "requests": self.requests,
+            "retries": self.retries,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "models": sorted(self.models),
+        }
+        if self.price is not None:
+            counts |= {"cost_usd": round(self.cost(self.tokens_in, self.tokens_out), 6)}
+            counts |= {"prices_read": registry.PRICES_READ}
+        return counts
+
+    def _send(self, send: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
+        self.limiter.admit(tokens)
+        with self._lock:
+            self.requests += 1
+        try:
+            return send()
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:  # SDKs raise errors of many libraries: each is classified
+            fault = self.fault(error)
+            if fault.wait is not None and fault.wait > LONGEST_WAIT:
+                raise ApiError(
+                    FATAL, f"{fault.message}; it asks to wait {fault.wait:.0f} s", hint="try again later"
+                ) from error
+            if fault.wait and fault.kind == AGAIN:
+                self.limiter.hold(fault.wait)
+            raise fault from error
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        fault = state.outcome.exception() if state.outcome else None
+        tries = self.options.max_retries + 1
+        if isinstance(fault, ApiError) and fault.kind == GARBLED:
+            tries = min(tries, GARBLED_TRIES)
+        if isinstance(fault, ApiError) and "is not reached" in fault.message and not self.answered:
+            tries = min(tries, UNREACHED_TRIES)
+        return state.attempt_number >= tries
+
+    def _pause(self, state: RetryCallState) -> float:
+        from tenacity import wait_random_exponential
+
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, ApiError) and fault.wait is not None:
+            return 0.0  # the limiter holds this request as all others
+        growing = wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
+        return float(growing(state))
+
+    def _sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.retries += 1
+        if self.stop.wait(seconds):
+            raise ApiError(FATAL, "the run is ending")
+
+
+def _is_passing(state: RetryCallState) -> bool:
+    fault = state.outcome.exception() if state.outcome else None
+    return isinstance(fault, ApiError) and fault.kind in (AGAIN, GARBLED)
