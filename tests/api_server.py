@@ -75,6 +75,8 @@ class ApiServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ApiServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is not to wait for an acknowledgement
+    wbufsize = -1
 
     def log_message(self, *args: Any) -> None:
         pass

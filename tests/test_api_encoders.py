@@ -115,8 +115,8 @@ def test_a_server_with_a_smaller_batch_is_asked_in_smaller_ones(server: ApiServe
 def test_a_refusal_of_everything_is_an_error_not_a_failure_of_each_text(server: ApiServer, tmp_path: Path) -> None:
     server.max_items = 0
     with pytest.raises(UserError, match="maximum allowed batch size"):
-        encoder(server, tmp_path).embed(TEXTS[:64], [])
-    assert server.n_requests < 30
+        encoder(server, tmp_path).embed(TEXTS[:640], [])
+    assert server.n_requests < 120  # eight requests at once, each halved five times at most
 
 
 def test_another_size_of_vectors_is_not_mixed_in(server: ApiServer, tmp_path: Path) -> None:

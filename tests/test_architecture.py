@@ -86,7 +86,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "prefetch": (
         {"schema", "cli", "registry", "labeled", "readers", "sources", "checkpoints", "encoders", "hub"}
-        | {"generators", "bundled_generator"},
+        | {"generators", "bundled_generator", "served", "token_counts"},
         set(),
     ),
     "__init__": (set(), set()),

