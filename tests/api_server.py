@@ -49,7 +49,7 @@ class ApiServer(ThreadingHTTPServer):
         self.latency = 0.0
         self.slow_seconds = 3.0
         self.max_items = 2048
-        self.answer = "positive"
+        self.answer, self.refusal, self.finish = "positive", "", "stop"
         self.refuses_schema = self.ignores_schema = False
         self.wants_key = ""
         self.wire_logprobs = "echo"  # echo, prompt_logprobs or none

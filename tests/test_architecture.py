@@ -38,11 +38,17 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "token_counts": ({"hub"}, set()),
     "traffic": ({"schema", "registry", "providers"}, set()),
     "in_flight": (set(), set()),
+    "vector_requests": ({"schema", "providers", "traffic"}, {"numpy"}),
+    "text_requests": ({"schema", "providers", "traffic"}, set()),
     "api_encoders": (
-        {"schema", "registry", "answers", "in_flight", "providers", "token_counts", "traffic", "batch_api", "encoders"},
+        {"schema", "registry", "answers", "in_flight", "providers", "token_counts", "traffic", "batch_api", "encoders"}
+        | {"vector_requests"},
         {"numpy"},
     ),
-    "api_generators": ({"schema", "in_flight", "providers", "token_counts", "traffic", "batch_api"}, set()),
+    "api_generators": (
+        {"schema", "in_flight", "providers", "token_counts", "traffic", "batch_api", "text_requests"},
+        set(),
+    ),
     "batch_api": ({"schema", "cache", "providers", "token_counts", "traffic"}, set()),
     "bundled": ({"schema", "cache", "encoders"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache"}, set()),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import re
+import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +15,18 @@ import numpy as np
 from utils import registry
 from utils.answers import AnswerCache
 from utils.in_flight import in_flight
-from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
+from utils.providers import GARBLED, REFUSED, ApiError, ended
 from utils.schema import EncoderSpec, UserError
 from utils.token_counts import Counter, open_counter, upper_bound
 from utils.traffic import Reply, Traffic
+from utils.vector_requests import Vectors, as_row, openai_request, parsed_openai, shortened
 
 if TYPE_CHECKING:
     from utils.schema import Rows
 
 BLANK = " "  # stands for an empty text, which the providers refuse
 MAX_CUTS = 12  # times that a text is shortened until the server takes it
-SAFETY = 0.95  # of the length that the server's own figures allow
 TOKENS_PER_INPUT = 8192  # what OpenAI bills at most for one text
-COHERE_CUT = "END"  # where Cohere cuts what is longer than its model reads, as local encoders do
-
-Vectors = Callable[[Sequence[str]], "Reply[list[Any]]"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ class ApiEncoder:
 
     def _ask(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
         if self._send is None:
-            self._send = _loader(self.spec.loader)(self.spec, self.traffic.options.timeout)
+            self._send = _open(self.spec, self.traffic.options.timeout)
         if any(not self._put(text).strip() for text in texts):
             print(f"note: {self.spec.name} is sent a blank for each empty text", file=sys.stderr)
         options = self.traffic.options
@@ -220,7 +217,7 @@ class ApiEncoder:
         if len(reply.content) != n_texts or not n_texts:
             raise ApiError(GARBLED, f"{self.spec.name} gives {len(reply.content)} vectors for {n_texts} texts")
         try:
-            rows = [_row(vector) for vector in reply.content]
+            rows = [as_row(vector) for vector in reply.content]
         except (ValueError, TypeError) as error:
             raise ApiError(GARBLED, f"{self.spec.name} gives something else than numbers ({error})") from error
         sizes = {row.size for row in rows}
@@ -270,81 +267,15 @@ def vector_settings(spec: EncoderSpec) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in names}
 
 
-def shortened(text: str, said: str) -> str:
-    """Return the beginning of a text that is too long: as long as the server's own figures say, or half."""
-    figures = sorted({int(figure) for figure in re.findall(r"\d+", said) if int(figure) >= 8}, reverse=True)
-    share = 0.5
-    if len(figures) >= 2 and 0.05 < figures[1] / figures[0] < 1:
-        share = SAFETY * figures[1] / figures[0]
-    return text[: max(1, int(len(text) * share))]
-
-
-def openai_vectors(spec: EncoderSpec, timeout: float) -> Vectors:
-    """Return a function that asks an OpenAI-compatible server for the vectors of texts."""
-    client = open_client("openai", spec.base_url, timeout)
-
-    def send(texts: Sequence[str]) -> Reply[list[Any]]:
-        found = client.embeddings.create(**openai_request(spec, texts))
-        data = [{"index": item.index, "embedding": item.embedding} for item in found.data or []]
-        used = {"total_tokens": found.usage.total_tokens} if found.usage else {}
-        return parsed_openai({"data": data, "usage": used, "model": found.model})
-
-    return send
-
-
-def openai_request(spec: EncoderSpec, texts: Sequence[str]) -> dict[str, Any]:
-    """Return the arguments of a request for embeddings."""
-    request: dict[str, Any] = {"model": spec.checkpoint, "input": list(texts), "encoding_format": "base64"}
-    if spec.dimensions:
-        request["dimensions"] = spec.dimensions
-    if spec.input_type:
-        request["extra_body"] = {"input_type": spec.input_type}
-    return request
-
-
-def parsed_openai(body: dict[str, Any]) -> Reply[list[Any]]:
-    """Return the vectors of an answer in the order of their texts, and what was billed."""
-    data = sorted(body.get("data") or [], key=lambda item: item["index"])
-    if [item["index"] for item in data] != list(range(len(data))):
-        raise ApiError(GARBLED, "the vectors of an answer are not numbered one by one")
-    usage = body.get("usage") or {}
-    return Reply([item["embedding"] for item in data], int(usage.get("total_tokens") or 0), 0, body.get("model") or "")
-
-
-def cohere_vectors(spec: EncoderSpec, timeout: float) -> Vectors:
-    """Return a function that asks Cohere for the vectors of texts."""
-    client = open_client("cohere", spec.base_url, timeout)
-
-    def send(texts: Sequence[str]) -> Reply[list[Any]]:
-        more = {"output_dimension": spec.dimensions} if spec.dimensions else {}
-        found = client.embed(
-            model=spec.checkpoint,
-            texts=list(texts),
-            input_type=spec.input_type,
-            embedding_types=["float"],
-            truncate=COHERE_CUT,
-            **more,
-        )
-        billed = found.meta.billed_units if found.meta else None
-        return Reply(list(found.embeddings.float_ or []), int((billed.input_tokens if billed else 0) or 0))
-
-    return send
-
-
-def _loader(loader: str) -> Callable[[EncoderSpec, float], Vectors]:
-    function: Callable[[EncoderSpec, float], Vectors] = globals()[loader.split(":")[1]]
-    return function
-
-
-def _row(vector: Any) -> Rows:
-    """Return a vector as float32 (d,), from base64 of little-endian float32 or from numbers."""
-    if isinstance(vector, str):
-        return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4")
-    return np.asarray(vector, dtype=np.float32).reshape(-1)
-
-
 def _vector(answer: Any) -> Rows | None:
     """Return the vector of a cached answer (d,), or None where the text failed."""
     if isinstance(answer, bytes):
         return np.frombuffer(answer, dtype="<f4")
-    return _row(answer["vector"]) if "vector" in answer else None
+    return as_row(answer["vector"]) if "vector" in answer else None
+
+
+def _open(spec: EncoderSpec, timeout: float) -> Vectors:
+    """Return the function that asks for vectors, by the loader that the spec names."""
+    module, function = spec.loader.split(":")
+    vectors: Vectors = getattr(importlib.import_module(module), function)(spec, timeout)
+    return vectors

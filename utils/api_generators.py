@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,20 @@ from typing import Any
 from utils.in_flight import in_flight
 from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
 from utils.schema import GenerationSettings, GeneratorSpec, UserError
+from utils.text_requests import (
+    chat_request,
+    choice_arguments,
+    choice_schema,
+    completion_request,
+    first_choice,
+    label_logprobs,
+    label_of,
+    parsed_chat,
+    parsed_cohere,
+    parsed_completion,
+    prompt_tokens,
+    reply_of,
+)
 from utils.token_counts import Counter, open_counter
 from utils.traffic import Reply, Traffic
 
@@ -160,11 +172,11 @@ class ApiGenerator:
         short = GenerationSettings(CHOICE_TOKENS, settings.temperature, settings.seed)
         if self.spec.provider == "cohere":
             form = {"type": "json_object", "json_schema": choice_schema(labels)}
-            return _label_of(self._text(prompt, short, {"response_format": form}), labels)
+            return label_of(self._text(prompt, short, {"response_format": form}), labels)
         known = self._ways.get("choice")
         for way in [known] if known else CHOICE_WAYS:
             try:
-                reply = _label_of(self._text(prompt, short, _choice_arguments(way, labels)), labels)
+                reply = label_of(self._text(prompt, short, choice_arguments(way, labels)), labels)
             except ApiError as error:
                 if error.kind != GARBLED or known:
                     raise
@@ -198,137 +210,8 @@ class ApiGenerator:
                     raise
                 said = fault.message
                 continue
-            tokens = prompt_tokens(_first(answer.choices), way)
+            tokens = prompt_tokens(first_choice(answer.choices), way)
             if tokens:
                 self._ways["score"] = way
-                return _reply(answer, label_logprobs(tokens, prompt, label))
+                return reply_of(answer, label_logprobs(tokens, prompt, label))
         raise UserError(f"--decode score with {self.spec.checkpoint}: {said}", "use --decode generate or constrained")
-
-
-def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
-    """Return the arguments of a chat completion; servers other than OpenAI's know the limit by its old name."""
-    limit = "max_tokens" if spec.base_url else "max_completion_tokens"
-    return {
-        "model": spec.checkpoint,
-        "messages": [{"role": "user", "content": prompt}],
-        "temperature": settings.temperature,
-        "seed": settings.seed,
-        limit: settings.max_new_tokens,
-    }
-
-
-def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
-    """Return the arguments of a text completion."""
-    return {
-        "model": spec.checkpoint,
-        "prompt": prompt,
-        "temperature": settings.temperature,
-        "seed": settings.seed,
-        "max_tokens": settings.max_new_tokens,
-    }
-
-
-def parsed_completion(answer: Any, *, whole: bool = False) -> Reply[str]:
-    """Return the first line of a completion, where the prompt's own pattern ends a label, or the whole of it."""
-    text = str(_first(answer.choices).text or "").strip()
-    return _reply(answer, text if whole else text.split("\n")[0].strip())
-
-
-def parsed_chat(answer: Any) -> Reply[str]:
-    """Return the text of a chat completion; a refusal is what the model says."""
-    choice = _first(answer.choices)
-    if choice.finish_reason == "content_filter":
-        raise ApiError(REFUSED, "the answer was withheld by the provider's content filter")
-    text = choice.message.content or getattr(choice.message, "refusal", None) or ""
-    return _reply(answer, str(text))
-
-
-def parsed_cohere(answer: Any) -> Reply[str]:
-    """Return the text of a chat of Cohere's."""
-    parts = answer.message.content if answer.message else None
-    if answer.finish_reason in ("ERROR", "TIMEOUT"):
-        raise ApiError(GARBLED, f"the answer ended with {answer.finish_reason}")
-    text = "".join(str(getattr(part, "text", "") or "") for part in parts or [])
-    units = answer.usage.billed_units if answer.usage else None
-    tokens = (int(units.input_tokens or 0), int(units.output_tokens or 0)) if units else (0, 0)
-    return Reply(text, *tokens)
-
-
-def choice_schema(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the JSON schema of an answer that is one of the labels."""
-    return {
-        "type": "object",
-        "properties": {"label": {"type": "string", "enum": list(labels)}},
-        "required": ["label"],
-        "additionalProperties": False,
-    }
-
-
-def _choice_arguments(way: str, labels: Sequence[str]) -> dict[str, Any]:
-    if way == "json_schema":
-        form = {"name": "label", "strict": True, "schema": choice_schema(labels)}
-        return {"response_format": {"type": "json_schema", "json_schema": form}}
-    return {"extra_body": {way: {"choice": list(labels)} if way == "structured_outputs" else list(labels)}}
-
-
-def _label_of(reply: Reply[str], labels: Sequence[str]) -> Reply[str]:
-    """Return the reply with the label that it names; ApiError where the schema was not kept to."""
-    text = reply.content.strip()
-    if text not in labels:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            text = json.loads(text)["label"]
-    if text not in labels:
-        raise ApiError(GARBLED, f"the answer {reply.content[:60]!r} is none of the labels that were asked for")
-    return Reply(text, reply.tokens_in, reply.tokens_out, reply.model)
-
-
-def prompt_tokens(choice: Any, way: str) -> list[tuple[str, float | None]]:
-    """Return the tokens of what was sent (and perhaps of what followed) with their log-probabilities, or nothing."""
-    if way == "echo":
-        found = choice.logprobs
-        if found is None or not found.tokens or not found.token_logprobs:
-            return []
-        return list(zip(found.tokens, found.token_logprobs, strict=False))
-    entries = getattr(choice, "prompt_logprobs", None)
-    if not entries:
-        return []
-    return [_entry(entry) for entry in entries]
-
-
-def _entry(entry: Mapping[str, Any] | None) -> tuple[str, float | None]:
-    """Return the token that stands in the prompt: the first one told."""
-    if not entry:
-        return "", None
-    first = next(iter(entry.values()))
-    return str(first.get("decoded_token") or ""), first.get("logprob")
-
-
-def label_logprobs(tokens: Sequence[tuple[str, float | None]], prompt: str, label: str) -> list[float]:
-    """Return the log-probabilities of the tokens that end within the label; ApiError where it is not found.
-
-    The tokens' texts, put together, hold prompt and label, perhaps behind a beginning-of-text token and before what
-    was generated.
-    """
-    whole = "".join(text for text, _ in tokens)
-    start = whole.rfind(prompt + label)
-    begin = start + len(prompt) if start >= 0 else whole.rfind(label)  # odd bytes of a prompt are not spelt out
-    found, place = [], 0
-    for text, value in tokens:
-        place += len(text)
-        if begin < place <= begin + len(label) and text:
-            found.append(value)
-    if begin < 0 or not found or any(value is None for value in found):
-        raise ApiError(GARBLED, f"the label {label!r} is not among the tokens that the server tells")
-    return [float(value) for value in found if value is not None]
-
-
-def _first(choices: Sequence[Any] | None) -> Any:
-    if not choices:
-        raise ApiError(GARBLED, "an answer without choices")
-    return choices[0]
-
-
-def _reply(answer: Any, content: Any) -> Reply[Any]:
-    used = answer.usage
-    tokens = (int(used.prompt_tokens or 0), int(used.completion_tokens or 0)) if used else (0, 0)
-    return Reply(content, *tokens, answer.model or "")

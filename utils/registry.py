@@ -391,8 +391,8 @@ CHAR_NGRAM = "utils.encoders:load_char_ngram"
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"
 
 
-OPENAI_EMBEDDINGS = "utils.api_encoders:openai_vectors"
-COHERE_EMBEDDINGS = "utils.api_encoders:cohere_vectors"
+OPENAI_EMBEDDINGS = "utils.vector_requests:openai_vectors"
+COHERE_EMBEDDINGS = "utils.vector_requests:cohere_vectors"
 # texts a request: fewer than OpenAI allows (2,048), so that a killed run loses little of what it has paid for
 REQUEST_ITEMS = {"openai": 256, "cohere": 96}
 MAX_REQUEST_ITEMS = {"openai": 2048, "cohere": 96}
@@ -427,28 +427,16 @@ FIXED_DIMENSIONS = (
 )
 
 
-def _openai(checkpoint: str) -> EncoderSpec:
+def _api(checkpoint: str, provider: str) -> EncoderSpec:
     return EncoderSpec(
         checkpoint,
-        OPENAI_EMBEDDINGS,
+        {"openai": OPENAI_EMBEDDINGS, "cohere": COHERE_EMBEDDINGS}[provider],
         prompt="",
         dtype="",
-        batch_size=REQUEST_ITEMS["openai"],
+        batch_size=REQUEST_ITEMS[provider],
         licence="API",
-        provider="openai",
-    )
-
-
-def _cohere(checkpoint: str) -> EncoderSpec:
-    return EncoderSpec(
-        checkpoint,
-        COHERE_EMBEDDINGS,
-        prompt="",
-        dtype="",
-        batch_size=REQUEST_ITEMS["cohere"],
-        licence="API",
-        provider="cohere",
-        input_type=COHERE_INPUT_TYPE,
+        provider=provider,
+        input_type=COHERE_INPUT_TYPE if provider == "cohere" else "",
     )
 
 
@@ -475,13 +463,13 @@ ENCODERS: dict[str, EncoderSpec] = {
         _hub("cis-lmu/glot500-base", None, licence="Apache-2.0"),
         _hub("FacebookAI/xlm-roberta-base", "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089", licence="MIT"),
         _hub("FacebookAI/xlm-roberta-large", "c23d21b0620b635a76227c604d44e43a9f0ee389", licence="MIT"),
-        _openai("text-embedding-3-large"),
-        _openai("text-embedding-3-small"),
-        _openai("text-embedding-ada-002"),
-        _cohere("embed-multilingual-v3.0"),
-        _cohere("embed-multilingual-light-v3.0"),
-        _cohere("embed-english-v3.0"),
-        _cohere("embed-v4.0"),
+        _api("text-embedding-3-large", "openai"),
+        _api("text-embedding-3-small", "openai"),
+        _api("text-embedding-ada-002", "openai"),
+        _api("embed-multilingual-v3.0", "cohere"),
+        _api("embed-multilingual-light-v3.0", "cohere"),
+        _api("embed-english-v3.0", "cohere"),
+        _api("embed-v4.0", "cohere"),
     )
 }
 
