@@ -262,8 +262,10 @@ def answer_to(server: ApiServer, path: str, body: dict[str, Any], items: Sequenc
         if wants and server.refuses_schema:
             said = "Extra inputs are not permitted: response_format"
             return 400, {"error": {"message": said}, "message": said}
-        message = {"role": "assistant", "content": _chosen(server, body)}
-        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        message: dict[str, Any] = {"role": "assistant", "content": _chosen(server, body)}
+        if server.refusal:
+            message = {"role": "assistant", "content": None, "refusal": server.refusal}
+        choices = [{"index": 0, "finish_reason": server.finish, "message": message}]
         return 200, {
             "id": "1",
             "object": "chat.completion",
