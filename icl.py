@@ -162,6 +162,7 @@ def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
             f"warning: {lang}: {len(answers.failures)} texts have no answer and count as wrong: {first}",
             file=sys.stderr,
         )
+    warn_of_unparsed(lang, answers)
     clock.lap("score")
     about = describe(session.dataset, args.src_lang if args.cross else lang, train, lang, test, cross=args.cross)
     prompts = {
@@ -173,6 +174,15 @@ def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
         **({"failures": answers.failures} if answers.failures else {}),
     }
     session.log(lang, record, predictions, about, clock.laps, prompts)
+
+
+def warn_of_unparsed(lang: str, answers: Answers) -> None:
+    """Say so where most answers name no label, with one of them: the figures then tell little of the model."""
+    lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
+    if 2 * len(lost) > len(answers.hyp):
+        shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
+        share = 100 * len(lost) / len(answers.hyp)
+        print(f"warning: {lang}: {share:.0f} % of the answers name no label, the first is {shown!r}", file=sys.stderr)
 
 
 def load(session: Session, lang: str) -> tuple[LabeledTexts, LabeledTexts]:

@@ -144,6 +144,8 @@ def test_which_names_are_served() -> None:
     spec = api_encoder("intfloat/multilingual-e5-small", "http://localhost:8000")
     assert (spec.prompt, spec.base_url, spec.batch_size) == ("query: ", "http://localhost:8000/v1", 32)
     assert spec.name.startswith("served/intfloat_multilingual-e5-small-")
+    assert api_encoder("text-embedding-3-large", None, dimensions=256).name == "text-embedding-3-large-256d"
+    assert api_encoder("embed-v4.0", None, input_type="classification").name == "embed-v4.0-classification"
     own = api_encoder("text-embedding-3-large", None)
     assert (own.name, own.base_url, own.batch_size) == ("text-embedding-3-large", "", 256)
     for how, said in (
@@ -284,7 +286,7 @@ def test_bitext_classification_and_ensembles_over_an_api(server: ApiServer, tmp_
         (["--model_checkpoint", "embed-v4.0"], "CO_API_KEY is not set"),
         (["--model_checkpoint", "openai:m", "--base_url", "localhost:80"], "no address of a server"),
         (["--model_checkpoint", "openai:m", "--base_url", "http://me:pw@127.0.0.1:9"], "holds a user or a query"),
-        (["--model_checkpoint", "openai:m", "--base_url", "http://127.0.0.1:9"], "is not reached"),
+        (["--model_checkpoint", "openai:m", "--base_url", "http://127.0.0.1:9"], "Connection refused"),
         (["--base_url", "http://127.0.0.1:9", "--model_checkpoint", "m", "--max_length", "5"], "--max_length with"),
         (["--dimensions", "5"], "--dimensions without an encoder of an API"),
         (["--model_checkpoint", "openai:m", "--max_cost", "1"], "no price of m is known"),

@@ -231,6 +231,9 @@ def test_icl_over_apis_from_end_to_end(server: ApiServer, tmp_path: Path, run: R
     usage = record["run"]["api"][record["run"]["generator"]["name"]]
     assert usage["requests"] == 20 and usage["tokens_in"] > 0 and usage["models"] == ["gpt-4o-2024-05-13"]
     assert "Options:" in server.bodies[0]["messages"][0]["content"]
+    server.answer = "I would rather not say."
+    lost = run("icl.py", *flags, "--cache_dir", str(tmp_path / "other"), env=key)
+    assert lost.returncode == 0 and "100 % of the answers name no label" in lost.stderr
     n_requests = server.n_requests
     again = run("icl.py", *flags, env=key)
     assert again.returncode == 0 and server.n_requests == n_requests

@@ -106,3 +106,14 @@ def test_results_are_read_from_bodies_and_from_the_originals_paths(
 def test_the_environment_names_versions() -> None:
     about = runlog.environment()
     assert about["packages"]["numpy"] == np.__version__ and about["schema"] == 1
+
+
+def test_an_error_names_the_setting_that_differs_however_deep(tmp_path: Path) -> None:
+    path = tmp_path / "eval_x_1.json"
+    member = {"checkpoint": "org/a-model-with-a-long-name" * 9, "dimensions": None, "weight": 1.0}
+    path.write_text(json.dumps({"run": {"encoders": [member], "seed": 1}}))
+    same = {"encoders": [dict(member)], "seed": 1}
+    assert runlog.is_done(path, same, overwrite=False)
+    with pytest.raises(UserError) as raised:
+        runlog.is_done(path, {**same, "encoders": [{**member, "dimensions": 256}]}, overwrite=False)
+    assert "(encoders[0].dimensions: null, now 256)" in raised.value.what

@@ -50,7 +50,8 @@ def resolve_encoder(
         )
     else:
         print(
-            f"note: {name} is not in the registry: taken for a sentence-transformers checkpoint of the hub",
+            f"note: {name} is not in the registry: taken for a sentence-transformers checkpoint of the hub "
+            "(openai:NAME and cohere:NAME are models of APIs)",
             file=sys.stderr,
         )
         spec = EncoderSpec(name, registry.SENTENCE_TRANSFORMERS)

@@ -50,7 +50,8 @@ def resolve_generator(
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(
             f"--gen_model_checkpoint {name}: no such folder, and not a known name",
-            f"{registry.suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file or a hub id",
+            f"{registry.suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file, a hub id, or openai:NAME "
+            "(cohere:NAME) for a model of an API",
         )
     else:
         spec = GeneratorSpec(name, "", "")

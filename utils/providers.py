@@ -143,8 +143,9 @@ def as_fault(error: Exception, provider: str, base_url: str) -> ApiError:
     status, headers, message = _details(error)
     if status is not None and status >= 400:
         return _status_fault(provider, where, status, headers, message)
-    name = type(error).__name__
-    first = str(error).strip().splitlines()[0] if str(error).strip() else name
+    cause = error.__cause__ if _is_transport(error) and error.__cause__ is not None else error
+    name = type(cause).__name__  # the SDK's own error says no more than that there is no connection
+    first = str(cause).strip().splitlines()[0] if str(cause).strip() else name
     if _is_transport(error):
         return ApiError(AGAIN, f"{where} is not reached ({name}: {first})")
     return ApiError(AGAIN, f"{where} gives an answer that cannot be read ({name}: {first[:200]})")

@@ -68,14 +68,26 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
         return False
     found = {key: content["run"].get(key) for key in identity}
     expected = json.loads(json.dumps(identity))
-    differing = [key for key in expected if found[key] != expected[key]]
+    differing = list(_differences(found, expected))
     if not differing:
         return True
-    shown = "; ".join(f"{key}: {_short(found[key])}, now {_short(expected[key])}" for key in differing[:SHOWN])
+    shown = "; ".join(f"{key}: {_short(before)}, now {_short(now)}" for key, before, now in differing[:SHOWN])
     shown += f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     raise UserError(
         f"{path} was written with other settings ({shown})", "use another --output_dir, or --overwrite to replace it"
     )
+
+
+def _differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two JSON values differ, as deep as they have the same form: (place, found, expected)."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in expected:
+            yield from _differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, pair in enumerate(zip(found, expected, strict=True)):
+            yield from _differences(*pair, f"{path}[{index}]")
+    elif found != expected:
+        yield path, found, expected
 
 
 def _short(value: Any) -> str:

@@ -58,7 +58,10 @@ def api_encoder(
     if provider == "cohere" and not spec.input_type:
         spec = dataclasses.replace(spec, input_type=registry.COHERE_INPUT_TYPE)
     changes: dict[str, Any] = {"base_url": url, "batch_size": batch_size or usual, "dimensions": dimensions}
-    changes |= {"label": _label(bare, url)} if url else {}
+    label = _label(bare, url) if url else bare
+    label += f"-{dimensions}d" if dimensions else ""  # another encoder, in folders and tables
+    label += f"-{input_type}" if input_type and input_type != spec.input_type else ""
+    changes |= {"label": label} if label != bare else {}
     changes |= {"input_type": input_type} if input_type else {}
     changes |= {"prompt": prompt} if prompt is not None else {}
     _check(provider, url, bare, input_type, dimensions, batch_size)
