@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from utils.scan import QUERY_TILE as SCAN_TILE
+from utils.scan import U32, Scan, Survivors, choose
 from utils.schema import MARGINS, SIMILARITIES, TopK, UserError
 
 if TYPE_CHECKING:
@@ -23,25 +25,34 @@ if TYPE_CHECKING:
 
     from utils.schema import Rows
 
+LIFT = 4  # survivors a query, in multiples of k, at which exact values of the likeliest ones pay
 SLACK = 16  # candidates kept beyond k before the exact scores are taken
 QUERY_TILE = 1024
 CANDIDATE_TILE = 16384
-WORK_BYTES = 1 << 27  # float64 scratch of rescoring and of the float64 search
-U32 = 2.0**-24  # unit roundoff of float32
+WORK_BYTES = 1 << 27  # float64 scratch of the float64 search
+RESCORE_BYTES = 1 << 23  # of rescoring: small enough for a cache
 MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
 
 
 def topk(
-    queries: Rows | Tensor, candidates: Rows | Tensor, k: int, *, similarity: str = "cosine", device: str = "cpu"
+    queries: Rows | Tensor,
+    candidates: Rows | Tensor,
+    k: int,
+    *,
+    similarity: str = "cosine",
+    device: str = "cpu",
+    precision: str | None = None,
 ) -> TopK:
     """Return the k most similar candidates of each query, best first, ties to the lower index.
 
     queries (n, d) and candidates (m, d) are float32 rows, numpy or torch; scores are cosines, dot products or
-    negative Euclidean distances. Raises UserError for NaN, for zero rows under cosine, and for k > m.
+    negative Euclidean distances. `precision` is that of the scan (int8, bf16, fp32, or plain: float32 without block
+    maxima); None takes the fastest one, and all give the same. Raises UserError for NaN, for zero rows under cosine,
+    and for k > m.
     """
     if similarity not in SIMILARITIES:
         raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
-    return _search(_scorer(queries, candidates, similarity, device), k)
+    return _search(_scorer(queries, candidates, similarity, device), k, precision)
 
 
 def margin_topk(
@@ -100,9 +111,9 @@ class _Product:
         self.shape = (queries.shape[0], candidates.shape[0])
         self.dim = queries.shape[1]
         q_norms, c_norms = _norms(queries), _norms(candidates)  # (n,), (m,) float64
+        _no_odd_rows(q_norms, "queries", zeros=similarity != "cosine")
+        _no_odd_rows(c_norms, "candidates", zeros=similarity != "cosine")
         if similarity == "cosine":
-            _no_zero_rows(q_norms, "query")
-            _no_zero_rows(c_norms, "candidate")
             self.q_factor, self.c_factor = 1 / q_norms, 1 / c_norms
             self.row_scale = self.q_factor * 0 + 1
         else:  # powers of two keep the scan's products in range and change no rounding
@@ -114,16 +125,32 @@ class _Product:
             self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
-        self.c_scan = _scaled(candidates, self.c_factor)  # (m, d) float32
 
     def swapped(self) -> _Product:
         """The same scores with the sides exchanged."""
         return _Product(self.c, self.q, self.similarity)
 
+    def thinned(self, query_step: int, step: int) -> _Product:
+        """The same scores of every so many queries and candidates; the scale of dot products may be another."""
+        return _Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)
+
     def scan(self, rows: slice, cols: slice) -> Tensor:
         """Approximate values in scan space: (q, t) float32."""
-        product = _scaled(self.q[rows], self.q_factor[rows]) @ self.c_scan[cols].T  # (q, t)
-        return product.mul_(2).sub_(self.c_squared[cols].float()) if self.similarity == "euclidean" else product
+        c_scan = _scaled(self.c[cols], self.c_factor[cols])
+        return self.value(_scaled(self.q[rows], self.q_factor[rows]) @ c_scan.T, rows, cols)
+
+    def is_product(self) -> bool:
+        """Whether scan space is the product of scaled rows itself."""
+        return self.similarity != "euclidean"
+
+    def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Turn products of scaled rows (q, t) into scan space; the argument may be changed."""
+        return product if self.is_product() else product.mul_(2).sub_(self.c_squared[cols].float())
+
+    def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
+        """Turn products of chosen scaled queries and bare candidates (s,) into scan space, float32."""
+        products = products * self.c_factor[cols].float()
+        return products if self.is_product() else 2 * products - self.c_squared[cols].float()
 
     def full(self, rows: Tensor) -> Tensor:
         """Scores of some queries with all candidates, in float64: (q, m)."""
@@ -165,6 +192,7 @@ class _Margin:
 
         self.product, self.margin, self.shape, self.dim = product, margin, product.shape, product.dim
         self.q, self.c = product.q, product.c
+        self.q_factor, self.c_factor = product.q_factor, product.c_factor
         self.r_q = torch.as_tensor(forward, device=product.q.device)  # (n,)
         self.r_c = torch.as_tensor(backward, device=product.q.device)  # (m,)
         ones = product.row_scale
@@ -180,9 +208,27 @@ class _Margin:
             return cosines - (r_q + r_c) / 2
         return 2 * cosines - r_q - r_c
 
+    def thinned(self, query_step: int, step: int) -> _Margin:
+        """The same margins of every so many queries and candidates."""
+        r_q, r_c = self.r_q[::query_step].cpu().numpy(), self.r_c[::step].cpu().numpy()
+        return _Margin(self.product.thinned(query_step, step), self.margin, r_q, r_c)
+
     def scan(self, rows: slice, cols: slice) -> Tensor:
         """Approximate margins: (q, t) float32."""
-        return self._apply(self.product.scan(rows, cols), self.r_q[rows, None].float(), self.r_c[cols].float())
+        return self.value(self.product.scan(rows, cols), rows, cols)
+
+    def is_product(self) -> bool:
+        """A margin is none."""
+        return False
+
+    def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Turn cosines (q, t) into margins."""
+        return self._apply(product, self.r_q[rows, None].float(), self.r_c[cols].float())
+
+    def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
+        """Turn products of chosen unit queries and bare candidates (s,) into margins, float32."""
+        cosines = self.product.pair_values(rows, cols, products)
+        return self._apply(cosines, self.r_q[rows].float(), self.r_c[cols].float())
 
     def full(self, rows: Tensor) -> Tensor:
         """Margins of some queries with all candidates, in float64: (q, m)."""
@@ -197,7 +243,7 @@ class _Margin:
         return values
 
 
-def _search(scorer: _Product | _Margin, k: int) -> TopK:
+def _search(scorer: _Product | _Margin, k: int, precision: str | None = None) -> TopK:
     import torch
 
     n, m = scorer.shape
@@ -205,19 +251,124 @@ def _search(scorer: _Product | _Margin, k: int) -> TopK:
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     indices = np.empty((n, k), dtype=np.int64)
     scores = np.empty((n, k), dtype=np.float32)
-    uncertified: list[Tensor] = []
+    left: list[Tensor] = []  # queries to be searched in full
     with torch.inference_mode():
-        for start in range(0, n, QUERY_TILE):
-            rows = torch.arange(start, min(n, start + QUERY_TILE), device=scorer.q.device)
-            kept, floor = _scan(scorer, slice(start, start + len(rows)), min(m, k + SLACK))
-            best, value, certified = _rescore(scorer, rows, kept, floor, k)
-            indices[start : start + len(rows)] = best.cpu().numpy()
-            scores[start : start + len(rows)] = value.cpu().numpy()
-            uncertified.append(rows[~certified])
-        for rows, best, value in _search_float64(scorer, torch.cat(uncertified), k):
+        for rows, best, value, certified in _search_tiles(scorer, k, precision):
+            indices[rows.cpu().numpy()] = best.cpu().numpy()
+            scores[rows.cpu().numpy()] = value.cpu().numpy()
+            left.append(rows[~certified])
+        for rows, best, value in _search_float64(scorer, torch.cat(left), k):
             indices[rows.cpu().numpy()] = best.cpu().numpy()
             scores[rows.cpu().numpy()] = value.cpu().numpy()
     return TopK(indices, scores)
+
+
+def _search_tiles(
+    scorer: _Product | _Margin, k: int, precision: str | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Yield queries (q,), their k best (q, k), the scores, and which queries are certified, a tile at a time."""
+    import torch
+
+    n, m = scorer.shape
+    scan = choose(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
+    size = QUERY_TILE if scan is None else SCAN_TILE
+    for start in range(0, n, size):
+        rows = torch.arange(start, min(n, start + size), device=scorer.q.device)
+        part = slice(start, start + len(rows))
+        if scan is None:
+            kept, floor = _scan(scorer, part, min(m, k + SLACK))
+            yield rows, *_rescore(scorer, rows, kept, floor, k)
+            continue
+        found = scan.survivors(part, k)
+        if len(found.queries) > LIFT * k * len(rows):
+            found = _lifted(scorer, rows, found, scan.centring(part), k)
+        kept, real = _narrowed(scorer, rows, found, k)
+        best, value = _ranked(scorer, rows, kept, real, k)
+        yield rows, best, value, ~found.crowded
+
+
+def _lifted(scorer: _Product | _Margin, rows: Tensor, found: Survivors, centring: Tensor, k: int) -> Survivors:
+    """Drop the survivors that cannot reach the k-th of the exact values of each query's k likeliest ones."""
+    import torch
+
+    counts = torch.bincount(found.queries, minlength=len(rows))
+    grid, _ = _grid(found.queries, found.upper, counts, -torch.inf)
+    places = grid.topk(min(k, grid.shape[1]), dim=1).indices.sort(dim=1).values  # (q, k)
+    full = counts >= k  # crowded queries have none
+    chosen = ((counts.cumsum(0) - counts)[:, None] + places)[full].view(-1)
+    likely = Survivors(found.queries[chosen], found.candidates[chosen], found.upper[chosen], found.crowded)
+    values = scorer.pair_values(
+        rows[likely.queries], likely.candidates, _sampled_products(scorer, rows, likely, counts.clamp_max(k) * full)
+    )
+    floor = grid.new_full((len(rows),), -torch.inf)
+    floor[full] = values.view(-1, k).amin(dim=1)
+    error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float() + 16 * U32 * floor.abs()
+    kept = found.upper + centring[found.queries] >= (floor - error)[found.queries]
+    return Survivors(found.queries[kept], found.candidates[kept], found.upper[kept], found.crowded)
+
+
+def _narrowed(scorer: _Product | _Margin, rows: Tensor, found: Survivors, k: int) -> tuple[Tensor, Tensor]:
+    """Score the survivors in float32 and keep those that can be among the k best by its error.
+
+    Returns candidates (q, j) in the order of their indices, and which of them are real (q, j): the rest is padding.
+    """
+    import torch
+
+    counts = torch.bincount(found.queries, minlength=len(rows))
+    if int(counts.max()) > k:
+        products = _sampled_products(scorer, rows, found, counts)
+        values = scorer.pair_values(rows[found.queries], found.candidates, products)
+        grid, _ = _grid(found.queries, values, counts, -torch.inf)
+        floor = grid.topk(k, dim=1).values[:, -1] if grid.shape[1] >= k else grid.new_full((len(rows),), -torch.inf)
+        error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float() + 16 * U32 * floor.abs()
+        kept = values >= (floor - error)[found.queries]
+        queries, candidates = found.queries[kept], found.candidates[kept]
+        counts = torch.bincount(queries, minlength=len(rows))
+    else:
+        queries, candidates = found.queries, found.candidates
+    return _grid(queries, candidates, counts, 0)
+
+
+def _grid(queries: Tensor, values: Tensor, counts: Tensor, fill: float) -> tuple[Tensor, Tensor]:
+    """Put the values (s,) of each query, which stand together, into a row of their own: (q, j), and which are real."""
+    import torch
+
+    width = max(int(counts.max()), 1)
+    first = counts.cumsum(0) - counts
+    place = torch.arange(len(queries), device=queries.device) - first[queries]
+    grid = values.new_full((len(counts), width), fill)
+    grid[queries, place] = values
+    return grid, torch.arange(width, device=queries.device) < counts[:, None]
+
+
+def _sampled_products(scorer: _Product | _Margin, rows: Tensor, found: Survivors, counts: Tensor) -> Tensor:
+    """Return the float32 products of the survivors' rows (s,), queries scaled, candidates as they are."""
+    import warnings
+
+    import torch
+
+    q = _scaled(scorer.q[rows], scorer.q_factor[rows])
+    ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+    zeros = q.new_zeros(len(found.candidates))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that sparse tensors are young
+        pattern = torch.sparse_csr_tensor(ends, found.candidates, zeros, (len(rows), scorer.shape[1]))
+        products: Tensor = torch.sparse.sampled_addmm(pattern, q, scorer.c.t(), beta=0.0).values()
+    return products
+
+
+def _ranked(scorer: _Product | _Margin, rows: Tensor, kept: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Score candidates (q, j) exactly; return the k best (q, k) and their scores; rows without k are left for later."""
+    import torch
+
+    step = max(1, RESCORE_BYTES // (8 * scorer.dim * kept.shape[1]))
+    exact = torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
+    exact = exact.float().masked_fill(~real, -torch.inf)
+    if exact.shape[1] < k:  # only where no row has k: all are crowded
+        missing = (0, k - exact.shape[1])
+        exact, kept = torch.nn.functional.pad(exact, missing), torch.nn.functional.pad(kept, missing)
+    value, order = exact.sort(dim=1, descending=True, stable=True)
+    return kept.gather(1, order[:, :k]), value[:, :k]
 
 
 def _scan(scorer: _Product | _Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
@@ -245,7 +396,7 @@ def _rescore(
     """Score the kept candidates exactly; return the k best (q, k), their scores, and which rows are certified."""
     import torch
 
-    step = max(1, WORK_BYTES // (8 * scorer.dim * kept.shape[1]))
+    step = max(1, RESCORE_BYTES // (8 * scorer.dim * kept.shape[1]))
     kept = kept.sort(dim=1).values  # index order, so that a stable sort by score breaks ties to the lower index
     exact = torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
     value, order = exact.float().sort(dim=1, descending=True, stable=True)
@@ -298,25 +449,29 @@ def _tensor(rows: Any, name: str, device: str) -> torch.Tensor:
     tensor = torch.as_tensor(rows, dtype=torch.float32, device=device)
     if tensor.ndim != 2 or not tensor.shape[0]:
         raise UserError(f"{name} have the shape {tuple(tensor.shape)}, expected (n, d) with n > 0", "one row a text")
-    sums = tensor.sum(dim=1, dtype=torch.float64)  # NaN and infinity survive a sum
-    if not bool(sums.isfinite().all()):
-        bad = int((~sums.isfinite()).nonzero()[0])
-        raise UserError(f"row {bad} of the {name} holds NaN or infinity", "encode again, in --dtype fp32")
     return tensor.contiguous()
 
 
+def _no_odd_rows(norms: Tensor, name: str, *, zeros: bool) -> None:
+    """Raise UserError where a row holds NaN or infinity, which its length (n,) shows, or zeros alone."""
+    odd = (~norms.isfinite()).nonzero()
+    if len(odd):
+        raise UserError(f"row {int(odd[0])} of the {name} holds NaN or infinity", "encode again, in --dtype fp32")
+    zero = (norms == 0).nonzero()
+    if len(zero) and not zeros:
+        which = {"queries": "query", "candidates": "candidate"}[name]
+        raise UserError(f"{which} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
+
+
 def _norms(rows: Tensor) -> Tensor:
+    """Return the lengths of rows (n,), float64."""
     import torch
 
-    step = max(1, WORK_BYTES // (8 * rows.shape[1]))
-    parts = [rows[i : i + step].double().square().sum(dim=1).sqrt() for i in range(0, rows.shape[0], step)]
-    return torch.cat(parts)
-
-
-def _no_zero_rows(norms: Tensor, name: str) -> None:
-    zero = (norms == 0).nonzero()
-    if len(zero):
-        raise UserError(f"{name} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
+    if rows.device.type == "cpu":  # numpy casts block by block; torch would copy all rows first
+        host = rows.numpy()
+        return torch.from_numpy(np.sqrt(np.einsum("nd,nd->n", host, host, dtype=np.float64)))
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return norms
 
 
 def _power_of_two(norm: float) -> float:

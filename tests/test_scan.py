@@ -1,0 +1,150 @@
+"""The scan in low precision: its survivors hold the k best, whatever the data, and the answers are the exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from test_retrieval import best, margins64, rows, scores64
+
+from utils import retrieval, scan
+from utils.retrieval import margin_topk, topk
+from utils.scan import PRECISIONS, Scan, choose, int8_is_exact
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def clustered(n: int, m: int, d: int) -> Pair:
+    """Cosines between 0.7 and 0.95, as E5 has them."""
+    centre = rows(1, d, 7)
+    return centre + rows(n, d, 8, 0.45), centre + rows(m, d, 9, 0.45)
+
+
+def duplicates(n: int, m: int, d: int) -> Pair:
+    """Every candidate many times, in no order."""
+    few = rows(max(1, m // 50), d, 2)
+    return rows(n, d, 1), few[np.random.default_rng(3).integers(0, len(few), m)]
+
+
+def near_ties(n: int, m: int, d: int) -> Pair:
+    """Candidates that low precision cannot tell apart."""
+    base = rows(1, d, 5)
+    return base + rows(n, d, 6, 0.1), base + rows(m, d, 7, 1e-5)
+
+
+def wild(n: int, m: int, d: int) -> Pair:
+    """Lengths from 1e-12 to 1e6, and a dimension that outweighs the others."""
+    lengths = 10.0 ** np.random.default_rng(1).uniform(-12, 6, (m, 1))
+    q, c = rows(n, d, 2), (rows(m, d, 3) * lengths).astype(np.float32)
+    c[:, 0] *= 50
+    return q, c
+
+
+def gaussian(n: int, m: int, d: int) -> Pair:
+    """No structure at all."""
+    return rows(n, d, 1), rows(m, d, 2)
+
+
+KINDS = (clustered, duplicates, near_ties, wild, gaussian)
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several tiles of queries and candidates, the last ones odd."""
+    monkeypatch.setattr(scan, "CANDIDATE_TILE", 448)
+    monkeypatch.setattr(retrieval, "SCAN_TILE", 37)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_answers_equal_brute_force(kind: Callable[..., Pair], precision: str, similarity: str) -> None:
+    for n, m, d in ((50, 3000, 33), (1, 1501, 96)):
+        q, c = kind(n, m, d)
+        expected = scores64(q, c, similarity)
+        if kind is duplicates:  # equal candidates are equal to the last bit, in the order of a sum or not
+            expected = scores64(q, np.unique(c, axis=0), similarity)[:, np.unique(c, axis=0, return_inverse=True)[1]]
+        for k in (1, 10, 300):
+            found = topk(q, c, k, similarity=similarity, precision=precision)
+            np.testing.assert_array_equal(found.indices, best(expected, k), err_msg=f"{kind.__name__} k={k}")
+
+
+@pytest.mark.parametrize("k", [1, 7, 100, 1000])
+def test_every_number_of_neighbours(k: int) -> None:
+    q, c = clustered(40, 2500, 50)
+    found = topk(q, c, k, precision="int8")
+    np.testing.assert_array_equal(found.indices, best(scores64(q, c, "cosine"), k))
+    np.testing.assert_array_equal(found.scores, topk(q, c, k, precision="plain").scores)
+
+
+@pytest.mark.parametrize("margin", ["ratio", "distance", "csls"])
+@pytest.mark.parametrize("precision", [None, "int8", "bf16"])
+def test_margins_by_the_scan(margin: str, precision: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if precision is not None:
+        monkeypatch.setattr(retrieval, "choose", lambda scorer, k: Scan(scorer, precision))
+    q, c = np.abs(rows(60, 12, 1)), np.abs(rows(1500, 12, 2))
+    found = margin_topk(q, c, 6, margin=margin, margin_k=4)
+    np.testing.assert_array_equal(found.indices, best(margins64(q, c, margin, 4), 6))
+
+
+@pytest.mark.parametrize("kind", [clustered, gaussian, near_ties])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[..., Pair], precision: str) -> None:
+    q, c = kind(30, 4000, 128)
+    scorer = retrieval._scorer(q, c, "cosine", "cpu")
+    found = Scan(scorer, precision).survivors(slice(0, 30), 10)
+    wanted = best(scores64(q, c, "cosine"), 10)
+    for query in range(30):
+        mine = found.candidates[found.queries == query]
+        assert bool(found.crowded[query]) or set(wanted[query].tolist()) <= set(mine.tolist())
+        assert mine.equal(mine.sort().values)
+    if kind is clustered:
+        most = {"int8": 400, "bf16": 60, "fp32": 11}[precision]
+        assert 10 <= len(found.queries) / 30 <= most
+
+
+def test_the_error_of_rounding_is_bounded() -> None:
+    """No value that the scan tells is farther from the true one than it says."""
+    for kind in KINDS:
+        q, c = kind(20, 448, 40)
+        scorer = retrieval._scorer(q, c, "cosine", "cpu")
+        true = torch.from_numpy(scores64(q, c, "cosine"))
+        for precision in PRECISIONS:
+            searched = Scan(scorer, precision)
+            found = searched.survivors(slice(0, 20), 448)  # all of them
+            assert len(found.queries) == 20 * 448
+            told = found.upper.double() + searched.centring(slice(0, 20)).double()[found.queries]
+            values = true[found.queries, found.candidates]
+            assert bool((told >= values - 1e-12).all()), (kind.__name__, precision)
+
+
+def test_integer_products_do_not_saturate_here() -> None:
+    assert int8_is_exact() in (True, False)
+    if int8_is_exact():
+        a = torch.randint(-127, 128, (33, 200), dtype=torch.int8)
+        b = torch.randint(-127, 128, (70, 200), dtype=torch.int8)
+        assert torch._int_mm(a, b.t()).equal((a.long() @ b.long().t()).int())
+
+
+def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "CANDIDATE_TILE", 4096)
+    few = retrieval._scorer(*gaussian(200, 500, 16), "cosine", "cpu")
+    assert choose(few, 10) is None  # a plain search is as fast
+    tied = retrieval._scorer(*near_ties(200, 20000, 32), "cosine", "cpu")
+    chosen = choose(tied, 10)
+    assert chosen is not None and chosen.precision == "fp32"
+    if int8_is_exact():
+        spread = retrieval._scorer(*gaussian(200, 20000, 16), "cosine", "cpu")
+        chosen = choose(spread, 10)
+        assert chosen is not None and chosen.precision == "int8"
+
+
+def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "CROWD", 40)
+    q, c = near_ties(45, 1200, 24)
+    q[7] = rows(1, 24, 99)[0]
+    for precision in PRECISIONS:
+        found = topk(q, c, 2, precision=precision)
+        np.testing.assert_array_equal(found.indices, best(scores64(q, c, "cosine"), 2))

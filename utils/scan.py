@@ -1,0 +1,289 @@
+"""A fast scan over all candidates that keeps, for each query, all that can be among its k best.
+
+A score is a product of a query's row and a candidate's, plus terms that are added exactly. The product is taken in low
+precision: int8 with a scale a query and a scale a tile of candidates, bfloat16, or float32. By Cauchy and Schwarz it is
+off by at most |dq||c| + |q||dc|, with dq and dc the rounding residues, whose norms are computed. The k-th greatest of
+the tiles' block maxima, less that error, is a score that k candidates certainly reach; whatever cannot reach it is
+dismissed. So the survivors hold the k best, whatever the data; how many they are decides the time alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+PRECISIONS = ("int8", "bf16", "fp32")
+QUERY_TILE, CANDIDATE_TILE = 1024, 4096
+BLOCK = 32  # candidates of which only the greatest is looked at first
+MIN_CANDIDATES = 8192  # fewer are not worth a scan in low precision
+MAX_K = 1024  # more neighbours are not worth block maxima
+CROWD = 4096  # survivors of a query; with more it is searched in full
+SAMPLE, THIN = 64, 8192  # queries and candidates on which the precisions are tried
+WORTH = {"int8": 0.007, "bf16": 0.02}  # survivors, as a share of the candidates, at which the next precision is faster
+U32 = 2.0**-24  # unit roundoff of float32
+ROUND_UP = 1.0 + 2.0**-16  # norms of residues are taken in float32
+
+
+class Scorer(Protocol):
+    """What is searched: scores are `to_value(product)`, the product of scaled rows."""
+
+    shape: tuple[int, int]
+    dim: int
+    q: Tensor
+    c: Tensor
+    q_factor: Tensor
+    c_factor: Tensor
+    row_scale: Tensor
+
+    def is_product(self) -> bool:
+        """Whether the value is the product itself."""
+        ...
+
+    def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Turn products (q, t) into values, monotone in the product."""
+        ...
+
+    def thinned(self, query_step: int, step: int) -> Scorer:
+        """The same scores of every so many queries and candidates."""
+        ...
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """Candidates of a tile of queries, by query and then index: query numbers (s,) within the tile, candidates (s,).
+
+    `upper` (s,) is what their values cannot pass, but for what the centring takes from all values of a query alike.
+    `crowded` (q,) marks queries whose survivors are too many and are not listed.
+    """
+
+    queries: Tensor
+    candidates: Tensor
+    upper: Tensor
+    crowded: Tensor
+
+
+@lru_cache
+def int8_is_exact() -> bool:
+    """Whether integer products are computed without saturation here (older processors add pairs in 16 bits)."""
+    import torch
+
+    rows = torch.full((32, 64), 127, dtype=torch.int8)
+    try:
+        found = torch._int_mm(rows, rows.t())
+        mixed = torch._int_mm(-rows, rows.t())
+    except RuntimeError:
+        return False
+    return bool((found == 64 * 127 * 127).all() and (mixed == -64 * 127 * 127).all())
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Some candidates, rounded: rows (t, d), where they begin, their unit, the greatest norms of rows and residues."""
+
+    rows: Tensor
+    start: int
+    scale: float
+    norm: float
+    residue: float
+
+
+class Scan:
+    """The candidates of a scorer, rounded once, and searched by tiles of queries."""
+
+    def __init__(self, scorer: Scorer, precision: str) -> None:
+        self.scorer, self.precision = scorer, precision
+        self.mean = self._mean()  # (d,) float32: what all candidates have in common is left out of the product
+        self.tiles = [self._round(start) for start in range(0, scorer.shape[1], CANDIDATE_TILE)]
+
+    def _mean(self) -> Tensor:
+        c, factor = self.scorer.c, self.scorer.c_factor.float()
+        step = max(1, len(c) // 4096)  # of a sample: any vector would do, the mean makes the residues small
+        found: Tensor = (c[::step] * factor[::step, None]).mean(dim=0)
+        return found
+
+    def _round(self, start: int) -> Tile:
+        """Round a tile of candidates; few passes over it, since this is done for every search."""
+        import torch
+
+        which = slice(start, start + CANDIDATE_TILE)
+        rows = self.scorer.c[which] * self.scorer.c_factor[which].float()[:, None]
+        rows -= self.mean
+        scale = 1.0
+        if self.precision == "int8":
+            scale = max(float(torch.stack(rows.aminmax()).abs().max()) / 127, 1e-30)
+            rounded = rows.mul_(1 / scale).round()
+        else:
+            rounded = rows.bfloat16().float() if self.precision == "bf16" else rows.clone()
+        rows -= rounded
+        residue = float(rows.norm(dim=1).max()) * scale * ROUND_UP
+        norm = float(rounded.norm(dim=1).max()) * scale * ROUND_UP + residue
+        kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
+        return Tile(_padded(rounded.to(kind)), start, scale, norm, residue)
+
+    def survivors(self, rows: slice, k: int) -> Survivors:
+        """Return all candidates that can be among the k best of these queries."""
+        import torch
+
+        scorer = self.scorer
+        queries = scorer.q[rows] * scorer.q_factor[rows].float()[:, None]
+        n = len(queries)
+        rounded, scales, q_norm, q_residue = self._round_queries(queries)
+        constant = (queries @ self.mean)[:, None]  # (q, 1): what the centring takes from each product
+        slack = 4 * (scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where the products are exact
+        best = torch.full((n, k), -torch.inf, device=queries.device)  # certain scores of k candidates
+        crowd = torch.zeros(n, dtype=torch.long, device=queries.device)
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        limit = max(CROWD, 16 * k)
+        relative = (
+            2.0**-8 if self.precision == "bf16" else 16 * U32
+        )  # bfloat16 products are rounded as they are written
+        for tile in self.tiles:
+            raw = self._product(rounded, tile.rows)  # (q, t)
+            error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
+            error = error * scorer.row_scale[rows].float()
+            unit = scales * tile.scale
+            if not scorer.is_product():
+                error += relative * q_norm * tile.norm * scorer.row_scale[rows].float()
+                cols = slice(tile.start, tile.start + len(tile.rows))
+                raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
+                unit = torch.ones_like(unit)
+            hits = _hits(raw, unit, error, relative, best, crowd > limit)
+            if hits is not None:
+                query, place, upper = hits
+                crowd += torch.bincount(query, minlength=n)
+                found.append((query, place + tile.start, upper))
+        return _collect(found, best[:, -1], crowd > limit)
+
+    def centring(self, rows: slice) -> Tensor:
+        """Return what is missing from the `upper` values of these queries (q,): nothing where they are no products."""
+        scorer = self.scorer
+        queries = scorer.q[rows] * scorer.q_factor[rows].float()[:, None]
+        return queries @ self.mean * float(scorer.is_product())
+
+    def _round_queries(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return rounded queries (q, d), their scales, and the norms of the rounded rows and of the residues (q,)."""
+        import torch
+
+        if self.precision == "int8":
+            scales = (queries.abs().amax(dim=1) / 127).clamp_min(1e-30)
+            rounded = (queries / scales[:, None]).round().to(torch.int8)
+        else:
+            scales = torch.ones(len(queries), device=queries.device)
+            rounded = queries.to(torch.bfloat16 if self.precision == "bf16" else torch.float32)
+        back = rounded.float() * scales[:, None]
+        norms = back.norm(dim=1) * ROUND_UP
+        return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
+
+    def _product(self, queries: Tensor, rows: Tensor) -> Tensor:
+        import torch
+
+        if self.precision == "int8":
+            found: Tensor = torch._int_mm(queries, rows.t())
+            return found
+        return (queries @ rows.t()).float()
+
+
+def _hits(
+    values: Tensor, unit: Tensor, error: Tensor, relative: float, best: Tensor, crowded: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Raise the certain scores by this tile, and return the queries, places and upper bounds of its survivors.
+
+    values (q, t) count in `unit` (q,); they are off by `error` (q,) and by `relative` to themselves at most. `best`
+    (q, k) is changed.
+    """
+    import torch
+
+    k = best.shape[1]
+    block = _block(values.shape[1], k)
+    missing = -values.shape[1] % block
+    if missing:  # the last tile
+        lowest = torch.iinfo(values.dtype).min if values.dtype == torch.int32 else -torch.inf
+        values = torch.nn.functional.pad(values, (0, missing), value=lowest)
+    n_blocks = values.shape[1] // block
+    maxima = values.view(-1, n_blocks, block).amax(dim=2).float() * unit[:, None]  # (q, b)
+    certain = maxima - error[:, None] - maxima.abs() * relative
+    best.copy_(torch.cat((best, certain), dim=1).topk(k, dim=1).values)
+    floor = best[:, -1] - error
+    floor = torch.where(crowded, torch.inf, floor - 2 * relative * floor.abs())
+    hit = (maxima >= floor[:, None]).view(-1).nonzero().squeeze(1)
+    if not len(hit):
+        return None
+    query = hit // n_blocks
+    inside = values.view(-1, block).index_select(0, hit).float() * unit[query, None]  # (h, block)
+    row, offset = (inside >= floor[query, None]).nonzero(as_tuple=True)
+    query, place, value = query[row], hit[row] % n_blocks * block + offset, inside[row, offset]
+    if missing:
+        real = place < values.shape[1] - missing
+        query, place, value = query[real], place[real], value[real]
+    return query, place, value + error[query] + value.abs() * relative
+
+
+def _block(width: int, k: int) -> int:
+    """Return how many candidates share a block maximum: a power of two, so that a tile has at least 2 k blocks."""
+    block = BLOCK
+    while block > 1 and width // block < 2 * k:
+        block //= 2
+    return block
+
+
+def _collect(found: list[tuple[Tensor, Tensor, Tensor]], floor: Tensor, crowded: Tensor) -> Survivors:
+    """Drop what the later tiles have dismissed, and sort by query and candidate."""
+    import torch
+
+    query, candidate, upper = (torch.cat(parts) for parts in zip(*found, strict=True))
+    kept = (upper >= floor[query]) & ~crowded[query]
+    query, candidate, upper = query[kept], candidate[kept], upper[kept]
+    span = int(candidate.max()) + 1 if len(candidate) else 1
+    both, order = (query * span + candidate).sort()
+    return Survivors(both // span, both % span, upper[order], crowded)
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Return rows with zeros up to a multiple of eight columns, as integer products on GPUs want them."""
+    import torch
+
+    missing = -rows.shape[1] % 8
+    return torch.nn.functional.pad(rows, (0, missing)) if missing else rows
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 products are faster than float32 ones on this device."""
+    import torch
+
+    if device.type == "cuda":
+        return True
+    flags = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in flags and _cpu_flag("avx512_bf16")
+
+
+@lru_cache
+def _cpu_flag(name: str) -> bool:
+    try:
+        return name in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False
+
+
+def choose(scorer: Scorer, k: int) -> Scan | None:
+    """Return the fastest scan for these data, tried on a few queries; None where a plain search is as fast."""
+    n, m = scorer.shape
+    if m < MIN_CANDIDATES or k > MAX_K or n < 2 * SAMPLE:
+        return None
+    is_cpu = scorer.c.device.type == "cpu"
+    precisions = [name for name in PRECISIONS[:2] if (int8_is_exact() if name == "int8" and is_cpu else True)]
+    if not has_fast_bf16(scorer.c.device):
+        precisions = [name for name in precisions if name != "bf16"]
+    step = max(1, m // THIN)
+    thin = scorer.thinned(max(1, n // SAMPLE), step)
+    for precision in precisions:
+        found = Scan(thin, precision).survivors(slice(0, thin.shape[0]), max(1, round(k / step)))
+        expected = step * (len(found.queries) + int(found.crowded.sum()) * CROWD) / thin.shape[0]
+        if expected <= max(4 * k, WORTH[precision] * m):
+            return Scan(scorer, precision)
+    return Scan(scorer, "fp32")
