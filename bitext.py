@@ -106,8 +106,8 @@ def by_margin(session: Session, sides: Members, k: int) -> TopK:
         queries, candidates = there[0]
         if len(there) > 1:
             queries, candidates = (concatenate(rows, session.weights) for rows in zip(*there, strict=True))
-        how = {"margin": args.margin, "margin_k": args.margin_k or 1, "device": session.device}
-        return margin_topk(queries, candidates, k, **how)
+        how = {"margin": args.margin, "device": session.device, "precision": session.precision}
+        return margin_topk(queries, candidates, k, margin_k=args.margin_k or 1, **how)
 
     return without_gaps(sides, k, best)
 

@@ -81,11 +81,9 @@ def test_every_number_of_neighbours(k: int) -> None:
 
 @pytest.mark.parametrize("margin", ["ratio", "distance", "csls"])
 @pytest.mark.parametrize("precision", [None, "int8", "bf16"])
-def test_margins_by_the_scan(margin: str, precision: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    if precision is not None:
-        monkeypatch.setattr(retrieval, "choose", lambda scorer, k: Scan(scorer, precision))
+def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
     q, c = np.abs(rows(60, 12, 1)), np.abs(rows(1500, 12, 2))
-    found = margin_topk(q, c, 6, margin=margin, margin_k=4)
+    found = margin_topk(q, c, 6, margin=margin, margin_k=4, precision=precision)
     np.testing.assert_array_equal(found.indices, best(margins64(q, c, margin, 4), 6))
 
 

@@ -170,6 +170,11 @@ def add_similarity_arg(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     """Which similarity ranks the neighbours; returns the group."""
     group = parser.add_argument_group("retrieval")
     group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
+    group.add_argument(
+        "--exact_float32",
+        action="store_true",
+        help="scan in float32, not in the fastest precision (the answers are the same)",
+    )
     return group
 
 

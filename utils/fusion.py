@@ -31,19 +31,23 @@ def fused_topk(
     normalize: str = "none",
     similarity: str = "cosine",
     device: str = "cpu",
+    precision: str | None = None,
 ) -> TopK:
     """Return the k best candidates by several encoders together, best first, ties to the lower index.
 
     members: (queries (n, d_i), candidates (m, d_i)) of each encoder; weights >= 0, not all 0. `score`: the weighted
     mean of the similarities; `distance`: the negative weighted sum of Euclidean distances; `rank`: the weighted sum
     of 1 / (60 + rank). `normalize` puts each member's scores of a query on one scale over all candidates first.
-    One member is searched as it is. Raises UserError for rows that cannot be searched.
+    One member is searched as it is, as is the mean cosine; `precision` is that of their scan (utils/retrieval.py).
+    Raises UserError for rows that cannot be searched.
     """
     if len(members) == 1:
-        return topk(*members[0], k, similarity="euclidean" if fuse == "distance" else similarity, device=device)
+        single = "euclidean" if fuse == "distance" else similarity
+        return topk(*members[0], k, similarity=single, device=device, precision=precision)
     if fuse == "score" and normalize == "none" and similarity == "cosine":
         queries, candidates = zip(*members, strict=True)
-        return topk(concatenate(queries, weights), concatenate(candidates, weights), k, device=device)
+        sides = concatenate(queries, weights), concatenate(candidates, weights)
+        return topk(*sides, k, device=device, precision=precision)
     return _search(members, weights, k, fuse, normalize, "euclidean" if fuse == "distance" else similarity, device)
 
 

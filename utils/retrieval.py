@@ -1,10 +1,11 @@
 """Exact top-k retrieval: tiles over both sides, memory bounded by the tile, ties to the lower index.
 
 The score of a query and a candidate is its float64 value rounded to float32, so it does not depend on tile
-sizes, batch neighbours or the device. Candidates are found by a float32 scan that keeps k + SLACK a row; the
-kept ones are scored again in float64, and a row is certified when, by the worst-case rounding error of a
-float32 product (Higham 2002, section 3.1), no other candidate can reach its k-th score. Rows that are not
-certified (ties at the border, as exact duplicates make them) are searched again in float64.
+sizes, batch neighbours or the device. A scan in low precision (utils/scan.py) keeps all candidates that can be among
+the k best; they are scored in float32, and those that its error leaves in doubt in float64. Where few candidates make
+that not worth while, a plain float32 scan keeps k + SLACK a row, and a row is certified when, by the worst-case
+rounding error of a float32 product (Higham 2002, section 3.1), no other candidate can reach its k-th score. Rows that
+are not certified (ties at the border, as exact duplicates make them) are searched again in float64.
 """
 
 from __future__ import annotations
@@ -56,25 +57,32 @@ def topk(
 
 
 def margin_topk(
-    queries: Rows | Tensor, candidates: Rows | Tensor, k: int, *, margin: str, margin_k: int, device: str = "cpu"
+    queries: Rows | Tensor,
+    candidates: Rows | Tensor,
+    k: int,
+    *,
+    margin: str,
+    margin_k: int,
+    device: str = "cpu",
+    precision: str | None = None,
 ) -> TopK:
     """Return the k candidates of greatest margin for each query, over all candidates.
 
     With a = cos(x, y) and b the mean of x's and y's average cosine to their `margin_k` nearest neighbours on the
     other side: ratio a / b, distance a - b, absolute a (Artetxe and Schwenk 2019, arXiv 1811.01136, section 3),
-    csls 2a - r(x) - r(y) (Conneau et al. 2018, arXiv 1710.04087, section 2.3).
+    csls 2a - r(x) - r(y) (Conneau et al. 2018, arXiv 1710.04087, section 2.3). `precision` as in `topk`.
     """
     if margin not in MARGINS:
         raise UserError(f"unknown margin {margin!r}", f"choose from: {', '.join(MARGINS)}")
     product = _scorer(queries, candidates, "cosine", device)
     if margin in ("none", "absolute"):
-        return _search(product, k)
+        return _search(product, k, precision)
     n, m = product.shape
     if not 1 <= margin_k <= min(n, m):
         raise UserError(f"--margin_k {margin_k}, but the smaller side has {min(n, m)} texts", f"give 1 to {min(n, m)}")
-    forward = _search(product, margin_k).scores.mean(axis=1, dtype=np.float64)  # (n,)
-    backward = _search(product.swapped(), margin_k).scores.mean(axis=1, dtype=np.float64)  # (m,)
-    return _search(_Margin(product, margin, forward, backward), k)
+    forward = _search(product, margin_k, precision).scores.mean(axis=1, dtype=np.float64)  # (n,)
+    backward = _search(product.swapped(), margin_k, precision).scores.mean(axis=1, dtype=np.float64)  # (m,)
+    return _search(_Margin(product, margin, forward, backward), k, precision)
 
 
 def concatenate(members: Sequence[Rows], weights: Sequence[float]) -> Rows:

@@ -176,7 +176,7 @@ class Session:
         how = {name: getattr(self.args, name) for name in ("fuse", "normalize", "similarity")}
 
         def search(there: Sequence[tuple[Rows, Rows]], k: int) -> TopK:
-            return fused_topk(there, weights or self.weights, k, **how, device=self.device)
+            return fused_topk(there, weights or self.weights, k, **how, device=self.device, precision=self.precision)
 
         return without_gaps(members, k, search)
 
@@ -189,6 +189,11 @@ class Session:
             return chosen @ chosen.T
 
         return of
+
+    @property
+    def precision(self) -> str | None:
+        """The scan's precision: the fastest, or the plain float32 of --exact_float32."""
+        return "plain" if self.args.exact_float32 else None
 
     @property
     def member_names(self) -> list[str]:
