@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from utils.answering import Answers, DecodeSettings, Query
     from utils.generators import CachedGenerator
-    from utils.schema import GeneratorSpec
+    from utils.schema import GenerationSettings, GeneratorSpec
     from utils.session import Session
 
     Ints = npt.NDArray[np.int64]
@@ -251,6 +251,13 @@ def build_queries(
     return queries
 
 
+def generation_settings(args: argparse.Namespace) -> GenerationSettings:
+    """Return how text is generated; a choice among the labels has a length of its own."""
+    from utils.schema import GenerationSettings
+
+    return GenerationSettings(args.max_new_tokens or 0, args.temperature, args.seed)
+
+
 def decode_settings(args: argparse.Namespace) -> DecodeSettings:
     """Return how an answer becomes a label."""
     from utils.answering import DecodeSettings
@@ -296,27 +303,34 @@ def show_plan(session: Session, generator: CachedGenerator, langs: Sequence[str]
 
     from utils.labeled import label_set
 
-    args, rows, prompts = session.args, [], list[str]()
+    args, rows, shown = session.args, [], list[str]()
+    quoted = np.zeros(3, dtype=np.int64)  # requests, tokens, tokens generated
     for lang in langs:
         train, test = load(session, lang)
         texts = [*test.texts[: args.limit], *train.texts]
         n_test = len(test.texts[: args.limit])
         rows.append([lang, len(train.texts), n_test, *session.plan_cells(lang, texts if session.encoders else [])])
-        if not prompts or generator.traffic is not None:  # what an API costs is told for all languages
-            stand_ins = [np.arange(min(args.k, len(train.texts)))] * n_test  # the nearest ones need vectors
-            queries = build_queries(args, generator.spec, train, test, label_set(train, test), stand_ins)
-            prompts += [query.prompt for query in queries]
+        wanted = generator.traffic is not None and not session.is_done(lang, args.k)  # an API's cost is told for all
+        if shown and not wanted:
+            continue
+        names = label_set(train, test)
+        stand_ins = [np.arange(min(args.k, len(train.texts)))] * n_test  # the nearest ones need vectors
+        queries = build_queries(args, generator.spec, train, test, names, stand_ins)
+        shown = shown or [query.prompt for query in queries]
+        if wanted:
+            prompts = [text for query in queries for text in (query.prompt, *query.content_free)]
+            quoted += generator.to_ask(prompts, names, generation_settings(args), args.decode)
     session.print_plan(rows, ["language", "train", args.split, "to encode", "records"])
-    print(f"\none prompt of {langs[0]}{' (the first training texts stand in)' if args.k else ''}:\n{prompts[0]}\n")
-    lengths = generator.n_tokens(prompts)
+    print(f"\none prompt of {langs[0]}{' (the first training texts stand in)' if args.k else ''}:\n{shown[0]}\n")
+    lengths = generator.n_tokens(shown)
     if lengths is None:
         print("tokens: known after the first run, which expands the embedded generator")
         return
     about = "" if generator.counts_exactly else "about "
-    print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all")
+    print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all of {langs[0]}")
     if generator.traffic is not None:
-        n_out = len(prompts) * (args.max_new_tokens or 1)
-        print(generator.traffic.quote(len(prompts), sum(lengths), generator.counts_exactly, n_out))
+        n_requests, n_tokens, n_out = map(int, quoted)
+        print(generator.traffic.quote(n_requests, n_tokens, generator.counts_exactly and args.k == 0, n_out))
 
 
 def main(argv: Sequence[str]) -> None:

@@ -104,3 +104,14 @@ def test_the_originals_logs_are_read(run: Run, tmp_path: Path) -> None:
     done = run(SCRIPT, "--logs", "theirs", "--format", "csv")
     assert done.stdout == "model,nusax,XL,CS,avg\nsentence-transformers/LaBSE,77.89,-,-,-\n"
     assert "eval_eng_ace_5.json is broken and left out" in done.stderr
+
+
+def test_a_mean_over_different_encoders_settings_is_told(tmp_path: Path, run: Run) -> None:
+    for place, subset in enumerate(registry.DATASETS["bitext"]["nusax"].subsets):
+        member = {"checkpoint": "org/model", "dimensions": 256 if place == 3 else None}
+        settings = {**PLAIN, "dataset": "nusax", "model": "org/model", "subset": subset, "encoders": [member]}
+        record = RunRecord({"acc": 0.5, "f1": 0.5}, {}, 10, 1, settings)
+        runlog.write_record(tmp_path / "logs/nusax/org/model/seed_42", subset, record, {"gold": [], "hyp": []})
+    done = run(SCRIPT)
+    assert done.returncode == 0, done.stderr
+    assert "warning: nusax, org/model: a mean over different settings of encoders[0].dimensions" in done.stderr

@@ -131,8 +131,21 @@ def test_a_server_without_schemas_is_asked_in_vllms_ways_then_given_up(server: A
     ways = [{"response_format", "structured_outputs", "guided_choice"} & set(body) for body in server.bodies]
     assert ways == [{"response_format"}, {"structured_outputs"}, {"guided_choice"}]
     server.refuses_schema, server.ignores_schema, server.answer = False, True, "I think it is good."
-    with pytest.raises(UserError, match="no structured output"):
+    with pytest.raises(UserError, match="is none of the labels"):
         generator(server, tmp_path).choose(["x"], LABELS, GenerationSettings())
+
+
+def test_what_is_left_to_ask_is_told_before_it_is_paid_for(server: ApiServer, tmp_path: Path) -> None:
+    settings = GenerationSettings()
+    chat, base = generator(server, tmp_path), generator(server, tmp_path, kind="base")
+    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "generate")[::2] == (10, 320)
+    n_requests, n_tokens, n_out = base.to_ask(PROMPTS[:10], LABELS, settings, "score")
+    assert (n_requests, n_out) == (30, 30) and n_tokens > 30 * 3  # one request a label
+    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "constrained")[::2] == (10, 640)
+    chat.generate(PROMPTS[:4], settings)
+    base.score(PROMPTS[:3], LABELS, ScoreSettings())
+    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "generate")[0] == 6
+    assert base.to_ask(PROMPTS[:10], LABELS, settings, "score")[0] == 21
 
 
 def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiServer, tmp_path: Path) -> None:
@@ -183,10 +196,13 @@ def kill_while_waiting(server: ApiServer, folder: Path) -> None:
 
 def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp_path: Path) -> None:
     kill_while_waiting(server, tmp_path)
+    alone, said = start(server, tmp_path, "chat").communicate(timeout=60)
+    assert not alone and "are under way at the provider" in said and not server.paid  # they would be paid for twice
     server.batch_looks = 1
     out, said = start(server, tmp_path, "batch").communicate(timeout=60)
     assert out.split() == ["500", "500"] and "going on with the batches" in said
     assert len(server.batches) == 1 and set(server.paid.values()) == {1} and len(server.paid) == 500
+    assert not list((tmp_path / "batches").iterdir())
 
 
 def test_a_batch_whose_submission_was_not_noted_is_found_by_its_mark(server: ApiServer, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "tuning": (set(), set()),
     "parity": (
         {
+            "registry",
             "schema",
             "cli",
             "own_data",

@@ -185,6 +185,7 @@ def test_keys_come_from_the_environment_and_never_out_again(monkeypatch: pytest.
 def test_addresses() -> None:
     assert checked_url("http://localhost:8000", "openai") == "http://localhost:8000/v1"
     assert checked_url("http://localhost:8000/api/v3/", "openai") == "http://localhost:8000/api/v3"
+    assert checked_url("http://localhost:8000/v1/embeddings", "openai") == "http://localhost:8000/v1"
     assert checked_url("http://localhost:8000", "cohere") == "http://localhost:8000"
     assert public_url("https://me:secret@host:1/v1?key=secret") == "https://host:1/v1"
     with pytest.raises(UserError, match="holds a user or a query") as raised:
@@ -235,3 +236,26 @@ def test_after_an_error_what_is_in_the_air_is_landed_and_nothing_begun() -> None
         for result in in_flight(range(100), work, 4, threading.Event()):
             found.append(result)
     assert sorted([*found, 2]) == sorted(begun) and len(begun) <= 8
+
+
+def test_counts_begin_anew_with_each_subset() -> None:
+    asked = traffic()
+    asked.ask(lambda: Reply("", 10), 10)
+    assert asked.usage()["tokens_in"] == 10
+    asked.mark()
+    assert asked.usage()["requests"] == asked.usage()["tokens_in"] == 0
+    asked.ask(lambda: Reply("", 7), 7)
+    assert asked.usage()["tokens_in"] == 7
+
+
+def test_waits_are_told_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    tried = traffic(max_retries=3)
+
+    def fails() -> Reply[str]:
+        raise ApiError(AGAIN, "503")
+
+    with pytest.raises(ApiError) as raised:
+        tried.ask(fails, 1)
+    assert raised.value.message == "503 (4 tries)"
+    assert capsys.readouterr().err.count("is tried again, up to 3 times") == 1

@@ -14,6 +14,7 @@ import numpy as np
 
 from utils import registry
 from utils.answers import AnswerCache
+from utils.batch_api import refuse_pending
 from utils.in_flight import in_flight
 from utils.providers import GARBLED, REFUSED, ApiError, ended
 from utils.schema import EncoderSpec, UserError
@@ -99,6 +100,10 @@ class ApiEncoder:
             self._counter = open_counter(self.spec.checkpoint, self.spec.provider, self.spec.base_url, self.cache_dir)
         return self._counter
 
+    @property
+    def _batch_settings(self) -> dict[str, Any]:
+        return {"vectors": vector_settings(self.spec)}
+
     def _is_good(self, answer: Any) -> bool:
         """Whether a cached answer may be used; --strict asks once more for what failed."""
         return isinstance(answer, bytes) or ("vector" in answer) or not self.traffic.options.strict
@@ -131,7 +136,9 @@ class ApiEncoder:
             print(f"note: {self.spec.name} is sent a blank for each empty text", file=sys.stderr)
         options = self.traffic.options
         done: set[int] = set()
-        if options.batch_api:
+        if not options.batch_api:
+            refuse_pending(texts, self._batch_settings, self.cache_dir)
+        else:
             for place, answer in self._ask_in_batches(texts):
                 done.add(place)
                 yield place, answer
@@ -148,7 +155,7 @@ class ApiEncoder:
 
     def _ask_in_batches(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield what the provider's batch files answer."""
-        from utils.batch_api import Line, line_of, settings_of, through_batches
+        from utils.batch_api import Line, line_of, through_batches
 
         def plan(places: list[int]) -> list[Line]:
             chosen = [texts[place] for place in places]
@@ -169,8 +176,7 @@ class ApiEncoder:
             rows = self._checked(reply, len(reply.content))
             return Reply([row.tobytes() for row in rows.content], rows.tokens_in, 0, rows.model)
 
-        how = settings_of(self.spec, task="vectors")
-        yield from through_batches(texts, how, self.traffic, self.cache_dir, plan, read)
+        yield from through_batches(texts, self._batch_settings, self.traffic, self.cache_dir, plan, read)
 
     def _still_missing(self, texts: list[str], met: list[tuple[int, Any]], done: set[int]) -> Iterator[Job]:
         """Yield requests, each packed when it is due; what another run has had answered meanwhile goes to `met`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.batch_api import refuse_pending, settings_of
 from utils.in_flight import in_flight
 from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
 from utils.schema import GenerationSettings, GeneratorSpec, UserError
@@ -56,7 +57,9 @@ class ApiGenerator:
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str | Failure]]:
         """Yield the text that follows each prompt, or why there never will be one."""
         done: set[int] = set()
-        if self.traffic.options.batch_api:
+        if not self.traffic.options.batch_api:
+            refuse_pending(prompts, self._batch_settings(settings), self.cache_dir)
+        else:
             for place, text in self._in_batches(prompts, settings):
                 done.add(place)
                 yield place, text
@@ -73,7 +76,7 @@ class ApiGenerator:
         from openai.types import Completion
         from openai.types.chat import ChatCompletion
 
-        from utils.batch_api import Line, line_of, settings_of, through_batches
+        from utils.batch_api import Line, line_of, through_batches
 
         is_chat = self.spec.kind == "chat"
         url = "/v1/chat/completions" if is_chat else "/v1/completions"
@@ -94,8 +97,7 @@ class ApiGenerator:
             )
             return Reply([reply.content], reply.tokens_in, reply.tokens_out, reply.model)
 
-        how = settings_of(self.spec, task="texts", settings=dataclasses.asdict(settings))
-        yield from through_batches(prompts, how, self.traffic, self.cache_dir, plan, read)
+        yield from through_batches(prompts, self._batch_settings(settings), self.traffic, self.cache_dir, plan, read)
 
     def choose(
         self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
@@ -124,6 +126,9 @@ class ApiGenerator:
 
         texts = ["".join(pair) for pair in pairs]
         yield from self._ask([str(place) for place in range(len(pairs))], send, 1, texts)
+
+    def _batch_settings(self, settings: GenerationSettings) -> dict[str, Any]:
+        return settings_of(self.spec, task="texts", settings=dataclasses.asdict(settings))
 
     def _ask(
         self,
@@ -174,12 +179,14 @@ class ApiGenerator:
             form = {"type": "json_object", "json_schema": choice_schema(labels)}
             return label_of(self._text(prompt, short, {"response_format": form}), labels)
         known = self._ways.get("choice")
+        said = ""
         for way in [known] if known else CHOICE_WAYS:
             try:
                 reply = label_of(self._text(prompt, short, choice_arguments(way, labels)), labels)
             except ApiError as error:
                 if error.kind != GARBLED or known:
                     raise
+                said = said or error.message
             except Exception as error:  # a server refuses what it does not know in many ways
                 fault = self.traffic.fault(error)
                 if fault.kind != REFUSED or fault.filtered or fault.too_long or known:
@@ -187,10 +194,8 @@ class ApiGenerator:
             else:
                 self._ways["choice"] = way
                 return reply
-        raise UserError(
-            f"--decode constrained, but {self.spec.checkpoint}'s server has no structured output",
-            "use --decode generate",
-        )
+        what = said or "its server has no structured output"
+        raise UserError(f"--decode constrained with {self.spec.checkpoint}: {what}", "use --decode generate")
 
     def _scores(self, prompt: str, label: str) -> Reply[list[float]]:
         """Return the log-probabilities of the label's tokens, by the first way that the server has."""

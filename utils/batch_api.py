@@ -50,6 +50,36 @@ class Line:
 Read = Callable[[dict[str, Any]], Reply[list[Any]]]
 
 
+def refuse_pending(items: Sequence[str], settings: Mapping[str, Any], cache_dir: Path) -> None:
+    """Raise UserError where a batch with some of these items is under way: asked for again, they are paid twice."""
+    path = _note(settings, cache_dir)
+    if not path.is_file():
+        return
+    asked = set(map(text_key, items))
+    if any(asked & {key for keys in entry["lines"].values() for key in keys} for entry in _noted(path)):
+        raise UserError(
+            "batches with these texts are under way at the provider",
+            f"add --batch_api to collect them; or move {path} away to ask (and pay) again",
+        )
+
+
+def _noted(path: Path) -> list[dict[str, Any]]:
+    """Return the batches that a note tells of; UserError where it is broken."""
+    try:
+        return [dict(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}, which notes the batches under way, is broken",
+            "see them at the provider's site, then move the file away",
+        ) from error
+
+
+def _note(settings: Mapping[str, Any], cache_dir: Path) -> Path:
+    return cache_dir / "batches" / f"{fingerprint(settings)}.json"
+
+
 def through_batches(
     items: Sequence[str],
     settings: Mapping[str, Any],
@@ -82,24 +112,15 @@ class _Batches:
 
     def __init__(self, settings: Mapping[str, Any], traffic: Traffic, cache_dir: Path) -> None:
         self.traffic = traffic
-        self.path = cache_dir / "batches" / f"{fingerprint(settings)}.json"
+        self.path = _note(settings, cache_dir)
         self.client = open_client("openai", traffic.base_url, traffic.options.timeout)
-        self.entries: list[dict[str, Any]] = self._read()
+        self.entries: list[dict[str, Any]] = _noted(self.path)
         self._awaited = ""
 
-    def _read(self) -> list[dict[str, Any]]:
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            return [dict(entry) for entry in found]
-        except FileNotFoundError:
-            return []
-        except (ValueError, TypeError) as error:
-            raise UserError(
-                f"{self.path}, which notes the batches under way, is broken",
-                "see them at the provider's site, then move the file away",
-            ) from error
-
     def _write(self) -> None:
+        if not self.entries:
+            self.path.unlink(missing_ok=True)
+            return
         write_atomic(self.path, json.dumps(self.entries).encode())
 
     def _call(self, send: Callable[[], T]) -> T:

@@ -89,6 +89,11 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tune_weights", action="store_true", help="ensemble: choose the weights on the validation split"
     )
+    add_encoding_args(group)
+
+
+def add_encoding_args(group: argparse._ArgumentGroup) -> None:
+    """How texts become vectors."""
     group.add_argument(
         "--prompt",
         nargs="+",
@@ -99,7 +104,12 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max_length", type=positive, metavar="N", help="tokens a text is cut at (default: the checkpoint's)"
     )
-    group.add_argument("--batch_size", type=positive, metavar="N", help="texts a batch, or a request (default: 32)")
+    group.add_argument(
+        "--batch_size",
+        type=positive,
+        metavar="N",
+        help="texts a batch (default: 32), or a request (OpenAI 256, Cohere 96)",
+    )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
@@ -116,23 +126,26 @@ def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) ->
     group.add_argument("--input_type", metavar="TYPE", help="what a text is for (default: search_query for Cohere)")
     group.add_argument("--dimensions", type=positive, metavar="D", help="of the vectors, where the model lets choose")
     usual = ApiOptions()
-    group.add_argument(
-        "--concurrency", type=positive, default=usual.concurrency, metavar="N", help="requests at once (%(default)s)"
+    numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
+        ("concurrency", positive, "N", "requests at once (default: %(default)s)"),
+        ("requests_per_minute", positive, "N", "at most so many requests a minute"),
+        ("tokens_per_minute", positive, "N", "at most so many tokens sent a minute"),
+        ("max_cost", dollars, "USD", "stop before the request that could pass it"),
+        ("max_retries", natural, "N", "of a failed request (default: %(default)s)"),
+        ("timeout", seconds, "S", "seconds that a request may take (default: %(default)g)"),
+        ("poll_seconds", seconds, "S", "seconds between looks at a batch (default: %(default)g)"),
     )
-    group.add_argument("--requests_per_minute", type=positive, metavar="N", help="at most so many")
-    group.add_argument("--tokens_per_minute", type=positive, metavar="N", help="at most so many")
-    group.add_argument("--max_cost", type=dollars, metavar="USD", help="stop before the request that could pass it")
-    group.add_argument(
-        "--max_retries", type=natural, default=usual.max_retries, metavar="N", help="of a request (%(default)s)"
-    )
-    group.add_argument(
-        "--timeout", type=seconds, default=usual.timeout, metavar="S", help="seconds a request (%(default)s)"
-    )
+    for name, kind, metavar, meaning in numbers:
+        group.add_argument(f"--{name}", type=kind, default=getattr(usual, name), metavar=metavar, help=meaning)
     group.add_argument("--strict", action="store_true", help="an item that can never succeed ends the run")
     group.add_argument("--batch_api", action="store_true", help="by OpenAI's batch files: half the price, up to a day")
-    group.add_argument(
-        "--poll_seconds", type=seconds, default=usual.poll_seconds, metavar="S", help="between looks (%(default)s)"
-    )
+
+
+def refuse_idle_api_flags(args: argparse.Namespace) -> None:
+    """Raise UserError for a flag of APIs where none is asked."""
+    for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api", "strict"):
+        if getattr(args, name):
+            raise UserError(f"--{name} without a model of an API", "leave it out, or name one: --list shows them")
 
 
 def api_options(args: argparse.Namespace) -> ApiOptions:

@@ -214,6 +214,24 @@ class CachedGenerator:
             path = str(bundled_folder(self.cache_dir))
         return [len(ids) for ids in open_reader(self.spec, path).prompt_ids(prompts)]
 
+    def to_ask(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+    ) -> tuple[int, int, int]:
+        """Return how many requests the prompts still take of an API, their tokens, and those generated at most."""
+        from utils.api_generators import CHOICE_TOKENS
+
+        how: dict[str, Any] = {"generate": _drawn(settings)}
+        items, texts, n_out = list(prompts), list(prompts), settings.max_new_tokens
+        if decode == "score":
+            pairs = [(prompt, label) for prompt in prompts for label in labels]
+            how, items, n_out = {"score": "pairs"}, [json.dumps(pair, ensure_ascii=False) for pair in pairs], 1
+            texts = ["".join(pair) for pair in pairs]
+        if decode == "constrained":
+            how, n_out = {"choose": _drawn(settings), "labels": list(labels)}, CHOICE_TOKENS
+        known = AnswerCache(self.cache_dir, answer_settings(self.spec, how)).known(items)
+        left = dict(pair for pair in zip(items, texts, strict=True) if pair[0] not in known)
+        return len(left), sum(self.n_tokens(list(left.values())) or []), len(left) * n_out
+
     @property
     def counts_exactly(self) -> bool:
         """Whether `n_tokens` is the count of the model's own tokenizer."""

@@ -57,10 +57,10 @@ def in_flight(
                     yield from results
         finally:
             stop.set()
-    if trouble is not None:
-        raise trouble
     if interrupted.is_set():
         raise KeyboardInterrupt
+    if trouble is not None:
+        raise trouble
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, registry
 from utils.schema import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ python -m utils.parity --served e5-query --base_url http://localhost:8000 --serv
 python -m utils.parity --model_checkpoint BAAI/bge-m3 --served BAAI/bge-m3 --base_url http://localhost:8080
 python -m utils.parity --model_checkpoint BAAI/bge-m3 --served baseline/char_ngram --langs fra --k 1
 """
+LEGEND = """
+1-cosine: between a text's two vectors (left out where their sizes differ); score: difference of a source's cosine with
+its translation; others, order: share of sources whose {k} nearest are other texts, or in another order"""
 MEANINGS = {
     "dataset": "whose texts are compared: a name that --list shows, or your own file",
     "src_lang": "source language (default: the dataset's pivot)",
@@ -53,9 +56,9 @@ def main(argv: Sequence[str]) -> None:
         found[subset.name] = compare(members, subset.gold[: args.limit], args.k)
     print(f"{specs[0].name} against {specs[1].name}")
     names = list(next(iter(found.values())))
-    print(
-        tabulate([[name, *values.values()] for name, values in found.items()], [dataset.name, *names], floatfmt=".3g")
-    )
+    rows = [[name, *values.values()] for name, values in found.items()]
+    print(tabulate(rows, [dataset.name, *names], floatfmt=".3g", intfmt=","))
+    print(LEGEND.format(k=args.k))
     if args.output:
         content = {"encoders": [spec.name for spec in specs], "k": args.k, "pairs": found}
         args.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -65,19 +68,28 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = cli.Parser("Differences between two encoders of the same checkpoint, vector by vector.", EXAMPLES)
     cli.add_data_args(parser, MEANINGS)
-    cli.add_encoder_args(parser)
-    parser.add_argument(
+    group = parser.add_argument_group("encoders")
+    group.add_argument(
+        "--model_checkpoint",
+        metavar="NAME|PATH",
+        default=registry.DEFAULT_ENCODER,
+        help="the local one (default: %(default)s)",
+    )
+    cli.add_encoding_args(group)
+    group.add_argument(
         "--served", metavar="NAME|PATH", required=True, help="the other encoder (of --base_url, usually)"
     )
-    parser.add_argument("--served_prompt", metavar="TEXT", help="put before every text of the other encoder")
+    group.add_argument("--served_prompt", metavar="TEXT", help="put before every text of the other encoder")
     parser.add_argument("--k", type=cli.positive, default=10, metavar="K", help="ranks compared (%(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON too")
     cli.add_api_args(parser)
     cli.add_place_args(parser)
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
-    if args.model_checkpoints:
-        raise UserError("--model_checkpoints in utils.parity", "give one --model_checkpoint and one --served")
+    if args.output and not args.output.expanduser().parent.is_dir():
+        raise UserError(f"--output {args.output}: no such folder", "make it first")
+    if args.prompt and len(args.prompt) > 1:
+        raise UserError(f"{len(args.prompt)} prompts for one encoder", "give one, and --served_prompt for the other")
     return args
 
 
@@ -86,7 +98,7 @@ def _specs(args: argparse.Namespace) -> list[EncoderSpec]:
     from utils.checkpoints import resolve_encoder
     from utils.served import api_encoder, is_api_encoder
 
-    ((name, prompt, _),) = cli.chosen_encoders(args)
+    name, prompt = args.model_checkpoint, args.prompt[0] if args.prompt else None
     how: dict[str, Any] = {"max_length": args.max_length, "dtype": cli.chosen_dtype(args)}
     cache_dir = args.cache_dir.expanduser()
     specs = [resolve_encoder(name, cache_dir, prompt=prompt, batch_size=args.batch_size, **how)]
@@ -117,11 +129,11 @@ def compare(members: Sequence[tuple[Rows, Rows]], gold: Sequence[int], k: int) -
     answers = np.asarray(gold)
     ranked = [topk(sources, targets, k).indices for sources, targets in members]
     cosines = [_cosines(sources, targets[answers]) for sources, targets in members]
-    figures = {}
+    figures: dict[str, float] = {"texts": sum(map(len, members[0]))}
     one, other = ([*sources, *targets] for sources, targets in members)
     if one[0].size == other[0].size:
         apart = 1 - _cosines(np.array(one), np.array(other))
-        figures = {"1-cosine, max": float(apart.max()), "mean": float(apart.mean())}
+        figures |= {"1-cosine, max": float(apart.max()), "mean": float(apart.mean())}
     differences = np.abs(cosines[0] - cosines[1])
     first, second = ranked
     return {

@@ -134,6 +134,8 @@ def _fetch_vocabulary(model: str, provider: str, base_url: str, cache_dir: Path)
     from utils.token_counts import open_counter
 
     exact = open_counter(model, provider, base_url, cache_dir)[1]
+    if not exact and model in registry.PRICES and provider == "openai":
+        raise UserError("tiktoken's vocabulary for it is not there; tokens are estimated without")
     return f"asked over {provider}'s API; tokens are {'counted' if exact else 'estimated'}"
 
 

@@ -30,6 +30,7 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 FILTERED = re.compile(r"content.?(filter|policy|management)|responsible.?ai|moderation|flagged", re.IGNORECASE)
+ENDPOINT = re.compile(r"/(embeddings|chat/completions|completions|v2/embed|v2/chat)$")  # as examples with curl have it
 NO_QUOTA = re.compile(r"insufficient_quota|billing|exceeded your current quota|trial key", re.IGNORECASE)
 
 
@@ -103,7 +104,7 @@ def checked_url(url: str, provider: str) -> str:
             f"the address of {public_url(url)} holds a user or a query",
             f"put the key into {KEYS[provider][0]}, and give the address without",
         )
-    path = parts.path.rstrip("/") or ("/v1" if provider == "openai" else "")
+    path = ENDPOINT.sub("", parts.path.rstrip("/")) or ("/v1" if provider == "openai" else "")
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
@@ -148,6 +149,8 @@ def as_fault(error: Exception, provider: str, base_url: str) -> ApiError:
     first = str(cause).strip().splitlines()[0] if str(cause).strip() else name
     if _is_transport(error):
         return ApiError(AGAIN, f"{where} is not reached ({name}: {first})")
+    if isinstance(error, (AttributeError, TypeError, KeyError)):  # the SDK was given a page, or another API's answer
+        return ApiError(AGAIN, f"{where} gives an answer of another form", hint="is this the address of the API?")
     return ApiError(AGAIN, f"{where} gives an answer that cannot be read ({name}: {first[:200]})")
 
 
@@ -173,10 +176,16 @@ def _details(error: Exception) -> tuple[int | None, Mapping[str, str], str]:
 def _status_fault(provider: str, where: str, status: int, headers: Mapping[str, str], message: str) -> ApiError:
     said = f"{where} answers {status}: {message}"
     if status in (401, 403):
-        hint = f"is {KEYS[provider][0]} right, and may it use this model?"
+        is_set = any(os.environ.get(name, "").strip() for name in KEYS[provider])
+        name = KEYS[provider][0]
+        hint = f"is {name} right, and may it use this model?" if is_set else f"{name} is not set"
         return ApiError(REFUSED if FILTERED.search(message) else FATAL, said, hint=hint, said=message)
     if status == 404:
-        return ApiError(FATAL, said, hint="is the model's name right, and does the server have this service?")
+        return ApiError(
+            FATAL,
+            said,
+            hint="is the model's name right, and does this server have the service (vectors, chats, batch files)?",
+        )
     if status == 429 and NO_QUOTA.search(message):
         return ApiError(FATAL, said, hint="the account has no credit left")
     if status in (408, 409, 425, 429) or status >= 500:

@@ -422,6 +422,7 @@ PRICES: dict[str, tuple[float, float]] = {
 BATCH_DISCOUNT = 0.5
 COHERE_INPUT_TYPE = "search_query"  # as MINERS has it, for both sides
 COHERE_INPUT_TYPES = ("search_query", "search_document", "classification", "clustering")
+MAX_DIMENSIONS = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "embed-v4.0": 1536}
 FIXED_DIMENSIONS = (
     *("text-embedding-ada-002", "embed-multilingual-v3.0", "embed-multilingual-light-v3.0", "embed-english-v3.0"),
 )

@@ -68,7 +68,7 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
         return False
     found = {key: content["run"].get(key) for key in identity}
     expected = json.loads(json.dumps(identity))
-    differing = list(_differences(found, expected))
+    differing = list(differences(found, expected))
     if not differing:
         return True
     shown = "; ".join(f"{key}: {_short(before)}, now {_short(now)}" for key, before, now in differing[:SHOWN])
@@ -78,14 +78,14 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
     )
 
 
-def _differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield where two JSON values differ, as deep as they have the same form: (place, found, expected)."""
     if isinstance(found, dict) and isinstance(expected, dict):
         for key in expected:
-            yield from _differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
+            yield from differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
     elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         for index, pair in enumerate(zip(found, expected, strict=True)):
-            yield from _differences(*pair, f"{path}[{index}]")
+            yield from differences(*pair, f"{path}[{index}]")
     elif found != expected:
         yield path, found, expected
 

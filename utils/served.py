@@ -13,12 +13,14 @@ from utils import registry
 from utils.providers import OWN_URLS, base_url_of, public_url
 from utils.schema import EncoderSpec, GeneratorSpec, UserError
 
-PREFIX = re.compile(r"(openai|cohere):(.+)")  # any model of a provider, or of a server that speaks its format
+PREFIX = re.compile(r"(openai|cohere):(.*)")  # any model of a provider, or of a server that speaks its format
 
 
 def split_name(name: str) -> tuple[str, str]:
     """Return the provider that a name is prefixed with, or nothing, and the rest of the name."""
     found = PREFIX.fullmatch(name)
+    if found and not found[2]:
+        raise UserError(f"{name!r} names no model", f"write it behind the colon: {name}NAME")
     return (found[1], found[2]) if found else ("", name)
 
 
@@ -58,7 +60,8 @@ def api_encoder(
     if provider == "cohere" and not spec.input_type:
         spec = dataclasses.replace(spec, input_type=registry.COHERE_INPUT_TYPE)
     changes: dict[str, Any] = {"base_url": url, "batch_size": batch_size or usual, "dimensions": dimensions}
-    label = _label(bare, url) if url else bare
+    known = bare in registry.ENCODERS and registry.ENCODERS[bare].provider == provider
+    label = _label(bare, url) if url else bare if known else f"{provider}/{bare}"
     label += f"-{dimensions}d" if dimensions else ""  # another encoder, in folders and tables
     label += f"-{input_type}" if input_type and input_type != spec.input_type else ""
     changes |= {"label": label} if label != bare else {}
@@ -79,6 +82,9 @@ def _check(
     if provider == "cohere" and input_type and not url and input_type not in registry.COHERE_INPUT_TYPES:
         known = ", ".join(registry.COHERE_INPUT_TYPES)
         raise UserError(f"--input_type {input_type}, which Cohere does not know", f"choose from: {known}")
+    longest = registry.MAX_DIMENSIONS.get(name)
+    if dimensions and longest and dimensions > longest:
+        raise UserError(f"--dimensions {dimensions}, but {name} gives {longest}", f"give 1 to {longest}")
     if dimensions and not url and name in registry.FIXED_DIMENSIONS:
         raise UserError(f"--dimensions {dimensions} with {name}", "its vectors have one size: leave it out")
 
@@ -91,7 +97,11 @@ def api_generator(name: str, base_url: str | None, kind: str | None) -> Generato
     if not provider:
         return None
     url = base_url_of(provider, base_url)
-    kind = kind or "chat"
+    if kind is None:  # a server may hold the very model of the registry
+        kind = row.kind if row is not None and row.kind != "seq2seq" else "chat"
+        if row is None or not row.provider:
+            how = "chat completions (--gen_loader base: text completions)" if kind == "chat" else "text completions"
+            print(f"note: {bare} is asked for {how}", file=sys.stderr)
     if kind == "seq2seq":
         raise UserError("--gen_loader seq2seq with an API", "give chat (chat completions) or base (text completions)")
     if kind == "base" and provider == "cohere":
@@ -103,7 +113,7 @@ def api_generator(name: str, base_url: str | None, kind: str | None) -> Generato
         decode="score" if kind == "base" else "generate",
         dtype="",
         licence="API",
-        label=_label(bare, url) if url else "",
+        label=_label(bare, url) if url else "" if row is not None and row.provider else f"{provider}/{bare}",
         provider=provider,
         base_url=url,
     )

@@ -83,6 +83,8 @@ class Session:
 
     def use_generator(self, generator: CachedGenerator) -> None:
         """Answer by this generator: its name leads the encoder's in the records' folder."""
+        if generator.traffic is None and not any(spec.provider for spec in self.specs):
+            cli.refuse_idle_api_flags(self.args)
         self.generator = generator
         self.folder = self._folder(f"{generator.spec.name}/{self.model}")
 
@@ -92,7 +94,13 @@ class Session:
         if not over_api:
             for name in ("base_url", "input_type", "dimensions"):
                 if getattr(args, name):
-                    raise UserError(f"--{name} without an encoder of an API", "name one: --list shows them")
+                    hint = "name one (--list shows them)" + ("; a generator's is --gen_base_url" * (self.task == "icl"))
+                    raise UserError(f"--{name} without an encoder of an API", hint)
+        if not over_api and self.task != "icl":
+            cli.refuse_idle_api_flags(args)
+        if len(over_api) > 1 and args.base_url:
+            names = ", ".join(spec.checkpoint for spec in over_api)
+            print(f"note: asked at {args.base_url}: {names} (openai:NAME says which members are)", file=sys.stderr)
         if over_api and args.max_length:
             raise UserError(
                 f"--max_length with {over_api[0].name}", "an API cuts texts where its model does: leave it out"
@@ -236,7 +244,7 @@ class Session:
         }
 
     def _traffics(self) -> list[tuple[str, Traffic]]:
-        """Return what was asked over APIs so far in this command, by the models' names."""
+        """Return what counts the requests to APIs, by the models' names."""
         parts = [(part.spec.name, getattr(part, "traffic", None)) for part in (*self.encoders, self.generator) if part]
         return [(name, traffic) for name, traffic in parts if traffic is not None]
 
@@ -251,6 +259,8 @@ class Session:
         with tqdm(todo, unit=" subsets", disable=None) as bar:
             for name in bar:
                 bar.set_description(name)
+                for _, traffic in self._traffics():
+                    traffic.mark()
                 evaluate(name)
 
     def print_scores(self, names: Iterable[str], metric: str) -> None:

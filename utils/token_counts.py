@@ -47,14 +47,24 @@ def _exact_counter(model: str, cache_dir: Path) -> Counter | None:
     try:
         import tiktoken
 
-        name = tiktoken.encoding_name_for_model(model)
-        if not _is_at_hand(name):
+        name = _vocabulary(model)
+        if name is None or not _is_at_hand(name):
             return None
         encoding = tiktoken.get_encoding(name)
-    except (KeyError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"note: tiktoken does not count for {model} ({error}): tokens are estimated", file=sys.stderr)
         return None
     return lambda text: len(encoding.encode_ordinary(text))
+
+
+def _vocabulary(model: str) -> str | None:
+    """Return the name of a model's vocabulary as tiktoken has it; None where it knows no such model."""
+    import tiktoken
+
+    try:
+        return tiktoken.encoding_name_for_model(model)
+    except KeyError:
+        return None
 
 
 def _is_at_hand(name: str) -> bool:

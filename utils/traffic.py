@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import deque
@@ -25,6 +26,8 @@ LONGEST_WAIT = 300.0  # seconds that a provider may ask to wait
 GARBLED_TRIES = 3
 UNREACHED_TRIES = 3  # while no request of the run has succeeded, a server that is not there is given up sooner
 FEW, UNEXPLAINED = 10, 0.1  # so many items, or this share of the answered ones, may be refused without a known reason
+TOLD_SECONDS = 5.0  # a wait for the limits of so long is told
+COUNTS = ("requests", "retries", "tokens_in", "tokens_out")
 MARGIN = 1.5  # a request's estimated tokens may be short by this factor
 
 
@@ -52,9 +55,13 @@ class Limiter:
         with self._lock:
             self._held_until = max(self._held_until, time.monotonic() + seconds)
 
-    def admit(self, tokens: int) -> None:
-        """Wait until a request of so many tokens may start; raise ApiError when the run is ending."""
+    def admit(self, tokens: int, tell: Callable[[float, int], None] = lambda seconds, tokens: None) -> None:
+        """Wait until a request of so many tokens may start; raise ApiError when the run is ending.
+
+        `tell` is told of each wait: its seconds, and the request's tokens.
+        """
         while (pause := self._try(tokens)) > 0:
+            tell(pause, tokens)
             if self.stop.wait(pause * random.uniform(1.0, 1.1)):  # not all at the same instant
                 raise ApiError(FATAL, "the run is ending")
 
@@ -121,15 +128,17 @@ class Traffic:
         self.model, self.provider, self.base_url, self.options, self.budget = model, provider, base_url, options, budget
         self.price = None if base_url else registry.PRICES.get(model)
         if self.price is None and options.max_cost is not None:
-            raise UserError(
-                f"--max_cost, but no price of {model} is known",
-                "add it to PRICES in utils/registry.py, or leave --max_cost out",
-            )
+            what = f"--max_cost, but no price of {model} is known"
+            if base_url:
+                raise UserError(f"{what} at a server of your own", "leave --max_cost out")
+            raise UserError(what, "add it to PRICES in utils/registry.py, or leave --max_cost out")
         if options.batch_api and provider != "openai":
             raise UserError(f"--batch_api with {model}", "batch files are OpenAI's: leave it out")
         self.stop = threading.Event()
         self.limiter = Limiter(options.requests_per_minute, options.tokens_per_minute, self.stop)
         self.requests = self.retries = self.tokens_in = self.tokens_out = self.answered = 0
+        self._marked: dict[str, int] = {}  # counts before the subset that is under way
+        self._told: set[str] = set()
         self._unexplained = 0  # items refused without a known reason
         self.models: set[str] = set()
         self._lock = threading.Lock()
@@ -153,6 +162,11 @@ class Traffic:
             reply: Reply[T] = tries(self._send, send, tokens)
             paid = self.count(reply)
             return reply.content
+        except ApiError as error:
+            n_tries = tries.statistics.get("attempt_number", 1)
+            if error.kind == AGAIN and n_tries > 1:
+                error.message += f" ({n_tries} tries)"
+            raise
         finally:
             self.budget.settle(reserved, paid)
 
@@ -191,24 +205,33 @@ class Traffic:
         if self.price is None:
             return f"{line}; no price is known"
         cost = self.cost(tokens_in, tokens_out)
-        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {registry.PRICES_READ})"
+        bound = self.options.max_cost
+        more = f"; more than --max_cost {bound:g} allows" if bound is not None and cost > bound else ""
+        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {registry.PRICES_READ}){more}"
 
     def usage(self) -> dict[str, Any]:
-        """Return the counts so far, for a record."""
-        counts: dict[str, Any] = {
-            "requests": self.requests,
-            "retries": self.retries,
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "models": sorted(self.models),
-        }
+        """Return the counts since the last mark, for a record."""
+        counts: dict[str, Any] = {name: getattr(self, name) - self._marked.get(name, 0) for name in COUNTS}
+        counts["models"] = sorted(self.models)
         if self.price is not None:
-            counts |= {"cost_usd": round(self.cost(self.tokens_in, self.tokens_out), 6)}
+            counts |= {"cost_usd": round(self.cost(counts["tokens_in"], counts["tokens_out"]), 6)}
             counts |= {"prices_read": registry.PRICES_READ}
         return counts
 
+    def mark(self) -> None:
+        """Let the counts of `usage` begin anew: another subset is begun."""
+        self._marked = {name: getattr(self, name) for name in COUNTS}
+
+    def tell(self, about: str, what: str) -> None:
+        """Say once in a run why it waits: a run without a terminal would seem to hang."""
+        with self._lock:
+            if about in self._told:
+                return
+            self._told.add(about)
+        print(f"note: {self.model}: {what}", file=sys.stderr)
+
     def _send(self, send: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
-        self.limiter.admit(tokens)
+        self.limiter.admit(tokens, self._tell_of_limits)
         with self._lock:
             self.requests += 1
         try:
@@ -224,6 +247,10 @@ class Traffic:
             if fault.wait and fault.kind == AGAIN:
                 self.limiter.hold(fault.wait)
             raise fault from error
+
+    def _tell_of_limits(self, seconds: float, tokens: int) -> None:
+        if seconds >= TOLD_SECONDS:
+            self.tell("limits", f"waiting {seconds:.0f} s for the limits a minute; a request has about {tokens} tokens")
 
     def _is_enough(self, state: RetryCallState) -> bool:
         fault = state.outcome.exception() if state.outcome else None
@@ -244,6 +271,7 @@ class Traffic:
         return float(growing(state))
 
     def _sleep(self, seconds: float) -> None:
+        self.tell("tries", f"a request failed and is tried again, up to {self.options.max_retries} times")
         with self._lock:
             self.retries += 1
         if self.stop.wait(seconds):

@@ -17,7 +17,7 @@ from pathlib import Path
 from utils import cli
 from utils.languages import family_and_script
 from utils.registry import DATASETS, ENCODERS
-from utils.runlog import LoggedResult, read_results
+from utils.runlog import LoggedResult, differences, read_results
 from utils.schema import UserError
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
@@ -108,6 +108,7 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
             expected = [name for name in expected if name not in sources]
         usual = ROWS[task][dataset].main_metric if dataset in ROWS[task] else MAIN_METRIC[task]
         found = {name: subsets[name] for name in expected if name in subsets}
+        _warn_of_mixtures(model, dataset, list(found.values()))
         cell = _cell(model, dataset, found, expected, metric, usual)
         extra = [name for name in subsets if name not in expected]
         if extra:
@@ -115,6 +116,14 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
         if cell is not None:
             table.setdefault(model, {})[dataset] = cell
     return table
+
+
+def _warn_of_mixtures(model: str, dataset: str, results: Sequence[LoggedResult]) -> None:
+    """Say so where a cell is the mean of records whose encoders or generators were asked in different ways."""
+    ways = [{name: result.run.get(name) for name in ("encoders", "generator")} for result in results if result.run]
+    mixed = sorted({place for way in ways[1:] for place, _, _ in differences(ways[0], way)})
+    if mixed:
+        print(f"warning: {dataset}, {model}: a mean over different settings of {', '.join(mixed)}", file=sys.stderr)
 
 
 def _expected_subsets(dataset: str, task: str, results: Sequence[LoggedResult]) -> Sequence[str]:
