@@ -38,6 +38,9 @@ HFLM_BATCH = 16  # texts a batch of the peer
 Sums = list[list[float]]  # per text, of each label
 
 
+Way = Callable[[LanguageModel, Sequence[str], Sequence[str]], Sums]
+
+
 def texts_of(dataset: str, data_dir: Path | None, n: int) -> list[tuple[str, str, str]]:
     """Return n triples: a text to classify, a text to show and its label."""
     labels = registry.DATASETS["classification"][dataset].label_names
@@ -68,10 +71,14 @@ def prompts_of(dataset: str, data_dir: Path | None, n: int) -> list[str]:
     ]
 
 
-def plain(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
-    """Score as the original does, label by label, though tokenised as the suite does."""
-    texts = model.reader.with_labels(prompts, labels, ScoreSettings())
-    return [[sum(values) for values in score_plainly(model.model, text)] for text in texts]
+def plain_of(untouched: Any) -> Way:
+    """Return the original's way, label by label, by the model as transformers loads it."""
+
+    def score(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
+        texts = model.reader.with_labels(prompts, labels, ScoreSettings())
+        return [[sum(values) for values in score_plainly(untouched, text)] for text in texts]
+
+    return score
 
 
 def ours(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
@@ -80,8 +87,17 @@ def ours(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) ->
     return [[sum(values) for values in found[index].logprobs] for index in range(len(prompts))]
 
 
-def peer_of(model: LanguageModel) -> Callable[[LanguageModel, Sequence[str], Sequence[str]], Sums] | None:
-    """Return lm-eval's way on the very same model object, or None where it is not installed."""
+def untouched_model(checkpoint: str, device: str, dtype: str) -> Any:
+    """Return the model as transformers loads it."""
+    import torch
+    import transformers
+
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+    return transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=kind).eval().to(device)
+
+
+def peer_of(model: LanguageModel, untouched: Any) -> Way | None:
+    """Return lm-eval's way by the model as transformers loads it, or None where lm-eval is not installed."""
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -91,7 +107,7 @@ def peer_of(model: LanguageModel) -> Callable[[LanguageModel, Sequence[str], Seq
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     peer = HFLM(
-        pretrained=model.model,
+        pretrained=untouched,
         tokenizer=model.tokenizer,
         backend="causal",
         batch_size=HFLM_BATCH,
@@ -107,10 +123,12 @@ def peer_of(model: LanguageModel) -> Callable[[LanguageModel, Sequence[str], Seq
     return score
 
 
-def measure(dataset: str, model: LanguageModel, prompts: Sequence[str], repeats: int) -> dict[str, Any]:
+def measure(
+    dataset: str, model: LanguageModel, peers: dict[str, Any], prompts: Sequence[str], repeats: int
+) -> dict[str, Any]:
     """Return seconds a text of each way, and the largest differences from the plain way."""
     labels = registry.DATASETS["classification"][dataset].label_names
-    ways: dict[str, Any] = {"plain loop": plain, "lm-eval HFLM": peer_of(model), "this suite": ours}
+    ways: dict[str, Any] = {**peers, "this suite": ours}
     ways = {name: way for name, way in ways.items() if way is not None}
     ours(model, prompts[:1], labels[:2])  # warm
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -155,9 +173,11 @@ def main() -> None:
     label = "local" if Path(args.checkpoint).is_dir() else ""
     spec = GeneratorSpec(args.checkpoint, registry.TRANSFORMERS, "base", dtype=args.dtype, label=label)
     model = LanguageModel(spec, args.checkpoint, args.device)
+    untouched = untouched_model(args.checkpoint, args.device, args.dtype)
+    peers = {"plain loop": plain_of(untouched), "lm-eval HFLM": peer_of(model, untouched)}
     results = {}
     for dataset, n in zip(LANGS, args.texts, strict=True):
-        results[dataset] = measure(dataset, model, prompts_of(dataset, args.data_dir, n), args.repeats)
+        results[dataset] = measure(dataset, model, peers, prompts_of(dataset, args.data_dir, n), args.repeats)
         report(dataset, results[dataset])
     out = ROOT / "bench" / "results" / f"icl_{args.device}_{args.dtype}.json"
     out.parent.mkdir(parents=True, exist_ok=True)

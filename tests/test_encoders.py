@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import encoders, registry
+from utils import registry, sentence_models
 from utils.checkpoints import resolve_encoder
 from utils.encoders import cache_settings, open_encoder
 from utils.schema import UserError
@@ -111,7 +111,7 @@ def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
     AutoModelForMaskedLM.from_pretrained(masked_lm).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(masked_lm).save_pretrained(folder)
     spec = resolve_encoder(str(folder), tmp_path)
-    loaded = encoders.SentenceTransformerEncoder(spec, str(folder), None, "cpu")
+    loaded = sentence_models.SentenceTransformerEncoder(spec, str(folder), None, "cpu")
     assert next(loaded.model.parameters()).dtype == torch.float32
     assert "stored in half precision (bfloat16)" in capsys.readouterr().err
     half = resolve_encoder(str(folder), tmp_path, dtype="bf16")
@@ -132,7 +132,7 @@ def test_a_run_served_by_the_cache_loads_no_model(
     masked_lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = embed(masked_lm, tmp_path, TEXTS)
-    monkeypatch.setattr(encoders, "_load_model", None)
+    monkeypatch.setattr(sentence_models, "_load_model", None)
     np.testing.assert_array_equal(embed(masked_lm, tmp_path, TEXTS[::-1])[::-1], first)
 
 

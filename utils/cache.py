@@ -27,7 +27,7 @@ from utils.schema import UserError
 if TYPE_CHECKING:
     from utils.schema import Rows
 
-CHUNK = 512  # texts a chunk: what a kill can cost; a multiple of every usual batch size
+CHUNK = 512  # texts a chunk: what a kill can cost
 
 
 def text_key(text: str) -> str:
@@ -74,9 +74,9 @@ def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Pa
 class EmbeddingCache:
     """The cached rows of one encoder fingerprint: which texts are there, and their vectors (d,)."""
 
-    def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, settings: Mapping[str, Any], chunk: int = CHUNK) -> None:
         self.folder = root / "embeddings" / fingerprint(settings)
-        self.settings = dict(settings)
+        self.settings, self.chunk = dict(settings), chunk
         self.hits = self.misses = 0  # distinct texts of the last call that were there, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
         self._chunks: dict[str, Rows] = {}
@@ -97,8 +97,8 @@ class EmbeddingCache:
         missing = self.missing(texts)
         distinct = len(set(texts))
         self.hits, self.misses = distinct - len(missing), len(missing)
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
+        for start in range(0, len(missing), self.chunk):
+            chunk = missing[start : start + self.chunk]
             self._write(chunk, encode(chunk))
         gathered = self._gather(texts)
         self._chunks.clear()  # memory stays that of one call, however many languages a run has

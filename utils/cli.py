@@ -108,7 +108,7 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         "--batch_size",
         type=positive,
         metavar="N",
-        help="texts a batch (default: 32), or a request (OpenAI 256, Cohere 96)",
+        help="texts a batch (default: as many as 1,024 tokens, 32,768 on a GPU), or a request (OpenAI 256, Cohere 96)",
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")

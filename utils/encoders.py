@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cache import EmbeddingCache
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
-from utils.schema import Encoder, EncoderSpec, UserError
+from utils.cache import CHUNK, EmbeddingCache
+from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
     from utils.api_encoders import ApiEncoder
     from utils.schema import ApiOptions, Rows
     from utils.traffic import Budget
 
+GPU_CHUNK = 4096  # texts that a GPU is given at once, and that a kill can cost
 NGRAM_FEATURES = 4096  # hashed columns of baseline/char_ngram
 NGRAM_LENGTHS = (2, 4)
 
@@ -36,7 +35,7 @@ class CachedEncoder:
 
     def __init__(self, spec: EncoderSpec, device: str, cache_dir: Path) -> None:
         self.spec, self.device, self.cache_dir = spec, device, cache_dir
-        self.cache = EmbeddingCache(cache_dir, cache_settings(spec))
+        self.cache = EmbeddingCache(cache_dir, cache_settings(spec), GPU_CHUNK if device == "cuda" else CHUNK)
         self._encoder: Encoder | None = None
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
@@ -108,6 +107,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         "prompt": spec.prompt,
         "max_length": spec.max_length,
         "dtype": spec.dtype,
+        **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
     }
 
 
@@ -120,98 +120,6 @@ def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
         total=total, desc=f"encoding ({name})", unit=" texts", leave=False, disable=None if total else True
     ) as bar:
         yield bar.update
-
-
-def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
-    """Load a checkpoint of the hub or of a folder; a plain masked language model gets mean pooling."""
-    return SentenceTransformerEncoder(spec, spec.checkpoint, None if spec.label else spec.revision, device)
-
-
-class SentenceTransformerEncoder:
-    """A sentence-transformers model in the asked precision, its prompt put before every text."""
-
-    def __init__(self, spec: EncoderSpec, path: str, revision: str | None, device: str) -> None:
-        from safetensors import SafetensorError
-
-        self.spec = spec
-        self.batch_size = spec.batch_size
-        try:
-            with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
-                self.model = _load_model(path, revision, device)
-        except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
-            if revision is not None and is_offline():
-                what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
-                raise UserError(what, WITHOUT_A_NETWORK) from error
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(
-                f"the checkpoint {spec.name!r} does not load: {first}", "are all its files there and whole?"
-            ) from error
-        self._set_precision()
-        self._set_max_length()
-
-    def _set_precision(self) -> None:
-        import torch
-
-        stored = next((p.dtype for p in self.model.parameters()), torch.float32)
-        wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.spec.dtype]
-        if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
-            print(
-                f"warning: {self.spec.name} is stored in half precision ({str(stored)[6:]}); "
-                "it is computed in fp32 (--dtype changes that)",
-                file=sys.stderr,
-            )
-        self.model.to(dtype=wanted)
-
-    def _set_max_length(self) -> None:
-        limit = self.model.max_seq_length
-        if self.spec.max_length is None:
-            return
-        if limit and self.spec.max_length > limit:
-            raise UserError(
-                f"--max_length {self.spec.max_length}, but {self.spec.name} takes {limit} tokens at most",
-                f"give 1 to {limit}",
-            )
-        self.model.max_seq_length = self.spec.max_length
-
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return one float32 row a text (n, d); the batch is halved when the device runs out of memory."""
-        import torch
-
-        while True:
-            try:
-                rows = self.model.encode(
-                    list(texts),
-                    prompt=self.spec.prompt,
-                    batch_size=self.batch_size,
-                    show_progress_bar=False,
-                    convert_to_numpy=True,
-                )
-                return np.asarray(rows, dtype=np.float32)
-            except torch.OutOfMemoryError as error:
-                if self.batch_size == 1:
-                    raise UserError(
-                        f"{self.spec.name} runs out of device memory on one text", "use --max_length, or --dtype bf16"
-                    ) from error
-                self.batch_size //= 2
-                torch.cuda.empty_cache()
-                print(f"note: out of device memory: batches of {self.batch_size} from here on", file=sys.stderr)
-
-
-def _load_model(path: str, revision: str | None, device: str) -> Any:
-    import logging
-
-    if revision is not None and not is_offline():  # asks for errors that say what is wrong
-        from huggingface_hub import HfApi
-
-        HfApi().model_info(path, revision=revision, token=hub_token())
-    import transformers
-    from sentence_transformers import SentenceTransformer
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # mean pooling for a masked LM is meant so
-    kwargs = {"device": device, "revision": revision, "token": hub_token(), "model_kwargs": {"dtype": "auto"}}
-    return SentenceTransformer(path, local_files_only=revision is None or is_offline(), **kwargs)
 
 
 class CharNgram:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.arithmetic import quicken
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings, UserError
@@ -24,6 +25,7 @@ TOLERANCES = {"fp32": 2e-3, "bf16": 0.3, "fp16": 0.1}  # of a tree's log-probabi
 TESTED = ("llama", "mistral", "qwen2", "gemma3_text", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
 PROBE = ("one two three four five six seven", "one")  # prompts of the check, of different lengths
 PROBE_LABELS = ("alpha beta", "alpha gamma", "delta")
+FEW_TOKENS = Tokenized((1, 1), ((1,),), (0,))
 
 
 def load_language_model(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
@@ -231,8 +233,13 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     with contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext():  # GGUF has a bar
         model = kind.from_pretrained(path, dtype=dtype, **place).eval()
     if spec.quantization:  # what the hardware lacks shows only when it computes
-        score_plainly(model, Tokenized((1, 1), ((1,),), (0,)))
-    return tokenizer, model if "device_map" in place else model.to(device)
+        score_plainly(model, FEW_TOKENS)
+    if "device_map" in place:
+        return tokenizer, model
+    model = model.to(device)
+    if dtype == torch.float32:
+        quicken(model, lambda: torch.tensor(score_plainly(model, FEW_TOKENS)))
+    return tokenizer, model
 
 
 def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:

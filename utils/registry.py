@@ -385,7 +385,7 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "classification": CLASSIFICATION,
 }  # task -> name -> row
 
-SENTENCE_TRANSFORMERS = "utils.encoders:load_sentence_transformer"
+SENTENCE_TRANSFORMERS = "utils.sentence_models:load_sentence_transformer"
 BUNDLED = "utils.bundled:load_bundled"
 CHAR_NGRAM = "utils.encoders:load_char_ngram"
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"

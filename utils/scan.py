@@ -10,12 +10,11 @@ dismissed. So the survivors hold the k best, whatever the data; how many they ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from utils.arithmetic import has_fast_bf16, int8_is_exact
+
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 PRECISIONS = ("int8", "bf16", "fp32")
@@ -66,20 +65,6 @@ class Survivors:
     candidates: Tensor
     upper: Tensor
     crowded: Tensor
-
-
-@lru_cache
-def int8_is_exact() -> bool:
-    """Whether integer products are computed without saturation here (older processors add pairs in 16 bits)."""
-    import torch
-
-    rows = torch.full((32, 64), 127, dtype=torch.int8)
-    try:
-        found = torch._int_mm(rows, rows.t())
-        mixed = torch._int_mm(-rows, rows.t())
-    except RuntimeError:
-        return False
-    return bool((found == 64 * 127 * 127).all() and (mixed == -64 * 127 * 127).all())
 
 
 @dataclass(frozen=True)
@@ -250,24 +235,6 @@ def _padded(rows: Tensor) -> Tensor:
 
     missing = -rows.shape[1] % 8
     return torch.nn.functional.pad(rows, (0, missing)) if missing else rows
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 products are faster than float32 ones on this device."""
-    import torch
-
-    if device.type == "cuda":
-        return True
-    flags = torch.backends.cpu.get_cpu_capability()
-    return "AVX512" in flags and _cpu_flag("avx512_bf16")
-
-
-@lru_cache
-def _cpu_flag(name: str) -> bool:
-    try:
-        return name in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return False
 
 
 def choose(scorer: Scorer, k: int) -> Scan | None:

@@ -110,7 +110,7 @@ class EncoderSpec:
     prompt: str | None = None
     max_length: int | None = None
     dtype: str = "fp32"
-    batch_size: int = 32
+    batch_size: int | None = None  # texts a batch or a request; None: by tokens
     fitted: bool = False
     licence: str = ""
     label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)

@@ -1,0 +1,234 @@
+"""Batches by tokens, computed side by side; linear layers by oneDNN; vectors as sentence-transformers has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_encoders import TEXTS, make_masked_lm
+
+from utils import arithmetic, batching
+from utils.arithmetic import Candidates, quicken
+from utils.batching import Ints, Lane, batches, cpu_lanes, over_lanes
+from utils.checkpoints import resolve_encoder
+from utils.schema import UserError
+from utils.sentence_models import SentenceTransformerEncoder
+
+
+def as_lists(parts: list[Ints]) -> list[list[int]]:
+    return [part.tolist() for part in parts]
+
+
+def test_batches_by_hand() -> None:
+    lengths = np.array([3, 9, 1, 4, 3])
+    assert as_lists(batches(lengths, 10, None)) == [[1], [3, 0], [4, 2]]
+    assert as_lists(batches(lengths, 4, None)) == [[1], [3], [0], [4], [2]]  # too long a text is a batch alone
+    assert as_lists(batches(lengths, None, 2)) == [[1, 3], [0, 4], [2]]
+    assert as_lists(batches(lengths, 9, 2)) == [[1], [3, 0], [4, 2]]
+    assert as_lists(batches(np.array([0, 0]), 10, None)) == [[0, 1]]
+    assert batches(np.array([], dtype=int), 10, None) == []
+
+
+def test_lanes_keep_the_order_halve_for_memory_and_give_the_threads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    used: list[int] = []
+
+    def work(lane: Lane, part: Ints) -> torch.Tensor:
+        used.append(torch.get_num_threads())
+        if len(part) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return torch.tensor(part * 10.0)
+
+    parts = [np.arange(5), np.arange(5, 7)]
+    found = list(over_lanes([Lane(None, "cpu", 1)] * 2, work, parts))
+    assert as_lists([part for part, _ in found]) == [[0, 1], [2], [3, 4], [5, 6]]
+    assert all((rows.numpy() == part * 10).all() for part, rows in found)
+    assert set(used) == {1} and torch.get_num_threads() == before
+    assert "5 texts are encoded in two halves" in capsys.readouterr().err
+
+    def hopeless(lane: Lane, part: Ints) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(over_lanes([Lane(None, "cpu", 1)], hopeless, parts))
+    assert torch.get_num_threads() == before
+
+
+def test_lanes_are_cores_not_more_than_sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    for cores, lanes, threads in ((1, 1, 1), (2, 2, 1), (16, 16, 1), (64, 16, 4)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda cores=cores: cores)
+        found = cpu_lanes("model")
+        assert (len(found), found[0].threads, found[0].model) == (lanes, threads, "model")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_masked_lm(tmp_path_factory.mktemp("models") / "mlm")
+
+
+def load(checkpoint: Path, cache: Path, **options: object) -> SentenceTransformerEncoder:
+    spec = resolve_encoder(str(checkpoint), cache, **options)  # type: ignore[arg-type]
+    return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu")
+
+
+def many_texts() -> list[str]:
+    words = " ".join(TEXTS).split()
+    draw = np.random.default_rng(0)
+    return [" ".join(draw.choice(words, size)) for size in draw.integers(1, 29, 200)]
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 1024])
+@pytest.mark.parametrize("prompt", [None, "query: "])
+def test_vectors_are_those_of_sentence_transformers(
+    tokens: int, prompt: str | None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    monkeypatch.setitem(batching.TOKENS, "cpu", tokens)
+    texts = [*many_texts(), ""]
+    expected = SentenceTransformer(str(checkpoint), device="cpu").encode(texts, prompt=prompt)
+    found = load(checkpoint, tmp_path, prompt=prompt).encode(texts)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_batch_size_counts_texts(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    encoder = load(checkpoint, tmp_path, batch_size=7)
+    embeddings = encoder._embeddings
+
+    def spy(features: dict[str, object], lane: Lane | None = None) -> object:
+        sizes.append(len(features["input_ids"]))  # type: ignore[arg-type]
+        return embeddings(features, lane)
+
+    monkeypatch.setattr(encoder, "_embeddings", spy)
+    encoder.encode(many_texts()[:20])
+    assert sorted(sizes) == [6, 7, 7]
+
+
+def test_the_same_bits_whatever_the_number_of_threads(checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(load(checkpoint, tmp_path).encode(many_texts()))
+    finally:
+        torch.set_num_threads(before)
+    assert all((rows == found[0]).all() for rows in found)
+
+
+def test_bfloat16_is_pooled_in_float32(checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModel.from_pretrained(checkpoint, dtype=torch.bfloat16).eval()
+    batch = tokenizer(TEXTS[2], return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(**batch).last_hidden_state
+    assert hidden.dtype == torch.bfloat16
+    found = load(checkpoint, tmp_path, dtype="bf16").encode([TEXTS[2]])
+    np.testing.assert_allclose(found[0], hidden[0].float().mean(0).numpy(), atol=1e-6)
+    exact = load(checkpoint, tmp_path).encode([TEXTS[2]])
+    assert 0 < np.abs(found - exact).max() < 0.05
+
+
+def test_a_text_that_no_memory_holds_is_a_users_error(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    encoder = load(checkpoint, tmp_path)
+
+    def full(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(encoder, "_embeddings", full)
+    with pytest.raises(UserError) as caught:
+        encoder.encode(TEXTS)
+    assert "runs out of device memory on one text" in caught.value.what
+
+
+@pytest.fixture
+def onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("this build of torch has no oneDNN")
+    monkeypatch.setattr(arithmetic, "prefers_onednn", lambda: True)
+
+
+def test_quickened_layers_give_the_same_within_rounding(onednn: None) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    shared = torch.nn.Linear(16, 16)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16, bias=False), shared, torch.nn.ReLU(), shared)
+    rows = torch.randn(3, 5, 8).transpose(0, 1)  # not contiguous
+    expected = model(rows).detach()
+    assert quicken(model, lambda: model(rows[:1]))
+    assert [type(layer).__name__ for layer in model] == ["OneDnnLinear", "OneDnnLinear", "ReLU", "OneDnnLinear"]
+    assert model[1] is model[3]
+    np.testing.assert_allclose(model(rows).detach(), expected, atol=1e-6)
+    assert model(rows[:0]).shape == (0, 3, 16)
+
+
+def test_layers_that_share_weights_stay_and_a_model_that_reads_them_is_put_back(onednn: None) -> None:
+    import torch
+
+    class Tied(torch.nn.Module):
+        def __init__(self, reads: bool) -> None:
+            super().__init__()
+            self.embed, self.inner = torch.nn.Embedding(9, 4), torch.nn.Linear(4, 4)
+            self.head = torch.nn.Linear(4, 9, bias=False)
+            self.head.weight = self.embed.weight
+            self.reads = reads
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            hidden = self.embed(ids)
+            inner = self.inner.weight + 0 if self.reads else None
+            hidden = hidden @ inner.T if inner is not None else self.inner(hidden)
+            return torch.as_tensor(self.head(hidden))
+
+    torch.manual_seed(0)
+    ids = torch.tensor([[1, 2, 8]])
+    for reads in (False, True):
+        model = Tied(reads)
+        expected = model(ids).detach()
+        weight = model.inner.weight.detach().clone()
+        assert quicken(model, lambda model=model: model(ids)) is not reads
+        assert type(model.head) is torch.nn.Linear and type(model.inner).__name__ == (
+            "Linear" if reads else "OneDnnLinear"
+        )
+        np.testing.assert_allclose(model(ids).detach(), expected, atol=1e-6)
+        if reads:
+            assert (model.inner.weight == weight).all()
+
+
+def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.MonkeyPatch, onednn: None) -> None:
+    import torch
+
+    half = torch.nn.Sequential(torch.nn.Linear(4, 4)).bfloat16()
+    assert not quicken(half, lambda: half(torch.ones(1, 4).bfloat16()))
+    assert type(half[0]) is torch.nn.Linear
+    monkeypatch.setattr(arithmetic, "prefers_onednn", lambda: False)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    assert not quicken(model, lambda: model(torch.ones(1, 4))) and type(model[0]) is torch.nn.Linear
+
+
+def test_products_with_packed_candidates(onednn: None) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    q, c = torch.randn(7, 12), torch.randn(30, 12)
+    expected = (q.double() @ c.double().T).float()
+    np.testing.assert_allclose(Candidates(c).products(q), expected, atol=1e-5)
+    np.testing.assert_array_equal(Candidates(c.double()).products(q.double()), (q.double() @ c.double().T))
