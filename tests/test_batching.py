@@ -10,8 +10,9 @@ from test_encoders import TEXTS, make_masked_lm
 
 from utils import arithmetic, batching
 from utils.arithmetic import Candidates, quicken
-from utils.batching import Ints, Lane, batches, cpu_lanes, over_lanes
+from utils.batching import Ints, batches
 from utils.checkpoints import resolve_encoder
+from utils.lanes import Lane, cpu_lanes, over_lanes
 from utils.schema import UserError
 from utils.sentence_models import SentenceTransformerEncoder
 
@@ -47,7 +48,7 @@ def test_lanes_keep_the_order_halve_for_memory_and_give_the_threads_back(capsys:
     assert as_lists([part for part, _ in found]) == [[0, 1], [2], [3, 4], [5, 6]]
     assert all((rows.numpy() == part * 10).all() for part, rows in found)
     assert set(used) == {1} and torch.get_num_threads() == before
-    assert "5 texts are encoded in two halves" in capsys.readouterr().err
+    assert "5 texts at once become two halves" in capsys.readouterr().err
 
     def hopeless(lane: Lane, part: Ints) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory.")

@@ -11,14 +11,17 @@ are not certified (ties at the border, as exact duplicates make them) are search
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from utils.lanes import Lane, cpu_lanes, over_lanes
 from utils.scan import QUERY_TILE as SCAN_TILE
-from utils.scan import U32, Scan, Survivors, choose
+from utils.scan import Scan, choose
 from utils.schema import MARGINS, SIMILARITIES, TopK, UserError
+from utils.survivors import U32, Survivors
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +34,7 @@ SLACK = 16  # candidates kept beyond k before the exact scores are taken
 QUERY_TILE = 1024
 CANDIDATE_TILE = 16384
 WORK_BYTES = 1 << 27  # float64 scratch of the float64 search
-RESCORE_BYTES = 1 << 23  # of rescoring: small enough for a cache
+RESCORE_BYTES = {"cpu": 1 << 21, "cuda": 1 << 28}  # of rescoring: what a core's cache holds
 MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
 
 
@@ -175,10 +178,10 @@ class _Product:
     def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
         """Scores of queries (q,) with chosen candidates (q, j), in float64, each summed alone: (q, j)."""
         q = self.q[rows].double()[:, None, :]  # (q, 1, d)
-        c = self.c[cols].double()  # (q, j, d)
+        c = self.c.index_select(0, cols.reshape(-1)).double().view(*cols.shape, -1)  # (q, j, d)
         if self.similarity == "euclidean":
-            return -(q - c).square().sum(-1).sqrt()
-        dots = (q * c).sum(-1)
+            return -c.sub_(q).square_().sum(-1).sqrt()
+        dots = c.mul_(q).sum(-1)
         return dots * self.q_factor[rows, None] * self.c_factor[cols] if self.similarity == "cosine" else dots
 
     def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
@@ -259,72 +262,93 @@ def _search(scorer: _Product | _Margin, k: int, precision: str | None = None) ->
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     indices = np.empty((n, k), dtype=np.int64)
     scores = np.empty((n, k), dtype=np.float32)
-    left: list[Tensor] = []  # queries to be searched in full
+    left: list[npt.NDArray[np.int64]] = []  # queries to be searched in full
     with torch.inference_mode():
-        for rows, best, value, certified in _search_tiles(scorer, k, precision):
-            indices[rows.cpu().numpy()] = best.cpu().numpy()
-            scores[rows.cpu().numpy()] = value.cpu().numpy()
-            left.append(rows[~certified])
-        for rows, best, value in _search_float64(scorer, torch.cat(left), k):
-            indices[rows.cpu().numpy()] = best.cpu().numpy()
-            scores[rows.cpu().numpy()] = value.cpu().numpy()
+        for queries, (best, value, certified) in _search_tiles(scorer, k, precision):
+            indices[queries], scores[queries] = best.cpu().numpy(), value.cpu().numpy()
+            left.append(queries[~certified.cpu().numpy()])
+        for rows, best, value in _search_float64(
+            scorer, torch.as_tensor(np.concatenate(left), device=scorer.q.device), k
+        ):
+            indices[rows.cpu().numpy()], scores[rows.cpu().numpy()] = best.cpu().numpy(), value.cpu().numpy()
     return TopK(indices, scores)
+
+
+@dataclass(frozen=True)
+class _Queries:
+    """Some queries: their numbers (q,), and their scaled rows (q, d), float32."""
+
+    rows: Tensor
+    scaled: Tensor
 
 
 def _search_tiles(
     scorer: _Product | _Margin, k: int, precision: str | None
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Yield queries (q,), their k best (q, k), the scores, and which queries are certified, a tile at a time."""
+) -> Iterator[tuple[npt.NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
+    """Yield tiles of queries (q,) with their k best (q, k), the scores, and which of them are certified (q,)."""
     import torch
 
     n, m = scorer.shape
     scan = choose(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
-    size = QUERY_TILE if scan is None else SCAN_TILE
-    for start in range(0, n, size):
-        rows = torch.arange(start, min(n, start + size), device=scorer.q.device)
-        part = slice(start, start + len(rows))
+    lanes = cpu_lanes(None) if scorer.q.device.type == "cpu" else [Lane(None, "cuda", 1)]
+    rounds = -(-n // (len(lanes) * (QUERY_TILE if scan is None else SCAN_TILE)))
+    size = -(-n // (len(lanes) * rounds))  # as many tiles in every lane
+
+    def work(_: Lane, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        rows = torch.as_tensor(queries, device=scorer.q.device)
+        part = slice(int(queries[0]), int(queries[-1]) + 1)
         if scan is None:
-            kept, floor = _scan(scorer, part, min(m, k + SLACK))
-            yield rows, *_rescore(scorer, rows, kept, floor, k)
-            continue
-        found = scan.survivors(part, k)
+            return _rescore(scorer, rows, *_scan(scorer, part, min(m, k + SLACK)), k)
+        tile = _Queries(rows, _scaled(scorer.q[rows], scorer.q_factor[rows]))
+        centring = scan.centring(part)
+        found = scan.survivors(part, k, lambda chosen: _reached(scorer, tile, chosen) - centring[:, None])
         if len(found.queries) > LIFT * k * len(rows):
-            found = _lifted(scorer, rows, found, scan.centring(part), k)
-        kept, real = _narrowed(scorer, rows, found, k)
-        best, value = _ranked(scorer, rows, kept, real, k)
-        yield rows, best, value, ~found.crowded
+            found = _lifted(scorer, tile, found, centring, k)
+        best, value = _ranked(scorer, rows, *_narrowed(scorer, tile, found, k), k)
+        return best, value, ~found.crowded
+
+    return over_lanes(lanes, work, [np.arange(at, min(n, at + size)) for at in range(0, n, size)], "queries")
 
 
-def _lifted(scorer: _Product | _Margin, rows: Tensor, found: Survivors, centring: Tensor, k: int) -> Survivors:
+def _lifted(scorer: _Product | _Margin, tile: _Queries, found: Survivors, centring: Tensor, k: int) -> Survivors:
     """Drop the survivors that cannot reach the k-th of the exact values of each query's k likeliest ones."""
-    import torch
-
-    counts = torch.bincount(found.queries, minlength=len(rows))
-    grid, _ = _grid(found.queries, found.upper, counts, -torch.inf)
-    places = grid.topk(min(k, grid.shape[1]), dim=1).indices.sort(dim=1).values  # (q, k)
+    counts = found.queries.bincount(minlength=len(tile.rows))
+    grid, _ = _grid(found.queries, found.upper, counts, -float("inf"))
     full = counts >= k  # crowded queries have none
-    chosen = ((counts.cumsum(0) - counts)[:, None] + places)[full].view(-1)
-    likely = Survivors(found.queries[chosen], found.candidates[chosen], found.upper[chosen], found.crowded)
-    values = scorer.pair_values(
-        rows[likely.queries], likely.candidates, _sampled_products(scorer, rows, likely, counts.clamp_max(k) * full)
-    )
-    floor = grid.new_full((len(rows),), -torch.inf)
-    floor[full] = values.view(-1, k).amin(dim=1)
-    error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float() + 16 * U32 * floor.abs()
-    kept = found.upper + centring[found.queries] >= (floor - error)[found.queries]
+    if grid.shape[1] < k or not full.any():
+        return found
+    places = grid.topk(k, dim=1).indices  # (q, k)
+    chosen = ((counts.cumsum(0) - counts)[:, None] + places).clamp_max(max(len(found.candidates) - 1, 0))
+    reached = _reached(scorer, tile, found.candidates[chosen]).amin(dim=1)
+    floor = reached.masked_fill(~full, -float("inf"))
+    kept = found.upper + centring[found.queries] >= floor[found.queries]
     return Survivors(found.queries[kept], found.candidates[kept], found.upper[kept], found.crowded)
 
 
-def _narrowed(scorer: _Product | _Margin, rows: Tensor, found: Survivors, k: int) -> tuple[Tensor, Tensor]:
+def _reached(scorer: _Product | _Margin, tile: _Queries, candidates: Tensor) -> Tensor:
+    """Return values that those of chosen candidates (q, j) certainly reach: float32 ones less their error, (q, j)."""
+    import torch
+
+    n, j = candidates.shape
+    ordered, order = candidates.sort(dim=1)
+    counts = torch.full((n,), j, device=candidates.device)
+    products = _sampled_products(scorer, tile, ordered.reshape(-1), counts)
+    values = scorer.pair_values(tile.rows.repeat_interleave(j), ordered.reshape(-1), products).view(n, j)
+    error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[tile.rows].float()[:, None] + 16 * U32 * values.abs()
+    return torch.empty_like(values).scatter_(1, order, values - error)
+
+
+def _narrowed(scorer: _Product | _Margin, tile: _Queries, found: Survivors, k: int) -> tuple[Tensor, Tensor]:
     """Score the survivors in float32 and keep those that can be among the k best by its error.
 
     Returns candidates (q, j) in the order of their indices, and which of them are real (q, j): the rest is padding.
     """
     import torch
 
+    rows = tile.rows
     counts = torch.bincount(found.queries, minlength=len(rows))
     if int(counts.max()) > k:
-        products = _sampled_products(scorer, rows, found, counts)
+        products = _sampled_products(scorer, tile, found.candidates, counts)
         values = scorer.pair_values(rows[found.queries], found.candidates, products)
         grid, _ = _grid(found.queries, values, counts, -torch.inf)
         floor = grid.topk(k, dim=1).values[:, -1] if grid.shape[1] >= k else grid.new_full((len(rows),), -torch.inf)
@@ -349,19 +373,18 @@ def _grid(queries: Tensor, values: Tensor, counts: Tensor, fill: float) -> tuple
     return grid, torch.arange(width, device=queries.device) < counts[:, None]
 
 
-def _sampled_products(scorer: _Product | _Margin, rows: Tensor, found: Survivors, counts: Tensor) -> Tensor:
-    """Return the float32 products of the survivors' rows (s,), queries scaled, candidates as they are."""
+def _sampled_products(scorer: _Product | _Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
+    """Return float32 products (s,) of the queries, `counts` (q,) each, with candidates (s,) as they are."""
     import warnings
 
     import torch
 
-    q = _scaled(scorer.q[rows], scorer.q_factor[rows])
     ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-    zeros = q.new_zeros(len(found.candidates))
+    zeros = tile.scaled.new_zeros(len(candidates))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that sparse tensors are young
-        pattern = torch.sparse_csr_tensor(ends, found.candidates, zeros, (len(rows), scorer.shape[1]))
-        products: Tensor = torch.sparse.sampled_addmm(pattern, q, scorer.c.t(), beta=0.0).values()
+        pattern = torch.sparse_csr_tensor(ends, candidates, zeros, (len(tile.rows), scorer.shape[1]))
+        products: Tensor = torch.sparse.sampled_addmm(pattern, tile.scaled, scorer.c.t(), beta=0.0).values()
     return products
 
 
@@ -369,14 +392,20 @@ def _ranked(scorer: _Product | _Margin, rows: Tensor, kept: Tensor, real: Tensor
     """Score candidates (q, j) exactly; return the k best (q, k) and their scores; rows without k are left for later."""
     import torch
 
-    step = max(1, RESCORE_BYTES // (8 * scorer.dim * kept.shape[1]))
-    exact = torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
-    exact = exact.float().masked_fill(~real, -torch.inf)
+    exact = _exact(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
     if exact.shape[1] < k:  # only where no row has k: all are crowded
         missing = (0, k - exact.shape[1])
         exact, kept = torch.nn.functional.pad(exact, missing), torch.nn.functional.pad(kept, missing)
     value, order = exact.sort(dim=1, descending=True, stable=True)
     return kept.gather(1, order[:, :k]), value[:, :k]
+
+
+def _exact(scorer: _Product | _Margin, rows: Tensor, kept: Tensor) -> Tensor:
+    """Return the float64 scores of queries (q,) with chosen candidates (q, j), some queries at a time."""
+    import torch
+
+    step = max(1, RESCORE_BYTES[rows.device.type] // (8 * scorer.dim * kept.shape[1]))
+    return torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
 
 
 def _scan(scorer: _Product | _Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
@@ -404,10 +433,8 @@ def _rescore(
     """Score the kept candidates exactly; return the k best (q, k), their scores, and which rows are certified."""
     import torch
 
-    step = max(1, RESCORE_BYTES // (8 * scorer.dim * kept.shape[1]))
     kept = kept.sort(dim=1).values  # index order, so that a stable sort by score breaks ties to the lower index
-    exact = torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
-    value, order = exact.float().sort(dim=1, descending=True, stable=True)
+    value, order = _exact(scorer, rows, kept).float().sort(dim=1, descending=True, stable=True)
     best, value = kept.gather(1, order[:, :k]), value[:, :k]
     if kept.shape[1] == scorer.shape[1]:
         return best, value, torch.ones(len(rows), dtype=torch.bool, device=rows.device)

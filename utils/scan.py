@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from utils.arithmetic import has_fast_bf16, int8_is_exact
+from utils.survivors import CROWD, U32, Bar, Survivors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from utils.survivors import Exact
+
 PRECISIONS = ("int8", "bf16", "fp32")
 QUERY_TILE, CANDIDATE_TILE = 1024, 4096
-BLOCK = 32  # candidates of which only the greatest is looked at first
 MIN_CANDIDATES = 8192  # fewer are not worth a scan in low precision
 MAX_K = 1024  # more neighbours are not worth block maxima
-CROWD = 4096  # survivors of a query; with more it is searched in full
 SAMPLE, THIN = 64, 8192  # queries and candidates on which the precisions are tried
 WORTH = {"int8": 0.007, "bf16": 0.02}  # survivors, as a share of the candidates, at which the next precision is faster
-U32 = 2.0**-24  # unit roundoff of float32
 ROUND_UP = 1.0 + 2.0**-16  # norms of residues are taken in float32
 
 
@@ -51,20 +51,6 @@ class Scorer(Protocol):
     def thinned(self, query_step: int, step: int) -> Scorer:
         """The same scores of every so many queries and candidates."""
         ...
-
-
-@dataclass(frozen=True)
-class Survivors:
-    """Candidates of a tile of queries, by query and then index: query numbers (s,) within the tile, candidates (s,).
-
-    `upper` (s,) is what their values cannot pass, but for what the centring takes from all values of a query alike.
-    `crowded` (q,) marks queries whose survivors are too many and are not listed.
-    """
-
-    queries: Tensor
-    candidates: Tensor
-    upper: Tensor
-    crowded: Tensor
 
 
 @dataclass(frozen=True)
@@ -111,8 +97,11 @@ class Scan:
         kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
         return Tile(_padded(rounded.to(kind)), start, scale, norm, residue)
 
-    def survivors(self, rows: slice, k: int) -> Survivors:
-        """Return all candidates that can be among the k best of these queries."""
+    def survivors(self, rows: slice, k: int, exact: Exact | None = None) -> Survivors:
+        """Return all candidates that can be among the k best of these queries.
+
+        `exact` turns candidates (q, k) into values that theirs certainly reach, counted as `Survivors.upper` is.
+        """
         import torch
 
         scorer = self.scorer
@@ -121,15 +110,11 @@ class Scan:
         rounded, scales, q_norm, q_residue = self._round_queries(queries)
         constant = (queries @ self.mean)[:, None]  # (q, 1): what the centring takes from each product
         slack = 4 * (scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where the products are exact
-        best = torch.full((n, k), -torch.inf, device=queries.device)  # certain scores of k candidates
-        crowd = torch.zeros(n, dtype=torch.long, device=queries.device)
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
-        limit = max(CROWD, 16 * k)
-        relative = (
-            2.0**-8 if self.precision == "bf16" else 16 * U32
-        )  # bfloat16 products are rounded as they are written
-        for tile in self.tiles:
-            raw = self._product(rounded, tile.rows)  # (q, t)
+        relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
+        bar = Bar(n, k, relative, queries.device)
+        space = self._space(n)
+        for number, tile in enumerate(self.tiles, 1):
+            raw = self._product(rounded, tile.rows, space)  # (q, t)
             error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
             error = error * scorer.row_scale[rows].float()
             unit = scales * tile.scale
@@ -138,12 +123,8 @@ class Scan:
                 cols = slice(tile.start, tile.start + len(tile.rows))
                 raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
                 unit = torch.ones_like(unit)
-            hits = _hits(raw, unit, error, relative, best, crowd > limit)
-            if hits is not None:
-                query, place, upper = hits
-                crowd += torch.bincount(query, minlength=n)
-                found.append((query, place + tile.start, upper))
-        return _collect(found, best[:, -1], crowd > limit)
+            bar.add(raw, unit, error, tile.start, exact if number & (number - 1) == 0 else None)
+        return bar.survivors()
 
     def centring(self, rows: slice) -> Tensor:
         """Return what is missing from the `upper` values of these queries (q,): nothing where they are no products."""
@@ -165,68 +146,19 @@ class Scan:
         norms = back.norm(dim=1) * ROUND_UP
         return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
 
-    def _product(self, queries: Tensor, rows: Tensor) -> Tensor:
+    def _space(self, n: int) -> Tensor:
+        """Return room for the products of n queries with a tile: fresh memory for each would cost more than they do."""
         import torch
 
-        if self.precision == "int8":
-            found: Tensor = torch._int_mm(queries, rows.t())
-            return found
-        return (queries @ rows.t()).float()
+        kind = {"int8": torch.int32, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
+        return torch.empty(n * CANDIDATE_TILE, dtype=kind, device=self.mean.device)
 
+    def _product(self, queries: Tensor, rows: Tensor, space: Tensor) -> Tensor:
+        import torch
 
-def _hits(
-    values: Tensor, unit: Tensor, error: Tensor, relative: float, best: Tensor, crowded: Tensor
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Raise the certain scores by this tile, and return the queries, places and upper bounds of its survivors.
-
-    values (q, t) count in `unit` (q,); they are off by `error` (q,) and by `relative` to themselves at most. `best`
-    (q, k) is changed.
-    """
-    import torch
-
-    k = best.shape[1]
-    block = _block(values.shape[1], k)
-    missing = -values.shape[1] % block
-    if missing:  # the last tile
-        lowest = torch.iinfo(values.dtype).min if values.dtype == torch.int32 else -torch.inf
-        values = torch.nn.functional.pad(values, (0, missing), value=lowest)
-    n_blocks = values.shape[1] // block
-    maxima = values.view(-1, n_blocks, block).amax(dim=2).float() * unit[:, None]  # (q, b)
-    certain = maxima - error[:, None] - maxima.abs() * relative
-    best.copy_(torch.cat((best, certain), dim=1).topk(k, dim=1).values)
-    floor = best[:, -1] - error
-    floor = torch.where(crowded, torch.inf, floor - 2 * relative * floor.abs())
-    hit = (maxima >= floor[:, None]).view(-1).nonzero().squeeze(1)
-    if not len(hit):
-        return None
-    query = hit // n_blocks
-    inside = values.view(-1, block).index_select(0, hit).float() * unit[query, None]  # (h, block)
-    row, offset = (inside >= floor[query, None]).nonzero(as_tuple=True)
-    query, place, value = query[row], hit[row] % n_blocks * block + offset, inside[row, offset]
-    if missing:
-        real = place < values.shape[1] - missing
-        query, place, value = query[real], place[real], value[real]
-    return query, place, value + error[query] + value.abs() * relative
-
-
-def _block(width: int, k: int) -> int:
-    """Return how many candidates share a block maximum: a power of two, so that a tile has at least 2 k blocks."""
-    block = BLOCK
-    while block > 1 and width // block < 2 * k:
-        block //= 2
-    return block
-
-
-def _collect(found: list[tuple[Tensor, Tensor, Tensor]], floor: Tensor, crowded: Tensor) -> Survivors:
-    """Drop what the later tiles have dismissed, and sort by query and candidate."""
-    import torch
-
-    query, candidate, upper = (torch.cat(parts) for parts in zip(*found, strict=True))
-    kept = (upper >= floor[query]) & ~crowded[query]
-    query, candidate, upper = query[kept], candidate[kept], upper[kept]
-    span = int(candidate.max()) + 1 if len(candidate) else 1
-    both, order = (query * span + candidate).sort()
-    return Survivors(both // span, both % span, upper[order], crowded)
+        out = space[: len(queries) * len(rows)].view(len(queries), len(rows))
+        found: Tensor = (torch._int_mm if self.precision == "int8" else torch.mm)(queries, rows.t(), out=out)
+        return found if self.precision == "int8" else found.float()
 
 
 def _padded(rows: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.arithmetic import quicken
-from utils.batching import TOKENS, Ints, Lane, batches, cpu_lanes, gpu_lanes, over_lanes
+from utils.batching import TOKENS, Ints, batches
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
+from utils.lanes import Lane, cpu_lanes, gpu_lanes, over_lanes
 from utils.schema import Encoder, EncoderSpec, UserError
 
 if TYPE_CHECKING:
