@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils import retrieval
+from utils import scorers
 from utils.fusion import fused_topk
 from utils.schema import UserError
 from utils.tuning import tune, weight_grid
@@ -56,7 +56,7 @@ EXPECTED = {
 @pytest.mark.parametrize(("fuse", "normalize"), EXPECTED)
 def test_equals_plain_numpy(fuse: str, normalize: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = EXPECTED[fuse, normalize]() / 4
-    for work in (retrieval.WORK_BYTES, 2048):
+    for work in (scorers.WORK_BYTES, 2048):
         monkeypatch.setattr("utils.fusion.WORK_BYTES", work)
         found = fused_topk([A, B], WEIGHTS, 10, fuse=fuse, normalize=normalize)
         np.testing.assert_array_equal(found.indices, ranking(expected))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT
 
-from utils import retrieval
+from utils import search, slabs
 from utils.retrieval import concatenate, margin_topk, topk
-from utils.schema import UserError
+from utils.schema import SIMILARITIES, UserError
 
 
 def scores64(q: np.ndarray, c: np.ndarray, similarity: str) -> np.ndarray:
@@ -57,9 +58,9 @@ def test_equals_brute_force_with_every_row_twice(similarity: str, scale: float, 
 
 
 def test_equals_brute_force_over_many_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrieval, "QUERY_TILE", 7)
-    monkeypatch.setattr(retrieval, "CANDIDATE_TILE", 13)
-    monkeypatch.setattr(retrieval, "WORK_BYTES", 4096)
+    monkeypatch.setattr(search, "QUERY_TILE", 7)
+    monkeypatch.setattr(search, "CANDIDATE_TILE", 13)
+    monkeypatch.setattr(search, "WORK_BYTES", 4096)
     q, c = rows(50, 9, 3), rows(200, 9, 4)
     for similarity in ("cosine", "dot", "euclidean"):
         np.testing.assert_array_equal(
@@ -178,3 +179,36 @@ def test_cuda_gives_the_same_answers() -> None:
     for similarity in ("cosine", "dot", "euclidean"):
         host, device = topk(q, c, 10, similarity=similarity), topk(q, c, 10, similarity=similarity, device="cuda")
         np.testing.assert_array_equal(host.indices, device.indices)
+
+
+def test_slab_by_slab_from_a_memory_map_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    q, c = rows(40, 24, 1), rows(700, 24, 2)
+    c[650] = c[3]  # a tie across slabs
+    q[0] = c[3]
+    np.save(tmp_path / "rows.npy", c)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    whole = [topk(q, c, 9, similarity=kind) for kind in SIMILARITIES]
+    wide = margin_topk(q, c, 9, margin="ratio", margin_k=4)
+    monkeypatch.setattr(slabs, "CPU_BYTES", 24 * 97)
+    for kind, expected in zip(SIMILARITIES, whole, strict=True):
+        found = topk(q, mapped, 9, similarity=kind)
+        np.testing.assert_array_equal(found.indices, expected.indices)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+    assert whole[0].indices[0, :2].tolist() == [3, 650]
+    found = margin_topk(q, mapped, 9, margin="ratio", margin_k=4)
+    np.testing.assert_array_equal(found.indices, wide.indices)
+    np.testing.assert_array_equal(found.scores, wide.scores)
+    assert topk(q, mapped, 700).indices.shape == (40, 700)  # more than a slab has
+    with pytest.raises(UserError) as caught:
+        topk(q, mapped, 701)
+    assert "there are 700 candidates" in caught.value.what
+
+
+def test_lengths_that_float32_cannot_invert() -> None:
+    q, c = rows(5, 16, 3), rows(60, 16, 4)
+    expected = topk(q, c, 60)
+    factors = np.float32(2.0) ** np.random.default_rng(0).choice([-115, 0, 110], 60).astype(np.float32)
+    for precision in ("plain", "int8", "bf16", "fp32"):
+        found = topk(q * np.float32(2.0**-110), c * factors[:, None], 60, precision=precision)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-7)
+        assert (found.indices == expected.indices).mean() > 0.95  # what is nearly equal may change places

@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_retrieval import best, margins64, rows, scores64
 
-from utils import retrieval, scan
+from utils import retrieval, scan, search, survivors
 from utils.retrieval import margin_topk, topk
 from utils.scan import PRECISIONS, Scan, choose, int8_is_exact
 
@@ -54,7 +54,8 @@ KINDS = (clustered, duplicates, near_ties, wild, gaussian)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tiles of queries and candidates, the last ones odd."""
     monkeypatch.setattr(scan, "CANDIDATE_TILE", 448)
-    monkeypatch.setattr(retrieval, "SCAN_TILE", 37)
+    monkeypatch.setattr(search, "FEW_SCORES", 1)
+    monkeypatch.setattr(search, "SCAN_TILE", 37)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,7 +141,7 @@ def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "CROWD", 40)
+    monkeypatch.setattr(survivors, "CROWD", 40)
     q, c = near_ties(45, 1200, 24)
     q[7] = rows(1, 24, 99)[0]
     for precision in PRECISIONS:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.retrieval import WORK_BYTES, concatenate, first_of_equals, pair_scores, topk
+from utils.retrieval import concatenate, pair_scores, topk
 from utils.schema import TopK, UserError
+from utils.scorers import WORK_BYTES
+from utils.search import first_of_equals
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -66,6 +66,11 @@ def over_lanes(
         finally:
             free.put(lane)
 
+    if len(lanes) == 1:
+        with _restored_threads():
+            for part in parts:
+                yield from run(part)
+        return
     with _restored_threads(), _pool(len(lanes)) as pool:
         for future in [pool.submit(run, part) for part in parts]:
             yield from future.result()

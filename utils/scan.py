@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("int8", "bf16", "fp32")
 QUERY_TILE, CANDIDATE_TILE = 1024, 4096
-MIN_CANDIDATES = 8192  # fewer are not worth a scan in low precision
+MIN_CANDIDATES = 2048  # fewer are not worth a scan in low precision
 MAX_K = 1024  # more neighbours are not worth block maxima
 SAMPLE, THIN = 64, 8192  # queries and candidates on which the precisions are tried
 WORTH = {"int8": 0.007, "bf16": 0.02}  # survivors, as a share of the candidates, at which the next precision is faster

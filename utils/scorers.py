@@ -1,0 +1,206 @@
+"""What a score is: cosines, dot products, distances and margins, approximately by tiles and exactly by pairs; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from utils.arithmetic import Candidates
+from utils.schema import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WORK_BYTES = 1 << 27  # float64 scratch
+MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
+TINY, HUGE = 1e-30, 1e30  # lengths beyond which factors leave float32's range
+
+
+class Product:
+    """Scores from one matrix product; scan space is 2qc - |c|^2 for Euclidean, the score itself otherwise."""
+
+    def __init__(self, queries: Tensor, candidates: Tensor, similarity: str) -> None:
+        self.similarity = similarity
+        self.shape = (queries.shape[0], candidates.shape[0])
+        self.dim = queries.shape[1]
+        q_norms, c_norms = _norms(queries), _norms(candidates)  # (n,), (m,) float64
+        _no_odd_rows(q_norms, "queries", zeros=similarity != "cosine")
+        _no_odd_rows(c_norms, "candidates", zeros=similarity != "cosine")
+        if similarity == "cosine":
+            queries, q_norms = _within_range(queries, q_norms)
+            candidates, c_norms = _within_range(candidates, c_norms)
+        self.q, self.c = queries, candidates
+        if similarity == "cosine":
+            self.q_factor, self.c_factor = 1 / q_norms, 1 / c_norms
+            self.row_scale = self.q_factor * 0 + 1
+        else:  # powers of two keep the scan's products in range and change no rounding
+            q_top, c_top = float(q_norms.max()), float(c_norms.max())
+            if similarity == "euclidean":
+                q_top = c_top = max(q_top, c_top)
+            self.q_factor = q_norms * 0 + _power_of_two(q_top)
+            self.c_factor = c_norms * 0 + _power_of_two(c_top)
+            self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
+        self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
+        self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
+
+    def swapped(self) -> Product:
+        """The same scores with the sides exchanged."""
+        return Product(self.c, self.q, self.similarity)
+
+    def thinned(self, query_step: int, step: int) -> Product:
+        """The same scores of every so many queries and candidates; the scale of dot products may be another."""
+        return Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)
+
+    def packed(self, cols: slice) -> Candidates:
+        """Some candidates' scaled rows, ready for products."""
+        return Candidates(self.c[cols] * self.c_factor[cols].float()[:, None])
+
+    def queries(self, rows: slice) -> Tensor:
+        """Some queries' scaled rows (q, d)."""
+        return self.q[rows] * self.q_factor[rows].float()[:, None]
+
+    def is_product(self) -> bool:
+        """Whether scan space is the product of scaled rows itself."""
+        return self.similarity != "euclidean"
+
+    def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Turn products of scaled rows (q, t) into scan space; the argument may be changed."""
+        return product if self.is_product() else product.mul_(2).sub_(self.c_squared[cols].float())
+
+    def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
+        """Turn products of chosen scaled queries and bare candidates (s,) into scan space, float32."""
+        products = products * self.c_factor[cols].float()
+        return products if self.is_product() else 2 * products - self.c_squared[cols].float()
+
+    def full(self, rows: Tensor) -> Tensor:
+        """Scores of some queries with all candidates, in float64: (q, m)."""
+        q = self.q[rows].double() * self.q_factor[rows, None]
+        product = self.q.new_empty((len(rows), self.shape[1]), dtype=q.dtype)
+        step = max(1, WORK_BYTES // (8 * self.dim))
+        for start in range(0, self.shape[1], step):
+            cols = slice(start, start + step)
+            product[:, cols] = q @ (self.c[cols].double() * self.c_factor[cols, None]).T
+        if self.similarity == "euclidean":
+            return self.to_score(rows, product.mul_(2).sub_(self.c_squared))
+        return self.to_score(rows, product)
+
+    def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Scores of queries (q,) with chosen candidates (q, j), in float64, each summed alone: (q, j)."""
+        q = self.q[rows].double()[:, None, :]  # (q, 1, d)
+        c = self.c.index_select(0, cols.reshape(-1)).double().view(*cols.shape, -1)  # (q, j, d)
+        if self.similarity == "euclidean":
+            return -c.sub_(q).square_().sum(-1).sqrt()
+        dots = c.mul_(q).sum(-1)
+        return dots * self.q_factor[rows, None] * self.c_factor[cols] if self.similarity == "cosine" else dots
+
+    def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
+        """Turn float64 values of scan space (q, j) into scores; monotone."""
+        if self.similarity == "cosine":
+            return values
+        if self.similarity == "dot":
+            return values / (self.q_factor[0] * self.c_factor[0])
+        return -(self.q_squared[rows, None] - values).clamp_min(0).sqrt() / self.q_factor[0]
+
+
+class Margin:
+    """Margins over a cosine product, with the mean cosines to the nearest neighbours of each side."""
+
+    def __init__(
+        self, product: Product, margin: str, forward: npt.NDArray[np.float64], backward: npt.NDArray[np.float64]
+    ) -> None:
+        import torch
+
+        self.product, self.margin, self.shape, self.dim = product, margin, product.shape, product.dim
+        self.q, self.c = product.q, product.c
+        self.q_factor, self.c_factor = product.q_factor, product.c_factor
+        self.r_q = torch.as_tensor(forward, device=product.q.device)  # (n,)
+        self.r_c = torch.as_tensor(backward, device=product.q.device)  # (m,)
+        ones = product.row_scale
+        if margin == "ratio":  # the slope of a / b is 1 / b
+            self.row_scale = 1 / ((self.r_q + self.r_c.min()) / 2).clamp_min(MIN_NEIGHBOURHOOD)
+        else:
+            self.row_scale = ones * (4 if margin == "csls" else 2)
+
+    def _apply(self, cosines: Tensor, r_q: Tensor, r_c: Tensor) -> Tensor:
+        if self.margin == "ratio":
+            return cosines / ((r_q + r_c) / 2).clamp_min(MIN_NEIGHBOURHOOD)
+        if self.margin == "distance":
+            return cosines - (r_q + r_c) / 2
+        return 2 * cosines - r_q - r_c
+
+    def thinned(self, query_step: int, step: int) -> Margin:
+        """The same margins of every so many queries and candidates."""
+        r_q, r_c = self.r_q[::query_step].cpu().numpy(), self.r_c[::step].cpu().numpy()
+        return Margin(self.product.thinned(query_step, step), self.margin, r_q, r_c)
+
+    def packed(self, cols: slice) -> Candidates:
+        """Some candidates' scaled rows, ready for products."""
+        return self.product.packed(cols)
+
+    def queries(self, rows: slice) -> Tensor:
+        """Some queries' scaled rows (q, d)."""
+        return self.product.queries(rows)
+
+    def is_product(self) -> bool:
+        """A margin is none."""
+        return False
+
+    def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Turn cosines (q, t) into margins."""
+        return self._apply(product, self.r_q[rows, None].float(), self.r_c[cols].float())
+
+    def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
+        """Turn products of chosen unit queries and bare candidates (s,) into margins, float32."""
+        cosines = self.product.pair_values(rows, cols, products)
+        return self._apply(cosines, self.r_q[rows].float(), self.r_c[cols].float())
+
+    def full(self, rows: Tensor) -> Tensor:
+        """Margins of some queries with all candidates, in float64: (q, m)."""
+        return self._apply(self.product.full(rows), self.r_q[rows, None], self.r_c)
+
+    def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
+        """Margins of queries (q,) with chosen candidates (q, j), in float64: (q, j)."""
+        return self._apply(self.product.exact(rows, cols), self.r_q[rows, None], self.r_c[cols])
+
+    def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
+        """Scan space is the score."""
+        return values
+
+
+def _no_odd_rows(norms: Tensor, name: str, *, zeros: bool) -> None:
+    """Raise UserError where a row holds NaN or infinity, which its length (n,) shows, or zeros alone."""
+    odd = (~norms.isfinite()).nonzero()
+    if len(odd):
+        raise UserError(f"row {int(odd[0])} of the {name} holds NaN or infinity", "encode again, in --dtype fp32")
+    zero = (norms == 0).nonzero()
+    if len(zero) and not zeros:
+        which = {"queries": "query", "candidates": "candidate"}[name]
+        raise UserError(f"{which} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
+
+
+def _norms(rows: Tensor) -> Tensor:
+    """Return the lengths of rows (n,), float64."""
+    import torch
+
+    if rows.device.type == "cpu":  # numpy casts block by block; torch would copy all rows first
+        host = rows.numpy()
+        return torch.from_numpy(np.sqrt(np.einsum("nd,nd->n", host, host, dtype=np.float64)))
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return norms
+
+
+def _within_range(rows: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale rows (n, d) whose lengths (n,) float32 cannot invert by powers of two, which changes no cosine."""
+    odd = ((norms < TINY) | (norms > HUGE)).nonzero().squeeze(1)
+    if not len(odd):
+        return rows, norms
+    factors = norms.new_tensor([_power_of_two(norm) for norm in norms[odd].tolist()])
+    rows = rows.clone()
+    rows[odd] = (rows[odd].double() * factors[:, None]).float()
+    return rows, norms.index_copy(0, odd, norms[odd] * factors)
+
+
+def _power_of_two(norm: float) -> float:
+    return 2.0 ** -int(np.ceil(np.log2(norm))) if norm > 0 else 1.0

@@ -1,0 +1,85 @@
+"""Candidates slab by slab, so that memory is the slab's: on one device after another, or on several at once; pure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.lanes import Ints, Lane, over_lanes
+from utils.schema import TopK, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from utils.schema import Rows
+
+CPU_BYTES = 1 << 27  # of a slab's rounded rows, a byte a number
+GPU_SHARE = 0.25  # of the free memory, for a slab's rows: float32, rounded, and on their way
+GPU_ROWS = 100_000  # fewer are not worth another GPU
+
+
+def over_slabs(candidates: Rows | Tensor, k: int, device: str, one: Callable[[slice, str], TopK]) -> TopK:
+    """Return the k best over all candidates (m, d), from the k best of each slab: `one(slab, device)`.
+
+    Equal scores stay in the order of their indices. Raises UserError for k > m.
+    """
+    m = len(candidates)
+    if not 1 <= k <= m:
+        raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
+    size = _slab_rows(m, int(np.prod(candidates.shape[1:])), device)
+    if size >= m:
+        return one(slice(0, m), device)
+    parts = [np.array([start, min(m, start + size)]) for start in range(0, m, size)]
+    best: TopK | None = None
+    for part, found in _in_turn(parts, device, one):
+        found = TopK(found.indices + int(part[0]), found.scores)
+        best = found if best is None else _merged(best, found, k)
+    assert best is not None  # m >= 1
+    return best
+
+
+def _in_turn(parts: list[Ints], device: str, one: Callable[[slice, str], TopK]) -> Iterator[tuple[Ints, TopK]]:
+    def work(lane: Lane, part: Ints) -> TopK:
+        with _own_stream(lane.device):
+            return one(slice(int(part[0]), int(part[1])), lane.device)
+
+    if device == "cpu":  # a search has all cores
+        return ((part, work(Lane(None, device, 1), part)) for part in parts)
+    return over_lanes(_gpu_pairs(), work, parts, "ends of a slab")
+
+
+def _gpu_pairs() -> list[Lane]:
+    """Return two lanes for each GPU: while one computes, the other fetches its next slab."""
+    import torch
+
+    return [Lane(None, f"cuda:{number}", 1) for _ in range(2) for number in range(torch.cuda.device_count())]
+
+
+def _own_stream(device: str) -> contextlib.AbstractContextManager[object]:
+    import torch
+
+    if device == "cpu":
+        return contextlib.nullcontext()
+    return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+
+
+def _slab_rows(m: int, d: int, device: str) -> int:
+    """Return how many candidates are searched at once."""
+    if device == "cpu":
+        return max(1, CPU_BYTES // max(d, 1))
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    free = min(torch.cuda.mem_get_info(number)[0] for number in range(n_gpus))
+    return max(1, min(int(free * GPU_SHARE) // (4 * d), max(GPU_ROWS, -(-m // n_gpus))))
+
+
+def _merged(old: TopK, new: TopK, k: int) -> TopK:
+    """Join two rankings (n, j), the candidates of the second all behind those of the first."""
+    scores = np.concatenate((old.scores, new.scores), axis=1)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    indices = np.concatenate((old.indices, new.indices), axis=1)
+    return TopK(np.take_along_axis(indices, order, 1), np.take_along_axis(scores, order, 1))
