@@ -23,7 +23,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
     "retrieval": ({"schema", "scorers", "search", "slabs"}, {"numpy"}),
-    "slabs": ({"schema", "lanes"}, {"numpy"}),
+    "slabs": ({"schema", "arithmetic", "lanes"}, {"numpy"}),
     "scorers": ({"schema", "arithmetic"}, {"numpy"}),
     "search": ({"schema", "arithmetic", "lanes", "scan", "scorers", "survivors"}, {"numpy"}),
     "arithmetic": (set(), set()),

@@ -92,3 +92,10 @@ def test_tuning_takes_the_best_and_of_equals_the_most_even() -> None:
     best, grid = tune(2, lambda weights: -abs(weights[0] - 0.7))
     assert best == (0.7, 0.3) and len(grid) == 11
     assert tune(2, lambda weights: 1.0)[0] == (0.5, 0.5)
+
+
+def test_weighted_dot_products_are_one_search() -> None:
+    expected = (A[0].astype(np.float64) @ A[1].T + 3 * (B[0].astype(np.float64) @ B[1].T)) / 4
+    found = fused_topk([A, B], WEIGHTS, 10, similarity="dot")
+    np.testing.assert_array_equal(found.indices, ranking(expected))
+    np.testing.assert_allclose(found.scores, np.take_along_axis(expected, found.indices, 1), rtol=1e-5, atol=1e-5)

@@ -212,3 +212,13 @@ def test_lengths_that_float32_cannot_invert() -> None:
         found = topk(q * np.float32(2.0**-110), c * factors[:, None], 60, precision=precision)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-7)
         assert (found.indices == expected.indices).mean() > 0.95  # what is nearly equal may change places
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_rankings_of_all_candidates(similarity: str) -> None:
+    q, c = rows(30, 16, 1), rows(400, 16, 2)
+    c[300:310] = c[5]  # ties
+    expected = scores64(q, c, similarity)
+    for k in (64, 80, 81, 400):  # chosen, and ranked in full
+        found = topk(q, c, k, similarity=similarity)
+        np.testing.assert_array_equal(found.indices, best(expected, k))

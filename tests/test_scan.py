@@ -9,9 +9,10 @@ import pytest
 import torch
 from test_retrieval import best, margins64, rows, scores64
 
-from utils import retrieval, scan, search, survivors
+from utils import arithmetic, retrieval, scan, search, survivors
+from utils.arithmetic import int8_is_exact
 from utils.retrieval import margin_topk, topk
-from utils.scan import PRECISIONS, Scan, choose, int8_is_exact
+from utils.scan import PRECISIONS, Scan, choose
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -55,7 +56,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tiles of queries and candidates, the last ones odd."""
     monkeypatch.setattr(scan, "CANDIDATE_TILE", 448)
     monkeypatch.setattr(search, "FEW_SCORES", 1)
-    monkeypatch.setattr(search, "SCAN_TILE", 37)
+    monkeypatch.setattr(scan, "QUERY_TILE", 37)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,3 +148,26 @@ def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     for precision in PRECISIONS:
         found = topk(q, c, 2, precision=precision)
         np.testing.assert_array_equal(found.indices, best(scores64(q, c, "cosine"), 2))
+
+
+def test_the_way_of_gpus_to_score_pairs_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, c = clustered(90, 3000, 24)
+    expected = topk(q, c, 5, precision="int8")
+    monkeypatch.setattr(search, "_sampled_products", search._gathered_products)
+    monkeypatch.setitem(search.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
+    found = topk(q, c, 5, precision="int8")
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+def test_full_precision_is_asked_for_and_given_back() -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        with arithmetic.full_precision("cuda"):
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+    finally:
+        torch.set_float32_matmul_precision(before)

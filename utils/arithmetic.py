@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,25 @@ def prefers_onednn() -> bool:
 
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return bool(has_both and "AuthenticAMD" in _cpu_info() and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+
+
+@contextmanager
+def full_precision(device: str) -> Iterator[None]:
+    """While a GPU searches, float32 products are float32 (no TF32), and bfloat16 ones are summed in float32."""
+    import torch
+
+    if device == "cpu":
+        yield
+        return
+    matmul = torch.backends.cuda.matmul
+    before = torch.get_float32_matmul_precision(), matmul.allow_bf16_reduced_precision_reduction
+    try:
+        torch.set_float32_matmul_precision("highest")
+        matmul.allow_bf16_reduced_precision_reduction = False
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        matmul.allow_bf16_reduced_precision_reduction = before[1]
 
 
 class Candidates:

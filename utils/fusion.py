@@ -40,16 +40,17 @@ def fused_topk(
     members: (queries (n, d_i), candidates (m, d_i)) of each encoder; weights >= 0, not all 0. `score`: the weighted
     mean of the similarities; `distance`: the negative weighted sum of Euclidean distances; `rank`: the weighted sum
     of 1 / (60 + rank). `normalize` puts each member's scores of a query on one scale over all candidates first.
-    One member is searched as it is, as is the mean cosine; `precision` is that of their scan (utils/retrieval.py).
+    One member is searched as it is, as is the mean cosine or dot product; `precision` is that of their scan
+    (utils/retrieval.py).
     Raises UserError for rows that cannot be searched.
     """
     if len(members) == 1:
         single = "euclidean" if fuse == "distance" else similarity
         return topk(*members[0], k, similarity=single, device=device, precision=precision)
-    if fuse == "score" and normalize == "none" and similarity == "cosine":
+    if fuse == "score" and normalize == "none" and similarity in ("cosine", "dot"):
         queries, candidates = zip(*members, strict=True)
-        sides = concatenate(queries, weights), concatenate(candidates, weights)
-        return topk(*sides, k, device=device, precision=precision)
+        left, right = (concatenate(side, weights, similarity) for side in (queries, candidates))
+        return topk(left, right, k, similarity=similarity, device=device, precision=precision)
     return _search(members, weights, k, fuse, normalize, "euclidean" if fuse == "distance" else similarity, device)
 
 

@@ -88,13 +88,16 @@ def margin_topk(
     return over_slabs(candidates, k, device, one)
 
 
-def concatenate(members: Sequence[Rows], weights: Sequence[float]) -> Rows:
-    """Join several encoders' rows so that one cosine is the weighted mean of theirs.
+def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: str = "cosine") -> Rows:
+    """Join several encoders' rows so that one cosine, or one dot product, is the weighted mean of theirs.
 
-    Unit rows scaled by sqrt(weight / sum of weights), side by side: (n, d1 + d2 + ...), of unit length.
+    Rows, of unit length for cosines, scaled by sqrt(weight / sum of weights), side by side: (n, d1 + d2 + ...).
     """
     total = float(sum(weights))
-    parts = [_unit(rows) * np.float32(np.sqrt(weight / total)) for rows, weight in zip(members, weights, strict=True)]
+    parts = [
+        (_unit(rows) if similarity == "cosine" else rows) * np.float32(np.sqrt(weight / total))
+        for rows, weight in zip(members, weights, strict=True)
+    ]
     return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
 

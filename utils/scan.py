@@ -12,16 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from utils.arithmetic import has_fast_bf16, int8_is_exact
+from utils.arithmetic import Candidates, has_fast_bf16, int8_is_exact
 from utils.survivors import CROWD, U32, Bar, Survivors
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from utils.survivors import Exact
 
 PRECISIONS = ("int8", "bf16", "fp32")
-QUERY_TILE, CANDIDATE_TILE = 1024, 4096
+QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what the cores' caches hold
+GPU_QUERIES, GPU_CANDIDATES = 16_384, 32_768  # so many that a GPU is busy longer than a launch takes
+GPU_SHARE = 8  # one part in so many of the free memory is for a tile's products
+GPU_FEWEST = 32  # rows that a GPU's integer products want
 MIN_CANDIDATES = 2048  # fewer are not worth a scan in low precision
 MAX_K = 1024  # more neighbours are not worth block maxima
 SAMPLE, THIN = 64, 8192  # queries and candidates on which the precisions are tried
@@ -57,8 +61,9 @@ class Scorer(Protocol):
 class Tile:
     """Some candidates, rounded: rows (t, d), where they begin, their unit, the greatest norms of rows and residues."""
 
-    rows: Tensor
+    rows: Tensor | Candidates
     start: int
+    width: int
     scale: float
     norm: float
     residue: float
@@ -69,8 +74,9 @@ class Scan:
 
     def __init__(self, scorer: Scorer, precision: str) -> None:
         self.scorer, self.precision = scorer, precision
+        self.tile = tile_sizes(scorer.c.device)[1]
         self.mean = self._mean()  # (d,) float32: what all candidates have in common is left out of the product
-        self.tiles = [self._round(start) for start in range(0, scorer.shape[1], CANDIDATE_TILE)]
+        self.tiles = [self._round(start) for start in range(0, scorer.shape[1], self.tile)]
 
     def _mean(self) -> Tensor:
         c, factor = self.scorer.c, self.scorer.c_factor.float()
@@ -82,7 +88,7 @@ class Scan:
         """Round a tile of candidates; few passes over it, since this is done for every search."""
         import torch
 
-        which = slice(start, start + CANDIDATE_TILE)
+        which = slice(start, start + self.tile)
         rows = self.scorer.c[which] * self.scorer.c_factor[which].float()[:, None]
         rows -= self.mean
         scale = 1.0
@@ -95,7 +101,8 @@ class Scan:
         residue = float(rows.norm(dim=1).max()) * scale * ROUND_UP
         norm = float(rounded.norm(dim=1).max()) * scale * ROUND_UP + residue
         kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
-        return Tile(_padded(rounded.to(kind)), start, scale, norm, residue)
+        stored = Candidates(rounded) if self.precision == "fp32" else _padded(rounded.to(kind))
+        return Tile(stored, start, len(rounded), scale, norm, residue)
 
     def survivors(self, rows: slice, k: int, exact: Exact | None = None) -> Survivors:
         """Return all candidates that can be among the k best of these queries.
@@ -112,15 +119,15 @@ class Scan:
         slack = 4 * (scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where the products are exact
         relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
         bar = Bar(n, k, relative, queries.device)
-        space = self._space(n)
+        space = self._space(len(rounded))
         for number, tile in enumerate(self.tiles, 1):
-            raw = self._product(rounded, tile.rows, space)  # (q, t)
+            raw = self._product(rounded, tile, space)[:n]  # (q, t)
             error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
             error = error * scorer.row_scale[rows].float()
             unit = scales * tile.scale
             if not scorer.is_product():
                 error += relative * q_norm * tile.norm * scorer.row_scale[rows].float()
-                cols = slice(tile.start, tile.start + len(tile.rows))
+                cols = slice(tile.start, tile.start + tile.width)
                 raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
                 unit = torch.ones_like(unit)
             bar.add(raw, unit, error, tile.start, exact if number & (number - 1) == 0 else None)
@@ -144,29 +151,45 @@ class Scan:
             rounded = queries.to(torch.bfloat16 if self.precision == "bf16" else torch.float32)
         back = rounded.float() * scales[:, None]
         norms = back.norm(dim=1) * ROUND_UP
-        return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
+        rounded = rounded if self.precision == "fp32" else _padded(rounded)
+        return rounded, scales, norms, (queries - back).norm(dim=1) * ROUND_UP
 
     def _space(self, n: int) -> Tensor:
         """Return room for the products of n queries with a tile: fresh memory for each would cost more than they do."""
         import torch
 
         kind = {"int8": torch.int32, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
-        return torch.empty(n * CANDIDATE_TILE, dtype=kind, device=self.mean.device)
+        return torch.empty(n * (self.tile + 8), dtype=kind, device=self.mean.device)
 
-    def _product(self, queries: Tensor, rows: Tensor, space: Tensor) -> Tensor:
+    def _product(self, queries: Tensor, tile: Tile, space: Tensor) -> Tensor:
         import torch
 
-        out = space[: len(queries) * len(rows)].view(len(queries), len(rows))
-        found: Tensor = (torch._int_mm if self.precision == "int8" else torch.mm)(queries, rows.t(), out=out)
+        if isinstance(tile.rows, Candidates):
+            return tile.rows.products(queries)
+        out = space[: len(queries) * len(tile.rows)].view(len(queries), len(tile.rows))
+        found: Tensor = (torch._int_mm if self.precision == "int8" else torch.mm)(queries, tile.rows.t(), out=out)
+        if len(tile.rows) > tile.width:  # the last tile
+            found = found[:, : tile.width].contiguous()
         return found if self.precision == "int8" else found.float()
 
 
+def tile_sizes(device: torch.device) -> tuple[int, int]:
+    """Return how many queries and candidates are multiplied at once on this device."""
+    if device.type == "cpu":
+        return QUERY_TILE, CANDIDATE_TILE
+    import torch
+
+    free = torch.cuda.mem_get_info(device)[0] // (4 * GPU_SHARE)  # products
+    return max(GPU_FEWEST, min(GPU_QUERIES, free // GPU_CANDIDATES)), GPU_CANDIDATES
+
+
 def _padded(rows: Tensor) -> Tensor:
-    """Return rows with zeros up to a multiple of eight columns, as integer products on GPUs want them."""
+    """Return rows (n, d) with zeros up to multiples of eight, and no fewer than a GPU's integer products want."""
     import torch
 
     missing = -rows.shape[1] % 8
-    return torch.nn.functional.pad(rows, (0, missing)) if missing else rows
+    more = max(-len(rows) % 8, GPU_FEWEST - len(rows)) if rows.device.type == "cuda" else 0
+    return torch.nn.functional.pad(rows, (0, missing, 0, more)) if missing or more else rows
 
 
 def choose(scorer: Scorer, k: int) -> Scan | None:

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from utils.arithmetic import Candidates
 from utils.lanes import Lane, cpu_lanes, over_lanes
-from utils.scan import QUERY_TILE as SCAN_TILE
-from utils.scan import Scan, choose
+from utils.scan import Scan, choose, tile_sizes
 from utils.schema import TopK, UserError
 from utils.scorers import WORK_BYTES, Margin, Product
 from utils.survivors import U32, Survivors
@@ -20,6 +19,7 @@ from utils.survivors import U32, Survivors
 if TYPE_CHECKING:
     from torch import Tensor
 
+FEW, RANKING = 64, 0.2  # neighbours, and their share of the candidates, from which all are scored in float64
 LIFT = 4  # survivors a query, in multiples of k, at which exact values of the likeliest ones pay
 SLACK = 16  # candidates kept beyond k before the exact scores are taken
 QUERY_TILE = 1024
@@ -41,12 +41,13 @@ def search(scorer: Product | Margin, k: int, precision: str | None = None) -> To
     indices = np.empty((n, k), dtype=np.int64)
     scores = np.empty((n, k), dtype=np.float32)
     left: list[npt.NDArray[np.int64]] = []  # queries to be searched in full
+    is_ranking = k > FEW and k > RANKING * m  # of nearly everything: chosen ones are not worth looking for
     with torch.inference_mode():
-        for queries, (best, value, certified) in _search_tiles(scorer, k, precision):
+        for queries, (best, value, certified) in [] if is_ranking else _search_tiles(scorer, k, precision):
             indices[queries], scores[queries] = best.cpu().numpy(), value.cpu().numpy()
             left.append(queries[~certified.cpu().numpy()])
         for rows, best, value in _search_float64(
-            scorer, torch.as_tensor(np.concatenate(left), device=scorer.q.device), k
+            scorer, torch.as_tensor(np.arange(n) if is_ranking else np.concatenate(left), device=scorer.q.device), k
         ):
             indices[rows.cpu().numpy()], scores[rows.cpu().numpy()] = best.cpu().numpy(), value.cpu().numpy()
     return TopK(indices, scores)
@@ -70,7 +71,7 @@ def _search_tiles(
     scan = choose(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
     is_small = scorer.q.device.type != "cpu" or n * m < FEW_SCORES
     lanes = [Lane(None, str(scorer.q.device), torch.get_num_threads())] if is_small else cpu_lanes(None)
-    rounds = -(-n // (len(lanes) * (QUERY_TILE if scan is None else SCAN_TILE)))
+    rounds = -(-n // (len(lanes) * (QUERY_TILE if scan is None else tile_sizes(scorer.q.device)[0])))
     size = -(-n // (len(lanes) * rounds))  # as many tiles in every lane
 
     packed = scorer.packed(slice(0, m)) if scan is None and m <= CANDIDATE_TILE else None  # once for all queries
@@ -160,12 +161,28 @@ def _sampled_products(scorer: Product | Margin, tile: _Queries, candidates: Tens
 
     import torch
 
+    if candidates.device.type == "cuda":
+        return _gathered_products(scorer, tile, candidates, counts)
     ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
     zeros = tile.scaled.new_zeros(len(candidates))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that sparse tensors are young
         pattern = torch.sparse_csr_tensor(ends, candidates, zeros, (len(tile.rows), scorer.shape[1]))
         products: Tensor = torch.sparse.sampled_addmm(pattern, tile.scaled, scorer.c.t(), beta=0.0).values()
+    return products
+
+
+def _gathered_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
+    """Return the same by gathering rows, which a GPU does at the speed of its memory; no TF32 in it."""
+    import torch
+
+    queries = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+    step = max(1, RESCORE_BYTES[candidates.device.type] // (8 * scorer.dim))
+    products = tile.scaled.new_empty(len(candidates))
+    for start in range(0, len(candidates), step):
+        part = slice(start, start + step)
+        rows = scorer.c.index_select(0, candidates[part])
+        products[part] = rows.mul_(tile.scaled.index_select(0, queries[part])).sum(dim=1)
     return products
 
 

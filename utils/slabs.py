@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.arithmetic import full_precision
 from utils.lanes import Ints, Lane, over_lanes
 from utils.schema import TopK, UserError
 
@@ -30,13 +31,14 @@ def over_slabs(candidates: Rows | Tensor, k: int, device: str, one: Callable[[sl
     if not 1 <= k <= m:
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     size = _slab_rows(m, int(np.prod(candidates.shape[1:])), device)
-    if size >= m:
-        return one(slice(0, m), device)
-    parts = [np.array([start, min(m, start + size)]) for start in range(0, m, size)]
-    best: TopK | None = None
-    for part, found in _in_turn(parts, device, one):
-        found = TopK(found.indices + int(part[0]), found.scores)
-        best = found if best is None else _merged(best, found, k)
+    with full_precision(device):
+        if size >= m:
+            return one(slice(0, m), device)
+        parts = [np.array([start, min(m, start + size)]) for start in range(0, m, size)]
+        best: TopK | None = None
+        for part, found in _in_turn(parts, device, one):
+            found = TopK(found.indices + int(part[0]), found.scores)
+            best = found if best is None else _merged(best, found, k)
     assert best is not None  # m >= 1
     return best
 
