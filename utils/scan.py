@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from utils.arithmetic import Candidates, has_fast_bf16, int8_is_exact
-from utils.survivors import CROWD, U32, Bar, Survivors
+from utils.fused import FusedValues, has_kernels
+from utils.survivors import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from utils.survivors import Exact
+    from utils.survivors import Exact, Values
 
 PRECISIONS = ("int8", "bf16", "fp32")
 QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what the cores' caches hold
@@ -118,19 +119,24 @@ class Scan:
         constant = (queries @ self.mean)[:, None]  # (q, 1): what the centring takes from each product
         slack = 4 * (scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where the products are exact
         relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
+        fused = scorer.is_product() and has_kernels(self.mean.device.type, self.precision)
         bar = Bar(n, k, relative, queries.device)
-        space = self._space(len(rounded))
+        space = self._space(0 if fused else len(rounded))
         for number, tile in enumerate(self.tiles, 1):
-            raw = self._product(rounded, tile, space)[:n]  # (q, t)
             error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
             error = error * scorer.row_scale[rows].float()
             unit = scales * tile.scale
-            if not scorer.is_product():
-                error += relative * q_norm * tile.norm * scorer.row_scale[rows].float()
-                cols = slice(tile.start, tile.start + tile.width)
-                raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
-                unit = torch.ones_like(unit)
-            bar.add(raw, unit, error, tile.start, exact if number & (number - 1) == 0 else None)
+            if fused and block_size(tile.width, k) == BLOCK and not isinstance(tile.rows, Candidates):
+                values: Values = FusedValues(rounded[:n], tile.rows[: tile.width], BLOCK)
+            else:
+                raw = self._product(rounded, tile, space)[:n]  # (q, t)
+                if not scorer.is_product():
+                    error += relative * q_norm * tile.norm * scorer.row_scale[rows].float()
+                    cols = slice(tile.start, tile.start + tile.width)
+                    raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
+                    unit = torch.ones_like(unit)
+                values = WrittenValues(raw, k)
+            bar.add(values, unit, error, tile.start, exact if number & (number - 1) == 0 else None)
         return bar.survivors()
 
     def centring(self, rows: slice) -> Tensor:

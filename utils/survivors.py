@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,32 @@ class Survivors:
     crowded: Tensor
 
 
+class Values(Protocol):
+    """Values of queries with a tile of candidates, which stand in blocks of which the last may be short."""
+
+    width: int  # candidates
+    block: int  # of them in a block
+    maxima: Tensor  # (q, b): the greatest value of each block
+
+    def inside(self, query: Tensor, block: Tensor) -> Tensor:
+        """Return the values of chosen queries (h,) in chosen blocks (h,), by number: (h, block)."""
+        ...
+
+
+class WrittenValues:
+    """Values that are there as a matrix (q, t)."""
+
+    def __init__(self, values: Tensor, k: int) -> None:
+        self.width, self.block = values.shape[1], block_size(values.shape[1], k)
+        self._blocks = _blocks(values, self.block)  # (q, b, block)
+        self.maxima = self._blocks.amax(dim=2)
+
+    def inside(self, query: Tensor, block: Tensor) -> Tensor:
+        """Return the values of chosen queries (h,) in chosen blocks (h,), by number: (h, block)."""
+        rows = query * self.maxima.shape[1] + block
+        return self._blocks.view(-1, self.block).index_select(0, rows)
+
+
 class Bar:
     """What k candidates of each of n queries certainly reach, and who has reached it so far.
 
@@ -53,26 +79,24 @@ class Bar:
         self.counts = torch.zeros(n, dtype=torch.long, device=device)
         self.found: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, values: Tensor, unit: Tensor, error: Tensor, start: int, exact: Exact | None) -> None:
-        """Raise the bar by a tile of values (q, t), and keep who reaches it.
+    def add(self, tile: Values, unit: Tensor, error: Tensor, start: int, exact: Exact | None) -> None:
+        """Raise the bar by a tile of values, and keep who reaches it.
 
         They count in `unit` (q,), are off by `error` (q,), and belong to the candidates from `start` on.
         """
-        width = values.shape[1]
-        blocks = _blocks(values, _block(width, self.k))  # (q, b, block)
-        maxima = blocks.amax(dim=2)  # (q, b)
-        top = maxima.topk(min(self.k, maxima.shape[1]), dim=1)
+        top = tile.maxima.topk(min(self.k, tile.maxima.shape[1]), dim=1)
         reached = top.values.float() * unit[:, None]
         self.certain = _k_best(self.certain, reached - error[:, None] - reached.abs() * self.relative)
-        if exact is not None and width // blocks.shape[2] >= self.k:
-            self.exact = _k_best(self.exact, exact(_greatest(blocks, top.indices) + start))
-        self._keep(blocks, maxima, unit, error, start, width)
+        if exact is not None and tile.width // tile.block >= self.k:
+            self.exact = _k_best(self.exact, exact(_greatest(tile, top.indices) + start))
+        self._keep(tile, unit, error, start)
 
     def floor(self) -> Tensor:
         """Return the bar of each query (q,)."""
         return self.certain[:, -1].maximum(self.exact[:, -1])
 
-    def _keep(self, blocks: Tensor, maxima: Tensor, unit: Tensor, error: Tensor, start: int, width: int) -> None:
+    def _keep(self, tile: Values, unit: Tensor, error: Tensor, start: int) -> None:
+        maxima, size = tile.maxima, tile.block
         floor = self.floor()
         floor = (floor - error - 2 * self.relative * (floor.abs() + error)) / unit
         floor = floor.masked_fill(self.counts > self.limit, float("inf"))
@@ -82,14 +106,14 @@ class Bar:
         if not len(hit):
             return
         query = hit // maxima.shape[1]
-        inside = blocks.view(-1, blocks.shape[2]).index_select(0, hit)  # (h, block)
+        inside = tile.inside(query, hit % maxima.shape[1])  # (h, block)
         reaching = (inside >= floor.index_select(0, query)[:, None]).view(-1).nonzero().squeeze(1)
-        row = reaching // blocks.shape[2]
+        row = reaching // size
         query = query.index_select(0, row)
-        place = hit.index_select(0, row) % maxima.shape[1] * blocks.shape[2] + reaching % blocks.shape[2]
+        place = hit.index_select(0, row) % maxima.shape[1] * size + reaching % size
         value = inside.view(-1).index_select(0, reaching).float().mul_(unit.index_select(0, query))
-        if blocks.shape[1] * blocks.shape[2] > width:  # the last tile is padded
-            real = place < width
+        if maxima.shape[1] * size > tile.width:  # the last tile is padded
+            real = place < tile.width
             query, place, value = query[real], place[real], value[real]
         self.counts += query.bincount(minlength=len(self.counts))
         self.found.append((query, place + start, value + error.index_select(0, query) + value.abs() * self.relative))
@@ -109,14 +133,14 @@ class Bar:
         return Survivors(both // span, both % span, upper[order], crowded)
 
 
-def _greatest(blocks: Tensor, chosen: Tensor) -> Tensor:
-    """Return the places (q, j) of the greatest values of chosen blocks (q, j), by number, of values (q, b, block)."""
+def _greatest(tile: Values, chosen: Tensor) -> Tensor:
+    """Return the places (q, j) of the greatest values of chosen blocks (q, j), by number."""
     import torch
 
-    n, n_blocks, block = blocks.shape
-    rows = chosen + torch.arange(n, device=chosen.device)[:, None] * n_blocks
-    inside = blocks.view(-1, block).index_select(0, rows.view(-1)).argmax(dim=1)
-    return chosen * block + inside.view_as(chosen)
+    n, j = chosen.shape
+    queries = torch.arange(n, device=chosen.device).repeat_interleave(j)
+    inside = tile.inside(queries, chosen.view(-1)).argmax(dim=1)
+    return chosen * tile.block + inside.view_as(chosen)
 
 
 def _k_best(old: Tensor, new: Tensor) -> Tensor:
@@ -126,7 +150,7 @@ def _k_best(old: Tensor, new: Tensor) -> Tensor:
     return torch.cat((old, new), dim=1).topk(old.shape[1], dim=1).values
 
 
-def _block(width: int, k: int) -> int:
+def block_size(width: int, k: int) -> int:
     """Return how many candidates share a block maximum: a power of two, so that a tile has at least 2 k blocks."""
     block = BLOCK
     while block > 1 and width // block < 2 * k:

@@ -1,0 +1,66 @@
+"""The kernels for GPUs, interpreted on the CPU where Triton is installed, and the search that uses them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from utils.fused import has_kernels
+
+# Triton's interpreter has no bfloat16 products, so float16 stands for all that are no integers
+KERNELS = """
+import torch
+from utils.triton_kernels import block_maxima, inside_blocks
+torch.manual_seed(0)
+for kind in (torch.int8, torch.float16):
+    for n, m, d in ((5, 70, 24), (130, 300, 72), (1, 33, 8), (200, 128, 384)):
+        q, c = (torch.randint(-127, 128, (rows, d)).to(kind) for rows in (n, m))
+        blocks = torch.nn.functional.pad(q.double() @ c.double().T, (0, -m % 32), value=-torch.inf).view(n, -1, 32)
+        maxima = block_maxima(q, c, 32)
+        assert maxima.dtype == (torch.int32 if kind == torch.int8 else torch.float32)
+        assert (maxima.double() == blocks.amax(2)).all(), (kind, n, m, d)
+        query, block = torch.randint(0, n, (50,)), torch.randint(0, maxima.shape[1], (50,))
+        found, wanted = inside_blocks(q, c, query, block, 32).double(), blocks[query, block]
+        assert (found == wanted)[wanted.isfinite()].all() and (found[~wanted.isfinite()] <= -(2**31)).all()
+assert inside_blocks(q, c, query[:0], block[:0], 32).shape == (0, 32)
+"""
+SEARCH = """
+import numpy as np
+from test_scan import clustered
+from utils import scan
+from utils.retrieval import topk
+q, c = clustered(70, 2000, 40)
+expected = topk(q, c, 5, precision="int8")
+used = []
+scan.has_kernels = lambda device, precision: used.append(precision) or True
+scan.CANDIDATE_TILE = 1000
+found = topk(q, c, 5, precision="int8")
+assert used and (found.indices == expected.indices).all() and (found.scores == expected.scores).all()
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
+@pytest.mark.parametrize("code", [KERNELS, SEARCH], ids=["kernels", "search"])
+def test_interpreted(code: str) -> None:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *filter(None, sys.path)])
+    environ = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["int8", "bf16"])
+def test_the_kernels_are_right_on_this_gpu(precision: str) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    assert has_kernels("cuda", precision)
+
+
+def test_without_a_gpu_there_are_none() -> None:
+    assert not has_kernels("cpu", "int8") and not has_kernels("cuda", "fp32")
