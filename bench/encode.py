@@ -59,7 +59,7 @@ def ours(checkpoint: str, device: str, dtype: str) -> Callable[[Sequence[str]], 
 
     is_folder = Path(checkpoint).is_dir()
     spec = EncoderSpec(checkpoint, "", None if is_folder else "main", dtype=dtype, label="local" if is_folder else "")
-    encoder = SentenceTransformerEncoder(spec, checkpoint, spec.revision, device)
+    encoder = SentenceTransformerEncoder(spec, checkpoint, spec.revision, device, Path(tempfile.gettempdir()))
     chunk = GPU_CHUNK if device == "cuda" else CHUNK
 
     def encode(texts: Sequence[str]) -> Rows:

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Time of the whole bitext command, cold and cached, against SentenceTransformer.encode alone on the same texts.
+"""Time of a whole bitext command, cold and cached, against a plain script over SentenceTransformer and numpy.
 
     python bench/end_to_end.py
     python bench/end_to_end.py --repeats 3 --dataset nusax --data_dir ~/mirror
 
-Runs are interleaved (encode, cold, cached, encode, ...) because machines are noisy; medians and their ratio are
-printed and written to bench/results/. `encode` is the call itself, without imports or loading the model.
+Runs are interleaved (plain, cold, cached, plain, ...) because machines are noisy; medians, ratios and the command's
+seconds by phase are printed and written to bench/results/. The plain script encodes the two sides of every pair at the
+library's defaults, multiplies, and sorts; `encode` is its encoding of each distinct text once, alone.
 """
 
 from __future__ import annotations
@@ -25,21 +26,28 @@ sys.path.insert(0, str(ROOT))
 
 PEER = """
 import json, sys, time
+import numpy as np
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer(sys.argv[1], device="cpu")
-texts = json.load(open(sys.argv[2]))
+pairs = json.load(open(sys.argv[2]))
 start = time.perf_counter()
-model.encode(texts)
-print(time.perf_counter() - start)
+model.encode(list(dict.fromkeys(text for pair in pairs for side in pair for text in side)))
+encode = time.perf_counter() - start
+for sources, targets in pairs:
+    a, b = model.encode(sources), model.encode(targets)
+    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (a, b))
+    found = np.argsort(-(a @ b.T), axis=1)[:, :10]
+print(encode, time.perf_counter() - start - encode)
 """
 
 
-def seconds_of_encode(checkpoint: Path, texts: Path) -> float:
-    """Return the seconds that SentenceTransformer.encode takes on the texts, at its defaults."""
+def seconds_of_peer(checkpoint: Path, pairs: Path) -> tuple[float, float]:
+    """Return the seconds that the library takes for each distinct text once, and the plain script for all pairs."""
     done = subprocess.run(
-        [sys.executable, "-c", PEER, str(checkpoint), str(texts)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEER, str(checkpoint), str(pairs)], capture_output=True, text=True, check=True
     )
-    return float(done.stdout.split()[-1])
+    encode, plain = done.stdout.split()[-2:]
+    return float(encode), float(plain)
 
 
 def seconds_of_command(flags: list[str]) -> float:
@@ -49,8 +57,17 @@ def seconds_of_command(flags: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def distinct_texts(dataset: str, data_dir: Path | None, prompt: str) -> list[str]:
-    """Return every distinct text of the dataset's pairs, the prompt before it."""
+def phases(logs: Path) -> dict[str, float]:
+    """Return the seconds that the records of a command tell for each phase, summed over its pairs."""
+    found: dict[str, float] = {}
+    for path in logs.rglob("eval_*_1.json"):
+        for name, value in json.loads(path.read_text(encoding="utf-8"))["run"]["seconds"].items():
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
+def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tuple[list[str], list[str]]]:
+    """Return the two sides of each of the dataset's pairs, the prompt before every text."""
     from utils.readers import bitext_pairs, load_bitext
     from utils.registry import DATASETS
     from utils.sources import Where
@@ -58,7 +75,7 @@ def distinct_texts(dataset: str, data_dir: Path | None, prompt: str) -> list[str
     spec = DATASETS["bitext"][dataset]
     where = Where(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
     subsets = [load_bitext(spec, src, tgt, where) for src, tgt in bitext_pairs(spec, None, None)]
-    return [prompt + text for text in dict.fromkeys(text for one in subsets for text in (*one.sources, *one.targets))]
+    return [([prompt + text for text in one.sources], [prompt + text for text in one.targets]) for one in subsets]
 
 
 def main() -> None:
@@ -73,25 +90,39 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         checkpoint = expand_bundled(work)
-        texts = work / "texts.json"
-        texts.write_text(json.dumps(distinct_texts(args.dataset, args.data_dir, "query: ")))
-        seconds: dict[str, list[float]] = {"encode": [], "cold": [], "cached": []}
+        pairs = work / "pairs.json"
+        pairs.write_text(json.dumps(texts_of_pairs(args.dataset, args.data_dir, "query: ")))
+        seconds: dict[str, list[float]] = {"plain": [], "encode": [], "cold": [], "cached": []}
+        by_phase: dict[str, dict[str, float]] = {}
         for repeat in range(args.repeats):
             flags = ["--dataset", args.dataset, "--model_checkpoint", str(checkpoint), "--prompt", "query: "]
             flags += ["--data_dir", str(args.data_dir)] if args.data_dir else []
             flags += ["--cache_dir", str(work / f"cache{repeat}"), "--output_dir", str(work / "logs"), "--overwrite"]
-            seconds["encode"].append(seconds_of_encode(checkpoint, texts))
-            seconds["cold"].append(seconds_of_command(flags))
-            seconds["cached"].append(seconds_of_command(flags))
-        n_texts = len(json.loads(texts.read_text()))
+            encode, plain = seconds_of_peer(checkpoint, pairs)
+            seconds["encode"].append(encode)
+            seconds["plain"].append(plain)
+            for name in ("cold", "cached"):
+                seconds[name].append(seconds_of_command(flags))
+                by_phase[name] = phases(work / "logs")
+        n_pairs = len(json.loads(pairs.read_text()))
+    report(args.dataset, n_pairs, seconds, by_phase)
+
+
+def report(dataset: str, n_pairs: int, seconds: dict[str, list[float]], by_phase: dict[str, dict[str, float]]) -> None:
+    """Print medians, ratios and phases, and write them."""
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    print(f"{args.dataset}: {n_texts} distinct texts, {platform.processor() or platform.machine()}")
+    print(f"{dataset}: {n_pairs} pairs, {platform.processor() or platform.machine()}")
     for name, values in seconds.items():
         shown = ", ".join(f"{value:.1f}" for value in values)
-        print(f"  {name:<7} median {medians[name]:7.2f} s  ({shown})  {medians[name] / medians['encode']:.2f} x encode")
-    out = ROOT / "bench" / "results" / f"end_to_end_{args.dataset}.json"
+        print(f"  {name:<7} median {medians[name]:7.2f} s  ({shown})  {medians[name] / medians['plain']:.3f} x plain")
+    for name, found in by_phase.items():
+        rest = medians[name] - sum(found.values())
+        told = ", ".join(f"{phase} {value:.2f}" for phase, value in found.items())
+        print(f"  {name}, seconds by phase: {told}; imports and the rest {rest:.2f}")
+    out = ROOT / "bench" / "results" / f"end_to_end_{dataset}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"n_texts": n_texts, "seconds": seconds, "medians": medians}, indent=2) + "\n")
+    content = {"n_pairs": n_pairs, "seconds": seconds, "medians": medians, "phases": by_phase}
+    out.write_text(json.dumps(content, indent=2) + "\n")
     print(f"wrote {out.relative_to(ROOT)}")
 
 

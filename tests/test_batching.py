@@ -74,7 +74,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(checkpoint: Path, cache: Path, **options: object) -> SentenceTransformerEncoder:
     spec = resolve_encoder(str(checkpoint), cache, **options)  # type: ignore[arg-type]
-    return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu")
+    return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu", cache)
 
 
 def many_texts() -> list[str]:

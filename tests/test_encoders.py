@@ -111,7 +111,7 @@ def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
     AutoModelForMaskedLM.from_pretrained(masked_lm).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(masked_lm).save_pretrained(folder)
     spec = resolve_encoder(str(folder), tmp_path)
-    loaded = sentence_models.SentenceTransformerEncoder(spec, str(folder), None, "cpu")
+    loaded = sentence_models.SentenceTransformerEncoder(spec, str(folder), None, "cpu", tmp_path)
     assert next(loaded.model.parameters()).dtype == torch.float32
     assert "stored in half precision (bfloat16)" in capsys.readouterr().err
     half = resolve_encoder(str(folder), tmp_path, dtype="bf16")

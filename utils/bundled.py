@@ -48,7 +48,7 @@ def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
     """Load the embedded checkpoint, expanding it first where the cache has none (a few seconds, 470 MB)."""
     from utils.sentence_models import SentenceTransformerEncoder
 
-    return SentenceTransformerEncoder(spec, str(expand_bundled(cache_dir)), None, device)
+    return SentenceTransformerEncoder(spec, str(expand_bundled(cache_dir)), None, device, cache_dir)
 
 
 def expand_bundled(cache_dir: Path) -> Path:

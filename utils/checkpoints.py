@@ -34,6 +34,7 @@ def resolve_encoder(
     max_length: int | None = None,
     dtype: str = "fp32",
     batch_size: int | None = None,
+    backend: str = "torch",
 ) -> EncoderSpec:
     """Return the full spec of a checkpoint as it was typed: a registry row, a local folder, or any hub id.
 
@@ -61,7 +62,7 @@ def resolve_encoder(
         spec = dataclasses.replace(spec, revision=bundled_revision())
     elif spec.revision is None:
         spec = dataclasses.replace(spec, revision=hub_revision(name, registry.ENCODERS))
-    changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length}
+    changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length, "backend": backend}
     if prompt is not None:
         changes["prompt"] = prompt
     if batch_size is not None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from utils import registry
 from utils.providers import redact
 from utils.schema import (
+    BACKENDS,
     DECODES,
     DTYPES,
     FUSES,
@@ -112,6 +113,12 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="torch",
+        help="what computes the encoder: torch, or on the CPU ONNX Runtime or OpenVINO (requirements-backends.txt)",
+    )
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
 
 

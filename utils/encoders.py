@@ -108,6 +108,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         "max_length": spec.max_length,
         "dtype": spec.dtype,
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
+        **({"backend": spec.backend} if spec.backend != "torch" else {}),
     }
 
 

@@ -20,6 +20,7 @@ FUSES = ("score", "distance", "rank")
 NORMALIZERS = ("none", "zscore", "minmax")
 DIRECTIONS = ("forward", "backward", "both")
 DTYPES = ("fp32", "bf16", "fp16")
+BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
@@ -110,6 +111,7 @@ class EncoderSpec:
     prompt: str | None = None
     max_length: int | None = None
     dtype: str = "fp32"
+    backend: str = "torch"  # what computes the transformer
     batch_size: int | None = None  # texts a batch or a request; None: by tokens
     fitted: bool = False
     licence: str = ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.arithmetic import quicken
+from utils.backends import check_backend, swap_transformer
 from utils.batching import TOKENS, Ints, batches
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.lanes import Lane, cpu_lanes, gpu_lanes, over_lanes
@@ -28,7 +29,8 @@ PROBE = "one, two, three"
 
 def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
     """Load a checkpoint of the hub or of a folder; a plain masked language model gets mean pooling."""
-    return SentenceTransformerEncoder(spec, spec.checkpoint, None if spec.label else spec.revision, device)
+    revision = None if spec.label else spec.revision
+    return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)
 
 
 class SentenceTransformerEncoder:
@@ -37,9 +39,10 @@ class SentenceTransformerEncoder:
     The transformer computes in that precision, what follows it (pooling, projections, norms) in float32.
     """
 
-    def __init__(self, spec: EncoderSpec, path: str, revision: str | None, device: str) -> None:
+    def __init__(self, spec: EncoderSpec, path: str, revision: str | None, device: str, cache_dir: Path) -> None:
         from safetensors import SafetensorError
 
+        check_backend(spec.backend, device, spec.dtype)
         self.spec, self.device = spec, device
         try:
             with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
@@ -54,7 +57,9 @@ class SentenceTransformerEncoder:
             ) from error
         self._set_precision()
         self._set_max_length()
-        if spec.dtype == "fp32":
+        if spec.backend != "torch":
+            swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
+        elif spec.dtype == "fp32":
             quicken(self.model, lambda: self._embeddings(self._features([PROBE])))
         self.lanes = gpu_lanes(self.model) if device == "cuda" else cpu_lanes(self.model)
 

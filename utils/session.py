@@ -101,6 +101,8 @@ class Session:
         if len(over_api) > 1 and args.base_url:
             names = ", ".join(spec.checkpoint for spec in over_api)
             print(f"note: asked at {args.base_url}: {names} (openai:NAME says which members are)", file=sys.stderr)
+        if over_api and args.backend != "torch":
+            raise UserError(f"--backend with {over_api[0].name}", "an API decides how it computes: leave it out")
         if over_api and args.max_length:
             raise UserError(
                 f"--max_length with {over_api[0].name}", "an API cuts texts where its model does: leave it out"
@@ -124,6 +126,7 @@ class Session:
             max_length=args.max_length,
             dtype=cli.chosen_dtype(args),
             batch_size=args.batch_size,
+            backend=args.backend,
         )
 
     def identity(self, subset: str) -> dict[str, Any]:
@@ -135,6 +138,7 @@ class Session:
                 "prompt": spec.prompt,
                 "max_length": spec.max_length,
                 "dtype": spec.dtype,
+                **({"backend": spec.backend} if spec.backend != "torch" else {}),
                 "weight": "tuned" if self.args.tune_weights else weight,
                 **_api_identity(spec),
             }
