@@ -9,7 +9,7 @@ import pytest
 from test_encoders import TEXTS, make_masked_lm
 
 from utils import arithmetic, batching
-from utils.arithmetic import Candidates, quicken
+from utils.arithmetic import products, quicken
 from utils.batching import Ints, batches
 from utils.checkpoints import resolve_encoder
 from utils.lanes import Lane, cpu_lanes, over_lanes
@@ -176,42 +176,27 @@ def test_quickened_layers_give_the_same_within_rounding(onednn: None) -> None:
     rows = torch.randn(3, 5, 8).transpose(0, 1)  # not contiguous
     expected = model(rows).detach()
     assert quicken(model, lambda: model(rows[:1]))
-    assert [type(layer).__name__ for layer in model] == ["OneDnnLinear", "OneDnnLinear", "ReLU", "OneDnnLinear"]
-    assert model[1] is model[3]
+    assert ["forward" in vars(layer) for layer in model] == [True, True, False, True]
     np.testing.assert_allclose(model(rows).detach(), expected, atol=1e-6)
     assert model(rows[:0]).shape == (0, 3, 16)
 
 
-def test_layers_that_share_weights_stay_and_a_model_that_reads_them_is_put_back(onednn: None) -> None:
+def test_a_model_that_disagrees_or_fails_is_put_back(onednn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    class Tied(torch.nn.Module):
-        def __init__(self, reads: bool) -> None:
-            super().__init__()
-            self.embed, self.inner = torch.nn.Embedding(9, 4), torch.nn.Linear(4, 4)
-            self.head = torch.nn.Linear(4, 9, bias=False)
-            self.head.weight = self.embed.weight
-            self.reads = reads
-
-        def forward(self, ids: torch.Tensor) -> torch.Tensor:
-            hidden = self.embed(ids)
-            inner = self.inner.weight + 0 if self.reads else None
-            hidden = hidden @ inner.T if inner is not None else self.inner(hidden)
-            return torch.as_tensor(self.head(hidden))
-
     torch.manual_seed(0)
-    ids = torch.tensor([[1, 2, 8]])
-    for reads in (False, True):
-        model = Tied(reads)
-        expected = model(ids).detach()
-        weight = model.inner.weight.detach().clone()
-        assert quicken(model, lambda model=model: model(ids)) is not reads
-        assert type(model.head) is torch.nn.Linear and type(model.inner).__name__ == (
-            "Linear" if reads else "OneDnnLinear"
-        )
-        np.testing.assert_allclose(model(ids).detach(), expected, atol=1e-6)
-        if reads:
-            assert (model.inner.weight == weight).all()
+    rows = torch.randn(3, 4)
+    for fault in (
+        lambda *_: torch.zeros(3, 4),
+        lambda *_: torch.zeros(3, 5),
+        lambda *_: torch.zeros(2) + torch.ones(3),
+    ):
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+        expected = model(rows).detach()
+        with monkeypatch.context() as faulty:
+            faulty.setattr(arithmetic, "_onednn", fault)
+            assert not quicken(model, lambda model=model: model(rows))
+        assert "forward" not in vars(model[0]) and model(rows).detach().equal(expected)
 
 
 def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.MonkeyPatch, onednn: None) -> None:
@@ -219,17 +204,17 @@ def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.Monk
 
     half = torch.nn.Sequential(torch.nn.Linear(4, 4)).bfloat16()
     assert not quicken(half, lambda: half(torch.ones(1, 4).bfloat16()))
-    assert type(half[0]) is torch.nn.Linear
+    assert "forward" not in vars(half[0])
     monkeypatch.setattr(arithmetic, "prefers_onednn", lambda: False)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4))
-    assert not quicken(model, lambda: model(torch.ones(1, 4))) and type(model[0]) is torch.nn.Linear
+    assert not quicken(model, lambda: model(torch.ones(1, 4))) and "forward" not in vars(model[0])
 
 
-def test_products_with_packed_candidates(onednn: None) -> None:
+def test_products_of_rows(onednn: None) -> None:
     import torch
 
     torch.manual_seed(0)
     q, c = torch.randn(7, 12), torch.randn(30, 12)
-    expected = (q.double() @ c.double().T).float()
-    np.testing.assert_allclose(Candidates(c).products(q), expected, atol=1e-5)
-    np.testing.assert_array_equal(Candidates(c.double()).products(q.double()), (q.double() @ c.double().T))
+    np.testing.assert_allclose(products(q, c), (q.double() @ c.double().T).float(), atol=1e-5)
+    np.testing.assert_array_equal(products(q.double(), c.double()), q.double() @ c.double().T)
+    assert products(q[:0], c).shape == (0, 30)

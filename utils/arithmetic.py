@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -76,25 +76,25 @@ def full_precision(device: str) -> Iterator[None]:
         matmul.allow_bf16_reduced_precision_reduction = before[1]
 
 
-class Candidates:
-    """Rows (m, d) that many products with queries are taken of, in the layout that the processor wants."""
+def products(queries: Tensor, rows: Tensor) -> Tensor:
+    """Return queries (n, d) times rows (m, d): (n, m), in their precision, the fastest way."""
+    if rows.device.type == "cpu" and _is_float32(queries, rows) and prefers_onednn():
+        return _onednn(queries, rows, None)
+    return queries @ rows.T
 
-    def __init__(self, rows: Tensor) -> None:
-        import torch
 
-        packed = rows.device.type == "cpu" and rows.dtype == torch.float32 and prefers_onednn()
-        self._rows: Any = rows.to_mkldnn() if packed else rows
-        self._packed = packed
+def _is_float32(*tensors: Tensor) -> bool:
+    import torch
 
-    def products(self, queries: Tensor) -> Tensor:
-        """Return queries (n, d) times these rows: (n, m), in the rows' precision."""
-        return _onednn(queries, self._rows, None) if self._packed else queries @ self._rows.T
+    return all(tensor.dtype == torch.float32 for tensor in tensors)
 
 
 def _onednn(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     import torch
 
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
+    if not values.numel():
+        return values.new_empty((*values.shape[:-1], len(weight)))
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(values.contiguous(), weight, bias, "none", [], "")
     return found
 
 
@@ -102,35 +102,30 @@ def quicken(model: torch.nn.Module, probe: Callable[[], Tensor]) -> bool:
     """Let a float32 model on the CPU compute its linear layers by oneDNN where that is faster; say whether it does.
 
     `probe` runs the model on something small: where that fails afterwards, or gives other values than before (by more
-    than rounding), everything is put back. Layers that share their weights with others stay as they are.
+    than rounding), everything is put back.
     """
     import torch
 
     layers = [
-        (parent, name, child)
-        for parent in model.modules()
-        for name, child in parent._modules.items()  # named_children leaves out what comes twice
-        if type(child) is torch.nn.Linear
+        layer
+        for layer in model.modules()
+        if type(layer) is torch.nn.Linear and layer.weight.device.type == "cpu" and _is_float32(layer.weight)
     ]
-    first = next(model.parameters(), None)
-    if not layers or first is None or first.device.type != "cpu" or not prefers_onednn():
+    if not layers or not prefers_onednn():
         return False
     with torch.inference_mode():
         before = probe()
-    uses: dict[int, int] = {}
-    for module in model.modules():
-        for weight in module.parameters(recurse=False):
-            uses[weight.data_ptr()] = uses.get(weight.data_ptr(), 0) + 1
-    packed: dict[int, torch.nn.Module] = {}  # a layer may have several parents
-    for parent, name, child in layers:
-        if id(child) not in packed and uses[child.weight.data_ptr()] == 1 and child.weight.dtype == torch.float32:
-            packed[id(child)] = _onednn_linear(child)
-        setattr(parent, name, packed.get(id(child), child))
-    if not packed or _agrees(before, probe):
-        return bool(packed)
-    for parent, name, _ in layers:
-        _restore(parent, name)
+    for layer in layers:
+        layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+    if _agrees(before, probe):
+        return True
+    for layer in layers:
+        del layer.forward
     return False
+
+
+def _forward(layer: torch.nn.Linear, values: Tensor) -> Tensor:
+    return _onednn(values, layer.weight, layer.bias)
 
 
 def _agrees(before: Tensor, probe: Callable[[], Tensor]) -> bool:
@@ -139,39 +134,7 @@ def _agrees(before: Tensor, probe: Callable[[], Tensor]) -> bool:
     try:
         with torch.inference_mode():
             after = probe()
-    except (RuntimeError, TypeError, AttributeError, NotImplementedError):  # a model that reads its layers' weights
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError):
         return False
     limit = ROUNDING * max(1.0, float(before.abs().max()))
     return bool(after.shape == before.shape and (after - before).abs().max() <= limit)
-
-
-def _onednn_linear(layer: torch.nn.Linear) -> torch.nn.Module:
-    """Return a layer of the same weights, packed; the given one loses them, so that memory holds them once."""
-    import torch
-
-    class OneDnnLinear(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.in_features, self.out_features = layer.in_features, layer.out_features
-            self.weight, self.bias = layer.weight.detach().to_mkldnn(), layer.bias
-
-        def forward(self, values: Tensor) -> Tensor:
-            if not values.numel():
-                return values.new_empty((*values.shape[:-1], self.out_features))
-            return _onednn(values.contiguous(), self.weight, self.bias)
-
-    packed = OneDnnLinear()
-    layer.weight = torch.nn.Parameter(torch.empty(0), requires_grad=False)
-    return packed
-
-
-def _restore(parent: torch.nn.Module, name: str) -> None:
-    import torch
-
-    packed = getattr(parent, name)
-    if type(packed) is torch.nn.Linear:
-        return
-    layer = torch.nn.Linear(packed.in_features, packed.out_features, bias=False, device="meta")
-    layer.weight = torch.nn.Parameter(packed.weight.to_dense(), requires_grad=False)
-    layer.bias = packed.bias
-    setattr(parent, name, layer)

@@ -22,7 +22,7 @@ CLOSE = 1e-4  # how far token vectors may be from torch's, as a share of the gre
 
 
 def check_backend(backend: str, device: str, dtype: str) -> None:
-    """Raise UserError where a backend cannot be used: unknown, not installed, not on this device or in this precision."""
+    """Raise UserError where a backend cannot be used: unknown, not installed, another device or precision."""
     if backend == "torch":
         return
     if backend not in BACKENDS:

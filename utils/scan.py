@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from utils.arithmetic import Candidates, has_fast_bf16, int8_is_exact
+from utils.arithmetic import has_fast_bf16, int8_is_exact, products
 from utils.fused import FusedValues, has_kernels
 from utils.survivors import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
 
@@ -62,7 +62,7 @@ class Scorer(Protocol):
 class Tile:
     """Some candidates, rounded: rows (t, d), where they begin, their unit, the greatest norms of rows and residues."""
 
-    rows: Tensor | Candidates
+    rows: Tensor
     start: int
     width: int
     scale: float
@@ -102,8 +102,7 @@ class Scan:
         residue = float(rows.norm(dim=1).max()) * scale * ROUND_UP
         norm = float(rounded.norm(dim=1).max()) * scale * ROUND_UP + residue
         kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
-        stored = Candidates(rounded) if self.precision == "fp32" else _padded(rounded.to(kind))
-        return Tile(stored, start, len(rounded), scale, norm, residue)
+        return Tile(_padded(rounded.to(kind)), start, len(rounded), scale, norm, residue)
 
     def survivors(self, rows: slice, k: int, exact: Exact | None = None) -> Survivors:
         """Return all candidates that can be among the k best of these queries.
@@ -126,7 +125,7 @@ class Scan:
             error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
             error = error * scorer.row_scale[rows].float()
             unit = scales * tile.scale
-            if fused and block_size(tile.width, k) == BLOCK and not isinstance(tile.rows, Candidates):
+            if fused and block_size(tile.width, k) == BLOCK:
                 values: Values = FusedValues(rounded[:n], tile.rows[: tile.width], BLOCK)
             else:
                 raw = self._product(rounded, tile, space)[:n]  # (q, t)
@@ -157,8 +156,7 @@ class Scan:
             rounded = queries.to(torch.bfloat16 if self.precision == "bf16" else torch.float32)
         back = rounded.float() * scales[:, None]
         norms = back.norm(dim=1) * ROUND_UP
-        rounded = rounded if self.precision == "fp32" else _padded(rounded)
-        return rounded, scales, norms, (queries - back).norm(dim=1) * ROUND_UP
+        return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
 
     def _space(self, n: int) -> Tensor:
         """Return room for the products of n queries with a tile: fresh memory for each would cost more than they do."""
@@ -170,8 +168,8 @@ class Scan:
     def _product(self, queries: Tensor, tile: Tile, space: Tensor) -> Tensor:
         import torch
 
-        if isinstance(tile.rows, Candidates):
-            return tile.rows.products(queries)
+        if self.precision == "fp32":
+            return products(queries, tile.rows)[:, : tile.width].contiguous()
         out = space[: len(queries) * len(tile.rows)].view(len(queries), len(tile.rows))
         found: Tensor = (torch._int_mm if self.precision == "int8" else torch.mm)(queries, tile.rows.t(), out=out)
         if len(tile.rows) > tile.width:  # the last tile

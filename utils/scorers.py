@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.arithmetic import Candidates
+from utils.arithmetic import products
 from utils.schema import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Product:
             self.q_factor = q_norms * 0 + _power_of_two(q_top)
             self.c_factor = c_norms * 0 + _power_of_two(c_top)
             self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
+        self.is_foldable = bool((self.c_factor >= TINY**0.5).all() and (self.c_factor <= HUGE**0.5).all())
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
 
@@ -53,9 +54,12 @@ class Product:
         """The same scores of every so many queries and candidates; the scale of dot products may be another."""
         return Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)
 
-    def packed(self, cols: slice) -> Candidates:
-        """Some candidates' scaled rows, ready for products."""
-        return Candidates(self.c[cols] * self.c_factor[cols].float()[:, None])
+    def products(self, queries: Tensor, cols: slice) -> Tensor:
+        """Products of scaled queries (q, d) with some candidates' scaled rows: (q, t) float32."""
+        factor = self.c_factor[cols].float()
+        if self.is_foldable:  # no copy of the candidates
+            return products(queries, self.c[cols]).mul_(factor)
+        return products(queries, self.c[cols] * factor[:, None])
 
     def queries(self, rows: slice) -> Tensor:
         """Some queries' scaled rows (q, d)."""
@@ -135,9 +139,9 @@ class Margin:
         r_q, r_c = self.r_q[::query_step].cpu().numpy(), self.r_c[::step].cpu().numpy()
         return Margin(self.product.thinned(query_step, step), self.margin, r_q, r_c)
 
-    def packed(self, cols: slice) -> Candidates:
-        """Some candidates' scaled rows, ready for products."""
-        return self.product.packed(cols)
+    def products(self, queries: Tensor, cols: slice) -> Tensor:
+        """Products of scaled queries (q, d) with some candidates' scaled rows: (q, t) float32."""
+        return self.product.products(queries, cols)
 
     def queries(self, rows: slice) -> Tensor:
         """Some queries' scaled rows (q, d)."""

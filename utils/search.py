@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.arithmetic import Candidates
 from utils.lanes import Lane, cpu_lanes, over_lanes
 from utils.scan import Scan, choose, tile_sizes
 from utils.schema import TopK, UserError
@@ -74,13 +73,11 @@ def _search_tiles(
     rounds = -(-n // (len(lanes) * (QUERY_TILE if scan is None else tile_sizes(scorer.q.device)[0])))
     size = -(-n // (len(lanes) * rounds))  # as many tiles in every lane
 
-    packed = scorer.packed(slice(0, m)) if scan is None and m <= CANDIDATE_TILE else None  # once for all queries
-
     def work(_: Lane, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.as_tensor(queries, device=scorer.q.device)
         part = slice(int(queries[0]), int(queries[-1]) + 1)
         if scan is None:
-            return _rescore(scorer, rows, *_scan(scorer, part, min(m, k + SLACK), packed), k)
+            return _rescore(scorer, rows, *_scan(scorer, part, min(m, k + SLACK)), k)
         tile = _Queries(rows, scorer.queries(part))
         centring = scan.centring(part)
         found = scan.survivors(part, k, lambda chosen: _reached(scorer, tile, chosen) - centring[:, None])
@@ -206,7 +203,7 @@ def _exact(scorer: Product | Margin, rows: Tensor, kept: Tensor) -> Tensor:
     return torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
 
 
-def _scan(scorer: Product | Margin, rows: slice, keep: int, packed: Candidates | None) -> tuple[Tensor, Tensor]:
+def _scan(scorer: Product | Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
     """Return the best scan values (q, keep) and whose they are; what is left out is not above the least of them."""
     import torch
 
@@ -214,8 +211,7 @@ def _scan(scorer: Product | Margin, rows: slice, keep: int, packed: Candidates |
     queries = scorer.queries(rows)
     for start in range(0, scorer.shape[1], CANDIDATE_TILE):
         cols = slice(start, start + CANDIDATE_TILE)
-        products = (packed or scorer.packed(cols)).products(queries)  # (q, t)
-        tile = scorer.value(products, rows, cols)
+        tile = scorer.value(scorer.products(queries, cols), rows, cols)  # (q, t)
         top = tile.topk(min(keep, tile.shape[1]), dim=1, sorted=False)
         if values is None or indices is None:
             values, indices = top.values, top.indices + start
