@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import json
 import platform
-import resource
 import statistics
 import sys
 import time
@@ -30,6 +29,8 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from bench._memory import peak_above, start_peak
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -172,9 +173,9 @@ def main() -> None:
     ways |= {name: way for name, way in optional.items() if importlib.util.find_spec(name)}
     ways = {name: way for name, way in ways.items() if name == "ours" or not args.only or name in args.only}
     ours(q[:300], c[:9000], args.k, device)  # imports
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = start_peak()
     ours(q, c, args.k, device)
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    memory = peak_above(before)
     seconds: dict[str, list[float]] = {}
     answers: dict[str, Any] = {}
     for _ in range(args.repeats):

@@ -32,22 +32,23 @@ SWEEPS = {
 PER_LANGUAGE = {"queries": 1000, "candidates": 1000}  # as tatoeba's pairs are
 
 POINT = """
-import json, resource, statistics, sys, time
+import json, sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
+from bench._memory import peak_above, start_peak
 from utils.retrieval import topk
 at, repeats, device = json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 draw = np.random.default_rng(0)
 q, c = (draw.standard_normal((at[side], at["dim"]), dtype=np.float32) for side in ("queries", "candidates"))
 topk(q[:200], c[:9000], 10, device=device)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = start_peak()
 seconds = []
 for _ in range(repeats):
     start = time.perf_counter()
     for _ in range(at["languages"]):
         topk(q, c, at["k"], device=device)
     seconds.append(time.perf_counter() - start)
-print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
+print(json.dumps([seconds, peak_above(before)]))
 """
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FEW, RANKING = 64, 0.2  # neighbours, and their share of the candidates, from which all are scored in float64
+MANY = 256  # neighbours from which tiles are smaller, since each query has more survivors
 LIFT = 4  # survivors a query, in multiples of k, at which exact values of the likeliest ones pay
 SLACK = 16  # candidates kept beyond k before the exact scores are taken
 QUERY_TILE = 1024
@@ -70,7 +71,8 @@ def _search_tiles(
     scan = choose(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
     is_small = scorer.q.device.type != "cpu" or n * m < FEW_SCORES
     lanes = [Lane(None, str(scorer.q.device), torch.get_num_threads())] if is_small else cpu_lanes(None)
-    rounds = -(-n // (len(lanes) * (QUERY_TILE if scan is None else tile_sizes(scorer.q.device)[0])))
+    most = QUERY_TILE if scan is None else max(64, tile_sizes(scorer.q.device)[0] * MANY // max(k, MANY))
+    rounds = -(-n // (len(lanes) * most))
     size = -(-n // (len(lanes) * rounds))  # as many tiles in every lane
 
     def work(_: Lane, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
