@@ -44,7 +44,7 @@ def test_lanes_keep_the_order_halve_for_memory_and_give_the_threads_back(capsys:
         return torch.tensor(part * 10.0)
 
     parts = [np.arange(5), np.arange(5, 7)]
-    found = list(over_lanes([Lane(None, "cpu", 1)] * 2, work, parts))
+    found = list(over_lanes([Lane(None, "cpu", 1)] * 2, work, parts, "texts"))
     assert as_lists([part for part, _ in found]) == [[0, 1], [2], [3, 4], [5, 6]]
     assert all((rows.numpy() == part * 10).all() for part, rows in found)
     assert set(used) == {1} and torch.get_num_threads() == before
@@ -54,7 +54,9 @@ def test_lanes_keep_the_order_halve_for_memory_and_give_the_threads_back(capsys:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with pytest.raises(torch.OutOfMemoryError):
-        list(over_lanes([Lane(None, "cpu", 1)], hopeless, parts))
+        list(over_lanes([Lane(None, "cpu", 1)], hopeless, parts, "texts"))
+    with pytest.raises(torch.OutOfMemoryError):  # parts without a name are not halved
+        list(over_lanes([Lane(None, "cpu", 1)], work, parts))
     assert torch.get_num_threads() == before
 
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from utils import search, slabs
 from utils.retrieval import concatenate, margin_topk, topk
-from utils.schema import SIMILARITIES, UserError
+from utils.schema import SIMILARITIES, TopK, UserError
 
 
 def scores64(q: np.ndarray, c: np.ndarray, similarity: str) -> np.ndarray:
@@ -222,3 +222,27 @@ def test_rankings_of_all_candidates(similarity: str) -> None:
     for k in (64, 80, 81, 400):  # chosen, and ranked in full
         found = topk(q, c, k, similarity=similarity)
         np.testing.assert_array_equal(found.indices, best(expected, k))
+
+
+def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    q, c = rows(8, 12, 1), rows(9000, 12, 2)
+    c[8000] = c[4]
+    q[1] = c[4]
+
+    def narrow(most: int) -> object:
+        def one(part: slice, device: str) -> TopK:
+            if part.stop - part.start > most:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return topk(q, c[part], 5)
+
+        return one
+
+    found, expected = slabs.over_slabs(c, 5, "cpu", narrow(3000)), topk(q, c, 5)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert found.indices[1, :2].tolist() == [4, 8000]
+    assert "9000 candidates at once become two halves" in capsys.readouterr().err
+    with pytest.raises(UserError) as caught:
+        slabs.over_slabs(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
+    assert caught.value.what == "the device runs out of memory in a search of 9000 candidates"

@@ -445,8 +445,17 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
             f"is there room, and may it be written? {RUN_AGAIN}",
         )
     except MemoryError:
-        _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {RUN_AGAIN}")
+        _fail_for_memory()
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # torch's words where MemoryError is meant
+            raise
+        _show_traceback()
+        _fail_for_memory()
     sys.exit(0)
+
+
+def _fail_for_memory() -> NoReturn:
+    _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {RUN_AGAIN}")
 
 
 def _show_traceback() -> None:

@@ -47,9 +47,13 @@ def gpu_lanes(model: Any) -> list[Lane]:
 
 
 def over_lanes(
-    lanes: Sequence[Lane], work: Callable[[Lane, Ints], Found], parts: Sequence[Ints], name: str = "texts"
+    lanes: Sequence[Lane], work: Callable[[Lane, Ints], Found], parts: Sequence[Ints], name: str = ""
 ) -> Iterator[tuple[Ints, Found]]:
-    """Yield each part with what is found for it, in order; a part is halved where a device has no memory for it."""
+    """Yield each part with what is found for it, in order.
+
+    A part is halved where a device has no memory for it, which is said in the name of what it holds; without a name
+    the error is raised.
+    """
     free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
     for lane in lanes:
         free.put(lane)
@@ -82,7 +86,7 @@ def _halving(work: Callable[[Ints], Found], part: Ints, name: str) -> list[tuple
     try:
         return [(part, work(part))]
     except torch.OutOfMemoryError:
-        if len(part) == 1:
+        if len(part) == 1 or not name:
             raise
     torch.cuda.empty_cache()
     print(f"note: out of device memory: {len(part)} {name} at once become two halves", file=sys.stderr)

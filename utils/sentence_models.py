@@ -111,7 +111,7 @@ class SentenceTransformerEncoder:
         def work(lane: Lane, part: Ints) -> torch.Tensor:
             return self._embeddings(_cut(features, part, int(lengths[part].max()), is_left), lane)
 
-        found = list(over_lanes(self.lanes, work, batches(lengths, most, self.spec.batch_size)))
+        found = list(over_lanes(self.lanes, work, batches(lengths, most, self.spec.batch_size), "texts"))
         rows = np.empty((len(lengths), found[0][1].shape[1]), dtype=np.float32)
         for part, part_rows in found:
             rows[part] = part_rows.cpu().numpy()

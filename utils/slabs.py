@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CPU_BYTES = 1 << 27  # of a slab's rounded rows, a byte a number
 GPU_SHARE = 0.25  # of the free memory, for a slab's rows: float32, rounded, and on their way
+FEWEST = 1024  # candidates that any device can hold
 GPU_ROWS = 100_000  # fewer are not worth another GPU
 
 
@@ -31,26 +33,53 @@ def over_slabs(candidates: Rows | Tensor, k: int, device: str, one: Callable[[sl
     if not 1 <= k <= m:
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     size = _slab_rows(m, int(np.prod(candidates.shape[1:])), device)
-    with full_precision(device):
+    with full_precision(device), _told_of_memory(m):
         if size >= m:
-            return one(slice(0, m), device)
+            return _searched(one, 0, m, k, device)
         parts = [np.array([start, min(m, start + size)]) for start in range(0, m, size)]
         best: TopK | None = None
-        for part, found in _in_turn(parts, device, one):
+        for part, found in _in_turn(parts, k, device, one):
             found = TopK(found.indices + int(part[0]), found.scores)
             best = found if best is None else _merged(best, found, k)
     assert best is not None  # m >= 1
     return best
 
 
-def _in_turn(parts: list[Ints], device: str, one: Callable[[slice, str], TopK]) -> Iterator[tuple[Ints, TopK]]:
+def _in_turn(parts: list[Ints], k: int, device: str, one: Callable[[slice, str], TopK]) -> Iterator[tuple[Ints, TopK]]:
     def work(lane: Lane, part: Ints) -> TopK:
         with _own_stream(lane.device):
-            return one(slice(int(part[0]), int(part[1])), lane.device)
+            return _searched(one, int(part[0]), int(part[1]), k, lane.device)
 
     if device == "cpu":  # a search has all cores
         return ((part, work(Lane(None, device, 1), part)) for part in parts)
-    return over_lanes(_gpu_pairs(), work, parts, "ends of a slab")
+    return over_lanes(_gpu_pairs(), work, parts)
+
+
+def _searched(one: Callable[[slice, str], TopK], start: int, end: int, k: int, device: str) -> TopK:
+    """Return the k best of a slab, by its own indices; it is halved where the device has no memory for it."""
+    import torch
+
+    try:
+        return one(slice(start, end), device)
+    except torch.OutOfMemoryError:
+        if end - start < 2 * FEWEST:
+            raise
+    torch.cuda.empty_cache()
+    middle = (start + end) // 2
+    print(f"note: out of device memory: {end - start} candidates at once become two halves", file=sys.stderr)
+    left, right = (_searched(one, *ends, k, device) for ends in ((start, middle), (middle, end)))
+    return _merged(left, TopK(right.indices + middle - start, right.scores), k)
+
+
+@contextlib.contextmanager
+def _told_of_memory(m: int) -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        hint = "free the device's memory, or search without --cuda"
+        raise UserError(f"the device runs out of memory in a search of {m} candidates", hint) from error
 
 
 def _gpu_pairs() -> list[Lane]:
