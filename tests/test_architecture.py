@@ -22,7 +22,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "labeled": ({"schema", "registry", "languages", "sources", "readers"}, set()),
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
-    "retrieval": ({"schema", "scorers", "search", "slabs"}, {"numpy"}),
+    "retrieval": ({"schema", "scan", "scorers", "search", "slabs"}, {"numpy"}),
     "slabs": ({"schema", "arithmetic", "lanes"}, {"numpy"}),
     "scorers": ({"schema", "arithmetic"}, {"numpy"}),
     "search": ({"schema", "arithmetic", "lanes", "scan", "scorers", "survivors"}, {"numpy"}),

@@ -246,3 +246,44 @@ def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(UserError) as caught:
         slabs.over_slabs(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
     assert caught.value.what == "the device runs out of memory in a search of 9000 candidates"
+
+
+def test_what_can_be_read_as_rows_is() -> None:
+    torch = pytest.importorskip("torch")
+    q, c = rows(6, 8, 1), rows(40, 8, 2)
+    expected = topk(q, c, 3)
+    as_others = (
+        (q.tolist(), c.tolist()),
+        (list(q), list(c)),
+        (q.astype(">f4"), c[::-1].copy()[::-1]),
+        (torch.tensor(q, requires_grad=True), torch.tensor(c)),
+        (np.asfortranarray(q), np.asfortranarray(c)),
+        (q.astype(np.float64), c.astype(np.float64)),
+    )
+    for queries, candidates in as_others:
+        found = topk(queries, candidates, np.int64(3))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found.indices, expected.indices)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("k = 2.5", {"k": 2.5}),
+        ("k = True", {"k": True}),
+        ("k = '3'", {"k": "3"}),
+        ("unknown precision 'foo'", {"precision": "foo"}),
+        ("no device 'tpu' here", {"device": "tpu"}),
+        ("dot products of up to", {"scale": 1e-22, "similarity": "dot"}),
+        ("dot products of up to", {"scale": 1e20, "similarity": "dot"}),
+        ("queries have 8 dimensions, candidates 0", {"candidates": np.ones((4, 0), np.float32)}),
+        ("there are 0 candidates", {"candidates": np.ones((0, 8), np.float32)}),
+        ("queries have the shape (8,)", {"queries": np.ones(8, np.float32)}),
+    ],
+)
+def test_what_cannot_be_searched_is_told(what: str, change: dict[str, object]) -> None:
+    scale = np.float32(change.pop("scale", 1.0))
+    asked = {"queries": rows(6, 8, 1) * scale, "candidates": rows(40, 8, 2) * scale, "k": 3, **change}
+    with pytest.raises(UserError) as caught:
+        topk(**asked)  # type: ignore[arg-type]
+    assert what in caught.value.what

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.scan import PRECISIONS
 from utils.schema import MARGINS, SIMILARITIES, TopK, UserError
 from utils.scorers import Margin, Product
 from utils.search import search
@@ -38,13 +39,15 @@ def topk(
 ) -> TopK:
     """Return the k most similar candidates of each query, best first, ties to the lower index.
 
-    queries (n, d) and candidates (m, d) are float32 rows, numpy (a memory map is read slab by slab) or torch; scores
-    are cosines, dot products or negative Euclidean distances. `precision` is that of the scan (int8, bf16, fp32, or
-    plain: float32 without block maxima); None takes the fastest one, and all give the same. Raises UserError for NaN,
-    for zero rows under cosine, and for k > m.
+    queries (n, d) and candidates (m, d) are float32 rows (others are rounded to it): numpy, where a memory map is read
+    slab by slab, torch, or lists; scores are cosines, dot products or negative Euclidean distances. `precision` is that
+    of the scan (int8, bf16, fp32, or plain: float32 without block maxima); None takes the fastest one, and all give the
+    same. Raises UserError for NaN, for zero rows under cosine, and for k > m.
     """
     if similarity not in SIMILARITIES:
         raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
+    queries, candidates = _rows(queries), _rows(candidates)
+    _check(k, precision, device)
 
     def one(part: slice, place: str) -> TopK:
         scorer = _scorer(queries, candidates[part], similarity, place)
@@ -71,6 +74,8 @@ def margin_topk(
     """
     if margin not in MARGINS:
         raise UserError(f"unknown margin {margin!r}", f"choose from: {', '.join(MARGINS)}")
+    queries, candidates = _rows(queries), _rows(candidates)
+    _check(k, precision, device)
     if margin in ("none", "absolute"):
         return topk(queries, candidates, k, device=device, precision=precision)
     few = min(len(queries), len(candidates))
@@ -115,6 +120,30 @@ def _unit(rows: Rows) -> Rows:
             f"embedding {int(np.argmin(norms))} is all zeros: its cosine is not defined", "is its text empty?"
         )
     return np.asarray(rows / norms[:, None], dtype=np.float32)
+
+
+def _rows(rows: Any) -> Any:
+    """Return rows as an array of numpy or a tensor of torch: lists and tables become arrays."""
+    if hasattr(rows, "detach"):
+        return rows.detach()
+    found = np.asarray(rows)
+    if found.dtype.kind not in "fiu":
+        found = found.astype(np.float32)
+    if not found.dtype.isnative or any(stride < 0 for stride in found.strides):  # which torch does not take
+        found = np.ascontiguousarray(found, dtype=np.float32)
+    return found
+
+
+def _check(k: Any, precision: str | None, device: str) -> None:
+    """Raise UserError for a k that is no whole number, an unknown precision, and a device that is not there."""
+    import torch
+
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise UserError(f"k = {k!r}", "give a whole number from 1 to the number of candidates")
+    if precision is not None and precision not in (*PRECISIONS, "plain"):
+        raise UserError(f"unknown precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}, plain")
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise UserError(f"no device {device!r} here", "use cpu" + (", or cuda" if torch.cuda.is_available() else ""))
 
 
 def _scorer(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str) -> Product:

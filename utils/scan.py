@@ -29,7 +29,7 @@ GPU_SHARE = 8  # one part in so many of the free memory is for a tile's products
 GPU_FEWEST = 32  # rows that a GPU's integer products want
 MIN_CANDIDATES = 2048  # fewer are not worth a scan in low precision
 MAX_K = 1024  # more neighbours are not worth block maxima
-SAMPLE, THIN = 64, 8192  # queries and candidates on which the precisions are tried
+SAMPLE, THIN = 64, 2048  # queries and candidates on which the precisions are tried
 WORTH = {"int8": 0.007, "bf16": 0.02}  # survivors, as a share of the candidates, at which the next precision is faster
 ROUND_UP = 1.0 + 2.0**-16  # norms of residues are taken in float32
 

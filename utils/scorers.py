@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WORK_BYTES = 1 << 27  # float64 scratch
 MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
+LEAST, MOST = 1e-36, 3e38  # of dot products as float32 has them
 TINY, HUGE = 1e-30, 1e30  # lengths beyond which factors leave float32's range
 
 
@@ -42,6 +43,8 @@ class Product:
             self.q_factor = q_norms * 0 + _power_of_two(q_top)
             self.c_factor = c_norms * 0 + _power_of_two(c_top)
             self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
+        if similarity == "dot":
+            _no_odd_range(float(q_norms.max() * c_norms.max()))
         self.is_foldable = bool((self.c_factor >= TINY**0.5).all() and (self.c_factor <= HUGE**0.5).all())
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
@@ -182,6 +185,13 @@ def _no_odd_rows(norms: Tensor, name: str, *, zeros: bool) -> None:
     if len(zero) and not zeros:
         which = {"queries": "query", "candidates": "candidate"}[name]
         raise UserError(f"{which} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
+
+
+def _no_odd_range(greatest: float) -> None:
+    """Raise UserError where the greatest possible dot product is no usual float32: scores would be infinite or zero."""
+    if not (greatest == 0 or LEAST <= greatest <= MOST):
+        what = f"dot products of up to {greatest:.0e} leave float32's range"
+        raise UserError(what, "multiply the rows by a constant, or use cosine")
 
 
 def _norms(rows: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def over_slabs(candidates: Rows | Tensor, k: int, device: str, one: Callable[[sl
     """
     m = len(candidates)
     if not 1 <= k <= m:
-        raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
+        raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}" if m else "are there any texts?")
     size = _slab_rows(m, int(np.prod(candidates.shape[1:])), device)
     with full_precision(device), _told_of_memory(m):
         if size >= m:
