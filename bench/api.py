@@ -21,6 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from utils.cli import positive, run
+
 BATCH = 32  # texts a request, in the loop and in ours
 
 SERVER = """
@@ -81,10 +84,10 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="Throughput over an API, against a plain loop over its SDK.")
     parser.add_argument("--latency", type=float, default=0.05, help="seconds an answer takes (default: %(default)s)")
-    parser.add_argument("--texts", type=int, default=2000, help="texts to embed (default: %(default)s)")
-    parser.add_argument("--chats", type=int, default=200, help="prompts to answer (default: %(default)s)")
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--texts", type=positive, default=2000, help="texts to embed (default: %(default)s)")
+    parser.add_argument("--chats", type=positive, default=200, help="prompts to answer (default: %(default)s)")
+    parser.add_argument("--concurrency", type=positive, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--repeats", type=positive, default=3)
     args = parser.parse_args()
     command = [sys.executable, "-c", SERVER, str(ROOT / "tests"), str(args.latency)]
     with (
@@ -128,4 +131,4 @@ def report(args: argparse.Namespace, seconds: dict[str, dict[str, list[float]]])
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())

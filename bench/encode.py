@@ -26,6 +26,9 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from utils.cli import positive, run
+from utils.schema import UserError
+
 if TYPE_CHECKING:
     from utils.schema import Rows
 
@@ -75,11 +78,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Encoding: ours and SentenceTransformer.encode, side by side.")
     parser.add_argument("--checkpoint", help="a folder or a hub id (default: the embedded encoder)")
     parser.add_argument("--texts", type=Path, metavar="FILE", help="one text a line, or a JSON list")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
     device = "cuda" if args.cuda else "cpu"
     texts = read_texts(args.texts)
+    if not texts:
+        raise UserError(f"{args.texts} holds no texts", "one a line, or a JSON list")
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = args.checkpoint
         if checkpoint is None:
@@ -131,4 +136,4 @@ def report(
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())

@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from utils.cli import positive, run
+
 PEER = """
 import json, sys, time
 import numpy as np
@@ -69,10 +71,10 @@ def phases(logs: Path) -> dict[str, float]:
 def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tuple[list[str], list[str]]]:
     """Return the two sides of each of the dataset's pairs, the prompt before every text."""
     from utils.readers import bitext_pairs, load_bitext
-    from utils.registry import DATASETS
+    from utils.registry import DATASETS, lookup
     from utils.sources import Where
 
-    spec = DATASETS["bitext"][dataset]
+    spec = lookup(DATASETS["bitext"], dataset, "dataset")
     where = Where(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
     subsets = [load_bitext(spec, src, tgt, where) for src, tgt in bitext_pairs(spec, None, None)]
     return [([prompt + text for text in one.sources], [prompt + text for text in one.targets]) for one in subsets]
@@ -85,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--data_dir", type=Path)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive, default=3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -127,4 +129,4 @@ def report(dataset: str, n_pairs: int, seconds: dict[str, list[float]], by_phase
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from utils import registry
+from utils.cli import positive, run
 from utils.label_scoring import score_plainly
 from utils.language_models import LanguageModel
 from utils.prompts import build_prompt, default_instruction
@@ -165,8 +166,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="a folder or hub id of a causal model")
     parser.add_argument("--data_dir", type=Path)
-    parser.add_argument("--texts", type=int, nargs=2, default=(16, 4), metavar="N", help="of nusax and massive_intent")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--texts", type=positive, nargs=2, default=(16, 4), metavar="N", help="of nusax and massive_intent"
+    )
+    parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
     args = parser.parse_args()
@@ -186,4 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())

@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
+from utils.cli import positive, run
+from utils.schema import UserError
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -43,10 +45,11 @@ def make_rows(args: argparse.Namespace) -> tuple[Rows, Rows]:
     """Return queries (n, d) and candidates (m, d): random, clustered as E5's are, or of a file."""
     n, m = args.queries, args.candidates
     if args.rows:
-        found = np.load(args.rows).astype(np.float32)
+        found = load_rows(args.rows)
         picked = np.random.default_rng(0).permutation(len(found))
         if len(found) < n + m:
-            raise SystemExit(f"{args.rows} has {len(found)} rows, --queries and --candidates ask for {n + m}")
+            what = f"{args.rows} has {len(found)} rows, --queries and --candidates ask for {n + m}"
+            raise UserError(what, "use smaller numbers")
         return found[picked[:n]], found[picked[n : n + m]]
     rng = np.random.default_rng(0)
     q, c = (rng.standard_normal((size, args.dim), dtype=np.float32) for size in (n, m))
@@ -56,6 +59,17 @@ def make_rows(args: argparse.Namespace) -> tuple[Rows, Rows]:
         q += centre + topics[rng.integers(0, 200, n)]
         c += centre + topics[rng.integers(0, 200, m)]
     return q, c
+
+
+def load_rows(path: Path) -> Rows:
+    """Return the rows (n, d) of a file that numpy.save wrote."""
+    try:
+        found = np.load(path)
+    except ValueError as error:
+        raise UserError(f"{path} is no file of numpy's", "write the rows with numpy.save") from error
+    if found.ndim != 2:
+        raise UserError(f"{path} has the shape {found.shape}, expected (n, d)", "one row a text")
+    return np.asarray(found, dtype=np.float32)
 
 
 def unit(rows: Rows) -> Rows:
@@ -153,18 +167,20 @@ def check(q: Rows, c: Rows, found: Any, k: int, n_rows: int) -> int:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="Exact top-k: ours and others, side by side.")
-    parser.add_argument("--queries", type=int, default=5000)
-    parser.add_argument("--candidates", type=int, default=100_000)
-    parser.add_argument("--dim", type=int, default=768)
-    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--queries", type=positive, default=5000)
+    parser.add_argument("--candidates", type=positive, default=100_000)
+    parser.add_argument("--dim", type=positive, default=768)
+    parser.add_argument("--k", type=positive, default=10)
     parser.add_argument("--data", choices=("random", "clustered"), default="random")
     parser.add_argument("--rows", type=Path, metavar="FILE.npy", help="rows (n, d) to draw both sides from")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=positive, default=5)
     parser.add_argument("--only", nargs="+", help="only these (ours is always among them)")
-    parser.add_argument("--check", type=int, default=200, metavar="N", help="rows checked against brute force")
+    parser.add_argument("--check", type=positive, default=200, metavar="N", help="rows checked against brute force")
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
     device = "cuda" if args.cuda else "cpu"
+    if args.k > args.candidates:
+        raise UserError(f"--k {args.k}, but --candidates {args.candidates}", "give at least k candidates")
     q, c = make_rows(args)
     ways: dict[str, Callable[..., Any]] = {"ours": ours, "torch fp32": plain}
     if device == "cuda":
@@ -216,4 +232,4 @@ def report(
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())

@@ -20,6 +20,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from utils.cli import positive, run
 
 BASE = {"queries": 2000, "candidates": 50_000, "dim": 384, "k": 10, "languages": 1}
 SWEEPS = {
@@ -63,7 +66,7 @@ def measure(at: dict[str, int], repeats: int, device: str) -> tuple[list[float],
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="How the exact search scales.")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--only", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
@@ -87,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(lambda _: main())
