@@ -112,11 +112,28 @@ def write_record(
         **record.details,
         "run": dict(record.run),
     }
-    write_json(path.with_name(f"{path.stem}_preds.json"), predictions)
+    write_json(predictions_path(path), predictions)
     if prompts is not None:
         write_json(path.with_name(f"{path.stem}_prompts.json"), prompts)
     write_json(path, body, indent=2)
     return path
+
+
+def predictions_path(record: Path) -> Path:
+    """Return where the predictions of a record are."""
+    return record.with_name(f"{record.stem}_preds.json")
+
+
+def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a record, or None where there are none, or not as many of one as of the other."""
+    path = predictions_path(record)
+    content = read_json(path) if path.is_file() else None
+    if content is None:
+        return None
+    gold, hyp = content.get("gold"), content.get("hyp")
+    if not isinstance(gold, list) or not isinstance(hyp, list) or len(gold) != len(hyp) or not gold:
+        return None
+    return gold, hyp
 
 
 def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils import cli
 from utils.languages import family_and_script
-from utils.registry import DATASETS, ENCODERS
+from utils.registry import DATASETS, ENCODERS, suggest
 from utils.runlog import LoggedResult, differences, read_results
 from utils.schema import UserError
 
@@ -54,17 +54,24 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
     else:
         parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
+    add_output_args(parser)
+
+
+def add_output_args(parser: argparse.ArgumentParser) -> None:
+    """Whose records, and how what is made of them is written."""
     parser.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
-    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
     parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
 
 
-def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) -> list[LoggedResult]:
+def select(
+    args: argparse.Namespace, task: str, settings: Mapping[str, object], flag: str = "--{name}"
+) -> list[LoggedResult]:
     """Return the results of one task at --k and --seed whose settings are these; the original's files pass.
 
-    Raises UserError, naming what there is, where nothing fits.
+    Raises UserError, naming what there is and the `flag` that chooses a setting, where nothing fits.
     """
     results = list(read_results(args.logs.expanduser(), task))
     if not results:
@@ -80,7 +87,8 @@ def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) 
         if not chosen:
             there = ", ".join(sorted(map(str, found)))
             what = " or ".join(map(str, wanted))
-            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with --{name}")
+            choice = f"--{name}" if name in ("k", "seed") else flag.format(name=name)
+            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with {choice}")
     return chosen
 
 
@@ -88,20 +96,18 @@ def _setting(result: LoggedResult, name: str, usual: object) -> object:
     return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
 
 
+def nearest(model: str, results: Sequence[LoggedResult]) -> str:
+    """Say which rows there are whose names are near to a mistaken one."""
+    return suggest(model, sorted({result.model for result in results}))
+
+
 def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False) -> Table:
     """Return one cell a model and dataset: the mean of the metric over the dataset's subsets.
 
     `cross` leaves the training language out of what a complete cell needs.
     """
-    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
-    for result in results:
-        subsets = grouped.setdefault((result.model, result.dataset), {})
-        if result.subset in subsets:
-            print(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out", file=sys.stderr)
-        else:
-            subsets[result.subset] = result
     table: Table = {}
-    for (model, dataset), subsets in grouped.items():
+    for (model, dataset), subsets in by_cell(results).items():
         expected = _expected_subsets(dataset, task, results)
         if cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
@@ -116,6 +122,18 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
         if cell is not None:
             table.setdefault(model, {})[dataset] = cell
     return table
+
+
+def by_cell(results: Sequence[LoggedResult]) -> dict[tuple[str, str], dict[str, LoggedResult]]:
+    """Return the results of each model and data set by their subset; what repeats another is named and left out."""
+    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
+    for result in results:
+        subsets = grouped.setdefault((result.model, result.dataset), {})
+        if result.subset in subsets:
+            print(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out", file=sys.stderr)
+        else:
+            subsets[result.subset] = result
+    return grouped
 
 
 def _warn_of_mixtures(model: str, dataset: str, results: Sequence[LoggedResult]) -> None:
@@ -230,7 +248,11 @@ def write(
     args: argparse.Namespace, table: Table, columns: Sequence[str], order: Sequence[str] = tuple(ENCODERS)
 ) -> None:
     """Print the table of these columns, or write it to --output."""
-    text = render(table, _ordered(table, args.models, list(order)), columns, args.format)
+    emit(args, render(table, _ordered(table, args.models, list(order)), columns, args.format))
+
+
+def emit(args: argparse.Namespace, text: str) -> None:
+    """Print what was rendered, or write it to --output."""
     if args.output is None:
         print(text, end="")
     else:
@@ -261,12 +283,16 @@ def render(table: Table, models: Sequence[str], columns: Sequence[str], style: s
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     body = [[model, *(str(table[model].get(column, "-")) for column in columns)] for model in models]
-    header = ["model", *columns]
+    return render_rows(["model", *columns], body, style)
+
+
+def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str) -> str:
+    """Return rows of cells as text in any format but json, the first column to the left."""
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *body])
         return out.getvalue()
     from tabulate import tabulate
 
-    align = ("left", *["right"] * len(columns))
+    align = ("left", *["right"] * (len(header) - 1))
     return tabulate(body, header, tablefmt=TABULATE[style], colalign=align, disable_numparse=True) + "\n"
