@@ -153,6 +153,7 @@ def test_aggregates_reach_the_rooms_through_tables(path: Path) -> None:
         "script.aggregate",
         "script.aggregate._classification",
         "script.aggregate._icl",
+        "script.aggregate._items",
         "script.aggregate._paired",
         "utils.cli",
         "utils.schema",

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,7 @@ class LoggedResult:
     seed: int
     metrics: Mapping[str, float]
     run: Mapping[str, Any]
+    ci95: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def read_results(root: Path, task: str) -> Iterator[LoggedResult]:
@@ -258,9 +259,9 @@ def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
         metrics = {
             name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
         }
-        return LoggedResult(
-            path, run["dataset"], run["model"], run["subset"], int(content["k"]), int(run["seed"]), metrics, run
-        )
+        ci95 = content.get("ci95") or {}
+        place = (path, run["dataset"], run["model"], run["subset"])
+        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, ci95)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -31,8 +31,18 @@ def bootstrap_mean(values: npt.NDArray[np.float64], seed: int) -> tuple[float, f
     held at its value on the whole set: in bitext every class has one sentence, so counting predictions anew in
     each resample would dissolve the collisions that F1 is there to punish, and the interval would miss the figure.
     """
-    means = resample_counts(len(values), seed) @ values / len(values)
-    low, high = np.percentile(means, (2.5, 97.5))
+    return percentiles(mean_draws(values, seed))
+
+
+def mean_draws(values: Values, seed: int) -> Values:
+    """Return the mean of item values (n,) in each resample: (RESAMPLES,)."""
+    means: Values = resample_counts(len(values), seed) @ values / len(values)
+    return means
+
+
+def percentiles(draws: Values) -> tuple[float, float]:
+    """Return the 95 % percentile interval of resampled figures (RESAMPLES,)."""
+    low, high = np.percentile(draws, (2.5, 97.5))
     return float(low), float(high)
 
 
@@ -49,7 +59,14 @@ def resample_counts(n: int, seed: int) -> npt.NDArray[np.float32]:
 def bootstrap_macro(
     gold: npt.NDArray[np.int64], hyp: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_], seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap 95 % intervals of macro prec, rec and f1 over the kept labels (labels,).
+    """Return percentile bootstrap 95 % intervals of macro prec, rec and f1 over the kept labels (labels,)."""
+    return {name: percentiles(draws) for name, draws in macro_draws(gold, hyp, kept, seed).items()}
+
+
+def macro_draws(
+    gold: npt.NDArray[np.int64], hyp: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_], seed: int
+) -> dict[str, Values]:
+    """Return macro prec, rec and f1 over the kept labels (labels,) in each resample: (RESAMPLES,) each.
 
     1,000 resamples of the items with replacement, counts taken anew in each (Efron 1979). gold and hyp (n,).
     """
@@ -64,8 +81,7 @@ def bootstrap_macro(
         "rec": hits / np.maximum(support, 1),
         "f1": 2 * hits / np.maximum(support + predicted, 1),
     }
-    low_high = {name: np.percentile(values[:, kept].mean(axis=1), (2.5, 97.5)) for name, values in scores.items()}
-    return {name: (float(low), float(high)) for name, (low, high) in low_high.items()}
+    return {name: values[:, kept].mean(axis=1) for name, values in scores.items()}
 
 
 def hierarchical_mean(
@@ -81,13 +97,14 @@ def hierarchical_mean(
     """
     keys = list(range(len(values))) if shared is None else list(shared)
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    draws = [
-        resample_counts(len(items), seed + 1 + places[key]) @ items / len(items)
-        for key, items in zip(keys, values, strict=True)
-    ]
-    languages = resample_counts(len(values), seed)  # (RESAMPLES, languages)
-    low, high = np.percentile((languages * np.stack(draws, axis=1)).mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
+    draws = [mean_draws(items, seed + 1 + places[key]) for key, items in zip(keys, values, strict=True)]
+    return percentiles(over_languages(np.stack(draws, axis=1), seed))
+
+
+def over_languages(draws: Values, seed: int) -> Values:
+    """Return the mean over resampled languages (RESAMPLES,) from each language's resampled figures, a column each."""
+    means: Values = (resample_counts(draws.shape[1], seed) * draws).mean(axis=1)
+    return means
 
 
 def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from script.aggregate._items import block_of, item_values
 from utils import stats
-from utils.metrics import item_scores
 from utils.runlog import LoggedResult, predictions_path, read_predictions
 from utils.schema import UserError
 
-METRICS = {"bitext": ("acc", "prec", "f1"), "classification": ("acc",), "icl": ("acc",)}  # means over items
 SIGNIFICANT = 0.05
 SHOWN = 8  # subsets named before "..."
 ROUNDING = 1e-6  # by which a logged figure may differ from that of its predictions
@@ -67,7 +66,7 @@ class Line:
         return self.p_holm is not None and self.p_holm < SIGNIFICANT
 
 
-def pair_up(side_a: Side, side_b: Side, task: str, metric: str) -> list[Pair]:
+def pair_up(side_a: Side, side_b: Side, metric: str) -> list[Pair]:
     """Return the subsets that both sides have, with the values of their items.
 
     Raises UserError where there is none, where predictions are missing, and where the two had different data.
@@ -76,7 +75,7 @@ def pair_up(side_a: Side, side_b: Side, task: str, metric: str) -> list[Pair]:
     if not common:
         raise UserError("A and B have no subset in common", f"A has {_places(side_a)}; B has {_places(side_b)}")
     _require_predictions([side[place] for side in (side_a, side_b) for place in common])
-    return [_pair(side_a[place], side_b[place], task, metric) for place in common]
+    return [_pair(side_a[place], side_b[place], metric) for place in common]
 
 
 def alone(side: Side, other: Side) -> str:
@@ -103,7 +102,7 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
         )
 
 
-def _pair(of_a: LoggedResult, of_b: LoggedResult, task: str, metric: str) -> Pair:
+def _pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
     place = f"{of_a.dataset} {of_a.subset}"
     (gold, hyp_a), (gold_b, hyp_b) = _predictions(of_a), _predictions(of_b)
     if len(gold) != len(gold_b):
@@ -114,10 +113,10 @@ def _pair(of_a: LoggedResult, of_b: LoggedResult, task: str, metric: str) -> Pai
     sources = [result.run.get("source") for result in (of_a, of_b)]
     if None not in sources and sources[0] != sources[1]:
         raise _different(place, f"A is from {sources[0]}, B from {sources[1]}")
-    values = [_item_values(gold, hyp, task, metric) for hyp in (hyp_a, hyp_b)]
+    values = [item_values(gold, hyp, metric) for hyp in (hyp_a, hyp_b)]
     for result, value in zip((of_a, of_b), values, strict=True):
         _check(result, metric, float(value.mean()))
-    return Pair(of_a.dataset, of_a.subset, (of_a.dataset, tuple(gold)), values[0], values[1])
+    return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])
 
 
 def _different(place: str, how: str) -> UserError:
@@ -134,13 +133,6 @@ def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
             "run the script again with --overwrite",
         )
     return found
-
-
-def _item_values(gold: Sequence[Any], hyp: Sequence[Any], task: str, metric: str) -> stats.Values:
-    """Return the value of each item (n,), whose mean is the metric."""
-    if metric == "acc":
-        return np.array([one == other for one, other in zip(gold, hyp, strict=True)], dtype=np.float64)
-    return item_scores(np.asarray(gold, dtype=np.int64), np.asarray(hyp, dtype=np.int64))[metric]
 
 
 def _check(result: LoggedResult, metric: str, value: float) -> None:

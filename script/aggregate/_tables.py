@@ -11,10 +11,13 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from utils import cli
+import numpy as np
+
+from script.aggregate._items import mean_draws
+from utils import cli, stats
 from utils.languages import family_and_script
 from utils.registry import DATASETS, ENCODERS, suggest
 from utils.runlog import LoggedResult, differences, read_results
@@ -34,6 +37,8 @@ class Cell:
     value: float
     n: int
     expected: int
+    ci95: tuple[float, float] | None = None
+    draws: stats.Values | None = field(default=None, compare=False)  # resampled values, of which means are made
 
     @property
     def complete(self) -> bool:
@@ -41,7 +46,8 @@ class Cell:
         return self.n == self.expected
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.2f}" + ("" if self.complete else f" ({self.n}/{self.expected})")
+        interval = f" [{100 * self.ci95[0]:.2f}, {100 * self.ci95[1]:.2f}]" if self.ci95 else ""
+        return f"{100 * self.value:.2f}{interval}" + ("" if self.complete else f" ({self.n}/{self.expected})")
 
 
 Table = dict[str, dict[str, Cell]]  # model -> column -> cell
@@ -54,6 +60,7 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
     else:
         parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
+    parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
     add_output_args(parser)
 
@@ -101,10 +108,12 @@ def nearest(model: str, results: Sequence[LoggedResult]) -> str:
     return suggest(model, sorted({result.model for result in results}))
 
 
-def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False) -> Table:
+def build(
+    results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False, ci: bool = False
+) -> Table:
     """Return one cell a model and dataset: the mean of the metric over the dataset's subsets.
 
-    `cross` leaves the training language out of what a complete cell needs.
+    `cross` leaves the training language out of what a complete cell needs. `ci` adds the cells' 95 % intervals.
     """
     table: Table = {}
     for (model, dataset), subsets in by_cell(results).items():
@@ -119,6 +128,8 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
         extra = [name for name in subsets if name not in expected]
         if extra:
             print(f"note: {dataset}, {model}: {len(extra)} subsets beside the standard ones left out", file=sys.stderr)
+        if cell is not None and ci:
+            cell = with_interval(cell, found, task, metric or usual)
         if cell is not None:
             table.setdefault(model, {})[dataset] = cell
     return table
@@ -172,8 +183,26 @@ def _cell(
     return Cell(sum(values.values()) / len(values), len(values), len(expected))
 
 
+def with_interval(cell: Cell, found: Mapping[str, LoggedResult], task: str, metric: str) -> Cell:
+    """Return the cell with its 95 % interval: the record's own where it is one, else subsets and items resampled.
+
+    Without one where the predictions that it takes are not there.
+    """
+    there = {subset: result for subset, result in found.items() if metric in result.metrics}
+    draws = mean_draws(there, task, metric)
+    if len(there) > 1 and draws is None:
+        (first, *_) = there.values()
+        print(
+            f"note: {first.dataset}, {first.model}: no predictions that tell the {metric}'s interval", file=sys.stderr
+        )
+    (result, *_) = there.values()
+    logged = tuple(result.ci95.get(metric, ())) if len(there) == 1 else ()
+    interval = (logged[0], logged[1]) if len(logged) == 2 else None if draws is None else stats.percentiles(draws)
+    return replace(cell, ci95=interval, draws=draws)
+
+
 def build_by(
-    results: Sequence[LoggedResult], task: str, dataset: str, group: str, metric: str | None
+    results: Sequence[LoggedResult], task: str, dataset: str, group: str, metric: str | None, *, ci: bool = False
 ) -> tuple[Table, list[str]]:
     """Return one cell a model and group of languages of one dataset, and the groups in their order.
 
@@ -185,22 +214,28 @@ def build_by(
     for subset in spec.subsets if spec else {result.subset for result in results if result.dataset == dataset}:
         key = _group(subset, group)
         expected[key] = expected.get(key, 0) + 1
-    values: dict[str, dict[str, dict[str, float]]] = {}
+    values: dict[str, dict[str, dict[str, LoggedResult]]] = {}
     for result in results:
         if result.dataset == dataset and name in result.metrics:
             cells = values.setdefault(result.model, {}).setdefault(_group(result.subset, group), {})
-            cells[result.subset] = result.metrics[name]
+            cells[result.subset] = result
     if not values:
         raise UserError(f"no {task} results of {dataset} with the metric {name!r}", "run it first, or name another")
     table = {
         model: {
-            key: Cell(sum(found.values()) / len(found), len(found), max(expected.get(key, 0), len(found)))
+            key: with_interval(cell, found, task, name) if ci else cell
             for key, found in cells.items()
+            for cell in [_mean_of_metric(found, name, expected.get(key, 0))]
         }
         for model, cells in values.items()
     }
     present = {key for cells in table.values() for key in cells}
     return table, sorted(present, key=lambda key: (-expected.get(key, 0), key))
+
+
+def _mean_of_metric(found: Mapping[str, LoggedResult], name: str, expected: int) -> Cell:
+    values = [result.metrics[name] for result in found.values()]
+    return Cell(sum(values) / len(values), len(values), max(expected, len(values)))
 
 
 def _group(subset: str, group: str) -> str:
@@ -223,7 +258,10 @@ def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
 
 
 def _mean(cells: Sequence[Cell]) -> Cell:
-    return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells))
+    draws = [cell.draws for cell in cells if cell.draws is not None]
+    of_mean = np.mean(draws, axis=0) if len(draws) == len(cells) else None
+    interval = None if of_mean is None else stats.percentiles(of_mean)
+    return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells), interval, of_mean)
 
 
 def show(
@@ -277,6 +315,7 @@ def render(table: Table, models: Sequence[str], columns: Sequence[str], style: s
     if style == "json":
         rows = [
             {"model": model, "column": column, "value": cell.value, "n": cell.n, "expected": cell.expected}
+            | ({"ci95": list(cell.ci95)} if cell.ci95 else {})
             for model in models
             for column in columns
             if (cell := table[model].get(column)) is not None

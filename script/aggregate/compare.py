@@ -17,10 +17,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl, _paired, _tables
+from script.aggregate._items import METRICS
 from utils import cli
 from utils.schema import UserError
 
-TASKS = tuple(_paired.METRICS)
+TASKS = tuple(METRICS)
 PLAIN: dict[str, dict[str, object]] = {  # what the tables take unless told otherwise
     "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
     "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     if args.a == args.b and settings["A"] == settings["B"]:
         raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
     sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
-    pairs = _paired.pair_up(sides["A"], sides["B"], args.task, args.metric)
+    pairs = _paired.pair_up(sides["A"], sides["B"], args.metric)
     for name, other in (("A", "B"), ("B", "A")):
         if only := _paired.alone(sides[name], sides[other]):
             print(f"note: only {name} has {only}", file=sys.stderr)
@@ -80,8 +81,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
     _tables.add_output_args(parser)
     args = parser.parse_args(argv)
-    if args.metric not in _paired.METRICS[args.task]:
-        known = ", ".join(_paired.METRICS[args.task])
+    if args.metric not in METRICS[args.task]:
+        known = ", ".join(METRICS[args.task])
         raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
     if args.k is None and args.task != "icl":
         args.k = 1
