@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Run
 
-from utils import registry, runlog
+from utils import registry, runlog, stats
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -158,3 +160,20 @@ def test_a_metric_that_predictions_do_not_tell_has_no_interval(run: Run, tmp_pat
     done = run(SCRIPT, "--metric", "mrr", "--ci", "--format", "csv")
     assert done.stdout == "model,two\norg/one,50.00\n"
     assert "note: two, org/one: no predictions that tell the mrr's interval" in done.stderr
+
+
+def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Path) -> None:
+    gold, hyp = ["bad"] * 10 + ["good"] * 30, ["bad"] * 7 + ["good"] * 28 + ["bad"] * 4 + [None]
+    for subset in ("eng", "swh"):  # the same items twice have the interval of one
+        run_of = {"task": "classification", "seed": 42, "dataset": "mine", "model": "org/one", "subset": subset}
+        record = RunRecord({"acc": 0.75, "f1": 0.7}, {}, 40, 1, run_of)
+        runlog.write_record(tmp_path / "logs/mine/org/one/seed_42", subset, record, {"gold": gold, "hyp": hyp})
+    script = "script/aggregate/aggregate_classification.py"
+    (row,) = json.loads(run(script, "--metric", "f1", "--ci", "--format", "json").stdout)
+    numbers = {"bad": 0, "good": 1, None: -1}
+    of_gold, of_hyp = (np.array([numbers[label] for label in labels]) for labels in (gold, hyp))
+    expected = stats.bootstrap_macro(of_gold, of_hyp, np.array([True, True]), zlib.crc32(b"mine") + 1)
+    assert row["ci95"] == pytest.approx(expected["f1"])
+    by = run(script, "--metric", "f1", "--ci", "--dataset", "mine", "--by", "lang", "--format", "csv").stdout
+    low, high = expected["f1"]
+    assert f"70.00 [{100 * low:.2f}, {100 * high:.2f}]" in by

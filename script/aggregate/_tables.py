@@ -1,6 +1,6 @@
 """Select, average, check for completeness and render: what every aggregate script shares.
 
-The one door of script/ to the registry, the logs and the statistics.
+With the other files whose names begin with `_`, the one door of script/ to the registry, the logs and the statistics.
 """
 
 from __future__ import annotations
@@ -190,15 +190,16 @@ def with_interval(cell: Cell, found: Mapping[str, LoggedResult], task: str, metr
     """
     there = {subset: result for subset, result in found.items() if metric in result.metrics}
     draws = mean_draws(there, task, metric)
-    if len(there) > 1 and draws is None:
-        (first, *_) = there.values()
+    first, *others = there.values()
+    if not others and metric in first.ci95:
+        low, high = first.ci95[metric]
+        return replace(cell, ci95=(low, high), draws=draws)
+    if draws is None:
         print(
             f"note: {first.dataset}, {first.model}: no predictions that tell the {metric}'s interval", file=sys.stderr
         )
-    (result, *_) = there.values()
-    logged = tuple(result.ci95.get(metric, ())) if len(there) == 1 else ()
-    interval = (logged[0], logged[1]) if len(logged) == 2 else None if draws is None else stats.percentiles(draws)
-    return replace(cell, ci95=interval, draws=draws)
+        return cell
+    return replace(cell, ci95=stats.percentiles(draws), draws=draws)
 
 
 def build_by(
