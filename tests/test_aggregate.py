@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Run
 
-from utils import registry, runlog
+from utils import registry, runlog, stats
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -115,3 +117,63 @@ def test_a_mean_over_different_encoders_settings_is_told(tmp_path: Path, run: Ru
     done = run(SCRIPT)
     assert done.returncode == 0, done.stderr
     assert "warning: nusax, org/model: a mean over different settings of encoders[0].dimensions" in done.stderr
+
+
+def log_predictions(root: Path, model: str, dataset: str, right: dict[str, int], n: int = 50) -> None:
+    """Log subsets of which the first so many of n items are right, with their predictions."""
+    for subset, hits in right.items():
+        run = {**PLAIN, "dataset": dataset, "model": model, "subset": subset}
+        gold = list(range(n))
+        hyp = [index if index < hits else (index + 1) % n for index in gold]
+        record = RunRecord({"acc": hits / n, "mrr": hits / n}, {"acc": (0.1, 0.9)}, n, 1, run)
+        folder = root / "logs" / dataset / model / "seed_42"
+        runlog.write_record(folder, subset, record, {"gold": gold, "hyp": hyp})
+
+
+def test_intervals_of_cells(run: Run, tmp_path: Path) -> None:
+    log_predictions(tmp_path, "org/one", "one", {"a": 25})
+    log_predictions(tmp_path, "org/one", "two", {"a": 25, "b": 25, "c": 25})
+    log_predictions(tmp_path, "org/one", "far", {"a": 5, "b": 45})
+    rows = json.loads(run(SCRIPT, "--metric", "acc", "--ci", "--format", "json").stdout)
+    by_column = {row["column"]: row["ci95"] for row in rows}
+    assert by_column["one"] == [0.1, 0.9]  # a single record's own
+    low, high = by_column["two"]  # three times the same 50 items: the error of 50, 0.5 +- 1.96 * 0.0707
+    assert low == pytest.approx(0.361, abs=0.03) and high == pytest.approx(0.639, abs=0.03)
+    low, high = by_column["far"]  # subsets that differ: one of them may be drawn twice
+    assert low < 0.2 and high > 0.8
+    text = run(SCRIPT, "--metric", "acc", "--ci", "--format", "csv").stdout
+    assert '"50.00 [10.00, 90.00]"' in text
+
+
+def test_a_mean_over_data_sets_has_the_interval_of_a_mean(run: Run, tmp_path: Path) -> None:
+    for dataset in ("lince_mt", "phinc"):
+        subsets = registry.DATASETS["bitext"][dataset].subsets
+        log_predictions(tmp_path, "org/one", dataset, dict.fromkeys(subsets, 50), 100)
+    rows = json.loads(run(SCRIPT, "--metric", "acc", "--ci", "--format", "json").stdout)
+    low, high = next(row["ci95"] for row in rows if row["column"] == "CS")
+    # two independent sets of 100 items: 0.5 +- 1.96 * 0.05 / sqrt(2)
+    assert low == pytest.approx(0.431, abs=0.02) and high == pytest.approx(0.569, abs=0.02)
+
+
+def test_a_metric_that_predictions_do_not_tell_has_no_interval(run: Run, tmp_path: Path) -> None:
+    log_predictions(tmp_path, "org/one", "two", {"a": 25, "b": 25})
+    done = run(SCRIPT, "--metric", "mrr", "--ci", "--format", "csv")
+    assert done.stdout == "model,two\norg/one,50.00\n"
+    assert "note: two, org/one: no predictions that tell the mrr's interval" in done.stderr
+
+
+def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Path) -> None:
+    gold, hyp = ["bad"] * 10 + ["good"] * 30, ["bad"] * 7 + ["good"] * 28 + ["bad"] * 4 + [None]
+    for subset in ("eng", "swh"):  # the same items twice have the interval of one
+        run_of = {"task": "classification", "seed": 42, "dataset": "mine", "model": "org/one", "subset": subset}
+        record = RunRecord({"acc": 0.75, "f1": 0.7}, {}, 40, 1, run_of)
+        runlog.write_record(tmp_path / "logs/mine/org/one/seed_42", subset, record, {"gold": gold, "hyp": hyp})
+    script = "script/aggregate/aggregate_classification.py"
+    (row,) = json.loads(run(script, "--metric", "f1", "--ci", "--format", "json").stdout)
+    numbers = {"bad": 0, "good": 1, None: -1}
+    of_gold, of_hyp = (np.array([numbers[label] for label in labels]) for labels in (gold, hyp))
+    expected = stats.bootstrap_macro(of_gold, of_hyp, np.array([True, True]), zlib.crc32(b"mine") + 1)
+    assert row["ci95"] == pytest.approx(expected["f1"])
+    by = run(script, "--metric", "f1", "--ci", "--dataset", "mine", "--by", "lang", "--format", "csv").stdout
+    low, high = expected["f1"]
+    assert f"70.00 [{100 * low:.2f}, {100 * high:.2f}]" in by

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -112,11 +112,28 @@ def write_record(
         **record.details,
         "run": dict(record.run),
     }
-    write_json(path.with_name(f"{path.stem}_preds.json"), predictions)
+    write_json(predictions_path(path), predictions)
     if prompts is not None:
         write_json(path.with_name(f"{path.stem}_prompts.json"), prompts)
     write_json(path, body, indent=2)
     return path
+
+
+def predictions_path(record: Path) -> Path:
+    """Return where the predictions of a record are."""
+    return record.with_name(f"{record.stem}_preds.json")
+
+
+def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a record, or None where there are none, or not as many of one as of the other."""
+    path = predictions_path(record)
+    content = read_json(path) if path.is_file() else None
+    if content is None:
+        return None
+    gold, hyp = content.get("gold"), content.get("hyp")
+    if not isinstance(gold, list) or not isinstance(hyp, list) or len(gold) != len(hyp) or not gold:
+        return None
+    return gold, hyp
 
 
 def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
@@ -210,6 +227,7 @@ class LoggedResult:
     seed: int
     metrics: Mapping[str, float]
     run: Mapping[str, Any]
+    ci95: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def read_results(root: Path, task: str) -> Iterator[LoggedResult]:
@@ -241,9 +259,9 @@ def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
         metrics = {
             name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
         }
-        return LoggedResult(
-            path, run["dataset"], run["model"], run["subset"], int(content["k"]), int(run["seed"]), metrics, run
-        )
+        ci95 = content.get("ci95") or {}
+        place = (path, run["dataset"], run["model"], run["subset"])
+        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, ci95)
     except (KeyError, TypeError, ValueError):
         return None
 

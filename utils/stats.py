@@ -1,13 +1,19 @@
-"""Intervals for what the suite reports; every function is pure and seeded."""
+"""Intervals and paired tests for what the suite reports; every function is pure and seeded."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 1000
+PERMUTATIONS = 10_000
+ENUMERATED = 16  # differences up to which all sign patterns (65,536) are counted instead of drawn
+BLOCK = 256  # sign patterns drawn at once
+Values = npt.NDArray[np.float64]
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -25,8 +31,18 @@ def bootstrap_mean(values: npt.NDArray[np.float64], seed: int) -> tuple[float, f
     held at its value on the whole set: in bitext every class has one sentence, so counting predictions anew in
     each resample would dissolve the collisions that F1 is there to punish, and the interval would miss the figure.
     """
-    means = resample_counts(len(values), seed) @ values / len(values)
-    low, high = np.percentile(means, (2.5, 97.5))
+    return percentiles(mean_draws(values, seed))
+
+
+def mean_draws(values: Values, seed: int) -> Values:
+    """Return the mean of item values (n,) in each resample: (RESAMPLES,)."""
+    means: Values = resample_counts(len(values), seed) @ values / len(values)
+    return means
+
+
+def percentiles(draws: Values) -> tuple[float, float]:
+    """Return the 95 % percentile interval of resampled figures (RESAMPLES,)."""
+    low, high = np.percentile(draws, (2.5, 97.5))
     return float(low), float(high)
 
 
@@ -43,7 +59,14 @@ def resample_counts(n: int, seed: int) -> npt.NDArray[np.float32]:
 def bootstrap_macro(
     gold: npt.NDArray[np.int64], hyp: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_], seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap 95 % intervals of macro prec, rec and f1 over the kept labels (labels,).
+    """Return percentile bootstrap 95 % intervals of macro prec, rec and f1 over the kept labels (labels,)."""
+    return {name: percentiles(draws) for name, draws in macro_draws(gold, hyp, kept, seed).items()}
+
+
+def macro_draws(
+    gold: npt.NDArray[np.int64], hyp: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_], seed: int
+) -> dict[str, Values]:
+    """Return macro prec, rec and f1 over the kept labels (labels,) in each resample: (RESAMPLES,) each.
 
     1,000 resamples of the items with replacement, counts taken anew in each (Efron 1979). gold and hyp (n,).
     """
@@ -58,5 +81,124 @@ def bootstrap_macro(
         "rec": hits / np.maximum(support, 1),
         "f1": 2 * hits / np.maximum(support + predicted, 1),
     }
-    low_high = {name: np.percentile(values[:, kept].mean(axis=1), (2.5, 97.5)) for name, values in scores.items()}
-    return {name: (float(low), float(high)) for name, (low, high) in low_high.items()}
+    return {name: values[:, kept].mean(axis=1) for name, values in scores.items()}
+
+
+def hierarchical_mean(
+    values: Sequence[Values], seed: int, shared: Sequence[Hashable] | None = None
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a mean over languages, languages and items both resampled.
+
+    values: the items' values (n_l,) of each language; the mean of the languages' means is what is estimated. Each of
+    1,000 resamples draws items with replacement, then languages (Davison and Hinkley 1997, section 3.8). Languages of
+    one key in `shared` have parallel items and draw the same places (the pigeonhole bootstrap, Owen 2007), so that a
+    hard sentence is hard in all of them. As languages' means have the items' noise in them, the interval errs on
+    the wide side. With one language it is the bootstrap of its items.
+    """
+    keys = list(range(len(values))) if shared is None else list(shared)
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    draws = [mean_draws(items, seed + 1 + places[key]) for key, items in zip(keys, values, strict=True)]
+    return percentiles(over_languages(np.stack(draws, axis=1), seed))
+
+
+def over_languages(draws: Values, seed: int) -> Values:
+    """Return the mean over resampled languages (RESAMPLES,) from each language's resampled figures, a column each."""
+    means: Values = (resample_counts(draws.shape[1], seed) * draws).mean(axis=1)
+    return means
+
+
+def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
+    """Return the 95 % interval of A's accuracy less B's on the same items (Newcombe 1998, method 10).
+
+    Wilson's intervals of the two proportions, joined by their correlation; unlike a bootstrap it has a width where
+    the two never differ.
+    """
+    n = both + only_a + only_b + neither
+    right_a, right_b = both + only_a, both + only_b
+    share_a, share_b = right_a / n, right_b / n
+    (low_a, high_a), (low_b, high_b) = wilson(right_a, n), wilson(right_b, n)
+    phi = _correlation(both, only_a, only_b, neither)
+
+    def reach(of_a: float, of_b: float) -> float:
+        return math.sqrt(max(of_a**2 - 2 * phi * of_a * of_b + of_b**2, 0.0))
+
+    difference = share_a - share_b
+    return difference - reach(share_a - low_a, high_b - share_b), difference + reach(high_a - share_a, share_b - low_b)
+
+
+def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
+    """Return the two's phi coefficient, a positive one corrected for continuity as Newcombe does."""
+    margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    if margins == 0:
+        return 0.0
+    product = float(both * neither - only_a * only_b)
+    if product > 0:
+        product = max(product - (both + only_a + only_b + neither) / 2, 0.0)
+    return product / math.sqrt(margins)
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Return the exact two-sided p of McNemar's test (1947): items that only A, or only B, has right.
+
+    Where the two are equally good, each discordant item is a fair coin: twice the binomial tail, at most 1.
+    """
+    from scipy.stats import binomtest
+
+    n = only_a + only_b
+    return float(binomtest(only_a, n, 0.5).pvalue) if n else 1.0
+
+
+def odds_ratio(only_a: int, only_b: int) -> float:
+    """Return the matched odds ratio: how many items only A has right for one that only B has.
+
+    Half an item is added to both (Haldane 1956), so that it is finite where one of them is 0.
+    """
+    return (only_a + 0.5) / (only_b + 0.5)
+
+
+def paired_permutation(differences: Values, seed: int) -> float:
+    """Return the two-sided p that the sum of paired differences (n,) is 0, by flipping their signs (Fisher 1935).
+
+    Up to 16 differences that are not 0, all patterns are counted; else 10,000 are drawn, and the observed one counted
+    among them (Phipson and Smyth 2010), so p is never 0.
+    """
+    moving = differences[differences != 0]  # flipping a 0 changes nothing
+    observed = abs(float(moving.sum())) - 1e-9 * float(np.abs(moving).sum())  # sums in another order are as large
+    if len(moving) <= ENUMERATED:
+        patterns = np.arange(2 ** len(moving))[:, None] >> np.arange(len(moving)) & 1
+        return float((np.abs((1 - 2 * patterns) @ moving) >= observed).mean())
+    rng = np.random.default_rng(seed)
+    as_large = 0
+    for start in range(0, PERMUTATIONS, BLOCK):
+        flips = rng.integers(0, 2, (min(BLOCK, PERMUTATIONS - start), len(moving)), dtype=np.int8)
+        as_large += int((np.abs((1.0 - 2.0 * flips) @ moving) >= observed).sum())
+    return (as_large + 1) / (PERMUTATIONS + 1)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return p-values (n,) adjusted for being n tests, in the order given (Holm 1979)."""
+    order = np.argsort(ps, kind="stable")
+    raised = np.asarray(ps, dtype=np.float64)[order] * np.arange(len(ps), 0, -1)
+    adjusted = np.empty(len(ps))
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return [float(p) for p in adjusted]
+
+
+def smallest_difference(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
+    """Return the smallest difference of paired proportions that n items show with this power at two-sided alpha.
+
+    Connor's sample size for McNemar's test (1987) solved for the difference, at the share of discordant items. That
+    share cannot be less than the difference: where it would have to be, all discordant items are taken to
+    favour one side. None where n items show nothing.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    z_alpha, z_power = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(power))
+    room = n + z_power**2 - z_alpha**2
+    if room < 0 or n <= z_alpha**2:
+        return None
+    at_share = math.sqrt(discordant) * (z_alpha * math.sqrt(n) + z_power * math.sqrt(room)) / (n + z_power**2)
+    if at_share <= discordant and discordant > 0:
+        return at_share
+    return float(brentq(lambda share: share * n - (z_alpha + z_power * math.sqrt(1 - share)) ** 2, 0.0, 1.0))

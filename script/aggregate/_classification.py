@@ -30,7 +30,7 @@ def show_table(
     settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
     results = _tables.select(args, "classification", settings)
     if args.by:
-        table, columns = _tables.build_by(results, "classification", args.dataset, args.by, args.metric)
+        table, columns = _tables.build_by(results, "classification", args.dataset, args.by, args.metric, ci=args.ci)
         _tables.write(args, table, columns)
     else:
-        _tables.show(args, _tables.build(results, "classification", args.metric, cross=cross), groups)
+        _tables.show(args, _tables.build(results, "classification", args.metric, cross=cross, ci=args.ci), groups)

@@ -1,6 +1,6 @@
 """Select, average, check for completeness and render: what every aggregate script shares.
 
-The one door of script/ to the registry, the logs and the statistics.
+With the other files whose names begin with `_`, the one door of script/ to the registry, the logs and the statistics.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from utils import cli
+import numpy as np
+
+from script.aggregate._items import mean_draws
+from utils import cli, stats
 from utils.languages import family_and_script
-from utils.registry import DATASETS, ENCODERS
+from utils.registry import DATASETS, ENCODERS, suggest
 from utils.runlog import LoggedResult, differences, read_results
 from utils.schema import UserError
 
@@ -34,6 +37,8 @@ class Cell:
     value: float
     n: int
     expected: int
+    ci95: tuple[float, float] | None = None
+    draws: stats.Values | None = field(default=None, compare=False)  # resampled values, of which means are made
 
     @property
     def complete(self) -> bool:
@@ -41,7 +46,8 @@ class Cell:
         return self.n == self.expected
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.2f}" + ("" if self.complete else f" ({self.n}/{self.expected})")
+        interval = f" [{100 * self.ci95[0]:.2f}, {100 * self.ci95[1]:.2f}]" if self.ci95 else ""
+        return f"{100 * self.value:.2f}{interval}" + ("" if self.complete else f" ({self.n}/{self.expected})")
 
 
 Table = dict[str, dict[str, Cell]]  # model -> column -> cell
@@ -54,17 +60,25 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
     else:
         parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
+    parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
+    add_output_args(parser)
+
+
+def add_output_args(parser: argparse.ArgumentParser) -> None:
+    """Whose records, and how what is made of them is written."""
     parser.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
-    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
     parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
 
 
-def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) -> list[LoggedResult]:
+def select(
+    args: argparse.Namespace, task: str, settings: Mapping[str, object], flag: str = "--{name}"
+) -> list[LoggedResult]:
     """Return the results of one task at --k and --seed whose settings are these; the original's files pass.
 
-    Raises UserError, naming what there is, where nothing fits.
+    Raises UserError, naming what there is and the `flag` that chooses a setting, where nothing fits.
     """
     results = list(read_results(args.logs.expanduser(), task))
     if not results:
@@ -80,7 +94,8 @@ def select(args: argparse.Namespace, task: str, settings: Mapping[str, object]) 
         if not chosen:
             there = ", ".join(sorted(map(str, found)))
             what = " or ".join(map(str, wanted))
-            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with --{name}")
+            choice = f"--{name}" if name in ("k", "seed") else flag.format(name=name)
+            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with {choice}")
     return chosen
 
 
@@ -88,20 +103,20 @@ def _setting(result: LoggedResult, name: str, usual: object) -> object:
     return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
 
 
-def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False) -> Table:
+def nearest(model: str, results: Sequence[LoggedResult]) -> str:
+    """Say which rows there are whose names are near to a mistaken one."""
+    return suggest(model, sorted({result.model for result in results}))
+
+
+def build(
+    results: Sequence[LoggedResult], task: str, metric: str | None, *, cross: bool = False, ci: bool = False
+) -> Table:
     """Return one cell a model and dataset: the mean of the metric over the dataset's subsets.
 
-    `cross` leaves the training language out of what a complete cell needs.
+    `cross` leaves the training language out of what a complete cell needs. `ci` adds the cells' 95 % intervals.
     """
-    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
-    for result in results:
-        subsets = grouped.setdefault((result.model, result.dataset), {})
-        if result.subset in subsets:
-            print(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out", file=sys.stderr)
-        else:
-            subsets[result.subset] = result
     table: Table = {}
-    for (model, dataset), subsets in grouped.items():
+    for (model, dataset), subsets in by_cell(results).items():
         expected = _expected_subsets(dataset, task, results)
         if cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
@@ -113,9 +128,23 @@ def build(results: Sequence[LoggedResult], task: str, metric: str | None, *, cro
         extra = [name for name in subsets if name not in expected]
         if extra:
             print(f"note: {dataset}, {model}: {len(extra)} subsets beside the standard ones left out", file=sys.stderr)
+        if cell is not None and ci:
+            cell = with_interval(cell, found, task, metric or usual)
         if cell is not None:
             table.setdefault(model, {})[dataset] = cell
     return table
+
+
+def by_cell(results: Sequence[LoggedResult]) -> dict[tuple[str, str], dict[str, LoggedResult]]:
+    """Return the results of each model and data set by their subset; what repeats another is named and left out."""
+    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
+    for result in results:
+        subsets = grouped.setdefault((result.model, result.dataset), {})
+        if result.subset in subsets:
+            print(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out", file=sys.stderr)
+        else:
+            subsets[result.subset] = result
+    return grouped
 
 
 def _warn_of_mixtures(model: str, dataset: str, results: Sequence[LoggedResult]) -> None:
@@ -154,8 +183,27 @@ def _cell(
     return Cell(sum(values.values()) / len(values), len(values), len(expected))
 
 
+def with_interval(cell: Cell, found: Mapping[str, LoggedResult], task: str, metric: str) -> Cell:
+    """Return the cell with its 95 % interval: the record's own where it is one, else subsets and items resampled.
+
+    Without one where the predictions that it takes are not there.
+    """
+    there = {subset: result for subset, result in found.items() if metric in result.metrics}
+    draws = mean_draws(there, task, metric)
+    first, *others = there.values()
+    if not others and metric in first.ci95:
+        low, high = first.ci95[metric]
+        return replace(cell, ci95=(low, high), draws=draws)
+    if draws is None:
+        print(
+            f"note: {first.dataset}, {first.model}: no predictions that tell the {metric}'s interval", file=sys.stderr
+        )
+        return cell
+    return replace(cell, ci95=stats.percentiles(draws), draws=draws)
+
+
 def build_by(
-    results: Sequence[LoggedResult], task: str, dataset: str, group: str, metric: str | None
+    results: Sequence[LoggedResult], task: str, dataset: str, group: str, metric: str | None, *, ci: bool = False
 ) -> tuple[Table, list[str]]:
     """Return one cell a model and group of languages of one dataset, and the groups in their order.
 
@@ -167,22 +215,28 @@ def build_by(
     for subset in spec.subsets if spec else {result.subset for result in results if result.dataset == dataset}:
         key = _group(subset, group)
         expected[key] = expected.get(key, 0) + 1
-    values: dict[str, dict[str, dict[str, float]]] = {}
+    values: dict[str, dict[str, dict[str, LoggedResult]]] = {}
     for result in results:
         if result.dataset == dataset and name in result.metrics:
             cells = values.setdefault(result.model, {}).setdefault(_group(result.subset, group), {})
-            cells[result.subset] = result.metrics[name]
+            cells[result.subset] = result
     if not values:
         raise UserError(f"no {task} results of {dataset} with the metric {name!r}", "run it first, or name another")
     table = {
         model: {
-            key: Cell(sum(found.values()) / len(found), len(found), max(expected.get(key, 0), len(found)))
+            key: with_interval(cell, found, task, name) if ci else cell
             for key, found in cells.items()
+            for cell in [_mean_of_metric(found, name, expected.get(key, 0))]
         }
         for model, cells in values.items()
     }
     present = {key for cells in table.values() for key in cells}
     return table, sorted(present, key=lambda key: (-expected.get(key, 0), key))
+
+
+def _mean_of_metric(found: Mapping[str, LoggedResult], name: str, expected: int) -> Cell:
+    values = [result.metrics[name] for result in found.values()]
+    return Cell(sum(values) / len(values), len(values), max(expected, len(values)))
 
 
 def _group(subset: str, group: str) -> str:
@@ -205,7 +259,10 @@ def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
 
 
 def _mean(cells: Sequence[Cell]) -> Cell:
-    return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells))
+    draws = [cell.draws for cell in cells if cell.draws is not None]
+    of_mean = np.mean(draws, axis=0) if len(draws) == len(cells) else None
+    interval = None if of_mean is None else stats.percentiles(of_mean)
+    return Cell(sum(cell.value for cell in cells) / len(cells), len(cells), len(cells), interval, of_mean)
 
 
 def show(
@@ -230,7 +287,11 @@ def write(
     args: argparse.Namespace, table: Table, columns: Sequence[str], order: Sequence[str] = tuple(ENCODERS)
 ) -> None:
     """Print the table of these columns, or write it to --output."""
-    text = render(table, _ordered(table, args.models, list(order)), columns, args.format)
+    emit(args, render(table, _ordered(table, args.models, list(order)), columns, args.format))
+
+
+def emit(args: argparse.Namespace, text: str) -> None:
+    """Print what was rendered, or write it to --output."""
     if args.output is None:
         print(text, end="")
     else:
@@ -255,18 +316,23 @@ def render(table: Table, models: Sequence[str], columns: Sequence[str], style: s
     if style == "json":
         rows = [
             {"model": model, "column": column, "value": cell.value, "n": cell.n, "expected": cell.expected}
+            | ({"ci95": list(cell.ci95)} if cell.ci95 else {})
             for model in models
             for column in columns
             if (cell := table[model].get(column)) is not None
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     body = [[model, *(str(table[model].get(column, "-")) for column in columns)] for model in models]
-    header = ["model", *columns]
+    return render_rows(["model", *columns], body, style)
+
+
+def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str) -> str:
+    """Return rows of cells as text in any format but json, the first column to the left."""
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *body])
         return out.getvalue()
     from tabulate import tabulate
 
-    align = ("left", *["right"] * len(columns))
+    align = ("left", *["right"] * (len(header) - 1))
     return tabulate(body, header, tablefmt=TABULATE[style], colalign=align, disable_numparse=True) + "\n"

@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="(default: %(default)s)")
     args = parser.parse_args(argv)
     settings = {"similarity": args.similarity, "margin": args.margin, "direction": args.direction}
-    table = _tables.build(_tables.select(args, "bitext", settings), "bitext", args.metric)
+    table = _tables.build(_tables.select(args, "bitext", settings), "bitext", args.metric, ci=args.ci)
     _tables.show(args, table, GROUPS)
 
 

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
     bands = sorted({found for result in results if (found := _icl.band(result)) is not None})
     for low, high in bands:
         chosen = [result for result in results if _icl.band(result) == (low, high)]
-        for model, cells in _tables.build(chosen, "icl", args.metric, cross=args.cross).items():
+        for model, cells in _tables.build(chosen, "icl", args.metric, cross=args.cross, ci=args.ci).items():
             for dataset, cell in cells.items():
                 table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
     rows = [names[model, dataset] for model in _icl.order(results) for dataset in _icl.datasets_of(results, model)]

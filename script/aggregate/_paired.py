@@ -1,0 +1,215 @@
+"""Two models on the same items: what each record's predictions say item by item, paired, and the tests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from script.aggregate._items import block_of, item_values
+from utils import stats
+from utils.runlog import LoggedResult, predictions_path, read_predictions
+from utils.schema import UserError
+
+SIGNIFICANT = 0.05
+SHOWN = 8  # subsets named before "..."
+ROUNDING = 1e-6  # by which a logged figure may differ from that of its predictions
+
+Place = tuple[str, str]  # data set, subset
+Side = Mapping[Place, LoggedResult]  # one model's results
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The item values (n,) of A and B on one subset; subsets of one `block` have the same gold."""
+
+    dataset: str
+    subset: str
+    block: Hashable
+    a: stats.Values
+    b: stats.Values
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is told of one subset, or of the mean over several; fractions, None where it does not apply.
+
+    `difference` is A's figure less B's, `interval` its 95 % interval, `p_holm` p after Holm over the subsets,
+    `smallest` what the items could have shown at least. Of a mean, p is of swapping items, `p_subsets` of swapping
+    whole subsets.
+    """
+
+    dataset: str
+    subset: str
+    n: int
+    a: float
+    b: float
+    interval: tuple[float, float]
+    p: float
+    p_holm: float | None = None
+    only_a: int | None = None
+    only_b: int | None = None
+    odds_ratio: float | None = None
+    smallest: float | None = None
+    p_subsets: float | None = None
+
+    @property
+    def difference(self) -> float:
+        """A's figure less B's."""
+        return self.a - self.b
+
+    @property
+    def significant(self) -> bool:
+        """Whether p, after Holm, is below 0.05."""
+        return self.p_holm is not None and self.p_holm < SIGNIFICANT
+
+
+def pair_up(side_a: Side, side_b: Side, metric: str) -> list[Pair]:
+    """Return the subsets that both sides have, with the values of their items.
+
+    Raises UserError where there is none, where predictions are missing, and where the two had different data.
+    """
+    common = sorted(side_a.keys() & side_b.keys())
+    if not common:
+        raise UserError("A and B have no subset in common", f"A has {_places(side_a)}; B has {_places(side_b)}")
+    _require_predictions([side[place] for side in (side_a, side_b) for place in common])
+    return [_pair(side_a[place], side_b[place], metric) for place in common]
+
+
+def alone(side: Side, other: Side) -> str:
+    """Say which subsets only this side has; empty where there is none."""
+    return _places(sorted(side.keys() - other.keys()))
+
+
+def _places(places: Side | Sequence[Place]) -> str:
+    by_dataset: dict[str, list[str]] = {}
+    for dataset, subset in places:
+        by_dataset.setdefault(dataset, []).append(subset)
+    return ", ".join(
+        f"{dataset} ({', '.join(subsets[:SHOWN])}{', ...' if len(subsets) > SHOWN else ''})"
+        for dataset, subsets in by_dataset.items()
+    )
+
+
+def _require_predictions(results: Sequence[LoggedResult]) -> None:
+    without = [result for result in results if not predictions_path(result.path).is_file()]
+    if without:
+        raise UserError(
+            f"{len(without)} of {len(results)} records have no predictions beside them, such as {without[0].path}",
+            f"there should be {predictions_path(without[0].path).name}; run the script again with --overwrite",
+        )
+
+
+def _pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
+    place = f"{of_a.dataset} {of_a.subset}"
+    (gold, hyp_a), (gold_b, hyp_b) = _predictions(of_a), _predictions(of_b)
+    if len(gold) != len(gold_b):
+        raise _different(place, f"A has {len(gold)} items, B has {len(gold_b)}")
+    if gold != gold_b:
+        first = next(index for index, pair in enumerate(zip(gold, gold_b, strict=True)) if pair[0] != pair[1])
+        raise _different(place, f"item {first} has the gold {gold[first]!r} and {gold_b[first]!r}")
+    sources = [result.run.get("source") for result in (of_a, of_b)]
+    if None not in sources and sources[0] != sources[1]:
+        raise _different(place, f"A is from {sources[0]}, B from {sources[1]}")
+    values = [item_values(gold, hyp, metric) for hyp in (hyp_a, hyp_b)]
+    for result, value in zip((of_a, of_b), values, strict=True):
+        _check(result, metric, float(value.mean()))
+    return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])
+
+
+def _different(place: str, how: str) -> UserError:
+    return UserError(
+        f"{place}: A and B were run on different data: {how}", "run both again on the same data, without --limit"
+    )
+
+
+def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
+    found = read_predictions(result.path)
+    if found is None:
+        raise UserError(
+            f"{predictions_path(result.path)} does not hold as many `hyp` as `gold`",
+            "run the script again with --overwrite",
+        )
+    return found
+
+
+def _check(result: LoggedResult, metric: str, value: float) -> None:
+    logged = result.metrics.get(metric)
+    if logged is not None and abs(logged - value) > ROUNDING:
+        raise UserError(
+            f"{result.path} says {metric} {logged:.4f}, its predictions {value:.4f}",
+            "the two are not of one run: run the script again with --overwrite",
+        )
+
+
+def lines_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
+    """Return a line a subset, p adjusted over all of them (Holm)."""
+    tests = [_correctness(pair) if _is_binary(pair) else _values(pair, seed) for pair in pairs]
+    adjusted = stats.holm([test["p"] for test in tests])
+    return [
+        Line(pair.dataset, pair.subset, len(pair.a), float(pair.a.mean()), float(pair.b.mean()), p_holm=p, **test)
+        for pair, test, p in zip(pairs, tests, adjusted, strict=True)
+    ]
+
+
+def _is_binary(pair: Pair) -> bool:
+    return bool(np.isin(pair.a, (0, 1)).all() and np.isin(pair.b, (0, 1)).all())
+
+
+def _correctness(pair: Pair) -> dict[str, Any]:
+    """Return the tests of items that are right or wrong: McNemar and what belongs to it."""
+    right_a, right_b = pair.a == 1, pair.b == 1
+    both, neither = int((right_a & right_b).sum()), int((~right_a & ~right_b).sum())
+    only_a, only_b = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum())
+    n = len(pair.a)
+    return {
+        "interval": stats.paired_difference(both, only_a, only_b, neither),
+        "p": stats.mcnemar(only_a, only_b),
+        "only_a": only_a,
+        "only_b": only_b,
+        "odds_ratio": stats.odds_ratio(only_a, only_b),
+        "smallest": stats.smallest_difference(n, (only_a + only_b) / n),
+    }
+
+
+def _values(pair: Pair, seed: int) -> dict[str, Any]:
+    """Return the tests of items with values between 0 and 1: sign flips and a bootstrap."""
+    differences = pair.a - pair.b
+    return {
+        "interval": stats.bootstrap_mean(differences, seed),
+        "p": stats.paired_permutation(differences, seed),
+    }
+
+
+def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
+    """Return the mean over subsets, each of equal weight.
+
+    Items at one place of subsets with the same gold are drawn and swapped together: they may be translations of each
+    other, and if they are not, the test is as valid.
+    """
+    differences = [pair.a - pair.b for pair in pairs]
+    blocks: dict[Hashable, stats.Values] = {}
+    for pair, items in zip(pairs, differences, strict=True):
+        blocks[pair.block] = blocks.get(pair.block, np.zeros(len(items))) + items / len(items)
+    return Line(
+        dataset,
+        name,
+        sum(len(pair.a) for pair in pairs),
+        float(np.mean([pair.a.mean() for pair in pairs])),
+        float(np.mean([pair.b.mean() for pair in pairs])),
+        stats.hierarchical_mean(differences, seed, [pair.block for pair in pairs]),
+        stats.paired_permutation(np.concatenate(list(blocks.values())), seed),
+        p_subsets=stats.paired_permutation(np.array([items.mean() for items in differences]), seed),
+    )
+
+
+def means_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
+    """Return the mean over each data set's subsets where there are several sets, and the mean over all subsets last."""
+    datasets = list(dict.fromkeys(pair.dataset for pair in pairs))
+    each = [
+        mean_line([pair for pair in pairs if pair.dataset == dataset], seed, dataset, "mean")
+        for dataset in (datasets if len(datasets) > 1 else [])
+    ]
+    return [*each, mean_line(pairs, seed, "all" if each else datasets[0], "mean")]

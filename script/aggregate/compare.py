@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Two models on the same items: whether the difference between their figures is more than chance.
+
+python script/aggregate/compare.py MODEL_A MODEL_B --task bitext
+python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=ratio
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from script.aggregate import _icl, _paired, _tables
+from script.aggregate._items import METRICS
+from utils import cli
+from utils.schema import UserError
+
+TASKS = tuple(METRICS)
+PLAIN: dict[str, dict[str, object]] = {  # what the tables take unless told otherwise
+    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
+    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
+    "icl": {
+        "cross": False,
+        "similarity": "cosine",
+        "balance": False,
+        "order": "nearest_first",
+        "calibrate": False,
+        "split": "test",
+        "legacy": False,
+        "length_norm": ["token", None],
+        "min_percentile": None,
+    },
+}
+FREE = {  # any, unless named
+    "bitext": ("margin_k", "fuse", "normalize"),
+    "classification": ("train_lang", "fuse", "normalize"),
+    "icl": ("train_lang", "fuse", "normalize", "demonstrations", "decode", "max_percentile"),
+}
+WORDS: dict[str, object] = {"true": True, "false": False, "none": None}
+HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
+EXAMPLES = """
+python script/aggregate/compare.py intfloat/multilingual-e5-base sentence-transformers/LaBSE --task bitext
+python script/aggregate/compare.py MODEL_A MODEL_B --task classification --dataset nusax sib200 --format md
+python script/aggregate/compare.py MODEL_A MODEL_B --task classification --setting cross=true train_lang=eng
+python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=ratio
+"""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the comparison of two models' logged predictions."""
+    args = parse(argv)
+    settings = {"A": read_settings(args.setting, args.task)}
+    settings["B"] = settings["A"] | read_settings(args.setting_b, args.task)
+    if args.a == args.b and settings["A"] == settings["B"]:
+        raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
+    sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
+    pairs = _paired.pair_up(sides["A"], sides["B"], args.metric)
+    for name, other in (("A", "B"), ("B", "A")):
+        if only := _paired.alone(sides[name], sides[other]):
+            print(f"note: only {name} has {only}", file=sys.stderr)
+    lines, means = _paired.lines_of(pairs, args.seed), _paired.means_of(pairs, args.seed)
+    _tables.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = cli.Parser("Compare two models on the items that both were run on.", EXAMPLES)
+    parser.add_argument("a", metavar="A", help="a row of the tables")
+    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all that both have)")
+    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+    parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
+    parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="of both, instead of the plain")
+    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
+    _tables.add_output_args(parser)
+    args = parser.parse_args(argv)
+    if args.metric not in METRICS[args.task]:
+        known = ", ".join(METRICS[args.task])
+        raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
+    if args.k is None and args.task != "icl":
+        args.k = 1
+    return args
+
+
+def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
+    """Return the settings that were given as NAME=VALUE, by name."""
+    known = (*PLAIN[task], *FREE[task])
+    found: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise UserError(f"{text!r} is no setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
+        found[name] = WORDS.get(value.lower(), int(value) if value.isdecimal() else value)
+    return found
+
+
+def side_of(args: argparse.Namespace, model: str, settings: Mapping[str, object]) -> _paired.Side:
+    """Return the results of one model by data set and subset."""
+    flag = "--setting {name}=VALUE"
+    usual = PLAIN[args.task] | ({"similarity": "euclidean"} if settings.get("legacy") else {})
+    wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
+    results = _tables.select(args, args.task, wanted, flag)
+    if args.task == "icl":
+        results = [dataclasses.replace(result, model=_icl.row_name(result)) for result in results]
+    of_model = [result for result in results if result.model == model]
+    if not of_model:
+        raise UserError(f"no {args.task} results of model {model!r}", _tables.nearest(model, results))
+    cells = _tables.by_cell(of_model)
+    there = [dataset for _, dataset in cells]
+    for dataset in args.dataset or ():
+        if dataset not in there:
+            raise UserError(f"no {args.task} results of {model} on {dataset!r}", f"there is: {', '.join(there)}")
+    return {
+        (dataset, subset): result
+        for (_, dataset), subsets in cells.items()
+        if dataset in (args.dataset or there)
+        for subset, result in subsets.items()
+    }
+
+
+def as_text(args: argparse.Namespace, lines: Sequence[_paired.Line], means: Sequence[_paired.Line]) -> str:
+    """Return the table, a line a subset and then the means; around it who A and B are, and who wins."""
+    several = len({line.dataset for line in lines}) > 1
+    body = [row(line, several) for line in (*lines, *means)]
+    if args.format == "csv":
+        return _tables.render_rows(HEADER, body, "csv")
+    asked = f"{args.task}, {args.metric} in %, seed {args.seed}" + ("" if args.k is None else f", k {args.k}")
+    about_b = f" ({' '.join(args.setting_b)})" if args.setting_b else ""
+    head = [f"A: {args.a}", f"B: {args.b}{about_b}", asked]
+    table = _tables.render_rows(HEADER, body, args.format)
+    return "\n".join([*comment(head, args.format), "", table, *comment(summary(lines, means[-1]), args.format), ""])
+
+
+def comment(texts: Sequence[str], style: str) -> list[str]:
+    """Return lines beside a table, as paragraphs of Markdown or comments of LaTeX."""
+    if style == "md":
+        return ["  \n".join(texts)]  # two blanks break a line
+    return [f"% {text}" for text in texts] if style == "latex" else list(texts)
+
+
+def row(line: _paired.Line, several: bool) -> list[str]:
+    """Return the cells of a line, percentages to two digits."""
+    low, high = line.interval
+    return [
+        f"{line.dataset} {line.subset}" if several else line.subset,
+        str(line.n),
+        *(f"{100 * value:.2f}" for value in (line.a, line.b)),
+        f"{100 * line.difference:+.2f}",
+        f"[{100 * low:+.2f}, {100 * high:+.2f}]",
+        shown_p(line.p),
+        "-" if line.p_holm is None else shown_p(line.p_holm),
+        "-" if line.odds_ratio is None else f"{line.odds_ratio:.2f}",
+        "-" if line.smallest is None else f"{100 * line.smallest:.2f}",
+    ]
+
+
+def shown_p(p: float) -> str:
+    """Return p to four digits."""
+    return f"{p:.4f}" if p >= 0.00005 else "<0.0001"
+
+
+def tally(lines: Sequence[_paired.Line]) -> dict[str, int]:
+    """Return how many subsets A wins, ties and loses, and how many of these significantly."""
+    signs = [(line.difference > 0) - (line.difference < 0) for line in lines]
+    sure = [sign if line.significant else 0 for sign, line in zip(signs, lines, strict=True)]
+    return {
+        "wins": signs.count(1),
+        "ties": signs.count(0),
+        "losses": signs.count(-1),
+        "significant_wins": sure.count(1),
+        "significant_losses": sure.count(-1),
+    }
+
+
+def summary(lines: Sequence[_paired.Line], mean: _paired.Line) -> list[str]:
+    """Say how many subsets A wins, and what the mean over all of them is worth."""
+    counts = tally(lines)
+    low, high = mean.interval
+    return [
+        f"A wins {counts['wins']} ({counts['significant_wins']} significant), ties {counts['ties']}, "
+        f"loses {counts['losses']} ({counts['significant_losses']} significant)",
+        f"mean difference {100 * mean.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], "
+        f"p {shown_p(mean.p)} by items, {shown_p(mean.p_subsets or 0.0)} by subsets",
+    ]
+
+
+def as_json(
+    args: argparse.Namespace,
+    settings: Mapping[str, Mapping[str, object]],
+    lines: Sequence[_paired.Line],
+    means: Sequence[_paired.Line],
+) -> str:
+    """Return everything as fractions, unrounded."""
+    body = {
+        "a": args.a,
+        "b": args.b,
+        "task": args.task,
+        "metric": args.metric,
+        "k": args.k,
+        "seed": args.seed,
+        "settings": settings,
+        "subsets": [dataclasses.asdict(line) | {"difference": line.difference} for line in lines],
+        "means": [dataclasses.asdict(line) | {"difference": line.difference} for line in means],
+        **tally(lines),
+    }
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    cli.run(main)
