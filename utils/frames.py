@@ -90,7 +90,7 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
             continue
         content = read_json(path)
         try:
-            found = [] if content is None else list(_predictions(content, row["direction"]))
+            found = [] if content is None else list(_predictions(content, row.get("direction")))
         except (OverflowError, TypeError, ValueError) as error:
             warn(f"{path} holds no predictions and is left out ({error})")
             continue
@@ -135,7 +135,7 @@ def _rows(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]
                 "seed": result.seed,
                 "k": result.k,
             }
-            yield result, {name: CONVERT[COLUMNS.get(name, "object")](value) for name, value in row.items()}
+            yield result, {name: _converted(name, value) for name, value in row.items() if value is not None}
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
 
@@ -240,47 +240,43 @@ def _api_counts(api: Mapping[str, Mapping[str, Any]]) -> Row:
     return row
 
 
-def _name(value: Any) -> str | None:
+def _name(value: Any) -> str:
     if isinstance(value, str):
         value.encode()  # what is no Unicode, pandas' strings would refuse later, and with it the whole table
         return value
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _whole(value: Any) -> int | None:
-    if value is not None and (int(value) != value or abs(value) >= 2**63):
+def _whole(value: Any) -> int:
+    if int(value) != value or abs(value) >= 2**63:
         raise ValueError(f"{value!r} is not a whole number of 64 bits")
-    return None if value is None else int(value)
+    return int(value)
 
 
-def _flag(value: Any) -> bool | None:
-    if value not in (None, True, False):
+def _flag(value: Any) -> bool:
+    if value not in (True, False):
         raise ValueError(f"{value!r} is neither true nor false")
-    return None if value is None else bool(value)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return bool(value)
 
 
 def _answer(value: Any) -> int | str | None:
+    if value is None:  # it named no label
+        return None
     return _name(value) if isinstance(value, str) else _whole(value)
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 CONVERT: dict[str, Callable[[Any], Any]] = {
-    "name": _name,
-    "text": _name,
-    "time": _name,
-    "whole": _whole,
-    "count": _whole,
-    "number": _number,
+    **dict.fromkeys(("name", "text", "time"), _name),
+    **dict.fromkeys(("whole", "count"), _whole),
+    "number": float,
     "flag": _flag,
-    "object": _same,
 }
+CONVERTERS = {name: CONVERT[kind] for name, kind in COLUMNS.items() if kind in CONVERT}
+
+
+def _converted(name: str, value: Any) -> Any:
+    convert = CONVERTERS.get(name)
+    return value if convert is None else convert(value)
 
 
 def _frame(rows: Sequence[Row], kinds: Mapping[str, str]) -> pd.DataFrame:

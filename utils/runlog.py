@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
@@ -236,11 +237,9 @@ def read_all(root: Path, *, debug: bool = False) -> Iterator[LoggedResult]:
     """
     if not root.is_dir():
         raise UserError(f"no folder of logs at {root}", "run a script first, or say where they are: --logs FOLDER")
-    for path in sorted(root.rglob("eval_*.json")):
-        relative = path.relative_to(root)
-        match = RECORD_NAME.fullmatch(path.name)
-        limited = "debug" in relative.parts[:-1]
-        if match is None or (limited and not debug):
+    for folder, name, match in _record_files(root):
+        path, relative = Path(folder, name), Path(os.path.relpath(folder, root), name)
+        if "debug" in relative.parts[:-1] and not debug:
             continue
         content = read_json(path)
         if content is None:
@@ -250,6 +249,16 @@ def read_all(root: Path, *, debug: bool = False) -> Iterator[LoggedResult]:
             print(f"warning: {path} is not a record and left out", file=sys.stderr)
         else:
             yield result
+
+
+def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
+    """Return the folder, the name and its parts of every file that is called like a record, ordered as paths are."""
+    found: dict[tuple[str, ...], tuple[str, str, re.Match[str]]] = {}
+    for folder, _, names in os.walk(root):
+        parts = Path(folder).parts
+        matches = ((name, RECORD_NAME.fullmatch(name)) for name in names)
+        found |= {(*parts, name): (folder, name, match) for name, match in matches if match}
+    return [found[place] for place in sorted(found)]
 
 
 def load(
