@@ -322,6 +322,8 @@ def test_broken_predictions_are_said_and_left_out(
         ({"margin_k": float("inf")}, {}),
         ({"similarity": "\ud800"}, {}),
         ({"cross": "yes"}, {}),
+        ({"packages": {"\ud800": "1"}}, {}),
+        ({"packages": {"torch": "\ud800"}}, {}),
         ({"cache": {"a": 1}}, {}),
         ({}, {"ci95": {"acc": [1]}}),
         ({}, {"ci95": {"acc": None}}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.languages import ALIASES, family_and_script
@@ -74,7 +75,7 @@ def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
     figures = [name for name in extra if not name.startswith(("seconds_", "version_", "api_"))]
     kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTINGS, **MODELS, **ABOUT}
     kinds |= {name: "name" if name.startswith("version_") else "number" for name in extra if name not in kinds}
-    return _frame(rows, kinds)
+    return _frame(_columns(rows, kinds), kinds)
 
 
 def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
@@ -82,62 +83,79 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
 
     `side` says which side queried in bitext. `gold` and `hyp` are whole numbers or names, and comparable.
     """
-    rows, places, told, without = list[Row](), list[int](), list[Row](), list[str]()
+    rows, places, without = list[Row](), list[int](), list[str]()
+    told: dict[str, list[Any]] = {name: [] for name in ITEMS}
     for result, row in _rows(results):
         path = result.path.with_name(f"{result.path.stem}_preds.json")
         if not path.is_file():
             without.append(str(result.path))
             continue
-        content = read_json(path)
-        try:
-            found = [] if content is None else list(_predictions(content, row.get("direction")))
-        except (OverflowError, TypeError, ValueError) as error:
-            warn(f"{path} holds no predictions and is left out ({error})")
-            continue
-        places += [len(rows)] * len(found)
+        found = _read_predictions(path, row.get("direction"))
+        places += [len(rows)] * len(found["item"])
         rows.append(row)
-        told += found
+        for name, values in found.items():
+            told[name] += values
     if without:
         print(f"warning: no predictions beside {len(without)} records, the first {without[0]}", file=sys.stderr)
-    keys = _frame(rows, {**KEYS, **SETTINGS}).take(places).reset_index(drop=True)
-    return keys.join(_frame(told, ITEMS))
+    keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
+    return keys.take(places).reset_index(drop=True).join(_frame(told, ITEMS))
 
 
-def _predictions(content: Mapping[str, Any], direction: str | None) -> Iterator[Row]:
-    """Yield the items of a file of predictions, the first direction's, which are on top, before the other's.
+def _read_predictions(path: Path, direction: str | None) -> dict[str, list[Any]]:
+    """Return the columns `ITEMS` of a file of predictions; without values, and said, where it is not one."""
+    content = read_json(path)
+    try:
+        if content is not None:
+            return _predictions(content, direction)
+    except (OverflowError, TypeError, ValueError) as error:
+        warn(f"{path} holds no predictions and is left out ({error})")
+    return {name: [] for name in ITEMS}
 
-    Raises TypeError or ValueError where the file is not one.
+
+def _predictions(content: Mapping[str, Any], direction: str | None) -> dict[str, list[Any]]:
+    """Return the columns `ITEMS`, the first direction's, which are on top, before the other's.
+
+    Raises TypeError or ValueError where the file is not one of predictions.
     """
+    columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
     first = "backward" if direction == "backward" else "forward"
     sides = {first: content, **{side: content[side] for side in SIDES if side in content}}
     for side, answers in sides.items():
         if not isinstance(answers, dict) or not all(isinstance(answers.get(name), list) for name in ("gold", "hyp")):
             raise TypeError("lists called gold and hyp were expected")
-        told = side if direction else None
-        for item, pair in enumerate(zip(answers["gold"], answers["hyp"], strict=True)):
-            gold, hyp = map(_answer, pair)
-            yield {"side": told, "item": item, "gold": gold, "hyp": hyp, "correct": gold == hyp}
+        gold, hyp = ([_answer(value) for value in answers[name]] for name in ("gold", "hyp"))
+        columns["correct"] += [right == said for right, said in zip(gold, hyp, strict=True)]
+        columns["gold"] += gold
+        columns["hyp"] += hyp
+        columns["item"] += range(len(gold))
+        columns["side"] += [side if direction else None] * len(gold)
+    return columns
 
 
 def _rows(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]:
     """Yield each result with its row; a record whose values are not what they should be is named and left out."""
     for result in results:
         try:
-            row = {
-                **_figures(result),
-                **{name: result.run.get(name) for name in SETTINGS},
-                **_models(result),
-                **_about(result.run),
-                **_languages(result),
-                "path": str(result.path),
-                "dataset": result.dataset,
-                "subset": result.subset,
-                "seed": result.seed,
-                "k": result.k,
-            }
-            yield result, {name: _converted(name, value) for name, value in row.items() if value is not None}
+            row = {name: _converted(name, value) for name, value in _row(result).items() if value is not None}
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
+        else:
+            yield result, row
+
+
+def _row(result: LoggedResult) -> Row:
+    return {
+        **_figures(result),
+        **{name: result.run.get(name) for name in SETTINGS},
+        **_models(result),
+        **_about(result.run),
+        **_languages(result),
+        "path": str(result.path),
+        "dataset": result.dataset,
+        "subset": result.subset,
+        "seed": result.seed,
+        "k": result.k,
+    }
 
 
 def _figures(result: LoggedResult) -> Row:
@@ -226,7 +244,7 @@ def _about(run: Mapping[str, Any]) -> Row:
         "seconds": float(sum(seconds.values())) if seconds else None,
         **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
         **_api_counts(run.get("api", {})),
-        **{f"version_{name.replace('-', '_')}": str(version) for name, version in run.get("packages", {}).items()},
+        **{f"version_{name.replace('-', '_')}": _name(version) for name, version in run.get("packages", {}).items()},
     }
 
 
@@ -276,14 +294,20 @@ CONVERTERS = {name: CONVERT[kind] for name, kind in COLUMNS.items() if kind in C
 
 def _converted(name: str, value: Any) -> Any:
     convert = CONVERTERS.get(name)
-    return value if convert is None else convert(value)
+    if convert is None:  # a column of the record's own
+        _name(name)
+        return value
+    return convert(value)
 
 
-def _frame(rows: Sequence[Row], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Return rows as a table whose columns have the dtypes of their kinds; gold and hyp share one."""
+def _columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, list[Any]]:
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _frame(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table whose columns have the dtypes of their kinds; gold and hyp share one."""
     import pandas as pd
 
-    columns = {name: [row.get(name) for row in rows] for name in kinds}
     answers = _answer_dtype([value for name, kind in kinds.items() if kind == "answer" for value in columns[name]])
     return pd.DataFrame({name: _series(columns[name], kind, answers) for name, kind in kinds.items()})
 
