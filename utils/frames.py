@@ -173,7 +173,12 @@ def _languages(result: LoggedResult) -> Row:
     """Return the task and the languages: `lang` is the one that a figure is about, of a pair the less usual side."""
     run, subset = result.run, result.subset
     task, src_lang, tgt_lang = run.get("task"), run.get("src_lang"), run.get("tgt_lang")
-    if tgt_lang is None and task in (None, "bitext") and result.dataset in DATASETS["bitext"] and "_" in subset:
+    if (
+        tgt_lang is None
+        and task in (None, "bitext")
+        and result.dataset in DATASETS["bitext"]
+        and subset.count("_") == 1
+    ):
         src_lang, tgt_lang = subset.split("_")  # the original's: a pair is named by its subset
     lang = subset if tgt_lang is None else _other_side(result.dataset, src_lang, tgt_lang)
     train_lang = run.get("train_lang") or (lang if tgt_lang is None and run.get("cross") is False else None)
