@@ -6,19 +6,23 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils.cache import write_atomic
-from utils.registry import DATASETS
+from utils.registry import DATASETS, GENERATORS
 from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGES = (
     *("torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy"),
@@ -162,17 +166,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None, with a warning, where the file is not one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        _warn(f"{path} is broken and left out ({type(error).__name__})")
+    except (OSError, ValueError, RecursionError) as error:
+        warn(f"{path} is broken and left out ({type(error).__name__})")
         return None
     if not isinstance(content, dict):
-        _warn(f"{path} holds no JSON object and is left out")
+        warn(f"{path} holds no JSON object and is left out")
         return None
     return content
 
 
 @lru_cache
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Print a warning, once."""
     print(f"warning: {message}", file=sys.stderr)
 
@@ -217,7 +221,10 @@ def utc_now() -> str:
 
 @dataclass(frozen=True)
 class LoggedResult:
-    """One figure as an aggregate sees it, whoever wrote it; of the original's files `run` has what their path tells."""
+    """One record as it is read, whoever wrote it; of the original's files `run` has what their path tells.
+
+    `body` is the whole content of the file.
+    """
 
     path: Path
     dataset: str
@@ -227,21 +234,34 @@ class LoggedResult:
     seed: int
     metrics: Mapping[str, float]
     run: Mapping[str, Any]
-    ci95: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    body: Mapping[str, Any]
+
+    @property
+    def ci95(self) -> Mapping[str, Sequence[float]]:
+        """The metrics' 95 % intervals, where the record has them."""
+        return self.body.get("ci95") or {}
 
 
-def read_results(root: Path, task: str) -> Iterator[LoggedResult]:
-    """Yield every readable result of one task under a folder; what is not readable is named on standard error.
+def read_results(root: Path, task: str, *, debug: bool = False) -> Iterator[LoggedResult]:
+    """Yield every readable result of one task under a folder, as `read_all` does.
+
+    An original's file whose path does not tell the task passes as any. Raises UserError where there is no folder.
+    """
+    return (result for result in read_all(root, debug=debug) if result.run.get("task", task) == task)
+
+
+def read_all(root: Path, *, debug: bool = False) -> Iterator[LoggedResult]:
+    """Yield every readable result under a folder; what is not readable is named on standard error.
 
     The bodies say what a record is. A file with the original's four metrics only is placed by its path:
-    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. Records of --limit runs (debug/) are left out.
+    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. `debug` takes the records of --limit runs too.
+    Raises UserError where there is no folder.
     """
     if not root.is_dir():
         raise UserError(f"no folder of logs at {root}", "run a script first, or say where they are: --logs FOLDER")
-    for path in sorted(root.rglob("eval_*.json")):
-        relative = path.relative_to(root)
-        match = RECORD_NAME.fullmatch(path.name)
-        if match is None or "debug" in relative.parts[:-1]:
+    for folder, name, match in _record_files(root):
+        path, relative = Path(folder, name), Path(os.path.relpath(folder, root), name)
+        if "debug" in relative.parts[:-1] and not debug:
             continue
         content = read_json(path)
         if content is None:
@@ -249,8 +269,39 @@ def read_results(root: Path, task: str) -> Iterator[LoggedResult]:
         result = _own_result(path, content) if "run" in content else _original_result(path, relative, match, content)
         if result is None:
             print(f"warning: {path} is not a record and left out", file=sys.stderr)
-        elif result.run.get("task", task) == task:
+        else:
             yield result
+
+
+def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
+    """Return the folder, the name and its parts of every file that is called like a record, ordered as paths are."""
+    found: dict[tuple[str, ...], tuple[str, str, re.Match[str]]] = {}
+    for folder, _, names in os.walk(root):
+        parts = Path(folder).parts
+        matches = ((name, RECORD_NAME.fullmatch(name)) for name in names)
+        found |= {(*parts, name): (folder, name, match) for name, match in matches if match}
+    return [found[place] for place in sorted(found)]
+
+
+def load(
+    root: str | Path = "logs",
+    *,
+    task: str | None = None,
+    dataset: str | None = None,
+    preds: bool = False,
+    debug: bool = False,
+) -> pd.DataFrame:
+    """Return the records under a folder as one table, a row a record, or with `preds` a row an item.
+
+    docs/logs.md has the columns. `task` and `dataset` keep those alone; `debug` takes --limit runs too. Files that
+    are no records are named on standard error and left out. Raises UserError where there is no folder.
+    """
+    from utils import frames
+
+    folder = Path(root).expanduser()
+    found = read_all(folder, debug=debug) if task is None else read_results(folder, task, debug=debug)
+    chosen = (result for result in found if dataset in (None, result.dataset))
+    return frames.items(chosen) if preds else frames.records(chosen)
 
 
 def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
@@ -259,10 +310,9 @@ def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
         metrics = {
             name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
         }
-        ci95 = content.get("ci95") or {}
         place = (path, run["dataset"], run["model"], run["subset"])
-        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, ci95)
-    except (KeyError, TypeError, ValueError):
+        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, content)
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
 
 
@@ -279,7 +329,7 @@ def _original_result(
     model = "/".join(folders[start + 1 : -1])
     seed = int(folders[-1].removeprefix("seed_"))
     run = _original_run(folders[:start])
-    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run)
+    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run, content)
 
 
 def _original_icl_run(folders: Sequence[str]) -> dict[str, Any]:
@@ -308,3 +358,9 @@ def _original_run(folders: Sequence[str]) -> dict[str, Any]:
         if match := re.fullmatch(r"save_classification(?:_cross_(.+))?", part):
             return {"task": "classification", "cross": match[1] is not None, "train_lang": match[1]}
     return {}
+
+
+def generator_and_encoder(model: str) -> tuple[str, str]:
+    """Return the two names in the folders of an original's ICL file; the encoder is empty where none is told apart."""
+    name = next((name for name in GENERATORS if model.startswith(f"{name}/")), None)
+    return (name, model.removeprefix(f"{name}/")) if name else (model, "")

@@ -10,7 +10,7 @@ from typing import Any
 from script.aggregate import _tables
 from utils import cli
 from utils.registry import GENERATORS
-from utils.runlog import LoggedResult
+from utils.runlog import LoggedResult, generator_and_encoder
 from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARITIES
 
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}
@@ -62,11 +62,8 @@ def row_name(result: LoggedResult) -> str:
     generator = result.run.get("generator") or {}
     encoder = result.model
     if not generator:  # the original's file: its folders are the generator's name and the encoder's
-        known = [name for name in GENERATORS if result.model.startswith(f"{name}/")]
-        name = known[0] if known else ""
-        encoder = result.model.removeprefix(f"{name}/")
-        generator = {"name": name or result.model, "quantization": result.run.get("quantization", "")}
-        encoder = encoder if known else ""
+        name, encoder = generator_and_encoder(result.model)
+        generator = {"name": name, "quantization": result.run.get("quantization", "")}
     decode = result.run.get("decode")
     departures = [
         generator.get("quantization", ""),

@@ -1,0 +1,377 @@
+"""The table of records: hand-made records with known numbers, and what is broken beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from utils import frames, runlog
+from utils.schema import UserError
+
+MEMBER = {"checkpoint": "org/a", "revision": "r1", "prompt": "query: ", "max_length": None, "dtype": "fp32"}
+BITEXT: dict[str, Any] = {
+    "task": "bitext",
+    "dataset": "nusax",
+    "subset": "eng_ace",
+    "model": "org/a",
+    "seed": 42,
+    "setting": "xl",
+    "src_lang": "eng",
+    "tgt_lang": "ace",
+    "encoders": [{**MEMBER, "weight": 1.0}],
+    "similarity": "cosine",
+    "margin": "ratio",
+    "margin_k": 4,
+    "direction": "forward",
+    "fuse": "score",
+    "limit": None,
+    "device": "cpu",
+    "started": "2026-11-02T10:00:00+00:00",
+    "seconds": {"encode": 1.5, "retrieve": 0.25},
+    "git_dirty": False,
+    "git_commit": "c0ffee",
+    "packages": {"python": "3.11.7", "scikit-learn": "1.9.1"},
+    "schema": 1,
+    "source": {"kind": "hub", "source": "indonlp/nusax", "revision": "abc"},
+    "origin": {"kind": "mirror"},
+    "cache": {"org/a": {"hits": 3, "misses": 5}},
+    "dimensions": 768,
+    "machine": "x86_64",
+}
+LABELS: dict[str, Any] = {
+    "task": "classification",
+    "dataset": "sib200",
+    "subset": "swh_Latn",
+    "model": "org/a",
+    "seed": 1,
+    "cross": True,
+    "src_lang": "eng_Latn",
+    "train_lang": "eng_Latn",
+    "lang": "swh_Latn",
+    "setting": "xl",
+    "vote": "weighted",
+    "split": "test",
+    "legacy": False,
+    "encoders": [{**MEMBER, "weight": 1.0}],
+    "n_train": 49,
+    "n_dropped": {"train": 1, "test": 2},
+    "similarity": "cosine",
+    "device": "cuda",
+}
+ICL: dict[str, Any] = {
+    **LABELS,
+    "task": "icl",
+    "cross": False,
+    "src_lang": None,
+    "train_lang": "swh_Latn",
+    "setting": "mono",
+    "generator": {"name": "org/g", "revision": "g1", "kind": "base", "dtype": "bf16", "quantization": "8bit"},
+    "balance": True,
+    "min_percentile": 90,
+    "max_percentile": 100,
+    "decode": "score",
+    "temperature": 0.5,
+    "demonstrations": "nearest",
+    "order": "nearest_first",
+    "length_norm": "token",
+    "calibrate": False,
+    "api": {"org/g": {"requests": 4, "tokens_in": 100, "models": ["g"], "cost_usd": 0.5}, "b": {"requests": 2}},
+}
+
+
+def write(root: Path, run: dict[str, Any], k: int = 1, *, preds: Any = None, **body: Any) -> Path:
+    folder = root / run["task"] / run["dataset"] / run["model"] / f"seed_{run['seed']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"eval_{run['subset']}_{k}.json"
+    usual = {"acc": 0.5, "prec": 0.25, "rec": 0.5, "f1": 0.375, "n": 4, "k": k, "ci95": {"acc": [0.1, 0.9]}}
+    path.write_text(json.dumps({**usual, **body, "run": run}))
+    if preds is not None:
+        path.with_name(f"{path.stem}_preds.json").write_text(json.dumps(preds))
+    return path
+
+
+def only(frame: pd.DataFrame) -> dict[str, Any]:
+    """The one row, without what is missing."""
+    assert len(frame) == 1
+    return {
+        name: value for name, value in frame.iloc[0].items() if not (pd.api.types.is_scalar(value) and pd.isna(value))
+    }
+
+
+def test_a_record_of_bitext(tmp_path: Path) -> None:
+    path = write(tmp_path, BITEXT, 5, mrr=0.45)
+    row = only(runlog.load(tmp_path))
+    assert row.pop("started") == pd.Timestamp("2026-11-02T10:00:00Z")
+    assert row == {
+        "path": str(path),
+        "task": "bitext",
+        "dataset": "nusax",
+        "subset": "eng_ace",
+        "lang": "ace",
+        "src_lang": "eng",
+        "tgt_lang": "ace",
+        "family": "Austronesian",
+        "script": "Latn",
+        "setting": "xl",
+        "model": "org/a",
+        "seed": 42,
+        "k": 5,
+        "n": 4,
+        "acc": 0.5,
+        "acc_low": 0.1,
+        "acc_high": 0.9,
+        "prec": 0.25,
+        "rec": 0.5,
+        "f1": 0.375,
+        "mrr": 0.45,
+        "similarity": "cosine",
+        "margin": "ratio",
+        "margin_k": 4,
+        "direction": "forward",
+        "fuse": "score",
+        "n_encoders": 1,
+        "checkpoint": "org/a",
+        "revision": "r1",
+        "prompt": "query: ",
+        "dtype": "fp32",
+        "backend": "torch",
+        "tuned": False,
+        "dimensions": 768,
+        "cache_hits": 3,
+        "cache_misses": 5,
+        "origin": "mirror",
+        "source": "indonlp/nusax",
+        "source_revision": "abc",
+        "device": "cpu",
+        "machine": "x86_64",
+        "seconds": 1.75,
+        "seconds_encode": 1.5,
+        "seconds_retrieve": 0.25,
+        "git_commit": "c0ffee",
+        "git_dirty": False,
+        "schema": 1,
+        "version_python": "3.11.7",
+        "version_scikit_learn": "1.9.1",
+    }
+
+
+def test_the_dtypes(tmp_path: Path) -> None:
+    write(tmp_path, BITEXT, mrr=0.5)
+    write(tmp_path, LABELS, 10)
+    frame = runlog.load(tmp_path)
+    names = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    assert {names[name] for name in ("task", "dataset", "lang", "family", "model", "vote", "git_commit")} == {
+        "category"
+    }
+    assert {names[name] for name in ("seed", "k")} == {"int64"} and names["path"] == "str"
+    assert {names[name] for name in ("n", "margin_k", "n_train", "limit")} == {"Int64"}
+    assert {names[name] for name in ("acc", "f1_low", "mrr", "seconds_encode", "temperature")} == {"float64"}
+    assert {names[name] for name in ("cross", "git_dirty", "calibrate")} == {"boolean"}
+    assert isinstance(frame["started"].dtype, pd.DatetimeTZDtype)
+    figures = [name for name in frame if str(name).startswith(("acc", "mrr"))]
+    assert figures == ["acc", "acc_low", "acc_high", "mrr"] and list(frame)[: len(frames.KEYS)] == list(frames.KEYS)
+    assert frame.groupby("task").acc.mean().to_dict() == {"bitext": 0.5, "classification": 0.5}
+
+
+def test_an_empty_folder_has_the_columns_and_the_dtypes(tmp_path: Path) -> None:
+    empty, empty_items = runlog.load(tmp_path), runlog.load(tmp_path, preds=True)
+    assert list(empty) == list(frames.COLUMNS) and len(empty) == len(empty_items) == 0
+    assert list(empty_items) == [*frames.KEYS, *frames.SETTINGS, *frames.ITEMS]
+    write(tmp_path, BITEXT)
+    full = runlog.load(tmp_path)
+    different = [name for name in empty if empty[name].dtype.kind != full[name].dtype.kind]
+    assert not different and str(empty["model"].dtype) == "category"
+    with pytest.raises(UserError, match="no folder of logs"):
+        runlog.load(tmp_path / "typo")
+
+
+def test_a_cross_record_tells_both_languages(tmp_path: Path) -> None:
+    write(tmp_path, LABELS)
+    row = only(runlog.load(tmp_path))
+    assert (row["lang"], row["src_lang"], row["train_lang"]) == ("swh_Latn", "eng_Latn", "eng_Latn")
+    assert (row["family"], row["script"], row["setting"]) == ("Atlantic-Congo", "Latn", "xl")
+    assert row["cross"] and row["vote"] == "weighted" and (row["n_train"], row["n_dropped"]) == (49, 3)
+    assert "tgt_lang" not in row and "weights" not in row
+
+
+@pytest.mark.parametrize(
+    ("dataset", "src_lang", "tgt_lang", "lang"),
+    [
+        ("nusax", "eng", "ace", "ace"),
+        ("tatoeba", "ara", "eng", "ara"),
+        ("bucc", "de", "en", "de"),
+        ("nusatranslation", "ind", "abs", "abs"),
+        ("sample", "spa", "eng", "spa"),
+        ("mine.tsv-0", "german", "french", "french"),
+        ("sample", "spa", "fra", "fra"),
+    ],
+)
+def test_the_language_of_a_pair_is_its_less_usual_side(
+    dataset: str, src_lang: str, tgt_lang: str, lang: str, tmp_path: Path
+) -> None:
+    pair = {"dataset": dataset, "subset": f"{src_lang}_{tgt_lang}", "src_lang": src_lang, "tgt_lang": tgt_lang}
+    write(tmp_path, {**BITEXT, **pair})
+    assert only(runlog.load(tmp_path))["lang"] == lang
+
+
+def test_an_ensemble_has_its_members(tmp_path: Path) -> None:
+    encoders = [{**MEMBER, "weight": 3.0}, {**MEMBER, "checkpoint": "org/b", "prompt": None, "weight": 1.0}]
+    members = {"a": {"acc": 0.25}, "b": {"acc": 0.75}}
+    write(tmp_path, {**BITEXT, "model": "a__b__weights3_1", "encoders": encoders, "tuned": {}}, members=members)
+    row = only(runlog.load(tmp_path))
+    assert row["n_encoders"] == 2 and row["weights"] == "3.0 1.0" and row["tuned"]
+    assert row["checkpoint"] == "org/a + org/b" and row["prompt"] == "query:  + -" and row["dtype"] == "fp32"
+    assert row["members"] == members
+
+
+def test_a_record_of_in_context_learning(tmp_path: Path) -> None:
+    write(tmp_path, ICL, 0, unparsed=0.25)
+    row = only(runlog.load(tmp_path, task="icl"))
+    about = {name: row[name] for name in row if name.startswith(("generator", "quant", "api"))}
+    assert about == {
+        "generator": "org/g",
+        "generator_kind": "base",
+        "generator_revision": "g1",
+        "generator_dtype": "bf16",
+        "quantization": "8bit",
+        "api_requests": 6,
+        "api_tokens_in": 100,
+        "api_cost_usd": 0.5,
+    }
+    assert (row["model"], row["k"], row["unparsed"], row["temperature"]) == ("org/a", 0, 0.25, 0.5)
+    assert (row["balance"], row["min_percentile"], row["max_percentile"], row["calibrate"]) == (True, 90, 100, False)
+
+
+def test_tasks_datasets_and_debug_are_chosen(tmp_path: Path) -> None:
+    for run in (BITEXT, LABELS, ICL):
+        write(tmp_path, run)
+    write(tmp_path / "debug", {**BITEXT, "limit": 5})
+    assert list(runlog.load(tmp_path).task) == ["bitext", "classification", "icl"]
+    assert list(runlog.load(str(tmp_path), task="icl").task) == ["icl"]
+    assert list(runlog.load(tmp_path, dataset="nusax").task) == ["bitext"]
+    everything = runlog.load(tmp_path, debug=True)
+    assert len(everything) == 4 and everything.limit.dropna().tolist() == [5]
+
+
+def test_the_items_of_both_directions(tmp_path: Path) -> None:
+    preds = {"gold": [0, 1, 2], "hyp": [0, 2, -1], "backward": {"gold": [0, 1], "hyp": [1, 1]}}
+    write(tmp_path, {**BITEXT, "direction": "both"}, preds=preds)
+    items = runlog.load(tmp_path, preds=True)
+    assert items[["side", "item", "gold", "hyp", "correct"]].to_numpy().tolist() == [
+        ["forward", 0, 0, 0, True],
+        ["forward", 1, 1, 2, False],
+        ["forward", 2, 2, -1, False],
+        ["backward", 0, 0, 1, False],
+        ["backward", 1, 1, 1, True],
+    ]
+    assert items.gold.dtype == items.hyp.dtype == "Int64" and items.correct.dtype == bool
+    assert set(items.subset) == {"eng_ace"} and set(items.margin) == {"ratio"} and set(items.lang) == {"ace"}
+    write(tmp_path, {**BITEXT, "direction": "backward"}, preds={"gold": [0], "hyp": [0]})
+    assert list(runlog.load(tmp_path, preds=True).side) == ["backward"]
+
+
+def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_path: Path) -> None:
+    write(tmp_path, ICL, preds={"gold": ["yes", "no"], "hyp": ["yes", None]})
+    write(tmp_path, LABELS, 10, preds={"gold": ["no"], "hyp": ["maybe"]})
+    items = runlog.load(tmp_path, preds=True)
+    assert list(items.gold.cat.categories) == ["maybe", "no", "yes"] and items.side.isna().all()
+    assert (items.gold == items.hyp).tolist() == items.correct.tolist() == [False, True, False]
+    assert items.hyp.isna().tolist() == [False, False, True] and items.k.tolist() == [10, 1, 1]
+    write(tmp_path, BITEXT, preds={"gold": [0], "hyp": [0]})
+    assert runlog.load(tmp_path, preds=True).gold.dtype == object
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            "[1]",
+            "{}",
+            '{"gold": [1]',
+            '{"gold": [1], "hyp": []}',
+            '{"gold": [[1]], "hyp": [1]}',
+            '{"gold": 1, "hyp": 1}',
+        ),
+        *('{"gold": [1e400], "hyp": [1]}', '{"gold": ["\\ud800"], "hyp": [1]}'),
+        '{"gold": [0], "hyp": [0], "backward": 1}',
+    ],
+)
+def test_broken_predictions_are_said_and_left_out(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, BITEXT, 1, preds={"gold": [0, 1], "hyp": [0, 0]})
+    write(tmp_path, BITEXT, 5)
+    broken = write(tmp_path, BITEXT, 10).with_name("eval_eng_ace_10_preds.json")
+    broken.write_text(content)
+    items = runlog.load(tmp_path, preds=True)
+    assert items.path.tolist() == [str(path)] * 2
+    said = capsys.readouterr().err
+    assert str(broken) in said and "left out" in said and "no predictions beside 1 records" in said
+
+
+@pytest.mark.parametrize(
+    ("run", "body"),
+    [
+        ({"encoders": "org/a"}, {}),
+        ({"seconds": {"encode": None}}, {}),
+        ({"seed": 10**30}, {}),
+        ({"margin_k": float("inf")}, {}),
+        ({"similarity": "\ud800"}, {}),
+        ({"cross": "yes"}, {}),
+        ({"packages": {"\ud800": "1"}}, {}),
+        ({"packages": {"torch": "\ud800"}}, {}),
+        ({"cache": {"a": 1}}, {}),
+        ({}, {"ci95": {"acc": [1]}}),
+        ({}, {"ci95": {"acc": None}}),
+        ({}, {"n": "many"}),
+        ({}, {"k": float("inf")}),
+    ],
+)
+def test_a_record_with_wrong_values_is_said_and_left_out(
+    run: dict[str, Any], body: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path, BITEXT, 1)
+    broken = write(tmp_path, BITEXT, 5)
+    content = json.loads(broken.read_text())
+    broken.write_text(json.dumps({**content, **body, "run": {**content["run"], **run}}))
+    assert runlog.load(tmp_path).path.tolist() == [str(whole)]
+    assert f"warning: {broken}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": 1}', '{"run": {}}', "[" * 100_000, "\x00"])
+def test_a_file_that_is_no_record_is_said_and_left_out(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path, BITEXT)
+    (tmp_path / "eval_x_1.json").write_text(content)
+    assert runlog.load(tmp_path).path.tolist() == [str(whole)]
+    assert "eval_x_1.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("nusax/org/a", {"subset": "eng_ace", "lang": "ace", "src_lang": "eng", "tgt_lang": "ace"}),
+        ("save_bitext/bucc/org/a", {"task": "bitext", "subset": "de_en", "lang": "de", "family": "Indo-European"}),
+        ("save_classification/nusax/org/a", {"task": "classification", "subset": "ace", "train_lang": "ace"}),
+        ("save_classification_cross_eng/nusax/org/a", {"cross": True, "subset": "ace", "train_lang": "eng"}),
+        ("save_classification/sib200/org/a", {"subset": "ace_Latn", "lang": "ace_Latn", "script": "Latn"}),
+        (
+            "save_icl_8bit/nusax/bigscience/bloomz-560m/org/a",
+            {"task": "icl", "subset": "ace", "generator": "bigscience/bloomz-560m", "quantization": "8bit"},
+        ),
+    ],
+)
+def test_the_originals_files_are_placed_by_their_path(place: str, expected: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / place / "seed_7"
+    folder.mkdir(parents=True)
+    metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.75}
+    (folder / f"eval_{expected['subset']}_10.json").write_text(json.dumps(metrics))
+    row = only(runlog.load(tmp_path))
+    assert row["model"] == "org/a" and (row["k"], row["seed"]) == (10, 7)
+    assert {name: row[name] for name in expected} == expected
+    assert {name: row[name] for name in metrics} == metrics and "n" not in row and "acc_low" not in row
