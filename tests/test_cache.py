@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import cache
 from utils.cache import EmbeddingCache
 from utils.schema import UserError
 
@@ -68,13 +67,10 @@ def test_a_broken_entry_is_encoded_again_and_said_so(
     assert EmbeddingCache(tmp_path, SETTINGS).missing(["a", "b"]) == []
 
 
-def test_a_killed_run_keeps_its_chunks_and_goes_on_in_the_same_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "CHUNK", 10)
+def test_a_killed_run_keeps_its_chunks_and_goes_on_in_the_same_batches(tmp_path: Path) -> None:
     texts = [f"{'x' * (n % 9)}{n}" for n in range(45)]
     whole: list[list[str]] = []
-    EmbeddingCache(tmp_path / "whole", SETTINGS).rows(texts, lambda chunk: whole.append(chunk) or encode(chunk))
+    EmbeddingCache(tmp_path / "whole", SETTINGS, 10).rows(texts, lambda chunk: whole.append(chunk) or encode(chunk))
     resumed: list[list[str]] = []
 
     def dies_in_the_third(chunk: list[str]) -> np.ndarray:
@@ -84,8 +80,8 @@ def test_a_killed_run_keeps_its_chunks_and_goes_on_in_the_same_batches(
         return encode(chunk)
 
     with pytest.raises(KeyboardInterrupt):
-        EmbeddingCache(tmp_path / "cut", SETTINGS).rows(texts, dies_in_the_third)
-    EmbeddingCache(tmp_path / "cut", SETTINGS).rows(texts, lambda chunk: resumed.append(chunk) or encode(chunk))
+        EmbeddingCache(tmp_path / "cut", SETTINGS, 10).rows(texts, dies_in_the_third)
+    EmbeddingCache(tmp_path / "cut", SETTINGS, 10).rows(texts, lambda chunk: resumed.append(chunk) or encode(chunk))
     assert resumed == whole and [len(chunk) for chunk in whole] == [10, 10, 10, 10, 5]
 
 
