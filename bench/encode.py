@@ -32,9 +32,6 @@ from utils.schema import UserError
 if TYPE_CHECKING:
     from utils.schema import Rows
 
-CHUNK = 512  # texts that ours is given at once on the CPU, as the cache gives them
-GPU_CHUNK = 4096
-
 
 def read_texts(path: Path | None) -> list[str]:
     """Return the texts of a file, or every sentence of the sample in all its languages."""
@@ -57,6 +54,8 @@ def peer(checkpoint: str, device: str) -> Callable[[Sequence[str]], Rows]:
 
 def ours(checkpoint: str, device: str, dtype: str) -> Callable[[Sequence[str]], Rows]:
     """Return the suite's encoder, given chunks as the cache gives them."""
+    from utils.cache import CHUNK
+    from utils.encoders import GPU_CHUNK
     from utils.schema import EncoderSpec
     from utils.sentence_models import SentenceTransformerEncoder
 

@@ -32,7 +32,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "backends": ({"schema", "cache"}, set()),
     "sentence_models": ({"schema", "arithmetic", "backends", "batching", "hub", "lanes"}, {"numpy"}),
     "scan": ({"arithmetic", "fused", "survivors"}, set()),
-    "fused": ({"triton_kernels"}, set()),
+    "fused": ({"schema", "triton_kernels"}, set()),
     "triton_kernels": (set(), {"triton"}),
     "survivors": (set(), set()),
     "fusion": ({"schema", "retrieval", "scorers", "search"}, {"numpy"}),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cache import build_folder, fingerprint
-from utils.schema import BACKENDS, EncoderSpec, UserError
+from utils.schema import BACKENDS, EncoderSpec, UserError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -59,9 +59,8 @@ def swap_transformer(model: Any, spec: EncoderSpec, cache_dir: Path, example: di
             run = (_OnnxRun if spec.backend == "onnx" else _OpenVinoRun)(folder / FILES[spec.backend])
             found = run(*inputs)
     except Exception as error:  # exporters fail in many ways
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"--backend {spec.backend} cannot run {spec.name}: {first[:200]}", "use --backend torch"
+            f"--backend {spec.backend} cannot run {spec.name}: {first_line(error)[:200]}", "use --backend torch"
         ) from error
     mask = inputs[1].bool()
     apart = float((found - expected)[mask].abs().max())

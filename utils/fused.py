@@ -7,6 +7,8 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from utils.schema import first_line
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -36,8 +38,7 @@ def has_kernels(device: str, precision: str) -> bool:
     try:
         return _are_right(device, precision)
     except Exception as error:  # compilers fail in many ways, and there is another one
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        print(f"note: Triton's kernels do not work here ({first}): plain torch searches", file=sys.stderr)
+        print(f"note: Triton's kernels do not work here ({first_line(error)}): plain torch searches", file=sys.stderr)
         return False
 
 

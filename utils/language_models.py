@@ -14,7 +14,7 @@ from typing import Any
 from utils.arithmetic import quicken
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
-from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings, UserError
+from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings, UserError, first_line
 from utils.tokenizing import PromptReader
 from utils.tries import Tokenized
 
@@ -196,7 +196,7 @@ def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
             return load(revision)
     except ImportError as error:
         hint = "pip install -r requirements.txt -r requirements-icl.txt"
-        raise UserError(f"{spec.name} needs a package: {_first(error)}", hint) from error
+        raise UserError(f"{spec.name} needs a package: {first_line(error)}", hint) from error
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
         if revision is not None and is_offline():
             what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
@@ -204,11 +204,7 @@ def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
         hint = "are all its files there and whole?"
         if spec.quantization:
             hint = f"has this machine what {spec.quantization} needs? Else leave out --load_in_{spec.quantization}"
-        raise UserError(f"the checkpoint {spec.name!r} does not load: {_first(error)}", hint) from error
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"the checkpoint {spec.name!r} does not load: {first_line(error)}", hint) from error
 
 
 def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, device: str) -> tuple[Any, Any]:

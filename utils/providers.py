@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from utils.schema import UserError
+from utils.schema import UserError, first_line
 
 KEYS = {"openai": ("OPENAI_API_KEY", "OPENAI_TOKEN"), "cohere": ("CO_API_KEY", "COHERE_TOKEN")}
 HUB_KEYS = ("HF_TOKEN",)  # for endpoints of the hub
@@ -146,7 +146,7 @@ def as_fault(error: Exception, provider: str, base_url: str) -> ApiError:
         return _status_fault(provider, where, status, headers, message)
     cause = error.__cause__ if _is_transport(error) and error.__cause__ is not None else error
     name = type(cause).__name__  # the SDK's own error says no more than that there is no connection
-    first = str(cause).strip().splitlines()[0] if str(cause).strip() else name
+    first = first_line(cause)
     if _is_transport(error):
         return ApiError(AGAIN, f"{where} is not reached ({name}: {first})")
     if isinstance(error, (AttributeError, TypeError, KeyError)):  # the SDK was given a page, or another API's answer

@@ -45,6 +45,10 @@ class Scorer(Protocol):
     c_factor: Tensor
     row_scale: Tensor
 
+    def queries(self, rows: slice) -> Tensor:
+        """Some queries' scaled rows (q, d)."""
+        ...
+
     def is_product(self) -> bool:
         """Whether the value is the product itself."""
         ...
@@ -101,8 +105,7 @@ class Scan:
         rows -= rounded
         residue = float(rows.norm(dim=1).max()) * scale * ROUND_UP
         norm = float(rounded.norm(dim=1).max()) * scale * ROUND_UP + residue
-        kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
-        return Tile(_padded(rounded.to(kind)), start, len(rounded), scale, norm, residue)
+        return Tile(_padded(rounded.to(self._kind())), start, len(rounded), scale, norm, residue)
 
     def survivors(self, rows: slice, k: int, exact: Exact | None = None) -> Survivors:
         """Return all candidates that can be among the k best of these queries.
@@ -112,7 +115,7 @@ class Scan:
         import torch
 
         scorer = self.scorer
-        queries = scorer.q[rows] * scorer.q_factor[rows].float()[:, None]
+        queries = scorer.queries(rows)
         n = len(queries)
         rounded, scales, q_norm, q_residue = self._round_queries(queries)
         constant = (queries @ self.mean)[:, None]  # (q, 1): what the centring takes from each product
@@ -140,9 +143,7 @@ class Scan:
 
     def centring(self, rows: slice) -> Tensor:
         """Return what is missing from the `upper` values of these queries (q,): nothing where they are no products."""
-        scorer = self.scorer
-        queries = scorer.q[rows] * scorer.q_factor[rows].float()[:, None]
-        return queries @ self.mean * float(scorer.is_product())
+        return self.scorer.queries(rows) @ self.mean * float(self.scorer.is_product())
 
     def _round_queries(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return rounded queries (q, d), their scales, and the norms of the rounded rows and of the residues (q,)."""
@@ -150,19 +151,25 @@ class Scan:
 
         if self.precision == "int8":
             scales = (queries.abs().amax(dim=1) / 127).clamp_min(1e-30)
-            rounded = (queries / scales[:, None]).round().to(torch.int8)
+            rounded = (queries / scales[:, None]).round().to(self._kind())
         else:
             scales = torch.ones(len(queries), device=queries.device)
-            rounded = queries.to(torch.bfloat16 if self.precision == "bf16" else torch.float32)
+            rounded = queries.to(self._kind())
         back = rounded.float() * scales[:, None]
         norms = back.norm(dim=1) * ROUND_UP
         return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
+
+    def _kind(self) -> torch.dtype:
+        """Return what rounded rows are stored as."""
+        import torch
+
+        return {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
 
     def _space(self, n: int) -> Tensor:
         """Return room for the products of n queries with a tile: fresh memory for each would cost more than they do."""
         import torch
 
-        kind = {"int8": torch.int32, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
+        kind = torch.int32 if self.precision == "int8" else self._kind()
         return torch.empty(n * (self.tile + 8), dtype=kind, device=self.mean.device)
 
     def _product(self, queries: Tensor, tile: Tile, space: Tensor) -> Tensor:

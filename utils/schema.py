@@ -37,6 +37,11 @@ class UserError(Exception):
         self.hint = hint
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
     """A dataset as one task uses it: where its bytes are, how they are read, and what its figures mean.

@@ -49,10 +49,6 @@ class Product:
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
 
-    def swapped(self) -> Product:
-        """The same scores with the sides exchanged."""
-        return Product(self.c, self.q, self.similarity)
-
     def thinned(self, query_step: int, step: int) -> Product:
         """The same scores of every so many queries and candidates; the scale of dot products may be another."""
         return Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)

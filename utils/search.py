@@ -115,8 +115,12 @@ def _reached(scorer: Product | Margin, tile: _Queries, candidates: Tensor) -> Te
     counts = torch.full((n,), j, device=candidates.device)
     products = _sampled_products(scorer, tile, ordered.reshape(-1), counts)
     values = scorer.pair_values(tile.rows.repeat_interleave(j), ordered.reshape(-1), products).view(n, j)
-    error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[tile.rows].float()[:, None] + 16 * U32 * values.abs()
-    return torch.empty_like(values).scatter_(1, order, values - error)
+    return torch.empty_like(values).scatter_(1, order, values - _float32_error(scorer, tile.rows, values))
+
+
+def _float32_error(scorer: Product | Margin, rows: Tensor, values: Tensor) -> Tensor:
+    """Return how far float32 values (q, j) of pairs may be from the true ones."""
+    return 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float()[:, None] + 16 * U32 * values.abs()
 
 
 def _narrowed(scorer: Product | Margin, tile: _Queries, found: Survivors, k: int) -> tuple[Tensor, Tensor]:
@@ -133,8 +137,8 @@ def _narrowed(scorer: Product | Margin, tile: _Queries, found: Survivors, k: int
         values = scorer.pair_values(rows[found.queries], found.candidates, products)
         grid, _ = _grid(found.queries, values, counts, -torch.inf)
         floor = grid.topk(k, dim=1).values[:, -1] if grid.shape[1] >= k else grid.new_full((len(rows),), -torch.inf)
-        error = 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float() + 16 * U32 * floor.abs()
-        kept = values >= (floor - error)[found.queries]
+        floor -= _float32_error(scorer, rows, floor[:, None])[:, 0]
+        kept = values >= floor[found.queries]
         queries, candidates = found.queries[kept], found.candidates[kept]
         counts = torch.bincount(queries, minlength=len(rows))
     else:

@@ -16,7 +16,7 @@ from utils.backends import check_backend, swap_transformer
 from utils.batching import TOKENS, Ints, batches
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.lanes import Lane, cpu_lanes, gpu_lanes, over_lanes
-from utils.schema import Encoder, EncoderSpec, UserError
+from utils.schema import Encoder, EncoderSpec, UserError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -51,9 +51,8 @@ class SentenceTransformerEncoder:
             if revision is not None and is_offline():
                 what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
                 raise UserError(what, WITHOUT_A_NETWORK) from error
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(
-                f"the checkpoint {spec.name!r} does not load: {first}", "are all its files there and whole?"
+                f"the checkpoint {spec.name!r} does not load: {first_line(error)}", "are all its files there and whole?"
             ) from error
         self._set_precision()
         self._set_max_length()
