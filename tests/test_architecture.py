@@ -12,7 +12,16 @@ from conftest import ROOT
 
 SCRIPTS = ("bitext.py", "classification.py", "icl.py")
 SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "tenacity"}
-HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "sklearn", "scipy", "pandas"} | SERVICES
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "datasets",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "matplotlib",
+} | SERVICES
 # file -> (rooms of utils/ it may import anywhere, third-party packages it may import at the top)
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "schema": (set(), set()),
@@ -65,6 +74,9 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "bundled": ({"schema", "cache", "sentence_models"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache", "frames"}, set()),
     "frames": ({"registry", "languages", "runlog"}, set()),
+    "palette": (set(), set()),
+    "figures": ({"schema", "cache"}, set()),
+    "pages": ({"schema", "cache"}, set()),
     "prompts": (set(), set()),
     "tries": (set(), {"numpy"}),
     "tokenizing": ({"schema", "tries"}, set()),
