@@ -170,10 +170,14 @@ def test_ensembles_and_models_without_an_owner_have_names_that_mteb_takes(run: R
     for subset in NOLLYSENTI:
         log(tmp_path / "logs", subset, 0.5, **ensemble)
         log(tmp_path / "logs", subset, 0.25, **api)
-    run(TO)
+    tuned = {"model": "a__b__weights_tuned", "tuned": {}}
+    log(tmp_path / "logs", "en400_ha", 0.5, **tuned, encoders=members)
+    log(tmp_path / "logs", "eng_ace", 0.5, n=500, **tuned, encoders=members[::-1], dataset="nusax")  # other weights
+    assert "+weights_tuned/no_revision_available/NusaXBitextMining.json" in run(TO).stdout
     found = sorted(str(path.parent) for path in (tmp_path / "mteb_cache" / "results").rglob("model_meta.json"))
     assert [Path(name).relative_to(tmp_path / "mteb_cache" / "results").as_posix() for name in found] == [
         "ensemble__a+b+weights3.0_1.0+rank/no_revision_available",
+        "ensemble__a+b+weights_tuned/no_revision_available",
         "openai__text-embedding-3-small/no_revision_available",
     ]
     assert [(row[3], row[6]) for row in lines(run(FROM, "mteb_cache").stdout)] == [
@@ -266,8 +270,11 @@ def test_mtebs_files_become_a_reference(run: Run, tmp_path: Path) -> None:
             *("accuracy (logistic regression)", "35.000000"),
         ],
     ]
-    assert "1 files of experiments" in done.stderr and "BUCC left out: it searches" in done.stderr
-    assert "note: 1 files of other tasks left out" in done.stderr
+    assert (
+        "variants of models, under experiments/, left out: 1 files" in done.stderr
+        and "BUCC left out: it searches" in done.stderr
+    )
+    assert "note: other tasks left out: 1 files" in done.stderr
 
 
 def test_the_format_before_1_11_is_read(run: Run, tmp_path: Path) -> None:
@@ -365,23 +372,17 @@ print(json.dumps({
 """
 
 
-def test_mteb_loads_what_a_run_logged(run: Run, mirror: Path, tmp_path: Path) -> None:
-    usual = ("--model_checkpoint", "baseline/char_ngram", "--data_dir", str(mirror))
-    assert run("bitext.py", "--dataset", "nollysenti", "--k", "1", *usual).returncode == 0
-    assert run("classification.py", "--dataset", "nusax", "--k", "1", "--langs", "ace", *usual).returncode == 0
+def test_mteb_loads_what_was_written(run: Run, tmp_path: Path, logs: Path) -> None:
+    log(logs, "ace", 0.6, n=400, **KNN, dataset="nusax")
     assert run(TO, "--classification").returncode == 0
-    records = runlog.load(tmp_path / "logs", task="bitext").set_index("subset")["f1"]
-    (knn,) = runlog.load(tmp_path / "logs", task="classification")["acc"]
     loaded = in_mteb(LOADED, tmp_path / "mteb_cache")
-    assert loaded["model"] == ["baseline/char_ngram", "1", "cosine"]
-    assert loaded["path"] == "results/baseline__char_ngram/1/NollySentiBitextMining.json"
-    scores = {"NollySentiBitextMining": records.mean(), "NusaX-senti-kNN1": knn}
+    assert loaded["model"] == ["org/model", "abc", "cosine"]
+    assert loaded["path"] == "results/org__model/abc/NollySentiBitextMining.json"
+    scores = {"NollySentiBitextMining": 0.4, "NusaX-senti-kNN1": 0.61}
     assert loaded["scores"] == pytest.approx({f"{name}.json": value for name, value in scores.items()}, abs=1e-12)
     assert loaded["frame"] == pytest.approx(scores, abs=1e-12)
-    assert loaded["filtered"] == pytest.approx([records.mean()], abs=1e-12)
-    assert loaded["hausa"] == records["en400_ha"] and loaded["missing"] == {}
-    (bitext, _) = lines(run(FROM, "mteb_cache", "--partial").stdout)
-    assert float(bitext[6]) == pytest.approx(100 * records.mean(), abs=1e-6)
+    assert loaded["filtered"] == pytest.approx([0.4], abs=1e-12)
+    assert loaded["hausa"] == 0.5 and loaded["missing"] == {}
 
 
 OWN = """
@@ -391,7 +392,7 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 from mteb.tasks.bitext_mining.multilingual.nusa_x_bitext_mining import NusaXBitextMining
 from utils.encoders import CharNgram
-mirror, *subsets = sys.argv[1:]
+written, mirror, *subsets = sys.argv[1:]
 
 def texts(lang):
     return list(load_dataset(f"{mirror}/indonlp/NusaX-senti", lang, split="train")["text"])
@@ -413,7 +414,7 @@ class Ngrams(AbsEncoder):
 task = Local()
 task.hf_subsets = subsets
 (result,) = mteb.evaluate(Ngrams(), task, cache=None, co2_tracker=False, show_progress_bar=False).task_results
-print(json.dumps(result.scores["train"]))
+print(json.dumps([mteb.TaskResult.from_disk(Path(written)).scores["train"], result.scores["train"]]))
 """
 
 
@@ -421,11 +422,13 @@ def test_mtebs_own_evaluation_gives_our_figures(run: Run, mirror: Path, tmp_path
     usual = ("--model_checkpoint", "baseline/char_ngram", "--data_dir", str(mirror))
     assert run("bitext.py", "--dataset", "nusax", "--langs", "ace", "--k", "1", *usual).returncode == 0
     assert run(TO).returncode == 0
-    ours = written(tmp_path, "baseline__char_ngram/1/NusaXBitextMining.json")["scores"]["train"]
-    theirs = in_mteb(OWN, mirror, "eng-ace")
-    assert [entry["hf_subset"] for entry in theirs] == ["eng-ace"]
-    for our, their in zip(ours, theirs, strict=True):
-        names = ("main_score", "f1", "accuracy", "precision", "recall")
-        assert {name: our[name] for name in names} == pytest.approx({name: their[name] for name in names}, abs=1e-9)
-        assert (our["hf_subset"], our["languages"]) == (their["hf_subset"], their["languages"])
-    assert theirs[0]["f1"] == pytest.approx(0.3135354384177914, abs=1e-9)
+    path = tmp_path / "mteb_cache" / "results" / "baseline__char_ngram" / "1" / "NusaXBitextMining.json"
+    ((ours,), (theirs,)) = in_mteb(OWN, path, mirror, "eng-ace")
+    names = ("main_score", "f1", "accuracy", "precision", "recall")
+    assert {name: ours[name] for name in names} == pytest.approx({name: theirs[name] for name in names}, abs=1e-9)
+    assert theirs["f1"] == pytest.approx(0.3135354384177914, abs=1e-9)
+    assert (ours["hf_subset"], ours["languages"]) == (theirs["hf_subset"], theirs["languages"])
+    (row,) = lines(run(FROM, "mteb_cache", "--partial").stdout)
+    assert row[3:6] == ["baseline/char_ngram", "nusax", "f1"] and float(row[6]) == pytest.approx(
+        100 * ours["f1"], abs=1e-6
+    )

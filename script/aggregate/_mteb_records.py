@@ -187,7 +187,8 @@ def task_result(chosen: Chosen) -> dict[str, Any]:
 
 def _seconds(run: Mapping[str, Any]) -> float:
     phases = run.get("seconds")
-    return float(sum(phases.values())) if isinstance(phases, dict) else 0.0
+    values = phases.values() if isinstance(phases, dict) else ()
+    return float(sum(value for value in values if isinstance(value, int | float)))
 
 
 def _started(run: Mapping[str, Any]) -> list[float]:

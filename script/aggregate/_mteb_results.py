@@ -50,10 +50,10 @@ def task_files(places: Sequence[Path]) -> list[Path]:
             raise UserError(f"no file or folder at {place}", "name mteb's results: folders, or JSON files of tasks")
         files = sorted(place.rglob("*.json")) if place.is_dir() else [place]
         found |= dict.fromkeys(path for path in files if path.name != META)
-    variants = [path for path in found if EXPERIMENTS in path.parts]
+    variants = {path for path in found if path.absolute().parent.parent.name == EXPERIMENTS}
     if variants:
-        print(f"note: {len(variants)} files of {EXPERIMENTS}, variants of models, left out", file=sys.stderr)
-    return [path for path in found if EXPERIMENTS not in path.parts]
+        print(f"note: variants of models, under {EXPERIMENTS}/, left out: {len(variants)} files", file=sys.stderr)
+    return [path for path in found if path not in variants]
 
 
 def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
@@ -79,7 +79,7 @@ def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
         else:
             yield Result(path, of_model, _evaluator(content), *task, found)
     if others:
-        print(f"note: {others} files of other tasks left out", file=sys.stderr)
+        print(f"note: other tasks left out: {others} files", file=sys.stderr)
 
 
 def _task(name: object) -> tuple[MtebTask, int | None] | None:
