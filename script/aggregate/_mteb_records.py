@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
 from script.aggregate._tables import by_cell
 from utils.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.registry import suggest
@@ -19,7 +19,6 @@ from utils.runlog import LoggedResult, differences, read_all, write_json
 from utils.schema import UserError
 
 EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over
-NO_REVISION = "no_revision_available"  # mteb's word for it
 KNN = "-kNN"  # behind the name of a classification task, and k
 SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's -> ours
 PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classification what the tables show
@@ -33,11 +32,6 @@ PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classifica
         "limit": None,
     },
 }
-UNKNOWN = (  # of a model, to a record
-    *("loader", "release_date", "languages", "n_parameters", "memory_usage_mb", "license", "open_weights"),
-    *("public_training_code", "public_training_data", "training_datasets"),
-)
-Place = tuple[str, str]  # the model as mteb names it, and its revision
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def of_models(results: Sequence[LoggedResult], models: Sequence[str] | None) -> 
 def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
     """Return what goes into each folder of mteb's layout: the tasks of a model at a revision."""
     grouped: dict[Place, list[Chosen]] = {}
-    asked: dict[Place, LoggedResult] = {}
+    firsts: dict[Place, LoggedResult] = {}
     for k in sorted({result.k for result in results}):
         for task in PLAIN:
             cells = by_cell([result for result in results if result.k == k and result.run["task"] == task])
@@ -127,7 +121,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
                 for subset in (name for name in row.subsets if name in subsets):
                     result = subsets[subset]
                     place = (model_name(result.run), revision(result.run))
-                    if _asked_alike(result, asked.setdefault(place, result)):
+                    if _asked_alike(result, firsts.setdefault(place, result)):
                         found.setdefault(place, {})[subset] = result
                 name = row.name if task == "bitext" else f"{row.name}{KNN}{k}"
                 for place, there in found.items():
@@ -137,37 +131,10 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
 
 def _asked_alike(result: LoggedResult, first: LoggedResult) -> bool:
     """Return whether the encoders were asked as in the model's first record; says so where they were not."""
-    places = [place for place, _, _ in differences(_asked(result.run), _asked(first.run))]
+    places = [place for place, _, _ in differences(asked(result.run), asked(first.run))]
     if places:
         print(f"warning: {result.path} has other {places[0]} than {first.path}: left out", file=sys.stderr)
     return not places
-
-
-def _asked(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the encoders were asked; weights tuned for each data set are no part of it."""
-    hidden = ("weight",) if "tuned" in run else ()
-    members = [{name: value for name, value in member.items() if name not in hidden} for member in run["encoders"]]
-    return {"encoders": members}
-
-
-def model_name(run: Mapping[str, Any]) -> str:
-    """Return the model as mteb names it, `owner/name`; an ensemble's owner is `ensemble`, its members joined by +."""
-    encoders, name = run["encoders"], str(run["model"])
-    if len(encoders) > 1:  # mteb reads two underlines as a slash
-        ways = [run.get("fuse", "score"), run.get("normalize", "none")]
-        return "+".join([f"ensemble/{name.replace('__', '+')}", *(way for way in ways if way not in ("score", "none"))])
-    return name if "/" in name else f"{encoders[0].get('provider') or 'local'}/{name}"
-
-
-def revision(run: Mapping[str, Any]) -> str:
-    """Return the revision of a single encoder, as a folder's name."""
-    encoders = run["encoders"]
-    told = encoders[0].get("revision") if len(encoders) == 1 else None
-    return _folder(str(told)) if told else NO_REVISION
-
-
-def _folder(name: str) -> str:
-    return re.sub(r"[^\w.=+-]", "_", name).lstrip(".") or NO_REVISION
 
 
 def task_result(chosen: Chosen) -> dict[str, Any]:
@@ -210,42 +177,13 @@ def scores(row: MtebTask, subset: str, result: LoggedResult) -> dict[str, Any]:
     }
 
 
-def model_meta(place: Place, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of model_meta.json (mteb's ModelMeta); what a record does not tell is null.
-
-    `loader_kwargs` says how the encoders were asked.
-    """
-    encoders = run["encoders"]
-    size, lengths = run.get("dimensions"), {encoder.get("max_length") for encoder in encoders}
-    return {
-        "name": place[0],
-        "revision": place[1],
-        **dict.fromkeys(UNKNOWN),
-        "loader_kwargs": _asked(run),
-        "max_tokens": lengths.pop() if len(lengths) == 1 else None,
-        "embed_dim": size if isinstance(size, int) else None,
-        "framework": sorted({name for encoder in encoders for name in _frameworks(encoder)}),
-        "similarity_fn_name": "cosine" if run.get("fuse", "score") == "score" else None,
-        "use_instructions": any(encoder.get("prompt") for encoder in encoders),
-    }
-
-
-def _frameworks(encoder: Mapping[str, Any]) -> tuple[str, ...]:
-    if encoder["checkpoint"].startswith("baseline/"):
-        return ("NumPy",)
-    if encoder.get("provider"):
-        return ("API",)
-    backend = {"onnx": "ONNX", "openvino": "OpenVINO"}.get(encoder.get("backend", "torch"), "PyTorch")
-    return ("Sentence Transformers", backend)
-
-
 def write_place(root: Path, place: Place, tasks: Sequence[Chosen]) -> list[Path]:
     """Write one model's folder, `<owner>__<name>/<revision>/`, and return its task files.
 
     Raises UserError where a file that this suite did not write is in the way.
     """
     name, version = place
-    folder = root / _folder(name.replace("/", "__")) / version
+    folder = root / folder_name(name.replace("/", "__")) / version
     content = {folder / f"{chosen.name}.json": task_result(chosen) for chosen in tasks}
     for path in content:
         if path.is_file() and not _written_by_us(path):
