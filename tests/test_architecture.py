@@ -73,6 +73,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "batch_api": ({"schema", "cache", "providers", "token_counts", "traffic"}, set()),
     "bundled": ({"schema", "cache", "sentence_models"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache", "frames"}, set()),
+    "mteb_tasks": ({"schema", "registry", "languages"}, set()),
     "frames": ({"registry", "languages", "runlog"}, set()),
     "palette": (set(), set()),
     "figures": ({"schema", "cache"}, set()),

@@ -26,7 +26,7 @@ OF_ICL = [line for marked, block in BLOCKS if marked == ICL for line in block.sp
 
 def test_commands_are_found() -> None:
     assert len(COMMANDS) > 18 and {"make demo", "make test"} <= set(COMMANDS)
-    assert sum(marked == MARKED for marked, _ in BLOCKS) == 3 and len(OF_ICL) == 4
+    assert sum(marked == MARKED for marked, _ in BLOCKS) == 4 and len(OF_ICL) == 4
     assert sum(marked == KEYED for marked, _ in BLOCKS) == 1
 
 

@@ -1,0 +1,203 @@
+"""Our records as mteb's results: which of them are mteb's measure, and how its files say it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
+from script.aggregate._tables import by_cell
+from utils.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
+from utils.registry import suggest
+from utils.runlog import LoggedResult, differences, read_all, write_json
+from utils.schema import UserError
+
+EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over
+KNN = "-kNN"  # behind the name of a classification task, and k
+SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's -> ours
+PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classification what the tables show
+    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward", "limit": None},
+    "classification": {
+        "cross": False,
+        "similarity": "cosine",
+        "vote": "majority",
+        "split": "test",
+        "legacy": False,
+        "limit": None,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The records of one task of one model, by subset; `name` is the task's for mteb."""
+
+    name: str
+    row: MtebTask
+    found: Mapping[str, LoggedResult]
+
+
+def fitting(root: Path, seed: int, tasks: Sequence[str]) -> list[LoggedResult]:
+    """Return the records that are mteb's measure; how many others there are, and why, is told on standard error.
+
+    Raises UserError where there is no folder, or nothing fits.
+    """
+    kept, reasons = list[LoggedResult](), Counter[str]()
+    for result in read_all(root):
+        if result.run.get("task", "bitext") not in tasks:
+            continue
+        reason = f"seed {result.seed}" if result.seed != seed else unfit(result)
+        if reason is None:
+            kept.append(result)
+        else:
+            reasons[reason] += 1
+    for reason, count in reasons.most_common():
+        print(f"note: {count} record{'s' * (count > 1)} left out: {reason}", file=sys.stderr)
+    if not kept:
+        raise UserError(
+            f"no record under {root} is what mteb measures ({', '.join(tasks)})",
+            "run bitext.py on a data set that mteb has; --classification adds k-NN records under names of their own",
+        )
+    return kept
+
+
+def unfit(result: LoggedResult) -> str | None:
+    """Say why a record is no figure of a task of mteb, or None where it is one."""
+    run = result.run
+    if not _is_ours(run):
+        return "no provenance, as in the original's logs"
+    task = run["task"]
+    row = OF_DATASET.get((task, result.dataset))
+    if row is None:
+        return f"{result.dataset}: mteb has no {task} task with its texts"
+    for name, usual in PLAIN[task].items():
+        if run.get(name, usual) != usual:
+            return f"{name} {run[name]}"
+    if task == "bitext" and result.k != 1:
+        return "k above 1"
+    if result.subset not in row.subsets:
+        return f"{result.dataset}: subsets that {row.name} has not"
+    if result.body.get("n") != row.items(result.subset):
+        return f"{result.dataset}: not as many texts as {row.name} has"
+    if not all(0 <= result.metrics.get(name, -1) <= 1 for name in SCORES.values()):
+        return "figures that are missing, or no fractions"
+    return None
+
+
+def _is_ours(run: Mapping[str, Any]) -> bool:
+    encoders = run.get("encoders")
+    if not all(isinstance(run.get(name), str) for name in ("task", "dataset", "subset", "model")):
+        return False
+    if not isinstance(encoders, list) or not encoders:
+        return False
+    return all(isinstance(encoder, dict) and isinstance(encoder.get("checkpoint"), str) for encoder in encoders)
+
+
+def of_models(results: Sequence[LoggedResult], models: Sequence[str] | None) -> list[LoggedResult]:
+    """Return the records of these rows of the tables (None: of all); UserError for one that is not there."""
+    there = sorted({result.model for result in results})
+    for model in models or ():
+        if model not in there:
+            raise UserError(f"no record of model {model!r} is what mteb measures", suggest(model, there))
+    return [result for result in results if models is None or result.model in models]
+
+
+def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
+    """Return what goes into each folder of mteb's layout: the tasks of a model at a revision."""
+    grouped: dict[Place, list[Chosen]] = {}
+    firsts: dict[Place, LoggedResult] = {}
+    for k in sorted({result.k for result in results}):
+        for task in PLAIN:
+            cells = by_cell([result for result in results if result.k == k and result.run["task"] == task])
+            for (_, dataset), subsets in cells.items():
+                row = OF_DATASET[task, dataset]
+                found: dict[Place, dict[str, LoggedResult]] = {}
+                for subset in (name for name in row.subsets if name in subsets):
+                    result = subsets[subset]
+                    place = (model_name(result.run), revision(result.run))
+                    if _asked_alike(result, firsts.setdefault(place, result)):
+                        found.setdefault(place, {})[subset] = result
+                name = row.name if task == "bitext" else f"{row.name}{KNN}{k}"
+                for place, there in found.items():
+                    grouped.setdefault(place, []).append(Chosen(name, row, there))
+    return grouped
+
+
+def _asked_alike(result: LoggedResult, first: LoggedResult) -> bool:
+    """Return whether the encoders were asked as in the model's first record; says so where they were not."""
+    places = [place for place, _, _ in differences(asked(result.run), asked(first.run))]
+    if places:
+        print(f"warning: {result.path} has other {places[0]} than {first.path}: left out", file=sys.stderr)
+    return not places
+
+
+def task_result(chosen: Chosen) -> dict[str, Any]:
+    """Return the content of a task's file (mteb's TaskResult); `mteb_version` is null, as mteb computed none of it."""
+    row, runs = chosen.row, [result.run for result in chosen.found.values()]
+    return {
+        "dataset_revision": row.revision,
+        "task_name": chosen.name,
+        "mteb_version": None,
+        "scores": {row.split: [scores(row, name, result) for name, result in chosen.found.items()]},
+        "evaluation_time": sum(map(_seconds, runs)),
+        "kg_co2_emissions": None,
+        "date": max((time for run in runs for time in _started(run)), default=None),
+        "evaluated_by": EVALUATOR,
+    }
+
+
+def _seconds(run: Mapping[str, Any]) -> float:
+    phases = run.get("seconds")
+    values = phases.values() if isinstance(phases, dict) else ()
+    return float(sum(value for value in values if isinstance(value, int | float)))
+
+
+def _started(run: Mapping[str, Any]) -> list[float]:
+    """Return when a record was begun, in seconds since 1970, where it tells."""
+    try:
+        return [datetime.datetime.fromisoformat(run["started"]).timestamp()]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def scores(row: MtebTask, subset: str, result: LoggedResult) -> dict[str, Any]:
+    """Return the scores of one subset, as fractions."""
+    figures = {theirs: result.metrics[ours] for theirs, ours in SCORES.items()}
+    return {
+        **figures,
+        "main_score": figures[MAIN_SCORES[row.task]],
+        "hf_subset": row.subsets[subset],
+        "languages": row.languages(subset),
+    }
+
+
+def write_place(root: Path, place: Place, tasks: Sequence[Chosen]) -> list[Path]:
+    """Write one model's folder, `<owner>__<name>/<revision>/`, and return its task files.
+
+    Raises UserError where a file that this suite did not write is in the way.
+    """
+    name, version = place
+    folder = root / folder_name(name.replace("/", "__")) / version
+    content = {folder / f"{chosen.name}.json": task_result(chosen) for chosen in tasks}
+    for path in content:
+        if path.is_file() and not _written_by_us(path):
+            raise UserError(f"{path} is there, and not this suite's", "name another folder: --output FOLDER")
+    for path, body in content.items():
+        write_json(path, body, indent=2)
+    run = next(iter(tasks[0].found.values())).run
+    write_json(folder / "model_meta.json", model_meta(place, run), indent=2)
+    return list(content)
+
+
+def _written_by_us(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("evaluated_by") == EVALUATOR

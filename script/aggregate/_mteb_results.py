@@ -1,0 +1,164 @@
+"""mteb's results as reference figures: its files as they are, without mteb, old format and new."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from script.aggregate._mteb_records import EVALUATOR, KNN
+from utils.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
+from utils.runlog import read_json
+from utils.schema import UserError
+
+HEADER = ("source", "task", "k", "model", "column", "metric", "value")
+META = "model_meta.json"
+EXPERIMENTS = "experiments"  # mteb's folder of a model's variants, in a revision's
+REGRESSION = "accuracy (logistic regression)"  # of mteb's classification, so that nobody takes it for a k-NN vote
+LOWER = {name.lower(): name for name in MTEB_TASKS}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file of mteb's: a task of a model; `scores` has the fractions of a split's subsets by mteb's names."""
+
+    path: Path
+    model: str
+    version: str  # of mteb, or who else evaluated it
+    row: MtebTask
+    k: int | None  # of our k-NN vote
+    scores: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def metric(self) -> str:
+        """The metric's name in the reference."""
+        if self.row.task == "bitext":
+            return "f1"
+        return REGRESSION if self.k is None else "acc"
+
+
+def task_files(places: Sequence[Path]) -> list[Path]:
+    """Return the files that may be results; UserError for a place that is not there.
+
+    The variants of a model that mteb keeps under `experiments/` are counted on standard error and left out.
+    """
+    found: dict[Path, None] = {}
+    for place in places:
+        if not place.exists():
+            raise UserError(f"no file or folder at {place}", "name mteb's results: folders, or JSON files of tasks")
+        files = sorted(place.rglob("*.json")) if place.is_dir() else [place]
+        found |= dict.fromkeys(path for path in files if path.name != META)
+    variants = {path for path in found if path.absolute().parent.parent.name == EXPERIMENTS}
+    if variants:
+        print(f"note: variants of models, under {EXPERIMENTS}/, left out: {len(variants)} files", file=sys.stderr)
+    return [path for path in found if path not in variants]
+
+
+def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
+    """Yield the results of tasks that have our texts; what is left out is named, other tasks are counted.
+
+    `model` is what a file is of that does not tell by model_meta.json or its folders.
+    """
+    others = 0
+    for path in paths:
+        content = read_json(path)
+        if content is None:
+            continue
+        name = content.get("task_name", content.get("mteb_dataset_name"))
+        task = _task(name)
+        if name in OTHER_TEXTS:
+            print(f"note: {path}: {name} left out: {OTHER_TEXTS[name]}", file=sys.stderr)
+        elif task is None:
+            others += 1
+        elif (of_model := _model(path) or model) is None:
+            print(f"note: {path} does not tell its model and is left out: name it, --model NAME", file=sys.stderr)
+        elif not (found := _split(content, task[0].split)):
+            print(f"note: {path} has no scores of the split {task[0].split} and is left out", file=sys.stderr)
+        else:
+            yield Result(path, of_model, _evaluator(content), *task, found)
+    if others:
+        print(f"note: other tasks left out: {others} files", file=sys.stderr)
+
+
+def _task(name: object) -> tuple[MtebTask, int | None] | None:
+    """Return the task that a file names, and k where it is our k-NN vote; None for a task that is not ours."""
+    base, knn, k = name.partition(KNN) if isinstance(name, str) else ("", "", "")
+    row = MTEB_TASKS.get(LOWER.get(base.lower(), ""))
+    if row is None or (knn and not k.isdecimal()):
+        return None
+    return row, int(k) if knn else None
+
+
+def _evaluator(content: Mapping[str, Any]) -> str:
+    return EVALUATOR if content.get("evaluated_by") == EVALUATOR else f"mteb {content.get('mteb_version') or '-'}"
+
+
+def _model(path: Path) -> str | None:
+    """Return whose result a file is, by model_meta.json, or by a folder above it whose name is `owner__name`."""
+    meta = path.with_name(META)
+    content = read_json(meta) if meta.is_file() else None
+    if content is not None and isinstance(content.get("name"), str):
+        return str(content["name"])
+    folders = (path.absolute().parent.name, path.absolute().parent.parent.name)
+    return next((name.replace("__", "/") for name in folders if "__" in name), None)
+
+
+def _split(content: Mapping[str, Any], split: str) -> dict[str, Mapping[str, Any]]:
+    """Return the scores of each subset of a split, in mteb's format of today or that from before 1.11."""
+    scores = content.get("scores")
+    entries = (scores if isinstance(scores, dict) else content).get(split)
+    if isinstance(entries, list):
+        return {str(entry.get("hf_subset")): entry for entry in entries if isinstance(entry, dict)}
+    if not isinstance(entries, dict):
+        return {}
+    nested: dict[str, Mapping[str, Any]] = {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
+    return nested or {"default": entries}  # a task of one language had no subsets
+
+
+def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
+    """Return a line of the reference a model and task, the mean over our standard subsets in percent.
+
+    A mean that lacks a subset is left out, or with `partial` says in its source how many it has; both are named.
+    """
+    lines: dict[tuple[str, str, str, int], tuple[list[str], Path]] = {}
+    for result in results:
+        subsets = result.row.spec.subsets
+        found = {name: value for name in subsets if (value := _figure(result, name)) is not None}
+        missing = [name for name in subsets if name not in found]
+        source = f"{result.version} {result.row.name}"
+        if missing:
+            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+            print(
+                f"missing: {result.row.name}, {result.model}: {len(missing)} of {len(subsets)} subsets: {shown}",
+                file=sys.stderr,
+            )
+            source += f" ({len(found)}/{len(subsets)})"
+        if not found or (missing and not partial):
+            continue
+        k = 1 if result.row.task == "bitext" else result.k
+        key = (result.row.task, result.row.dataset, result.model, k or 0)
+        if key in lines:
+            print(f"warning: {result.path} repeats {lines[key][1]} and is left out", file=sys.stderr)
+            continue
+        place = [result.row.task, str(k or ""), result.model, result.row.dataset, result.metric]
+        lines[key] = ([source, *place, f"{100 * sum(found.values()) / len(found):.6f}"], result.path)
+    return [line for _, (line, _) in sorted(lines.items())]
+
+
+def _figure(result: Result, subset: str) -> float | None:
+    """Return a subset's figure as a fraction, or None where there is none; what is no fraction is named."""
+    if subset not in result.row.subsets:
+        return None
+    metric = MAIN_SCORES[result.row.task]
+    entry = result.scores.get(result.row.subsets[subset]) or {}
+    if result.row.subsets[subset] not in result.scores and len(result.row.subsets) == 1:
+        entry = result.scores.get("default") or {}
+    value = entry.get(metric, entry.get("main_score"))
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        print(f"warning: {result.path}, {subset}: {metric} {value!r} is no fraction and left out", file=sys.stderr)
+        return None
+    return float(value)

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""mteb's results as a reference for the tables: a CSV line a model and data set, in percent.
+
+python script/aggregate/from_mteb.py mteb_cache/results --output mteb.csv
+python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/multilingual-e5-base
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from script.aggregate import _mteb_results, _tables
+from utils import cli
+from utils.schema import UserError
+
+EXAMPLES = """
+python script/aggregate/from_mteb.py mteb_cache/results --output mteb.csv
+python script/aggregate/from_mteb.py results/intfloat__multilingual-e5-base --partial
+python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/multilingual-e5-base
+"""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the reference, or write it to --output."""
+    args = parse(argv)
+    files = _mteb_results.task_files([place.expanduser() for place in args.places])
+    lines = _mteb_results.rows(_mteb_results.read_results(files, args.model), partial=args.partial)
+    if not lines:
+        hint = "the notes above say what was left out; --partial takes means over the subsets that are there"
+        raise UserError(f"no figure of a data set of ours in {len(files)} JSON files", hint)
+    _tables.emit(args, _tables.render_rows(_mteb_results.HEADER, lines, "csv"))
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = cli.Parser("Read mteb's results into a reference CSV for the tables; mteb is not needed.", EXAMPLES)
+    parser.add_argument("places", type=Path, nargs="+", metavar="PATH", help="folders of results, or files of tasks")
+    parser.add_argument("--model", metavar="NAME", help="whose results files are that do not tell")
+    parser.add_argument("--partial", action="store_true", help="means over the subsets that are there, marked (n/N)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the CSV there instead of printing it")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main)

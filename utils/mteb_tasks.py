@@ -1,0 +1,172 @@
+"""Which tasks of mteb have the texts of our data sets, and how mteb calls their subsets and languages.
+
+As mteb 2.26.24 has them; tests/test_mteb.py holds the table to mteb's own metadata. A task is here when the counts,
+lengths and distinct texts that mteb publishes of each of its subsets are those of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from utils.languages import ALIASES, family_and_script
+from utils.registry import DATASETS
+from utils.schema import DatasetSpec
+
+MAIN_SCORES = {"bitext": "f1", "classification": "accuracy"}  # mteb's, of the tasks here
+OTHER_TEXTS = {  # tasks of the same name that are no figure of our data set
+    "BUCC": "it searches English sentences beside the gold ones; BUCC.v2 has our texts",
+    "LinceMTBitextMining": "it has 8,059 pairs, our lince_mt 9,002",
+    "SIB200Classification.v2": "its test split is all of the texts",
+    "SIB200Classification.v3": "its test split is all of the texts",
+}
+SIDES = {"en400": "en", "yo400": "yo", "hinglish": "eng_hin"}  # a side of a pair, as mteb calls it
+LANGUAGES = {  # where mteb's language is not what languages.py makes of the name
+    "btk": "bbc-Latn", "max": "max-Deva", "ber": "ber-Tfng", "zh": "cmn-Hans", "ar": "ara-Arab", "az": "aze-Latn",
+    "fa": "fas-Arab", "ko": "kor-Kore", "lv": "lav-Latn", "mn": "mon-Cyrl", "ms": "msa-Latn", "sq": "sqi-Latn",
+    "sw": "swa-Latn", "zh-CN": "cmo-Hans", "zh-TW": "cmo-Hant",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MtebTask:
+    """A task of mteb over the texts of one of our data sets, at the revision of mteb's copy of them.
+
+    A subset has `size` items unless `sizes` says otherwise; `lacking` are subsets of ours that mteb has not.
+    """
+
+    name: str
+    task: str
+    dataset: str
+    revision: str
+    split: str
+    size: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """Our row of the data set."""
+        return DATASETS[self.task][self.dataset]
+
+    @property
+    def subsets(self) -> dict[str, str]:
+        """Our subsets that mteb has, each with mteb's name of it."""
+        return {name: self.hf_subset(name) for name in self.spec.subsets if name not in self.lacking}
+
+    def hf_subset(self, subset: str) -> str:
+        """Return mteb's name of a subset: eng-ace of eng_ace; languages have the same name."""
+        if self.task != "bitext":
+            return subset
+        return "-".join(SIDES.get(side, side) for side in subset.split("_"))
+
+    def items(self, subset: str) -> int:
+        """Return how many items mteb has of a subset of ours."""
+        return self.sizes.get(subset, self.size)
+
+    def languages(self, subset: str) -> list[str]:
+        """Return the languages of a subset, both of a pair: ISO 639-3 and ISO 15924 as in eng-Latn."""
+        return [_language(name) for name in (subset.split("_") if self.task == "bitext" else [subset])]
+
+
+def _language(name: str) -> str:
+    code = name.partition("_")[0]
+    if len(code) != 3:  # two letters, or a data set's own name
+        code = ALIASES.get(name, name).partition("_")[0]
+    return LANGUAGES.get(name) or f"{code}-{family_and_script(name)[1]}"
+
+
+_TATOEBA = """
+amh 168 ang 134 arq 911 arz 477 ast 127 awa 231 bos 354 ceb 600 cha 137 csb 253 cym 575 dsb 479 fao 262 fry 173
+gla 829 gsw 117 hsb 483 hye 742 jav 205 kat 746 kaz 575 khm 722 kur 410 mal 687 max 284 mon 440 nov 257 orv 835
+pms 525 slv 823 swg 112 swh 390 tam 307 tel 234 tha 548 tuk 203 tzl 104 uzb 428 xho 142 yid 848""".split()
+TATOEBA_SIZES = {f"{lang}_eng": int(size) for lang, size in zip(_TATOEBA[::2], _TATOEBA[1::2], strict=True)}
+_SIB200_LACKING = ("ace_Arab", "arb_Arab", "bjn_Arab", "kas_Arab", "knc_Arab", "min_Arab", "taq_Latn", "zho_Hans")
+
+_ROWS = (
+    MtebTask(
+        name="BUCC.v2",
+        task="bitext",
+        dataset="bucc",
+        revision="1739dc11ffe9b7bfccd7f3d585aeb4c544fc6677",
+        split="test",
+        sizes={"de_en": 9580, "fr_en": 9086, "ru_en": 14435, "zh_en": 1899},
+    ),
+    MtebTask(
+        name="NollySentiBitextMining",
+        task="bitext",
+        dataset="nollysenti",
+        revision="77d807ea44797c4663a3e0aca353d630c62d85cf",
+        split="train",
+        size=410,
+    ),
+    MtebTask(
+        name="NusaXBitextMining",
+        task="bitext",
+        dataset="nusax",
+        revision="6db681bd37d6827f8d132590429ce33a2af4c96e",
+        split="train",
+        size=500,
+    ),
+    MtebTask(
+        name="NusaTranslationBitextMining",
+        task="bitext",
+        dataset="nusatranslation",
+        revision="d08eca02c75a0b2ea9bfaaed1e42b7679588fa59",
+        split="train",
+        size=6600,
+        sizes={f"ind_{lang}": 1000 for lang in ("abs", "bhp", "mui", "rej")},
+    ),
+    MtebTask(
+        name="Tatoeba",
+        task="bitext",
+        dataset="tatoeba",
+        revision="69e8f12da6e31d59addadda9a9c8a2e601a0e282",
+        split="test",
+        size=1000,
+        sizes=TATOEBA_SIZES,
+    ),
+    MtebTask(
+        name="PhincBitextMining",
+        task="bitext",
+        dataset="phinc",
+        revision="3321d2863453fc96d50e6d861761c323e889f310",
+        split="train",
+        size=13738,
+    ),
+    MtebTask(
+        name="MassiveIntentClassification",
+        task="classification",
+        dataset="massive_intent",
+        revision="4672e20407010da34463acc759c162ca9734bca6",
+        split="test",
+        size=2974,
+    ),
+    MtebTask(
+        name="NusaX-senti",
+        task="classification",
+        dataset="nusax",
+        revision="7b2ff4facde8a6473f667a38edef1d03ce9ca0dc",
+        split="test",
+        size=400,
+    ),
+    MtebTask(
+        name="SIB200Classification",
+        task="classification",
+        dataset="sib200",
+        revision="a74d7350ea12af010cfb1c21e34f1f81fd2e615b",
+        split="test",
+        size=204,
+        lacking=_SIB200_LACKING,
+    ),
+    MtebTask(
+        name="MTOPIntentClassification",
+        task="classification",
+        dataset="mtop_intent",
+        revision="2992d820f31312593c49a4890430aadadb0f0039",
+        split="test",
+        sizes={"de": 3549, "en": 4386, "es": 2998, "fr": 3193, "hi": 2789, "th": 2765},
+    ),
+)
+MTEB_TASKS = {row.name: row for row in _ROWS}
+OF_DATASET = {(row.task, row.dataset): row for row in _ROWS}
