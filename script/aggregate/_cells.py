@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -51,7 +52,7 @@ class Cell:
     @property
     def sd(self) -> float | None:
         """The standard deviation over seeds (n - 1), None for fewer than two."""
-        return float(np.std(list(self.seeds.values()), ddof=1)) if len(self.seeds) > 1 else None
+        return statistics.stdev(self.seeds.values()) if len(self.seeds) > 1 else None
 
     @property
     def metrics(self) -> set[str]:

@@ -26,6 +26,8 @@ def escape(text: str) -> str:
 
 def figure(text: str) -> str:
     """Return a cell with its signs as mathematics; what is bold already may stand in it."""
+    if text == "-":  # nothing is there
+        return "--"
     text = re.sub(r"\\textbf\{([\d.]+)\} ± ([\d.]+)", r"$\\mathbf{\1} \\pm \2$", text)
     text = re.sub(r"([\d.]+) ± ([\d.]+)", r"$\1 \\pm \2$", text)
     return re.sub(r"(?<![\w.$}])([+-]\d[\d.]*|<(?=\d))", r"$\1$", text)

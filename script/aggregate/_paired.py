@@ -133,10 +133,11 @@ def _different(place: str, how: str) -> UserError:
 
 
 def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
+    path = predictions_path(result.path)
     found = predictions_of(result.path)
     if found is None:
         raise UserError(
-            f"{predictions_path(result.path)} does not hold as many `hyp` as `gold`",
+            f"{path} does not hold as many `hyp` as `gold`" if path.is_file() else f"there is no {path}",
             "run the script again with --overwrite",
         )
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,13 +83,13 @@ def _figure(place: str, row: Mapping[str, str]) -> Published:
     if row["k"] and not row["k"].isdecimal():
         raise UserError(f"{place}: k {row['k']!r} is no whole number", "leave it empty where it is not known")
     try:
-        value = float(row["value"])
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 100:
+        value = Decimal(row["value"])
+    except InvalidOperation:
+        value = Decimal("nan")
+    if value.is_nan() or not 0 <= value <= 100:
         raise UserError(f"{place}: value {row['value']!r} is no number from 0 to 100", "figures are in percent")
     k = int(row["k"]) if row["k"] else None
-    return Published(row["source"], row["task"], k, row["model"], row["column"], row["metric"], value / 100)
+    return Published(row["source"], row["task"], k, row["model"], row["column"], row["metric"], float(value / 100))
 
 
 @lru_cache

@@ -98,22 +98,27 @@ def add_rows(
     groups: Mapping[str, Sequence[str]],
     ks: Sequence[int] | None,
 ) -> list[str]:
-    """Add the figures of this task, ks and metric that no cell has, a row a model, and return their columns."""
-    columns: dict[str, None] = {}
-    for figure in figures:
-        if (
-            figure.task != name
-            or not _of_metric(figure, kind, groups)
-            or (ks is not None and figure.k is not None and figure.k not in ks)
-        ):
-            continue
-        if any(_is_of(figure, name, row, figure.column) and figure.column in cells for row, cells in table.items()):
-            continue
+    """Add a row for each model of which something is published that no cell has, and return these rows' columns.
+
+    Only figures of this task, of these ks (None for all) and of the metric shown.
+    """
+    fitting = [
+        figure
+        for figure in figures
+        if figure.task == name
+        and (ks is None or figure.k is None or figure.k in ks)
+        and _of_metric(figure, kind, groups)
+    ]
+    rows: dict[str, dict[str, Published]] = {}
+    lacking = set()
+    for figure in fitting:
         shots = f", {figure.k}-shot" if name in ("icl", "icl_cross") and figure.k is not None else ""
-        cells = found.rows.setdefault(f"{figure.model}{shots} (published)", {})
-        cells.setdefault(figure.column, figure)
-        columns[figure.column] = None
-    return list(columns)
+        row = f"{figure.model}{shots} (published)"
+        rows.setdefault(row, {}).setdefault(figure.column, figure)
+        if not any(_is_of(figure, name, own, figure.column) and figure.column in table[own] for own in table):
+            lacking.add(row)
+    found.rows = {row: cells for row, cells in rows.items() if row in lacking}
+    return list(dict.fromkeys(column for cells in found.rows.values() for column in cells))
 
 
 def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> bool:

@@ -71,7 +71,9 @@ def write(
     elif args.reference_rows:
         raise UserError("--reference_rows without --reference", "for example --reference paper --reference_rows")
     if view.seeds:
-        view.notes.insert(0, "mean over seeds ± their standard deviation")
+        view.notes.insert(
+            0, "mean over seeds ± their standard deviation" + ("; [interval of that mean]" if args.ci else "")
+        )
     emit(args, with_notes(render(view, args.format), view.notes, args.format))
 
 
