@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,6 +66,11 @@ def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
     return join(tables)
 
 
+def _has(result: LoggedResult, metric: str) -> bool:
+    """Return whether a record has a number of this metric; an edited one may have NaN."""
+    return math.isfinite(result.metrics.get(metric, math.nan))
+
+
 def _dataset_cell(
     name: str, subsets: Mapping[str, LoggedResult], expected: Sequence[str], dataset: str, kind: Kind
 ) -> Cell | None:
@@ -74,7 +80,7 @@ def _dataset_cell(
     found = {subset: subsets[subset] for subset in expected if subset in subsets}
     _warn_of_mixtures(name, list(found.values()))
     metric, _ = kind.metric_of(dataset)
-    there = {subset: result for subset, result in found.items() if metric in result.metrics}
+    there = {subset: result for subset, result in found.items() if _has(result, metric)}
     _tell_missing(name, there, found, expected, metric)
     if extra := len(subsets.keys() - set(expected)):
         note(f"note: {name}: {extra} subsets beside the standard ones left out")
@@ -141,7 +147,7 @@ def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: s
     for subset in kind.subsets_of(dataset, results):
         key = _group(subset, group)
         expected[key] = expected.get(key, 0) + 1
-    fitting = [result for result in results if result.dataset == dataset and metric in result.metrics]
+    fitting = [result for result in results if result.dataset == dataset and _has(result, metric)]
     if not fitting:
         raise UserError(
             f"no {kind.task} results of {dataset} with the metric {metric!r}", "run it first, or name another"
