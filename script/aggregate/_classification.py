@@ -32,6 +32,6 @@ def show_table(
     kind = _tables.Kind("classification", args.metric, cross, args.ci)
     if args.by:
         table, columns = _tables.build_by(results, kind, args.dataset, args.by)
-        _tables.write(args, table, kind, columns)
+        _tables.write(args, table, kind, _tables.Layout(columns))
     else:
         _tables.show(args, _tables.build(results, kind), kind, groups)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from script.aggregate import _bold, _published, _reference
 from script.aggregate._build import Kind, build, build_by
@@ -16,7 +17,34 @@ from script.aggregate._select import add_table_args, nearest, select
 from utils.registry import ENCODERS
 from utils.schema import UserError
 
-__all__ = ["Cell", "Kind", "Table", "add_table_args", "build", "build_by", "nearest", "select", "show", "write"]
+__all__ = [
+    "Cell",
+    "Kind",
+    "Layout",
+    "Table",
+    "add_table_args",
+    "build",
+    "build_by",
+    "nearest",
+    "select",
+    "show",
+    "write",
+]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table and the order of its rows, and what its figures are compared with.
+
+    `name` is what references call its task, None where nothing is published of such columns; `groups` are the means
+    among the columns; `rivals` are rows of which --bold compares those of one tuple, by default all.
+    """
+
+    columns: Sequence[str]
+    order: Sequence[str] = tuple(ENCODERS)
+    name: str | None = None
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rivals: Sequence[Sequence[str]] = ()
 
 
 def show(
@@ -30,16 +58,8 @@ def show(
     if not table:
         raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
     add_means(table, groups)
-    name = f"{kind.task}_cross" if kind.cross else kind.task
-    write(
-        args,
-        table,
-        kind,
-        _columns({column for cells in table.values() for column in cells}, groups),
-        order,
-        name,
-        groups,
-    )
+    columns = _columns({column for cells in table.values() for column in cells}, groups)
+    write(args, table, kind, Layout(columns, order, f"{kind.task}_cross" if kind.cross else kind.task, groups))
 
 
 def _columns(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
@@ -50,59 +70,48 @@ def _columns(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str
     return columns + sorted(present - {*of_paper, *groups, "avg"}) + means
 
 
-def write(
-    args: argparse.Namespace,
-    table: Table,
-    kind: Kind,
-    columns: Sequence[str],
-    order: Sequence[str] = tuple(ENCODERS),
-    name: str | None = None,
-    groups: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Print the table of these columns, or write it to --output; `name` is what references call its task, if one does.
-
-    `groups` are the means among the columns, of which --reference_rows may add some.
-    """
-    view = View(table, _ordered(table, args.models, list(order)), list(columns), seeds=args.seeds is not None)
+def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) -> None:
+    """Print the table, or write it to --output."""
+    rows = _ordered(table, args.models, list(layout.order))
+    view = View(table, rows, list(layout.columns), seeds=args.seeds is not None)
+    if view.seeds:
+        interval = "; [interval of that mean]" if args.ci else ""
+        view.notes.append(f"mean over seeds ± their standard deviation{interval}")
     if args.bold:
-        _mark(args, view, kind)
+        _mark(args, view, kind, layout)
     if args.reference:
-        _refer(args, view, kind, name, groups)
+        _refer(args, view, kind, layout)
     elif args.reference_rows:
         raise UserError("--reference_rows without --reference", "for example --reference paper --reference_rows")
-    if view.seeds:
-        view.notes.insert(
-            0, "mean over seeds ± their standard deviation" + ("; [interval of that mean]" if args.ci else "")
-        )
     emit(args, with_notes(render(view, args.format), view.notes, args.format))
 
 
-def _mark(args: argparse.Namespace, view: View, kind: Kind) -> None:
-    view.marks, told = _bold.mark(view.table, view.rows, view.columns, args.bold, kind.task, args.seed)
-    view.notes += [f"{IN_WORDS.get(args.format, 'bold')}: {_bold.MEANS[args.bold]}", *told]
+def _mark(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> None:
+    """Mark cells, and say below the table what a mark means and where nothing was tested."""
+    within = " among the rows of its data set" if layout.rivals else ""
+    view.notes.append(f"{IN_WORDS.get(args.format, 'bold')}{within}: {_bold.MEANS[args.bold]}")
+    for rivals in layout.rivals or [view.rows]:
+        rows = [row for row in view.rows if row in rivals]
+        marks, told = _bold.mark(view.table, rows, view.columns, args.bold, kind.task, args.seed)
+        view.marks |= marks
+        view.notes += told
 
 
-def _refer(
-    args: argparse.Namespace,
-    view: View,
-    kind: Kind,
-    name: str | None,
-    groups: Mapping[str, Sequence[str]] | None,
-) -> None:
+def _refer(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> None:
     """Put published figures beside the cells, and below them with --reference_rows."""
     figures = _published.read(args.reference)
-    if name is None:
+    if layout.name is None:
         raise UserError("--reference with --by", "nothing is published for groups of languages: leave one of them out")
     ks = sorted({part.result.k for cells in view.table.values() for cell in cells.values() for part in cell.parts})
-    found = _reference.compare(view.table, view.rows, view.columns, figures, name, kind)
+    found = _reference.compare(view.table, view.rows, view.columns, figures, layout.name, kind)
     if args.reference_rows:
         asked = args.k if isinstance(args.k, list) or args.k is None else [args.k]
-        added = _reference.add_rows(found, view.table, figures, name, kind, groups or {}, asked)
-        known = list(view.columns)
-        view.columns = _columns({*known, *added}, groups) if groups else [*known, *(c for c in added if c not in known)]
+        added = _reference.add_rows(found, view.table, figures, layout.name, kind, layout.groups, asked)
+        known = list(dict.fromkeys([*view.columns, *added]))
+        view.columns = _columns(set(known), layout.groups) if layout.groups else known
         view.rows += found.rows
     view.references = found
-    view.notes += _reference.tell(found, name, view.columns, ks)
+    view.notes += _reference.tell(found, layout.name, view.columns, ks)
 
 
 def _ordered(table: Table, models: Sequence[str] | None, known: list[str]) -> list[str]:

@@ -43,7 +43,11 @@ def main(argv: Sequence[str]) -> None:
             for dataset, cell in cells.items():
                 table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
     rows = [names[model, dataset] for model in _icl.order(results) for dataset in _icl.datasets_of(results, model)]
-    _tables.write(args, table, kind, [f"{low}-{high} %" for low, high in bands], rows, "icl_percentile")
+    columns = [f"{low}-{high} %" for low, high in bands]
+    rivals = [
+        [name for (_, of), name in names.items() if of == dataset] for dataset in dict.fromkeys(of for _, of in names)
+    ]
+    _tables.write(args, table, kind, _tables.Layout(columns, rows, "icl_percentile", rivals=rivals))
 
 
 if __name__ == "__main__":
