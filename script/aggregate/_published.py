@@ -39,7 +39,7 @@ def read(names: Sequence[str]) -> list[Published]:
 
 
 def _paths(name: str) -> list[Path]:
-    if name in SHIPPED and not Path(name).exists():
+    if name in SHIPPED:
         return [FOLDER / f"{part}.csv" for part in SHIPPED[name]]
     path = Path(name).expanduser()
     if not path.is_file():
