@@ -177,3 +177,11 @@ def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Pat
     by = run(script, "--metric", "f1", "--ci", "--dataset", "mine", "--by", "lang", "--format", "csv").stdout
     low, high = expected["f1"]
     assert f"70.00 [{100 * low:.2f}, {100 * high:.2f}]" in by
+
+
+def test_a_figure_that_is_no_number_is_missing(run: Run, logs: Path) -> None:
+    path = next((logs / "{}" / "nusax" / LABSE).rglob("eval_eng_ace_1.json"))
+    path.write_text(path.read_text().replace('"f1": 0.7789', '"f1": NaN'))
+    done = run(SCRIPT, "--format", "csv", "--models", LABSE)
+    assert ",77.89 (10/11),81.17," in done.stdout
+    assert f"missing: nusax, {LABSE}: 1 of 11 subsets: eng_ace" in done.stderr

@@ -103,6 +103,14 @@ def test_the_percentile_table(run: Run, logs: Path) -> None:
     assert none.returncode == 2 and "no results with a rank band" in none.stderr
 
 
+def test_bands_are_marked_among_the_rows_of_a_data_set(run: Run, logs: Path) -> None:
+    for dataset, k, value in (("nusax", 2, 0.5), ("fire", 1, 0.2)):
+        log(logs, dataset, value, k=k, min_percentile=0, max_percentile=10)
+    done = run("script/aggregate/aggregate_icl_percentile.py", "--bold", "best", "--format", "json")
+    marks = {row["model"].rsplit(" + ")[1]: row["bold"] for row in json.loads(done.stdout) if row["column"] == "0-10 %"}
+    assert marks == {f"{E5}, 1-shot, nusax": True, f"{E5}, 2-shot, nusax": False, f"{E5}, 1-shot, fire": True}
+
+
 def test_the_originals_own_logs(run: Run, tmp_path: Path) -> None:
     body = {"acc": 0.5, "prec": 0.5, "rec": 0.5, "f1": 0.25}
     for run_name in ("save_icl", "save_icl_8bit_cross_eng", "save_icl_percentile/0_10"):

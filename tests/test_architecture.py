@@ -31,6 +31,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "labeled": ({"schema", "registry", "languages", "sources", "readers"}, set()),
     "metrics": ({"schema"}, {"numpy"}),
     "stats": ({"schema"}, {"numpy"}),
+    "swaps": ({"stats"}, {"numpy"}),
     "retrieval": ({"schema", "scan", "scorers", "search", "slabs"}, {"numpy"}),
     "slabs": ({"schema", "arithmetic", "lanes"}, {"numpy"}),
     "scorers": ({"schema", "arithmetic"}, {"numpy"}),
@@ -169,6 +170,7 @@ def test_aggregates_reach_the_rooms_through_tables(path: Path) -> None:
         "script.aggregate._icl",
         "script.aggregate._items",
         "script.aggregate._paired",
+        "script.aggregate._select",
         "utils.cli",
         "utils.schema",
     }

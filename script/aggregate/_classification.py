@@ -29,8 +29,9 @@ def show_table(
     similarity = "euclidean" if args.legacy else args.similarity
     settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
     results = _tables.select(args, "classification", settings)
+    kind = _tables.Kind("classification", args.metric, cross, args.ci)
     if args.by:
-        table, columns = _tables.build_by(results, "classification", args.dataset, args.by, args.metric, ci=args.ci)
-        _tables.write(args, table, columns)
+        table, columns = _tables.build_by(results, kind, args.dataset, args.by)
+        _tables.write(args, table, kind, _tables.Layout(columns))
     else:
-        _tables.show(args, _tables.build(results, "classification", args.metric, cross=cross, ci=args.ci), groups)
+        _tables.show(args, _tables.build(results, kind), kind, groups)

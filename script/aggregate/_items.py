@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from utils import stats
 from utils.metrics import item_scores, macro_labels
@@ -14,6 +18,16 @@ from utils.runlog import LoggedResult, read_predictions
 
 METRICS = {"bitext": ("acc", "prec", "f1"), "classification": ("acc",), "icl": ("acc",)}  # means over items
 MACRO = ("prec", "rec", "f1")  # of labels: means over labels, not items
+
+
+@lru_cache(maxsize=2048)  # a table tests the best row of a column against each other row, and means over the same again
+def predictions_of(record: Path) -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a record as `read_predictions` does, a label that occurs often kept once."""
+    both = read_predictions(record)
+    if both is None:
+        return None
+    gold, hyp = ([sys.intern(item) if isinstance(item, str) else item for item in side] for side in both)
+    return gold, hyp
 
 
 def block_of(dataset: str, gold: Sequence[Any]) -> Hashable:
@@ -35,7 +49,7 @@ def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> sta
     places: dict[Hashable, int] = {}
     columns = []
     for result in found.values():
-        both = read_predictions(result.path)
+        both = predictions_of(result.path)
         if both is None:
             return None
         place = places.setdefault(block_of(result.dataset, both[0]), len(places))
@@ -49,8 +63,13 @@ def _draws(result: LoggedResult, both: tuple[list[Any], list[Any]], task: str, m
     """Return the resampled metric (RESAMPLES,) of one subset."""
     if metric in METRICS[task]:
         return stats.mean_draws(item_values(*both, metric), seed)
-    names = sorted({label for label in (*both[0], *both[1]) if label is not None})
-    number: dict[str | None, int] = {None: -1, **{name: index for index, name in enumerate(names)}}
-    gold, hyp = (np.array([number[label] for label in labels], dtype=np.int64) for labels in both)
-    kept = macro_labels(gold, hyp, len(names), legacy=bool(result.run.get("legacy")))
+    (gold, hyp), n_labels = label_indices(*both)
+    kept = macro_labels(gold, hyp, n_labels, legacy=bool(result.run.get("legacy")))
     return stats.macro_draws(gold, hyp, kept, seed)[metric]
+
+
+def label_indices(*sides: Sequence[str | None]) -> tuple[list[npt.NDArray[np.int64]], int]:
+    """Return each side's labels as indices (n,), -1 for none, and how many labels there are."""
+    names = sorted({label for labels in sides for label in labels if label is not None})
+    number: dict[str | None, int] = {None: -1, **{name: index for index, name in enumerate(names)}}
+    return [np.array([number[label] for label in labels], dtype=np.int64) for labels in sides], len(names)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from script.aggregate._items import block_of, item_values
+from script.aggregate._items import block_of, item_values, predictions_of
 from utils import stats
-from utils.runlog import LoggedResult, predictions_path, read_predictions
+from utils.runlog import LoggedResult, predictions_path
 from utils.schema import UserError
 
 SIGNIFICANT = 0.05
@@ -75,7 +75,7 @@ def pair_up(side_a: Side, side_b: Side, metric: str) -> list[Pair]:
     if not common:
         raise UserError("A and B have no subset in common", f"A has {_places(side_a)}; B has {_places(side_b)}")
     _require_predictions([side[place] for side in (side_a, side_b) for place in common])
-    return [_pair(side_a[place], side_b[place], metric) for place in common]
+    return [pair(side_a[place], side_b[place], metric) for place in common]
 
 
 def alone(side: Side, other: Side) -> str:
@@ -102,7 +102,17 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
         )
 
 
-def _pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
+def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
+    """Return the values of the items of one subset; UserError where the two cannot be paired."""
+    gold, *hyps = same_items(of_a, of_b)
+    values = [item_values(gold, hyp, metric) for hyp in hyps]
+    for result, value in zip((of_a, of_b), values, strict=True):
+        check(result, metric, float(value.mean()))
+    return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])
+
+
+def same_items(of_a: LoggedResult, of_b: LoggedResult) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return gold and both predictions (n,) of a subset; UserError where they are missing or of different data."""
     place = f"{of_a.dataset} {of_a.subset}"
     (gold, hyp_a), (gold_b, hyp_b) = _predictions(of_a), _predictions(of_b)
     if len(gold) != len(gold_b):
@@ -113,10 +123,7 @@ def _pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
     sources = [result.run.get("source") for result in (of_a, of_b)]
     if None not in sources and sources[0] != sources[1]:
         raise _different(place, f"A is from {sources[0]}, B from {sources[1]}")
-    values = [item_values(gold, hyp, metric) for hyp in (hyp_a, hyp_b)]
-    for result, value in zip((of_a, of_b), values, strict=True):
-        _check(result, metric, float(value.mean()))
-    return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])
+    return gold, hyp_a, hyp_b
 
 
 def _different(place: str, how: str) -> UserError:
@@ -126,16 +133,18 @@ def _different(place: str, how: str) -> UserError:
 
 
 def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
-    found = read_predictions(result.path)
+    path = predictions_path(result.path)
+    found = predictions_of(result.path)
     if found is None:
         raise UserError(
-            f"{predictions_path(result.path)} does not hold as many `hyp` as `gold`",
+            f"{path} does not hold as many `hyp` as `gold`" if path.is_file() else f"there is no {path}",
             "run the script again with --overwrite",
         )
     return found
 
 
-def _check(result: LoggedResult, metric: str, value: float) -> None:
+def check(result: LoggedResult, metric: str, value: float) -> None:
+    """Raise UserError where the predictions do not give the logged figure."""
     logged = result.metrics.get(metric)
     if logged is not None and abs(logged - value) > ROUNDING:
         raise UserError(
@@ -183,6 +192,15 @@ def _values(pair: Pair, seed: int) -> dict[str, Any]:
     }
 
 
+def swapped_together(pairs: Sequence[Pair], weights: Sequence[float]) -> stats.Values:
+    """Return the differences that a sign flip is of: those of all items at one place of a block, summed by weight."""
+    blocks: dict[Hashable, stats.Values] = {}
+    for pair, weight in zip(pairs, weights, strict=True):
+        items = weight * (pair.a - pair.b) / len(pair.a)
+        blocks[pair.block] = blocks.get(pair.block, np.zeros(len(items))) + items
+    return np.concatenate(list(blocks.values()))
+
+
 def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
     """Return the mean over subsets, each of equal weight.
 
@@ -190,9 +208,7 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
     other, and if they are not, the test is as valid.
     """
     differences = [pair.a - pair.b for pair in pairs]
-    blocks: dict[Hashable, stats.Values] = {}
-    for pair, items in zip(pairs, differences, strict=True):
-        blocks[pair.block] = blocks.get(pair.block, np.zeros(len(items))) + items / len(items)
+    units = swapped_together(pairs, [1.0] * len(pairs))
     return Line(
         dataset,
         name,
@@ -200,7 +216,7 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
         float(np.mean([pair.a.mean() for pair in pairs])),
         float(np.mean([pair.b.mean() for pair in pairs])),
         stats.hierarchical_mean(differences, seed, [pair.block for pair in pairs]),
-        stats.paired_permutation(np.concatenate(list(blocks.values())), seed),
+        stats.paired_permutation(units, seed),
         p_subsets=stats.paired_permutation(np.array([items.mean() for items in differences]), seed),
     )
 

@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="(default: %(default)s)")
     args = parser.parse_args(argv)
     settings = {"similarity": args.similarity, "margin": args.margin, "direction": args.direction}
-    table = _tables.build(_tables.select(args, "bitext", settings), "bitext", args.metric, ci=args.ci)
-    _tables.show(args, table, GROUPS)
+    kind = _tables.Kind("bitext", args.metric, ci=args.ci)
+    _tables.show(args, _tables.build(_tables.select(args, kind.task, settings), kind), kind, GROUPS)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def main(argv: Sequence[str]) -> None:
         argv, "Table of in-context learning: models by datasets, Mono and CS means, and their mean.", EXAMPLES
     )
     results = _icl.select(args, cross=False)
-    _tables.show(args, _tables.build(results, "icl", args.metric, cross=False, ci=args.ci), GROUPS, _icl.order(results))
+    kind = _tables.Kind("icl", args.metric, cross=False, ci=args.ci)
+    _tables.show(args, _tables.build(results, kind), kind, GROUPS, _icl.order(results))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> None:
         EXAMPLES,
     )
     results = _icl.select(args, cross=True)
-    _tables.show(args, _tables.build(results, "icl", args.metric, cross=True, ci=args.ci), GROUPS, _icl.order(results))
+    kind = _tables.Kind("icl", args.metric, cross=True, ci=args.ci)
+    _tables.show(args, _tables.build(results, kind), kind, GROUPS, _icl.order(results))
 
 
 if __name__ == "__main__":

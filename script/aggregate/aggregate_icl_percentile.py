@@ -35,15 +35,19 @@ def main(argv: Sequence[str]) -> None:
     if not results:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
     names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
-    table: _tables.Table = {}
+    kind, table = _tables.Kind("icl", args.metric, args.cross, args.ci), dict[str, dict[str, _tables.Cell]]()
     bands = sorted({found for result in results if (found := _icl.band(result)) is not None})
     for low, high in bands:
         chosen = [result for result in results if _icl.band(result) == (low, high)]
-        for model, cells in _tables.build(chosen, "icl", args.metric, cross=args.cross, ci=args.ci).items():
+        for model, cells in _tables.build(chosen, kind).items():
             for dataset, cell in cells.items():
                 table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
     rows = [names[model, dataset] for model in _icl.order(results) for dataset in _icl.datasets_of(results, model)]
-    _tables.write(args, table, [f"{low}-{high} %" for low, high in bands], rows)
+    columns = [f"{low}-{high} %" for low, high in bands]
+    rivals = [
+        [name for (_, of), name in names.items() if of == dataset] for dataset in dict.fromkeys(of for _, of in names)
+    ]
+    _tables.write(args, table, kind, _tables.Layout(columns, rows, "icl_percentile", rivals=rivals))
 
 
 if __name__ == "__main__":

@@ -16,27 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _paired, _tables
+from script.aggregate import _icl, _paired, _render, _select
 from script.aggregate._items import METRICS
+from script.aggregate._select import PLAIN
 from utils import cli
 from utils.schema import UserError
 
 TASKS = tuple(METRICS)
-PLAIN: dict[str, dict[str, object]] = {  # what the tables take unless told otherwise
-    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
-    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
-    "icl": {
-        "cross": False,
-        "similarity": "cosine",
-        "balance": False,
-        "order": "nearest_first",
-        "calibrate": False,
-        "split": "test",
-        "legacy": False,
-        "length_norm": ["token", None],
-        "min_percentile": None,
-    },
-}
 FREE = {  # any, unless named
     "bitext": ("margin_k", "fuse", "normalize"),
     "classification": ("train_lang", "fuse", "normalize"),
@@ -65,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         if only := _paired.alone(sides[name], sides[other]):
             print(f"note: only {name} has {only}", file=sys.stderr)
     lines, means = _paired.lines_of(pairs, args.seed), _paired.means_of(pairs, args.seed)
-    _tables.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
+    _render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -79,7 +65,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
     parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="of both, instead of the plain")
     parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
-    _tables.add_output_args(parser)
+    _select.add_output_args(parser)
     args = parser.parse_args(argv)
     if args.metric not in METRICS[args.task]:
         known = ", ".join(METRICS[args.task])
@@ -106,13 +92,13 @@ def side_of(args: argparse.Namespace, model: str, settings: Mapping[str, object]
     flag = "--setting {name}=VALUE"
     usual = PLAIN[args.task] | ({"similarity": "euclidean"} if settings.get("legacy") else {})
     wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
-    results = _tables.select(args, args.task, wanted, flag)
+    results = _select.select(args, args.task, wanted, flag)
     if args.task == "icl":
         results = [dataclasses.replace(result, model=_icl.row_name(result)) for result in results]
     of_model = [result for result in results if result.model == model]
     if not of_model:
-        raise UserError(f"no {args.task} results of model {model!r}", _tables.nearest(model, results))
-    cells = _tables.by_cell(of_model)
+        raise UserError(f"no {args.task} results of model {model!r}", _select.nearest(model, results))
+    cells = _select.by_cell(of_model)
     there = [dataset for _, dataset in cells]
     for dataset in args.dataset or ():
         if dataset not in there:
@@ -130,19 +116,14 @@ def as_text(args: argparse.Namespace, lines: Sequence[_paired.Line], means: Sequ
     several = len({line.dataset for line in lines}) > 1
     body = [row(line, several) for line in (*lines, *means)]
     if args.format == "csv":
-        return _tables.render_rows(HEADER, body, "csv")
+        return _render.render_rows(HEADER, body, "csv")
     asked = f"{args.task}, {args.metric} in %, seed {args.seed}" + ("" if args.k is None else f", k {args.k}")
     about_b = f" ({' '.join(args.setting_b)})" if args.setting_b else ""
     head = [f"A: {args.a}", f"B: {args.b}{about_b}", asked]
-    table = _tables.render_rows(HEADER, body, args.format)
-    return "\n".join([*comment(head, args.format), "", table, *comment(summary(lines, means[-1]), args.format), ""])
-
-
-def comment(texts: Sequence[str], style: str) -> list[str]:
-    """Return lines beside a table, as paragraphs of Markdown or comments of LaTeX."""
-    if style == "md":
-        return ["  \n".join(texts)]  # two blanks break a line
-    return [f"% {text}" for text in texts] if style == "latex" else list(texts)
+    table = _render.render_rows(HEADER, body, args.format)
+    return "\n".join(
+        [*_render.comment(head, args.format), "", table, *_render.comment(summary(lines, means[-1]), args.format), ""]
+    )
 
 
 def row(line: _paired.Line, several: bool) -> list[str]:

@@ -1,0 +1,114 @@
+"""Which cells of a table are marked: each column's best, and those that are not significantly worse."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from script.aggregate import _paired
+from script.aggregate._cells import Cell, Part, Table
+from script.aggregate._items import MACRO, METRICS, block_of, label_indices
+from utils import stats, swaps
+from utils.schema import UserError
+
+MEANS = {
+    "best": "the highest of its column",
+    "significant": "the highest of its column, and what is not significantly worse "
+    "(paired by items, Holm over the column's rows, p >= 0.05)",
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Whether a cell is marked, and its p against the column's best after Holm, None where none was tested."""
+
+    bold: bool
+    p_holm: float | None = None
+
+
+Marks = dict[tuple[str, str], Mark]  # row, column
+
+
+def mark(
+    table: Table, rows: Sequence[str], columns: Sequence[str], how: str, task: str, seed: int
+) -> tuple[Marks, list[str]]:
+    """Return the marks of the complete cells of these rows and columns, and what must be said of them."""
+    marks: Marks = {}
+    alone: dict[str, list[str]] = {}  # what was not tested, and why -> columns
+    for column in columns:
+        cells = {row: cell for row in rows if (cell := table[row].get(column)) is not None and cell.complete}
+        if not cells:
+            if any(column in table[row] for row in rows):
+                alone.setdefault("no complete cell", []).append(column)
+            continue
+        best = max(cells, key=lambda row: cells[row].value)
+        shown = f"{100 * cells[best].value:.2f}"
+        adjusted: dict[str, float] = {}
+        if how == "significant" and len(cells) > 1:
+            try:
+                adjusted = _against(best, cells, task, seed)
+            except UserError as error:
+                alone.setdefault(f"only the highest is marked, as {error.what}", []).append(column)
+        for row, cell in cells.items():
+            equal = f"{100 * cell.value:.2f}" == shown or adjusted.get(row, 0.0) >= _paired.SIGNIFICANT
+            marks[row, column] = Mark(equal, adjusted.get(row))
+    return marks, [f"{', '.join(names)}: {why}" for why, names in alone.items()]
+
+
+def _against(best: str, cells: Mapping[str, Cell], task: str, seed: int) -> dict[str, float]:
+    """Return each other row's p against the best, Holm over them; UserError where one cannot be tested."""
+    ps = {}
+    for row in [row for row in cells if row != best]:
+        try:
+            ps[row] = _p(_matched(best, row, cells), task, seed)
+        except UserError as error:
+            raise UserError(f"{best} (A) and {row} (B) cannot be paired: {error.what}") from error
+    return dict(zip(ps, stats.holm(list(ps.values())), strict=True))
+
+
+def _matched(best: str, row: str, cells: Mapping[str, Cell]) -> list[tuple[Part, Part]]:
+    """Return the parts of two cells by subset and seed; UserError where the two are not of the same."""
+    sides = [{part.place: part for part in cells[name].parts} for name in (best, row)]
+    if sides[0].keys() != sides[1].keys():
+        raise UserError("they have different subsets or seeds")
+    return [(part, sides[1][place]) for place, part in sides[0].items()]
+
+
+def _p(matched: Sequence[tuple[Part, Part]], task: str, seed: int) -> float:
+    """Return the p of a difference of means: of one subset right or wrong McNemar's, else by swapping items."""
+    metrics = {part.metric for part, _ in matched}
+    macro = set() if task == "bitext" else metrics & set(MACRO)
+    if untold := metrics - macro - set(METRICS[task]):
+        raise UserError(f"predictions do not tell {', '.join(sorted(untold))} item by item")
+    if not macro:
+        pairs = [_paired.pair(one.result, other.result, one.metric) for one, other in matched]
+        if len(pairs) == 1:
+            return _paired.lines_of(pairs, seed)[0].p
+        return stats.paired_permutation(_paired.swapped_together(pairs, [one.weight for one, _ in matched]), seed)
+    blocks: dict[Hashable, list[swaps.Statistic]] = {}
+    sizes: dict[Hashable, int] = {}
+    for one, other in matched:
+        gold, *hyps = _paired.same_items(one.result, other.result)
+        block = block_of(one.result.dataset, gold)
+        sizes[block] = len(gold)
+        blocks.setdefault(block, []).append(_statistic(one, other, gold, hyps))
+    return swaps.p_of_swaps([(sizes[block], found) for block, found in blocks.items()], seed)
+
+
+def _statistic(one: Part, other: Part, gold: Sequence[str], hyps: Sequence[Sequence[str | None]]) -> swaps.Statistic:
+    """Return what a swap changes in one subset's share of a mean."""
+    if one.metric not in MACRO:
+        pair = _paired.pair(one.result, other.result, one.metric)
+        return swaps.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
+    (of_gold, *of_hyps), n_labels = label_indices(gold, *hyps)
+    legacy = bool(one.result.run.get("legacy"))
+    statistic = swaps.macro_of(of_gold, (of_hyps[0], of_hyps[1]), n_labels, one.metric, 1.0, legacy=legacy)
+    found = float(statistic(np.zeros((1, len(of_gold)), dtype=np.bool_))[0])
+    logged = one.result.metrics[one.metric] - other.result.metrics[one.metric]
+    if abs(found - logged) > _paired.ROUNDING:
+        raise UserError(
+            f"{one.place[0]} {one.place[1]}: the records differ by {logged:.4f}, their predictions by {found:.4f}"
+        )
+    return lambda swapped: one.weight * statistic(swapped)

@@ -1,0 +1,173 @@
+"""From records to cells: the mean over a data set's subsets, or over those of a group of languages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from script.aggregate._cells import Cell, Part, Table, join
+from script.aggregate._items import mean_draws
+from script.aggregate._select import by_cell, note
+from utils import stats
+from utils.languages import family_and_script
+from utils.registry import DATASETS
+from utils.runlog import LoggedResult, differences
+from utils.schema import UserError
+
+MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
+ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets
+SHOWN_MISSING = 8  # missing subsets named a cell before "..."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a table's cells are made of: the task, a metric or each data set's main one, and whether with intervals.
+
+    `cross` leaves the training language out of what a complete cell needs.
+    """
+
+    task: str
+    metric: str | None = None
+    cross: bool = False
+    ci: bool = False
+
+    def metric_of(self, dataset: str) -> tuple[str, bool]:
+        """Return the metric shown of a data set, and whether it is the main one."""
+        rows = ROWS[self.task]
+        usual = rows[dataset].main_metric if dataset in rows else MAIN_METRIC[self.task]
+        return self.metric or usual, self.metric in (None, usual)
+
+    def subsets_of(self, dataset: str, results: Sequence[LoggedResult]) -> Sequence[str]:
+        """Return the subsets that a complete row needs; of a user's own data those that any row has."""
+        rows = ROWS[self.task]
+        if dataset in rows:
+            return rows[dataset].subsets
+        return sorted({result.subset for result in results if result.dataset == dataset})
+
+
+def by_seed(results: Sequence[LoggedResult]) -> dict[int, list[LoggedResult]]:
+    """Return the results of each seed, seeds in order."""
+    seeds = sorted({result.seed for result in results})
+    return {seed: [result for result in results if result.seed == seed] for seed in seeds}
+
+
+def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
+    """Return one cell a model and dataset: the mean of the metric over the dataset's subsets, and over seeds."""
+    tables = {}
+    for seed, chosen in (found := by_seed(results)).items():
+        table: Table = {}
+        for (model, dataset), subsets in by_cell(chosen).items():
+            name = f"{dataset}, {model}" + (f", seed {seed}" if len(found) > 1 else "")
+            cell = _dataset_cell(name, subsets, kind.subsets_of(dataset, results), dataset, kind)
+            if cell is not None:
+                table.setdefault(model, {})[dataset] = cell
+        tables[seed] = table
+    return join(tables)
+
+
+def _has(result: LoggedResult, metric: str) -> bool:
+    """Return whether a record has a number of this metric; an edited one may have NaN."""
+    return math.isfinite(result.metrics.get(metric, math.nan))
+
+
+def _dataset_cell(
+    name: str, subsets: Mapping[str, LoggedResult], expected: Sequence[str], dataset: str, kind: Kind
+) -> Cell | None:
+    if kind.cross:
+        sources = {result.run.get("train_lang") for result in subsets.values()}
+        expected = [subset for subset in expected if subset not in sources]
+    found = {subset: subsets[subset] for subset in expected if subset in subsets}
+    _warn_of_mixtures(name, list(found.values()))
+    metric, _ = kind.metric_of(dataset)
+    there = {subset: result for subset, result in found.items() if _has(result, metric)}
+    _tell_missing(name, there, found, expected, metric)
+    if extra := len(subsets.keys() - set(expected)):
+        note(f"note: {name}: {extra} subsets beside the standard ones left out")
+    return _mean_of_records(name, there, len(expected), kind) if there else None
+
+
+def _warn_of_mixtures(name: str, results: Sequence[LoggedResult]) -> None:
+    """Say so where a cell is the mean of records whose encoders or generators were asked in different ways."""
+    ways = [{name: result.run.get(name) for name in ("encoders", "generator")} for result in results if result.run]
+    mixed = sorted({place for way in ways[1:] for place, _, _ in differences(ways[0], way)})
+    if mixed:
+        note(f"warning: {name}: a mean over different settings of {', '.join(mixed)}")
+
+
+def _tell_missing(
+    name: str,
+    there: Mapping[str, LoggedResult],
+    found: Mapping[str, LoggedResult],
+    expected: Sequence[str],
+    metric: str,
+) -> None:
+    missing = [subset for subset in expected if subset not in there]
+    if missing:
+        shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
+        note(f"missing: {name}: {len(missing)} of {len(expected)} subsets: {shown}")
+    known = sorted({key for result in found.values() for key in result.metrics})
+    if not there and known:
+        note(f"warning: {name}: no metric {metric!r}; there is {', '.join(known)}")
+
+
+def _mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:
+    """Return the mean over the records of one seed, each of equal weight."""
+    first, *_ = there.values()
+    metric, main = kind.metric_of(first.dataset)
+    value = sum(result.metrics[metric] for result in there.values()) / len(there)
+    parts = tuple(Part(result, metric, 1 / len(there)) for result in there.values())
+    cell = Cell(value, len(there), expected, parts=parts, seeds={first.seed: value}, main=main)
+    return _with_interval(name, cell, there, kind.task, metric) if kind.ci else cell
+
+
+def _with_interval(name: str, cell: Cell, there: Mapping[str, LoggedResult], task: str, metric: str) -> Cell:
+    """Return the cell with its 95 % interval: the record's own where it is one, else subsets and items resampled.
+
+    Without one where the predictions that it takes are not there.
+    """
+    draws = mean_draws(there, task, metric)
+    first, *others = there.values()
+    if not others and metric in first.ci95:
+        low, high = first.ci95[metric]
+        return replace(cell, ci95=(low, high), draws=draws)
+    if draws is None:
+        note(f"note: {name}: no predictions that tell the {metric}'s interval")
+        return cell
+    return replace(cell, ci95=stats.percentiles(draws), draws=draws)
+
+
+def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: str) -> tuple[Table, list[str]]:
+    """Return one cell a model and group of languages of one dataset, and the groups in their order.
+
+    `group` is family, script or lang. A group is complete when all of the dataset's languages in it are there.
+    """
+    metric, _ = kind.metric_of(dataset)
+    expected: dict[str, int] = {}
+    for subset in kind.subsets_of(dataset, results):
+        key = _group(subset, group)
+        expected[key] = expected.get(key, 0) + 1
+    fitting = [result for result in results if result.dataset == dataset and _has(result, metric)]
+    if not fitting:
+        raise UserError(
+            f"no {kind.task} results of {dataset} with the metric {metric!r}", "run it first, or name another"
+        )
+    tables = {}
+    for seed, chosen in by_seed(fitting).items():
+        table: Table = {}
+        for (model, _), subsets in by_cell(chosen).items():
+            for key in dict.fromkeys(_group(subset, group) for subset in subsets):
+                there = {subset: result for subset, result in subsets.items() if _group(subset, group) == key}
+                needed = max(expected.get(key, 0), len(there))
+                table.setdefault(model, {})[key] = _mean_of_records(f"{dataset}, {model}", there, needed, kind)
+        tables[seed] = table
+    joined = join(tables)
+    present = {key for cells in joined.values() for key in cells}
+    return joined, sorted(present, key=lambda key: (-expected.get(key, 0), key))
+
+
+def _group(subset: str, group: str) -> str:
+    if group == "lang":
+        return subset
+    family, script = family_and_script(subset)
+    return (family if group == "family" else script) or "unknown"

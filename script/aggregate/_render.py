@@ -1,0 +1,182 @@
+"""A table as text: plain, Markdown, LaTeX, CSV or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from script.aggregate import _latex
+from script.aggregate._bold import Mark, Marks
+from script.aggregate._cells import Cell, Table
+from script.aggregate._published import Published
+from script.aggregate._reference import References
+from script.aggregate._select import note
+
+TABULATE = {"plain": "simple", "md": "github"}
+BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
+IN_WORDS = {"plain": "*", "md": "bold", "latex": "bold"}  # how a mark is called
+NOTHING = "-"
+
+
+@dataclass
+class View:
+    """What is shown: cells in rows and columns, what stands beside them, and what is said below."""
+
+    table: Table
+    rows: list[str]
+    columns: list[str]
+    marks: Marks = field(default_factory=dict)
+    references: References | None = None
+    seeds: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def cell(self, row: str, column: str) -> Cell | None:
+        """Return what was computed, where there is something."""
+        return self.table.get(row, {}).get(column)
+
+    def published(self, row: str, column: str) -> Published | None:
+        """Return what was published, where it is shown."""
+        if self.references is None:
+            return None
+        return self.references.beside.get((row, column)) or self.references.rows.get(row, {}).get(column)
+
+
+def render(view: View, style: str) -> str:
+    """Return the table as text: percentages to two digits, `-` where there is nothing; json has full fractions."""
+    if style == "json":
+        records = [_record(view, row, column) for row in view.rows for column in view.columns]
+        return json.dumps([record for record in records if record], indent=2, ensure_ascii=False) + "\n"
+    if style == "csv":
+        extra = _extra_fields(view)
+        header = ["model"]
+        for column in view.columns:
+            header += [column, *(f"{column}_{name}" for name in extra)]
+        body = [[row, *(text for column in view.columns for text in _fields(view, row, column))] for row in view.rows]
+        return render_rows(header, body, "csv")
+    body = [[row, *(_text(view, row, column, style) for column in view.columns)] for row in view.rows]
+    return render_rows(["model", *view.columns], body, style)
+
+
+def _text(view: View, row: str, column: str, style: str) -> str:
+    """Return a cell with all that is told of it, as text."""
+    cell, published = view.cell(row, column), view.published(row, column)
+    if cell is None:
+        return f"({_percent(published.value)})" if published else NOTHING
+    parts = [_figure(view, row, column, cell, style)]
+    if cell.ci95:
+        parts.append(f"[{_percent(cell.ci95[0])}, {_percent(cell.ci95[1])}]")
+    if view.seeds and style in ("plain", "md") and cell.seeds:
+        parts.append(f"({len(cell.seeds)} seed{'s' if len(cell.seeds) > 1 else ''})")
+    if not cell.complete:
+        parts.append(f"({cell.n}/{cell.expected})")
+    if published and style != "csv":
+        parts.append(f"({_percent(published.value)}, {100 * (cell.value - published.value):+.2f})")
+    return " ".join(parts)
+
+
+def _figure(view: View, row: str, column: str, cell: Cell, style: str) -> str:
+    bold = view.marks.get((row, column), Mark(bold=False)).bold
+    figure = (BOLD[style] if bold else "{}").format(_percent(cell.value))
+    if view.seeds and cell.sd is not None and style != "csv":
+        figure += f" ± {_percent(cell.sd)}"
+    return figure
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _extra_fields(view: View) -> list[str]:
+    """Return the names of what CSV has in columns of its own behind a figure."""
+    return [
+        *(["sd", "n_seeds"] if view.seeds else []),
+        *(["bold"] if view.marks else []),
+        *(["published", "difference", "source"] if view.references else []),
+    ]
+
+
+def _fields(view: View, row: str, column: str) -> list[str]:
+    """Return a cell's fields of CSV: the figure, then those of _extra_fields."""
+    cell, published, mark = view.cell(row, column), view.published(row, column), view.marks.get((row, column))
+    told = {
+        "sd": _percent(cell.sd) if cell and cell.sd is not None else "",
+        "n_seeds": str(len(cell.seeds)) if cell and cell.seeds else "",
+        "bold": str(mark.bold).lower() if mark else "",
+        "published": _percent(published.value) if published else "",
+        "difference": f"{100 * (cell.value - published.value):+.2f}" if cell and published else "",
+        "source": published.source if published else "",
+    }
+    figure = NOTHING if cell is None else _text(view, row, column, "csv")
+    return [figure, *(told[name] for name in _extra_fields(view))]
+
+
+def _record(view: View, row: str, column: str) -> dict[str, Any]:
+    """Return a cell as JSON has it, empty where there is nothing: fractions, unrounded."""
+    cell, published, mark = view.cell(row, column), view.published(row, column), view.marks.get((row, column))
+    if cell is None and published is None:
+        return {}
+    record: dict[str, Any] = {"model": row, "column": column}
+    if cell is not None:
+        record |= {"value": cell.value, "n": cell.n, "expected": cell.expected}
+        record |= {"ci95": list(cell.ci95)} if cell.ci95 else {}
+        if view.seeds:
+            record |= {"mean": cell.value, "sd": cell.sd, "n_seeds": len(cell.seeds) or None}
+            record |= {"seeds": {str(seed): value for seed, value in cell.seeds.items()}}
+    if mark is not None:
+        record |= {"bold": mark.bold} | ({"p_holm": mark.p_holm} if mark.p_holm is not None else {})
+    if published is not None:
+        record |= {"published": published.value, "source": published.source}
+        record |= {"difference": cell.value - published.value} if cell is not None else {}
+    return record
+
+
+def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str) -> str:
+    """Return rows of cells as text in any format but json, the first column to the left."""
+    if style == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([header, *body])
+        return out.getvalue()
+    if style == "latex":
+        return _latex.tabular(header, body)
+    if style == "md":
+        header, body = _without_bars(header), [_without_bars(line) for line in body]
+    from tabulate import tabulate
+
+    align = ("left", *["right"] * (len(header) - 1))
+    return tabulate(body, header, tablefmt=TABULATE[style], colalign=align, disable_numparse=True) + "\n"
+
+
+def _without_bars(texts: Sequence[str]) -> list[str]:
+    return [text.replace("|", "\\|") for text in texts]
+
+
+def comment(texts: Sequence[str], style: str) -> list[str]:
+    """Return lines beside a table, as paragraphs of Markdown or comments of LaTeX."""
+    if style == "md":
+        return ["  \n".join(texts)] if texts else []  # two blanks break a line
+    return [f"% {text}" for text in texts] if style == "latex" else list(texts)
+
+
+def with_notes(text: str, notes: Sequence[str], style: str) -> str:
+    """Return the table and below it what must be said of it; beside CSV and JSON it is said on standard error."""
+    if style in ("csv", "json"):
+        for line in notes:
+            note(f"note: {line}")
+        return text
+    gap = [] if style == "latex" else [""]
+    return "\n".join([text.rstrip("\n"), *gap, *comment(notes, style), ""]) if notes else text
+
+
+def emit(args: argparse.Namespace, text: str) -> None:
+    """Print what was rendered, or write it to --output."""
+    if args.output is None:
+        print(text, end="")
+    else:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text, encoding="utf-8")
+        print(f"wrote {args.output}")

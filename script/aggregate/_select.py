@@ -1,0 +1,135 @@
+"""Which records enter a table: the flags that say so, the selection itself, and records by cell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+from utils.registry import suggest
+from utils.runlog import LoggedResult, read_results
+from utils.schema import UserError
+
+FORMATS = ("plain", "md", "latex", "csv", "json")
+BOLD = ("best", "significant")
+PLAIN: dict[str, dict[str, Any]] = {  # the settings that the tables take unless told otherwise
+    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
+    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
+    "icl": {
+        "cross": False,
+        "similarity": "cosine",
+        "balance": False,
+        "order": "nearest_first",
+        "calibrate": False,
+        "split": "test",
+        "legacy": False,
+        "length_norm": ["token", None],
+        "min_percentile": None,
+    },
+}
+
+
+def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
+    """Which records, which metric, and how the table is written; `several_ks` shows all ks unless --k names some."""
+    if several_ks:
+        parser.add_argument("--k", type=cli.natural, nargs="+", metavar="K", help="only these (default: all)")
+    else:
+        parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
+    parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
+    parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
+    parser.add_argument(
+        "--bold",
+        choices=BOLD,
+        help="mark each column's best figure, or the best and all that are not significantly worse",
+    )
+    parser.add_argument(
+        "--reference",
+        nargs="+",
+        metavar="NAME|FILE",
+        help="published figures and the differences from them: paper, or a CSV file; later ones fill gaps",
+    )
+    parser.add_argument("--reference_rows", action="store_true", help="the reference's figures that no record has, too")
+    add_output_args(parser, several_seeds=True)
+
+
+def add_output_args(parser: argparse.ArgumentParser, *, several_seeds: bool = False) -> None:
+    """Whose records, and how what is made of them is written."""
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    if several_seeds:
+        seeds.add_argument("--seeds", nargs="+", metavar="N", help="mean and deviation over these seeds, or over `all`")
+    parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+
+
+def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
+    """Return the seeds whose records enter, None for all of them."""
+    named = getattr(args, "seeds", None)
+    if named is None:
+        return [args.seed]
+    if named == ["all"]:
+        return None
+    try:
+        return sorted({cli.natural(seed) for seed in named})
+    except argparse.ArgumentTypeError as error:
+        raise UserError(f"--seeds: {error}", "give `all`, or numbers: --seeds 1 2 3") from error
+
+
+def select(
+    args: argparse.Namespace, task: str, settings: Mapping[str, object], flag: str = "--{name}"
+) -> list[LoggedResult]:
+    """Return the results of one task at --k and --seed or --seeds whose settings are these; the original's files pass.
+
+    Raises UserError, naming what there is and the `flag` that chooses a setting, where nothing fits.
+    """
+    results = list(read_results(args.logs.expanduser(), task))
+    if not results:
+        raise UserError(
+            f"no {task} results under {args.logs}", f"run {task}.py first, or name the folder: --logs FOLDER"
+        )
+    chosen = results
+    ks, seeds = args.k if isinstance(args.k, list) or args.k is None else [args.k], chosen_seeds(args)
+    wishes = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
+    for name, value in wishes.items():
+        wanted = value if isinstance(value, list) else [value]
+        found = {_setting(result, name, wanted[0]) for result in chosen}
+        chosen = [result for result in chosen if _setting(result, name, wanted[0]) in wanted]
+        if not chosen:
+            there = ", ".join(sorted(map(str, found)))
+            what = " or ".join(map(str, wanted))
+            choice = f"--{name}" if name in ("k", "seed") else flag.format(name=name)
+            raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with {choice}")
+    if lacking := [str(seed) for seed in seeds or () if seed not in {result.seed for result in chosen}]:
+        note(f"seeds: no record has seed {', '.join(lacking)}")
+    return chosen
+
+
+def _setting(result: LoggedResult, name: str, usual: object) -> object:
+    return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
+
+
+def nearest(model: str, results: Sequence[LoggedResult]) -> str:
+    """Say which rows there are whose names are near to a mistaken one."""
+    return suggest(model, sorted({result.model for result in results}))
+
+
+def by_cell(results: Sequence[LoggedResult]) -> dict[tuple[str, str], dict[str, LoggedResult]]:
+    """Return the results of each model and data set by their subset; what repeats another is named and left out."""
+    grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
+    for result in results:
+        subsets = grouped.setdefault((result.model, result.dataset), {})
+        if result.subset in subsets:
+            note(f"warning: {result.path} repeats {subsets[result.subset].path} and is left out")
+        else:
+            subsets[result.subset] = result
+    return grouped
+
+
+def note(text: str) -> None:
+    """Tell the user something beside the table."""
+    print(text, file=sys.stderr)

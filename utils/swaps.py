@@ -1,0 +1,76 @@
+"""A paired permutation test of any figure of two models: their predictions are swapped item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from utils.stats import BLOCK, PERMUTATIONS, Values
+
+Ints = npt.NDArray[np.int64]
+Swapped = npt.NDArray[np.bool_]  # (patterns, n) whether an item's predictions are swapped
+Statistic = Callable[[Swapped], Values]  # A's figure less B's (patterns,)
+
+
+def p_of_swaps(blocks: Sequence[tuple[int, Sequence[Statistic]]], seed: int) -> float:
+    """Return the two-sided p that a sum of statistics is 0, by swapping the predictions of items (Noreen 1989).
+
+    A block is a number of items and the statistics of them; what is swapped is alike in all of a block. 10,000
+    patterns are drawn and the observed one counted among them, so p is never 0.
+    """
+    rng = np.random.default_rng(seed)
+    none = [np.zeros((1, n), dtype=np.bool_) for n, _ in blocks]
+    observed = abs(float(_sum(blocks, none)[0])) - 1e-9  # sums in another order are as large
+    as_large = 0
+    for start in range(0, PERMUTATIONS, BLOCK):
+        rows = min(BLOCK, PERMUTATIONS - start)
+        drawn = [rng.integers(0, 2, (rows, n), dtype=np.int8).astype(np.bool_) for n, _ in blocks]
+        as_large += int((np.abs(_sum(blocks, drawn)) >= observed).sum())
+    return (as_large + 1) / (PERMUTATIONS + 1)
+
+
+def _sum(blocks: Sequence[tuple[int, Sequence[Statistic]]], swapped: Sequence[Swapped]) -> Values:
+    total: Values = np.zeros(len(swapped[0]))
+    for (_, statistics), pattern in zip(blocks, swapped, strict=True):
+        for statistic in statistics:
+            total = total + statistic(pattern)
+    return total
+
+
+def sum_of(differences: Values) -> Statistic:
+    """Return the statistic of a sum of item values, A's less B's (n,)."""
+    return lambda swapped: (1.0 - 2.0 * swapped) @ differences
+
+
+def macro_of(
+    gold: Ints, hyps: tuple[Ints, Ints], n_labels: int, metric: str, weight: float, *, legacy: bool = False
+) -> Statistic:
+    """Return the statistic of a macro prec, rec or f1, A's less B's times a weight; counts are taken anew.
+
+    gold and both of hyps (n,) are indices of labels, -1 for none. The mean is over the labels that the gold has;
+    `legacy` adds those that are predicted.
+    """
+    of_gold = np.eye(n_labels)[gold]
+    of_a, of_b = (np.eye(n_labels + 1, n_labels)[hyp] for hyp in hyps)  # no label (-1): a row of zeros
+    moving = np.flatnonzero(hyps[0] != hyps[1])
+    moves = (of_b - of_a)[moving]
+    hit_moves = moves * of_gold[moving]
+    support = of_gold.sum(axis=0)
+
+    def figure(hits: Values, predicted: Values) -> Values:
+        scores = {"prec": (hits, predicted), "rec": (hits, support), "f1": (2 * hits, support + predicted)}
+        above, below = scores[metric]
+        kept = np.broadcast_to((support > 0) | (legacy & (predicted > 0)), predicted.shape)
+        values: Values = (above / np.maximum(below, 1) * kept).sum(axis=1) / kept.sum(axis=1)
+        return values
+
+    def difference(swapped: Swapped) -> Values:
+        pattern = swapped[:, moving].astype(np.float64)
+        hits, predicted = pattern @ hit_moves, pattern @ moves
+        of_one = figure((of_a * of_gold).sum(axis=0) + hits, of_a.sum(axis=0) + predicted)
+        of_other = figure((of_b * of_gold).sum(axis=0) - hits, of_b.sum(axis=0) - predicted)
+        return weight * (of_one - of_other)
+
+    return difference
