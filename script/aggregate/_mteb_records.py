@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
-from script.aggregate._tables import by_cell
+from script.aggregate._select import by_cell
 from utils.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.registry import suggest
 from utils.runlog import LoggedResult, differences, read_all, write_json

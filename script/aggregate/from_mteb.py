@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _mteb_results, _tables
+from script.aggregate import _mteb_results, _render
 from utils import cli
 from utils.schema import UserError
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
     if not lines:
         hint = "the notes above say what was left out; --partial takes means over the subsets that are there"
         raise UserError(f"no figure of a data set of ours in {len(files)} JSON files", hint)
-    _tables.emit(args, _tables.render_rows(_mteb_results.HEADER, lines, "csv"))
+    _render.emit(args, _render.render_rows(_mteb_results.HEADER, lines, "csv"))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
