@@ -63,9 +63,9 @@ def read(
     import pyarrow.parquet as pq
 
     table = pq.read_table(pa.BufferReader(content)).to_pydict()
-    columns = (tuple(table[name]) for name in ("text", "lang", "label", "sample"))
+    texts, langs, labels, samples = (tuple(table[name]) for name in ("text", "lang", "label", "sample"))
     xy = np.column_stack([table["x"], table["y"]]).astype(np.float32)
-    return Points(*columns, body["not_parallel"]), xy, body
+    return Points(texts, langs, labels, samples, body["not_parallel"]), xy, body
 
 
 def _table(points: Points, xy: npt.NDArray[np.float32], split: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Points:
-    """A text a row, column by column; None where the data do not tell. `not_parallel` says why samples are not known."""
+    """A text a row, column by column; None where the data do not tell; `not_parallel` says why there are no samples."""
 
     texts: tuple[str, ...]
     langs: tuple[str, ...]
@@ -45,8 +45,13 @@ class Points:
 
     def only(self, rows: Sequence[int]) -> Points:
         """Return the points of these rows."""
-        columns = (self.texts, self.langs, self.labels, self.samples)
-        return Points(*(tuple(column[row] for row in rows) for column in columns), self.not_parallel)
+        return Points(
+            tuple(self.texts[row] for row in rows),
+            tuple(self.langs[row] for row in rows),
+            tuple(self.labels[row] for row in rows),
+            tuple(self.samples[row] for row in rows),
+            self.not_parallel,
+        )
 
     def missing(self, field: str) -> str:
         """Return why the points cannot be coloured by this, or nothing where they can."""
@@ -110,7 +115,7 @@ def to_points(
 
 
 def even_share(sizes: Sequence[int], most: int) -> int:
-    """Return the greatest c for which the sum of min(size, c) is at most `most`: small blocks leave theirs to others."""
+    """Return the greatest c for which the sum of min(size, c) is at most `most`: small blocks leave room to others."""
     left = most
     for place, size in enumerate(sorted(sizes)):
         share = left // (len(sizes) - place)

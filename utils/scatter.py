@@ -45,6 +45,7 @@ def draw(
     below = 0.0 if beside else rows * LINE + 0.45
     size = (side + (width + 0.3 if beside else 0.0), side + below)
     figure = new_figure(*size)
+    figure.set_layout_engine("none")  # the legend is measured here
     plot = figure.add_axes((0, below / size[1], side / size[0], side / size[1]))
     _draw_points(plot, xy, colors, links, seed)
     plot.set_title(title)
@@ -118,10 +119,9 @@ def _draw_points(axes: Axes, xy: npt.NDArray[np.float32], colors: Coloring, link
     codes = np.array(colors.codes)
     grey = codes >= colors.n_colored
     area, alpha = _look(int((~grey).sum()))
-    raster = len(xy) > RASTER
-    axes.scatter(
-        *xy[grey].T, s=min(area, _look(len(xy))[0]), c=OTHER, alpha=0.35, linewidths=0, rasterized=raster, zorder=1
-    )
+    usual: dict[str, Any] = {"linewidths": 0, "rasterized": len(xy) > RASTER}
+    small = min(area, _look(len(xy))[0])
+    axes.scatter(xy[grey, 0], xy[grey, 1], s=small, c=OTHER, alpha=0.35, zorder=1, **usual)
     if links:
         _draw_links(axes, xy, codes, colors)
     colours = np.array([style.colour for style in colors.styles])[codes]
@@ -131,14 +131,7 @@ def _draw_points(axes: Axes, xy: npt.NDArray[np.float32], colors: Coloring, link
         for marker in sorted(set(markers[layer])):
             part = layer[markers[layer] == marker]
             axes.scatter(
-                *xy[part].T,
-                s=area,
-                c=colours[part],
-                marker=marker,
-                alpha=alpha,
-                linewidths=0,
-                rasterized=raster,
-                zorder=3,
+                xy[part, 0], xy[part, 1], s=area, c=colours[part], marker=marker, alpha=alpha, zorder=3, **usual
             )
     axes.margins(0.02)
 

@@ -159,7 +159,7 @@ function refresh() {
 
 function solo(f, code) {  // once: only this name; again: all; names left out one by one are put back too
   const alone = f.hidden.size === f.names.length - 1 && !f.hidden.has(code);
-  f.hidden = new Set(alone ? [] : f.names.keys().filter((other) => other !== code));
+  f.hidden = new Set(alone ? [] : [...f.names.keys()].filter((other) => other !== code));
   refresh();
 }
 
