@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.schema import UserError
+from utils.schema import UserError, first_line
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -112,7 +112,10 @@ def _tsne(rows: npt.NDArray[np.float32], perplexity: float, seed: int) -> tuple[
 
 def _umap(rows: npt.NDArray[np.float32], n_neighbors: int, seed: int) -> npt.NDArray[np.float32]:
     check_umap()
-    import umap
+    try:
+        import umap
+    except ImportError as error:
+        raise UserError(f"umap-learn does not load: {first_line(error)}", "pip install --upgrade umap-learn") from error
 
     model = umap.UMAP(n_neighbors=n_neighbors, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(rows), dtype=np.float32)

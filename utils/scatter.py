@@ -41,6 +41,8 @@ def draw(
     beside = len(lines) <= BESIDE
     columns = 1 if beside else max(1, int(WIDE // width))
     rows = len(lines) if beside else rows_needed(lines, columns)
+    if not beside:  # the columns share the width
+        width = WIDE / len(in_columns(lines, rows))
     side = SIDE if beside else WIDE
     below = 0.0 if beside else rows * LINE + 0.45
     size = (side + (width + 0.3 if beside else 0.0), side + below)

@@ -62,7 +62,7 @@ function paint() {
   const opacity = n > 6000 ? .75 : .9;
   for (const faint of [true, false]) {  // grey names and texts that the search does not find lie below
     for (const i of order) {
-      if (!visible[i] || (field.codes[i] >= field.colored || (query && !matches[i])) !== faint) continue;
+      if (!visible[i] || (field.codes[i] >= field.colored || (query !== "" && !matches[i])) !== faint) continue;
       pen.globalAlpha = query && !matches[i] ? FADED : faint && !query ? .45 : opacity;
       stamp(i);
     }
@@ -137,7 +137,7 @@ function detail(i) {
     el("h2", {}, i === held ? "Held" : "Text"),
     el("div", {class: "text", dir: "auto"}, ...marked(data.texts[i])), el("div", {class: "soft"}, facts(i)),
     others.length ? el("ol", {"aria-label": "translations"}, ...others.map((j) =>
-      el("li", {dir: "auto"}, el("span", {class: "soft"}, language.names[language.codes[j]] + " "), data.texts[j]))) : null);
+      el("li", {}, el("span", {class: "soft"}, language.names[language.codes[j]]), el("div", {dir: "auto"}, data.texts[j])))) : null);
 }
 
 function refresh() {
