@@ -49,7 +49,7 @@ def draw(
     figure = new_figure(*size)
     figure.set_layout_engine("none")  # the legend is measured here
     plot = figure.add_axes((0, below / size[1], side / size[0], side / size[1]))
-    _draw_points(plot, xy, colors, links, seed)
+    _draw_points(plot, xy, colors, (side / SIDE) ** 2, links, seed)
     plot.set_title(title)
     plot.set_xlabel(axis_names[0])
     plot.set_ylabel(axis_names[1])
@@ -117,10 +117,13 @@ def _draw_legend(axes: Axes, lines: Sequence[Line], rows: int, width: float, siz
             axes.text(x + INDENT, y, text, fontsize=FONT, va="center", parse_math=False)
 
 
-def _draw_points(axes: Axes, xy: npt.NDArray[np.float32], colors: Coloring, links: bool, seed: int) -> None:
+def _draw_points(
+    axes: Axes, xy: npt.NDArray[np.float32], colors: Coloring, enlarged: float, links: bool, seed: int
+) -> None:
     codes = np.array(colors.codes)
     grey = codes >= colors.n_colored
     area, alpha = _look(int((~grey).sum()))
+    area *= enlarged
     usual: dict[str, Any] = {"linewidths": 0, "rasterized": len(xy) > RASTER}
     small = min(area, _look(len(xy))[0])
     axes.scatter(xy[grey, 0], xy[grey, 1], s=small, c=OTHER, alpha=0.35, zorder=1, **usual)
