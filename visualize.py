@@ -196,7 +196,7 @@ def main(argv: Sequence[str]) -> None:
             raise UserError(f"{stem}.json was replaced by another run", "give the same command again")
     else:
         print(f"coordinates of {stem}.json (--overwrite computes them again)")
-    pictures.draw_all(stem, *found, args, f"{dataset.name}, {session.model}", note)
+    pictures.draw_all(stem, *found, args, f"{dataset.name}, {session.model}", dataset.pivot, note)
 
 
 if __name__ == "__main__":

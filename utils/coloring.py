@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.languages import family_and_script
-from utils.palette import OKABE_ITO, OTHER, Style, styles
+from utils.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 from utils.points import FIELDS, Points, seeded
 from utils.schema import UserError
 
@@ -48,10 +48,11 @@ def chosen_fields(points: Points, asked: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def coloring(points: Points, field: str, num_color: int | None, seed: int) -> Coloring:
+def coloring(points: Points, field: str, num_color: int | None, seed: int, pivot: str | None = None) -> Coloring:
     """Return the colours by one field; `num_color` names have their own: the commonest, or samples drawn by the seed.
 
-    Of languages, names of one family share a hue, of classes those that begin with the same word, if many do.
+    Of languages, names of one family share a hue, of classes those that begin with the same word, if many do. A sample
+    is shown as its text in the language `pivot`, or its first text.
     """
     values = [UNKNOWN if value is None else value for value in points.columns()[field]]
     counts = Counter(values)
@@ -61,18 +62,30 @@ def coloring(points: Points, field: str, num_color: int | None, seed: int) -> Co
     groups = _groups(field, list(counts))
     order = _order(field, ranked, colored, groups)
     drawn = [name for name in order if name in colored]
-    own = styles(drawn, groups if groups and len(drawn) > len(OKABE_ITO) else None)
+    own = _styles(drawn, groups if groups and len(drawn) > len(OKABE_ITO) else None)
     place = {name: code for code, name in enumerate(order)}
     return Coloring(
         field,
         tuple(place[value] for value in values),
         tuple(order),
-        tuple(_sentences(points, order) if field == "sample" else order),
+        tuple(_sentences(points, order, pivot) if field == "sample" else order),
         tuple((groups or {}).get(name, "") for name in order),
         tuple(own.get(name, Style(OTHER, "o")) for name in order),
         tuple(counts[name] for name in order),
         len(drawn),
     )
+
+
+def _styles(names: Sequence[str], groups: dict[str, str] | None) -> dict[str, Style]:
+    """Return the palette's styles, each group's markers begun one later: groups of one name differ by marker too."""
+    own = styles(names, groups)
+    if groups is None:
+        return own
+    place = {group: i for i, group in enumerate(dict.fromkeys(groups[name] for name in names))}
+    return {
+        name: Style(style.colour, MARKERS[(MARKERS.index(style.marker) + place[groups[name]]) % len(MARKERS)])
+        for name, style in own.items()
+    }
 
 
 def _order(field: str, ranked: Sequence[str], colored: set[str], groups: dict[str, str] | None) -> list[str]:
@@ -98,10 +111,11 @@ def _groups(field: str, names: Sequence[str]) -> dict[str, str] | None:
     return None
 
 
-def _sentences(points: Points, samples: Sequence[str]) -> list[str]:
-    """Return the first text of each sample, cut to a line: that of the first language, the pivot of most sets."""
+def _sentences(points: Points, samples: Sequence[str], pivot: str | None) -> list[str]:
+    """Return the text of each sample in the language `pivot`, else its first text, cut to a line."""
     found: dict[str, str] = {}
-    for name, text in zip(points.samples, points.texts, strict=True):
-        found.setdefault(name or UNKNOWN, text)
+    for name, lang, text in zip(points.samples, points.langs, points.texts, strict=True):
+        if lang == pivot or name not in found:
+            found[name or UNKNOWN] = text
     lines = {name: " ".join(text.split()) for name, text in found.items()}
     return [lines[name] if len(lines[name]) <= LONGEST else f"{lines[name][: LONGEST - 1]}…" for name in samples]

@@ -32,6 +32,7 @@ def draw_all(
     record: Mapping[str, Any],
     args: argparse.Namespace,
     title: str,
+    pivot: str | None,
     note: Callable[[str], object],
 ) -> None:
     """Write `<stem>_<color>.<format>` for each colouring and `<stem>.html`, and print where they are and the shares."""
@@ -40,12 +41,12 @@ def draw_all(
         note(f"not coloured by sample: {points.missing('sample')}")
     method, axes = NAMES[args.method], axis_names(args.method, record)
     for field in fields:
-        colors = coloring(points, field, args.num_color, args.seed)
+        colors = coloring(points, field, args.num_color, args.seed, pivot)
         with figures.drawing([title, *colors.shown[: colors.n_colored], *colors.groups]):
             heading = f"{title}: {method} by {field}"
             figure = scatter.draw(xy, colors, heading, axes, field == "sample", args.seed)
             figures.save(figure, stem.with_name(f"{stem.name}_{field}"), args.format)
-    every = [coloring(points, field, args.num_color, args.seed) for field in FIELDS if not points.missing(field)]
+    every = [coloring(points, field, args.num_color, args.seed, pivot) for field in FIELDS if not points.missing(field)]
     data = page_data(points, xy, every, fields[0], record)
     pages.write_page(
         stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}

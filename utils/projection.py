@@ -18,7 +18,7 @@ METHODS = ("tsne", "pca", "umap")
 NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 REDUCED = 50  # dimensions that t-SNE and UMAP start from: distances stay, noise and time go
 PERPLEXITY, NEIGHBORS = 30.0, 15  # usual values of t-SNE and UMAP
-THREADS = 2  # of t-SNE's sums: two addends have one sum, so threads that end in another order change no digit
+THREADS = 1  # of t-SNE: sums have one order, and no thread waits for another on a machine that is shared
 FEWEST = {"tsne": 4, "pca": 2, "umap": 4}  # points that a method needs
 
 
