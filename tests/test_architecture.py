@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py", "classification.py", "icl.py")
+SCRIPTS = ("bitext.py", "classification.py", "icl.py", "visualize.py")
 SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "tenacity"}
 HEAVY = {
     "torch",
@@ -79,6 +79,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "palette": (set(), set()),
     "figures": ({"schema", "cache"}, set()),
     "pages": ({"schema", "cache"}, set()),
+    "points": ({"schema", "labeled", "languages", "readers", "sources"}, set()),
+    "projection": ({"schema"}, {"numpy"}),
+    "purity": ({"retrieval"}, {"numpy"}),
+    "coloring": ({"schema", "languages", "palette", "points"}, set()),
+    "coordinates": ({"schema", "cache", "points", "runlog"}, {"numpy"}),
+    "scatter": ({"coloring", "figures", "palette"}, {"numpy"}),
+    "pictures": ({"coloring", "figures", "pages", "points", "projection", "scatter"}, {"numpy"}),
     "prompts": (set(), set()),
     "tries": (set(), {"numpy"}),
     "tokenizing": ({"schema", "tries"}, set()),
@@ -181,6 +188,7 @@ def test_aggregates_reach_the_rooms_through_tables(path: Path) -> None:
     [
         "import bitext; bitext.parse([])",
         "import classification; classification.parse([])",
+        "import visualize; visualize.parse([])",
         "import utils.registry, utils.cli, utils.readers",
     ],
 )

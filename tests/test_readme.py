@@ -42,7 +42,7 @@ def test_the_commands_of_in_context_learning_run(tmp_path: Path, cache_dir: Path
 
 
 def copy_project(tmp_path: Path) -> None:
-    for name in ("bitext.py", "classification.py", "icl.py", "utils", "script", "data"):
+    for name in ("bitext.py", "classification.py", "icl.py", "visualize.py", "utils", "script", "data"):
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)

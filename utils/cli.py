@@ -56,11 +56,12 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
     group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
-    group.add_argument("--limit", type=positive, metavar="N", help="only the first N test items; logged under debug/")
+    usual = "only the first N test items; logged under debug/"
+    group.add_argument("--limit", type=positive, metavar="N", help=meanings.get("limit", usual))
 
 
-def add_encoder_args(parser: argparse.ArgumentParser) -> None:
-    """Which vectors: one encoder or several, and how they are computed."""
+def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) -> None:
+    """Which vectors: one encoder or several, and how they are computed; with `fusion`, how rankings are joined."""
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--model_checkpoint",
@@ -75,6 +76,14 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
         metavar="W",
         help="weight of each checkpoint of the ensemble (default: equal)",
     )
+    if fusion:
+        _add_fusion_args(group)
+    else:
+        parser.set_defaults(fuse="score", normalize="none", tune_weights=False)
+    add_encoding_args(group)
+
+
+def _add_fusion_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--fuse",
         choices=FUSES,
@@ -90,7 +99,6 @@ def add_encoder_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tune_weights", action="store_true", help="ensemble: choose the weights on the validation split"
     )
-    add_encoding_args(group)
 
 
 def add_encoding_args(group: argparse._ArgumentGroup) -> None:
@@ -236,8 +244,8 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_run_args(parser: argparse.ArgumentParser) -> None:
-    """What happens around the run: places, logs, seed, and runs that only tell."""
+def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what: str = "logs") -> None:
+    """What happens around the run: places, outputs, seed, and runs that only tell."""
     add_place_args(parser)
     group = parser.add_argument_group("run")
     group.add_argument(
@@ -246,9 +254,9 @@ def add_run_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output_dir",
         type=Path,
-        default=Path("logs"),
+        default=Path(output_dir),
         metavar="FOLDER",
-        help="where the logs go (default: %(default)s)",
+        help=f"where the {what} go (default: %(default)s)",
     )
     group.add_argument("--overwrite", action="store_true", help="compute again and replace records that are there")
     group.add_argument(
@@ -267,6 +275,11 @@ def temperature(text: str) -> float:
     if not 0 <= value <= 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 2")
     return value
+
+
+def positive_number(text: str) -> float:
+    """Parse a number above 0."""
+    return _above(text, "a number above 0")
 
 
 def seconds(text: str) -> float:

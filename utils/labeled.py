@@ -1,6 +1,7 @@
 """Labelled texts, one function per format; labels are put right here, texts are passed on as they are.
 
-A reader takes (spec, lang, split, where) and returns texts, raw labels and their origin.
+A reader takes (spec, lang, split, where) and returns texts, raw labels, ids (none where the set has none) and their
+origin.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from utils.readers import csv_rows, read_table
 from utils.schema import DatasetSpec, LabeledTexts, Origin, UserError
 from utils.sources import PROJECT, Where, read_file, read_hub_table
 
-Labeled = tuple[list[str], list[Any], Origin]
+Labeled = tuple[list[str], list[Any], list[Any], Origin]
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"} | {
     "dev": "validation",
@@ -82,20 +83,24 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, where: Where, *, lega
 
     `legacy` keeps the original's label sets. Raises UserError for a label outside the set, or no rows at all.
     """
-    texts, raw, origin = READERS[spec.reader](spec, lang, split, where)
+    texts, raw, ids, origin = READERS[spec.reader](spec, lang, split, where)
     quirks = spec.options.get("legacy", {}) if legacy else {}
     names = (*spec.label_names, *quirks.get("extra_labels", ())) if spec.label_names else ()
     place = f"{spec.name} {lang}, {split}"
-    kept = [(text, label) for text, label in zip(texts, raw, strict=True) if isinstance(text, str) and text.strip()]
+    if split in spec.options.get("aligned_splits", ()):
+        ids = list(range(len(texts)))
+    rows = zip(texts, raw, ids or [""] * len(texts), strict=True)
+    kept = [row for row in rows if isinstance(row[0], str) and row[0].strip()]
     if not kept:
         raise UserError(f"{place}: no rows", "the file or the split is empty")
     dropped = len(texts) - len(kept)
     if dropped:
         print(f"note: {place}: {dropped} rows without a text left out", file=sys.stderr)
     if quirks.get("spaced"):
-        kept = [(" ".join(text), label) for text, label in kept]
-    labels = [_label(label, row, place, spec, names) for row, (_, label) in enumerate(kept, start=1)]
-    return LabeledTexts(tuple(text for text, _ in kept), tuple(labels), names, origin, dropped)
+        kept = [(" ".join(text), *others) for text, *others in kept]
+    labels = [_label(label, row, place, spec, names) for row, (_, label, _) in enumerate(kept, start=1)]
+    kept_ids = tuple(str(name) for *_, name in kept) if ids else ()
+    return LabeledTexts(tuple(text for text, *_ in kept), tuple(labels), names, origin, dropped, kept_ids)
 
 
 def _label(raw: Any, row: int, place: str, spec: DatasetSpec, names: Sequence[str]) -> str:
@@ -125,7 +130,8 @@ def read_hub_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> L
     if "lang" in spec.options:
         table = table.filter(pc.equal(table[spec.options["lang"]], lang))
     texts = [" ".join(words) if isinstance(words, list) else words for words in table[text].to_pylist()]
-    return texts, table[label].to_pylist(), origin
+    ids = table[spec.options["id"]].to_pylist() if spec.options.get("id") in table.column_names else []
+    return texts, table[label].to_pylist(), ids, origin
 
 
 def read_file_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
@@ -133,7 +139,7 @@ def read_file_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> 
     name = spec.options["path"].format(lang=lang, split=spec.options["splits"].get(split, split))
     path, origin = read_file(spec, name, where)
     rows = csv_rows(path, "\t")[1:]
-    return [row[-2] for row in rows], [row[-1] for row in rows], origin
+    return [row[-2] for row in rows], [row[-1] for row in rows], [], origin
 
 
 def read_labeled_table(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
@@ -151,7 +157,9 @@ def read_labeled_table(spec: DatasetSpec, lang: str, split: str, where: Where) -
     chosen = [row for row, name in zip(rows, found, strict=True) if name == split]
     if not chosen:
         raise UserError(f"{path.name} has no {split!r} rows for {lang!r}", f"it has: {', '.join(sorted(set(found)))}")
-    return [texts[row] for row in chosen], [labels[row] for row in chosen], Origin(spec.kind, spec.name, spec.revision)
+    ids = [table[spec.options["id"]][row] for row in chosen] if "id" in spec.options else []
+    origin = Origin(spec.kind, spec.name, spec.revision)
+    return [texts[row] for row in chosen], [labels[row] for row in chosen], ids, origin
 
 
 def _split_name(value: str, file: str, row: int) -> str:

@@ -15,6 +15,34 @@ from utils.sources import sha256_of
 ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
 
 
+def find_dataset(
+    name: str,
+    task: str | None,
+    columns: Sequence[str] | None,
+    src_lang: str | None,
+    langs: Sequence[str] | None,
+    seed: int,
+) -> DatasetSpec:
+    """Return the row of a data set of any task; without `task` a labelled one where it can be taken for one."""
+    if (task or _likely_task(name, columns)) == "classification":
+        return find_labeled(name, columns, seed)
+    return find_bitext(name, columns, src_lang, langs)
+
+
+def _likely_task(name: str, columns: Sequence[str] | None) -> str:
+    path = Path(name).expanduser()
+    for task in ("classification", "bitext"):
+        if name in registry.DATASETS[task]:
+            return task
+    if path.is_dir():
+        return "bitext"
+    if path.is_file():
+        return "classification" if columns or {"text", "label"} <= set(read_table(path)) else "bitext"
+    if name.strip() and "/" not in name and path.suffix.lower() not in ENDINGS:
+        registry.lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
+    return "classification"
+
+
 def find_bitext(
     name: str, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
 ) -> DatasetSpec:
@@ -76,6 +104,8 @@ def _own_labels(path: Path, columns: Sequence[str] | None, seed: int) -> Dataset
             raise UserError(f"{path.name} has no column {column!r}", registry.suggest(column, table))
     langs = tuple(dict.fromkeys(map(str, table[chosen["lang"]]))) if "lang" in chosen else ("all",)
     digest = sha256_of(path)
+    if "id" in table and "id" not in chosen.values():
+        chosen["id"] = "id"
     options: dict[str, object] = {"path": str(path), "seed": seed, **chosen}
     return _row(path, digest, "classification", "labeled_table", langs, langs[0] if langs else None, options)
 

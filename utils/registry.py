@@ -211,7 +211,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng",
         licence="Apache-2.0",
         citation="this suite",
-        options={"subject": "topic", "label": "topic", "split": "split", "cs_languages": SAMPLE_CS},
+        options={"subject": "topic", "label": "topic", "split": "split", "id": "id", "cs_languages": SAMPLE_CS},
         label_names=TOPICS,
     ),
     "massive_intent": DatasetSpec(
@@ -227,7 +227,14 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="en",
         licence="CC-BY-4.0",
         citation="FitzGerald et al. 2023, arXiv 2204.08582",
-        options={"subject": "intent", "text": "text", "label": "label", "lang": "lang", "underscores_as_blanks": True},
+        options={
+            "subject": "intent",
+            "text": "text",
+            "label": "label",
+            "lang": "lang",
+            "id": "id",
+            "underscores_as_blanks": True,
+        },
         label_names=tuple(intent.replace("_", " ") for intent in MASSIVE_INTENTS),
     ),
     "nollysenti": DatasetSpec(
@@ -247,6 +254,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
             "subject": "sentiment",
             "path": "datasets/nollysenti/{lang}/{split}.tsv",
             "splits": {"validation": "dev"},
+            "aligned_splits": ("test",),  # line by line translations; the other splits are not
         },
         sha256={
             "datasets/nollysenti/en/train.tsv": "833f26f4de571e6b8b420e462ce6823c0335578aefcfdf718704f3a6a0c83efd",
@@ -280,7 +288,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng",
         licence="CC-BY-SA-4.0",
         citation="Winata et al. 2023, arXiv 2205.15960",
-        options={"subject": "sentiment", "text": "text", "label": "label", "config": "{lang}"},
+        options={"subject": "sentiment", "text": "text", "label": "label", "id": "id", "config": "{lang}"},
         label_names=SENTIMENTS,
     ),
     "sib200": DatasetSpec(
@@ -296,7 +304,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
         pivot="eng_Latn",
         licence="CC-BY-SA-4.0",
         citation="Adelani et al. 2024, arXiv 2309.07445",
-        options={"subject": "topic", "text": "text", "label": "category", "lang": "lang"},
+        options={"subject": "topic", "text": "text", "label": "category", "lang": "lang", "id": "index_id"},
         label_names=TOPICS,
     ),
     "fire": DatasetSpec(
@@ -374,6 +382,7 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
             "subject": "intent",
             "text": "text",
             "label": "label_text",
+            "id": "id",
             "config": "{lang}",
             "legacy": {"spaced": True},
         },

@@ -47,6 +47,11 @@ def run_folder(output_dir: Path, run: str, dataset: str, encoder: str, seed: int
     return output_dir.joinpath(*(["debug"] if debug else []), *map(_clean, parts))
 
 
+def picture_stem(output_dir: Path, dataset: str, encoder: str, name: str) -> Path:
+    """Return the path, without an ending, of pictures of one data set's texts as one encoder sees them."""
+    return output_dir.joinpath(*map(_clean, [dataset, *encoder.split("/"), name]))
+
+
 def _clean(part: str) -> str:
     return re.sub(r"[^\w.+-]", "_", part).lstrip(".") or "_"
 

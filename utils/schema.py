@@ -100,6 +100,7 @@ class LabeledTexts:
     label_names: tuple[str, ...]
     origin: Origin
     n_dropped: int = 0  # rows without a text, left out
+    ids: tuple[str, ...] = ()  # texts of two languages with one id translate each other; empty: the data do not tell
 
 
 @dataclass(frozen=True)

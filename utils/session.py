@@ -183,6 +183,11 @@ class Session:
         """Return the rows of both sides, (n, d) and (m, d), from each encoder."""
         return [encoder.embed(queries, candidates) for encoder in self.encoders]
 
+    def vectors(self, texts: Sequence[str]) -> Rows:
+        """Return one unit row a text (n, d), whose cosines are the encoders' weighted mean; NaN where one has none."""
+        members = [encoder.embed(texts[:1], texts)[1] for encoder in self.encoders]  # a fitted one learns from all
+        return concatenate(members, self.weights)
+
     def search(self, members: Sequence[tuple[Rows, Rows]], k: int, weights: Sequence[float] | None = None) -> TopK:
         """Return the k nearest candidates of each query, the encoders joined as the command line says."""
         how = {name: getattr(self.args, name) for name in ("fuse", "normalize", "similarity")}
@@ -301,15 +306,18 @@ class Session:
 
     def plan_cells(self, subset: str, texts: Sequence[str]) -> tuple[str, str]:
         """Return how many texts each encoder has to encode, and which records are there."""
-        missing = " + ".join(str(encoder.n_missing(texts)) for encoder in self.encoders)
+        done = [k for k in self.asked_ks() if self.is_done(subset, k)]
+        return self.plan_encoding(texts), f"logged: k = {', '.join(map(str, done))}" if done else "to do"
+
+    def plan_encoding(self, texts: Sequence[str]) -> str:
+        """Return how many texts each encoder has to encode."""
         for encoder in self.encoders:
             if isinstance(encoder, ApiEncoder):
                 self._to_ask.setdefault(encoder.spec.name, {}).update(dict.fromkeys(encoder.missing(texts)))
-        done = [k for k in self.asked_ks() if self.is_done(subset, k)]
-        return missing, f"logged: k = {', '.join(map(str, done))}" if done else "to do"
+        return " + ".join(str(encoder.n_missing(texts)) for encoder in self.encoders)
 
-    def print_plan(self, rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> None:
-        """Print what a run would do (--dry_run)."""
+    def print_plan(self, rows: Iterable[Sequence[Any]], headers: Sequence[str], outputs: str = "") -> None:
+        """Print what a run would do (--dry_run), and where its outputs go (default: the folder of the logs)."""
         from tabulate import tabulate
 
         generator = f"generator {self.generator.spec.name}, " if self.generator else ""
@@ -319,7 +327,7 @@ class Session:
         for encoder in self.encoders:
             if isinstance(encoder, ApiEncoder):
                 print(encoder.traffic.quote(*encoder.plan(list(self._to_ask.get(encoder.spec.name, {})))))
-        print(f"logs: {self.folder}")
+        print(outputs or f"logs: {self.folder}")
 
 
 def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:

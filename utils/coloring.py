@@ -1,0 +1,121 @@
+"""Which colour and marker every point has, and in which order and under which headings a legend names them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from utils.languages import family_and_script
+from utils.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
+from utils.points import FIELDS, Points, seeded
+from utils.schema import UserError
+
+UNKNOWN = "not known"
+SAMPLES = 10  # that have colours of their own where --num_color is not given
+LONGEST = 60  # characters of a text that stands for a sample in a legend
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """Codes (n,) into names; the first `n_colored` names have styles of their own, the others are grey.
+
+    `shown` is what a legend says for a name, `groups` the heading that it stands under ("" for none).
+    """
+
+    field: str
+    codes: tuple[int, ...]
+    names: tuple[str, ...]
+    shown: tuple[str, ...]
+    groups: tuple[str, ...]
+    styles: tuple[Style, ...]
+    counts: tuple[int, ...]
+    n_colored: int
+
+
+def chosen_fields(points: Points, asked: Sequence[str] | None) -> list[str]:
+    """Return what to colour by: what was asked for, or all that tells points apart.
+
+    Raises UserError where the data do not have what was asked for.
+    """
+    columns = points.columns()
+    if asked is None:
+        return [name for name in FIELDS if len(set(columns[name])) > 1] or ["language"]
+    for name in asked:
+        if why := points.missing(name):
+            able = [other for other in FIELDS if not points.missing(other)]
+            raise UserError(f"--color {name}: {why}", f"choose from: {', '.join(able)}")
+    return list(dict.fromkeys(asked))
+
+
+def coloring(points: Points, field: str, num_color: int | None, seed: int, pivot: str | None = None) -> Coloring:
+    """Return the colours by one field; `num_color` names have their own: the commonest, or samples drawn by the seed.
+
+    Of languages, names of one family share a hue, of classes those that begin with the same word, if many do. A sample
+    is shown as its text in the language `pivot`, or its first text.
+    """
+    values = [UNKNOWN if value is None else value for value in points.columns()[field]]
+    counts = Counter(values)
+    usual = SAMPLES if field == "sample" else len(counts)
+    ranked = sorted(counts, key=lambda name: (-counts[name], seeded(name, seed) if field == "sample" else b""))
+    colored = set(ranked[: num_color or usual])
+    groups = _groups(field, list(counts))
+    order = _order(field, ranked, colored, groups)
+    drawn = [name for name in order if name in colored]
+    own = _styles(drawn, groups if groups and len(drawn) > len(OKABE_ITO) else None)
+    place = {name: code for code, name in enumerate(order)}
+    return Coloring(
+        field,
+        tuple(place[value] for value in values),
+        tuple(order),
+        tuple(_sentences(points, order, pivot) if field == "sample" else order),
+        tuple((groups or {}).get(name, "") for name in order),
+        tuple(own.get(name, Style(OTHER, "o")) for name in order),
+        tuple(counts[name] for name in order),
+        len(drawn),
+    )
+
+
+def _styles(names: Sequence[str], groups: dict[str, str] | None) -> dict[str, Style]:
+    """Return the palette's styles, each group's markers begun one later: groups of one name differ by marker too."""
+    own = styles(names, groups)
+    if groups is None:
+        return own
+    place = {group: i for i, group in enumerate(dict.fromkeys(groups[name] for name in names))}
+    return {
+        name: Style(style.colour, MARKERS[(MARKERS.index(style.marker) + place[groups[name]]) % len(MARKERS)])
+        for name, style in own.items()
+    }
+
+
+def _order(field: str, ranked: Sequence[str], colored: set[str], groups: dict[str, str] | None) -> list[str]:
+    """Return names with colours first; groups by size, names by the alphabet within; what is not known last."""
+    if field == "sample":
+        return list(ranked)
+    sizes = Counter((groups or {}).values())
+
+    def place(name: str) -> tuple[bool, bool, int, str, str]:
+        group = (groups or {}).get(name, "")
+        return name not in colored, UNKNOWN in (name, group), -sizes[group], group, name
+
+    return sorted(ranked, key=place)
+
+
+def _groups(field: str, names: Sequence[str]) -> dict[str, str] | None:
+    """Return each name's heading: a language's family, or the first word where twelve names or more share few."""
+    if field == "language":
+        return {name: family_and_script(name)[0] or UNKNOWN for name in names}
+    first = {name: name.replace("_", " ").split()[0] if name.split() else name for name in names}
+    if field == "class" and len(names) >= 12 and 2 <= len(set(first.values())) <= len(names) / 2:
+        return first
+    return None
+
+
+def _sentences(points: Points, samples: Sequence[str], pivot: str | None) -> list[str]:
+    """Return the text of each sample in the language `pivot`, else its first text, cut to a line."""
+    found: dict[str, str] = {}
+    for name, lang, text in zip(points.samples, points.langs, points.texts, strict=True):
+        if lang == pivot or name not in found:
+            found[name or UNKNOWN] = text
+    lines = {name: " ".join(text.split()) for name, text in found.items()}
+    return [lines[name] if len(lines[name]) <= LONGEST else f"{lines[name][: LONGEST - 1]}…" for name in samples]

@@ -1,0 +1,90 @@
+"""Projected texts on disk: a table (Parquet and CSV) and the record that says how it came about (docs/pictures.md)."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from utils import runlog
+from utils.cache import write_atomic
+from utils.points import Points
+from utils.schema import UserError
+
+COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
+
+
+def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, record: Mapping[str, Any]) -> None:
+    """Write `<stem>.csv`, `.parquet` and, last, `.json`, each atomically: the record marks the work as done.
+
+    Raises UserError where the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = _table(points, xy, split)
+    packed = io.BytesIO()
+    pq.write_table(pa.table({**table, "x": xy[:, 0], "y": xy[:, 1]}), packed)
+    body = {**record, "table_sha256": hashlib.sha256(packed.getvalue()).hexdigest()}
+    try:
+        write_atomic(_with(stem, "csv"), _csv(table))
+        write_atomic(_with(stem, "parquet"), packed.getvalue())
+        runlog.write_json(_with(stem, "json"), body, indent=2)
+    except OSError as error:
+        raise UserError(
+            f"{stem.parent} cannot be written ({error.strerror})", "name another place: --output_dir"
+        ) from error
+
+
+def read(
+    stem: Path, identity: Mapping[str, Any], *, overwrite: bool
+) -> tuple[Points, npt.NDArray[np.float32], dict[str, Any]] | None:
+    """Return points, coordinates (n, 2) and record of equal settings; None where they are not there, or not whole.
+
+    Raises UserError where there are ones of other settings, unless they may be overwritten.
+    """
+    record = _with(stem, "json")
+    if not runlog.is_done(record, identity, overwrite=overwrite):
+        return None
+    body = runlog.read_json(record) or {}
+    try:
+        content = _with(stem, "parquet").read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest() != body.get("table_sha256"):
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(pa.BufferReader(content)).to_pydict()
+    texts, langs, labels, samples = (tuple(table[name]) for name in ("text", "lang", "label", "sample"))
+    xy = np.column_stack([table["x"], table["y"]]).astype(np.float32)
+    return Points(texts, langs, labels, samples, body["not_parallel"]), xy, body
+
+
+def _table(points: Points, xy: npt.NDArray[np.float32], split: str) -> dict[str, Any]:
+    columns = points.columns()
+    shortest = [[float(str(value)) for value in axis] for axis in xy.T]  # float32 digits, not float64's
+    values = (
+        *(*shortest, points.langs, columns["family"], columns["script"], points.labels, points.samples),
+        *([split] * len(points.texts), points.texts),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _csv(table: Mapping[str, Any]) -> bytes:
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(zip(*(table[name] for name in COLUMNS), strict=True))
+    return lines.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _with(stem: Path, ending: str) -> Path:
+    return stem.with_name(f"{stem.name}.{ending}")

@@ -1,0 +1,110 @@
+"""From coordinates to files: a figure a colouring, one page, and the table of nearest neighbours on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from utils import figures, pages, scatter
+from utils.coloring import Coloring, chosen_fields, coloring
+from utils.points import FIELDS, Points
+from utils.projection import NAMES
+
+GRID = 65_535  # steps of the page's coordinates: finer than any screen, and short
+SHARES = {
+    "class": "of the same class",
+    "language": "in the same language",
+    "sample": "translations of the text",
+    "family": "of the same language family",
+    "script": "in the same script",
+}
+
+
+def draw_all(
+    stem: Path,
+    points: Points,
+    xy: npt.NDArray[np.float32],
+    record: Mapping[str, Any],
+    args: argparse.Namespace,
+    title: str,
+    pivot: str | None,
+    note: Callable[[str], object],
+) -> None:
+    """Write `<stem>_<color>.<format>` for each colouring and `<stem>.html`, and print where they are and the shares."""
+    fields = chosen_fields(points, args.color)
+    if args.color is None and points.missing("sample"):
+        note(f"not coloured by sample: {points.missing('sample')}")
+    method, axes = NAMES[args.method], axis_names(args.method, record)
+    for field in fields:
+        colors = coloring(points, field, args.num_color, args.seed, pivot)
+        with figures.drawing([title, *colors.shown[: colors.n_colored], *colors.groups]):
+            heading = f"{title}: {method} by {field}"
+            figure = scatter.draw(xy, colors, heading, axes, field == "sample", args.seed)
+            figures.save(figure, stem.with_name(f"{stem.name}_{field}"), args.format)
+    every = [coloring(points, field, args.num_color, args.seed, pivot) for field in FIELDS if not points.missing(field)]
+    data = page_data(points, xy, every, fields[0], record)
+    pages.write_page(
+        stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}
+    )
+    print(shares_table(record["nearest"], len(xy), record["dimensions"]))
+    endings = f"_{{{','.join(fields)}}}" if len(fields) > 1 else f"_{fields[0]}"
+    print(f"figures: {stem}{endings}.{{{','.join(args.format)}}}")
+    print(f"page: {stem}.html")
+
+
+def axis_names(method: str, record: Mapping[str, Any]) -> list[str]:
+    """Return what stands at the axes: for PCA with the shares of the variance."""
+    if method != "pca":
+        return [f"{NAMES[method]} {axis}" for axis in (1, 2)]
+    shares = [*record["explained_variance"], 0.0]
+    return [f"component {axis} ({100 * share:.1f} % of the variance)" for axis, share in enumerate(shares[:2], start=1)]
+
+
+def shares_table(nearest: Mapping[str, Any], n: int, dimensions: int) -> str:
+    """Return the shares of neighbours as a table of percentages, with what chance would give."""
+    from tabulate import tabulate
+
+    rows = [
+        [SHARES[name], 100 * told["share"], 100 * told["chance"], told["n"]]
+        for name, told in nearest.items()
+        if name in SHARES
+    ]
+    what = f"of the {nearest['k']} nearest of {n:,} texts (cosine, {dimensions:,} dimensions), %"
+    return tabulate(rows, [what, "share", "by chance", "texts"], floatfmt=("", ".2f", ".2f", "d"))
+
+
+def page_data(
+    points: Points, xy: npt.NDArray[np.float32], every: list[Coloring], first: str, record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the page draws: coordinates as whole numbers, and the colourings that there are."""
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    scale = float(max((high - low).max(), 1e-30))
+    grid = np.rint((xy - low) / scale * GRID).astype(int)
+    return {
+        "x": grid[:, 0].tolist(),
+        "y": grid[:, 1].tolist(),
+        "texts": [text.encode("utf-8", "replace").decode() for text in points.texts],
+        "fields": [_field(colors) for colors in every],
+        "first": first,
+        "nearest": [{"what": SHARES[name], **told} for name, told in record["nearest"].items() if name in SHARES],
+        "k": record["nearest"]["k"],
+    }
+
+
+def _field(colors: Coloring) -> dict[str, Any]:
+    return {
+        "key": colors.field,
+        "codes": list(colors.codes),
+        "names": list(colors.names),
+        "shown": list(colors.shown),
+        "groups": list(colors.groups),
+        "colours": [style.colour for style in colors.styles],
+        "markers": [style.marker for style in colors.styles],
+        "counts": list(colors.counts),
+        "colored": colors.n_colored,
+    }

@@ -1,0 +1,170 @@
+"""The texts of a picture as one table, whatever the task: drawn evenly from every language, translations together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from utils.labeled import load_labeled
+from utils.languages import family_and_script
+from utils.readers import load_bitext
+from utils.schema import DatasetSpec, UserError
+from utils.sources import Where
+
+FIELDS = ("class", "language", "sample", "family", "script")  # what a picture can be coloured by
+
+
+@dataclass(frozen=True)
+class Block:
+    """Texts of one language; `ids` are shared by translations, both empty where the data have none."""
+
+    lang: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Points:
+    """A text a row, column by column; None where the data do not tell; `not_parallel` says why there are no samples."""
+
+    texts: tuple[str, ...]
+    langs: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    samples: tuple[str | None, ...]
+    not_parallel: str
+
+    def columns(self) -> dict[str, tuple[str | None, ...]]:
+        """Return what the points can be coloured by, a value a point."""
+        known = {lang: family_and_script(lang) for lang in set(self.langs)}
+        families = tuple(known[lang][0] for lang in self.langs)
+        scripts = tuple(known[lang][1] for lang in self.langs)
+        return dict(zip(FIELDS, (self.labels, self.langs, self.samples, families, scripts), strict=True))
+
+    def only(self, rows: Sequence[int]) -> Points:
+        """Return the points of these rows."""
+        return Points(
+            tuple(self.texts[row] for row in rows),
+            tuple(self.langs[row] for row in rows),
+            tuple(self.labels[row] for row in rows),
+            tuple(self.samples[row] for row in rows),
+            self.not_parallel,
+        )
+
+    def missing(self, field: str) -> str:
+        """Return why the points cannot be coloured by this, or nothing where they can."""
+        if any(value is not None for value in self.columns()[field]):
+            return ""
+        if field == "sample":
+            return self.not_parallel
+        return {"class": "its texts have no labels"}.get(field, f"no {field} is known of its languages")
+
+
+def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: Where) -> list[Block]:
+    """Load one split of a labelled set, a block a language."""
+    loaded = ((lang, load_labeled(spec, lang, split, where)) for lang in langs)
+    return [Block(lang, found.texts, found.labels, found.ids) for lang, found in loaded]
+
+
+def bitext_blocks(
+    spec: DatasetSpec, pairs: Sequence[tuple[str, str]], where: Where, *, validation: bool = False
+) -> list[Block]:
+    """Load both sides of language pairs; a source side that all pairs share is one block, and its rows' ids are theirs.
+
+    The shared side is found by its texts, not by the data set's name.
+    """
+    subsets = [load_bitext(spec, *pair, where, validation=validation) for pair in pairs]
+    one_source = len({(subset.src_lang, subset.sources) for subset in subsets}) == 1
+    blocks = []
+    for place, subset in enumerate(subsets):
+        ids = tuple(str(row) if one_source else f"{subset.name}:{row}" for row in range(len(subset.sources)))
+        if place == 0 or not one_source:
+            blocks.append(Block(subset.src_lang, subset.sources, (), ids))
+        of_targets = dict(zip(subset.gold, ids, strict=True))
+        blocks.append(
+            Block(subset.tgt_lang, subset.targets, (), tuple(of_targets[i] for i in range(len(subset.targets))))
+        )
+    return blocks
+
+
+def to_points(
+    blocks: Sequence[Block], limit: int | None, max_points: int, seed: int, note: Callable[[str], object]
+) -> Points:
+    """Draw up to `limit` texts of each block, fewer where all would pass `max_points`, and join them.
+
+    Raises UserError where `max_points` leaves less than one text a block. `note` is told what was left out.
+    """
+    not_parallel = why_not_parallel(blocks)
+    sizes = [min(len(block.texts), limit or len(block.texts)) for block in blocks]
+    share = even_share(sizes, max_points)
+    if not share:
+        raise UserError(f"--max_points {max_points} for {len(blocks)} languages", f"give {len(blocks)} or more")
+    kept = [_thin(block, min(size, share), seed) for block, size in zip(blocks, sizes, strict=True)]
+    total = sum(len(block.texts) for block in kept)
+    if total < sum(sizes):
+        note(f"{total:,} of {sum(sizes):,} texts drawn, up to {share:,} a language (--max_points {max_points})")
+    return Points(
+        tuple(text for block in kept for text in block.texts),
+        tuple(block.lang for block in kept for _ in block.texts),
+        tuple(label for block in kept for label in block.labels or [None] * len(block.texts)),
+        tuple(None if not_parallel else name for block in kept for name in block.ids or [None] * len(block.texts)),
+        not_parallel,
+    )
+
+
+def even_share(sizes: Sequence[int], most: int) -> int:
+    """Return the greatest c for which the sum of min(size, c) is at most `most`: small blocks leave room to others."""
+    left = most
+    for place, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - place)
+        if size > share:
+            return share
+        left -= size
+    return max(sizes, default=0)
+
+
+def _thin(block: Block, n: int, seed: int) -> Block:
+    """Keep the n rows of lowest hash, in their order: blocks with the same ids keep the same, and a greater n adds."""
+    keys = block.ids or tuple(map(str, range(len(block.texts))))
+    ranked = sorted(range(len(keys)), key=lambda row: (seeded(keys[row], seed), row))
+    rows = sorted(ranked[:n])
+    return Block(block.lang, *(tuple(part[row] for row in rows) if part else () for part in _parts(block)))
+
+
+def _parts(block: Block) -> tuple[tuple[str, ...], ...]:
+    return block.texts, block.labels, block.ids
+
+
+def seeded(name: str, seed: int) -> bytes:
+    """Return a number that stands for a name's place in a draw: a hash with the seed."""
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
+
+
+def why_not_parallel(blocks: Sequence[Block]) -> str:
+    """Return why texts of one id cannot be taken for translations of one another, or nothing where they can.
+
+    Two languages must share ids, no id may stand twice in one of them, and texts of one id must have one label.
+    """
+    if not all(block.ids for block in blocks):
+        return "its rows have no ids that languages share: row numbers alone make no translations"
+    for block in blocks:
+        if len(set(block.ids)) < len(block.ids):
+            twice = Counter(block.ids).most_common(1)[0][0]
+            return f"the id {twice} stands twice in {block.lang}"
+    counts = Counter(name for block in blocks for name in block.ids)
+    if len(blocks) < 2 or max(counts.values(), default=0) < 2:
+        return "a sample needs two languages that share rows"
+    return _differing_labels(blocks)
+
+
+def _differing_labels(blocks: Sequence[Block]) -> str:
+    labels: dict[str, str] = {}
+    differing = set()
+    for block in blocks:
+        of_block: Mapping[str, str] = dict(zip(block.ids, block.labels, strict=False))
+        differing |= {name for name, label in of_block.items() if labels.setdefault(name, label) != label}
+    if not differing:
+        return ""
+    return f"{len(differing)} of its {len(labels)} ids have texts of different labels: they are not translations"

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Pictures of embeddings: texts as points of a plane, coloured by class, language, family, script or translation.
+
+python visualize.py                                        the sample set, embedded encoder, t-SNE, every colour
+python visualize.py --dataset nusax --method pca           a set of MINERS, its principal components
+python visualize.py --dataset bucc --langs zh --limit 500  both sides of 500 pairs
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils import cli
+from utils.points import FIELDS
+from utils.projection import METHODS, NAMES, check_umap
+from utils.registry import CLASSIFICATION
+from utils.schema import TASKS, UserError
+
+if TYPE_CHECKING:
+    from utils.points import Block
+    from utils.schema import DatasetSpec
+    from utils.session import Session
+
+SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
+SPLITS = ("train", "validation", "test")
+FORMATS = ("png", "pdf", "svg")
+MAX_POINTS = 20_000
+SLOW = 5000  # points from which t-SNE is announced
+MEANINGS = {
+    "dataset": "a name that --list shows, a labelled file, a file or folder of pairs",
+    "src_lang": "pairs: source language (default: the dataset's pivot, or all of its pairs)",
+    "langs": "only these languages; of pairs those with one of them on the other side",
+    "columns": "own file: TEXT LABEL [LANG [SPLIT]], or the two columns of pairs",
+    "limit": "N texts of each language, or pairs of each language pair, drawn by --seed; translations stay together",
+}
+EXAMPLES = """
+python visualize.py
+python visualize.py --dataset nusax --color sample --num_color 20 --model_checkpoint intfloat/multilingual-e5-base
+python visualize.py --dataset sib200 --limit 50 --color family script --data_dir ~/mirror
+python visualize.py --dataset tatoeba --langs jpn deu --method pca --format svg
+python visualize.py --dataset reviews.csv --columns text stars --method umap
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse and check the command line."""
+    parser = cli.Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
+    cli.add_data_args(parser, MEANINGS)
+    cli.add_encoder_args(parser, fusion=False)
+    add_picture_args(parser)
+    cli.add_api_args(parser)
+    cli.add_run_args(parser, "figures", "pictures")
+    args = parser.parse_args(argv)
+    owners = {"perplexity": "tsne", "n_neighbors": "umap"}
+    for name, method in owners.items():
+        if getattr(args, name) is not None and args.method != method:
+            raise UserError(f"--{name} with --method {args.method}", f"it belongs to --method {method}")
+    if args.method == "umap" and not args.list:
+        check_umap()
+    return args
+
+
+def add_picture_args(parser: argparse.ArgumentParser) -> None:
+    """Which texts, projected how, in which colours."""
+    group = parser.add_argument_group("picture")
+    group.add_argument("--task", choices=TASKS, help="take the data as labelled texts or as pairs (default: labelled)")
+    group.add_argument("--split", choices=SPLITS, default="test", help="of labelled sets (default: %(default)s)")
+    group.add_argument("--method", choices=METHODS, default="tsne", help="(default: %(default)s)")
+    group.add_argument("--perplexity", type=cli.positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
+    group.add_argument("--n_neighbors", type=cli.positive, metavar="N", help="UMAP (default: 15)")
+    group.add_argument("--color", nargs="+", choices=FIELDS, help="(default: all that the data have)")
+    group.add_argument(
+        "--num_color",
+        type=cli.positive,
+        metavar="N",
+        help="so many samples (default: 10), or classes, languages, ... (default: all) have colours, the rest is grey",
+    )
+    group.add_argument(
+        "--max_points",
+        type=cli.positive,
+        default=MAX_POINTS,
+        metavar="N",
+        help="of more texts, so many are drawn evenly from the languages (default: %(default)s)",
+    )
+    group.add_argument("--format", nargs="+", choices=FORMATS, default=["png", "pdf"], help="(default: png pdf)")
+
+
+def note(message: str) -> None:
+    """Say on standard error what the user did not ask for."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+def name_of(args: argparse.Namespace, dataset: DatasetSpec) -> str:
+    """Return the files' name without an ending: the method, and what departs from the usual behind it."""
+    langs = args.langs or []
+    departures = [
+        "bitext" if dataset.task == "bitext" and dataset.name in CLASSIFICATION else "",
+        args.split if args.split != "test" else "",
+        f"from_{args.src_lang}" if args.src_lang else "",
+        "-".join(langs) if len(langs) <= 4 else f"{len(langs)}_languages",
+        f"perplexity{args.perplexity:g}" if args.perplexity else "",
+        f"neighbors{args.n_neighbors}" if args.n_neighbors else "",
+        f"limit{args.limit}" if args.limit else "",
+        f"max{args.max_points}" if args.max_points != MAX_POINTS else "",
+        f"seed{args.seed}" if args.seed != 42 else "",
+    ]
+    return "_".join([args.method, *filter(None, departures)])
+
+
+def load_blocks(session: Session) -> list[Block]:
+    """Load the texts, a block a language, or a side of a pair."""
+    from utils.labeled import chosen_langs
+    from utils.points import bitext_blocks, labeled_blocks
+    from utils.readers import bitext_pairs
+
+    args, dataset = session.args, session.dataset
+    if dataset.task == "classification":
+        if args.src_lang:
+            raise UserError(f"--src_lang with the labelled set {dataset.name}", "add --task bitext, or use --langs")
+        return labeled_blocks(dataset, chosen_langs(dataset, args.langs), args.split, session.where)
+    if args.split == "train":
+        raise UserError(f"--split train, but {dataset.name} is a set of pairs", "leave it out, or take validation")
+    pairs = bitext_pairs(dataset, args.src_lang, args.langs)
+    return bitext_blocks(dataset, pairs, session.where, validation=args.split == "validation")
+
+
+def compute(session: Session, stem: Path) -> None:
+    """Encode, project and measure, and write coordinates and record."""
+    import numpy as np
+
+    from utils import coordinates
+    from utils.points import to_points
+    from utils.projection import project
+    from utils.purity import purities
+    from utils.session import Clock
+
+    clock, args = Clock(), session.args
+    points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
+    clock.lap("load")
+    rows = session.vectors(points.texts)
+    there = np.flatnonzero(~np.isnan(rows[:, 0]))
+    if len(there) < len(rows):
+        note(f"{len(rows) - len(there)} texts without a vector left out")
+        points, rows = points.only(there.tolist()), rows[there]
+    clock.lap("encode")
+    if args.method == "tsne" and len(rows) > SLOW:
+        note(f"t-SNE of {len(rows):,} texts takes minutes; --max_points {SLOW} is quicker, --method pca at once")
+    found = project(rows, args.method, args.seed, perplexity=args.perplexity, n_neighbors=args.n_neighbors, note=note)
+    clock.lap("project")
+    near = purities(rows, points.columns(), session.device)
+    clock.lap("measure")
+    about = {"n": len(rows), "dimensions": rows.shape[1], "not_parallel": points.not_parallel, **found.about}
+    record: dict[str, Any] = {**about, "nearest": near, "run": session.provenance(stem.name, clock.laps)}
+    coordinates.write(stem, points, found.xy, args.split, record)
+
+
+def show_plan(session: Session, stem: Path) -> None:
+    """Print each language's texts and how many are to be encoded; no model is loaded."""
+    from utils.points import to_points
+
+    args = session.args
+    points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
+    rows = []
+    for lang in dict.fromkeys(points.langs):
+        texts = [text for text, other in zip(points.texts, points.langs, strict=True) if other == lang]
+        rows.append([lang, len(texts), session.plan_encoding(texts)])
+    session.print_plan(rows, ["language", "texts", "to encode"], f"{NAMES[args.method]}: {stem}.json, .csv, .html, ...")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line; raises UserError for what the user can mend."""
+    args = parse(argv)
+    if args.list:
+        cli.show_registry()
+        return
+    from utils import coordinates, pictures, runlog
+    from utils.own_data import find_dataset
+    from utils.session import Session
+
+    dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
+    session = Session(args, dataset, "visualize", SETTINGS)
+    stem = runlog.picture_stem(args.output_dir.expanduser(), dataset.name, session.model, name_of(args, dataset))
+    if args.dry_run:
+        show_plan(session, stem)
+        return
+    identity = session.identity(stem.name)
+    found = coordinates.read(stem, identity, overwrite=args.overwrite)
+    if found is None:
+        compute(session, stem)
+        found = coordinates.read(stem, identity, overwrite=False)
+        if found is None:
+            raise UserError(f"{stem}.json was replaced by another run", "give the same command again")
+    else:
+        print(f"coordinates of {stem}.json (--overwrite computes them again)")
+    pictures.draw_all(stem, *found, args, f"{dataset.name}, {session.model}", dataset.pivot, note)
+
+
+if __name__ == "__main__":
+    cli.run(main)
