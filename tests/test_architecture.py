@@ -168,6 +168,7 @@ def test_aggregates_reach_the_rooms_through_tables(path: Path) -> None:
         "script.aggregate._icl",
         "script.aggregate._items",
         "script.aggregate._paired",
+        "script.aggregate._sides",
         "utils.cli",
         "utils.schema",
     }
