@@ -60,7 +60,8 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, tight: bool = True) -> list[Path]:
     """Write `<stem>.<format>` for every format, atomically, and return the paths.
 
-    `tight` cuts the paper to what is drawn, else it has the figure's size. Call it within `drawing`. Raises UserError where the folder cannot be written.
+    `tight` cuts the paper to what is drawn, else it has the figure's size. Call it within `drawing`. Raises UserError
+    where the folder cannot be written.
     """
     import io
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from utils import palette
-from utils.figures import new_figure
+from utils.figures import new_figure as new_figure  # the scripts take it from here
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ class LineStyle:
 
     colour: str
     marker: str
-    line: str
+    line: Any  # matplotlib's words for it
 
 
 @contextmanager

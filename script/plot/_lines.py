@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL = 2.1  # inches: the least width of a panel among several
-DODGE = 0.22  # of the least distance of two places, over which lines at one place are spread
+STEP, SPREAD = 0.05, 0.4  # of the least distance of two places: between neighbouring lines at one, and over all of them
 INCOMPLETE = "hollow: some languages missing"
 
 Series = Mapping[float, Cell]  # place on the x axis -> mean
@@ -43,14 +44,14 @@ class Scale:
     def logarithmic(self) -> bool:
         """Whether the places lie too unevenly for a linear axis."""
         places = sorted(self.ticks)
-        gaps = [second - first for first, second in zip(places, places[1:], strict=False)]
+        gaps = [second - first for first, second in itertools.pairwise(places)]
         return bool(gaps) and places[0] > 0 and min(gaps) < 0.06 * (places[-1] - places[0])
 
     def moved(self, place: float, line: int, n_lines: int) -> float:
         """Return where a line's point at a place stands, so that the intervals of several lie side by side."""
-        share = DODGE * (line - (n_lines - 1) / 2) / max(n_lines - 1, 1)
+        share = min(STEP, SPREAD / n_lines) * (line - (n_lines - 1) / 2)
         places = sorted(map(math.log, self.ticks) if self.logarithmic else self.ticks)
-        gap = min((second - first for first, second in zip(places, places[1:], strict=False)), default=1.0)
+        gap = min((second - first for first, second in itertools.pairwise(places)), default=1.0)
         return place * math.exp(share * gap) if self.logarithmic else place + share * gap
 
 
@@ -94,7 +95,10 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, _dra
         for place, cell in points.items():
             axes.errorbar(
                 *([place], [100 * cell.value], _error(cell)),
-                **{"fmt": style.marker, "color": style.colour, "elinewidth": 0.8, "capsize": 1.5},
+                fmt=style.marker,
+                color=style.colour,
+                elinewidth=0.8,
+                capsize=1.5,
                 markerfacecolor=style.colour if cell.complete else "white",
             )
     axes.margins(x=0.08 if len(scale.ticks) > 1 else 0.5, y=0.06)

@@ -43,8 +43,9 @@ def parser_of(description: str, examples: str, tasks: Sequence[str] = TASKS, *, 
         group.add_argument("--task", choices=tasks, required=True)
     else:
         parser.set_defaults(task=tasks[0])
-    one = {"help": "(default: the only one logged)"} if datasets == "?" else {"help": "only these (default: all)"}
-    group.add_argument("--dataset", nargs=1 if datasets == "?" else "+", metavar="NAME", **one)
+    one = datasets == "?"
+    told = "(default: the only one logged)" if one else "only these (default: all)"
+    group.add_argument("--dataset", nargs=1 if one else "+", metavar="NAME", help=told)
     group.add_argument("--langs", nargs="+", metavar="LANG", help="only these languages")
     group.add_argument(
         "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain, such as margin=ratio"
@@ -198,8 +199,8 @@ def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
         if not result.run.get("encoders"):  # the original's, and zero-shot
             continue
         other = first.setdefault((result.dataset, result.model), result)
-        ways = [{name: one.run.get(name) for name in ("encoders", "generator")} for one in (other, result)]
-        places = [place for place, _, _ in differences(*ways) if not place.endswith(".weight")]
+        before, now = ({name: one.run.get(name) for name in ("encoders", "generator")} for one in (other, result))
+        places = [place for place, _, _ in differences(before, now) if not place.endswith(".weight")]
         if places:
             raise UserError(
                 f"{result.dataset}, {result.model}: results with different {', '.join(places)}, "

@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from script.aggregate import _tables
 from script.plot import _drawing, _lines, _means, _plots
 from utils import cli
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
         metric = _plots.metric_of(args, dataset)
         of_set = _means.finite([result for result in results if result.dataset == dataset], metric)
         names = _means.expected(args, dataset, of_set)
-        lines: dict[str, dict[float, _lines.Cell]] = {}
+        lines: dict[str, dict[float, _tables.Cell]] = {}
         for model, k in dict.fromkeys((result.model, k) for result in of_set for k in ks):
             at_k = [result for result in of_set if (result.model, result.k) == (model, k)]
             if at_k:
