@@ -143,7 +143,7 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
     n_columns = min(len(matrices), max(1, int((args.width or _drawing.DOUBLE) / wide)))
     n_rows = math.ceil(len(matrices) / n_columns)
     width = args.width or max(_drawing.SINGLE, n_columns * wide)
-    figure = _drawing.new_figure(width, args.height or n_rows * high + 0.6 + (0.3 if args.title else 0))
+    figure = _drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
     room = min(cell, (width / n_columns - around) / most)
     colours = ScalarMappable(Normalize(0, 100), _drawing.ramp())
     panels = []
@@ -152,7 +152,8 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
         panels[-1].set_title(matrix.title if len(matrices) > 1 or args.langs else "", fontsize=_drawing.SIZE)
         draw_matrix(panels[-1], matrix, colours, size, room)
     bar = figure.colorbar(colours, ax=panels, location="bottom", fraction=0.12 / figure.get_figheight(), aspect=40)
-    bar.set_label("Share of the gold label's texts (%); in the cells: texts")
+    about = "Share of the gold label's texts (%); in the cells: texts"
+    bar.set_label(_drawing.wrap_to(about, min(width - 0.3, n_columns * wide - around), _drawing.SIZE))
     return figure
 
 
