@@ -6,6 +6,7 @@ import argparse
 import csv
 import itertools
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 NOLLY, FIRE = registry.DATASETS["bitext"]["nollysenti"].subsets, registry.DATASETS["classification"]["fire"].subsets
+PICTURES = os.environ.get("MINERS_TEST_PICTURES")
 LONG = [f"organisation-{number}/a-multilingual-sentence-encoder-of-{number}-billion-parameters" for number in range(14)]
 
 
@@ -93,7 +95,7 @@ def is_drawn(stem: Path, *formats: str) -> bool:
 
 def boxes_of_texts(figure: Figure) -> list[tuple[str, np.ndarray]]:
     """Return every visible text with its box in inches: left, bottom, right, top."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     hidden: set[int] = set()
     for axis in figure.findobj(Axis):
         low, high = sorted(axis.get_view_interval())
@@ -131,11 +133,12 @@ def arguments(**given: object) -> argparse.Namespace:
     return argparse.Namespace(**{**usual, **given})
 
 
-def drawn(make: Any, tmp_path: Path, name: str, texts: Sequence[str] = ()) -> Figure:
-    """Return the figure as the scripts draw it, and leave a picture of it for who wants to look."""
+def drawn(make: Any, name: str, texts: Sequence[str] = ()) -> Figure:
+    """Return the figure as the scripts draw it; its picture is in $MINERS_TEST_PICTURES for who wants to look."""
     with figures.drawing(texts), _drawing.paper():
         figure: Figure = make()
-        figures.save(figure, tmp_path / name, ["png"], tight=False)
+        if PICTURES:
+            figures.save(figure, Path(PICTURES) / name, ["png"], tight=False)
         assert _drawing.overhang(figure) < _plots.CUT
         assert faults(figure) == []
     return figure
@@ -156,11 +159,11 @@ def sib_scores(models: Sequence[str], by: str = "family") -> _languages.Scores:
 
 
 @pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
-def test_a_heat_map_of_205_languages_can_be_read(tmp_path: Path, n_models: int, sort: str) -> None:
+def test_a_heat_map_of_205_languages_can_be_read(n_models: int, sort: str) -> None:
     scores = sib_scores(LONG[:n_models])
     order = plot_heatmap.ordered(scores, sort)
     args = arguments(sort=sort, by="family")
-    figure = drawn(lambda: plot_heatmap.draw(args, scores, order), tmp_path, f"heat_{n_models}")
+    figure = drawn(lambda: plot_heatmap.draw(args, scores, order), f"heat_{n_models}")
     shown = [text for text, _ in boxes_of_texts(figure)]
     assert set(SIB200_LANGS) <= set(shown)
     assert sum("." in text for text in shown) >= 205 * n_models - 1  # every value stands in its cell
@@ -168,14 +171,14 @@ def test_a_heat_map_of_205_languages_can_be_read(tmp_path: Path, n_models: int, 
 
 
 @pytest.mark.parametrize(("n_models", "by"), [(1, "family"), (3, "script"), (14, "family")])
-def test_boxes_of_families_can_be_read(tmp_path: Path, n_models: int, by: str) -> None:
+def test_boxes_of_families_can_be_read(n_models: int, by: str) -> None:
     scores = sib_scores(LONG[:n_models], by)
-    figure = drawn(lambda: plot_groups.draw(arguments(), scores), tmp_path, f"groups_{n_models}")
+    figure = drawn(lambda: plot_groups.draw(arguments(), scores), f"groups_{n_models}")
     labels = " ".join(text.replace("\u00a0", " ") for text, _ in boxes_of_texts(figure))
     assert ("Indo-European (n" in labels) == (by == "family")
 
 
-def test_lines_of_14_models_differ_in_grey_and_can_be_read(tmp_path: Path) -> None:
+def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
     cells = [Cell(0.3 + 0.04 * place, 10, 10, (0.25 + 0.04 * place, 0.4 + 0.04 * place)) for place in range(14)]
     lines = {model: dict.fromkeys((1, 5, 10), cell) for model, cell in zip(LONG, cells, strict=True)}
     styles = _drawing.line_styles(LONG)
@@ -183,35 +186,35 @@ def test_lines_of_14_models_differ_in_grey_and_can_be_read(tmp_path: Path) -> No
     panels = [_lines.Panel(name, "Accuracy (%)", lines, {LONG[0]: cells[0]}) for name in ("nusax", "sib200", "fire")]
     scale = _lines.Scale("k (neighbours that vote)", {1: "1", 5: "5", 10: "10"})
     for count in (1, 3):
-        drawn(lambda count=count: _lines.draw(arguments(), panels[:count], scale), tmp_path, f"lines_{count}")
+        drawn(lambda count=count: _lines.draw(arguments(), panels[:count], scale), f"lines_{count}")
     bands = _lines.Scale("Ranks", {place: f"{10 * place}–{10 * place + 10}" for place in range(10)})
     of_bands = {LONG[0]: dict.fromkeys(range(10), cells[0])}
-    drawn(lambda: _lines.draw(arguments(), [_lines.Panel("nusax", "F1", of_bands)], bands), tmp_path, "bands")
+    drawn(lambda: _lines.draw(arguments(), [_lines.Panel("nusax", "F1", of_bands)], bands), "bands")
     uneven = _lines.Scale("k", {k: str(k) for k in (1, 2, 5, 10, 100)})
     assert uneven.logarithmic and not scale.logarithmic
 
 
-@pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (60, 1), (60, 2)])
-def test_confusions_of_many_labels_can_be_read(tmp_path: Path, n_labels: int, n_panels: int) -> None:
+@pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (20, 2), (60, 1)])
+def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:
     labels = list(registry.MASSIVE_INTENTS[:n_labels])
     counts = np.arange(n_labels * (n_labels + 1)).reshape(n_labels, -1) % 97
     columns = [*labels, plot_confusion.UNPARSED]
     matrices = [plot_confusion.Matrix(f"language {place}", labels, columns, counts) for place in range(n_panels)]
     args = arguments(langs=["a"] if n_panels > 1 else None)
-    figure = drawn(lambda: plot_confusion.draw(args, matrices), tmp_path, f"confusion_{n_labels}_{n_panels}")
+    figure = drawn(lambda: plot_confusion.draw(args, matrices), f"confusion_{n_labels}_{n_panels}")
     numbers = [text for text, _ in boxes_of_texts(figure) if text.isdecimal()]
     assert len(numbers) >= n_panels * int((counts > 0).sum())
 
 
 @pytest.mark.parametrize("n", [5, 205])
-def test_a_forest_of_many_languages_can_be_read(tmp_path: Path, n: int) -> None:
+def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
     lines = [
         Line("sib200", lang, 204, 0.5 + row / 500, 0.5, (row / 500 - 0.1, row / 500 + 0.1), 0.01, p_holm=row / 205)
         for row, lang in enumerate(SIB200_LANGS[:n])
     ]
     lines.append(Line("sib200", "mean", 204 * n, 0.6, 0.5, (0.05, 0.15), 0.001))
     args = arguments(a=LONG[0], b=LONG[1], metric="acc", k=1, setting_b=[])
-    drawn(lambda: plot_compare.draw(args, lines), tmp_path, f"forest_{n}")
+    drawn(lambda: plot_compare.draw(args, lines), f"forest_{n}")
 
 
 def test_the_check_finds_what_it_is_for() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SINGLE, DOUBLE = 3.3, 6.9  # inches: a column of a paper, and two
 SIZE, SMALL = 8.0, 7.0  # points: labels; ticks and legends
 POINT = 1 / 72  # inches
+RULER_DPI = 100
 LINE = 1.3  # a line's height in font sizes
 PAPER: Any = {
     "font.size": SIZE,
@@ -99,10 +100,15 @@ def text_width(text: str, size: float) -> float:
     """Return how wide the widest line of a text is drawn, in inches."""
     from matplotlib.font_manager import FontProperties
 
-    renderer: Any = new_figure(1, 1).canvas
-    measure = renderer.get_renderer().get_text_width_height_descent
-    widths = [measure(line, FontProperties(size=size), False)[0] for line in text.split("\n") if line]
-    return max(widths, default=0.0) / float(renderer.figure.dpi)
+    measure, font = _ruler().get_text_width_height_descent, FontProperties(size=size)
+    return max((float(measure(line, font, False)[0]) for line in text.split("\n") if line), default=0.0) / RULER_DPI
+
+
+@lru_cache
+def _ruler() -> Any:
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(1, 1, RULER_DPI)
 
 
 def wrap_to(text: str, width: float, size: float) -> str:
@@ -155,6 +161,7 @@ def grid(axes: Axes, axis: Any) -> None:
     axes.set_axisbelow(True)
 
 
+@lru_cache
 def ramp() -> Colormap:
     """Return colours from white to dark blue in equal steps of lightness."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -170,11 +177,16 @@ def ink(colour: Sequence[float]) -> str:
     return "black" if luminance > 0.179 else "white"
 
 
+def write_in(axes: Axes, place: tuple[float, float], text: str, size: float, colour: Sequence[float]) -> None:
+    """Write a value into the middle of a cell of this colour; the layout need not look at it."""
+    looks: Any = {"ha": "center", "va": "center_baseline", "size": size, "color": ink(colour)}
+    axes.text(*place, text, **looks).set_in_layout(False)
+
+
 def overhang(figure: Figure) -> float:
     """Lay the figure out and return by how many inches what is drawn stands over its edge, 0 where nothing does."""
-    canvas: Any = figure.canvas
-    canvas.draw()
-    box, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     return max(-float(box.x0), -float(box.y0), float(box.x1) - float(width), float(box.y1) - float(height), 0.0)
 
 

@@ -167,9 +167,8 @@ def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: 
     points = min(size, 0.9 * room * 72 / (digits * DIGIT))
     if points >= LEAST:
         for row, column in np.argwhere(matrix.counts > 0):
-            ink = _drawing.ink(_drawing.ramp()(shares[row, column] / 100))
-            count = str(matrix.counts[row, column])
-            axes.text(column, row, count, ha="center", va="center_baseline", size=points, color=ink)
+            colour = _drawing.ramp()(shares[row, column] / 100)
+            _drawing.write_in(axes, (column, row), str(matrix.counts[row, column]), points, colour)
     else:
         print("note: cells too small for counts; give more --width", file=sys.stderr)
     axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=90, size=size)

@@ -183,11 +183,10 @@ def draw_column(
             value = values.get(line.lang)
             colour = MISSING if value is None else colours.to_rgba(100 * value)
             cell = Rectangle((place - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.3)
-            axes.add_patch(cell)
+            axes.add_patch(cell).set_in_layout(False)
             text = "–" if value is None else f"{100 * value:.1f}"
             if _drawing.text_width(text, DIGITS) < room:
-                ink = _drawing.ink(colour)
-                axes.text(place, row, text, ha="center", va="center_baseline", size=DIGITS, color=ink)
+                _drawing.write_in(axes, (place, row), text, DIGITS, colour)
     axes.set_xlim(-0.5 - 1.6 * thin, n_models - 0.5)
     axes.set_ylim(n_lines - 0.5, -0.5)
     axes.set_yticks(range(len(lines)), [line.label for line in lines])
