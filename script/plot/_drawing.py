@@ -148,6 +148,12 @@ def add_legend(figure: Figure, handles: Sequence[Any], plan: Legend) -> None:
     figure.legend(handles, plan.labels, loc="outside lower center", ncols=plan.columns)
 
 
+def colour_bar(figure: Figure, colours: Any, panels: Sequence[Axes]) -> Any:
+    """Return a bar of the colours below the panels, as thick in a tall figure as in a low one."""
+    height = figure.get_figheight()
+    return figure.colorbar(colours, ax=panels, location="bottom", fraction=0.12 / height, pad=0.1 / height, aspect=40)
+
+
 def fit_ticks(axes: Axes, labels: Sequence[str], width: float) -> None:
     """Turn the labels of the x axis upright where they would touch one another in so many inches."""
     widest = max((text_width(label, SMALL) for label in labels), default=0.0)

@@ -120,7 +120,7 @@ def _legend(
     """Return a handle and a label for each name, and one for hollow points where there are any."""
     from matplotlib.lines import Line2D
 
-    level = {name for panel in panels for name in panel.references}
+    level = {name for panel in panels for name in panel.references if name not in panel.lines}
     handles = [
         Line2D([], [], color=style.colour, linestyle=style.line, marker="" if name in level else style.marker)
         for name, style in ((name, styles[name]) for name in names)

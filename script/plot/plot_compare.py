@@ -101,13 +101,13 @@ def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
     n_columns = math.ceil(len(lines) / TALL)
     width = args.width or (_drawing.SINGLE if n_columns == 1 else _drawing.DOUBLE)
     longest = math.ceil(len(lines) / n_columns)
-    markers = {"significant (p < 0.05, Holm)": (FAVOURS, FAVOURS), "not significant": (NEITHER, "white")}
-    plan = _drawing.plan_legend([*markers, "mean, 95 % interval"], width)
     names = [_drawing.short_names([args.a, args.b])[name] for name in (args.a, args.b)]
     if args.a == args.b:
         names[1] += f" ({' '.join(args.setting_b)})"
+    kinds = {"significant (p < 0.05, Holm)": (FAVOURS, FAVOURS), "not significant": (NEITHER, "white")}
+    plan = _drawing.plan_legend([f"A: {names[0]}", f"B: {names[1]}", *kinds, "mean, 95 % interval"], width)
     measure = _drawing.metric_label(args.metric, args.task, args.k).replace("(%)", "(percentage points)")
-    about = _drawing.wrap_to(f"{names[0]} − {names[1]}: {measure}", width / n_columns - 0.7, _drawing.SIZE)
+    about = _drawing.wrap_to(f"A − B, {measure}", width / n_columns - 0.75, _drawing.SIZE)
     height = longest * ROW + 0.45 + (about.count("\n") + 1) * 0.15 + plan.height + (0.3 if args.title else 0)
     figure = _drawing.new_figure(width, args.height or height)
     first = None
@@ -116,9 +116,9 @@ def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
         first = first or axes
         draw_column(axes, lines[place * longest : (place + 1) * longest], longest)
         axes.set_xlabel(about)
-    handles = [
-        Line2D([], [], color=edge, marker="o", markerfacecolor=face, linewidth=0.9) for edge, face in markers.values()
-    ]
+    plain: dict[str, Any] = {"marker": "o", "linewidth": 0.9}
+    handles = [Line2D([], [], linestyle="") for _ in names]
+    handles += [Line2D([], [], color=edge, markerfacecolor=face, **plain) for edge, face in kinds.values()]
     _drawing.add_legend(figure, [*handles, Line2D([], [], color="black", marker="D", linewidth=0.9)], plan)
     return figure
 

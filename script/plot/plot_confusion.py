@@ -151,7 +151,7 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
         panels.append(figure.add_subplot(n_rows, n_columns, place + 1))
         panels[-1].set_title(matrix.title if len(matrices) > 1 or args.langs else "", fontsize=_drawing.SIZE)
         draw_matrix(panels[-1], matrix, colours, size, room)
-    bar = figure.colorbar(colours, ax=panels, location="bottom", fraction=0.12 / figure.get_figheight(), aspect=40)
+    bar = _drawing.colour_bar(figure, colours, panels)
     about = "Share of the gold label's texts (%); in the cells: texts"
     bar.set_label(_drawing.wrap_to(about, min(width - 0.3, n_columns * wide - around), _drawing.SIZE))
     return figure

@@ -30,6 +30,7 @@ python script/plot/plot_groups.py --task bitext --dataset tatoeba --k 5 --metric
 """
 BOXED = 3  # points from which a box is drawn: quartiles of fewer are no summary
 BOX, GAP = 0.17, 0.13  # inches: a box with the room around it, and between groups
+TALL = 1.3  # inches that the boxes of a group have at most
 
 
 def main(argv: Sequence[str]) -> None:
@@ -78,7 +79,7 @@ def draw(args: argparse.Namespace, scores: _languages.Scores) -> Figure:
     styles, shown = _drawing.line_styles(models), _drawing.short_names(models)
     width = args.width or _drawing.SINGLE
     plan = _drawing.plan_legend([shown[model] for model in models], width)
-    height = len(groups) * (len(models) * BOX + GAP) + 0.6 + plan.height
+    height = len(groups) * (min(len(models) * BOX, TALL) + GAP) + 0.6 + plan.height
     figure = _drawing.new_figure(width, args.height or height + (0.3 if args.title else 0))
     axes = figure.add_subplot()
     for place, values in enumerate(groups.values()):
@@ -117,9 +118,9 @@ def draw_group(
 
 
 def label(group: str, values: dict[str, list[float]], models: Sequence[str]) -> str:
-    """Return the group's name with how many languages each box has, one number where all have as many."""
+    """Return the group's name with how many languages its boxes have."""
     counts = [len(values.get(model, [])) for model in models]
-    shown = str(counts[0]) if len(set(counts)) == 1 else "/".join(map(str, counts))
+    shown = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)}–{max(counts)}"
     return f"{group} (n = {shown})".replace(" = ", "\u00a0=\u00a0")
 
 

@@ -141,7 +141,7 @@ def draw(args: argparse.Namespace, scores: _languages.Scores, order: Sequence[st
     for axes, lines in zip(panels, columns, strict=True):
         draw_column(axes, lines, scores, colours, strip, n_lines, room)
         axes.set_xticks(range(len(heads)), heads, rotation=90, va="bottom", ha="center", linespacing=1.0)
-    bar = figure.colorbar(colours, ax=panels, location="bottom", fraction=0.12 / figure.get_figheight(), aspect=40)
+    bar = _drawing.colour_bar(figure, colours, panels)
     bar.set_label(_drawing.metric_label(scores.metric, args.task, scores.k))
     if not headed:
         _drawing.add_legend(figure, [Patch(color=strip[group]) for group in groups], plan)
