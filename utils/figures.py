@@ -57,17 +57,18 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2]) -> list[Path]:
+def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, tight: bool = True) -> list[Path]:
     """Write `<stem>.<format>` for every format, atomically, and return the paths.
 
-    Call it within `drawing`. Raises UserError where the folder cannot be written.
+    `tight` cuts the paper to what is drawn, else it has the figure's size. Call it within `drawing`. Raises UserError
+    where the folder cannot be written.
     """
     import io
 
     written = []
     for name in formats:
         content = io.BytesIO()
-        figure.savefig(content, format=name, dpi=DPI, metadata=UNDATED[name], bbox_inches="tight")
+        figure.savefig(content, format=name, dpi=DPI, metadata=UNDATED[name], bbox_inches="tight" if tight else None)
         path = stem.with_name(f"{stem.name}.{name}")
         try:
             write_atomic(path, content.getvalue())

@@ -84,7 +84,7 @@ def _dataset_cell(
     _tell_missing(name, there, found, expected, metric)
     if extra := len(subsets.keys() - set(expected)):
         note(f"note: {name}: {extra} subsets beside the standard ones left out")
-    return _mean_of_records(name, there, len(expected), kind) if there else None
+    return mean_of_records(name, there, len(expected), kind) if there else None
 
 
 def _warn_of_mixtures(name: str, results: Sequence[LoggedResult]) -> None:
@@ -103,15 +103,20 @@ def _tell_missing(
     metric: str,
 ) -> None:
     missing = [subset for subset in expected if subset not in there]
-    if missing:
-        shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
-        note(f"missing: {name}: {len(missing)} of {len(expected)} subsets: {shown}")
+    name_missing(missing, len(expected), name)
     known = sorted({key for result in found.values() for key in result.metrics})
     if not there and known:
         note(f"warning: {name}: no metric {metric!r}; there is {', '.join(known)}")
 
 
-def _mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:
+def name_missing(missing: Sequence[str], n_expected: int, name: str) -> None:
+    """Name on standard error the subsets that are not there."""
+    if missing:
+        shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
+        note(f"missing: {name}: {len(missing)} of {n_expected} subsets: {shown}")
+
+
+def mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:
     """Return the mean over the records of one seed, each of equal weight."""
     first, *_ = there.values()
     metric, main = kind.metric_of(first.dataset)
@@ -159,7 +164,7 @@ def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: s
             for key in dict.fromkeys(_group(subset, group) for subset in subsets):
                 there = {subset: result for subset, result in subsets.items() if _group(subset, group) == key}
                 needed = max(expected.get(key, 0), len(there))
-                table.setdefault(model, {})[key] = _mean_of_records(f"{dataset}, {model}", there, needed, kind)
+                table.setdefault(model, {})[key] = mean_of_records(f"{dataset}, {model}", there, needed, kind)
         tables[seed] = table
     joined = join(tables)
     present = {key for cells in joined.values() for key in cells}

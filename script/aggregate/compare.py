@@ -16,19 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _paired, _render, _select
+from script.aggregate import _paired, _render, _select, _sides
 from script.aggregate._items import METRICS
-from script.aggregate._select import PLAIN
 from utils import cli
 from utils.schema import UserError
 
 TASKS = tuple(METRICS)
-FREE = {  # any, unless named
-    "bitext": ("margin_k", "fuse", "normalize"),
-    "classification": ("train_lang", "fuse", "normalize"),
-    "icl": ("train_lang", "fuse", "normalize", "demonstrations", "decode", "max_percentile"),
-}
-WORDS: dict[str, object] = {"true": True, "false": False, "none": None}
 HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
 EXAMPLES = """
 python script/aggregate/compare.py intfloat/multilingual-e5-base sentence-transformers/LaBSE --task bitext
@@ -41,11 +34,11 @@ python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=
 def main(argv: Sequence[str]) -> None:
     """Print the comparison of two models' logged predictions."""
     args = parse(argv)
-    settings = {"A": read_settings(args.setting, args.task)}
-    settings["B"] = settings["A"] | read_settings(args.setting_b, args.task)
+    settings = {"A": _sides.read_settings(args.setting, args.task)}
+    settings["B"] = settings["A"] | _sides.read_settings(args.setting_b, args.task)
     if args.a == args.b and settings["A"] == settings["B"]:
         raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
-    sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
+    sides = {name: _sides.side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
     pairs = _paired.pair_up(sides["A"], sides["B"], args.metric)
     for name, other in (("A", "B"), ("B", "A")):
         if only := _paired.alone(sides[name], sides[other]):
@@ -73,42 +66,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if args.k is None and args.task != "icl":
         args.k = 1
     return args
-
-
-def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
-    """Return the settings that were given as NAME=VALUE, by name."""
-    known = (*PLAIN[task], *FREE[task])
-    found: dict[str, object] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in known:
-            raise UserError(f"{text!r} is no setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
-        found[name] = WORDS.get(value.lower(), int(value) if value.isdecimal() else value)
-    return found
-
-
-def side_of(args: argparse.Namespace, model: str, settings: Mapping[str, object]) -> _paired.Side:
-    """Return the results of one model by data set and subset."""
-    flag = "--setting {name}=VALUE"
-    usual = PLAIN[args.task] | ({"similarity": "euclidean"} if settings.get("legacy") else {})
-    wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
-    results = _select.select(args, args.task, wanted, flag)
-    if args.task == "icl":
-        results = [dataclasses.replace(result, model=_icl.row_name(result)) for result in results]
-    of_model = [result for result in results if result.model == model]
-    if not of_model:
-        raise UserError(f"no {args.task} results of model {model!r}", _select.nearest(model, results))
-    cells = _select.by_cell(of_model)
-    there = [dataset for _, dataset in cells]
-    for dataset in args.dataset or ():
-        if dataset not in there:
-            raise UserError(f"no {args.task} results of {model} on {dataset!r}", f"there is: {', '.join(there)}")
-    return {
-        (dataset, subset): result
-        for (_, dataset), subsets in cells.items()
-        if dataset in (args.dataset or there)
-        for subset, result in subsets.items()
-    }
 
 
 def as_text(args: argparse.Namespace, lines: Sequence[_paired.Line], means: Sequence[_paired.Line]) -> str:

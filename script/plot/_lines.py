@@ -1,0 +1,133 @@
+"""Lines with 95 % intervals over one axis, a panel a data set."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from script.aggregate._cells import Cell
+from script.plot import _drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL = 2.1  # inches: the least width of a panel among several
+STEP, SPREAD = 0.05, 0.4  # of the least distance of two places: between neighbouring lines at one, and over all of them
+INCOMPLETE = "hollow: some languages missing"
+
+Series = Mapping[float, Cell]  # place on the x axis -> mean
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The lines of one data set by model, and horizontal ones to compare with."""
+
+    title: str
+    y_label: str
+    lines: Mapping[str, Series]
+    references: Mapping[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The x axis: its name, and the label of each place on it."""
+
+    label: str
+    ticks: Mapping[float, str]
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the places lie too unevenly for a linear axis."""
+        places = sorted(self.ticks)
+        gaps = [second - first for first, second in itertools.pairwise(places)]
+        return bool(gaps) and places[0] > 0 and min(gaps) < 0.06 * (places[-1] - places[0])
+
+    def moved(self, place: float, line: int, n_lines: int) -> float:
+        """Return where a line's point at a place stands, so that the intervals of several lie side by side."""
+        share = min(STEP, SPREAD / n_lines) * (line - (n_lines - 1) / 2)
+        places = sorted(map(math.log, self.ticks) if self.logarithmic else self.ticks)
+        gap = min((second - first for first, second in itertools.pairwise(places)), default=1.0)
+        return place * math.exp(share * gap) if self.logarithmic else place + share * gap
+
+
+def draw(args: argparse.Namespace, panels: Sequence[Panel], scale: Scale) -> Figure:
+    """Return the panels side by side, in rows where they do not fit, one legend below."""
+    width = args.width or (_drawing.SINGLE if len(panels) == 1 else _drawing.DOUBLE)
+    names = list(dict.fromkeys(name for panel in panels for name in (*panel.lines, *panel.references)))
+    styles, shown = _drawing.line_styles(names), _drawing.short_names(names)
+    handles, labels = _legend(panels, names, styles, shown)
+    plan = _drawing.plan_legend(labels, width)
+    columns = max(1, min(len(panels), int(width / PANEL)))
+    rows = math.ceil(len(panels) / columns)
+    figure = _drawing.new_figure(width, args.height or rows * 2.2 + plan.height + (0.3 if args.title else 0))
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        if len(panels) > 1:
+            axes.set_title(panel.title)
+        draw_panel(axes, panel, scale, styles)
+        axes.set_xlabel(_drawing.wrap_to(scale.label, width / columns - 0.7, _drawing.SIZE))
+        axes.set_ylabel(panel.y_label)
+        _drawing.fit_ticks(axes, list(scale.ticks.values()), width / columns - 0.7)
+    _drawing.add_legend(figure, handles, plan)
+    return figure
+
+
+def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, _drawing.LineStyle]) -> None:
+    """Draw the lines, their intervals, and the references behind them."""
+    if scale.logarithmic:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(list(scale.ticks), list(scale.ticks.values()))
+    _drawing.grid(axes, "y")
+    for name, cell in panel.references.items():
+        axes.axhline(100 * cell.value, color=styles[name].colour, linestyle=styles[name].line, linewidth=1)
+        if cell.ci95:
+            axes.axhspan(100 * cell.ci95[0], 100 * cell.ci95[1], color=styles[name].colour, alpha=0.12, linewidth=0)
+    for line, (name, series) in enumerate(panel.lines.items()):
+        style = styles[name]
+        points = {scale.moved(place, line, len(panel.lines)): cell for place, cell in sorted(series.items())}
+        axes.plot(list(points), [100 * cell.value for cell in points.values()], style.line, color=style.colour)
+        for place, cell in points.items():
+            axes.errorbar(
+                *([place], [100 * cell.value], _error(cell)),
+                fmt=style.marker,
+                color=style.colour,
+                elinewidth=0.8,
+                capsize=1.5,
+                markerfacecolor=style.colour if cell.complete else "white",
+            )
+    axes.margins(x=0.08 if len(scale.ticks) > 1 else 0.5, y=0.06)
+
+
+def _error(cell: Cell) -> Any:
+    """Return how far the interval reaches below and above the mean (2, 1) in percent."""
+    if cell.ci95 is None:
+        return None
+    return [[max(100 * (cell.value - cell.ci95[0]), 0.0)], [max(100 * (cell.ci95[1] - cell.value), 0.0)]]
+
+
+def _legend(
+    panels: Sequence[Panel],
+    names: Sequence[str],
+    styles: Mapping[str, _drawing.LineStyle],
+    shown: Mapping[str, str],
+) -> tuple[list[Any], list[str]]:
+    """Return a handle and a label for each name, and one for hollow points where there are any."""
+    from matplotlib.lines import Line2D
+
+    level = {name for panel in panels for name in panel.references if name not in panel.lines}
+    handles = [
+        Line2D([], [], color=style.colour, linestyle=style.line, marker="" if name in level else style.marker)
+        for name, style in ((name, styles[name]) for name in names)
+    ]
+    labels = [shown[name] for name in names]
+    cells = [cell for panel in panels for series in panel.lines.values() for cell in series.values()]
+    if not all(cell.complete for cell in cells):
+        handles.append(Line2D([], [], color="#666666", linestyle="", marker="o", markerfacecolor="white"))
+        labels.append(INCOMPLETE)
+    return handles, labels

@@ -1,0 +1,56 @@
+"""Means over the subsets of a data set, with their intervals and how complete they are."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+from script.aggregate._build import Kind, mean_of_records, name_missing
+from script.aggregate._cells import Cell
+from script.aggregate._select import by_cell
+from script.plot import _plots
+from utils.runlog import LoggedResult
+from utils.schema import UserError
+
+
+def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:
+    """Return the subsets that a mean over the data set needs: of --langs, and not the language trained on.
+
+    Of a user's own data, those that any record has.
+    """
+    of_set = [result for result in results if result.dataset == dataset]
+    names = _plots.spec_subsets(dataset, args.task) or sorted({result.subset for result in of_set})
+    trained = {result.run.get("train_lang") for result in of_set if result.run.get("cross")}
+    return [name for name in names if name not in trained and _plots.is_chosen(args, name)]
+
+
+def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
+    """Return the results that have the metric as a number.
+
+    Raises UserError where none has, naming the metrics that there are.
+    """
+    having = [result for result in results if metric in result.metrics]
+    if not having:
+        there = sorted({name for result in results for name in result.metrics})
+        raise UserError(f"no record has the metric {metric!r}", f"choose with --metric from: {', '.join(there)}")
+    kept = [result for result in having if math.isfinite(result.metrics[metric])]
+    if not kept:
+        raise UserError(f"{metric} is no number in any of {len(having)} records", "run them again with --overwrite")
+    return kept
+
+
+def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, metric: str, about: str) -> Cell:
+    """Return the mean of the metric over one model's results on a data set, one a subset, with its 95 % interval.
+
+    What is missing of the subsets `names` is told on standard error as `about`.
+    """
+    (found,) = by_cell(results).values()
+    name_missing([name for name in names if name not in found], len(names), about)
+    return mean_of_records(about, found, len(names), Kind(task, metric, ci=True))
+
+
+def columns_of(cell: Cell) -> dict[str, object]:
+    """Return what the CSV has of a mean: percent, the interval where there is one, subsets there and needed."""
+    low, high = (_plots.percent(bound) for bound in cell.ci95) if cell.ci95 else ("", "")
+    return {"percent": _plots.percent(cell.value), "low": low, "high": high, "n": cell.n, "expected": cell.expected}

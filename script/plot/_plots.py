@@ -1,0 +1,273 @@
+"""What every figure shares: its flags, which records it takes, and how it is written with its numbers beside it.
+
+With the other files here whose names begin with `_`, the door of script/plot/ to the registry, the logs and matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from script.aggregate import _icl, _sides
+from script.plot import _drawing
+from utils import cli, figures
+from utils.cache import write_atomic
+from utils.registry import DATASETS, ENCODERS, suggest
+from utils.runlog import LoggedResult, differences
+from utils.schema import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, object]
+
+TASKS = ("bitext", "classification", "icl")
+MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
+SHOWN = 8  # data sets in a file's name, missing subsets told, before the rest is a number
+LARGEST = 200.0  # inches; PDF readers give up there
+CUT = 0.03  # inches by which a text may stand over the edge before that is told
+
+
+def parser_of(description: str, examples: str, tasks: Sequence[str] = TASKS, *, datasets: str = "?") -> cli.Parser:
+    """Return a parser with the flags of every figure; `datasets` "+" lets it show several data sets."""
+    parser = cli.Parser(description, examples)
+    group = parser.add_argument_group("records")
+    if len(tasks) > 1:
+        group.add_argument("--task", choices=tasks, required=True)
+    else:
+        parser.set_defaults(task=tasks[0])
+    one = datasets == "?"
+    told = "(default: the only one logged)" if one else "only these (default: all)"
+    group.add_argument("--dataset", nargs=1 if one else "+", metavar="NAME", help=told)
+    group.add_argument("--langs", nargs="+", metavar="LANG", help="only these languages")
+    group.add_argument(
+        "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain, such as margin=ratio"
+    )
+    group.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    group.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    group = parser.add_argument_group("figure")
+    group.add_argument("--output", type=Path, metavar="STEM", help="without an ending (default: figures/<script>_...)")
+    group.add_argument("--format", choices=figures.FORMATS, nargs="+", help="one or several (default: pdf png)")
+    group.add_argument("--width", type=inches, metavar="IN", help="inches (default: 3.3, a column, or 6.9, two)")
+    group.add_argument("--height", type=inches, metavar="IN", help="inches (default: what the content takes)")
+    group.add_argument("--title", metavar="TEXT", help="above the figure (default: none)")
+    return parser
+
+
+def add_model_args(parser: argparse.ArgumentParser, *, k: str = "1") -> None:
+    """Which rows of the tables, which figure of theirs, and at which k ("+" takes several)."""
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these, in this order")
+    parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: the data set's main one)")
+    if k == "+":
+        parser.add_argument("--k", type=cli.natural, nargs="+", metavar="K", help="only these (default: all)")
+    else:
+        parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+
+
+def inches(text: str) -> float:
+    """Parse a length from 1 to 200 inches."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of inches from 1 to {LARGEST:g}")
+    return value
+
+
+def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[LoggedResult]:
+    """Return the records that the flags name, ordered by model as in the tables, all in one way of running.
+
+    Settings `without` may be of any value. Raises UserError where nothing fits, or records of several ways are left.
+    """
+    if args.k is None and args.task != "icl" and "k" not in without:
+        args.k = 1
+    settings = _sides.read_settings(args.setting, args.task)
+    results = _of_datasets(args, _sides.results_of(args, settings, without))
+    results = _standard(_of_langs(args, _of_models(args, results)), args.task)
+    _refuse_mixtures(results, args.task, without)
+    return results
+
+
+def _of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
+    there = sorted({result.dataset for result in results})
+    for name in args.dataset or ():
+        if name not in there:
+            raise UserError(f"no {args.task} results of {name!r} with these settings", suggest(name, there))
+    return [result for result in results if args.dataset is None or result.dataset in args.dataset]
+
+
+def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> str:
+    """Return the data set that all results are of; UserError where there are several."""
+    there = sorted({result.dataset for result in results})
+    if len(there) > 1:
+        raise UserError(f"results of {len(there)} data sets: {', '.join(there)}", "choose one with --dataset")
+    return there[0]
+
+
+def _of_models(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
+    """Return the results of --models, model by model in that order, or all in the tables' order."""
+    if args.task == "icl":
+        there = _icl.order(results)
+    else:
+        known = list(ENCODERS)
+        there = sorted(
+            {result.model for result in results},
+            key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name),
+        )
+    for name in getattr(args, "models", None) or ():
+        if name not in there:
+            raise UserError(f"no {args.task} results of model {name!r}", suggest(name, there))
+    order = getattr(args, "models", None) or there
+    return sorted((result for result in results if result.model in order), key=lambda one: order.index(one.model))
+
+
+def _of_langs(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
+    for lang in args.langs or ():
+        if not any(is_of(result.subset, lang, args.task) for result in results):
+            there = {side for result in results for side in _sides_of(result.subset, args.task)}
+            raise UserError(f"no {args.task} results of language {lang!r}", suggest(lang, sorted(there)))
+    return [result for result in results if is_chosen(args, result.subset)]
+
+
+def _sides_of(subset: str, task: str) -> set[str]:
+    return {subset, *(subset.split("_") if task == "bitext" else ())}
+
+
+def is_of(subset: str, lang: str, task: str) -> bool:
+    """Return whether a subset is of a language: named by it, or a pair with it."""
+    return lang in _sides_of(subset, task)
+
+
+def is_chosen(args: argparse.Namespace, subset: str) -> bool:
+    """Return whether --langs takes a subset."""
+    return not args.langs or any(is_of(subset, lang, args.task) for lang in args.langs)
+
+
+def spec_subsets(dataset: str, task: str) -> tuple[str, ...]:
+    """Return the subsets of a data set of the registry that make it complete; none of a user's own."""
+    spec = DATASETS["bitext" if task == "bitext" else "classification"].get(dataset)
+    return spec.subsets if spec else ()
+
+
+def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
+    """Return the results without those of subsets beside the standard ones, as the tables do, and say so."""
+    extra = {
+        (result.dataset, result.subset)
+        for result in results
+        if (names := spec_subsets(result.dataset, task)) and result.subset not in names
+    }
+    if extra:
+        shown = ", ".join(f"{dataset} {subset}" for dataset, subset in sorted(extra)[:SHOWN])
+        print(f"note: {len(extra)} subsets beside the standard ones left out: {shown}", file=sys.stderr)
+    kept = [result for result in results if (result.dataset, result.subset) not in extra]
+    if not kept:
+        raise UserError("no results of standard subsets", "--list of the scripts shows how many a data set has")
+    return kept
+
+
+def _refuse_mixtures(results: Sequence[LoggedResult], task: str, without: Sequence[str]) -> None:
+    """Raise UserError where one line of the figure would join records of different settings."""
+    cross = any(result.run.get("cross") for result in results)
+    names = [name for name in _sides.FREE[task] if name not in without and (cross or name != "train_lang")]
+    for name in names:
+        shared = name in ("margin_k", "train_lang")  # alike in all models; the others in each
+        ways: dict[tuple[str, str], set[str]] = {}
+        for result in results:
+            if name in result.run and not (task == "icl" and result.k == 0):
+                place = (result.dataset, "" if shared else result.model)
+                ways.setdefault(place, set()).add(str(result.run[name]))
+        for (dataset, model), values in ways.items():
+            if len(values) > 1:
+                whose = f"{dataset}, {model}" if model else dataset
+                there = ", ".join(sorted(values))
+                raise UserError(f"{whose}: results with {name} {there}", f"choose with --setting {name}=VALUE")
+    _refuse_other_encoders(results)
+
+
+def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
+    """Raise UserError where a model's records were encoded or generated in different ways; tuned weights may differ."""
+    first: dict[tuple[str, str], LoggedResult] = {}
+    for result in results:
+        if not result.run.get("encoders"):  # the original's, and zero-shot
+            continue
+        other = first.setdefault((result.dataset, result.model), result)
+        before, now = ({name: one.run.get(name) for name in ("encoders", "generator")} for one in (other, result))
+        places = [place for place, _, _ in differences(before, now) if not place.endswith(".weight")]
+        if places:
+            raise UserError(
+                f"{result.dataset}, {result.model}: results with different {', '.join(places)}, "
+                f"such as {other.path} and {result.path}",
+                "run them again alike, or give a folder with one way of running: --logs FOLDER",
+            )
+
+
+def metric_of(args: argparse.Namespace, dataset: str) -> str:
+    """Return the metric that is drawn: --metric, else the data set's main one."""
+    spec = DATASETS["bitext" if args.task == "bitext" else "classification"].get(dataset)
+    return str(args.metric or (spec.main_metric if spec else MAIN_METRIC[args.task]))
+
+
+def publish(
+    args: argparse.Namespace, script: str, rows: Sequence[Row], texts: Iterable[str], draw: Callable[[], Figure]
+) -> None:
+    """Write the figure in each --format and the plotted numbers as `<stem>.csv`, and print where they are.
+
+    `texts` are all names in it, for the fonts. Raises UserError where there is no room in --width and --height, or the
+    folder cannot be written.
+    """
+    stem, formats = _place(args, script, rows)
+    with figures.drawing([*texts, args.title or ""]), _drawing.paper():
+        figure = draw()
+        if args.title:
+            figure.suptitle(_drawing.wrap_to(args.title, figure.get_figwidth() - 0.2, _drawing.SIZE), x=0.02, ha="left")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="constrained_layout not applied")
+            try:
+                over = _drawing.overhang(figure)
+            except UserWarning as error:
+                size = "{:.1f} x {:.1f} inches".format(*figure.get_size_inches())
+                raise UserError(f"no room in {size} for what is drawn", "give more --width or --height") from error
+        if over > CUT:
+            print(f"note: text is cut by {over:.2f} inches at the edge; give more --width or --height", file=sys.stderr)
+        written = figures.save(figure, stem, formats, tight=False)
+    print("wrote " + ", ".join(map(str, [*written, _write_csv(stem, rows)])))
+
+
+def _place(args: argparse.Namespace, script: str, rows: Sequence[Row]) -> tuple[Path, Sequence[str]]:
+    """Return the stem and the formats; an --output with the ending of a format asks for that one."""
+    if args.output is None:
+        datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
+        names = datasets[:3] + ([f"{len(datasets) - 3}_more"] if len(datasets) > 3 else [])
+        name = "_".join([script, *(() if args.task in script else (args.task,)), *names])
+        return Path("figures", re.sub(r"[^\w.+-]", "_", name)), args.format or ("pdf", "png")
+    path = args.output.expanduser()
+    ending = path.suffix.removeprefix(".")
+    if ending in figures.FORMATS:
+        return path.with_suffix(""), args.format or (ending,)
+    return path, args.format or ("pdf", "png")
+
+
+def _write_csv(stem: Path, rows: Sequence[Row]) -> Path:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path = stem.with_name(f"{stem.name}.csv")
+    try:
+        write_atomic(path, out.getvalue().encode())
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror})", "name another place: --output") from error
+    return path
+
+
+def percent(value: float) -> float:
+    """Return a fraction in percent, to the digits that the CSV has."""
+    return round(100 * value, 4)

@@ -1,0 +1,460 @@
+"""Figures from records: numbers worked by hand, files that are what they say, texts that neither touch nor are cut."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from script.aggregate._paired import Line
+from script.aggregate._tables import Cell
+from script.plot import (
+    _drawing,
+    _languages,
+    _lines,
+    _plots,
+    plot_compare,
+    plot_confusion,
+    plot_groups,
+    plot_heatmap,
+)
+from utils import figures, registry, runlog
+from utils.languages import SIB200_LANGS, family_and_script
+from utils.schema import RunRecord, UserError
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
+    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
+    "icl": {
+        "cross": False,
+        "similarity": "cosine",
+        "balance": False,
+        "order": "nearest_first",
+        "calibrate": False,
+        "split": "test",
+        "legacy": False,
+        "length_norm": "token",
+        "min_percentile": None,
+        "max_percentile": None,
+        "decode": "score",
+        "generator": {"name": "org/gen", "kind": "base", "quantization": ""},
+    },
+}
+NOLLY, FIRE = registry.DATASETS["bitext"]["nollysenti"].subsets, registry.DATASETS["classification"]["fire"].subsets
+PICTURES = os.environ.get("MINERS_TEST_PICTURES")
+LONG = [f"organisation-{number}/a-multilingual-sentence-encoder-of-{number}-billion-parameters" for number in range(14)]
+
+
+def log(
+    root: Path,
+    task: str,
+    dataset: str,
+    model: str,
+    subset: str,
+    right: int,
+    n: int = 10,
+    k: int = 1,
+    details: dict[str, Any] | None = None,
+    **settings: object,
+) -> Path:
+    """Log a record whose first `right` of n items are right, with its predictions."""
+    run = {**SETTINGS[task], "task": task, "seed": 42, "dataset": dataset, "model": model, "subset": subset, **settings}
+    gold = list(range(n))
+    hyp = [item if item < right else (item + 1) % n for item in gold]
+    answers = [gold, hyp] if task == "bitext" else [list(map(str, gold)), list(map(str, hyp))]
+    metrics = {"acc": right / n, "f1": right / n}
+    record = RunRecord(metrics, {"acc": (0.1, 0.9), "f1": (0.2, 0.8)}, n, k, run, details or {})
+    folder = root / "logs" / task / f"{abs(hash(str(settings)))}" / dataset / model
+    return runlog.write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def is_drawn(stem: Path, *formats: str) -> bool:
+    begin = {"pdf": b"%PDF-", "png": b"\x89PNG", "svg": b"<?xml"}
+    return all(stem.with_name(f"{stem.name}.{name}").read_bytes().startswith(begin[name]) for name in formats)
+
+
+# what a figure shows
+
+
+def boxes_of_texts(figure: Figure) -> list[tuple[str, np.ndarray]]:
+    """Return every visible text with its box in inches: left, bottom, right, top."""
+    figure.draw_without_rendering()
+    hidden: set[int] = set()
+    for axis in figure.findobj(Axis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if not low - 1e-9 <= tick.get_loc() <= high + 1e-9:
+                hidden |= {id(tick.label1), id(tick.label2)}
+    found = []
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip() and id(text) not in hidden:
+            found.append((text.get_text(), text.get_window_extent().extents / figure.dpi))
+    return found
+
+
+def faults(figure: Figure, slack: float = 0.015) -> list[str]:
+    """Return what is wrong with the texts: over the edge, or on one another, or a legend over the data."""
+    found = boxes_of_texts(figure)
+    width, height = figure.get_size_inches()
+    boxes = np.array([box for _, box in found])
+    out = (boxes[:, :2] < -slack).any(axis=1) | (boxes[:, 2] > width + slack) | (boxes[:, 3] > height + slack)
+    wrong = [f"cut: {found[place][0]!r}" for place in np.flatnonzero(out)]
+    low, high = boxes[:, None, :2] + slack, boxes[:, None, 2:] - slack
+    over = ((low < boxes[None, :, 2:] - slack) & (high > boxes[None, :, :2] + slack)).all(axis=2)
+    wrong += [f"{found[i][0]!r} on {found[j][0]!r}" for i, j in np.argwhere(np.triu(over, 1))]
+    for legend in figure.legends:
+        for axes in figure.axes:
+            both = legend.get_window_extent().extents, axes.get_window_extent().extents
+            (left, bottom, right, top), (left_b, bottom_b, right_b, top_b) = both
+            if left < right_b and left_b < right and bottom < top_b and bottom_b < top:
+                wrong.append("the legend is on the data")
+    return wrong
+
+
+def arguments(**given: object) -> argparse.Namespace:
+    usual = {"task": "classification", "width": None, "height": None, "title": None, "seed": 42, "langs": None}
+    return argparse.Namespace(**{**usual, **given})
+
+
+def drawn(make: Any, name: str, texts: Sequence[str] = ()) -> Figure:
+    """Return the figure as the scripts draw it; its picture is in $MINERS_TEST_PICTURES for who wants to look."""
+    with figures.drawing(texts), _drawing.paper():
+        figure: Figure = make()
+        if PICTURES:
+            figures.save(figure, Path(PICTURES) / name, ["png"], tight=False)
+        assert _drawing.overhang(figure) < _plots.CUT
+        assert faults(figure) == []
+    return figure
+
+
+def sib_scores(models: Sequence[str], by: str = "family") -> _languages.Scores:
+    """Return made-up scores of 205 languages; the last model lacks the first language."""
+    both = {lang: family_and_script(lang) for lang in SIB200_LANGS}
+    family, script = ({lang: str(names[place]) for lang, names in both.items()} for place in (0, 1))
+    values = {
+        model: {lang: ((37 * place + 11 * row) % 100) / 99 for row, lang in enumerate(SIB200_LANGS)}
+        for place, model in enumerate(models)
+    }
+    if len(models) > 1:
+        del values[models[-1]][SIB200_LANGS[0]]
+    groups = _languages.joined(family if by == "family" else script, _languages.OTHER[by])
+    return _languages.Scores("sib200", "acc", values, family, script, groups, 1)
+
+
+@pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
+def test_a_heat_map_of_205_languages_can_be_read(n_models: int, sort: str) -> None:
+    scores = sib_scores(LONG[:n_models])
+    order = plot_heatmap.ordered(scores, sort)
+    args = arguments(sort=sort, by="family")
+    figure = drawn(lambda: plot_heatmap.draw(args, scores, order), f"heat_{n_models}")
+    shown = [text for text, _ in boxes_of_texts(figure)]
+    assert set(SIB200_LANGS) <= set(shown)
+    assert sum("." in text for text in shown) >= 205 * n_models - 1  # every value stands in its cell
+    assert "–" in shown or n_models == 1  # what is missing is marked
+
+
+@pytest.mark.parametrize(("n_models", "by"), [(1, "family"), (3, "script"), (14, "family")])
+def test_boxes_of_families_can_be_read(n_models: int, by: str) -> None:
+    scores = sib_scores(LONG[:n_models], by)
+    figure = drawn(lambda: plot_groups.draw(arguments(), scores), f"groups_{n_models}")
+    labels = " ".join(text.replace("\u00a0", " ") for text, _ in boxes_of_texts(figure))
+    assert ("Indo-European (n" in labels) == (by == "family")
+
+
+def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
+    cells = [Cell(0.3 + 0.04 * place, 10, 10, (0.25 + 0.04 * place, 0.4 + 0.04 * place)) for place in range(14)]
+    lines = {model: dict.fromkeys((1, 5, 10), cell) for model, cell in zip(LONG, cells, strict=True)}
+    styles = _drawing.line_styles(LONG)
+    assert len({(style.marker, style.line) for style in styles.values()}) == 14
+    panels = [_lines.Panel(name, "Accuracy (%)", lines, {LONG[0]: cells[0]}) for name in ("nusax", "sib200", "fire")]
+    scale = _lines.Scale("k (neighbours that vote)", {1: "1", 5: "5", 10: "10"})
+    for count in (1, 3):
+        drawn(lambda count=count: _lines.draw(arguments(), panels[:count], scale), f"lines_{count}")
+    bands = _lines.Scale("Ranks", {place: f"{10 * place}–{10 * place + 10}" for place in range(10)})
+    of_bands = {LONG[0]: dict.fromkeys(range(10), cells[0])}
+    drawn(lambda: _lines.draw(arguments(), [_lines.Panel("nusax", "F1", of_bands)], bands), "bands")
+    uneven = _lines.Scale("k", {k: str(k) for k in (1, 2, 5, 10, 100)})
+    assert uneven.logarithmic and not scale.logarithmic
+
+
+@pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (20, 2), (60, 1)])
+def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:
+    labels = list(registry.MASSIVE_INTENTS[:n_labels])
+    counts = np.arange(n_labels * (n_labels + 1)).reshape(n_labels, -1) % 97
+    columns = [*labels, plot_confusion.UNPARSED]
+    matrices = [plot_confusion.Matrix(f"language {place}", labels, columns, counts) for place in range(n_panels)]
+    args = arguments(langs=["a"] if n_panels > 1 else None)
+    figure = drawn(lambda: plot_confusion.draw(args, matrices), f"confusion_{n_labels}_{n_panels}")
+    numbers = [text for text, _ in boxes_of_texts(figure) if text.isdecimal()]
+    assert len(numbers) >= n_panels * int((counts > 0).sum())
+
+
+@pytest.mark.parametrize("n", [5, 205])
+def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
+    lines = [
+        Line("sib200", lang, 204, 0.5 + row / 500, 0.5, (row / 500 - 0.1, row / 500 + 0.1), 0.01, p_holm=row / 205)
+        for row, lang in enumerate(SIB200_LANGS[:n])
+    ]
+    lines.append(Line("sib200", "mean", 204 * n, 0.6, 0.5, (0.05, 0.15), 0.001))
+    args = arguments(a=LONG[0], b=LONG[1], metric="acc", k=1, setting_b=[])
+    drawn(lambda: plot_compare.draw(args, lines), f"forest_{n}")
+
+
+def test_the_check_finds_what_it_is_for() -> None:
+    with figures.drawing():
+        figure = figures.new_figure(2, 2)
+        figure.text(0.5, 0.5, "one")
+        figure.text(0.5, 0.52, "another")
+        figure.text(0.9, 0.1, "much too long for here")
+        assert faults(figure) == ["cut: 'much too long for here'", "'one' on 'another'"]
+        axes = figure.add_subplot()
+        axes.plot([1, 2], [1, 2], label="a line")
+        figure.legend(loc="center")
+        assert "the legend is on the data" in faults(figure)
+
+
+def test_names_are_cut_short_alike() -> None:
+    assert _drawing.short_names(["a/x", "b/y", "c/y", "g/z + e/x, 1-shot", "x__y__weights1.0_2.0"]) == {
+        "a/x": "x",
+        "b/y": "b/y",
+        "c/y": "c/y",
+        "g/z + e/x, 1-shot": "z + x, 1-shot",
+        "x__y__weights1.0_2.0": "x__y__weights1.0_2.0",
+    }
+    wrapped = _drawing.wrap_to(LONG[0], 1.2, 7)
+    assert wrapped.replace("\n", "") == LONG[0] and _drawing.text_width(wrapped, 7) <= 1.2
+
+
+# numbers
+
+
+def test_scores_against_k(run: Run, tmp_path: Path) -> None:
+    for k, right in ((1, 5), (5, 8)):
+        for subset, more in zip(NOLLY, (0, 1, 2, 1), strict=True):
+            log(tmp_path, "bitext", "nollysenti", "org/one", subset, right + more, k=k)
+        for subset in NOLLY[:2]:
+            log(tmp_path, "bitext", "nollysenti", "org/two", subset, right - 3, k=k)
+        log(tmp_path, "bitext", "nollysenti", "org/one", NOLLY[0], 0, k=k, margin="ratio")
+    done = run("script/plot/plot_k.py", "--task", "bitext", "--format", "pdf", "svg", "png")
+    assert done.returncode == 0, done.stderr
+    assert "missing: nollysenti, org/two, k 1: 2 of 4 subsets: en400_pcm, en400_yo400" in done.stderr
+    stem = tmp_path / "figures" / "plot_k_bitext_nollysenti"
+    assert is_drawn(stem, "pdf", "svg", "png") and f"{stem.name}.csv" in done.stdout
+    rows = {(row["model"], row["k"]): row for row in table(stem.with_name(f"{stem.name}.csv"))}
+    # (5 + 6 + 7 + 6) / 40 and (8 + 9 + 10 + 9) / 40; of the gap (2 + 2) / 20 and (5 + 6 - ...) / 20
+    shown = {key: (row["metric"], float(row["percent"]), row["n"], row["expected"]) for key, row in rows.items()}
+    assert shown == {
+        ("org/one", "1"): ("f1", 60.0, "4", "4"),
+        ("org/one", "5"): ("f1", 90.0, "4", "4"),
+        ("org/two", "1"): ("f1", 20.0, "2", "4"),
+        ("org/two", "5"): ("f1", 50.0, "2", "4"),
+    }
+    row = rows["org/one", "1"]  # the interval is the table's
+    told = run("script/aggregate/aggregate_bitext_mining.py", "--ci", "--format", "json", "--models", "org/one")
+    (cell,) = json.loads(told.stdout)
+    assert [float(row["low"]), float(row["high"])] == pytest.approx([100 * bound for bound in cell["ci95"]], abs=1e-4)
+    single = run("script/plot/plot_k.py", "--task", "bitext", "--langs", "ha", "--k", "5", "--output", "one.svg")
+    assert "one k only" in single.stderr and is_drawn(tmp_path / "one", "svg")
+    assert not (tmp_path / "one.pdf").exists()
+    assert [(row["low"], row["high"]) for row in table(tmp_path / "one.csv")] == [("20.0", "80.0")] * 2  # its own
+
+
+def test_bands_of_ranks_and_zero_shot(run: Run, tmp_path: Path) -> None:
+    for low, right in ((0, 8), (90, 4)):
+        for subset, more in zip(FIRE, (0, 1), strict=True):
+            log(tmp_path, "icl", "fire", "org/e", subset, right + more, min_percentile=low, max_percentile=low + 10)
+    for subset in FIRE:
+        log(tmp_path, "icl", "fire", "none", subset, 3, k=0)
+        log(tmp_path, "icl", "fire", "org/e", subset, 10)  # of all ranks: not in this figure
+    done = run("script/plot/plot_icl_percentile.py", "--dataset", "fire", "--metric", "acc")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    stem = tmp_path / "figures" / "plot_icl_percentile_fire"
+    assert is_drawn(stem, "pdf", "png")
+    assert [
+        (row["model"], row["min_percentile"], row["max_percentile"], float(row["percent"]))
+        for row in table(stem.with_name(f"{stem.name}.csv"))
+    ] == [
+        ("org/gen, 0-shot", "", "", 30.0),
+        ("org/gen + org/e, 1-shot", "0", "10", 85.0),
+        ("org/gen + org/e, 1-shot", "90", "100", 45.0),
+    ]
+
+
+def test_languages_by_family_and_in_a_heat_map(run: Run, tmp_path: Path) -> None:
+    right = {"eng": 9, "spa": 8, "fra": 7, "tur": 6, "swh": 5}
+    for lang, count in right.items():
+        log(tmp_path, "classification", "mine", "org/one", lang, count)
+        log(tmp_path, "classification", "mine", "org/two", lang, count - 1)
+    flags = ("--task", "classification", "--dataset", "mine", "--format", "png")
+    done = run("script/plot/plot_groups.py", *flags)
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "figures/plot_groups_family_classification_mine.csv")
+    assert {(row["lang"], row["group"], row["percent"]) for row in rows if row["model"] == "org/one"} == {
+        *(("eng", "Indo-European", "90.0"), ("spa", "Indo-European", "80.0"), ("fra", "Indo-European", "70.0")),
+        *(("tur", "Other families", "60.0"), ("swh", "Other families", "50.0")),
+    }
+    done = run("script/plot/plot_heatmap.py", *flags, "--sort", "mean", "--models", "org/two", "org/one")
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "figures/plot_heatmap_classification_mine.csv")
+    assert [(row["lang"], row["org/two"], row["org/one"]) for row in rows] == [
+        (lang, f"{10.0 * (count - 1)}", f"{10.0 * count}") for lang, count in right.items()
+    ]
+    assert list(rows[0])[-2:] == ["org/two", "org/one"]
+    scripts = run("script/plot/plot_groups.py", *flags, "--by", "script", "--langs", "eng", "tur", "--output", "s")
+    assert scripts.returncode == 0 and {row["group"] for row in table(tmp_path / "s.csv")} == {"Latn"}
+
+
+def test_confusions_are_pooled_by_label_and_none_is_a_column(run: Run, tmp_path: Path) -> None:
+    first = {"labels": ["a", "b"], "confusion": [[3, 1], [0, 2]]}
+    second = {"labels": ["b", "a"], "confusion": [[5, 1, 1], [2, 4, 0]]}  # the last column: no label
+    for subset, details in zip(FIRE, (first, second), strict=True):
+        log(tmp_path, "icl", "fire", "org/e", subset, 5, details=details)
+    done = run("script/plot/plot_confusion.py", "--task", "icl", "--output", "pooled", "--format", "svg")
+    assert done.returncode == 0, done.stderr
+    found = {(row["gold"], row["predicted"]): (row["count"], row["percent"]) for row in table(tmp_path / "pooled.csv")}
+    assert found == {  # by hand: a was called a 3 + 4 times of 10
+        ("a", "a"): ("7", "70.0"),
+        ("a", "b"): ("3", "30.0"),
+        ("a", "(no label)"): ("0", "0.0"),
+        ("b", "a"): ("1", "11.1111"),
+        ("b", "b"): ("7", "77.7778"),
+        ("b", "(no label)"): ("1", "11.1111"),
+    }
+    done = run("script/plot/plot_confusion.py", "--task", "icl", "--langs", FIRE[0], "--output", "one")
+    assert done.returncode == 0, done.stderr
+    assert [row["count"] for row in table(tmp_path / "one.csv")] == ["3", "1", "0", "2"]
+    assert is_drawn(tmp_path / "one", "pdf", "png")
+
+
+def test_paired_differences(run: Run, tmp_path: Path) -> None:
+    for subset, a, b in (("eng_aaa", 30, 10), ("eng_bbb", 20, 20), ("eng_ccc", 11, 12)):
+        log(tmp_path, "bitext", "mine", "org/one", subset, a, n=40)
+        log(tmp_path, "bitext", "mine", "org/two", subset, b, n=40)
+    done = run("script/plot/plot_compare.py", "org/one", "org/two", "--task", "bitext", "--output", "forest")
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "forest.csv")
+    told = run("script/aggregate/compare.py", "org/one", "org/two", "--task", "bitext", "--format", "json")
+    lines = {line["subset"]: line for line in json.loads(told.stdout)["subsets"]}
+    assert [(row["subset"], float(row["difference"])) for row in rows] == [
+        *(("eng_aaa", 50.0), ("eng_bbb", 0.0), ("eng_ccc", -2.5), ("mean", 15.8333)),
+    ]
+    for row in rows[:-1]:
+        assert float(row["p_holm"]) == lines[row["subset"]]["p_holm"]
+        assert float(row["low"]) == pytest.approx(100 * lines[row["subset"]]["interval"][0], abs=1e-4)
+
+
+def test_a_real_run_as_a_user_makes_it(run: Run, tmp_path: Path) -> None:
+    few = ("--model_checkpoint", "baseline/char_ngram", "--langs", "spa", "fra", "swh")
+    assert run("bitext.py", *few).returncode == 0
+    assert run("classification.py", *few).returncode == 0
+    flags = ("--dataset", "sample", "--langs", "spa", "fra", "swh")
+    assert run("script/plot/plot_k.py", "--task", "bitext", *flags).returncode == 0
+    rows = table(tmp_path / "figures/plot_k_bitext_sample.csv")
+    folder = tmp_path / "logs/save_bitext/sample/baseline/char_ngram/seed_42"
+    for row in rows:
+        paths = [folder / f"eval_eng_{lang}_{row['k']}.json" for lang in ("spa", "fra", "swh")]
+        logged = [json.loads(path.read_text())["f1"] for path in paths]
+        assert float(row["percent"]) == pytest.approx(100 * sum(logged) / 3, abs=1e-4)
+        assert row["n"] == row["expected"] == "3"
+    done = run("script/plot/plot_confusion.py", "--task", "classification", *flags, "--pooled")
+    assert done.returncode == 0, done.stderr
+    rows = table(tmp_path / "figures/plot_confusion_classification_sample.csv")
+    assert sum(int(row["count"]) for row in rows) == 3 * 21 and len(rows) == 49
+
+
+# mistakes
+
+
+def test_mistakes_are_told_in_two_lines(run: Run, tmp_path: Path) -> None:
+    for subset in FIRE:
+        log(tmp_path, "classification", "fire", "org/one", subset, 5, vote="majority")
+    log(tmp_path, "classification", "nusax", "org/one", "eng", 5)
+    k, heat = ("script/plot/plot_k.py", "--task"), ("script/plot/plot_heatmap.py", "--task", "classification")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    cases = [
+        ((*k, "bitext"), "no bitext results under logs", "run bitext.py first"),
+        ((*k, "bitext", "--logs", "nowhere"), "no folder of logs", "--logs"),
+        ((*heat, "--logs", "empty"), "no classification results under empty", ""),
+        ((*k, "classification", "--models", "org/ine"), "no classification results of model 'org/ine'", "'org/one'"),
+        ((*k, "classification", "--dataset", "fir"), "no classification results of 'fir'", "did you mean 'fire'"),
+        ((*k, "classification", "--langs", "tamill"), "no classification results of language", "'tamil'"),
+        ((*k, "classification", "--metric", "bleu"), "no record has the metric 'bleu'", "acc, f1"),
+        ((*k, "classification", "--k", "7"), "no classification results with k 7; there is 1", "--k"),
+        ((*k, "classification", "--setting", "vote=weighted"), "results with vote weighted", "--setting vote=VALUE"),
+        ((*k, "classification", "--setting", "colour=red"), "'colour=red' is no setting", "vote"),
+        ((*k, "classification", "--width", "0"), "argument --width", "--help"),
+        ((*k, "classification", "--dataset", "fire", "--width", "1", "--height", "1"), "no room in 1.0 x 1.0", "--w"),
+        ((*k, "classification", "--dataset", "fire", "--output", "file/x"), "file/x.pdf cannot be written", "--output"),
+        (heat, "results of 2 data sets: fire, nusax", "--dataset"),
+        (("script/plot/plot_confusion.py", "--task", "classification", "--dataset", "fire"), "2 of 2 records", "again"),
+        (("script/plot/plot_icl_percentile.py",), "no icl results", "icl.py"),
+        (("script/plot/plot_compare.py", "x", "x", "--task", "bitext"), "A and B are the same", "--setting_b"),
+    ]
+    for command, what, hint in cases:
+        done = run(*command)
+        lines = done.stderr.splitlines()
+        assert done.returncode == 2 and done.stdout == "", command
+        assert what in lines[-2] and hint in lines[-1], (command, done.stderr)
+
+
+def chosen(tmp_path: Path, *flags: str) -> list[str]:
+    parser = _plots.parser_of("", "", datasets="+")
+    _plots.add_model_args(parser)
+    args = parser.parse_args(["--logs", str(tmp_path / "logs"), *flags])
+    return [result.model for result in _plots.choose(args)]
+
+
+def test_settings_are_never_mixed(tmp_path: Path) -> None:
+    for subset, fuse in zip(FIRE, ("score", "rank"), strict=True):
+        log(tmp_path, "classification", "fire", "a__b__weights1_1", subset, 5, fuse=fuse)
+    with pytest.raises(UserError, match="fire, a__b__weights1_1: results with fuse rank, score") as error:
+        chosen(tmp_path, "--task", "classification")
+    assert error.value.hint == "choose with --setting fuse=VALUE"
+    assert len(chosen(tmp_path, "--task", "classification", "--setting", "fuse=rank")) == 1
+    for subset, prompt in zip(FIRE, ("", "query: "), strict=True):
+        encoders = [{"checkpoint": "c", "prompt": prompt, "weight": 1.0}]
+        log(tmp_path, "classification", "fire", "org/c", subset, 5, encoders=encoders, vote="weighted")
+    with pytest.raises(UserError, match=r"results with different encoders\[0\].prompt"):
+        chosen(tmp_path, "--task", "classification", "--setting", "vote=weighted")
+
+
+def test_what_is_no_number_is_missing_or_an_error(run: Run, tmp_path: Path) -> None:
+    paths = [log(tmp_path, "classification", "fire", "org/one", subset, 5) for subset in FIRE]
+    flags = ("script/plot/plot_k.py", "--task", "classification", "--metric", "acc")
+    paths[0].write_text(paths[0].read_text().replace('"acc": 0.5', '"acc": NaN'))
+    done = run(*flags)
+    assert done.returncode == 0 and "1 of 2 subsets" in done.stderr
+    paths[1].write_text(paths[1].read_text().replace('"acc": 0.5', '"acc": NaN'))
+    done = run(*flags)
+    assert done.returncode == 2 and "acc is no number in any of 2 records" in done.stderr
+
+
+def test_the_originals_own_logs_are_drawn(run: Run, tmp_path: Path) -> None:
+    for name, k in itertools.product(NOLLY, (1, 5)):
+        folder = tmp_path / "theirs" / "save_bitext" / "nollysenti" / "sentence-transformers" / "LaBSE" / "seed_42"
+        folder.mkdir(parents=True, exist_ok=True)
+        metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.7 + k / 100}
+        (folder / f"eval_{name}_{k}.json").write_text(json.dumps(metrics))
+    for script in ("plot_k", "plot_heatmap", "plot_groups"):
+        done = run(f"script/plot/{script}.py", "--task", "bitext", "--logs", "theirs", "--output", script)
+        assert done.returncode == 0 and is_drawn(tmp_path / script, "pdf", "png"), done.stderr
+    rows = table(tmp_path / "plot_k.csv")
+    assert [(row["percent"], row["low"], row["high"]) for row in rows] == [("71.0", "", ""), ("75.0", "", "")]
