@@ -217,6 +217,15 @@ def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
     drawn(lambda: plot_compare.draw(args, lines), f"forest_{n}")
 
 
+def test_groups_stand_by_the_mean_of_their_models_medians() -> None:
+    values = {"m": {"a": 0.9, "b": 0.8, "c": 0.1}, "n": {"a": 0.0, "b": 0.1, "c": 0.6}}  # G: 0.85 and 0.05; H: 0.1, 0.6
+    groups = {"a": "G", "b": "G", "c": "H"}
+    scores = _languages.Scores("mine", "acc", values, groups, groups, groups, 1)
+    found = plot_groups.by_group(scores)
+    assert list(found) == ["G", "H"] and found["H"] == {"m": [10.0], "n": [60.0]}
+    assert plot_groups.label("G", found["G"], ["m", "n"]) == "G (n\u00a0=\u00a02)"
+
+
 def test_the_check_finds_what_it_is_for() -> None:
     with figures.drawing():
         figure = figures.new_figure(2, 2)

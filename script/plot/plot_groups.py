@@ -59,14 +59,14 @@ def main(argv: Sequence[str]) -> None:
 
 
 def by_group(scores: _languages.Scores) -> dict[str, dict[str, list[float]]]:
-    """Return group -> model -> percent of its languages, the group of the highest median first."""
+    """Return group -> model -> percent of its languages, the highest first by the mean of its models' medians."""
     found: dict[str, dict[str, list[float]]] = {}
     for model, values in scores.values.items():
         for lang, value in values.items():
             found.setdefault(scores.groups[lang], {}).setdefault(model, []).append(100 * value)
 
     def median(group: str) -> float:
-        return statistics.median(value for values in found[group].values() for value in values)
+        return statistics.fmean(map(statistics.median, found[group].values()))
 
     return {group: found[group] for group in sorted(found, key=lambda group: (-median(group), group))}
 
