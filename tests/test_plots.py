@@ -31,6 +31,7 @@ from script.plot import (
     plot_heatmap,
 )
 from utils import figures, registry, runlog
+from utils.cache import fingerprint
 from utils.languages import SIB200_LANGS, family_and_script
 from utils.schema import RunRecord, UserError
 
@@ -76,7 +77,7 @@ def log(
     answers = [gold, hyp] if task == "bitext" else [list(map(str, gold)), list(map(str, hyp))]
     metrics = {"acc": right / n, "f1": right / n}
     record = RunRecord(metrics, {"acc": (0.1, 0.9), "f1": (0.2, 0.8)}, n, k, run, details or {})
-    folder = root / "logs" / task / f"{abs(hash(str(settings)))}" / dataset / model
+    folder = root / "logs" / task / fingerprint(settings) / dataset / model
     return runlog.write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
 
 

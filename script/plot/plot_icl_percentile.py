@@ -45,7 +45,8 @@ def main(argv: Sequence[str]) -> None:
         names = _means.expected(args, dataset, of_set)
         lines: dict[str, dict[float, Cell]] = {}
         levels: dict[str, Cell] = {}
-        for model, band in dict.fromkeys((result.model, _icl.band(result)) for result in of_set):
+        pairs = {(result.model, _icl.band(result)) for result in of_set}
+        for model, band in sorted(pairs, key=lambda pair: (pair[1] or (), pair[0])):  # zero-shot first
             there = [result for result in of_set if (result.model, _icl.band(result)) == (model, band)]
             said = "0-shot" if band is None else f"{band[0]}-{band[1]} %"
             cell = _means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {said}")
