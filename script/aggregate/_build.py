@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from script.aggregate._cells import Cell, Part, Table, join
 from script.aggregate._items import mean_draws
@@ -46,6 +47,14 @@ class Kind:
         return sorted({result.subset for result in results if result.dataset == dataset})
 
 
+class Subsets(NamedTuple):
+    """The results of one model and data set: those in its mean, those beside the standard ones, the subsets needed."""
+
+    found: dict[str, LoggedResult]
+    beside: dict[str, LoggedResult]
+    expected: Sequence[str]
+
+
 def by_seed(results: Sequence[LoggedResult]) -> dict[int, list[LoggedResult]]:
     """Return the results of each seed, seeds in order."""
     seeds = sorted({result.seed for result in results})
@@ -57,13 +66,29 @@ def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
     tables = {}
     for seed, chosen in (found := by_seed(results)).items():
         table: Table = {}
-        for (model, dataset), subsets in by_cell(chosen).items():
+        for (model, dataset), subsets in standard_subsets(chosen, kind, results).items():
             name = f"{dataset}, {model}" + (f", seed {seed}" if len(found) > 1 else "")
-            cell = _dataset_cell(name, subsets, kind.subsets_of(dataset, results), dataset, kind)
+            cell = _dataset_cell(name, subsets, dataset, kind)
             if cell is not None:
                 table.setdefault(model, {})[dataset] = cell
         tables[seed] = table
     return join(tables)
+
+
+def standard_subsets(
+    results: Sequence[LoggedResult], kind: Kind, of_all: Sequence[LoggedResult] | None = None
+) -> dict[tuple[str, str], Subsets]:
+    """Return for each model and data set the results that its mean is of; `of_all` tell a user's own subsets."""
+    chosen: dict[tuple[str, str], Subsets] = {}
+    for (model, dataset), subsets in by_cell(results).items():
+        expected = kind.subsets_of(dataset, of_all or results)
+        if kind.cross:
+            sources = {result.run.get("train_lang") for result in subsets.values()}
+            expected = [name for name in expected if name not in sources]
+        found = {name: subsets[name] for name in expected if name in subsets}
+        beside = {name: result for name, result in subsets.items() if name not in found}
+        chosen[model, dataset] = Subsets(found, beside, expected)
+    return chosen
 
 
 def _has(result: LoggedResult, metric: str) -> bool:
@@ -71,20 +96,14 @@ def _has(result: LoggedResult, metric: str) -> bool:
     return math.isfinite(result.metrics.get(metric, math.nan))
 
 
-def _dataset_cell(
-    name: str, subsets: Mapping[str, LoggedResult], expected: Sequence[str], dataset: str, kind: Kind
-) -> Cell | None:
-    if kind.cross:
-        sources = {result.run.get("train_lang") for result in subsets.values()}
-        expected = [subset for subset in expected if subset not in sources]
-    found = {subset: subsets[subset] for subset in expected if subset in subsets}
-    _warn_of_mixtures(name, list(found.values()))
+def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind) -> Cell | None:
+    _warn_of_mixtures(name, list(subsets.found.values()))
     metric, _ = kind.metric_of(dataset)
-    there = {subset: result for subset, result in found.items() if _has(result, metric)}
-    _tell_missing(name, there, found, expected, metric)
-    if extra := len(subsets.keys() - set(expected)):
-        note(f"note: {name}: {extra} subsets beside the standard ones left out")
-    return mean_of_records(name, there, len(expected), kind) if there else None
+    there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
+    _tell_missing(name, there, subsets.found, subsets.expected, metric)
+    if subsets.beside:
+        note(f"note: {name}: {len(subsets.beside)} subsets beside the standard ones left out")
+    return mean_of_records(name, there, len(subsets.expected), kind) if there else None
 
 
 def _warn_of_mixtures(name: str, results: Sequence[LoggedResult]) -> None:

@@ -6,7 +6,7 @@ With the other files whose names begin with `_`, the one door of script/ to the 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from script.aggregate import _bold, _published, _reference
@@ -58,11 +58,11 @@ def show(
     if not table:
         raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
     add_means(table, groups)
-    columns = _columns({column for cells in table.values() for column in cells}, groups)
+    columns = columns_of({column for cells in table.values() for column in cells}, groups)
     write(args, table, kind, Layout(columns, order, f"{kind.task}_cross" if kind.cross else kind.task, groups))
 
 
-def _columns(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+def columns_of(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the paper's columns in its order, a user's own, and the means where one of their data sets is there."""
     of_paper = [name for datasets in groups.values() for name in datasets]
     columns = [name for name in of_paper if name in present]
@@ -72,7 +72,7 @@ def _columns(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str
 
 def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) -> None:
     """Print the table, or write it to --output."""
-    rows = _ordered(table, args.models, list(layout.order))
+    rows = ordered(table, args.models, list(layout.order))
     view = View(table, rows, list(layout.columns), seeds=args.seeds is not None)
     if view.seeds:
         interval = "; [interval of that mean]" if args.ci else ""
@@ -108,18 +108,19 @@ def _refer(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> 
         asked = args.k if isinstance(args.k, list) or args.k is None else [args.k]
         added = _reference.add_rows(found, view.table, figures, layout.name, kind, layout.groups, asked)
         known = list(dict.fromkeys([*view.columns, *added]))
-        view.columns = _columns(set(known), layout.groups) if layout.groups else known
+        view.columns = columns_of(set(known), layout.groups) if layout.groups else known
         view.rows += found.rows
     view.references = found
     view.notes += _reference.tell(found, layout.name, view.columns, ks)
 
 
-def _ordered(table: Table, models: Sequence[str] | None, known: list[str]) -> list[str]:
+def ordered(rows: Collection[str], models: Sequence[str] | None, known: list[str]) -> list[str]:
+    """Return the rows: `models` where given, else the known ones in their order, others, ensembles."""
     if models:
         for model in models:
-            if model not in table:
-                raise UserError(f"no results of model {model!r}", f"there is: {', '.join(sorted(table))}")
+            if model not in rows:
+                raise UserError(f"no results of model {model!r}", f"there is: {', '.join(sorted(rows))}")
         return list(models)
     return sorted(
-        table, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
+        rows, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
     )
