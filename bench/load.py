@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
-"""How long `utils.runlog.load` takes for many records: generated in a temporary folder, read on one core.
+"""How long many records take: read by `utils.runlog.load` on one core, or made a page by `script/report.py`.
 
     python bench/load.py
     python bench/load.py --records 10000 --preds
+    python bench/load.py --records 10000 --report
 
-The records are as long as those of bitext in both directions, each with its predictions and neighbours beside it.
+The records are made in a temporary folder, as long as those of bitext in both directions, each with its predictions and
+neighbours beside it. `--report` measures the whole command of `script/report.py`, and in a Chromium, where there is
+one, how long its page takes from opening the file until the leaderboard is drawn.
 Medians of the repeats are printed, of the wall clock and of the processor's time (a busy machine lengthens the former).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +33,7 @@ from utils.schema import RunRecord
 
 KS = (1, 5, 10)
 N = 100  # items a record
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 METRICS = ("acc", "prec", "rec", "f1", "mrr", "acc_dedup")
 
 
@@ -72,29 +79,77 @@ def write_one(folder: Path, subset: str, model: str, k: int) -> None:
     (folder / f"eval_{subset}_neighbors.json").touch()
 
 
+def measure_load(folder: Path, repeats: int, *, preds: bool) -> dict[str, list[float]]:
+    """Return the seconds of reading all records into a table, by the wall clock and of the processor."""
+    import pandas  # noqa: F401  (a notebook has it loaded)
+
+    found: dict[str, list[float]] = {"wall": [], "processor": []}
+    for _ in range(repeats):
+        start, start_busy = time.perf_counter(), time.process_time()
+        frame = runlog.load(folder, preds=preds)
+        found["wall"].append(time.perf_counter() - start)
+        found["processor"].append(time.process_time() - start_busy)
+    print(f"{len(frame):,} rows, {frame.shape[1]} columns")
+    return found
+
+
+def measure_report(folder: Path, repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of script/report.py, wall clock and processor, and of its page until it is drawn."""
+    page = folder / "report.html"
+    command = [sys.executable, str(ROOT / "script/report.py"), "--logs", str(folder), "--output", str(page)]
+    found: dict[str, list[float]] = {"wall": [], "processor": []}
+    for _ in range(repeats):
+        start, before = time.perf_counter(), os.times()
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        after = os.times()
+        found["wall"].append(time.perf_counter() - start)
+        found["processor"].append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    print(done.stdout.strip())
+    drawn = measure_page(page, repeats)
+    return {**found, "page": drawn} if drawn else found
+
+
+def measure_page(path: Path, repeats: int) -> list[float]:
+    """Return the seconds from opening the page until its leaderboard is drawn; none without a browser."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None or importlib.util.find_spec("playwright") is None:
+        return []
+    from playwright.sync_api import sync_playwright
+
+    seconds = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        for _ in range(repeats):
+            page = browser.new_page()
+            page.goto(path.as_uri())
+            page.wait_for_function("performance.getEntriesByName('drawn').length")
+            seconds.append(float(page.evaluate("performance.getEntriesByName('drawn')[0].startTime")) / 1000)
+            page.close()
+        browser.close()
+    return seconds
+
+
 def main() -> None:
-    """Generate, read several times, print the seconds."""
+    """Generate, measure several times, print the seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=10_000, metavar="N")
     parser.add_argument("--repeats", type=int, default=3, metavar="N")
-    parser.add_argument("--preds", action="store_true", help="a row an item, of a tenth of the records")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--preds", action="store_true", help="a row an item, of a tenth of the records")
+    what.add_argument("--report", action="store_true", help="the page of results instead of the table")
     args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
+    if hasattr(os, "sched_setaffinity") and not args.report:  # a browser has processes of its own
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    import pandas  # noqa: F401  (a notebook has it loaded)
-
-    with tempfile.TemporaryDirectory() as folder:
-        write_records(Path(folder), args.records // 10 if args.preds else args.records)
-        seconds, busy = [], []
-        for _ in range(args.repeats):
-            start, start_busy = time.perf_counter(), time.process_time()
-            frame = runlog.load(folder, preds=args.preds)
-            seconds.append(time.perf_counter() - start)
-            busy.append(time.process_time() - start_busy)
-        print(f"{len(frame):,} rows, {frame.shape[1]} columns")
-        for name, values in (("wall", seconds), ("processor", busy)):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_records(folder, args.records // 10 if args.preds else args.records)
+        repeats = args.repeats
+        found = measure_report(folder, repeats) if args.report else measure_load(folder, repeats, preds=args.preds)
+        for measure, values in found.items():
             shown = " ".join(f"{value:.2f}" for value in values)
-            print(f"{name:>9}: median {statistics.median(values):.2f} s ({shown})")
+            print(f"{measure:>9}: median {statistics.median(values):.2f} s ({shown})")
 
 
 if __name__ == "__main__":

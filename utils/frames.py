@@ -149,7 +149,7 @@ def _row(result: LoggedResult) -> Row:
         **{name: result.run.get(name) for name in SETTINGS},
         **_models(result),
         **_about(result.run),
-        **_languages(result),
+        **languages_of(result),
         "path": str(result.path),
         "dataset": result.dataset,
         "subset": result.subset,
@@ -169,7 +169,7 @@ def _figures(result: LoggedResult) -> Row:
     return row
 
 
-def _languages(result: LoggedResult) -> Row:
+def languages_of(result: LoggedResult) -> Row:
     """Return the task and the languages: `lang` is the one that a figure is about, of a pair the less usual side."""
     run, subset = result.run, result.subset
     task, src_lang, tgt_lang = run.get("task"), run.get("src_lang"), run.get("tgt_lang")

@@ -7,6 +7,7 @@ import gzip
 import html
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,30 @@ from utils.cache import write_atomic
 from utils.schema import UserError
 
 WEB = Path(__file__).resolve().parent / "web"
+LEVEL = 4  # of gzip: a few percent larger than its usual 6, in half the time
 
 
-def write_page(path: Path, name: str, title: str, data: Any) -> None:
+def write_page(path: Path, name: str, title: str, data: Any, parts: Sequence[str] = ()) -> None:
     """Write the page `name` of utils/web/ with its data, atomically.
 
-    The page is `<name>.html` with `base.css`, `<name>.css`, `base.js` and `<name>.js` in it. Its script gets the
-    data, a JSON value, by `await pageData()`. Raises UserError where the file cannot be written.
+    The page is `<name>.html` with `base.css`, `<name>.css`, `base.js`, every `<name>_*.js` and `<name>.js` in it. Its
+    script gets the data, a JSON value, by `await pageData()`, and the text of one of `parts`, which `pack_bytes`
+    made, by `await pagePart(number)`: they stand behind the script, so it draws before they are read. Raises UserError
+    where the file cannot be written.
     """
-    parts = {
+    scripts = ["base.js", *sorted(script.name for script in WEB.glob(f"{name}_*.js")), f"{name}.js"]
+    contents = {
         "TITLE": html.escape(title),
         "BODY": _read(f"{name}.html"),
         "CSS": _read("base.css") + _read(f"{name}.css"),
-        "JS": _read("base.js") + _read(f"{name}.js"),
+        "JS": "".join(map(_read, scripts)),
         "DATA": pack(data),
+        "PARTS": "\n".join(
+            f'<script type="application/octet-stream" id="part-{number}">{part}</script>'
+            for number, part in enumerate(parts)
+        ),
     }
-    page = re.sub(r"%([A-Z]+)%", lambda match: parts[match[1]], _read("page.html"))
+    page = re.sub(r"%([A-Z]+)%", lambda match: contents[match[1]], _read("page.html"))
     try:
         write_atomic(path, page.encode())
     except OSError as error:
@@ -39,7 +48,12 @@ def write_page(path: Path, name: str, title: str, data: Any) -> None:
 def pack(data: Any) -> str:
     """Return JSON as gzip in base64, in which no text can end the element that holds it; NaN is refused."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
+    return pack_bytes(text.encode(errors="backslashreplace"))  # half of a surrogate pair is no Unicode
+
+
+def pack_bytes(content: bytes) -> str:
+    """Return UTF-8 text as gzip in base64."""
+    return base64.b64encode(gzip.compress(content, compresslevel=LEVEL, mtime=0)).decode()
 
 
 def _read(name: str) -> str:

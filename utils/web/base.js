@@ -1,8 +1,18 @@
 // Data of the page: gzip in base64, unpacked by the browser itself.
 async function pageData() {
-  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (c) => c.charCodeAt(0));
+  return JSON.parse(await unpacked("data"));
+}
+
+// The text of a part of the page; those behind the script may still be on their way.
+async function pagePart(number) {
+  if (document.readyState === "loading") await new Promise((go) => document.addEventListener("DOMContentLoaded", go, { once: true }));
+  return unpacked(`part-${number}`);
+}
+
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent.trim()), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  return new Response(stream).text();
 }
 
 // An element with attributes and children; text is always text, never markup.
@@ -17,7 +27,11 @@ function el(name, attributes = {}, ...children) {
   return made;
 }
 
-// A fraction as a percentage with two digits, as the tables have it.
+// A fraction as a percentage with two digits, as the tables have it: a tie, which only eighths can be, to the even digit.
 function percent(value) {
-  return value === null || value === undefined ? "-" : (100 * value).toFixed(2);
+  if (value === null || value === undefined) return "-";
+  const shown = 100 * value;
+  if (Math.abs((shown * 8) % 2) !== 1) return shown.toFixed(2);
+  const below = Math.floor(100 * shown);
+  return ((below % 2 === 0 ? below : below + 1) / 100).toFixed(2);
 }

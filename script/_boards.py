@@ -1,0 +1,232 @@
+"""The leaderboards of a folder of logs: the tables of script/aggregate for each task, setting, k and seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from script.aggregate import (
+    _icl,
+    aggregate_bitext_mining,
+    aggregate_classification,
+    aggregate_classification_cross,
+    aggregate_icl,
+    aggregate_icl_cross,
+)
+from script.aggregate._build import Kind, Subsets, standard_subsets
+from script.aggregate._cells import Cell, Table, add_means
+from script.aggregate._select import PLAIN
+from script.aggregate._sides import FREE
+from script.aggregate._tables import columns_of, ordered
+from utils.frames import languages_of
+from utils.registry import DATASETS, ENCODERS
+from utils.runlog import LoggedResult
+
+Groups = Mapping[str, Sequence[str]]
+BANDS = "icl percentile"
+VIEWS: dict[str, tuple[str, Groups]] = {  # name -> task, means over data sets
+    "bitext": ("bitext", aggregate_bitext_mining.GROUPS),
+    "classification": ("classification", aggregate_classification.GROUPS),
+    "classification cross": ("classification", aggregate_classification_cross.GROUPS),
+    "icl": ("icl", aggregate_icl.GROUPS),
+    "icl cross": ("icl", aggregate_icl_cross.GROUPS),
+    BANDS: ("icl", {}),
+}
+NAMED = ("fuse", "normalize", "margin_k", "train_lang", "instruction", "temperature")  # told apart in a row's name
+MAIN = "main"  # each data set's main metric
+Place = tuple[str, str]  # model, data set or band of ranks
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result, its number in the page, and the table that it stands in."""
+
+    number: int
+    result: LoggedResult
+    task: str
+    view: str
+    settings: tuple[tuple[str, Value], ...]
+    place: tuple[str | None, ...]  # data set, subset, language, family, script
+
+
+def entry_of(number: int, result: LoggedResult) -> Entry:
+    """Return a result with its place; raises AttributeError, TypeError or ValueError where it is none of a record."""
+    task = result.run.get("task") or _task_of_the_originals(result)
+    if task not in PLAIN or not all(isinstance(text, str) for text in (result.dataset, result.model, result.subset)):
+        raise ValueError(f"task {task!r}, dataset {result.dataset!r}, model {result.model!r}")
+    cross = bool(result.run.get("cross"))
+    view = f"{task} cross" if cross else task
+    if task == "icl" and _icl.band(result) is not None:
+        view = BANDS
+    usual = PLAIN[task] | ({"similarity": "euclidean"} if result.run.get("legacy") else {})
+    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
+    settings = tuple((name, _plain(result.run.get(name, first_of(usual[name])))) for name in names)
+    for name in (*FREE[task], *NAMED):
+        _plain(result.run.get(name))
+    about = languages_of(result)
+    place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
+    if task == "icl":
+        _check_of_icl(result)
+        result = dataclasses.replace(result, model=_icl.row_name(result))
+    if not all(value is None or isinstance(value, str) for value in place):
+        raise TypeError(f"language {about['lang']!r}")
+    return Entry(number, result, task, view, settings, place)
+
+
+def _check_of_icl(result: LoggedResult) -> None:
+    """Raise TypeError where what rows and bands are ordered by cannot be ordered."""
+    name = (result.run.get("generator") or {}).get("name", "")
+    if not isinstance(name, str) or not all(isinstance(value, int) for value in _icl.band(result) or ()):
+        raise TypeError(f"generator {name!r}, band {_icl.band(result)!r}")
+
+
+def _task_of_the_originals(result: LoggedResult) -> str:
+    """Return the task of an original's file whose path does not tell it: that of a data set's known subset."""
+    spec = DATASETS["bitext"].get(result.dataset)
+    return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
+
+
+def first_of(usual: object) -> object:
+    """Return a setting's plain value, the first where the tables take several."""
+    return usual[0] if isinstance(usual, list) else usual
+
+
+def _plain(value: object) -> Value:
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise TypeError(f"{value!r} is no setting")
+
+
+def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the leaderboards, one a view, setting, k (of ICL, whose rows name theirs, all) and seed."""
+    grouped: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in entries:
+        k = None if entry.task == "icl" else entry.result.k
+        for settings in _settings(entry, entries):
+            grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
+    order = list(VIEWS)
+    places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
+    return [_board(key, grouped[key]) for key in places]
+
+
+def _settings(entry: Entry, entries: Sequence[Entry]) -> Iterator[tuple[tuple[str, Value], ...]]:
+    """Yield the settings whose tables show a result: text that was generated has no length_norm and fits any."""
+    if ("length_norm", None) not in entry.settings:
+        yield entry.settings
+        return
+    norms = {dict(other.settings).get("length_norm") for other in entries if other.view == entry.view} - {None}
+    for norm in sorted(map(str, norms)) or ["token"]:
+        yield tuple((name, norm if name == "length_norm" else value) for name, value in entry.settings)
+
+
+def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
+    view, settings, k, seed = key
+    task, groups = VIEWS[view]
+    cross = "cross" in view or bool(dict(settings).get("cross"))
+    named = _named(entries)
+    subsets = _by_band(named, cross) if view == BANDS else standard_subsets(named, Kind(task, cross=cross))
+    numbers = {entry.result.path: entry.number for entry in entries}
+    names = sorted({name for found, _, _ in subsets.values() for result in found.values() for name in result.metrics})
+    tables = {metric: _table(subsets, task, metric, groups, view) for metric in (MAIN, *names)}
+    columns = _columns(list(subsets), tables, groups, view)
+    rows = _rows(named, subsets, task, view)
+    return {
+        "view": view,
+        "task": task,
+        "settings": dict(settings),
+        "k": k,
+        "seed": seed,
+        "columns": columns,
+        "groups": {name: list(members) for name, members in groups.items()},
+        "rows": rows,
+        "cells": {
+            metric: [[_told(table.get(row, {}).get(column)) for column in columns] for row in rows]
+            for metric, table in tables.items()
+        },
+        "records": [[_numbers(subsets.get((row, column)), numbers) for column in columns] for row in rows],
+    }
+
+
+def _named(entries: Sequence[Entry]) -> list[LoggedResult]:
+    """Return the results, a row's name followed by the settings that tell apart records of one subset."""
+    free = tuple(dict.fromkeys((*FREE[entries[0].task], *NAMED)))
+    free = tuple(name for name in free if entries[0].view != BANDS or name != "max_percentile")  # a column there
+    alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
+    for entry in entries:
+        result = entry.result
+        alike.setdefault((result.model, result.dataset, result.subset, _icl.band(result)), []).append(result)
+    telling: dict[str, dict[str, None]] = {}  # row -> settings that differ, in their order
+    for (model, *_), results in alike.items():
+        if len(results) > 1:
+            differing = (name for name in free if len({result.run.get(name) for result in results}) > 1)
+            telling.setdefault(model, {}).update(dict.fromkeys(differing))
+    return [_with_settings(entry.result, telling.get(entry.result.model, {})) for entry in entries]
+
+
+def _with_settings(result: LoggedResult, names: Iterable[str]) -> LoggedResult:
+    told = [f"{name} {result.run.get(name)}" for name in names]
+    told += [f"limit {result.run['limit']}"] if result.run.get("limit") else []
+    return dataclasses.replace(result, model=f"{result.model} ({', '.join(told)})") if told else result
+
+
+def _by_band(results: Sequence[LoggedResult], cross: bool) -> dict[Place, Subsets]:
+    """Return the subsets by `model, dataset` and band of ranks, as aggregate_icl_percentile.py has them."""
+    found: dict[Place, Subsets] = {}
+    for low, high in sorted({band for result in results if (band := _icl.band(result)) is not None}):
+        chosen = [result for result in results if _icl.band(result) == (low, high)]
+        for (model, dataset), subsets in standard_subsets(chosen, Kind("icl", cross=cross)).items():
+            found[f"{model}, {dataset}", f"{low}-{high} %"] = subsets
+    return found
+
+
+def _table(subsets: Mapping[Place, Subsets], task: str, metric: str, groups: Groups, view: str) -> Table:
+    table: Table = {}
+    for (model, column), (found, _, expected) in subsets.items():
+        dataset = next((result.dataset for result in found.values()), column)
+        name, _ = Kind(task, None if metric == MAIN else metric).metric_of(dataset)
+        figures = (result.metrics.get(name, math.nan) for result in found.values())
+        values = list(filter(math.isfinite, figures))
+        if values:
+            table.setdefault(model, {})[column] = Cell(sum(values) / len(values), len(values), len(expected))
+    if view != BANDS:
+        add_means(table, groups)
+    return table
+
+
+def _columns(places: Sequence[Place], tables: Mapping[str, Table], groups: Groups, view: str) -> list[str]:
+    """Return the columns of all metrics; a data set without a mean has one too, by which its records are reached."""
+    every: Table = {}
+    for table in tables.values():
+        for model, cells in table.items():
+            every.setdefault(model, {}).update(cells)
+    for model, column in places:
+        every.setdefault(model, {}).setdefault(column, Cell(0.0, 0, 1))
+    if view == BANDS:
+        return list(dict.fromkeys(column for _, column in places))
+    return columns_of({column for cells in every.values() for column in cells}, groups)
+
+
+def _rows(named: Sequence[LoggedResult], subsets: Mapping[Place, Subsets], task: str, view: str) -> list[str]:
+    """Return the rows in the order of the tables."""
+    rows = {model for model, _ in subsets}
+    known = _icl.order(named) if task == "icl" else list(ENCODERS)
+    if view == BANDS:
+        known = [f"{model}, {dataset}" for model in known for dataset in _icl.datasets_of(named, model)]
+    return ordered(rows, None, known)
+
+
+def _told(cell: Cell | None) -> list[float] | None:
+    if cell is None:
+        return None
+    return [cell.value, cell.n, cell.expected]
+
+
+def _numbers(subsets: Subsets | None, numbers: Mapping[Any, int]) -> list[list[int]] | None:
+    """Return the numbers of the records in a cell's mean, and of those beside it."""
+    if subsets is None:
+        return None
+    return [[numbers[result.path] for result in of_kind.values()] for of_kind in subsets[:2]]

@@ -1,0 +1,184 @@
+"""What the page takes out of the logs' files as it is: records, predictions, prompts, neighbours, packed in parts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import operator
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from script._boards import Entry
+from script.aggregate._items import block_of
+from utils.pages import pack_bytes
+from utils.runlog import LoggedResult, answers_in
+
+PART = 1_000_000  # bytes of text that the page unpacks at once
+BETWEEN, INSIDE = b"\x1e", b"\x1f"  # no JSON text has these control characters
+NO_NUMBERS = (b"NaN", b"Infinity")  # what Python's JSON has and a browser's has not
+Ref = list[int]  # part, place in it
+
+
+@dataclass
+class Packer:
+    """Texts joined into parts of about `PART` bytes, each packed by itself; `budget` is of packed bytes."""
+
+    parts: list[str]
+    budget: float = math.inf
+    packed: int = 0
+    waiting: list[bytes] = field(default_factory=list)
+    size: int = 0
+    full: bool = False
+
+    def add(self, text: bytes) -> Ref:
+        """Return where the text will stand; a large one stands alone, so that small ones stay when it has no room."""
+        if self.size + len(text) > PART:
+            self.flush()
+        ref = [len(self.parts), len(self.waiting)]
+        self.waiting.append(text)
+        self.size += len(text)
+        return ref
+
+    def flush(self) -> None:
+        """Pack what waits, unless the budget has no room for it: then this part and later ones are left out."""
+        if not self.waiting:
+            return
+        part = pack_bytes(BETWEEN.join(self.waiting))
+        self.full = self.full or self.packed + len(part) > self.budget
+        if not self.full:
+            self.parts.append(part)
+            self.packed += len(part)
+        self.waiting, self.size = [], 0
+
+
+@dataclass(frozen=True)
+class Items:
+    """The files of a record's items that are there, by what they hold, and how large they are together."""
+
+    entry: Entry
+    files: Mapping[str, str]
+    size: int
+
+
+def pack_records(entries: Sequence[Entry], parts: list[str], found: Mapping[int, Items], read: Reader) -> list[Ref]:
+    """Return where each record's text stands: the file's own, and which of its items are right where they are found."""
+    packer, blocks = Packer(parts), dict[Hashable, int]()
+    refs = []
+    for entry in entries:
+        text = _checked(entry.result.path.read_bytes())
+        items = found.get(entry.number)
+        preds = read(items.files["preds"]) if items is not None and "preds" in items.files else None
+        right = None if preds is None else correctness(entry.result, preds, blocks)
+        refs.append(packer.add(text if right is None else text + INSIDE + json.dumps(right).encode()))
+    packer.flush()
+    return refs
+
+
+def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int]) -> dict[str, Any] | None:
+    """Return which of a record's items are right as bits, and the number of the gold that they share with others."""
+    try:
+        content = json.loads(preds)
+    except (ValueError, RecursionError):
+        return None
+    both = answers_in(content) if isinstance(content, dict) else None
+    if both is None:
+        return None
+    gold, hyp = both
+    right = np.frombuffer(bytes(map(operator.eq, gold, hyp)), dtype=np.uint8)
+    try:
+        block = blocks.setdefault(block_of(result.dataset, gold), len(blocks))
+    except TypeError:  # lists among the answers
+        return None
+    return {"n": len(gold), "gold": block, "right": base64.b64encode(np.packbits(right).tobytes()).decode()}
+
+
+def pack_items(
+    found: Iterable[Items], parts: list[str], budget: float, read: Reader
+) -> tuple[dict[int, dict[str, Ref]], list[Entry]]:
+    """Return where each record's items stand, in the order given, and which had no room in `budget` bytes."""
+    packer, refs, left = Packer(parts, budget), list[tuple[Entry, dict[str, Ref]]](), list[Entry]()
+    shared: dict[str, Ref | None] = {}
+    for items in found:
+        if packer.full:
+            left.append(items.entry)
+            continue
+        for path in items.files.values():
+            if path not in shared:
+                text = read(path)
+                shared[path] = None if text is None else packer.add(text)
+        refs.append((items.entry, {kind: ref for kind, path in items.files.items() if (ref := shared[path])}))
+    packer.flush()
+    kept = {entry.number: at for entry, at in refs if at and all(part < len(parts) for part, _ in at.values())}
+    cut = [entry for entry, at in refs if at and entry.number not in kept]
+    return kept, [*cut, *left]
+
+
+def items_of(entries: Sequence[Entry]) -> list[Items]:
+    """Return the files of items of each record that has some, the smallest first, of equal size the most recent."""
+    found = []
+    listed: dict[str, dict[str, int]] = {}
+    for entry in sorted(entries, key=lambda entry: str(entry.result.run.get("started", "")), reverse=True):
+        folder, name = os.path.split(entry.result.path)
+        if folder not in listed:
+            listed[folder] = {file.name: file.stat().st_size for file in os.scandir(folder) if file.is_file()}
+        stem = name.removesuffix(".json")
+        names = {
+            "preds": f"{stem}_preds.json",
+            "prompts": f"{stem}_prompts.json",
+            "neighbors": f"{stem.rpartition('_')[0]}_neighbors.json",
+        }
+        there = {kind: name for kind, name in names.items() if listed[folder].get(name)}  # an empty file holds none
+        files = {kind: f"{folder}{os.sep}{name}" for kind, name in there.items()}
+        if files:
+            found.append(Items(entry, files, sum(listed[folder][name] for name in there.values())))
+    return sorted(found, key=lambda items: items.size)
+
+
+class Reader:
+    """The texts of files of items, each read and checked once; what cannot be read is None, and said."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.warn = warn
+        self.texts: dict[str, bytes | None] = {}
+
+    def __call__(self, path: str) -> bytes | None:
+        """Return a file's text; that it is JSON is found out by the page when it shows it."""
+        if path not in self.texts:
+            self.texts[path] = self._read(path)
+        return self.texts[path]
+
+    def _read(self, path: str) -> bytes | None:
+        with open(path, "rb") as file:  # noqa: PTH123 (a Path for each of many files costs more than reading them)
+            text = file.read()
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.warn(f"{path} is broken and left out (UnicodeDecodeError)")
+            return None
+        if BETWEEN in text or INSIDE in text:
+            self.warn(f"{path} is broken and left out (control characters)")
+            return None
+        return _checked(text)
+
+
+def _checked(text: bytes) -> bytes:
+    """Return a JSON text that a browser reads: what is no number is null."""
+    if not any(word in text for word in NO_NUMBERS):
+        return text
+    try:
+        return json.dumps(_finite(json.loads(text))).encode()
+    except ValueError:
+        return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

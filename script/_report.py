@@ -1,0 +1,149 @@
+"""A folder of logs as one page: which records, their leaderboards, and everything that the page shows on request."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from script._boards import Entry, boards_of, entry_of, first_of
+from script._parts import Reader, items_of, pack_items, pack_records
+from script._texts import pack_texts
+from script.aggregate._build import Kind
+from script.aggregate._select import PLAIN
+from utils import runlog
+from utils.pages import write_page
+from utils.schema import UserError
+from utils.sources import Where
+
+MEGABYTE = 1_000_000
+
+
+def write_report(args: argparse.Namespace) -> str:
+    """Write the page of the records under --logs and return what is said about it."""
+    with without_collector():
+        entries, left_out = read(args)
+        parts: list[str] = []
+        items_there = [] if args.no_items else items_of(entries)
+        reader = Reader(runlog.warn)
+        refs = pack_records(entries, parts, {items.entry.number: items for items in items_there}, reader)
+        room, n_parts = args.max_mb * MEGABYTE, len(parts)
+        items, without = pack_items(items_there, parts, room, reader)
+        where = Where(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
+        room -= sum(map(len, parts[n_parts:]))
+        texts = pack_texts([entries[number] for number in items], parts, room, where, runlog.warn)
+        data = {
+            "logs": str(args.logs),
+            "made": runlog.utc_now(),
+            "args": {"debug": args.debug, "no_items": args.no_items, "max_mb": args.max_mb},
+            "broken": [str(path) for path in left_out],
+            "without": too_large(without, args.max_mb),
+            "defaults": defaults(),
+            "plain": {task: {name: first_of(value) for name, value in usual.items()} for task, usual in PLAIN.items()},
+            "main": main_metrics(entries),
+            "boards": boards_of(entries),
+            "items": items,
+            "texts": texts,
+            **index(entries, refs),
+        }
+        write_page(args.output, "report", f"Results in {args.logs}", data, parts)
+    size = args.output.stat().st_size / MEGABYTE
+    broken = f", {len(left_out)} broken files left out" if left_out else ""
+    return f"{len(entries)} records{broken}, {size:.1f} MB: {args.output}"
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """Suspend the search for cycles, which would visit all records again and again as they are read."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
+    """Return the records asked for and the files that are none; raises UserError where nothing is left."""
+    left_out: list[Path] = []
+    entries: list[Entry] = []
+    there: Counter[str] = Counter()
+    for result in runlog.read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out):
+        try:
+            entry = entry_of(len(entries), result)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            runlog.warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
+            left_out.append(result.path)
+            continue
+        there[f"{entry.task} {result.dataset}"] += 1
+        if entry.task in (args.task or (entry.task,)) and result.dataset in (args.dataset or (result.dataset,)):
+            entries.append(entry)
+    if not entries:
+        if there:
+            known = ", ".join(sorted(there))
+            raise UserError("no record is of that --task and --dataset", f"there is: {known}")
+        broken = f", and {len(left_out)} broken files" if left_out else ""
+        raise UserError(
+            f"no records under {args.logs}{broken}", "run a script first, or name the folder: --logs FOLDER"
+        )
+    return entries, left_out
+
+
+def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]:
+    """Return what the page knows of every record before it is opened, names by their numbers."""
+    folders, models, places = dict[str, int](), dict[str, int](), dict[tuple[str | None, ...], int]()
+    rows = []
+    for entry, ref in zip(entries, refs, strict=True):
+        result = entry.result
+        rows.append(
+            [
+                places.setdefault(entry.place, len(places)),
+                models.setdefault(result.model, len(models)),
+                result.k,
+                result.seed,
+                folders.setdefault(str(result.path.parent), len(folders)),
+                result.path.name,
+                *ref,
+            ]
+        )
+    return {"records": rows, "folders": list(folders), "models": list(models), "places": list(places)}
+
+
+def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """Return each data set's main metric, by task."""
+    found: dict[str, dict[str, str]] = {}
+    for task, dataset in sorted({(entry.task, entry.result.dataset) for entry in entries}):
+        found.setdefault(task, {})[dataset] = Kind(task).metric_of(dataset)[0]
+    return found
+
+
+def too_large(without: Sequence[Entry], max_mb: float) -> list[dict[str, Any]]:
+    """Return whose items had no room, a data set at a time, and say so on standard error."""
+    counts = Counter((entry.task, entry.result.dataset) for entry in without)
+    for (task, dataset), count in counts.items():
+        print(
+            f"note: the items of {count} records have no room in --max_mb {max_mb:g}: "
+            f"--task {task} --dataset {dataset} alone, or a larger --max_mb, shows them",
+            file=sys.stderr,
+        )
+    return [{"task": task, "dataset": dataset, "count": count} for (task, dataset), count in counts.items()]
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """Return each script's arguments as they are when none is given, of which a record's command line departs."""
+    import bitext
+    import classification
+    import icl
+
+    scripts = {"bitext": bitext, "classification": classification, "icl": icl}
+    return {
+        name: json.loads(json.dumps(vars(script.parse([])) | {"data_dir": None}, default=str))
+        for name, script in scripts.items()
+    }

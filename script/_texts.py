@@ -1,0 +1,80 @@
+"""The texts behind the items that a page shows, where they are at hand: shipped with the suite, or in a mirror."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from script._boards import Entry
+from script._parts import Packer, Ref
+from utils.registry import DATASETS
+from utils.schema import DatasetSpec, UserError
+from utils.sources import Where, planned_origin
+
+Load = Callable[[], dict[str, list[str]]]
+
+
+def pack_texts(
+    entries: Sequence[Entry], parts: list[str], budget: float, where: Where, warn: Callable[[str], None]
+) -> dict[str, Ref]:
+    """Return where the texts of these records stand, by task, data set, subset and split; nothing is downloaded.
+
+    What has no room in `budget` bytes is left out, and said.
+    """
+    packer, refs = Packer(parts, budget), dict[str, Ref]()
+    tried: set[str] = set()
+    for entry in entries:
+        spec = DATASETS["bitext" if entry.task == "bitext" else "classification"].get(entry.result.dataset)
+        if spec is None or not _at_hand(spec, entry, where):
+            continue
+        for key, load in _wanted(spec, entry, where):
+            if key in tried or packer.full:
+                continue
+            tried.add(key)
+            try:
+                refs[key] = packer.add(json.dumps(load(), ensure_ascii=False).encode(errors="backslashreplace"))
+            except (UserError, KeyError, OSError) as error:  # a language that the set has not is a KeyError
+                warn(f"no texts of {key}: {error}")
+    packer.flush()
+    there = {key: ref for key, ref in refs.items() if ref[0] < len(parts)}
+    if len(there) < len(refs):
+        warn(f"{len(refs) - len(there)} lists of texts have no room in --max_mb and are left out")
+    return there
+
+
+def _at_hand(spec: DatasetSpec, entry: Entry, where: Where) -> bool:
+    """Return whether the texts that a record was computed from are here; another revision's would mislead."""
+    if spec.kind != "shipped" and (where.data_dir is None or not (where.data_dir / spec.source).is_dir()):
+        return False
+    there = planned_origin(spec, where)
+    told = entry.result.run.get("source")
+    return isinstance(told, dict) and all(told.get(name) == there[name] for name in ("source", "revision"))
+
+
+def _wanted(spec: DatasetSpec, entry: Entry, where: Where) -> Iterator[tuple[str, Load]]:
+    """Yield the key and the loader of each list of texts that a record's items point into."""
+    run, name = entry.result.run, entry.result.subset
+    if entry.task == "bitext":
+        src, tgt = run.get("src_lang"), run.get("tgt_lang")
+        if isinstance(src, str) and isinstance(tgt, str):
+            yield f"bitext {spec.name} {name}", partial(_pair, spec, src, tgt, where)
+        return
+    legacy = bool(run.get("legacy"))
+    for lang, split in ((name, str(run.get("split", "test"))), (str(run.get("train_lang") or name), "train")):
+        key = f"labelled {spec.name} {lang} {split}" + (" legacy" if legacy else "")
+        yield key, partial(_labelled, spec, lang, split, where, legacy)
+
+
+def _pair(spec: DatasetSpec, src: str, tgt: str, where: Where) -> dict[str, list[str]]:
+    from utils.readers import load_bitext
+
+    subset = load_bitext(spec, src, tgt, where)
+    return {"sources": list(subset.sources), "targets": list(subset.targets)}
+
+
+def _labelled(spec: DatasetSpec, lang: str, split: str, where: Where, legacy: bool) -> dict[str, list[str]]:
+    from utils.labeled import load_labeled
+
+    texts = load_labeled(spec, lang, split, where, legacy=legacy)
+    return {"texts": list(texts.texts), "labels": list(texts.labels)}

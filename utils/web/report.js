@@ -1,0 +1,50 @@
+// The page as a whole: which view the address names, and what stands above each.
+const VIEWS = { board: showBoard, cell: showCell, record: showRecord, items: showItems, compare: showCompare };
+let drawn = 0;
+
+async function render() {
+  const mine = ++drawn;
+  const { name } = readState();
+  const held = document.activeElement?.id;
+  const view = await viewOf(name);
+  if (mine !== drawn) return; // the reader has gone on
+  const main = document.getElementById("main");
+  main.replaceChildren(view);
+  document.body.dataset.view = name;
+  for (const made of document.querySelectorAll("nav a")) made.toggleAttribute("aria-current", made.dataset.view === name);
+  const field = held && document.getElementById(held);
+  if (field) field.focus();
+  else if (mine > 1) (main.querySelector("h2") ?? main).focus();
+}
+
+async function viewOf(name) {
+  try {
+    return await (VIEWS[name] ?? showBoard)(stateParams());
+  } catch (error) {
+    return missing(`This cannot be shown (${error}): the record is not as docs/logs.md has it.`);
+  }
+}
+
+function about() {
+  const { logs, made, records, broken, without, args } = report.index;
+  const files = broken.length === 1 ? "1 broken file" : `${broken.length} broken files`;
+  const list = (summary, texts) => el("details", {}, el("summary", {}, summary), el("ul", {}, ...texts.map((text) => el("li", {}, text))));
+  const left = without.map(({ task, dataset, count }) => `${task}, ${dataset}: the items of ${count} records; python script/report.py --task ${task} --dataset ${dataset} --logs ${quoted(logs)}`);
+  return el(
+    "span", {}, `${records.length.toLocaleString("en")} records of ${logs}, ${made.replace("T", " ").replace("+00:00", " UTC")}${args.no_items ? "; without items" : ""}`,
+    broken.length ? list(`${files} left out`, broken) : null,
+    left.length ? list(`items left out: no room in --max_mb ${args.max_mb}`, left) : null,
+  );
+}
+
+async function start() {
+  await openIndex();
+  document.getElementById("title").textContent = document.title;
+  document.getElementById("about").replaceChildren(about());
+  document.getElementById("nav").append(...[["board", "leaderboard"], ["compare", "compare two models"]].map(([name, label]) => link(name, {}, { "data-view": name }, label)));
+  addEventListener("hashchange", render);
+  await render();
+  performance.mark("drawn"); // what bench/load.py reads
+}
+
+start();

@@ -1,0 +1,71 @@
+// What the page has of the logs: an index at once, records and items in parts that are unpacked when they are wanted.
+const KEPT = 12; // parts held unpacked
+const report = { index: null, numbers: new Map(), parts: new Map() };
+
+async function openIndex() {
+  const index = await pageData();
+  report.index = index;
+  index.records.forEach((row, number) => report.numbers.set(`${index.folders[row[4]]}/${row[5]}`, number));
+}
+
+// What the index tells of a record.
+function infoOf(number) {
+  const { records, places, models, folders } = report.index;
+  const [place, model, k, seed, folder, file] = records[number];
+  const [dataset, subset, lang, family, script] = places[place];
+  return { number, dataset, subset, lang, family, script, model: models[model], k, seed, path: `${folders[folder]}/${file}` };
+}
+
+function numberOf(path) {
+  return report.numbers.get(path);
+}
+
+async function textAt([part, place]) {
+  if (!report.parts.has(part)) {
+    report.parts.set(part, pagePart(part).then((text) => text.split("\x1e")));
+    for (const old of [...report.parts.keys()].slice(0, -KEPT)) report.parts.delete(old);
+  }
+  return (await report.parts.get(part))[place];
+}
+
+// A record: its body as the file has it, and which items are right where predictions are embedded.
+async function recordOf(number) {
+  const text = await textAt(report.index.records[number].slice(6, 8));
+  const [body, right] = text.split("\x1f");
+  return { ...infoOf(number), body: JSON.parse(body), right: right ? JSON.parse(right) : null };
+}
+
+// The files of a record's items (preds, prompts, neighbors) that are embedded; null where one cannot be read.
+async function itemsOf(number) {
+  const found = {};
+  for (const [kind, ref] of Object.entries(report.index.items[number] ?? {})) {
+    try {
+      found[kind] = JSON.parse(await textAt(ref));
+    } catch {
+      found[kind] = null;
+    }
+  }
+  return found;
+}
+
+// The metrics of a record, in its order.
+function metricsOf(body) {
+  return Object.entries(body).filter(([name, value]) => typeof value === "number" && name !== "n" && name !== "k");
+}
+
+function mainMetric(task, dataset) {
+  return report.index.main[task]?.[dataset] ?? "acc";
+}
+
+function metricName(params, task, dataset) {
+  const name = params.metric ?? "main";
+  return name === "main" ? mainMetric(task, dataset) : name;
+}
+
+// The figure of one metric with its interval, null where the record has none.
+function figureOf(record, metric) {
+  const value = record.body[metric];
+  if (typeof value !== "number") return null;
+  const pair = record.body.ci95?.[metric];
+  return { value, low: pair?.[0] ?? null, high: pair?.[1] ?? null };
+}

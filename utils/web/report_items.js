@@ -1,0 +1,162 @@
+// The items of a record: gold, prediction, and what they were made of.
+const PER_PAGE = 50;
+
+async function showItems(params) {
+  const number = numberOf(params.path);
+  if (number === undefined) return missing(`No record ${params.path ?? ""} in this page.`);
+  const record = await recordOf(number);
+  const files = await itemsOf(number);
+  const side = params.side ?? (record.body.run?.direction === "backward" ? "backward" : "forward");
+  const items = itemList(record, files, side, await textsOf(record, side));
+  const head = [
+    el("h2", { tabindex: "-1" }, `Items of ${record.dataset} ${record.subset}, k ${record.k}: ${record.model}`),
+    el("p", {}, link("record", { path: record.path }, {}, record.path)),
+  ];
+  if (!items) return el("section", {}, ...head, el("p", {}, whyNone(number, record)));
+  const place = el("div");
+  const filters = { wrong: params.wrong === "1", label: params.label ?? "", q: params.q ?? "", page: Number(params.page ?? 1), item: params.item };
+  const draw = () => place.replaceChildren(...itemPage(items, filters, (changes) => { Object.assign(filters, changes); keep(changes); draw(); }));
+  const redraw = (changes) => { Object.assign(filters, changes, { page: 1, item: null }); keep({ ...changes, page: null, item: null }); draw(); };
+  draw();
+  return el("section", {}, ...head, el("div", { class: "controls" }, ...itemControls(items, files, filters, redraw, params)), place);
+}
+
+function whyNone(number, record) {
+  const { args, without } = report.index;
+  const task = taskOf(record);
+  if (args.no_items) return "The page was written with --no_items: write it again without.";
+  if (report.index.items[number]) return "The file of predictions cannot be read.";
+  const left = without.find((one) => one.dataset === record.dataset && one.task === task);
+  if (left) return `These items had no room in --max_mb ${args.max_mb}. To see them: python script/report.py --task ${task} --dataset ${record.dataset}, or a larger --max_mb.`;
+  return "There is no file of predictions beside the record.";
+}
+
+function taskOf(record) {
+  return record.body.run?.task ?? report.index.boards.find((board) => board.records.flat().some((refs) => refs?.flat().includes(record.number)))?.task;
+}
+
+// Items as {item, gold, hyp, right, neighbors, prompt, ...}; null where there are no predictions.
+function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates }) {
+  const chosen = preds?.[side] ?? preds; // the first direction's are on top
+  if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
+  const near = neighbors?.[side] ?? neighbors?.forward;
+  const named = record.body.run?.task === "bitext" ? (index) => candidates?.[index] : () => undefined;
+  return chosen.gold.map((gold, item) => ({
+    item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item],
+    neighbors: near?.indices?.[item]?.slice(0, Math.max(record.k, 1)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank] })) ?? [],
+    prompt: prompts?.prompts?.[item], demonstrations: prompts?.demonstrations?.[item], output: prompts?.outputs?.[item],
+    failure: prompts?.failures?.[item], scores: prompts?.scores?.[item], labels: prompts?.labels,
+    text: queries?.[item], candidates, goldText: named(gold), hypText: named(chosen.hyp[item]),
+  }));
+}
+
+function itemControls(items, files, filters, redraw, params) {
+  const wrong = el("input", { type: "checkbox", id: "wrong", checked: filters.wrong, onchange: (event) => redraw({ wrong: event.target.checked }) });
+  const made = [el("label", { class: "box" }, wrong, "only wrong")];
+  if (files.preds.backward) made.push(select("side", "queries", [["forward", "sources"], ["backward", "targets"]], params.side ?? "forward", (side) => go("items", { ...stateParams(), side, page: null, item: null })));
+  const labels = [...new Set(items.map((item) => item.gold))];
+  if (labels.some((label) => typeof label === "string")) made.push(select("label", "gold", [["", "any label"], ...labels.sort().map((label) => [String(label)])], filters.label, (label) => redraw({ label })));
+  made.push(textField("q", "search", filters.q, (q) => redraw({ q })));
+  return made;
+}
+
+function fits(item, { wrong, label, q }) {
+  if ((wrong && item.right) || (label && item.gold !== label)) return false;
+  if (!q) return true;
+  const where = [`#${item.item}`, item.gold, item.hyp, item.prompt, item.output, item.text, item.goldText, item.hypText];
+  return where.some((text) => text !== undefined && text !== null && String(text).toLowerCase().includes(q.toLowerCase()));
+}
+
+function itemPage(items, filters, change) {
+  const fitting = items.filter((item) => fits(item, filters));
+  const pages = Math.max(1, Math.ceil(fitting.length / PER_PAGE));
+  const page = Math.min(Math.max(1, filters.page || 1), pages);
+  const shown = fitting.slice((page - 1) * PER_PAGE, page * PER_PAGE);
+  const right = fitting.filter((item) => item.right).length;
+  const step = (label, to) => el("button", { type: "button", disabled: to < 1 || to > pages, onclick: () => change({ page: to, item: null }) }, label);
+  return [
+    el("p", { class: "soft", id: "count" }, `${fitting.length} of ${items.length} items, ${right} right`),
+    el("div", { class: "items" }, ...shown.map((item) => itemView(item, filters, change))),
+    pages > 1 ? el("p", { class: "controls" }, step("previous", page - 1), `page ${page} of ${pages}`, step("next", page + 1)) : null,
+  ].filter(Boolean);
+}
+
+function itemView(item, filters, change) {
+  const open = String(item.item) === filters.item;
+  const said = item.hyp === null ? "(no label)" : String(item.hyp);
+  const head = el(
+    "summary", {},
+    el("span", { class: "soft" }, `#${item.item} `),
+    el("b", { class: item.right ? "good" : "bad" }, item.right ? "right " : "wrong "),
+    item.right ? `${item.gold}` : `gold ${item.gold}, predicted ${said}`,
+    item.text ? el("span", { class: "text", dir: "auto" }, item.text) : null,
+  );
+  const view = el("details", { open, class: "item", "data-item": item.item }, head);
+  const fill = () => view.childElementCount === 1 && view.append(itemDetails(item));
+  if (open) fill();
+  view.addEventListener("toggle", () => {
+    if (view.open) fill();
+    if (view.open !== (String(item.item) === filters.item)) keep({ item: view.open ? String(item.item) : null });
+  });
+  return view;
+}
+
+function itemDetails(item) {
+  const line = (name, ...shown) => el("div", { class: "line" }, el("span", { class: "soft" }, name), el("div", { dir: "auto" }, ...shown));
+  return el(
+    "div", { class: "details" },
+    item.goldText !== undefined ? line("gold", item.goldText) : null,
+    item.hypText !== undefined && !item.right ? line("predicted", item.hypText) : null,
+    item.prompt !== undefined && item.prompt !== null ? line("prompt", el("pre", { class: "prompt" }, item.prompt)) : null,
+    item.demonstrations ? line("demonstrations", demonstrationList(item)) : null,
+    item.scores && item.labels ? line("scores", scoreBars(item)) : null,
+    item.output !== undefined && item.output !== null ? line("output", el("pre", { class: "prompt" }, String(item.output))) : null,
+    item.failure ? line("failure", String(item.failure)) : null,
+    item.neighbors.length ? line("neighbours", neighborTable(item)) : null,
+  );
+}
+
+function demonstrationList({ demonstrations, candidates }) {
+  if (!demonstrations.length) return "none";
+  return el("ol", {}, ...demonstrations.map((index) => el("li", { dir: "auto" }, `training text #${index}${candidates?.[index] ? `: ${candidates[index]}` : ""}`)));
+}
+
+// A label's score as a bar, the least likely one's is empty.
+function scoreBars(item) {
+  const low = Math.min(...item.scores), high = Math.max(...item.scores);
+  const rows = item.labels.map((label, place) => ({ label, score: item.scores[place] })).sort((a, b) => b.score - a.score);
+  return el("table", { class: "scores" }, el("tbody", {}, ...rows.map(({ label, score }) => el(
+    "tr", { class: label === item.gold ? "gold" : "" },
+    el("th", { scope: "row" }, label, label === item.gold ? el("small", {}, " gold") : null),
+    el("td", { class: "number" }, score.toFixed(3)),
+    el("td", {}, el("span", { class: "bar", style: `--share: ${high > low ? Math.round((100 * (score - low)) / (high - low)) : 100}%` })),
+  ))));
+}
+
+function neighborTable(item) {
+  const rows = item.neighbors.map(({ index, score }, rank) => el(
+    "tr", { class: index === item.gold ? "gold" : "" },
+    el("td", { class: "number" }, String(rank + 1)), el("td", { class: "number" }, `#${index}`),
+    el("td", { class: "number" }, typeof score === "number" ? score.toFixed(4) : "-"),
+    el("td", { dir: "auto" }, item.candidates?.[index] ?? (index === item.gold ? "gold" : "")),
+  ));
+  return el("table", { class: "near" }, el("tbody", {}, ...rows));
+}
+
+// The texts of a record's items, where the page has them: what was asked, and what its neighbours are.
+async function textsOf(record, side) {
+  const { task, split = "test", legacy, train_lang: train } = record.body.run ?? {};
+  const read = async (key) => {
+    const ref = report.index.texts[key];
+    return ref ? JSON.parse(await textAt(ref)) : null;
+  };
+  if (task === "bitext") {
+    const pair = await read(`bitext ${record.dataset} ${record.subset}`);
+    if (!pair) return {};
+    const [queries, candidates] = side === "backward" ? [pair.targets, pair.sources] : [pair.sources, pair.targets];
+    return { queries, candidates };
+  }
+  const key = (lang, part) => `labelled ${record.dataset} ${lang} ${part}${legacy ? " legacy" : ""}`;
+  const [test, training] = [await read(key(record.subset, split)), await read(key(train || record.subset, "train"))];
+  return { queries: test?.texts, candidates: training?.texts.map((text, index) => `${text} (${training.labels[index]})`) };
+}

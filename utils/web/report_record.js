@@ -1,0 +1,87 @@
+// One record: its figures, the labels, and where it comes from.
+async function showRecord(params) {
+  const number = numberOf(params.path);
+  if (number === undefined) return missing(`No record ${params.path ?? ""} in this page.`);
+  const record = await recordOf(number);
+  const other = params.with !== undefined && numberOf(params.with) !== undefined ? await recordOf(numberOf(params.with)) : null;
+  const run = record.body.run;
+  return el(
+    "section", {},
+    el("h2", { tabindex: "-1" }, `${record.dataset} ${record.subset}, k ${record.k}: ${record.model}`),
+    el("p", { class: "path" }, record.path),
+    el("p", { class: "controls" }, link("items", { path: record.path }, { class: "button" }, "items")),
+    metricTable(record, other),
+    ceilings(record.body),
+    record.body.members ? memberTable(record.body.members) : null,
+    record.body.per_label ? labelTable(record.body.per_label) : null,
+    isConfusion(record.body) ? confusionTable(record.body) : null,
+    el("h2", {}, "Where it comes from"),
+    run ? command(run) : el("p", {}, "A file of the original's: it says nothing but its four figures."),
+    run ? provenance(record, other, params) : null,
+  );
+}
+
+function metricTable(record, other) {
+  const rows = metricsOf(record.body).map(([name]) => ({ name, figure: figureOf(record, name), beside: other ? figureOf(other, name) : null }));
+  const columns = [
+    { name: "metric", value: (row) => row.name },
+    { name: "value", number: true, value: (row) => row.figure.value, text: (row) => percent(row.figure.value), cell: (row) => percent(row.figure.value) },
+    { name: "95 % interval", number: true, value: (row) => row.figure.low, text: (row) => rangeText(row.figure), cell: (row) => rangeCell(row.figure) },
+    ...(other ? [{ name: "the other", number: true, value: (row) => row.beside?.value ?? null, text: (row) => percent(row.beside?.value), cell: (row) => percent(row.beside?.value) }] : []),
+  ];
+  return sortableTable({ columns, rows, file: `${record.dataset}-${record.subset}-${record.k}`, caption: `figures in %, n ${record.body.n ?? "unknown"}` });
+}
+
+function rangeText(figure) {
+  return figure.low === null ? "-" : `[${percent(figure.low)}, ${percent(figure.high)}]`;
+}
+
+function rangeCell(figure) {
+  return figure.low === null ? "-" : el("span", { class: "figure" }, rangeText(figure), intervalBar(figure));
+}
+
+function ceilings(body) {
+  if (typeof body.ceiling === "number") {
+    return el("p", { class: "soft" }, `Equal texts set a ceiling: no encoder can pass acc ${percent(body.ceiling)} and f1 ${percent(body.ceiling_f1)} here.`);
+  }
+  if (typeof body.majority_acc !== "number") return null;
+  return el("p", { class: "soft" }, `Always saying the commonest label of the training texts has acc ${percent(body.majority_acc)}, guessing ${percent(body.random_acc)}.`);
+}
+
+function memberTable(members) {
+  const names = [...new Set(Object.values(members).flatMap((metrics) => Object.keys(metrics)))];
+  const columns = [
+    { name: "member", value: (row) => row.name },
+    ...names.map((name) => ({ name, number: true, value: (row) => row[name] ?? null, text: (row) => percent(row[name]), cell: (row) => percent(row[name]) })),
+  ];
+  const rows = Object.entries(members).map(([name, metrics]) => ({ ...metrics, name }));
+  return sortableTable({ columns, rows, file: "members", caption: "each encoder of the ensemble by itself" });
+}
+
+function labelTable(labels) {
+  const share = (name) => ({ name, number: true, value: (row) => row[name] ?? null, text: (row) => percent(row[name]), cell: (row) => percent(row[name]) });
+  const count = (name) => ({ name, number: true, value: (row) => row[name] ?? null });
+  const rows = Object.entries(labels).map(([label, figures]) => ({ ...figures, label }));
+  const columns = [{ name: "label", value: (row) => row.label }, ...["prec", "rec", "f1"].map(share), ...["support", "predicted"].map(count)];
+  return sortableTable({ columns, rows, file: "labels", caption: "by label" });
+}
+
+function isConfusion({ labels, confusion }) {
+  return [labels, confusion].every(Array.isArray) && confusion.every(Array.isArray);
+}
+
+function confusionTable({ labels, confusion }) {
+  const columns = confusion[0]?.length > labels.length ? [...labels, "(none)"] : labels;
+  const head = el("tr", {}, el("th", { scope: "col" }, "gold \\ predicted"), ...columns.map((label) => el("th", { scope: "col", class: "number upright" }, el("span", {}, label))));
+  const rows = confusion.map((counts, place) => {
+    const sum = counts.reduce((total, count) => total + count, 0);
+    const cells = counts.map((count, column) => {
+      const share = sum ? Math.round((100 * count) / sum) : 0;
+      const way = place === column ? "good" : "bad";
+      return el("td", { class: `number count ${count ? way : "zero"}`, style: `--share: ${share}%`, title: `gold ${labels[place]}, predicted ${columns[column]}: ${count}` }, String(count));
+    });
+    return el("tr", {}, el("th", { scope: "row" }, labels[place]), ...cells);
+  });
+  const table = el("table", { class: "confusion" }, el("caption", {}, "confusion: rows gold, columns predicted"), el("thead", {}, head), el("tbody", {}, ...rows));
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "confusion" }, table);
+}
