@@ -108,7 +108,8 @@ def text_width(text: str, size: float) -> float:
 def _ruler() -> Any:
     from matplotlib.backends.backend_agg import RendererAgg
 
-    return RendererAgg(1, 1, RULER_DPI)
+    renderer: Any = RendererAgg
+    return renderer(1, 1, RULER_DPI)
 
 
 def wrap_to(text: str, width: float, size: float) -> str:
