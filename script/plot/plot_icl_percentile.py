@@ -44,7 +44,10 @@ def main(argv: Sequence[str]) -> None:
         names = _means.expected(args, dataset, of_set)
         lines: dict[str, dict[float, _tables.Cell]] = {}
         levels: dict[str, _tables.Cell] = {}
-        for model, band in dict.fromkeys((result.model, _icl.band(result)) for result in of_set):
+        models = list(dict.fromkeys(result.model for result in of_set))
+        places = {(models.index(result.model), _icl.band(result)) for result in of_set}
+        for number, band in sorted(places, key=lambda place: (place[0], place[1] or ())):
+            model = models[number]
             there = [result for result in of_set if (result.model, _icl.band(result)) == (model, band)]
             said = "0-shot" if band is None else f"{band[0]}-{band[1]} %"
             cell = _means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {said}")
