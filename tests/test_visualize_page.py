@@ -120,6 +120,9 @@ def test_search_marks_what_it_finds(opened: Page) -> None:
     opened.fill("#search", "HUND")
     assert opened.inner_text("#found") == "1 found"
     assert not near(colour_at(opened, *place(opened, 0)), "#0072b2")
+    x, y = place(opened, 4)
+    ring = opened.evaluate("radius(1) + 4")
+    assert colour_at(opened, x + ring, y) != "#ffffff" != colour_at(opened, x, y - ring)
     move_to(opened, 0)
     assert opened.locator("#tip").is_hidden()
     move_to(opened, 4)

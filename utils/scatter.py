@@ -152,4 +152,4 @@ def _draw_links(axes: Axes, xy: npt.NDArray[np.float32], codes: npt.NDArray[np.i
 
 def _look(n: int) -> tuple[float, float]:
     """Return area (square points) and opacity of n points: together they cover about as much, whatever n is."""
-    return min(34.0, max(2.5, 14_000 / max(n, 1))), 0.9 if n <= 1000 else 0.75 if n <= 6000 else 0.6
+    return min(34.0, max(3.0, 26_000 / max(n, 1))), 0.9 if n <= 1000 else 0.75 if n <= 6000 else 0.6

@@ -1,7 +1,8 @@
 // A scatter plot of texts on a canvas: zoom, pan, hover, filters, search, lines to translations.
-const GRID = 65535, HOVER = 12, FADED = 0.08;
+const GRID = 65535, HOVER = 12, FADED = .08, GREY = .18, RINGED = 300;
 const by = (id) => document.getElementById(id);
 const plot = by("plot"), pen = plot.getContext("2d");
+const ground = document.createElement("canvas");  // the points, without what the pointer is on
 let data, fields, field, sample, n;
 let view = {x: 0, y: 0, scale: 1};  // the middle, in grid units from 0 to 1, and the zoom
 let wide = 0, high = 0, ratio = 1;
@@ -38,39 +39,50 @@ function sprite(colour, marker, r) {
 }
 
 const colourOf = (f, i) => f.colours[f.codes[i]];
-const radius = () => Math.min(9, Math.max(1.6, Math.min(4.5, 260 / Math.sqrt(n))) * Math.sqrt(Math.min(view.scale, 6)));
+const radius = (count) => Math.min(9, Math.max(1.6, Math.min(4.5, 260 / Math.sqrt(count))) * Math.sqrt(Math.min(view.scale, 6)));
+const faint = (i) => query ? !matches[i] : field.codes[i] >= field.colored;
 const side = () => Math.min(wide, high) - 24;
 const px = (i) => wide / 2 + (xs[i] - view.x) * side() * view.scale;
 const py = (i) => high / 2 - (ys[i] - view.y) * side() * view.scale;
 
-let waiting = false;
-function redraw() {
+let waiting = false, stale = true;
+function redraw(points = true) {  // the pointer alone leaves the points as they are
+  stale ||= points;
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => { waiting = false; paint(); });
 }
 
-function paint() {
-  const style = getComputedStyle(document.body), r = radius();
-  pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.fillStyle = style.getPropertyValue("--ground"); pen.fillRect(0, 0, plot.width, plot.height);
-  const stamps = field.colours.map((colour, code) => sprite(colour, field.markers[code], r));
-  const stamp = (i) => {
-    const drawn = stamps[field.codes[i]];
-    pen.drawImage(drawn, Math.round(px(i) * ratio - drawn.width / 2), Math.round(py(i) * ratio - drawn.height / 2));
-  };
-  const opacity = n > 6000 ? .75 : .9;
-  for (const faint of [true, false]) {  // grey names and texts that the search does not find lie below
-    for (const i of order) {
-      if (!visible[i] || (field.codes[i] >= field.colored || (query !== "" && !matches[i])) !== faint) continue;
-      pen.globalAlpha = query && !matches[i] ? FADED : faint && !query ? .45 : opacity;
-      stamp(i);
+function paintPoints(style) {
+  ground.width = plot.width; ground.height = plot.height;
+  const ink = ground.getContext("2d");
+  ink.fillStyle = style.getPropertyValue("--ground"); ink.fillRect(0, 0, ground.width, ground.height);
+  const strong = order.filter((i) => visible[i] && !faint(i)), weak = order.filter((i) => visible[i] && faint(i));
+  for (const [some, r] of [[weak, radius(n)], [strong, radius(strong.length)]]) {  // the fewer, the larger
+    const stamps = field.colours.map((colour, code) => sprite(colour, field.markers[code], r));
+    for (const i of some) {
+      const drawn = stamps[field.codes[i]];
+      ink.globalAlpha = some === strong ? (strong.length > 6000 ? .75 : .9) : query ? FADED : GREY;
+      ink.drawImage(drawn, Math.round(px(i) * ratio - drawn.width / 2), Math.round(py(i) * ratio - drawn.height / 2));
     }
   }
-  pen.globalAlpha = 1;
+  ink.globalAlpha = 1;
+  ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+  ink.strokeStyle = style.getPropertyValue("--ink");
+  for (const i of query && strong.length <= RINGED ? strong : []) {  // a few found among thousands
+    ink.beginPath(); ink.arc(px(i), py(i), radius(strong.length) + 4, 0, 2 * Math.PI); ink.stroke();
+  }
+  stale = false;
+}
+
+function paint() {
+  const style = getComputedStyle(document.body);
+  if (stale) paintPoints(style);
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.drawImage(ground, 0, 0);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   const told = hovered >= 0 ? hovered : held;
-  if (told >= 0 && visible[told]) emphasise(told, r, style);
+  if (told >= 0 && visible[told]) emphasise(told, radius(n), style);
   pen.fillStyle = style.getPropertyValue("--soft"); pen.font = "12px system-ui, sans-serif";
   pen.fillText(data.axes[0], 10, high - 8);
   pen.save(); pen.translate(14, high - 26); pen.rotate(-Math.PI / 2); pen.fillText(data.axes[1], 0, 0); pen.restore();
@@ -126,7 +138,7 @@ function hover(i, x, y) {
     tip.style.top = (y + 18 + tip.offsetHeight > high ? Math.max(4, y - tip.offsetHeight - 12) : y + 18) + "px";
   }
   detail(i >= 0 ? i : held);
-  redraw();
+  redraw(false);
 }
 
 function detail(i) {
@@ -252,7 +264,7 @@ function listen() {
     return pan(dx, dy);
   });
   plot.addEventListener("pointerup", (event) => {
-    if (from && !moved) { const i = nearest(event.offsetX, event.offsetY); held = i === held ? -1 : i; detail(held); redraw(); }
+    if (from && !moved) { const i = nearest(event.offsetX, event.offsetY); held = i === held ? -1 : i; detail(held); redraw(false); }
     from = null;
   });
   plot.addEventListener("pointercancel", () => { from = null; });
@@ -260,7 +272,7 @@ function listen() {
   const keys = {
     "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), "0": home,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    n: () => walk(1), p: () => walk(-1), Enter: () => { held = hovered === held ? -1 : hovered; detail(held); redraw(); },
+    n: () => walk(1), p: () => walk(-1), Enter: () => { held = hovered === held ? -1 : hovered; detail(held); redraw(false); },
     Escape: () => { held = -1; hover(-1, 0, 0); },
   };
   plot.addEventListener("keydown", (event) => {
@@ -276,7 +288,7 @@ function listen() {
     const link = el("a", {href: URL.createObjectURL(blob), download: `${document.title.replace(/[^\w.+-]+/g, "_")}_${field.key}.png`});
     link.click(); setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
   new ResizeObserver(resize).observe(by("stage"));
 }
 
