@@ -26,6 +26,7 @@ FONT = 7.5  # points of its letters
 INDENT = 0.16  # inches from a marker to its name
 BESIDE = 34  # lines that a legend beside the plot may have
 RASTER = 4000  # points from which PDF and SVG hold a raster: a file of 20,000 shapes opens slowly
+LINKED = 40  # points of one name that lines may join: more cover the picture
 LAYERS = 6  # draws of the points in turn, so that no language covers the others
 
 
@@ -127,7 +128,7 @@ def _draw_points(
     usual: dict[str, Any] = {"linewidths": 0, "rasterized": len(xy) > RASTER}
     small = min(area, _look(len(xy))[0])
     axes.scatter(xy[grey, 0], xy[grey, 1], s=small, c=OTHER, alpha=0.35, zorder=1, **usual)
-    if links:
+    if links and max(colors.counts) <= LINKED:
         _draw_links(axes, xy, codes, colors)
     colours = np.array([style.colour for style in colors.styles])[codes]
     markers = np.array([style.marker for style in colors.styles])[codes]
