@@ -381,8 +381,8 @@ def test_what_is_broken_is_named_and_the_originals_files_appear(run: Run, page: 
         assert name in done.stderr and "Traceback" not in done.stderr
     open_at(page, tmp_path / "out/page.html", "#board?view=bitext&metric=acc")
     assert "3 broken files left out" in page.inner_text("#about")
-    assert board(page)["LaBSE", "phinc"] == "50.00" and board(page)["org/good", "mine"] == "no number"
-    page.get_by_role("link", name="50.00").click()
+    assert board(page)["LaBSE", "phinc"] == "50.00" and board(page)["org/good", "mine"] == "50.00 (1/2)"
+    page.locator("tr", has_text="LaBSE").get_by_role("link", name="50.00").click()
     page.wait_for_selector("h2:has-text('phinc')")
     assert [row[-1] for row in cells(page)] == ["50.00"]
     page.get_by_role("link", name="eng_hinglish").click()

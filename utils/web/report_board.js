@@ -46,7 +46,7 @@ function boardTable(board, params, filters) {
 }
 
 function complete(cell) {
-  return cell && cell[0] !== null && cell[1] === cell[2];
+  return cell && cell[1] === cell[2];
 }
 
 function meaning(board, name) {
@@ -55,7 +55,7 @@ function meaning(board, name) {
 
 function cellText(cell) {
   if (!cell) return "-";
-  return cell[0] === null ? "no number" : percent(cell[0]) + (cell[1] === cell[2] ? "" : ` (${cell[1]}/${cell[2]})`);
+  return percent(cell[0]) + (cell[1] === cell[2] ? "" : ` (${cell[1]}/${cell[2]})`);
 }
 
 function modelCell(row, board, params) {
@@ -71,6 +71,6 @@ function boardCell(row, place, name, { board, params, means, best }) {
   if (!cell && !numbers) return "-";
   const members = means.has(name) ? (board.groups[name] ?? Object.values(board.groups).flat()) : [name];
   const to = { ...boardParams(board), metric: params.metric, dataset: members, model: row.model };
-  const made = link("cell", to, { class: complete(cell) && cell[0] === best ? "best" : "" }, cell ? (cell[0] === null ? "no number" : percent(cell[0])) : "-");
+  const made = link("cell", to, { class: complete(cell) && cell[0] === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
   return partly ? el("span", {}, made, el("small", { class: "soft" }, partly)) : made;
 }
