@@ -11,9 +11,15 @@ from utils.schema import RunRecord
 
 LABSE, E5 = "sentence-transformers/LaBSE", "intfloat/multilingual-e5-large"
 ODD = "me/odd_name & 100% #1"
-BITEXT = {"task": "bitext", "similarity": "cosine", "margin": "none", "direction": "forward"}
-CLASSIFICATION = {"task": "classification", "cross": False, "similarity": "cosine", "vote": "majority", "split": "test"}
-ICL = {
+BITEXT: dict[str, Any] = {"task": "bitext", "similarity": "cosine", "margin": "none", "direction": "forward"}
+CLASSIFICATION: dict[str, Any] = {
+    "task": "classification",
+    "cross": False,
+    "similarity": "cosine",
+    "vote": "majority",
+    "split": "test",
+}
+ICL: dict[str, Any] = {
     "task": "icl",
     "similarity": "cosine",
     "cross": False,
@@ -24,6 +30,7 @@ ICL = {
     "legacy": False,
     "length_norm": "token",
     "min_percentile": None,
+    "max_percentile": None,
     "decode": "score",
     "demonstrations": "nearest",
 }

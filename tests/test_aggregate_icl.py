@@ -7,26 +7,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from made_records import ICL
 
 from utils import registry, runlog
 from utils.schema import RunRecord
 
-PLAIN = {
-    "task": "icl",
-    "seed": 42,
-    "similarity": "cosine",
-    "cross": False,
-    "balance": False,
-    "order": "nearest_first",
-    "calibrate": False,
-    "split": "test",
-    "legacy": False,
-    "length_norm": "token",
-    "min_percentile": None,
-    "max_percentile": None,
-    "decode": "score",
-    "demonstrations": "nearest",
-}
 BLOOMZ = {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}
 LLAMA = {"name": "meta-llama/Meta-Llama-3-8B-Instruct", "kind": "chat", "quantization": "8bit"}
 E5 = "intfloat/multilingual-e5-base"
@@ -35,7 +20,7 @@ E5 = "intfloat/multilingual-e5-base"
 def log(
     root: Path, dataset: str, value: float, k: int = 1, encoder: str = E5, n: int | None = None, **run: object
 ) -> None:
-    settings = {**PLAIN, "generator": BLOOMZ, **run}
+    settings = {**ICL, "seed": 42, "generator": BLOOMZ, **run}
     for name in registry.DATASETS["classification"][dataset].subsets[:n]:
         if name == settings.get("train_lang"):
             continue

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
+from made_records import BITEXT, CLASSIFICATION, ICL
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -36,22 +37,9 @@ from utils.languages import SIB200_LANGS, family_and_script
 from utils.schema import RunRecord, UserError
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
-    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
-    "icl": {
-        "cross": False,
-        "similarity": "cosine",
-        "balance": False,
-        "order": "nearest_first",
-        "calibrate": False,
-        "split": "test",
-        "legacy": False,
-        "length_norm": "token",
-        "min_percentile": None,
-        "max_percentile": None,
-        "decode": "score",
-        "generator": {"name": "org/gen", "kind": "base", "quantization": ""},
-    },
+    "bitext": BITEXT,
+    "classification": {**CLASSIFICATION, "legacy": False},
+    "icl": {**ICL, "generator": {"name": "org/gen", "kind": "base", "quantization": ""}},
 }
 NOLLY, FIRE = registry.DATASETS["bitext"]["nollysenti"].subsets, registry.DATASETS["classification"]["fire"].subsets
 PICTURES = os.environ.get("MINERS_TEST_PICTURES")

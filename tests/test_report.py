@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import ROOT, Run
+from made_records import BITEXT, ICL
 
 from utils import runlog
 from utils.registry import DATASETS
@@ -26,7 +27,6 @@ SCRIPT = "script/report.py"
 NGRAM = "baseline/char_ngram"
 OTHER = "org/other <b>"
 HOSTILE = "</script><script>document.title = 'caught'</script><b>bold</b>"
-PLAIN: dict[str, Any] = {"task": "bitext", "similarity": "cosine", "margin": "none", "direction": "forward"}
 
 
 def log(
@@ -40,7 +40,7 @@ def log(
     **settings: object,
 ) -> Path:
     """Log a record with its first `right` of n items right, gold 0 .. n - 1."""
-    run = {**PLAIN, "seed": 42, "dataset": dataset, "model": model, "subset": subset, **settings}
+    run = {**BITEXT, "seed": 42, "dataset": dataset, "model": model, "subset": subset, **settings}
     hyp = [item if item < right else (item + 1) % n for item in range(n)]
     folder = runlog.run_folder(root, f"save_{run['task']}", dataset, model, 42, debug=False)
     acc = right / n
@@ -52,24 +52,12 @@ def log_icl(root: Path) -> Path:
     """Log a record of in-context learning of two texts, one right, with markup in its prompts and labels."""
     labels = ["good", HOSTILE]
     run: dict[str, Any] = {
-        "task": "icl",
+        **ICL,
         "dataset": "mine",
         "model": NGRAM,
         "subset": "eng",
         "seed": 42,
-        "cross": False,
         "generator": {"name": "org/gen", "kind": "base", "quantization": ""},
-        "similarity": "cosine",
-        "balance": False,
-        "order": "nearest_first",
-        "calibrate": False,
-        "split": "test",
-        "legacy": False,
-        "demonstrations": "nearest",
-        "decode": "score",
-        "length_norm": "token",
-        "min_percentile": None,
-        "max_percentile": None,
         "train_lang": "eng",
     }
     prompts = {

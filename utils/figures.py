@@ -73,7 +73,9 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, ti
         try:
             write_atomic(path, content.getvalue())
         except OSError as error:
-            raise UserError(f"{path} cannot be written ({error.strerror})", "name another place: --output") from error
+            raise UserError(
+                f"{path} cannot be written ({error.strerror})", "name another place (--output or --output_dir)"
+            ) from error
         written.append(path)
     return written
 

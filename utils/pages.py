@@ -42,7 +42,9 @@ def write_page(path: Path, name: str, title: str, data: Any, parts: Sequence[str
     try:
         write_atomic(path, page.encode())
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror})", "name another place: --output") from error
+        raise UserError(
+            f"{path} cannot be written ({error.strerror})", "name another place (--output or --output_dir)"
+        ) from error
 
 
 def pack(data: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from script.aggregate._items import block_of, item_values, predictions_of
+from script.aggregate._select import note
 from utils import stats
 from utils.runlog import LoggedResult, predictions_path
 from utils.schema import UserError
@@ -66,21 +67,20 @@ class Line:
         return self.p_holm is not None and self.p_holm < SIGNIFICANT
 
 
-def pair_up(side_a: Side, side_b: Side, metric: str) -> list[Pair]:
-    """Return the subsets that both sides have, with the values of their items.
+def pair_up(sides: Mapping[str, Side], metric: str) -> list[Pair]:
+    """Return the subsets that A and B have, with the values of their items; what only one has is told.
 
     Raises UserError where there is none, where predictions are missing, and where the two had different data.
     """
+    side_a, side_b = sides["A"], sides["B"]
     common = sorted(side_a.keys() & side_b.keys())
     if not common:
         raise UserError("A and B have no subset in common", f"A has {_places(side_a)}; B has {_places(side_b)}")
     _require_predictions([side[place] for side in (side_a, side_b) for place in common])
+    for name, side in sides.items():
+        if alone := sorted(side.keys() - set(common)):
+            note(f"note: only {name} has {_places(alone)}")
     return [pair(side_a[place], side_b[place], metric) for place in common]
-
-
-def alone(side: Side, other: Side) -> str:
-    """Say which subsets only this side has; empty where there is none."""
-    return _places(sorted(side.keys() - other.keys()))
 
 
 def _places(places: Side | Sequence[Place]) -> str:

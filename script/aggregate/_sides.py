@@ -7,7 +7,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from script.aggregate import _icl, _select
+from script.aggregate._items import METRICS
 from script.aggregate._select import PLAIN
+from utils import cli
 from utils.runlog import LoggedResult
 from utils.schema import UserError
 
@@ -31,6 +33,34 @@ def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
             raise UserError(f"{text!r} is no setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
         found[name] = WORDS.get(value.lower(), int(value) if value.isdecimal() else value)
     return found
+
+
+def add_both(parser: argparse.ArgumentParser) -> None:
+    """The two models of a comparison, and what of them is compared."""
+    parser.add_argument("a", metavar="A", help="a row of the tables")
+    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+    parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
+    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
+
+
+def checked(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments of a comparison with their defaults; UserError for a metric that is no mean over items."""
+    if args.metric not in METRICS[args.task]:
+        known = ", ".join(METRICS[args.task])
+        raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
+    if args.k is None and args.task != "icl":
+        args.k = 1
+    return args
+
+
+def settings_of_both(args: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """Return the settings of A (--setting) and of B (--setting_b as well); UserError where both sides are the same."""
+    settings = {"A": read_settings(args.setting, args.task)}
+    settings["B"] = settings["A"] | read_settings(args.setting_b, args.task)
+    if args.a == args.b and settings["A"] == settings["B"]:
+        raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
+    return settings
 
 
 def results_of(args: argparse.Namespace, settings: Settings, without: Sequence[str] = ()) -> list[LoggedResult]:

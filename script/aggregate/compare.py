@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from script.aggregate import _paired, _render, _select, _sides
 from script.aggregate._items import METRICS
 from utils import cli
-from utils.schema import UserError
 
 TASKS = tuple(METRICS)
 HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
@@ -34,15 +33,9 @@ python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=
 def main(argv: Sequence[str]) -> None:
     """Print the comparison of two models' logged predictions."""
     args = parse(argv)
-    settings = {"A": _sides.read_settings(args.setting, args.task)}
-    settings["B"] = settings["A"] | _sides.read_settings(args.setting_b, args.task)
-    if args.a == args.b and settings["A"] == settings["B"]:
-        raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
+    settings = _sides.settings_of_both(args)
     sides = {name: _sides.side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
-    pairs = _paired.pair_up(sides["A"], sides["B"], args.metric)
-    for name, other in (("A", "B"), ("B", "A")):
-        if only := _paired.alone(sides[name], sides[other]):
-            print(f"note: only {name} has {only}", file=sys.stderr)
+    pairs = _paired.pair_up(sides, args.metric)
     lines, means = _paired.lines_of(pairs, args.seed), _paired.means_of(pairs, args.seed)
     _render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
 
@@ -50,22 +43,12 @@ def main(argv: Sequence[str]) -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = cli.Parser("Compare two models on the items that both were run on.", EXAMPLES)
-    parser.add_argument("a", metavar="A", help="a row of the tables")
-    parser.add_argument("b", metavar="B", help="another")
+    _sides.add_both(parser)
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all that both have)")
-    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
-    parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
     parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="of both, instead of the plain")
-    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
     _select.add_output_args(parser)
-    args = parser.parse_args(argv)
-    if args.metric not in METRICS[args.task]:
-        known = ", ".join(METRICS[args.task])
-        raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
-    if args.k is None and args.task != "icl":
-        args.k = 1
-    return args
+    return _sides.checked(parser.parse_args(argv))
 
 
 def as_text(args: argparse.Namespace, lines: Sequence[_paired.Line], means: Sequence[_paired.Line]) -> str:

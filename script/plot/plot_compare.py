@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _paired, _sides
-from script.aggregate._items import METRICS
 from script.plot import _drawing, _plots
 from utils import cli
-from utils.schema import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,10 +36,7 @@ FAVOURS, NEITHER = "#0072b2", "#767676"
 def main(argv: Sequence[str]) -> None:
     """Draw A less B on each subset that both were run on, and the mean."""
     args = parse(argv)
-    settings = {"A": _sides.read_settings(args.setting, args.task)}
-    settings["B"] = settings["A"] | _sides.read_settings(args.setting_b, args.task)
-    if args.a == args.b and settings["A"] == settings["B"]:
-        raise UserError("A and B are the same", "name two models, or another setting of B: --setting_b margin=ratio")
+    settings = _sides.settings_of_both(args)
     sides = {
         name: {
             place: result
@@ -51,10 +46,7 @@ def main(argv: Sequence[str]) -> None:
         for name, model in (("A", args.a), ("B", args.b))
     }
     _plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
-    pairs = _paired.pair_up(sides["A"], sides["B"], args.metric)
-    for name, other in (("A", "B"), ("B", "A")):
-        if only := _paired.alone(sides[name], sides[other]):
-            print(f"note: only {name} has {only}", file=sys.stderr)
+    pairs = _paired.pair_up(sides, args.metric)
     lines = sorted(_paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
     lines += _paired.means_of(pairs, args.seed)
     rows = [
@@ -80,18 +72,8 @@ def main(argv: Sequence[str]) -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = _plots.parser_of("Two models language by language.", EXAMPLES)
-    parser.add_argument("a", metavar="A", help="a row of the tables")
-    parser.add_argument("b", metavar="B", help="another")
-    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
-    parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
-    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
-    args = parser.parse_args(argv)
-    if args.metric not in METRICS[args.task]:
-        known = ", ".join(METRICS[args.task])
-        raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
-    if args.k is None and args.task != "icl":
-        args.k = 1
-    return args
+    _sides.add_both(parser)
+    return _sides.checked(parser.parse_args(argv))
 
 
 def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
