@@ -185,3 +185,28 @@ def test_a_figure_that_is_no_number_is_missing(run: Run, logs: Path) -> None:
     done = run(SCRIPT, "--format", "csv", "--models", LABSE)
     assert ",77.89 (10/11),81.17," in done.stdout
     assert f"missing: nusax, {LABSE}: 1 of 11 subsets: eng_ace" in done.stderr
+
+
+def log_cross(root: Path, source: str, acc: float) -> None:
+    """Log one figure for every language of nusax but the training language, and for sun one ten points higher."""
+    plain = {"task": "classification", "cross": True, "similarity": "cosine", "vote": "majority", "split": "test"}
+    for name in registry.DATASETS["classification"]["nusax"].subsets:
+        if name != source:
+            run = {**plain, "seed": 42, "legacy": False, "dataset": "nusax", "model": E5, "subset": name}
+            value = acc + 0.1 * (name == "sun")
+            record = RunRecord({"acc": value, "f1": value}, {}, 10, 1, {**run, "train_lang": source})
+            runlog.write_record(root / source / "nusax" / E5, name, record, {"gold": [], "hyp": []})
+
+
+def test_training_languages_are_never_mixed(run: Run, tmp_path: Path) -> None:
+    script = "script/aggregate/aggregate_classification_cross.py"
+    for source, acc in (("eng", 0.45), ("ind", 0.25)):
+        log_cross(tmp_path / "logs", source, acc)
+    shown = json.loads(run(script, "--format", "json").stdout)  # of the pivot, eng: (10 x 45 + 55) / 11
+    assert [(cell["value"], cell["n"], cell["expected"]) for cell in shown] == [(pytest.approx(5.05 / 11), 11, 11)]
+    chosen = run(script, "--src_lang", "ind")
+    assert "25.91" in chosen.stdout and "11 records of other training languages left out" in chosen.stderr
+    by_script = json.loads(run(script, "--format", "json", "--dataset", "nusax", "--by", "script").stdout)
+    assert [(cell["value"], cell["n"], cell["expected"]) for cell in by_script] == [(pytest.approx(5.05 / 11), 11, 11)]
+    none = run(script, "--src_lang", "sun")
+    assert none.returncode == 2 and "no cross-lingual classification results trained on 'sun'" in none.stderr

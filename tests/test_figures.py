@@ -26,6 +26,10 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
+def test_a_label_is_no_mathematics(tmp_path: Path) -> None:
+    assert draw(tmp_path / "price", "$\\%{$ or $5-$10")[0].stat().st_size > 0  # as mathematics it is an error
+
+
 def test_a_plain_label_needs_the_base_font_alone() -> None:
     assert fonts_for(["accuracy", "Größe", "Ελληνικά"]) == [BASE_FONT]
 

@@ -30,6 +30,7 @@ STYLE: Any = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "legend.frameon": False,
+    "text.parse_math": False,  # a label is what it says, dollars too
     "pdf.fonttype": 42,  # fonts as outlines that stay text, which journals ask for
     "svg.fonttype": "path",  # an SVG looks the same where a font is not installed
     "svg.hashsalt": "miners",

@@ -99,7 +99,7 @@ def _widest(lines: Sequence[Line]) -> float:
     """Return the inches of the widest line and the gap after it."""
     scratch = new_figure(1, 1)
     renderer: Any = scratch.canvas.get_renderer()  # type: ignore[attr-defined]
-    drawn = (scratch.text(0, 0, text, fontsize=FONT, parse_math=False) for text, _ in lines)
+    drawn = (scratch.text(0, 0, text, fontsize=FONT) for text, _ in lines)
     widths = [one.get_window_extent(renderer).width / scratch.dpi for one in drawn]
     return max(widths, default=0.0) + INDENT + 0.25
 
@@ -112,10 +112,10 @@ def _draw_legend(axes: Axes, lines: Sequence[Line], rows: int, width: float, siz
         for row, (text, style) in enumerate(held):
             x, y = column * width, -(row + 0.5) * LINE
             if style is None:
-                axes.text(x, y, text, fontsize=FONT, fontweight="bold", va="center", parse_math=False)
+                axes.text(x, y, text, fontsize=FONT, fontweight="bold", va="center")
                 continue
             axes.plot(x + 0.06, y, style.marker, color=style.colour, markersize=4.5, markeredgewidth=0, clip_on=False)
-            axes.text(x + INDENT, y, text, fontsize=FONT, va="center", parse_math=False)
+            axes.text(x + INDENT, y, text, fontsize=FONT, va="center")
 
 
 def _draw_points(

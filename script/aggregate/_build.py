@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -167,27 +168,24 @@ def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: s
     `group` is family, script or lang. A group is complete when all of the dataset's languages in it are there.
     """
     metric, _ = kind.metric_of(dataset)
-    expected: dict[str, int] = {}
-    for subset in kind.subsets_of(dataset, results):
-        key = _group(subset, group)
-        expected[key] = expected.get(key, 0) + 1
     fitting = [result for result in results if result.dataset == dataset and _has(result, metric)]
     if not fitting:
         raise UserError(
             f"no {kind.task} results of {dataset} with the metric {metric!r}", "run it first, or name another"
         )
-    tables = {}
+    tables, sizes = {}, dict[str, int]()
     for seed, chosen in by_seed(fitting).items():
         table: Table = {}
-        for (model, _), subsets in by_cell(chosen).items():
-            for key in dict.fromkeys(_group(subset, group) for subset in subsets):
-                there = {subset: result for subset, result in subsets.items() if _group(subset, group) == key}
-                needed = max(expected.get(key, 0), len(there))
-                table.setdefault(model, {})[key] = mean_of_records(f"{dataset}, {model}", there, needed, kind)
+        for (model, _), (found, beside, expected) in standard_subsets(chosen, kind, fitting).items():
+            needed = Counter(_group(subset, group) for subset in (*expected, *beside))
+            sizes |= needed
+            for key in dict.fromkeys(_group(subset, group) for subset in (*found, *beside)):
+                there = {subset: result for subset, result in (found | beside).items() if _group(subset, group) == key}
+                table.setdefault(model, {})[key] = mean_of_records(f"{dataset}, {model}", there, needed[key], kind)
         tables[seed] = table
     joined = join(tables)
     present = {key for cells in joined.values() for key in cells}
-    return joined, sorted(present, key=lambda key: (-expected.get(key, 0), key))
+    return joined, sorted(present, key=lambda key: (-sizes[key], key))
 
 
 def _group(subset: str, group: str) -> str:

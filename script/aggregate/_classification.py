@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from script.aggregate import _tables
+from script.aggregate import _select, _tables
 from utils import cli
 from utils.schema import SIMILARITIES, UserError
 
@@ -21,6 +21,8 @@ def show_table(
     parser.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
     parser.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
     parser.add_argument("--legacy", action="store_true", help="records made with --legacy")
+    if cross:
+        _select.add_source_arg(parser)
     parser.add_argument("--dataset", metavar="NAME", help="with --by: the data set")
     parser.add_argument("--by", choices=BY, help="means by language family, script or language of one --dataset")
     args = parser.parse_args(argv)
@@ -29,6 +31,8 @@ def show_table(
     similarity = "euclidean" if args.legacy else args.similarity
     settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
     results = _tables.select(args, "classification", settings)
+    if cross:
+        results = _select.of_one_source(results, "classification", args.src_lang)
     kind = _tables.Kind("classification", args.metric, cross, args.ci)
     if args.by:
         table, columns = _tables.build_by(results, kind, args.dataset, args.by)

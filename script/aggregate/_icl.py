@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from script.aggregate import _tables
+from script.aggregate import _select, _tables
 from utils import cli
 from utils.registry import GENERATORS
 from utils.runlog import LoggedResult, generator_and_encoder
@@ -16,9 +16,11 @@ from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARI
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}
 
 
-def parse(argv: Sequence[str], description: str, examples: str) -> argparse.Namespace:
+def parse(argv: Sequence[str], description: str, examples: str, *, cross: bool = False) -> argparse.Namespace:
     """Parse the flags that say which records enter the table."""
     parser = parser_of(description, examples)
+    if cross:
+        _select.add_source_arg(parser)
     return parser.parse_args(argv)
 
 
@@ -54,6 +56,8 @@ def select(args: argparse.Namespace, *, cross: bool, bands: bool = False) -> lis
         **({} if bands else {"min_percentile": [None]}),
     }
     results = _tables.select(args, "icl", settings)
+    if cross:
+        results = _select.of_one_source(results, "icl", args.src_lang)
     return [dataclasses.replace(result, model=row_name(result)) for result in results]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import cli
-from utils.registry import suggest
+from utils.registry import DATASETS, suggest
 from utils.runlog import LoggedResult, read_results
 from utils.schema import UserError
 
@@ -107,6 +107,37 @@ def select(
     if lacking := [str(seed) for seed in seeds or () if seed not in {result.seed for result in chosen}]:
         note(f"seeds: no record has seed {', '.join(lacking)}")
     return chosen
+
+
+def add_source_arg(parser: argparse.ArgumentParser) -> None:
+    """Which training language a cross-lingual table is of."""
+    parser.add_argument("--src_lang", metavar="LANG", help="the training language (default: each data set's pivot)")
+
+
+def of_one_source(
+    results: Sequence[LoggedResult], task: str, src_lang: str | None, flag: str = "--src_lang LANG"
+) -> list[LoggedResult]:
+    """Return the cross-lingual results of one training language a data set: `src_lang`, else its pivot or the only one.
+
+    What is left out is told. Raises UserError where there is nothing to choose by, or nothing of `src_lang`.
+    """
+    by_dataset: dict[str, dict[str | None, list[LoggedResult]]] = {}
+    for result in results:
+        by_dataset.setdefault(result.dataset, {}).setdefault(result.run.get("train_lang"), []).append(result)
+    kept: list[LoggedResult] = []
+    for dataset, by_source in by_dataset.items():
+        there = ", ".join(sorted(map(str, by_source)))
+        spec = DATASETS["classification"].get(dataset)
+        wanted = src_lang or (spec.pivot if spec and spec.pivot in by_source else None)
+        if wanted is None and len(by_source) > 1:
+            raise UserError(f"{task} results of {dataset} trained on {there}", f"choose one: {flag}")
+        chosen = by_source.get(wanted, []) if wanted else next(iter(by_source.values()))
+        kept += chosen
+        if left := sum(map(len, by_source.values())) - len(chosen):
+            note(f"note: {dataset}: {left} records of other training languages left out ({flag} chooses: {there})")
+    if not kept:
+        raise UserError(f"no cross-lingual {task} results trained on {src_lang!r}", "the notes above say what there is")
+    return kept
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:

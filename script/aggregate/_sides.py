@@ -81,6 +81,8 @@ def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tu
     """Return the results of one model by data set and subset, of --dataset alone where it is given."""
     results = results_of(args, settings)
     of_model = [result for result in results if result.model == model]
+    if of_model and settings.get("cross") is True and "train_lang" not in settings:
+        of_model = _select.of_one_source(of_model, args.task, None, "--setting train_lang=LANG")
     if not of_model:
         raise UserError(f"no {args.task} results of model {model!r}", _select.nearest(model, results))
     cells = _select.by_cell(of_model)

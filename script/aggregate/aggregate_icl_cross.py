@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> None:
         argv,
         "Table of cross-lingual in-context learning: models by datasets, XL and XL CS means, and their mean.",
         EXAMPLES,
+        cross=True,
     )
     results = _icl.select(args, cross=True)
     kind = _tables.Kind("icl", args.metric, cross=True, ci=args.ci)

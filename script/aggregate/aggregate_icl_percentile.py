@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _tables
+from script.aggregate import _icl, _select, _tables
 from utils import cli
 from utils.schema import UserError
 
@@ -29,7 +29,10 @@ def main(argv: Sequence[str]) -> None:
     parser = _icl.parser_of("Table of in-context learning by the demonstrations' rank band.", EXAMPLES)
     parser.add_argument("--dataset", metavar="NAME", help="only this one (default: a row each)")
     parser.add_argument("--cross", action="store_true", help="records made with --cross")
+    _select.add_source_arg(parser)
     args = parser.parse_args(argv)
+    if args.src_lang and not args.cross:
+        raise UserError("--src_lang without --cross", "it chooses among cross-lingual records")
     results = [result for result in _icl.select(args, cross=args.cross, bands=True) if _icl.band(result) is not None]
     results = [result for result in results if args.dataset in (None, result.dataset)]
     if not results:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -195,8 +195,3 @@ def overhang(figure: Figure) -> float:
     figure.draw_without_rendering()
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     return max(-float(box.x0), -float(box.y0), float(box.x1) - float(width), float(box.y1) - float(height), 0.0)
-
-
-def names_of(mapping: Mapping[str, str]) -> list[str]:
-    """Return names and what they are shown as, for the fonts."""
-    return [*mapping, *mapping.values()]

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from script.aggregate import _icl, _sides
+from script.aggregate._build import Kind
+from script.aggregate._tables import ordered
 from script.plot import _drawing
 from utils import cli, figures
 from utils.cache import write_atomic
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, object]
 
 TASKS = ("bitext", "classification", "icl")
-MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
 SHOWN = 8  # data sets in a file's name, missing subsets told, before the rest is a number
 LARGEST = 200.0  # inches; PDF readers give up there
 CUT = 0.03  # inches by which a text may stand over the edge before that is told
@@ -117,11 +118,7 @@ def _of_models(args: argparse.Namespace, results: Sequence[LoggedResult]) -> lis
     if args.task == "icl":
         there = _icl.order(results)
     else:
-        known = list(ENCODERS)
-        there = sorted(
-            {result.model for result in results},
-            key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name),
-        )
+        there = ordered({result.model for result in results}, None, list(ENCODERS))
     for name in getattr(args, "models", None) or ():
         if name not in there:
             raise UserError(f"no {args.task} results of model {name!r}", suggest(name, there))
@@ -211,8 +208,8 @@ def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
 
 def metric_of(args: argparse.Namespace, dataset: str) -> str:
     """Return the metric that is drawn: --metric, else the data set's main one."""
-    spec = DATASETS["bitext" if args.task == "bitext" else "classification"].get(dataset)
-    return str(args.metric or (spec.main_metric if spec else MAIN_METRIC[args.task]))
+    metric, _ = Kind(args.task, args.metric).metric_of(dataset)
+    return metric
 
 
 def publish(
