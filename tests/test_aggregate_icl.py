@@ -57,6 +57,8 @@ model nollysenti nusax sib200 fire lince_sa Mono CS avg
 bigscience/bloomz-560m, 0-shot 50.00 25.00 12.50 37.50 37.50 29.17 37.50 33.33
 bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot 75.00 50.00 62.50 50.00 50.00 62.50 50.00 56.25
 meta-llama/Meta-Llama-3-8B-Instruct (8bit) + intfloat/multilingual-e5-base, 1-shot - 90.00 (3/12) - - - - - -
+
+in %: acc (nollysenti, sib200, fire, lince_sa), f1 (nusax); seed 42, similarity cosine
 """
 
 
@@ -65,7 +67,7 @@ def test_the_golden_table(run: Run, logs: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert squeeze(done.stdout) == GOLDEN.splitlines()
     only = run("script/aggregate/aggregate_icl.py", "--k", "0")
-    assert squeeze(only.stdout) == GOLDEN.splitlines()[:2]
+    assert squeeze(only.stdout)[:-2] == GOLDEN.splitlines()[:2]
     balanced = run("script/aggregate/aggregate_icl.py", "--balance")
     assert "10.00" in balanced.stdout and "0-shot" not in balanced.stdout
 
@@ -73,8 +75,10 @@ def test_the_golden_table(run: Run, logs: Path) -> None:
 def test_the_cross_lingual_table(run: Run, logs: Path) -> None:
     done = run("script/aggregate/aggregate_icl_cross.py")
     assert squeeze(done.stdout) == [
-        "model nusax fire XL XL CS avg",
-        "bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot 45.00 35.00 - 35.00 -",
+        "model nusax fire XL CS",
+        "bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot 45.00 35.00 35.00",
+        "",
+        "in %: f1 (nusax), acc (fire); seed 42, similarity cosine, trained on the pivot language",
     ]
 
 

@@ -280,7 +280,8 @@ def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = N
             own = "run" in content
             result = _own_result(path, content) if own else _original_result(path, places[folder], match, content)
             if result is None:
-                print(f"warning: {path} is not a record and left out", file=sys.stderr)
+                why = "" if own else ": no metrics of the original's, or no data set that --list shows in its path"
+                print(f"warning: {path} is not a record and left out{why}", file=sys.stderr)
         if result is not None:
             yield result
         elif left_out is not None:

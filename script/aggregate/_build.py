@@ -124,6 +124,8 @@ def _tell_missing(
 ) -> None:
     missing = [subset for subset in expected if subset not in there]
     name_missing(missing, len(expected), name)
+    if broken := [subset for subset, result in found.items() if subset in missing and metric in result.metrics]:
+        note(f"warning: {name}: the {metric} of {', '.join(broken[:SHOWN_MISSING])} is no number")
     known = sorted({key for result in found.values() for key in result.metrics})
     if not there and known:
         note(f"warning: {name}: no metric {metric!r}; there is {', '.join(known)}")
@@ -173,12 +175,14 @@ def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: s
         raise UserError(
             f"no {kind.task} results of {dataset} with the metric {metric!r}", "run it first, or name another"
         )
-    tables, sizes = {}, dict[str, int]()
-    for seed, chosen in by_seed(fitting).items():
+    tables, sizes, seeds = {}, dict[str, int](), by_seed(fitting)
+    for seed, chosen in seeds.items():
         table: Table = {}
         for (model, _), (found, beside, expected) in standard_subsets(chosen, kind, fitting).items():
             needed = Counter(_group(subset, group) for subset in (*expected, *beside))
             sizes |= needed
+            lacking = [subset for subset in expected if subset not in found]
+            name_missing(lacking, len(expected), f"{dataset}, {model}" + (f", seed {seed}" if len(seeds) > 1 else ""))
             for key in dict.fromkeys(_group(subset, group) for subset in (*found, *beside)):
                 there = {subset: result for subset, result in (found | beside).items() if _group(subset, group) == key}
                 table.setdefault(model, {})[key] = mean_of_records(f"{dataset}, {model}", there, needed[key], kind)

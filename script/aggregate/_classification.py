@@ -23,19 +23,18 @@ def show_table(
     parser.add_argument("--legacy", action="store_true", help="records made with --legacy")
     if cross:
         _select.add_source_arg(parser)
-    parser.add_argument("--dataset", metavar="NAME", help="with --by: the data set")
-    parser.add_argument("--by", choices=BY, help="means by language family, script or language of one --dataset")
+    parser.add_argument("--by", choices=BY, help="means by family, script or language of one --dataset")
     args = parser.parse_args(argv)
-    if bool(args.by) != bool(args.dataset):
-        raise UserError("--by and --dataset belong together", "for example --dataset sib200 --by family")
+    if args.by and len(args.dataset or ()) != 1:
+        raise UserError("--by without one data set", "for example --dataset sib200 --by family")
     similarity = "euclidean" if args.legacy else args.similarity
     settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
-    results = _tables.select(args, "classification", settings)
+    results = _select.of_datasets(args, _tables.select(args, "classification", settings))
     if cross:
         results = _select.of_one_source(results, "classification", args.src_lang)
     kind = _tables.Kind("classification", args.metric, cross, args.ci)
     if args.by:
-        table, columns = _tables.build_by(results, kind, args.dataset, args.by)
+        table, columns = _tables.build_by(results, kind, args.dataset[0], args.by)
         _tables.write(args, table, kind, _tables.Layout(columns))
     else:
         _tables.show(args, _tables.build(results, kind), kind, groups)

@@ -55,7 +55,7 @@ def select(args: argparse.Namespace, *, cross: bool, bands: bool = False) -> lis
         **({"decode": args.decode} if args.decode else {}),
         **({} if bands else {"min_percentile": [None]}),
     }
-    results = _tables.select(args, "icl", settings)
+    results = _select.of_datasets(args, _tables.select(args, "icl", settings))
     if cross:
         results = _select.of_one_source(results, "icl", args.src_lang)
     return [dataclasses.replace(result, model=row_name(result)) for result in results]

@@ -32,6 +32,11 @@ PLAIN: dict[str, dict[str, Any]] = {  # the settings that the tables take unless
 }
 
 
+def first_of(usual: object) -> object:
+    """Return a setting's plain value, the first where the tables take several."""
+    return usual[0] if isinstance(usual, list) else usual
+
+
 def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
     """Which records, which metric, and how the table is written; `several_ks` shows all ks unless --k names some."""
     if several_ks:
@@ -40,6 +45,7 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
         parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
     parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
+    parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these data sets (default: all)")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
     parser.add_argument(
         "--bold",
@@ -89,9 +95,9 @@ def select(
     """
     results = list(read_results(args.logs.expanduser(), task))
     if not results:
-        raise UserError(
-            f"no {task} results under {args.logs}", f"run {task}.py first, or name the folder: --logs FOLDER"
-        )
+        only = " but those of --limit runs, which no table has" if _has_debug(args.logs.expanduser(), task) else ""
+        hint = f"run {task}.py{' without --limit' if only else ' first'}, or name the folder: --logs FOLDER"
+        raise UserError(f"no {task} results under {args.logs}{only}", hint)
     chosen = results
     ks, seeds = args.k if isinstance(args.k, list) or args.k is None else [args.k], chosen_seeds(args)
     wishes = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
@@ -100,13 +106,22 @@ def select(
         found = {_setting(result, name, wanted[0]) for result in chosen}
         chosen = [result for result in chosen if _setting(result, name, wanted[0]) in wanted]
         if not chosen:
-            there = ", ".join(sorted(map(str, found)))
+            there = ", ".join(sorted(repr(value) if value == "none" else str(value) for value in found))
             what = " or ".join(map(str, wanted))
             choice = f"--{name}" if name in ("k", "seed") else flag.format(name=name)
             raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with {choice}")
     if lacking := [str(seed) for seed in seeds or () if seed not in {result.seed for result in chosen}]:
         note(f"seeds: no record has seed {', '.join(lacking)}")
     return chosen
+
+
+def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
+    """Return the results of --dataset, or all; raises UserError for a data set that has none."""
+    there = sorted({result.dataset for result in results})
+    for name in args.dataset or ():
+        if name not in there:
+            raise UserError(f"no results of data set {name!r} with these settings", suggest(name, there))
+    return [result for result in results if result.dataset in (args.dataset or there)]
 
 
 def add_source_arg(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +153,10 @@ def of_one_source(
     if not kept:
         raise UserError(f"no cross-lingual {task} results trained on {src_lang!r}", "the notes above say what there is")
     return kept
+
+
+def _has_debug(logs: Path, task: str) -> bool:
+    return any(True for _ in read_results(logs, task, debug=True))
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:

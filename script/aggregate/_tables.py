@@ -13,7 +13,7 @@ from script.aggregate import _bold, _published, _reference
 from script.aggregate._build import Kind, build, build_by
 from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._render import IN_WORDS, View, emit, render, with_notes
-from script.aggregate._select import add_table_args, nearest, select
+from script.aggregate._select import PLAIN, add_table_args, first_of, nearest, select
 from utils.registry import ENCODERS
 from utils.schema import UserError
 
@@ -63,10 +63,10 @@ def show(
 
 
 def columns_of(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the paper's columns in its order, a user's own, and the means where one of their data sets is there."""
+    """Return the paper's columns in its order, a user's own, and the means that a row has."""
     of_paper = [name for datasets in groups.values() for name in datasets]
     columns = [name for name in of_paper if name in present]
-    means = [*groups, "avg"] if present & {*of_paper, *groups, "avg"} else []
+    means = [name for name in (*groups, "avg") if name in present]
     return columns + sorted(present - {*of_paper, *groups, "avg"}) + means
 
 
@@ -74,6 +74,7 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
     """Print the table, or write it to --output."""
     rows = ordered(table, args.models, list(layout.order))
     view = View(table, rows, list(layout.columns), seeds=args.seeds is not None)
+    view.notes.append(_about(args, view, kind, layout))
     if view.seeds:
         interval = "; [interval of that mean]" if args.ci else ""
         view.notes.append(f"mean over seeds ± their standard deviation{interval}")
@@ -86,9 +87,30 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
     emit(args, with_notes(render(view, args.format), view.notes, args.format))
 
 
+def _about(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> str:
+    """Say what the figures are: the metrics, k, the seed, the similarity, and the settings that are not the usual."""
+    columns: dict[str, list[str]] = {}
+    for column in (name for name in view.columns if name not in (*layout.groups, "avg")):
+        of_column = {name for row in view.rows if column in view.table[row] for name in view.table[row][column].metrics}
+        if len(of_column) == 1:
+            columns.setdefault(of_column.pop(), []).append(column)
+    metrics = [f"{name} ({', '.join(where)})" if len(columns) > 1 else name for name, where in columns.items()]
+    told = [f"k {args.k}"] if isinstance(args.k, int) else []
+    told += [f"seed {args.seed}"] if args.seeds is None else []
+    asked = {name: getattr(args, name) for name in PLAIN[kind.task] if hasattr(args, name)}
+    odd = {name: value for name, value in asked.items() if value != first_of(PLAIN[kind.task][name])}
+    parts = [part for cells in view.table.values() for cell in cells.values() for part in cell.parts]
+    known = all("similarity" in part.result.run for part in parts)  # the original's files do not tell
+    told += [f"{name} {value}" for name, value in (({"similarity": args.similarity} if known else {}) | odd).items()]
+    if kind.cross:
+        told.append("trained on " + (args.src_lang or "the pivot language"))
+    return f"{'fractions' if args.format == 'json' else 'in %'}: {', '.join(metrics)}; {', '.join(told)}"
+
+
 def _mark(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> None:
     """Mark cells, and say below the table what a mark means and where nothing was tested."""
     within = " among the rows of its data set" if layout.rivals else ""
+    within = " among the rows that are not published ones" if args.reference_rows else within
     view.notes.append(f"{IN_WORDS.get(args.format, 'bold')}{within}: {_bold.MEANS[args.bold]}")
     for rivals in layout.rivals or [view.rows]:
         rows = [row for row in view.rows if row in rivals]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _tables
+from script.aggregate import _select, _tables
 from utils import cli
 from utils.schema import DIRECTIONS, MARGINS, SIMILARITIES
 
@@ -35,7 +35,8 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     settings = {"similarity": args.similarity, "margin": args.margin, "direction": args.direction}
     kind = _tables.Kind("bitext", args.metric, ci=args.ci)
-    _tables.show(args, _tables.build(_tables.select(args, kind.task, settings), kind), kind, GROUPS)
+    results = _select.of_datasets(args, _tables.select(args, kind.task, settings))
+    _tables.show(args, _tables.build(results, kind), kind, GROUPS)
 
 
 if __name__ == "__main__":

@@ -27,14 +27,12 @@ python script/aggregate/aggregate_icl_percentile.py --cross --metric acc
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
     parser = _icl.parser_of("Table of in-context learning by the demonstrations' rank band.", EXAMPLES)
-    parser.add_argument("--dataset", metavar="NAME", help="only this one (default: a row each)")
     parser.add_argument("--cross", action="store_true", help="records made with --cross")
     _select.add_source_arg(parser)
     args = parser.parse_args(argv)
     if args.src_lang and not args.cross:
         raise UserError("--src_lang without --cross", "it chooses among cross-lingual records")
     results = [result for result in _icl.select(args, cross=args.cross, bands=True) if _icl.band(result) is not None]
-    results = [result for result in results if args.dataset in (None, result.dataset)]
     if not results:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
     names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
