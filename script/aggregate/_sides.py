@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from script.aggregate import _icl, _select
+from script.aggregate._build import Kind
 from script.aggregate._items import METRICS
-from script.aggregate._select import PLAIN
+from script.aggregate._select import PLAIN, note
 from utils import cli
 from utils.runlog import LoggedResult
 from utils.schema import UserError
@@ -52,6 +53,19 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
     if args.k is None and args.task != "icl":
         args.k = 1
     return args
+
+
+def tell_other_metrics(task: str, metric: str, datasets: Iterable[str]) -> None:
+    """Say so where the tables show another metric of a data set than the one compared."""
+    shown: dict[str, list[str]] = {}
+    for dataset in sorted(set(datasets)):
+        shown.setdefault(Kind(task).metric_of(dataset)[0], []).append(dataset)
+    for name, where in shown.items():
+        if name != metric:
+            way = (
+                f"--metric {name} compares it" if name in METRICS[task] else "--bold significant of the tables tests it"
+            )
+            note(f"note: {metric} is compared; the tables show {name} of {', '.join(where)}: {way}")
 
 
 def settings_of_both(args: argparse.Namespace) -> dict[str, dict[str, object]]:

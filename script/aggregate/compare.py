@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> None:
     settings = _sides.settings_of_both(args)
     sides = {name: _sides.side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
     pairs = _paired.pair_up(sides, args.metric)
+    _sides.tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
     lines, means = _paired.lines_of(pairs, args.seed), _paired.means_of(pairs, args.seed)
     _render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
 

@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
     }
     _plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
     pairs = _paired.pair_up(sides, args.metric)
+    _sides.tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
     lines = sorted(_paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
     lines += _paired.means_of(pairs, args.seed)
     rows = [
