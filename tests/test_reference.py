@@ -177,8 +177,15 @@ def test_the_originals_logs_are_euclidean(run: Run, tmp_path: Path) -> None:
     [
         ({"instruction": "Say it."}, "has instruction 'Generate a sentiment label for a given input.\\nPlease"),
         ({"temperature": 0.7}, "has temperature 0 or None, this is 0.7"),
-        ({"decode": "constrained"}, "has decode score or generate, this is constrained"),
-        ({"temperature": 0.0, "decode": "generate"}, ""),
+        ({"decode": "constrained"}, "has decode score, this is constrained"),
+        ({"decode": "generate"}, "has decode score, this is generate"),  # BLOOMZ's labels are scored
+        (
+            {
+                "temperature": 0.0,
+                "instruction": "Generate a sentiment label for a given input.\nPlease only output the label.",
+            },
+            "",
+        ),
     ],
 )
 def test_prompts_and_decoding_that_are_not_the_originals_are_not_compared(

@@ -12,9 +12,9 @@ from script.aggregate._departures import departures
 from script.aggregate._published import Published, other_texts, settings_of
 from script.aggregate._select import PLAIN
 from utils.prompts import default_instruction
+from utils.registry import GENERATORS
 
 FUSED = {"fuse": "score", "normalize": "none"}
-OF_ICL = {"decode": ["score", "generate"], "temperature": [0, None]}
 ORIGINAL: dict[str, Any] = {"similarity": "euclidean", "legacy": True}  # what the original's files do not tell
 PARTIAL = re.compile(r" \((?P<there>\d+)/(?P<all>\d+)\)$")  # ends the source of a mean that lacks subsets
 
@@ -64,5 +64,10 @@ def _required(figure: Published, part: Part, kind: Kind) -> dict[str, list[Any]]
 def _of_icl(part: Part) -> dict[str, Any]:
     """Return what a record of in-context learning must have beside the tables' plain settings."""
     spec = ROWS["icl"].get(part.result.dataset)
-    usual = {"instruction": default_instruction(spec.options.get("subject", ""))} if spec else {}
-    return {**OF_ICL, **usual, **({"demonstrations": "nearest"} if part.result.k else {})}
+    generator = GENERATORS.get(str((part.result.run.get("generator") or {}).get("name")))
+    return {
+        "decode": generator.decode if generator else ["score", "generate"],
+        "temperature": [0, None],
+        **({"instruction": default_instruction(spec.options.get("subject", ""))} if spec else {}),
+        **({"demonstrations": "nearest"} if part.result.k else {}),
+    }
