@@ -325,6 +325,40 @@ def test_one_revision_of_a_model_counts(run: Run, tmp_path: Path) -> None:
     assert lines(done.stdout)[0][6] == "25.000000" and "repeats" in done.stderr
 
 
+def test_results_over_other_data_or_without_a_revision_are_told(run: Run, tmp_path: Path) -> None:
+    task = OF_DATASET["bitext", "phinc"]
+    for model, told in (("a", {"dataset_revision": "old"}), ("b", {}), ("c", {"dataset_revision": task.revision})):
+        content = {"task_name": task.name, "scores": {"train": entries({"eng-eng_hin": 0.25}, "f1")}, **told}
+        theirs(tmp_path / f"org__{model}", task.name, content)
+    done = run(FROM, "org__a", "org__b", "org__c")
+    assert [row[3] for row in lines(done.stdout)] == ["org/b", "org/c"]
+    assert f"of the data at old and is left out: {task.revision} has our texts" in done.stderr
+    assert "note: taken without a revision of the data in them: 1 files" in done.stderr
+
+
+@pytest.mark.parametrize(("entry", "figure"), [({"accuracy": 0.5}, None), ({}, "25.000000")])
+def test_another_main_score_is_not_taken_for_f1(
+    run: Run, tmp_path: Path, entry: dict[str, float], figure: str | None
+) -> None:
+    scores = {"train": [{"hf_subset": "eng-eng_hin", "main_score": 0.25, **entry}]}
+    theirs(tmp_path / "org__a", "PhincBitextMining", {"task_name": "PhincBitextMining", "scores": scores})
+    done = run(FROM, "org__a")
+    if figure is None:
+        assert done.returncode == 2 and "missing: PhincBitextMining, org/a: 1 of 1 subsets" in done.stderr
+    else:
+        assert lines(done.stdout)[0][6] == figure
+
+
+def test_records_of_other_data_are_no_figure_of_mtebs_revision(run: Run, tmp_path: Path, logs: Path) -> None:
+    source = {"kind": "mirror", "source": "indonlp/NusaX-senti", "revision": "refs/convert/parquet"}
+    log(logs, "eng_ace", 0.3, n=500, dataset="nusax", source={**source, "source": "me/nusax"})
+    log(logs, "eng_ban", 0.3, n=500, dataset="nusax", source=source)
+    done = run(TO)
+    assert "note: 1 record left out: nusax: data of me/nusax instead of indonlp/NusaX-senti" in done.stderr
+    content = written(tmp_path, "org__model/abc/NusaXBitextMining.json")
+    assert [entry["hf_subset"] for entry in content["scores"]["train"]] == ["eng-ban"]
+
+
 METADATA = """
 found = {}
 for name in sys.argv[1:]:

@@ -30,6 +30,8 @@ def test_mean_and_deviation_over_seeds(run: Run, tmp_path: Path) -> None:
     plain = run(SCRIPT, "--seeds", "1", "2", "--models", "org/a").stdout
     assert "55.00 ± 7.07 (2 seeds)" in plain and "50.00 ± 0.00 (2 seeds)" in plain
     assert "$55.00 \\pm 7.07$ &" in run(SCRIPT, "--seeds", "1", "2", "--models", "org/a", "--format", "latex").stdout
+    latex = run(SCRIPT, "--seeds", "all", "--format", "latex").stdout
+    assert "25.00 (1 seed)" in latex and "3 seeds" not in latex and "% mean over seeds (3 unless told)" in latex
     one = run(SCRIPT, "--seeds", "7", "9", "--models", "org/b")
     assert "25.00 (1 seed)" in one.stdout and "seeds: no record has seed 9" in one.stderr
 
@@ -52,6 +54,7 @@ def test_means_of_different_seeds_have_no_deviation(run: Run, tmp_path: Path) ->
     header, row = (line.replace('"', "").split(",") for line in done.stdout.replace(", ", "; ").splitlines())
     found = dict(zip(header, row, strict=True))
     assert found["CS"].startswith("62.50 [") and (found["CS_sd"], found["CS_n_seeds"]) == ("", "")
+    assert "62.50 (mixed seeds)" in run(SCRIPT, "--seeds", "all", "--format", "latex").stdout
     assert found["phinc"].startswith("75.00 [") and found["phinc_sd"] == "35.36"
 
 

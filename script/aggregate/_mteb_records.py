@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from script.aggregate import _select
+from script.aggregate._departures import other_data
 from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
-from script.aggregate._select import by_cell
 from utils.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.registry import suggest
 from utils.runlog import LoggedResult, differences, read_all, write_json
@@ -22,15 +23,7 @@ EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes ov
 KNN = "-kNN"  # behind the name of a classification task, and k
 SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's -> ours
 PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classification what the tables show
-    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward", "limit": None},
-    "classification": {
-        "cross": False,
-        "similarity": "cosine",
-        "vote": "majority",
-        "split": "test",
-        "legacy": False,
-        "limit": None,
-    },
+    task: {**_select.PLAIN[task], "limit": None} for task in MAIN_SCORES
 }
 
 
@@ -76,6 +69,8 @@ def unfit(result: LoggedResult) -> str | None:
     row = OF_DATASET.get((task, result.dataset))
     if row is None:
         return f"{result.dataset}: mteb has no {task} task with its texts"
+    if reason := other_data(run, row.spec):
+        return f"{result.dataset}: {reason}"
     for name, usual in PLAIN[task].items():
         if run.get(name, usual) != usual:
             return f"{name} {run[name]}"
@@ -114,7 +109,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
     firsts: dict[Place, LoggedResult] = {}
     for k in sorted({result.k for result in results}):
         for task in PLAIN:
-            cells = by_cell([result for result in results if result.k == k and result.run["task"] == task])
+            cells = _select.by_cell([result for result in results if result.k == k and result.run["task"] == task])
             for (_, dataset), subsets in cells.items():
                 row = OF_DATASET[task, dataset]
                 found: dict[Place, dict[str, LoggedResult]] = {}

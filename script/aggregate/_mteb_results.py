@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from script.aggregate._mteb_records import EVALUATOR, KNN
+from script.aggregate._mteb_records import EVALUATOR, KNN, SCORES
 from utils.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.runlog import read_json
 from utils.schema import UserError
@@ -61,7 +61,7 @@ def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
 
     `model` is what a file is of that does not tell by model_meta.json or its folders.
     """
-    others = 0
+    others = untold = 0
     for path in paths:
         content = read_json(path)
         if content is None:
@@ -74,10 +74,16 @@ def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
             others += 1
         elif (of_model := _model(path) or model) is None:
             print(f"note: {path} does not tell its model and is left out: name it, --model NAME", file=sys.stderr)
+        elif (revision := content.get("dataset_revision")) not in (None, task[0].revision):
+            known = f"{task[0].revision} has our texts"
+            print(f"note: {path} is of the data at {revision} and is left out: {known}", file=sys.stderr)
         elif not (found := _split(content, task[0].split)):
             print(f"note: {path} has no scores of the split {task[0].split} and is left out", file=sys.stderr)
         else:
+            untold += revision is None
             yield Result(path, of_model, _evaluator(content), *task, found)
+    if untold:
+        print(f"note: taken without a revision of the data in them: {untold} files", file=sys.stderr)
     if others:
         print(f"note: other tasks left out: {others} files", file=sys.stderr)
 
@@ -148,14 +154,17 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
 
 
 def _figure(result: Result, subset: str) -> float | None:
-    """Return a subset's figure as a fraction, or None where there is none; what is no fraction is named."""
+    """Return a subset's figure as a fraction, or None where there is none; what is no fraction is named.
+
+    An entry that names its scores, but not ours, may have any of them as `main_score`.
+    """
     if subset not in result.row.subsets:
         return None
     metric = MAIN_SCORES[result.row.task]
     entry = result.scores.get(result.row.subsets[subset]) or {}
     if result.row.subsets[subset] not in result.scores and len(result.row.subsets) == 1:
         entry = result.scores.get("default") or {}
-    value = entry.get(metric, entry.get("main_score"))
+    value = entry.get(metric, None if SCORES.keys() & entry.keys() else entry.get("main_score"))
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -110,7 +110,15 @@ def settings_of(source: str, model: str) -> dict[str, list[object]]:
 def notes_of(source: str, task: str, columns: Sequence[str]) -> list[str]:
     """Return what must be known of a source's figures in these columns."""
     return [
-        (f"{row['column']}: " if row["column"] else "") + row["note"]
+        (f"{row['column']}: " if row["column"] else "") + row["note"] + (", not compared" * (row["compared"] == "no"))
         for row in _table("notes")
         if row["source"] == source and row["task"] in ("", task) and row["column"] in ("", *columns)
     ]
+
+
+def other_texts(source: str, task: str, column: str) -> str:
+    """Return in what a source's texts of a column are not ours, so that its figures are compared with none of ours."""
+    rows = (row for row in _table("notes") if row["compared"] == "no")
+    return next(
+        (row["note"] for row in rows if (row["source"], row["task"], row["column"]) == (source, task, column)), ""
+    )

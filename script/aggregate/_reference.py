@@ -5,29 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from script.aggregate._build import ROWS, Kind
-from script.aggregate._cells import Cell, Part, Table
+from script.aggregate._build import Kind
+from script.aggregate._cells import Cell, Table
+from script.aggregate._comparable import FUSED, PARTIAL, unlike
+from script.aggregate._departures import precisions
 from script.aggregate._published import Published, notes_of, settings_of
 from script.aggregate._select import PLAIN, note
 
-FUSED = {"fuse": "score", "normalize": "none"}
-OF_ICL = {"demonstrations": "nearest"}
-ICL_ROW = re.compile(r"(?P<generator>.+?)(?: \([48]bit\))?(?: \+ .+)?, \d+-shot")
+ICL_ROW = re.compile(r"(?P<generator>.+?)(?: \([^()]*\))?(?: \+ .+)?, \d+-shot")  # as _icl.row_name has it
 
 
 @dataclass
 class References:
-    """Figures that stand beside cells, by row and column, and rows of figures that no record has."""
+    """Figures that stand beside cells, by row and column, and rows of figures that stand beside none.
+
+    `halves` has the rows beside whose cells figures stand and that were computed in half precision, by its name.
+    """
 
     beside: dict[tuple[str, str], Published] = field(default_factory=dict)
     rows: dict[str, dict[str, Published]] = field(default_factory=dict)
+    halves: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def shown(self) -> list[Published]:
+        """Return all figures that are shown, in order."""
+        return [*self.beside.values(), *(figure for cells in self.rows.values() for figure in cells.values())]
 
     def sources(self) -> list[str]:
         """Return the sources of the figures that are shown, in order."""
-        shown = [*self.beside.values(), *(figure for cells in self.rows.values() for figure in cells.values())]
-        return list(dict.fromkeys(figure.source for figure in shown))
+        return list(dict.fromkeys(figure.source for figure in self.shown()))
 
 
 def compare(
@@ -37,21 +43,26 @@ def compare(
 
     `name` is the task as the references call it. Of several figures the first that fits is taken.
     """
-    found, unlike = References(), dict[str, list[str]]()
+    found, reasons = References(), dict[str, list[str]]()
     for row in rows:
-        for column in columns:
-            cell = table[row].get(column)
-            fitting = [figure for figure in figures if _is_of(figure, name, row, column)] if cell else []
-            reasons = [_unlike(figure, cell, kind) for figure in fitting] if cell else []
-            if "" in reasons:
-                found.beside[row, column] = fitting[reasons.index("")]
-            elif reasons:
-                unlike.setdefault(reasons[0], []).append(f"{row} {column}")
-    for reason, cells in unlike.items():
+        for column, cell in ((column, table[row][column]) for column in columns if column in table[row]):
+            fitting = [figure for figure in figures if _is_of(figure, name, row, column)]
+            why = [unlike(figure, cell, kind) for figure in fitting]
+            if "" in why:
+                found.beside[row, column] = fitting[why.index("")]
+                for half in _halves(cell):
+                    found.halves.setdefault(half, {})[row] = None
+            elif why:
+                reasons.setdefault(why[0], []).append(f"{row} {column}")
+    for reason, cells in reasons.items():
         note(f"reference: not compared, {reason}: {', '.join(cells[:8])}{', ...' if len(cells) > 8 else ''}")
-    if rows and not found.beside and not unlike:
+    if rows and not found.beside and not reasons:
         note(f"reference: no published {name} figure of these rows and columns")
     return found
+
+
+def _halves(cell: Cell) -> list[str]:
+    return sorted({half for part in cell.parts for half in precisions(part.result.run)})
 
 
 def _is_of(figure: Published, name: str, row: str, column: str) -> bool:
@@ -61,44 +72,15 @@ def _is_of(figure: Published, name: str, row: str, column: str) -> bool:
     return figure.task == name and figure.column == column and figure.model in (row, generator) and shots
 
 
-def _unlike(figure: Published, cell: Cell, kind: Kind) -> str:
-    """Say in which way a cell is not what was published; empty where it is."""
-    if not cell.complete:
-        return "subsets are missing"
-    ks = {part.result.k for part in cell.parts}
-    if figure.k is not None and ks != {figure.k}:
-        return f"{figure.source} has k {figure.k}, this is k {', '.join(map(str, sorted(ks)))}"
-    if not (figure.metric == "main" and cell.main) and cell.metrics != {figure.metric}:
-        return f"{figure.source} has the metric {figure.metric}, this is {', '.join(sorted(cell.metrics))}"
-    for part in cell.parts:
-        for name, allowed in _required(figure, part, kind).items():
-            if (value := part.result.run.get(name, allowed[0])) not in allowed:
-                return f"{figure.source} has {name} {' or '.join(map(str, allowed))}, this is {value}"
-    return ""
-
-
-def _required(figure: Published, part: Part, kind: Kind) -> dict[str, list[Any]]:
-    """Return the settings that a record must have to be what was published, each with the values that will do."""
-    plain: Mapping[str, Any] = {**PLAIN[kind.task], **FUSED, **(OF_ICL if kind.task == "icl" and part.result.k else {})}
-    required = {name: value if isinstance(value, list) else [value] for name, value in plain.items()}
-    required |= {"cross": [kind.cross]} if kind.task != "bitext" else {}
-    if kind.cross and part.result.dataset in ROWS[kind.task]:
-        required["train_lang"] = [ROWS[kind.task][part.result.dataset].pivot]
-    if figure.task == "icl_percentile":
-        required.pop("min_percentile")
-    return required | settings_of(figure.source, figure.model)
-
-
 def add_rows(
     found: References,
-    table: Table,
     figures: Sequence[Published],
     name: str,
     kind: Kind,
     groups: Mapping[str, Sequence[str]],
     ks: Sequence[int] | None,
 ) -> list[str]:
-    """Add a row for each model of which something is published that no cell has, and return these rows' columns.
+    """Add a row for each model of which something is published that stands beside no cell; return these rows' columns.
 
     Only figures of this task, of these ks (None for all) and of the metric shown.
     """
@@ -109,16 +91,17 @@ def add_rows(
         and (ks is None or figure.k is None or figure.k in ks)
         and _of_metric(figure, kind, groups)
     ]
+    beside = {(_row_of(figure), figure.column) for figure in found.beside.values()}
     rows: dict[str, dict[str, Published]] = {}
-    lacking = set()
     for figure in fitting:
-        shots = f", {figure.k}-shot" if name in ("icl", "icl_cross") and figure.k is not None else ""
-        row = f"{figure.model}{shots} (published)"
-        rows.setdefault(row, {}).setdefault(figure.column, figure)
-        if not any(_is_of(figure, name, own, figure.column) and figure.column in table[own] for own in table):
-            lacking.add(row)
-    found.rows = {row: cells for row, cells in rows.items() if row in lacking}
+        rows.setdefault(_row_of(figure), {}).setdefault(figure.column, figure)
+    found.rows = {row: cells for row, cells in rows.items() if any((row, column) not in beside for column in cells)}
     return list(dict.fromkeys(column for cells in found.rows.values() for column in cells))
+
+
+def _row_of(figure: Published) -> str:
+    shots = f", {figure.k}-shot" if figure.task in ("icl", "icl_cross") and figure.k is not None else ""
+    return f"{figure.model}{shots} (published)"
 
 
 def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> bool:
@@ -131,13 +114,28 @@ def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]
     return {metric for metric, _ in shown} == {figure.metric}
 
 
-def tell(found: References, name: str, columns: Sequence[str], ks: Sequence[int]) -> list[str]:
-    """Tell what must be known of the sources shown, and return what the figures in parentheses are."""
-    shown = [*found.beside.values(), *(figure for cells in found.rows.values() for figure in cells.values())]
+def tell(found: References, name: str, columns: Sequence[str], ks: Sequence[int], kind: Kind) -> list[str]:
+    """Return what the figures in parentheses are, and what must be known of them and of the figures beside them."""
+    shown, texts = found.shown(), list[str]()
+    if shown:
+        texts.append(f"in parentheses: published ({', '.join(found.sources())}), and the difference from it")
     for source in found.sources():
         there = {figure.column for figure in shown if figure.source == source}
-        for text in notes_of(source, name, [column for column in columns if column in there]) or ["published figures"]:
-            note(f"reference {source}: {text}")
+        texts += [f"{source}: {text}" for text in notes_of(source, name, [each for each in columns if each in there])]
+        if partial := PARTIAL.search(source):
+            texts.append(f"{source}: a mean over {partial['there']} of {partial['all']} subsets, compared with none")
         if any(figure.k is None for figure in shown if figure.source == source):
-            note(f"reference {source}: the publication does not tell k; beside k {', '.join(map(str, ks))}")
-    return [f"in parentheses: published ({', '.join(found.sources())}), and the difference from it"] if shown else []
+            texts.append(f"{source}: the publication does not tell k; beside k {', '.join(map(str, ks))}")
+    texts += [f"{setting}: {', '.join(models)}" for setting, models in _unusual(found, kind).items()]
+    return texts + [f"computed in {half}: {', '.join(rows)}" for half, rows in found.halves.items()]
+
+
+def _unusual(found: References, kind: Kind) -> dict[str, dict[str, None]]:
+    """Return which rows of published figures are in settings that are not the tables' plain ones, by these."""
+    plain, models = {**PLAIN[kind.task], **FUSED}, dict[str, dict[str, None]]()
+    for figure in (figure for cells in found.rows.values() for figure in cells.values()):
+        for name, allowed in settings_of(figure.source, figure.model).items():
+            if name in plain and plain[name] not in allowed:
+                setting = f"{figure.source}: published with {name} {' or '.join(map(str, allowed))}"
+                models.setdefault(setting, {})[figure.model] = None
+    return models

@@ -21,6 +21,7 @@ TABULATE = {"plain": "simple", "md": "github"}
 BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
 IN_WORDS = {"plain": "*", "md": "bold", "latex": "bold"}  # how a mark is called
 NOTHING = "-"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 
 
 @dataclass
@@ -34,6 +35,11 @@ class View:
     references: References | None = None
     seeds: bool = False
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def usual_seeds(self) -> int:
+        """The number of seeds of the cells that have most."""
+        return max((len(cell.seeds) for row in self.rows for cell in self.table.get(row, {}).values()), default=0)
 
     def cell(self, row: str, column: str) -> Cell | None:
         """Return what was computed, where there is something."""
@@ -56,8 +62,11 @@ def render(view: View, style: str) -> str:
         header = ["model"]
         for column in view.columns:
             header += [column, *(f"{column}_{name}" for name in extra)]
-        body = [[row, *(text for column in view.columns for text in _fields(view, row, column))] for row in view.rows]
-        return render_rows(header, body, "csv")
+        body = [
+            [_harmless(row), *(text for column in view.columns for text in _fields(view, row, column))]
+            for row in view.rows
+        ]
+        return render_rows([_harmless(name) for name in header], body, "csv")
     body = [[row, *(_text(view, row, column, style) for column in view.columns)] for row in view.rows]
     return render_rows(["model", *view.columns], body, style)
 
@@ -70,8 +79,8 @@ def _text(view: View, row: str, column: str, style: str) -> str:
     parts = [_figure(view, row, column, cell, style)]
     if cell.ci95:
         parts.append(f"[{_percent(cell.ci95[0])}, {_percent(cell.ci95[1])}]")
-    if view.seeds and style in ("plain", "md") and cell.seeds:
-        parts.append(f"({len(cell.seeds)} seed{'s' if len(cell.seeds) > 1 else ''})")
+    if view.seeds and style != "csv" and (told := _seeds(view, cell, style)):
+        parts.append(told)
     if not cell.complete:
         parts.append(f"({cell.n}/{cell.expected})")
     if published and style != "csv":
@@ -85,6 +94,19 @@ def _figure(view: View, row: str, column: str, cell: Cell, style: str) -> str:
     if view.seeds and cell.sd is not None and style != "csv":
         figure += f" ± {_percent(cell.sd)}"
     return figure
+
+
+def _seeds(view: View, cell: Cell, style: str) -> str:
+    """Return of how many seeds a figure is; LaTeX tells it where they are not as many as the others'."""
+    n = len(cell.seeds)
+    if n == 0:
+        return "(mixed seeds)"
+    return "" if style == "latex" and n == view.usual_seeds else f"({n} seed{'s' * (n > 1)})"
+
+
+def _harmless(name: str) -> str:
+    """Return a name that no spreadsheet runs as a formula."""
+    return f"'{name}" if name.startswith(FORMULA) else name
 
 
 def _percent(value: float) -> str:
@@ -109,7 +131,7 @@ def _fields(view: View, row: str, column: str) -> list[str]:
         "bold": str(mark.bold).lower() if mark else "",
         "published": _percent(published.value) if published else "",
         "difference": f"{100 * (cell.value - published.value):+.2f}" if cell and published else "",
-        "source": published.source if published else "",
+        "source": _harmless(published.source) if published else "",
     }
     figure = NOTHING if cell is None else _text(view, row, column, "csv")
     return [figure, *(told[name] for name in _extra_fields(view))]

@@ -160,7 +160,8 @@ def _has_debug(logs: Path, task: str) -> bool:
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:
-    return getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
+    value = getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
+    return str(value) if isinstance(value, list | dict) else value  # of a record that was edited
 
 
 def nearest(model: str, results: Sequence[LoggedResult]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from script.aggregate import _icl, _select
 from script.aggregate._build import Kind
 from script.aggregate._items import METRICS
+from script.aggregate._published import WORDS
 from script.aggregate._select import PLAIN, note
 from utils import cli
 from utils.runlog import LoggedResult
@@ -21,7 +22,6 @@ FREE = {  # any, unless named
     "classification": ("train_lang", "fuse", "normalize"),
     "icl": ("train_lang", "fuse", "normalize", "demonstrations", "decode", "max_percentile"),
 }
-WORDS: dict[str, object] = {"true": True, "false": False, "none": None}
 
 
 def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:

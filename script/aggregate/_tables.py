@@ -13,7 +13,7 @@ from script.aggregate import _bold, _published, _reference
 from script.aggregate._build import Kind, build, build_by
 from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._render import IN_WORDS, View, emit, render, with_notes
-from script.aggregate._select import PLAIN, add_table_args, first_of, nearest, select
+from script.aggregate._select import PLAIN, add_table_args, first_of, nearest, note, select
 from utils.registry import ENCODERS
 from utils.schema import UserError
 
@@ -77,7 +77,7 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
     view.notes.append(_about(args, view, kind, layout))
     if view.seeds:
         interval = "; [interval of that mean]" if args.ci else ""
-        view.notes.append(f"mean over seeds ± their standard deviation{interval}")
+        view.notes.append(f"mean over seeds ({view.usual_seeds} unless told) ± their standard deviation{interval}")
     if args.bold:
         _mark(args, view, kind, layout)
     if args.reference:
@@ -128,12 +128,16 @@ def _refer(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> 
     found = _reference.compare(view.table, view.rows, view.columns, figures, layout.name, kind)
     if args.reference_rows:
         asked = args.k if isinstance(args.k, list) or args.k is None else [args.k]
-        added = _reference.add_rows(found, view.table, figures, layout.name, kind, layout.groups, asked)
+        added = _reference.add_rows(found, figures, layout.name, kind, layout.groups, asked)
         known = list(dict.fromkeys([*view.columns, *added]))
         view.columns = columns_of(set(known), layout.groups) if layout.groups else known
         view.rows += found.rows
     view.references = found
-    view.notes += _reference.tell(found, layout.name, view.columns, ks)
+    told = _reference.tell(found, layout.name, view.columns, ks, kind)
+    view.notes += told
+    if args.output and args.format not in ("csv", "json"):  # of these with_notes tells it
+        for text in told:
+            note(f"note: {text}")
 
 
 def ordered(rows: Collection[str], models: Sequence[str] | None, known: list[str]) -> list[str]:

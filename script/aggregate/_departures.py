@@ -1,0 +1,66 @@
+"""Where a record departs from the registry: its encoders asked otherwise, other data, a part of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from utils.registry import ENCODERS
+from utils.schema import DTYPES, DatasetSpec
+
+FULL, *HALF = DTYPES
+
+
+def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the encoders that a record names; none where it tells none."""
+    encoders = run.get("encoders")
+    return [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
+
+
+def departures(run: Mapping[str, Any], spec: DatasetSpec | None) -> Iterator[str]:
+    """Yield in which ways a record is not what the registry's rows give; what it does not tell counts as theirs.
+
+    `spec` is the data set's row, None for a user's own data. Half precision is none.
+    """
+    for member in members(run):
+        yield from _of_encoder(member)
+    if run.get("limit") is not None:
+        yield f"limit {run['limit']}: not all of the texts"
+    if spec is not None and (reason := other_data(run, spec)):
+        yield reason
+
+
+def _of_encoder(member: Mapping[str, Any]) -> Iterator[str]:
+    name = str(member.get("checkpoint"))
+    if (length := member.get("max_length")) is not None:
+        yield f"{name} with max_length {length}"
+    if (dtype := member.get("dtype") or FULL) not in (FULL, *HALF):
+        yield f"{name} in {dtype}"
+    row = ENCODERS.get(name)
+    if row is None:
+        return
+    if (prompt := member.get("prompt", row.prompt)) != row.prompt:
+        yield f"{name} with the prompt {prompt!r} instead of {row.prompt!r}"
+    if row.revision is not None and (revision := member.get("revision", row.revision)) != row.revision:
+        yield f"{name} at the revision {revision} instead of {row.revision}"
+
+
+def precisions(run: Mapping[str, Any]) -> set[str]:
+    """Return the half precisions that a record's encoders computed in."""
+    return {str(member["dtype"]) for member in members(run) if member.get("dtype") in HALF}
+
+
+def other_data(run: Mapping[str, Any], spec: DatasetSpec) -> str | None:
+    """Say which data a record is of where they are not the registry's; None where they are, or are not told.
+
+    A mirror has no revision of its own: its name must be the registry's.
+    """
+    source = run.get("source")
+    if not isinstance(source, dict):
+        return None
+    name, revision = source.get("source", spec.source), source.get("revision", spec.revision)
+    if name != spec.source:
+        return f"data of {name} instead of {spec.source}"
+    if revision != spec.revision and source.get("kind") != "mirror":
+        return f"data of {name} at {revision} instead of {spec.revision}"
+    return None
