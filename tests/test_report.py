@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from conftest import ROOT, Run
@@ -283,6 +284,58 @@ def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page:
     assert wins in page.inner_text("#wins") and page.locator(".dot").count() == 3
     page.locator(".dot").first.focus()
     assert "Indo-European" in page.inner_text("figcaption")
+
+
+def log_settings(root: Path) -> None:
+    """Log rows told apart by a training language or an instruction, and models whose names begin with a dash or =."""
+    cross = {"task": "classification", "cross": True, "vote": "majority", "split": "test"}
+    for model, lang, right in (("org/x", "eng", 9), ("org/x", "ind", 6), ("-org/y", "ind", 2)):
+        log(root / model / lang, model, "mine", "jav", right, 12, **cross, train_lang=lang)
+    for words, right in (("a", 3), ("b", 5)):
+        log(root / words, "=org/z", "mine", "a_b", right, 12, instruction=words)
+    for fuse, right in (("score", 11), ("rank", 4)):
+        log(root / fuse, "org/e", "own", "a_b", right, 12, fuse=fuse)
+    log(root, "-org/y", "own", "a_b", 1, 12)
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `log_settings`; its logs stand beside it."""
+    folder = tmp_path_factory.mktemp("told")
+    log_settings(folder / "logs")
+    subprocess.run([sys.executable, str(ROOT / SCRIPT)], cwd=folder, check=True)
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(
+    ("view", "a", "b", "shown"),
+    [
+        ("classification cross", "org/x (train_lang eng)", "org/x (train_lang ind)", ("75.00", "50.00")),
+        ("classification cross", "org/x (train_lang eng)", "-org/y", ("75.00", "16.67")),
+        ("classification cross", "-org/y", "org/x (train_lang eng)", ("16.67", "75.00")),
+        ("bitext", "-org/y", "org/e (fuse rank)", ("8.33", "33.33")),
+        ("bitext", "org/e (fuse score)", "-org/y", ("91.67", "8.33")),
+    ],
+)
+def test_the_command_of_rows_told_apart_by_a_setting(
+    told_apart: Path, page: Page, view: str, a: str, b: str, shown: tuple[str, str]
+) -> None:
+    open_at(page, told_apart, "#compare?" + urlencode({"view": view, "a": a, "b": b}))
+    assert tuple(cells(page)[0][2:4]) == shown
+    command = shlex.split(page.inner_text("#command"))
+    asked = [sys.executable, str(ROOT / command[1]), *command[2:]]
+    asked[2:2] = ["--format", "json"]
+    done = subprocess.run(asked, cwd=told_apart.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)["subsets"]
+    assert (f"{100 * line['a']:.2f}", f"{100 * line['b']:.2f}") == shown
+
+
+def test_rows_that_no_command_compares_are_said(told_apart: Path, page: Page) -> None:
+    rows = {"a": "=org/z (instruction a)", "b": "=org/z (instruction b)"}
+    open_at(page, told_apart, "#compare?" + urlencode({"view": "bitext", **rows}))
+    assert "cannot be told their instruction" in page.inner_text("#no-command")
+    assert page.locator("#command").count() == 0 and cells(page)[0][2:4] == ["25.00", "41.67"]
 
 
 def test_the_statistics_are_those_of_the_suite(report: Path, page: Page) -> None:
