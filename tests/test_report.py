@@ -183,6 +183,22 @@ def test_columns_sort_by_mouse_and_keyboard_and_rows_are_filtered(report: Path, 
     assert heads(page) == ["model", "bucc", "phinc"] and len(cells(page)) == 1
 
 
+def test_what_is_typed_and_sorted_stays_when_something_else_changes(report: Path, page: Page) -> None:
+    open_at(page, report, "#board?view=bitext&metric=acc")
+    head = page.locator("th", has=page.get_by_role("button", name="bucc", exact=True))
+    head.locator("button").click()
+    page.fill("#q", "org")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [row[0] for row in cells(page)] == ["org/half", "org/whole", OTHER]  # 78.12, 4.69, none
+    page.select_option("#metric", "f1")
+    page.wait_for_selector("caption:has-text('bitext, f1')")
+    assert page.input_value("#q") == "org" and cells(page)[0][0] == "org/half"
+    page.select_option("#set-k", "5")
+    page.wait_for_function("location.hash.includes('k=5')")
+    page.wait_for_function("document.querySelectorAll('main tbody tr').length === 0")
+    assert page.input_value("#q") == "org"
+
+
 def test_a_cell_leads_to_its_languages_and_a_language_to_its_record(logs: Path, report: Path, page: Page) -> None:
     open_at(page, report, "#board?view=bitext")
     row = page.locator("main tbody tr", has_text=NGRAM)

@@ -6,7 +6,7 @@ function showBoard(params) {
   const redraw = (name) => (value) => {
     filters[name] = value;
     keep({ [name]: value });
-    place.replaceChildren(boardTable(board, params, filters));
+    place.replaceChildren(boardTable(board, stateParams(), filters)); // sorted as it is by now
   };
   const controls = boardControls(board, params, "board");
   controls.push(textField("q", "models with", filters.q, redraw("q")), textField("sets", "data sets with", filters.sets, redraw("sets")));

@@ -29,7 +29,7 @@ function mean(values) {
 }
 
 function cellControls(board, several, ks, sets, models, params) {
-  const change = (changes) => go("cell", { ...params, ...changes });
+  const change = (changes) => go("cell", { ...stateParams(), ...changes });
   const made = several.length > 1 ? [choiceBoxes("k", several.map((other) => String(other.k)), ks, (chosen) => change({ ks: chosen }))] : [];
   const others = board.rows.filter((row, place) => !models.includes(row) && sets.some((name) => board.records[place][board.columns.indexOf(name)]));
   if (others.length) made.push(select("beside", "beside it", [["", "another model"], ...others.map((name) => [name])], "", (name) => name && change({ model: [...models, name] })));

@@ -5,7 +5,7 @@ async function showCompare(params) {
   const board = pickBoard(params);
   const a = board.rows.includes(params.a) ? params.a : board.rows[0];
   const b = board.rows.includes(params.b) ? params.b : board.rows.find((row) => row !== a) ?? a;
-  const change = (changes) => go("compare", { ...params, ...boardParams(board), a, b, ...changes });
+  const change = (changes) => go("compare", { ...stateParams(), ...boardParams(board), a, b, ...changes });
   const models = board.rows.map((row) => [row]);
   const controls = [
     ...boardControls(board, params, "compare").slice(0, -1), // the metric is accuracy

@@ -51,14 +51,14 @@ function boardControls(board, params, page) {
   const views = [...new Set(boards.map((other) => other.view))];
   const of_view = boards.filter((other) => other.view === board.view);
   const choices = choicesOf(board);
-  const change = (name) => (value) => go(page, { ...keptParams(params), ...boardParams(board), [name]: value, last: name });
+  const change = (name) => (value) => go(page, { ...keptParams(stateParams()), ...boardParams(board), [name]: value, last: name });
   const made = [select("view", "task", views.map((view) => [view]), board.view, (view) => go(page, { view, metric: params.metric }))];
   for (const name of Object.keys(choices)) {
     const values = [...new Set(of_view.map((other) => choicesOf(other)[name]))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     if (values.length > 1) made.push(select(`set-${name}`, name, values.map((value) => [value]), choices[name], change(name)));
   }
   const metrics = Object.keys(board.cells);
-  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each set's main" : name]), params.metric ?? "main", (metric) => go(page, { ...params, metric })));
+  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each set's main" : name]), params.metric ?? "main", (metric) => go(page, { ...stateParams(), metric })));
   return made;
 }
 
