@@ -199,6 +199,17 @@ def test_what_is_typed_and_sorted_stays_when_something_else_changes(report: Path
     assert page.input_value("#q") == "org"
 
 
+def test_names_that_every_object_has_are_no_names_of_the_page(report: Path, page: Page) -> None:
+    open_at(page, report, "#toString?metric=toString&constructor=1&constructor=2")
+    assert page.inner_text("main caption").endswith("each data set's main metric")
+    assert page.evaluate("stateParams().constructor") == ["1", "2"]
+    open_at(page, report, f"#cell?view=bitext&dataset=sample&model={NGRAM}&by=toString")
+    assert page.locator("tr.group").count() == 0 and len(cells(page)) == 3
+    open_at(page, report, f"#items?path=logs/save_bitext/sample/{NGRAM}/seed_42/eval_eng_spa_5.json&side=valueOf")
+    assert page.inner_text("#count").startswith("70 of 70 items")
+    assert page.evaluate("differences({}, {constructor: 1})") == [{"place": "constructor", "one": None, "other": 1}]
+
+
 def test_a_cell_leads_to_its_languages_and_a_language_to_its_record(logs: Path, report: Path, page: Page) -> None:
     open_at(page, report, "#board?view=bitext")
     row = page.locator("main tbody tr", has_text=NGRAM)

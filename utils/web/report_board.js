@@ -24,7 +24,7 @@ function showBoard(params) {
 }
 
 function boardTable(board, params, filters) {
-  const metric = params.metric in board.cells ? params.metric : "main";
+  const metric = Object.hasOwn(board.cells, params.metric) ? params.metric : "main";
   const cells = board.cells[metric];
   const wanted = filters.sets.toLowerCase().split(/[\s,]+/).filter(Boolean);
   const means = new Set([...Object.keys(board.groups), "avg"]);
@@ -50,7 +50,7 @@ function complete(cell) {
 }
 
 function meaning(board, name) {
-  return `mean of ${(board.groups[name] ?? Object.keys(board.groups)).join(", ")}`;
+  return `mean of ${(own(board.groups, name) ?? Object.keys(board.groups)).join(", ")}`;
 }
 
 function cellText(cell) {
@@ -69,7 +69,7 @@ function boardCell(row, place, name, { board, params, means, best }) {
   const numbers = row.records[place];
   const partly = !cell ? ` (beside: ${numbers?.[1].length})` : cell[1] === cell[2] ? null : ` (${cell[1]}/${cell[2]})`;
   if (!cell && !numbers) return "-";
-  const members = means.has(name) ? (board.groups[name] ?? Object.values(board.groups).flat()) : [name];
+  const members = means.has(name) ? (own(board.groups, name) ?? Object.values(board.groups).flat()) : [name];
   const to = { ...boardParams(board), metric: params.metric, dataset: members, model: row.model };
   const made = link("cell", to, { class: complete(cell) && cell[0] === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
   return partly ? el("span", {}, made, el("small", { class: "soft" }, partly)) : made;

@@ -14,7 +14,7 @@ function pickBoard(params) {
   names.sort((a, b) => (a === params.last ? -1 : 0) - (b === params.last ? -1 : 0));
   for (const wanted of [params, { ...plain[left[0].task], ...PREFERRED }]) {
     for (const name of names) {
-      const fitting = left.filter((board) => choicesOf(board)[name] === String(wanted[name]));
+      const fitting = left.filter((board) => choicesOf(board)[name] === String(own(wanted, name)));
       if (fitting.length) left = fitting;
     }
   }
@@ -79,5 +79,5 @@ function boardWords(board) {
 }
 
 function inWords(settings) {
-  return settings.map(([name, value]) => `${name} ${{ true: "yes", false: "no", null: "none" }[value] ?? value}`).join(", ");
+  return settings.map(([name, value]) => `${name} ${own({ true: "yes", false: "no", null: "none" }, value) ?? value}`).join(", ");
 }
