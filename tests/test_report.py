@@ -323,6 +323,8 @@ def log_settings(root: Path) -> None:
     for fuse, right in (("score", 11), ("rank", 4)):
         log(root / fuse, "org/e", "own", "a_b", right, 12, fuse=fuse)
     log(root, "-org/y", "own", "a_b", 1, 12)
+    for model, right in (("=org/z", 70_001), ("-org/y", 70_000), ("org/x", 69_990)):  # 70.00, 70.00 and 69.99 %
+        log(root, model, "close", "a_b", right, 100_000)
 
 
 @pytest.fixture(scope="module")
@@ -363,6 +365,12 @@ def test_rows_that_no_command_compares_are_said(told_apart: Path, page: Page) ->
     open_at(page, told_apart, "#compare?" + urlencode({"view": "bitext", **rows}))
     assert "cannot be told their instruction" in page.inner_text("#no-command")
     assert page.locator("#command").count() == 0 and cells(page)[0][2:4] == ["25.00", "41.67"]
+
+
+def test_all_that_are_equal_as_shown_are_best(told_apart: Path, page: Page) -> None:
+    open_at(page, told_apart, "#board?view=bitext&metric=acc&sets=close")
+    best = {name: page.get_by_role("row", name=name).locator("a.best").count() for name in ("=org/z", "-org/y", "org/x")}
+    assert best == {"=org/z": 1, "-org/y": 1, "org/x": 0}
 
 
 def test_the_statistics_are_those_of_the_suite(report: Path, page: Page) -> None:

@@ -32,7 +32,7 @@ function boardTable(board, params, filters) {
   const rows = board.rows.map((model, place) => ({ model, cells: cells[place], records: board.records[place] }));
   const parts = filters.q.toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = rows.filter((row) => parts.every((part) => row.model.toLowerCase().includes(part)));
-  const best = Object.fromEntries(shown.map(({ name, place }) => [name, Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1)))]));
+  const best = Object.fromEntries(shown.map(({ name, place }) => [name, percent(Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1))))])); // as shown: equal ones are all best
   const columns = [
     { name: "model", value: (row) => row.model, cell: (row) => modelCell(row, board, params) },
     ...shown.map(({ name, place }) => ({
@@ -71,6 +71,6 @@ function boardCell(row, place, name, { board, params, means, best }) {
   if (!cell && !numbers) return "-";
   const members = means.has(name) ? (own(board.groups, name) ?? Object.values(board.groups).flat()) : [name];
   const to = { ...boardParams(board), metric: params.metric, dataset: members, model: row.model };
-  const made = link("cell", to, { class: complete(cell) && cell[0] === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
+  const made = link("cell", to, { class: complete(cell) && percent(cell[0]) === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
   return partly ? el("span", {}, made, el("small", { class: "soft" }, partly)) : made;
 }
