@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from script.aggregate import (
@@ -37,6 +38,7 @@ VIEWS: dict[str, tuple[str, Groups]] = {  # name -> task, means over data sets
     BANDS: ("icl", {}),
 }
 NAMED = ("fuse", "normalize", "margin_k", "train_lang", "instruction", "temperature")  # told apart in a row's name
+FREE_OR_NAMED = {task: (*FREE[task], *NAMED, "limit") for task in PLAIN}
 MAIN = "main"  # each data set's main metric
 Place = tuple[str, str]  # model, data set or band of ranks
 Value = str | int | float | bool | None
@@ -63,10 +65,9 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     view = f"{task} cross" if cross else task
     if task == "icl" and _icl.band(result) is not None:
         view = BANDS
-    usual = PLAIN[task] | ({"similarity": "euclidean"} if result.run.get("legacy") else {})
-    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
-    settings = tuple((name, _plain(result.run.get(name, first_of(usual[name])))) for name in names)
-    for name in (*FREE[task], *NAMED, "limit"):
+    usual = _usual(task, view, bool(result.run.get("legacy")))
+    settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
+    for name in FREE_OR_NAMED[task]:
         _plain(result.run.get(name))
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
@@ -76,6 +77,14 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     if not all(value is None or isinstance(value, str) for value in place):
         raise TypeError(f"language {about['lang']!r}")
     return Entry(number, result, task, view, settings, place)
+
+
+@lru_cache
+def _usual(task: str, view: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
+    """Return the settings that part a view's leaderboards, each with its plain value."""
+    usual = PLAIN[task] | ({"similarity": "euclidean"} if legacy else {})
+    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
+    return tuple((name, first_of(usual[name])) for name in names)
 
 
 def _check_of_icl(result: LoggedResult) -> None:
@@ -91,13 +100,13 @@ def _task_of_the_originals(result: LoggedResult) -> str:
     return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
 
 
-def first_of(usual: object) -> object:
+def first_of(usual: Any) -> Any:
     """Return a setting's plain value, the first where the tables take several."""
     return usual[0] if isinstance(usual, list) else usual
 
 
 def _plain(value: object) -> Value:
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise TypeError(f"{value!r} is no setting")
 
@@ -105,22 +114,24 @@ def _plain(value: object) -> Value:
 def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return the leaderboards, one a view, setting, k (of ICL, whose rows name theirs, all) and seed."""
     grouped: dict[tuple[Any, ...], list[Entry]] = {}
+    norms: dict[str, set[Value]] = {}  # view -> those of its records
+    for entry in entries:
+        norms.setdefault(entry.view, set()).update(value for name, value in entry.settings if name == "length_norm")
     for entry in entries:
         k = None if entry.task == "icl" else entry.result.k
-        for settings in _settings(entry, entries):
+        for settings in _settings(entry, norms.get(entry.view, set())):
             grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
     return [_board(key, grouped[key]) for key in places]
 
 
-def _settings(entry: Entry, entries: Sequence[Entry]) -> Iterator[tuple[tuple[str, Value], ...]]:
+def _settings(entry: Entry, norms: Collection[Value]) -> Iterator[tuple[tuple[str, Value], ...]]:
     """Yield the settings whose tables show a result: text that was generated has no length_norm and fits any."""
     if ("length_norm", None) not in entry.settings:
         yield entry.settings
         return
-    norms = {dict(other.settings).get("length_norm") for other in entries if other.view == entry.view} - {None}
-    for norm in sorted(map(str, norms)) or ["token"]:
+    for norm in sorted(str(norm) for norm in norms if norm is not None) or ["token"]:
         yield tuple((name, norm if name == "length_norm" else value) for name, value in entry.settings)
 
 
@@ -225,7 +236,7 @@ def _table(subsets: Mapping[Place, Subsets], task: str, metric: str, groups: Gro
     for (model, column), (found, _, expected) in subsets.items():
         dataset = next((result.dataset for result in found.values()), column)
         name, _ = Kind(task, None if metric == MAIN else metric).metric_of(dataset)
-        figures = (result.metrics.get(name, math.nan) for result in found.values())
+        figures = [result.metrics.get(name, math.nan) for result in found.values()]
         values = list(filter(math.isfinite, figures))
         if values:
             table.setdefault(model, {})[column] = Cell(sum(values) / len(values), len(values), len(expected))
