@@ -369,7 +369,9 @@ def test_rows_that_no_command_compares_are_said(told_apart: Path, page: Page) ->
 
 def test_all_that_are_equal_as_shown_are_best(told_apart: Path, page: Page) -> None:
     open_at(page, told_apart, "#board?view=bitext&metric=acc&sets=close")
-    best = {name: page.get_by_role("row", name=name).locator("a.best").count() for name in ("=org/z", "-org/y", "org/x")}
+    best = {
+        name: page.get_by_role("row", name=name).locator("a.best").count() for name in ("=org/z", "-org/y", "org/x")
+    }
     assert best == {"=org/z": 1, "-org/y": 1, "org/x": 0}
 
 
@@ -421,6 +423,17 @@ def test_the_shown_table_is_exported(report: Path, page: Page, tmp_path: Path) -
     assert rows[:3] == [["model", "bucc"], ["org/half", "78.12 (1/4)"], ["org/whole", "4.69"]]
     text = page.evaluate("asMarkdown(['model', 'a|b'], [['x', '1']], [{}, {number: true}])")
     assert text == "| model | a\\|b |\n| --- | --: |\n| x | 1 |\n"
+
+
+def test_no_exported_name_is_a_formula(told_apart: Path, page: Page, tmp_path: Path) -> None:
+    open_at(page, told_apart, "#board?view=bitext&metric=acc&sets=close&sort=-close")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    download.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.reader((tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[1:4] == [["'=org/z (instruction None)", "70.00"], ["'-org/y", "70.00"], ["org/x", "69.99"]]
+    text = page.evaluate("asCsv([['@a', '+b,c', '-', '-1.25', '+2.50', '=1']])")
+    assert text == "'@a,\"'+b,c\",-,-1.25,+2.50,'=1\n"
 
 
 def test_narrow_and_dark(report: Path, page: Page) -> None:
