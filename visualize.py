@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from utils.session import Session
 
 SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
+KEPT = "embeddings are kept; the same command goes on"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
 FORMATS = ("png", "pdf", "svg")
 MAX_POINTS = 20_000
@@ -200,4 +201,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, KEPT)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from script.aggregate import (
@@ -19,11 +20,12 @@ from script.aggregate import (
 from script.aggregate._build import Kind, Subsets, standard_subsets
 from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._select import PLAIN
-from script.aggregate._sides import FREE
+from script.aggregate._sides import FREE, read_settings
 from script.aggregate._tables import columns_of, ordered
 from utils.frames import languages_of
 from utils.registry import DATASETS, ENCODERS
 from utils.runlog import LoggedResult
+from utils.schema import UserError
 
 Groups = Mapping[str, Sequence[str]]
 BANDS = "icl percentile"
@@ -36,6 +38,7 @@ VIEWS: dict[str, tuple[str, Groups]] = {  # name -> task, means over data sets
     BANDS: ("icl", {}),
 }
 NAMED = ("fuse", "normalize", "margin_k", "train_lang", "instruction", "temperature")  # told apart in a row's name
+FREE_OR_NAMED = {task: (*FREE[task], *NAMED, "limit") for task in PLAIN}
 MAIN = "main"  # each data set's main metric
 Place = tuple[str, str]  # model, data set or band of ranks
 Value = str | int | float | bool | None
@@ -62,10 +65,9 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     view = f"{task} cross" if cross else task
     if task == "icl" and _icl.band(result) is not None:
         view = BANDS
-    usual = PLAIN[task] | ({"similarity": "euclidean"} if result.run.get("legacy") else {})
-    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
-    settings = tuple((name, _plain(result.run.get(name, first_of(usual[name])))) for name in names)
-    for name in (*FREE[task], *NAMED):
+    usual = _usual(task, view, bool(result.run.get("legacy")))
+    settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
+    for name in FREE_OR_NAMED[task]:
         _plain(result.run.get(name))
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
@@ -75,6 +77,14 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     if not all(value is None or isinstance(value, str) for value in place):
         raise TypeError(f"language {about['lang']!r}")
     return Entry(number, result, task, view, settings, place)
+
+
+@lru_cache
+def _usual(task: str, view: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
+    """Return the settings that part a view's leaderboards, each with its plain value."""
+    usual = PLAIN[task] | ({"similarity": "euclidean"} if legacy else {})
+    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
+    return tuple((name, first_of(usual[name])) for name in names)
 
 
 def _check_of_icl(result: LoggedResult) -> None:
@@ -90,13 +100,13 @@ def _task_of_the_originals(result: LoggedResult) -> str:
     return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
 
 
-def first_of(usual: object) -> object:
+def first_of(usual: Any) -> Any:
     """Return a setting's plain value, the first where the tables take several."""
     return usual[0] if isinstance(usual, list) else usual
 
 
 def _plain(value: object) -> Value:
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise TypeError(f"{value!r} is no setting")
 
@@ -104,22 +114,24 @@ def _plain(value: object) -> Value:
 def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return the leaderboards, one a view, setting, k (of ICL, whose rows name theirs, all) and seed."""
     grouped: dict[tuple[Any, ...], list[Entry]] = {}
+    norms: dict[str, set[Value]] = {}  # view -> those of its records
+    for entry in entries:
+        norms.setdefault(entry.view, set()).update(value for name, value in entry.settings if name == "length_norm")
     for entry in entries:
         k = None if entry.task == "icl" else entry.result.k
-        for settings in _settings(entry, entries):
+        for settings in _settings(entry, norms.get(entry.view, set())):
             grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
     return [_board(key, grouped[key]) for key in places]
 
 
-def _settings(entry: Entry, entries: Sequence[Entry]) -> Iterator[tuple[tuple[str, Value], ...]]:
+def _settings(entry: Entry, norms: Collection[Value]) -> Iterator[tuple[tuple[str, Value], ...]]:
     """Yield the settings whose tables show a result: text that was generated has no length_norm and fits any."""
     if ("length_norm", None) not in entry.settings:
         yield entry.settings
         return
-    norms = {dict(other.settings).get("length_norm") for other in entries if other.view == entry.view} - {None}
-    for norm in sorted(map(str, norms)) or ["token"]:
+    for norm in sorted(str(norm) for norm in norms if norm is not None) or ["token"]:
         yield tuple((name, norm if name == "length_norm" else value) for name, value in entry.settings)
 
 
@@ -127,7 +139,8 @@ def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
     view, settings, k, seed = key
     task, groups = VIEWS[view]
     cross = "cross" in view or bool(dict(settings).get("cross"))
-    named = _named(entries)
+    told = _told_settings(entries)
+    named = [_with_settings(entry.result, settings) for entry, settings in zip(entries, told, strict=True)]
     subsets = _by_band(named, cross) if view == BANDS else standard_subsets(named, Kind(task, cross=cross))
     numbers = {entry.result.path: entry.number for entry in entries}
     names = sorted({name for found, _, _ in subsets.values() for result in found.values() for name in result.metrics})
@@ -143,16 +156,17 @@ def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
         "columns": columns,
         "groups": {name: list(members) for name, members in groups.items()},
         "rows": rows,
+        "sides": [] if view == BANDS else _sides(entries, named, told, rows),
         "cells": {
-            metric: [[_told(table.get(row, {}).get(column)) for column in columns] for row in rows]
+            metric: [[_shown(table.get(row, {}).get(column)) for column in columns] for row in rows]
             for metric, table in tables.items()
         },
         "records": [[_numbers(subsets.get((row, column)), numbers) for column in columns] for row in rows],
     }
 
 
-def _named(entries: Sequence[Entry]) -> list[LoggedResult]:
-    """Return the results, a row's name followed by the settings that tell apart records of one subset."""
+def _told_settings(entries: Sequence[Entry]) -> list[dict[str, Value]]:
+    """Return for each result the settings that tell its row apart from others of the model, and the limit of a part."""
     free = tuple(dict.fromkeys((*FREE[entries[0].task], *NAMED)))
     free = tuple(name for name in free if entries[0].view != BANDS or name != "max_percentile")  # a column there
     alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
@@ -164,13 +178,47 @@ def _named(entries: Sequence[Entry]) -> list[LoggedResult]:
         if len(results) > 1:
             differing = (name for name in free if len({result.run.get(name) for result in results}) > 1)
             telling.setdefault(model, {}).update(dict.fromkeys(differing))
-    return [_with_settings(entry.result, telling.get(entry.result.model, {})) for entry in entries]
+    names = [
+        [*telling.get(entry.result.model, ()), *(["limit"] if entry.result.run.get("limit") else [])]
+        for entry in entries
+    ]
+    return [{name: entry.result.run.get(name) for name in told} for entry, told in zip(entries, names, strict=True)]
 
 
-def _with_settings(result: LoggedResult, names: Iterable[str]) -> LoggedResult:
-    told = [f"{name} {result.run.get(name)}" for name in names]
-    told += [f"limit {result.run['limit']}"] if result.run.get("limit") else []
-    return dataclasses.replace(result, model=f"{result.model} ({', '.join(told)})") if told else result
+def _with_settings(result: LoggedResult, told: Mapping[str, Value]) -> LoggedResult:
+    """Return a result whose model is called as its row."""
+    words = ", ".join(f"{name} {value}" for name, value in told.items())
+    return dataclasses.replace(result, model=f"{result.model} ({words})") if words else result
+
+
+def _sides(
+    entries: Sequence[Entry], named: Sequence[LoggedResult], told: Sequence[Mapping[str, Value]], rows: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return what compare.py calls each row: its model, and the settings that any row tells as their NAME=VALUE.
+
+    None stands for a setting that it does not take, or in which the row's records differ.
+    """
+    every = dict.fromkeys(name for settings in told for name in settings)
+    members: dict[str, list[int]] = {}
+    for place, result in enumerate(named):
+        members.setdefault(result.model, []).append(place)
+    sides = []
+    for row in rows:
+        first, *_ = places = members[row]
+        settings = {name: {entries[place].result.run.get(name) for place in places} for name in every}
+        flags = {name: _flag(entries[first].task, name, values) for name, values in settings.items()}
+        sides.append({"model": entries[first].result.model, "told": list(told[first]), "settings": flags})
+    return sides
+
+
+def _flag(task: str, name: str, values: Collection[Value]) -> str | None:
+    """Return a setting as compare.py is told it, None where it would read another value or has no such setting."""
+    (value, *more) = values
+    text = f"{name}={str(value).lower() if value is None or isinstance(value, bool) else value}"
+    try:
+        return text if not more and read_settings([text], task) == {name: value} else None
+    except UserError:
+        return None
 
 
 def _by_band(results: Sequence[LoggedResult], cross: bool) -> dict[Place, Subsets]:
@@ -188,7 +236,7 @@ def _table(subsets: Mapping[Place, Subsets], task: str, metric: str, groups: Gro
     for (model, column), (found, _, expected) in subsets.items():
         dataset = next((result.dataset for result in found.values()), column)
         name, _ = Kind(task, None if metric == MAIN else metric).metric_of(dataset)
-        figures = (result.metrics.get(name, math.nan) for result in found.values())
+        figures = [result.metrics.get(name, math.nan) for result in found.values()]
         values = list(filter(math.isfinite, figures))
         if values:
             table.setdefault(model, {})[column] = Cell(sum(values) / len(values), len(values), len(expected))
@@ -219,7 +267,7 @@ def _rows(named: Sequence[LoggedResult], subsets: Mapping[Place, Subsets], task:
     return ordered(rows, None, known)
 
 
-def _told(cell: Cell | None) -> list[float] | None:
+def _shown(cell: Cell | None) -> list[float] | None:
     if cell is None:
         return None
     return [cell.value, cell.n, cell.expected]

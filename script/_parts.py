@@ -16,7 +16,7 @@ import numpy as np
 from script._boards import Entry
 from script.aggregate._items import block_of
 from utils.pages import pack_bytes
-from utils.runlog import LoggedResult, answers_in
+from utils.runlog import LoggedResult, answers_in, read_bytes
 
 PART = 1_000_000  # bytes of text that the page unpacks at once
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # no JSON text has these control characters
@@ -70,7 +70,7 @@ def pack_records(entries: Sequence[Entry], parts: list[str], found: Mapping[int,
     packer, blocks = Packer(parts), dict[Hashable, int]()
     refs = []
     for entry in entries:
-        text = _checked(entry.result.path.read_bytes())
+        text = _checked(read_bytes(entry.result.path))
         items = found.get(entry.number)
         preds = read(items.files["preds"]) if items is not None and "preds" in items.files else None
         right = None if preds is None else correctness(entry.result, preds, blocks)
@@ -153,8 +153,7 @@ class Reader:
         return self.texts[path]
 
     def _read(self, path: str) -> bytes | None:
-        with open(path, "rb") as file:  # noqa: PTH123 (a Path for each of many files costs more than reading them)
-            text = file.read()
+        text = read_bytes(path)
         try:
             text.decode()
         except UnicodeDecodeError:

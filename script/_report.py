@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import gc
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,7 @@ def without_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # else the next search would visit them all after all
         if was_on:
             gc.enable()
 
@@ -102,14 +104,15 @@ def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]
     rows = []
     for entry, ref in zip(entries, refs, strict=True):
         result = entry.result
+        folder, name = os.path.split(result.path)
         rows.append(
             [
                 places.setdefault(entry.place, len(places)),
                 models.setdefault(result.model, len(models)),
                 result.k,
                 result.seed,
-                folders.setdefault(str(result.path.parent), len(folders)),
-                result.path.name,
+                folders.setdefault(folder or ".", len(folders)),
+                name,
                 *ref,
             ]
         )

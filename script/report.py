@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from utils import cli
 
+KEPT = "no page is written; the same command begins anew"  # of an interruption
 TASKS = ("bitext", "classification", "icl")
 EXAMPLES = """
 python script/report.py
@@ -51,4 +52,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, KEPT)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from conftest import ROOT, Run
@@ -182,6 +183,33 @@ def test_columns_sort_by_mouse_and_keyboard_and_rows_are_filtered(report: Path, 
     assert heads(page) == ["model", "bucc", "phinc"] and len(cells(page)) == 1
 
 
+def test_what_is_typed_and_sorted_stays_when_something_else_changes(report: Path, page: Page) -> None:
+    open_at(page, report, "#board?view=bitext&metric=acc")
+    head = page.locator("th", has=page.get_by_role("button", name="bucc", exact=True))
+    head.locator("button").click()
+    page.fill("#q", "org")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [row[0] for row in cells(page)] == ["org/half", "org/whole", OTHER]  # 78.12, 4.69, none
+    page.select_option("#metric", "f1")
+    page.wait_for_selector("caption:has-text('bitext, f1')")
+    assert page.input_value("#q") == "org" and cells(page)[0][0] == "org/half"
+    page.select_option("#set-k", "5")
+    page.wait_for_function("location.hash.includes('k=5')")
+    page.wait_for_function("document.querySelectorAll('main tbody tr').length === 0")
+    assert page.input_value("#q") == "org"
+
+
+def test_names_that_every_object_has_are_no_names_of_the_page(report: Path, page: Page) -> None:
+    open_at(page, report, "#toString?metric=toString&constructor=1&constructor=2")
+    assert page.inner_text("main caption").endswith("each data set's main metric")
+    assert page.evaluate("stateParams().constructor") == ["1", "2"]
+    open_at(page, report, f"#cell?view=bitext&dataset=sample&model={NGRAM}&by=toString")
+    assert page.locator("tr.group").count() == 0 and len(cells(page)) == 3
+    open_at(page, report, f"#items?path=logs/save_bitext/sample/{NGRAM}/seed_42/eval_eng_spa_5.json&side=valueOf")
+    assert page.inner_text("#count").startswith("70 of 70 items")
+    assert page.evaluate("differences({}, {constructor: 1})") == [{"place": "constructor", "one": None, "other": 1}]
+
+
 def test_a_cell_leads_to_its_languages_and_a_language_to_its_record(logs: Path, report: Path, page: Page) -> None:
     open_at(page, report, "#board?view=bitext")
     row = page.locator("main tbody tr", has_text=NGRAM)
@@ -285,6 +313,68 @@ def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page:
     assert "Indo-European" in page.inner_text("figcaption")
 
 
+def log_settings(root: Path) -> None:
+    """Log rows told apart by a training language or an instruction, and models whose names begin with a dash or =."""
+    cross = {"task": "classification", "cross": True, "vote": "majority", "split": "test"}
+    for model, lang, right in (("org/x", "eng", 9), ("org/x", "ind", 6), ("-org/y", "ind", 2)):
+        log(root / model / lang, model, "mine", "jav", right, 12, **cross, train_lang=lang)
+    for words, right in (("a", 3), ("b", 5)):
+        log(root / words, "=org/z", "mine", "a_b", right, 12, instruction=words)
+    for fuse, right in (("score", 11), ("rank", 4)):
+        log(root / fuse, "org/e", "own", "a_b", right, 12, fuse=fuse)
+    log(root, "-org/y", "own", "a_b", 1, 12)
+    for model, right in (("=org/z", 70_001), ("-org/y", 70_000), ("org/x", 69_990)):  # 70.00, 70.00 and 69.99 %
+        log(root, model, "close", "a_b", right, 100_000)
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `log_settings`; its logs stand beside it."""
+    folder = tmp_path_factory.mktemp("told")
+    log_settings(folder / "logs")
+    subprocess.run([sys.executable, str(ROOT / SCRIPT)], cwd=folder, check=True)
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(
+    ("view", "a", "b", "shown"),
+    [
+        ("classification cross", "org/x (train_lang eng)", "org/x (train_lang ind)", ("75.00", "50.00")),
+        ("classification cross", "org/x (train_lang eng)", "-org/y", ("75.00", "16.67")),
+        ("classification cross", "-org/y", "org/x (train_lang eng)", ("16.67", "75.00")),
+        ("bitext", "-org/y", "org/e (fuse rank)", ("8.33", "33.33")),
+        ("bitext", "org/e (fuse score)", "-org/y", ("91.67", "8.33")),
+    ],
+)
+def test_the_command_of_rows_told_apart_by_a_setting(
+    told_apart: Path, page: Page, view: str, a: str, b: str, shown: tuple[str, str]
+) -> None:
+    open_at(page, told_apart, "#compare?" + urlencode({"view": view, "a": a, "b": b}))
+    assert tuple(cells(page)[0][2:4]) == shown
+    command = shlex.split(page.inner_text("#command"))
+    asked = [sys.executable, str(ROOT / command[1]), *command[2:]]
+    asked[2:2] = ["--format", "json"]
+    done = subprocess.run(asked, cwd=told_apart.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)["subsets"]
+    assert (f"{100 * line['a']:.2f}", f"{100 * line['b']:.2f}") == shown
+
+
+def test_rows_that_no_command_compares_are_said(told_apart: Path, page: Page) -> None:
+    rows = {"a": "=org/z (instruction a)", "b": "=org/z (instruction b)"}
+    open_at(page, told_apart, "#compare?" + urlencode({"view": "bitext", **rows}))
+    assert "cannot be told their instruction" in page.inner_text("#no-command")
+    assert page.locator("#command").count() == 0 and cells(page)[0][2:4] == ["25.00", "41.67"]
+
+
+def test_all_that_are_equal_as_shown_are_best(told_apart: Path, page: Page) -> None:
+    open_at(page, told_apart, "#board?view=bitext&metric=acc&sets=close")
+    best = {
+        name: page.get_by_role("row", name=name).locator("a.best").count() for name in ("=org/z", "-org/y", "org/x")
+    }
+    assert best == {"=org/z": 1, "-org/y": 1, "org/x": 0}
+
+
 def test_the_statistics_are_those_of_the_suite(report: Path, page: Page) -> None:
     from utils import stats
 
@@ -333,6 +423,17 @@ def test_the_shown_table_is_exported(report: Path, page: Page, tmp_path: Path) -
     assert rows[:3] == [["model", "bucc"], ["org/half", "78.12 (1/4)"], ["org/whole", "4.69"]]
     text = page.evaluate("asMarkdown(['model', 'a|b'], [['x', '1']], [{}, {number: true}])")
     assert text == "| model | a\\|b |\n| --- | --: |\n| x | 1 |\n"
+
+
+def test_no_exported_name_is_a_formula(told_apart: Path, page: Page, tmp_path: Path) -> None:
+    open_at(page, told_apart, "#board?view=bitext&metric=acc&sets=close&sort=-close")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    download.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.reader((tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[1:4] == [["'=org/z (instruction None)", "70.00"], ["'-org/y", "70.00"], ["org/x", "69.99"]]
+    text = page.evaluate("asCsv([['@a', '+b,c', '-', '-1.25', '+2.50', '=1']])")
+    assert text == "'@a,\"'+b,c\",-,-1.25,+2.50,'=1\n"
 
 
 def test_narrow_and_dark(report: Path, page: Page) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -303,3 +305,28 @@ def test_errors(arguments: list[str], what: str, tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError) as caught:
         visualize.main([*PCA, *arguments])
     assert what in caught.value.what and caught.value.hint
+
+
+def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_dir: Path) -> None:
+    from utils.bundled import expand_bundled
+
+    expanded = expand_bundled(cache_dir)
+    (tmp_path / "cache" / "bundled").mkdir(parents=True)
+    (tmp_path / "cache" / "bundled" / expanded.name).symlink_to(expanded)
+    command = [sys.executable, str(ROOT / "visualize.py"), "--cache_dir", "cache", "--langs", "eng", "cmn"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "cache").rglob("*.npy")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.endswith("interrupted: embeddings are kept; the same command goes on\n")
+    plan = subprocess.run([*command, "--dry_run"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]

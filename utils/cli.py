@@ -437,8 +437,11 @@ def _price(model: str) -> str:
     return "" if price is None else f"${price[0]:g}" + (f" / ${price[1]:g}" if price[1] else "")
 
 
-def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
-    """Run a script's main: a user's error ends in two lines and exit code 2, an interruption in one and 130."""
+def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoReturn:
+    """Run a script's main: a user's error ends in two lines and exit code 2, an interruption in one and 130.
+
+    `kept` says what an interruption leaves, and how to go on.
+    """
     try:
         main(sys.argv[1:])
         sys.stdout.flush()
@@ -446,7 +449,7 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
         _show_traceback()
         _fail(error.what, error.hint)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: {RUN_AGAIN}", file=sys.stderr)
+        print(f"\ninterrupted: {kept}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -455,20 +458,20 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
         _show_traceback()
         _fail(
             f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
-            f"is there room, and may it be written? {RUN_AGAIN}",
+            f"is there room, and may it be written? {kept}",
         )
     except MemoryError:
-        _fail_for_memory()
+        _fail_for_memory(kept)
     except RuntimeError as error:
         if "allocate memory" not in str(error):  # torch's words where MemoryError is meant
             raise
         _show_traceback()
-        _fail_for_memory()
+        _fail_for_memory(kept)
     sys.exit(0)
 
 
-def _fail_for_memory() -> NoReturn:
-    _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {RUN_AGAIN}")
+def _fail_for_memory(kept: str) -> NoReturn:
+    _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {kept}")
 
 
 def _show_traceback() -> None:

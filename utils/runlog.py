@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -173,7 +172,7 @@ def write_json(path: Path, content: Any, indent: int | None = None) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None, with a warning, where the file is not one."""
     try:
-        content = json.loads(str(path.read_bytes(), "utf-8"))  # read_text decodes line by line, in twice the time
+        content = json.loads(str(read_bytes(path), "utf-8"))  # read_text decodes line by line, in twice the time
     except (OSError, ValueError, RecursionError) as error:
         warn(f"{path} is broken and left out ({type(error).__name__})")
         return None
@@ -181,6 +180,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
         warn(f"{path} holds no JSON object and is left out")
         return None
     return content
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a small file's content; what a Path or a buffer would add costs more than the reading."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read()
 
 
 @lru_cache
@@ -192,6 +197,8 @@ def warn(message: str) -> None:
 @lru_cache
 def environment() -> dict[str, Any]:
     """Return the versions of what computes, and the state of this project's own code."""
+    import importlib.metadata  # here, as it takes as long as reading hundreds of records
+
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -19,7 +19,7 @@ async function render() {
 
 async function viewOf(name) {
   try {
-    return await (VIEWS[name] ?? showBoard)(stateParams());
+    return await (own(VIEWS, name) ?? showBoard)(stateParams());
   } catch (error) {
     return missing(`This cannot be shown (${error}): the record is not as docs/logs.md has it.`);
   }

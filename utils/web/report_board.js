@@ -6,7 +6,7 @@ function showBoard(params) {
   const redraw = (name) => (value) => {
     filters[name] = value;
     keep({ [name]: value });
-    place.replaceChildren(boardTable(board, params, filters));
+    place.replaceChildren(boardTable(board, stateParams(), filters)); // sorted as it is by now
   };
   const controls = boardControls(board, params, "board");
   controls.push(textField("q", "models with", filters.q, redraw("q")), textField("sets", "data sets with", filters.sets, redraw("sets")));
@@ -24,7 +24,7 @@ function showBoard(params) {
 }
 
 function boardTable(board, params, filters) {
-  const metric = params.metric in board.cells ? params.metric : "main";
+  const metric = Object.hasOwn(board.cells, params.metric) ? params.metric : "main";
   const cells = board.cells[metric];
   const wanted = filters.sets.toLowerCase().split(/[\s,]+/).filter(Boolean);
   const means = new Set([...Object.keys(board.groups), "avg"]);
@@ -32,7 +32,7 @@ function boardTable(board, params, filters) {
   const rows = board.rows.map((model, place) => ({ model, cells: cells[place], records: board.records[place] }));
   const parts = filters.q.toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = rows.filter((row) => parts.every((part) => row.model.toLowerCase().includes(part)));
-  const best = Object.fromEntries(shown.map(({ name, place }) => [name, Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1)))]));
+  const best = Object.fromEntries(shown.map(({ name, place }) => [name, percent(Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1))))])); // as shown: equal ones are all best
   const columns = [
     { name: "model", value: (row) => row.model, cell: (row) => modelCell(row, board, params) },
     ...shown.map(({ name, place }) => ({
@@ -50,7 +50,7 @@ function complete(cell) {
 }
 
 function meaning(board, name) {
-  return `mean of ${(board.groups[name] ?? Object.keys(board.groups)).join(", ")}`;
+  return `mean of ${(own(board.groups, name) ?? Object.keys(board.groups)).join(", ")}`;
 }
 
 function cellText(cell) {
@@ -69,8 +69,8 @@ function boardCell(row, place, name, { board, params, means, best }) {
   const numbers = row.records[place];
   const partly = !cell ? ` (beside: ${numbers?.[1].length})` : cell[1] === cell[2] ? null : ` (${cell[1]}/${cell[2]})`;
   if (!cell && !numbers) return "-";
-  const members = means.has(name) ? (board.groups[name] ?? Object.values(board.groups).flat()) : [name];
+  const members = means.has(name) ? (own(board.groups, name) ?? Object.values(board.groups).flat()) : [name];
   const to = { ...boardParams(board), metric: params.metric, dataset: members, model: row.model };
-  const made = link("cell", to, { class: complete(cell) && cell[0] === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
+  const made = link("cell", to, { class: complete(cell) && percent(cell[0]) === best ? "best" : "" }, cell ? percent(cell[0]) : "-");
   return partly ? el("span", {}, made, el("small", { class: "soft" }, partly)) : made;
 }

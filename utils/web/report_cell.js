@@ -8,7 +8,7 @@ async function showCell(params) {
   const ks = [].concat(params.ks ?? (models.length > 1 ? String(board.k) : several.map((other) => String(other.k))));
   const series = seriesOf(several.filter((other) => ks.includes(String(other.k))), sets, models);
   const rows = await cellRows(series, params, board);
-  const grouping = { family: (row) => row.family ?? "unknown", script: (row) => row.script ?? "unknown" }[params.by];
+  const grouping = own({ family: (row) => row.family ?? "unknown", script: (row) => row.script ?? "unknown" }, params.by);
   const columns = cellColumns(series, sets, rows);
   const summary = (column, members) => (column.key ? percent(mean(members.map(column.value).filter((value) => value !== null))) : "");
   return el(
@@ -29,7 +29,7 @@ function mean(values) {
 }
 
 function cellControls(board, several, ks, sets, models, params) {
-  const change = (changes) => go("cell", { ...params, ...changes });
+  const change = (changes) => go("cell", { ...stateParams(), ...changes });
   const made = several.length > 1 ? [choiceBoxes("k", several.map((other) => String(other.k)), ks, (chosen) => change({ ks: chosen }))] : [];
   const others = board.rows.filter((row, place) => !models.includes(row) && sets.some((name) => board.records[place][board.columns.indexOf(name)]));
   if (others.length) made.push(select("beside", "beside it", [["", "another model"], ...others.map((name) => [name])], "", (name) => name && change({ model: [...models, name] })));

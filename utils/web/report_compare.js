@@ -5,7 +5,7 @@ async function showCompare(params) {
   const board = pickBoard(params);
   const a = board.rows.includes(params.a) ? params.a : board.rows[0];
   const b = board.rows.includes(params.b) ? params.b : board.rows.find((row) => row !== a) ?? a;
-  const change = (changes) => go("compare", { ...params, ...boardParams(board), a, b, ...changes });
+  const change = (changes) => go("compare", { ...stateParams(), ...boardParams(board), a, b, ...changes });
   const models = board.rows.map((row) => [row]);
   const controls = [
     ...boardControls(board, params, "compare").slice(0, -1), // the metric is accuracy
@@ -150,13 +150,31 @@ function short(name) {
   return name.length > 40 ? `${name.slice(0, 38)}...` : name;
 }
 
+// What compare.py calls two rows: the models, the settings of both and of B alone, and which of these it does not take.
+function comparedSides(board, a, b) {
+  const [one, other] = [a, b].map((row) => board.sides[board.rows.indexOf(row)]);
+  const plain = { ...report.index.plain[board.task], ...(board.settings.legacy ? { similarity: "euclidean" } : {}) };
+  const departures = Object.entries({ ...board.settings, cross: board.view.endsWith("cross") }).filter(([name, value]) => Object.hasOwn(plain, name) && value !== plain[name]);
+  const told = { one: one.told, other: [...new Set([...one.told, ...other.told])] }; // B would take A's
+  const ofA = told.one.map((name) => one.settings[name]);
+  const unknown = told.other.filter((name) => other.settings[name] === null || (one.told.includes(name) && one.settings[name] === null));
+  return {
+    models: [one.model, other.model], unknown,
+    ofBoth: [...departures.map(([name, value]) => `${name}=${value}`), ...ofA],
+    ofB: told.other.map((name) => other.settings[name]).filter((text) => !ofA.includes(text)),
+  };
+}
+
 // The command that adds the interval and the tests of the mean, which take resamples of all items.
 function compareCommand(board, a, b) {
   if (board.view === "icl percentile") return null;
-  const plain = report.index.plain[board.task];
-  const settings = Object.entries({ ...board.settings, cross: board.view.endsWith("cross") }).filter(([name, value]) => name in plain && value !== [].concat(plain[name])[0]);
-  const flags = settings.length ? ` --setting ${settings.map(([name, value]) => `${name}=${value}`).join(" ")}` : "";
-  const k = board.k === null ? "" : ` --k ${board.k}`;
-  const text = `python script/aggregate/compare.py ${quoted(a)} ${quoted(b)} --task ${board.task}${k} --seed ${board.seed} --logs ${quoted(report.index.logs)}${flags}`;
+  const { models, ofBoth, ofB, unknown } = comparedSides(board, a, b);
+  if (unknown.length) return el("p", { class: "soft", id: "no-command" }, `No command compares these rows: compare.py cannot be told their ${unknown.join(", ")}.`);
+  const k = board.k === null ? [] : ["--k", board.k];
+  const flags = ["--task", board.task, ...k, "--seed", board.seed, "--logs", report.index.logs];
+  if (ofBoth.length) flags.push("--setting", ...ofBoth);
+  if (ofB.length) flags.push("--setting_b", ...ofB);
+  const parts = models.some((name) => name.startsWith("-")) ? [...flags, "--", ...models] : [...models, ...flags];
+  const text = ["python", "script/aggregate/compare.py", ...parts.map((part) => quoted(String(part)))].join(" ");
   return el("div", {}, el("p", { class: "soft" }, "The mean's interval and its tests, over languages and items:"), el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy")));
 }

@@ -54,7 +54,7 @@ function metricsOf(body) {
 }
 
 function mainMetric(task, dataset) {
-  return report.index.main[task]?.[dataset] ?? "acc";
+  return own(own(report.index.main, task), dataset) ?? "acc";
 }
 
 function metricName(params, task, dataset) {
@@ -64,8 +64,8 @@ function metricName(params, task, dataset) {
 
 // The figure of one metric with its interval, null where the record has none.
 function figureOf(record, metric) {
-  const value = record.body[metric];
+  const value = own(record.body, metric);
   if (typeof value !== "number") return null;
-  const pair = record.body.ci95?.[metric];
+  const pair = own(record.body.ci95, metric);
   return { value, low: pair?.[0] ?? null, high: pair?.[1] ?? null };
 }

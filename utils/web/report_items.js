@@ -37,9 +37,9 @@ function taskOf(record) {
 
 // Items as {item, gold, hyp, right, neighbors, prompt, ...}; null where there are no predictions.
 function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates }) {
-  const chosen = preds?.[side] ?? preds; // the first direction's are on top
+  const chosen = own(preds, side) ?? preds; // the first direction's are on top
   if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
-  const near = neighbors?.[side] ?? neighbors?.forward;
+  const near = own(neighbors, side) ?? neighbors?.forward;
   const named = record.body.run?.task === "bitext" ? (index) => candidates?.[index] : () => undefined;
   return chosen.gold.map((gold, item) => ({
     item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item],
@@ -147,7 +147,7 @@ function neighborTable(item) {
 async function textsOf(record, side) {
   const { task, split = "test", legacy, train_lang: train } = record.body.run ?? {};
   const read = async (key) => {
-    const ref = report.index.texts[key];
+    const ref = own(report.index.texts, key);
     return ref ? JSON.parse(await textAt(ref)) : null;
   };
   if (task === "bitext") {

@@ -14,7 +14,7 @@ function pickBoard(params) {
   names.sort((a, b) => (a === params.last ? -1 : 0) - (b === params.last ? -1 : 0));
   for (const wanted of [params, { ...plain[left[0].task], ...PREFERRED }]) {
     for (const name of names) {
-      const fitting = left.filter((board) => choicesOf(board)[name] === String(wanted[name]));
+      const fitting = left.filter((board) => choicesOf(board)[name] === String(own(wanted, name)));
       if (fitting.length) left = fitting;
     }
   }
@@ -51,14 +51,14 @@ function boardControls(board, params, page) {
   const views = [...new Set(boards.map((other) => other.view))];
   const of_view = boards.filter((other) => other.view === board.view);
   const choices = choicesOf(board);
-  const change = (name) => (value) => go(page, { ...keptParams(params), ...boardParams(board), [name]: value, last: name });
+  const change = (name) => (value) => go(page, { ...keptParams(stateParams()), ...boardParams(board), [name]: value, last: name });
   const made = [select("view", "task", views.map((view) => [view]), board.view, (view) => go(page, { view, metric: params.metric }))];
   for (const name of Object.keys(choices)) {
     const values = [...new Set(of_view.map((other) => choicesOf(other)[name]))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     if (values.length > 1) made.push(select(`set-${name}`, name, values.map((value) => [value]), choices[name], change(name)));
   }
   const metrics = Object.keys(board.cells);
-  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each set's main" : name]), params.metric ?? "main", (metric) => go(page, { ...params, metric })));
+  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each set's main" : name]), params.metric ?? "main", (metric) => go(page, { ...stateParams(), metric })));
   return made;
 }
 
@@ -79,5 +79,5 @@ function boardWords(board) {
 }
 
 function inWords(settings) {
-  return settings.map(([name, value]) => `${name} ${{ true: "yes", false: "no", null: "none" }[value] ?? value}`).join(", ");
+  return settings.map(([name, value]) => `${name} ${own({ true: "yes", false: "no", null: "none" }, value) ?? value}`).join(", ");
 }

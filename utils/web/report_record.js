@@ -52,15 +52,15 @@ function memberTable(members) {
   const names = [...new Set(Object.values(members).flatMap((metrics) => Object.keys(metrics)))];
   const columns = [
     { name: "member", value: (row) => row.name },
-    ...names.map((name) => ({ name, number: true, value: (row) => row[name] ?? null, text: (row) => percent(row[name]), cell: (row) => percent(row[name]) })),
+    ...names.map((name) => ({ name, number: true, value: (row) => own(row, name) ?? null, text: (row) => percent(own(row, name)), cell: (row) => percent(own(row, name)) })),
   ];
   const rows = Object.entries(members).map(([name, metrics]) => ({ ...metrics, name }));
   return sortableTable({ columns, rows, file: "members", caption: "each encoder of the ensemble by itself" });
 }
 
 function labelTable(labels) {
-  const share = (name) => ({ name, number: true, value: (row) => row[name] ?? null, text: (row) => percent(row[name]), cell: (row) => percent(row[name]) });
-  const count = (name) => ({ name, number: true, value: (row) => row[name] ?? null });
+  const share = (name) => ({ name, number: true, value: (row) => own(row, name) ?? null, text: (row) => percent(own(row, name)), cell: (row) => percent(own(row, name)) });
+  const count = (name) => ({ name, number: true, value: (row) => own(row, name) ?? null });
   const rows = Object.entries(labels).map(([label, figures]) => ({ ...figures, label }));
   const columns = [{ name: "label", value: (row) => row.label }, ...["prec", "rec", "f1"].map(share), ...["support", "predicted"].map(count)];
   return sortableTable({ columns, rows, file: "labels", caption: "by label" });

@@ -7,13 +7,13 @@ function quoted(text) {
 
 // The command line that computes the record, of its arguments those that are not the script's own defaults.
 function commandLine({ task, args }) {
-  const usual = report.index.defaults[task] ?? {};
+  const usual = own(report.index.defaults, task);
   const flags = Object.entries(args ?? {}).flatMap(([name, value]) => {
-    if (["dry_run", "list", "verbose", "overwrite"].includes(name) || JSON.stringify(value) === JSON.stringify(usual[name] ?? null)) return [];
+    if (["dry_run", "list", "verbose", "overwrite"].includes(name) || JSON.stringify(value) === JSON.stringify(own(usual, name) ?? null)) return [];
     if (value === null || value === false) return [];
     return value === true ? [`--${name}`] : [`--${name}`, ...[].concat(value).map((one) => quoted(String(one)))];
   });
-  return ["python", SCRIPTS[task] ?? "?", ...flags].join(" ");
+  return ["python", own(SCRIPTS, task) ?? "?", ...flags].join(" ");
 }
 
 function command(run) {
@@ -48,7 +48,7 @@ function differences(one, other, place = "") {
   const both = (test) => test(one) && test(other);
   const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
   if (both(isObject) || (both(Array.isArray) && one.length === other.length)) {
-    return [...new Set([...Object.keys(one), ...Object.keys(other)])].flatMap((key) => differences(one[key], other[key], place ? `${place}.${key}` : key));
+    return [...new Set([...Object.keys(one), ...Object.keys(other)])].flatMap((key) => differences(own(one, key), own(other, key), place ? `${place}.${key}` : key));
   }
   return JSON.stringify(one) === JSON.stringify(other) ? [] : [{ place, one, other }];
 }

@@ -4,6 +4,11 @@ function readState() {
   return { name: name || "board", params: new URLSearchParams(query) };
 }
 
+// What an object has under a name that the address or the data gave, not what every object has (toString).
+function own(object, name) {
+  return object !== null && object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 // The hash of a view; lists repeat their name, what is null, false or empty is left out.
 function address(name, params = {}) {
   const query = new URLSearchParams();
@@ -20,7 +25,7 @@ function address(name, params = {}) {
 function stateParams() {
   const found = {};
   for (const [key, value] of readState().params) {
-    found[key] = key in found ? [].concat(found[key], value) : value;
+    found[key] = Object.hasOwn(found, key) ? [].concat(found[key], value) : value;
   }
   return found;
 }

@@ -79,9 +79,14 @@ function grouped(rows, group, columns, summary) {
   ]);
 }
 
+// A name that a spreadsheet would run as a formula begins with an apostrophe; a number and the dash of no figure do not.
+function inert(text) {
+  return /^[=+\-@\t\r]/.test(text) && text !== "-" && Number.isNaN(Number(text)) ? `'${text}` : text;
+}
+
 function asCsv(lines) {
   const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n";
+  return lines.map((line) => line.map((text) => quoted(inert(text))).join(",")).join("\n") + "\n";
 }
 
 function asMarkdown(labels, lines, columns) {
