@@ -19,7 +19,7 @@ from script.aggregate import (
 )
 from script.aggregate._build import Kind, Subsets, standard_subsets
 from script.aggregate._cells import Cell, Table, add_means
-from script.aggregate._select import PLAIN
+from script.aggregate._select import PLAIN, first_of
 from script.aggregate._sides import FREE, read_settings
 from script.aggregate._tables import columns_of, ordered
 from utils.frames import languages_of
@@ -98,11 +98,6 @@ def _task_of_the_originals(result: LoggedResult) -> str:
     """Return the task of an original's file whose path does not tell it: that of a data set's known subset."""
     spec = DATASETS["bitext"].get(result.dataset)
     return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
-
-
-def first_of(usual: Any) -> Any:
-    """Return a setting's plain value, the first where the tables take several."""
-    return usual[0] if isinstance(usual, list) else usual
 
 
 def _plain(value: object) -> Value:

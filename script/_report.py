@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from script._boards import Entry, boards_of, entry_of, first_of
+from script._boards import Entry, boards_of, entry_of
 from script._parts import Reader, items_of, pack_items, pack_records
 from script._texts import pack_texts
 from script.aggregate._build import Kind
-from script.aggregate._select import PLAIN
+from script.aggregate._select import PLAIN, first_of
 from utils import runlog
 from utils.pages import write_page
 from utils.schema import UserError

@@ -32,7 +32,7 @@ PLAIN: dict[str, dict[str, Any]] = {  # the settings that the tables take unless
 }
 
 
-def first_of(usual: object) -> object:
+def first_of(usual: Any) -> Any:
     """Return a setting's plain value, the first where the tables take several."""
     return usual[0] if isinstance(usual, list) else usual
 
