@@ -151,7 +151,7 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
     n_rows = math.ceil(len(matrices) / n_columns)
     width = args.width or max(_drawing.SINGLE, n_columns * wide)
     titles = [_title(matrix, width / n_columns - 0.15) for matrix in matrices]
-    high = most * cell + around + 0.05 + 0.15 * (max(title.count("\n") for title in titles) + 1)
+    high = most * cell + around + 0.12 + 0.15 * (max(title.count("\n") for title in titles) + 1)
     figure = _drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
     room = min(cell, (width / n_columns - around) / most)
     colours = ScalarMappable(Normalize(0, 100), _drawing.ramp())
@@ -162,7 +162,11 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
         draw_matrix(panels[-1], matrix, colours, size, room)
     bar = _drawing.colour_bar(figure, colours, panels)
     about = "Share of the gold label's texts (%); in the cells: texts"
-    bar.set_label(_drawing.wrap_to(about, min(width - 0.3, max(n_columns * wide - around, LABEL)), _drawing.SIZE))
+    bar.set_label(
+        _drawing.wrap_to(
+            about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), _drawing.SIZE
+        )
+    )
     return figure
 
 
