@@ -188,6 +188,7 @@ def main(argv: Sequence[str]) -> None:
     if args.dry_run:
         show_plan(session, stem)
         return
+    coordinates.claim(stem)
     identity = session.identity(stem.name)
     found = coordinates.read(stem, identity, overwrite=args.overwrite)
     if found is None:

@@ -136,7 +136,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
 
 PLOT_ROOMS = (
     *("script.plot", "script.plot._drawing", "script.plot._languages", "script.plot._lines", "script.plot._means"),
-    *("script.plot._plots", "script.aggregate._build", "script.aggregate._cells"),
+    *("script.plot._naming", "script.plot._plots", "script.aggregate._build", "script.aggregate._cells"),
 )
 
 

@@ -25,6 +25,7 @@ from script.plot import (
     _drawing,
     _languages,
     _lines,
+    _naming,
     _plots,
     plot_compare,
     plot_confusion,
@@ -144,7 +145,7 @@ def sib_scores(models: Sequence[str], by: str = "family") -> _languages.Scores:
     if len(models) > 1:
         del values[models[-1]][SIB200_LANGS[0]]
     groups = _languages.joined(family if by == "family" else script, _languages.OTHER[by])
-    return _languages.Scores("sib200", "acc", values, family, script, groups, 1)
+    return _languages.Scores("sib200", "acc", values, family, script, groups, 1, len(SIB200_LANGS))
 
 
 @pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
@@ -165,6 +166,8 @@ def test_boxes_of_families_can_be_read(n_models: int, by: str) -> None:
     figure = drawn(lambda: plot_groups.draw(arguments(), scores), f"groups_{n_models}")
     labels = " ".join(text.replace("\u00a0", " ") for text, _ in boxes_of_texts(figure))
     assert ("Indo-European (n" in labels) == (by == "family")
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.endswith("(204/205)") for text in legend] == [False] * (n_models - 1) + [n_models > 1]
 
 
 def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
@@ -209,7 +212,7 @@ def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
 def test_groups_stand_by_the_mean_of_their_models_medians() -> None:
     values = {"m": {"a": 0.9, "b": 0.8, "c": 0.1}, "n": {"a": 0.0, "b": 0.1, "c": 0.6}}  # G: 0.85 and 0.05; H: 0.1, 0.6
     groups = {"a": "G", "b": "G", "c": "H"}
-    scores = _languages.Scores("mine", "acc", values, groups, groups, groups, 1)
+    scores = _languages.Scores("mine", "acc", values, groups, groups, groups, 1, 3)
     found = plot_groups.by_group(scores)
     assert list(found) == ["G", "H"] and found["H"] == {"m": [10.0], "n": [60.0]}
     assert plot_groups.label("G", found["G"], ["m", "n"]) == "G (n\u00a0=\u00a02)"
@@ -236,6 +239,7 @@ def test_names_are_cut_short_alike() -> None:
         "g/z + e/x, 1-shot": "z + x, 1-shot",
         "x__y__weights1.0_2.0": "x__y__weights1.0_2.0",
     }
+    assert _drawing.wrap_to("Atlantic-Congo (n\u00a0=\u00a016–34)", 1.0, 7) == "Atlantic-Congo\n(n\u00a0=\u00a016–34)"
     wrapped = _drawing.wrap_to(LONG[0], 1.2, 7)
     assert wrapped.replace("\n", "") == LONG[0] and _drawing.text_width(wrapped, 7) <= 1.2
 
@@ -253,7 +257,7 @@ def test_scores_against_k(run: Run, tmp_path: Path) -> None:
     done = run("script/plot/plot_k.py", "--task", "bitext", "--format", "pdf", "svg", "png")
     assert done.returncode == 0, done.stderr
     assert "missing: nollysenti, org/two, k 1: 2 of 4 subsets: en400_pcm, en400_yo400" in done.stderr
-    stem = tmp_path / "figures" / "plot_k_bitext_nollysenti"
+    stem = tmp_path / "figures" / "plot_k_bitext_nollysenti_one_vs_two"
     assert is_drawn(stem, "pdf", "svg", "png") and f"{stem.name}.csv" in done.stdout
     rows = {(row["model"], row["k"]): row for row in table(stem.with_name(f"{stem.name}.csv"))}
     # (5 + 6 + 7 + 6) / 40 and (8 + 9 + 10 + 9) / 40; of the gap (2 + 2) / 20 and (5 + 6 - ...) / 20
@@ -283,7 +287,7 @@ def test_bands_of_ranks_and_zero_shot(run: Run, tmp_path: Path) -> None:
         log(tmp_path, "icl", "fire", "org/e", subset, 10)  # of all ranks: not in this figure
     done = run("script/plot/plot_icl_percentile.py", "--dataset", "fire", "--metric", "acc")
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    stem = tmp_path / "figures" / "plot_icl_percentile_fire"
+    stem = tmp_path / "figures" / "plot_icl_percentile_fire_gen_0-shot_vs_gen+e_1-shot"  # acc is its main metric
     assert is_drawn(stem, "pdf", "png")
     assert [
         (row["model"], row["min_percentile"], row["max_percentile"], float(row["percent"]))
@@ -303,14 +307,14 @@ def test_languages_by_family_and_in_a_heat_map(run: Run, tmp_path: Path) -> None
     flags = ("--task", "classification", "--dataset", "mine", "--format", "png")
     done = run("script/plot/plot_groups.py", *flags)
     assert done.returncode == 0, done.stderr
-    rows = table(tmp_path / "figures/plot_groups_family_classification_mine.csv")
+    rows = table(tmp_path / "figures/plot_groups_family_classification_mine_one_vs_two.csv")
     assert {(row["lang"], row["group"], row["percent"]) for row in rows if row["model"] == "org/one"} == {
         *(("eng", "Indo-European", "90.0"), ("spa", "Indo-European", "80.0"), ("fra", "Indo-European", "70.0")),
         *(("tur", "Other families", "60.0"), ("swh", "Other families", "50.0")),
     }
     done = run("script/plot/plot_heatmap.py", *flags, "--sort", "mean", "--models", "org/two", "org/one")
     assert done.returncode == 0, done.stderr
-    rows = table(tmp_path / "figures/plot_heatmap_classification_mine.csv")
+    rows = table(tmp_path / "figures/plot_heatmap_classification_mine_two_vs_one_sort-mean.csv")
     assert [(row["lang"], row["org/two"], row["org/one"]) for row in rows] == [
         (lang, f"{10.0 * (count - 1)}", f"{10.0 * count}") for lang, count in right.items()
     ]
@@ -341,6 +345,57 @@ def test_confusions_are_pooled_by_label_and_none_is_a_column(run: Run, tmp_path:
     assert is_drawn(tmp_path / "one", "pdf", "png")
 
 
+def test_a_confusion_says_of_which_model_and_k_it_is(tmp_path: Path) -> None:
+    args = arguments(langs=["eng"], width=None)
+    matrix = plot_confusion.Matrix("eng", ["a"], ["a"], np.array([[3]]), "one, k = 5", 5)
+    figure = drawn(lambda: plot_confusion.draw(args, [matrix]), "confusion_1_1")
+    texts = [text for text, _ in boxes_of_texts(figure)]
+    assert "eng\none, k = 5" in texts
+    (label,) = [text for text in texts if text.startswith("Share of")]
+    assert label.count("\n") == 1  # the bar is narrow, the label need not be
+
+
+def test_files_of_other_choices_have_other_names(run: Run, tmp_path: Path) -> None:
+    for model, seed, k in (("org/one", 42, 1), ("org/one", 7, 1), ("org/one", 42, 5), ("org/two", 42, 1)):
+        for subset in FIRE:
+            log(tmp_path, "classification", "fire", model, subset, 5 + k, k=k, seed=seed)
+    one = ("--task", "classification", "--models", "org/one", "--format", "svg")
+    for flags in ((), ("--k", "5"), ("--seed", "7"), ("--metric", "f1"), ("--by", "script"), ("--langs", FIRE[0])):
+        done = run("script/plot/plot_heatmap.py", *one, *flags)
+        assert done.returncode == 0, done.stderr
+    stem = "plot_heatmap_classification_fire_one"
+    ends = ("", "_k5", "_seed7", "_f1", "_by-script", f"_{FIRE[0]}")
+    assert {path.stem for path in (tmp_path / "figures").glob("*.svg")} == {stem + end for end in ends}
+    told = {end: table(tmp_path / "figures" / f"{stem}{end}.csv")[0] for end in ends}
+    assert [(told[end]["k"], told[end]["seed"]) for end in ends[:3]] == [("1", "42"), ("5", "42"), ("1", "7")]
+
+
+def test_names_say_what_departs_from_the_usual() -> None:
+    usual = {"setting": [], "k": 1, "metric": None, "models": None}
+
+    def name(rows: Sequence[str], **given: object) -> str:
+        return _naming.default_name(arguments(**{**usual, **given}), "plot_x", ["nusax"], rows)
+
+    assert name(["a/x", "b/y", "c/z"]) == "plot_x_classification_nusax" == name(["a/x", "b/y", "c/z"], metric="f1")
+    assert name(["a/x", "b/y", "c/z"], models=["..."], k=[1, 5]) == "plot_x_classification_nusax_3_models_k1-5"
+    assert name(["a/x", "b/y"], langs=list("abcde")) == "plot_x_classification_nusax_x_vs_y_5_languages"
+    both = name(["a/x", "a/x"], setting=["vote=weighted"], setting_b=["fuse=rank"], metric="acc", usual_metric="acc")
+    assert both == "plot_x_classification_nusax_x_vote-weighted_B_fuse-rank"
+    assert name(["bundled/multilingual-e5-small"]).endswith("_bundled_multilingual-e5-small")  # there is intfloat's too
+    long = [name([f"a/{letter * 200}"]) for letter in "xy"]
+    assert {len(one) for one in long} == {120} and long[0] != long[1]
+
+
+def test_a_level_that_lacks_languages_says_so() -> None:
+    whole, part = Cell(0.5, 2, 2, (0.4, 0.6)), Cell(0.3, 1, 2, (0.2, 0.4))
+    scale = _lines.Scale("Ranks", {0: "0–10", 1: "90–100"})
+    panel = _lines.Panel("nusax", "F1", {"a/x": {0: whole, 1: whole}}, {"b/y": part})
+    other = _lines.Panel("fire", "F1", {"a/x": {0: whole}}, {"b/y": whole})
+    for panels, level in (([panel], "y (1/2)"), ([other], "y"), ([panel, other], "y (nusax 1/2)")):
+        figure = drawn(lambda panels=panels: _lines.draw(arguments(), panels, scale), f"level_{len(panels)}")
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", level, "shaded: 95 % interval"]
+
+
 def test_paired_differences(run: Run, tmp_path: Path) -> None:
     for subset, a, b in (("eng_aaa", 30, 10), ("eng_bbb", 20, 20), ("eng_ccc", 11, 12)):
         log(tmp_path, "bitext", "mine", "org/one", subset, a, n=40)
@@ -350,6 +405,9 @@ def test_paired_differences(run: Run, tmp_path: Path) -> None:
     rows = table(tmp_path / "forest.csv")
     told = run("script/aggregate/compare.py", "org/one", "org/two", "--task", "bitext", "--format", "json")
     lines = {line["subset"]: line for line in json.loads(told.stdout)["subsets"]}
+    assert {(row["model_a"], row["model_b"], row["k"], row["seed"]) for row in rows} == {
+        ("org/one", "org/two", "1", "42")
+    }
     assert [(row["subset"], float(row["difference"])) for row in rows] == [
         *(("eng_aaa", 50.0), ("eng_bbb", 0.0), ("eng_ccc", -2.5), ("mean", 15.8333)),
     ]
@@ -364,7 +422,7 @@ def test_a_real_run_as_a_user_makes_it(run: Run, tmp_path: Path) -> None:
     assert run("classification.py", *few).returncode == 0
     flags = ("--dataset", "sample", "--langs", "spa", "fra", "swh")
     assert run("script/plot/plot_k.py", "--task", "bitext", *flags).returncode == 0
-    rows = table(tmp_path / "figures/plot_k_bitext_sample.csv")
+    rows = table(tmp_path / "figures/plot_k_bitext_sample_char_ngram_spa-fra-swh.csv")
     folder = tmp_path / "logs/save_bitext/sample/baseline/char_ngram/seed_42"
     for row in rows:
         paths = [folder / f"eval_eng_{lang}_{row['k']}.json" for lang in ("spa", "fra", "swh")]
@@ -373,7 +431,7 @@ def test_a_real_run_as_a_user_makes_it(run: Run, tmp_path: Path) -> None:
         assert row["n"] == row["expected"] == "3"
     done = run("script/plot/plot_confusion.py", "--task", "classification", *flags, "--pooled")
     assert done.returncode == 0, done.stderr
-    rows = table(tmp_path / "figures/plot_confusion_classification_sample.csv")
+    rows = table(tmp_path / "figures/plot_confusion_classification_sample_char_ngram_spa-fra-swh_pooled.csv")
     assert sum(int(row["count"]) for row in rows) == 3 * 21 and len(rows) == 49
 
 

@@ -21,7 +21,7 @@ from utils import coloring, purity, registry
 from utils.palette import OTHER, Style
 from utils.points import Block, Points, bitext_blocks, even_share, labeled_blocks, to_points, why_not_parallel
 from utils.projection import fitting_neighbors, fitting_perplexity, project
-from utils.scatter import in_columns, rows_needed
+from utils.scatter import draw, in_columns, rows_needed
 from utils.schema import UserError
 from utils.sources import Where
 
@@ -135,7 +135,9 @@ def test_tsne_keeps_crowds_and_gives_the_same_points_each_time() -> None:
 
 def test_umap_keeps_crowds() -> None:
     pytest.importorskip("umap", reason="umap-learn is not installed")
-    assert crowds_stay(project(three_crowds(), "umap", 3, n_neighbors=10).xy)
+    told: list[str] = []
+    assert crowds_stay(project(three_crowds(), "umap", 3, n_neighbors=10, note=told.append).xy)
+    assert len(told) == 1 and "compiles" in told[0]
 
 
 def test_umap_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -209,6 +211,30 @@ def test_no_heading_ends_a_column() -> None:
     lines = [("A", None), ("a", style), ("b", style), ("B", None), ("c", style), ("d", style)]
     assert [[text for text, _ in column] for column in in_columns(lines, 4)] == [["A", "a", "b"], ["B", "c", "d"]]
     assert rows_needed(lines, 2) == 3 == rows_needed(lines, 3) and rows_needed(lines, 4) == 2
+
+
+def test_a_short_or_wide_legend_stands_below() -> None:
+    def ratio(values: list[str], field: str) -> float:
+        rows = [(f"text {i}", value if field == "language" else "eng", value, None) for i, value in enumerate(values)]
+        figure = draw(
+            np.zeros((len(rows), 2), np.float32), coloring.coloring(points(*rows), field, None, 0), "t", "xy", False, 0
+        )
+        plot, _ = figure.axes
+        return float(plot.get_position().width)
+
+    assert ratio([f"class {i}" for i in range(7)], "class") == 1
+    assert ratio(["a text of sixty letters that stands for its sample, cut " + str(i) for i in range(25)], "class") == 1
+    assert ratio([f"class {i}" for i in range(25)], "class") < 0.9  # these fill the height beside the plot
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(visualize, "load_blocks", lambda session: pytest.fail("texts were loaded"))
+    with pytest.raises(UserError, match="cannot be written"):
+        visualize.main([*PCA, "--output_dir", "file"])
 
 
 def test_files_of_the_sample_set(

@@ -25,7 +25,7 @@ RECORD: dict[str, Any] = {"nearest": {"k": 5, "class": {"share": 0.25, "chance":
 @pytest.fixture
 def opened(page: Page, tmp_path: Path) -> Page:
     every = [coloring(POINTS, field, None, 0) for field in FIELDS]
-    data = page_data(POINTS, XY, every, "class", RECORD)
+    data = page_data(POINTS, XY, every, ["class"], RECORD)
     write_page(tmp_path / "p.html", "visualize", "small: PCA", {**data, "axes": ["one", "two"]})
     page.goto((tmp_path / "p.html").as_uri())
     page.wait_for_selector("#legend button")
@@ -149,6 +149,50 @@ def test_zoom_pan_and_walk_by_wheel_mouse_and_keys(opened: Page) -> None:
     assert opened.inner_text("#tip .text") == "a bird"  # the second from the left
     opened.click("#in")
     assert opened.evaluate("view.scale") == pytest.approx(1.4)
+
+
+def test_a_window_of_another_size_shows_the_whole_and_uses_its_height(opened: Page) -> None:
+    opened.set_viewport_size({"width": 390, "height": 844})
+    settle(opened)
+    for _ in range(4):
+        opened.click("#in")
+    assert opened.evaluate("view.scale") == pytest.approx(1.4**4)
+    opened.set_viewport_size({"width": 420, "height": 800})
+    opened.wait_for_function("view.scale === 1")
+    stage = opened.locator("#stage").bounding_box()
+    assert stage and stage["height"] > 370
+    for i in range(6):
+        x, y = place(opened, i)
+        assert 0 < x < stage["width"] and 0 < y < stage["height"]
+    opened.click("#in")
+    opened.fill("#search", "hund")  # a line more above the picture leaves the view
+    settle(opened)
+    assert opened.evaluate("view.scale") == pytest.approx(1.4)
+
+
+def test_the_tip_does_not_stay_over_what_is_searched_or_left(opened: Page) -> None:
+    tip = opened.locator("#tip")
+    move_to(opened, 0)
+    assert tip.is_visible() and opened.inner_text("#details h3") == "1 translation"
+    opened.fill("#search", "vogel")
+    assert tip.is_hidden()
+    opened.fill("#search", "")
+    opened.locator("#plot").press("n")
+    assert tip.is_visible()
+    opened.focus("#search")
+    assert tip.is_hidden()
+
+
+def test_only_colours_that_tell_texts_apart_are_offered(opened: Page, tmp_path: Path) -> None:
+    offered = opened.locator("#colour option")
+    assert offered.all_inner_texts() == ["class", "language", "sample", "family"]  # all of them are in one script
+    every = [coloring(POINTS, field, None, 0) for field in FIELDS]
+    write_page(
+        tmp_path / "q.html", "visualize", "q", {**page_data(POINTS, XY, every, ["script"], RECORD), "axes": "xy"}
+    )
+    opened.goto((tmp_path / "q.html").as_uri())
+    opened.wait_for_selector("#legend button")
+    assert "script" in offered.all_inner_texts() and opened.input_value("#colour") == "script"  # it was asked for
 
 
 def test_the_picture_is_saved(opened: Page, tmp_path: Path) -> None:

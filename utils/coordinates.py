@@ -20,6 +20,25 @@ from utils.schema import UserError
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
 
 
+def claim(stem: Path) -> None:
+    """Make the folder of the files-to-be, and see that a file can be written there before hours go into them.
+
+    Raises UserError where it cannot.
+    """
+    import tempfile
+
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=stem.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(stem, error) from error
+
+
+def _unwritable(stem: Path, error: OSError) -> UserError:
+    return UserError(f"{stem.parent} cannot be written ({error.strerror})", "name another place: --output_dir")
+
+
 def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, record: Mapping[str, Any]) -> None:
     """Write `<stem>.csv`, `.parquet` and, last, `.json`, each atomically: the record marks the work as done.
 
@@ -37,9 +56,7 @@ def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, r
         write_atomic(_with(stem, "parquet"), packed.getvalue())
         runlog.write_json(_with(stem, "json"), body, indent=2)
     except OSError as error:
-        raise UserError(
-            f"{stem.parent} cannot be written ({error.strerror})", "name another place: --output_dir"
-        ) from error
+        raise _unwritable(stem, error) from error
 
 
 def read(

@@ -47,7 +47,7 @@ def draw_all(
             figure = scatter.draw(xy, colors, heading, axes, field == "sample", args.seed)
             figures.save(figure, stem.with_name(f"{stem.name}_{field}"), args.format)
     every = [coloring(points, field, args.num_color, args.seed, pivot) for field in FIELDS if not points.missing(field)]
-    data = page_data(points, xy, every, fields[0], record)
+    data = page_data(points, xy, every, fields, record)
     pages.write_page(
         stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}
     )
@@ -83,9 +83,12 @@ def shares_table(nearest: Mapping[str, Any], n: int, dimensions: int) -> str:
 
 
 def page_data(
-    points: Points, xy: npt.NDArray[np.float32], every: list[Coloring], first: str, record: Mapping[str, Any]
+    points: Points, xy: npt.NDArray[np.float32], every: list[Coloring], drawn: list[str], record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the page draws: coordinates as whole numbers, and the colourings that there are."""
+    """Return what the page draws: coordinates as whole numbers, and the colourings that there are.
+
+    To choose from are those that are `drawn`, the first of them first, and those that tell texts apart.
+    """
     low, high = xy.min(axis=0), xy.max(axis=0)
     scale = float(max((high - low).max(), 1e-30))
     grid = np.rint((xy - low) / scale * GRID).astype(int)
@@ -94,7 +97,8 @@ def page_data(
         "y": grid[:, 1].tolist(),
         "texts": [text.encode("utf-8", "replace").decode() for text in points.texts],
         "fields": [_field(colors) for colors in every],
-        "first": first,
+        "first": drawn[0],
+        "offered": [colors.field for colors in every if len(colors.names) > 1 or colors.field in drawn],
         "nearest": [{"what": SHARES[name], **told} for name, told in record["nearest"].items() if name in SHARES],
         "k": record["nearest"]["k"],
     }

@@ -61,6 +61,7 @@ def project(
         xy, divergence = _tsne(reduced, width, seed)
         return Projection(xy, {**about, "perplexity": width, "kl_divergence": round(divergence, 6)})
     near = fitting_neighbors(n, n_neighbors, note)
+    note("UMAP compiles its code at its first call in a process: that takes up to a minute, however few the texts")
     return Projection(_umap(reduced, near, seed), {**about, "n_neighbors": near})
 
 

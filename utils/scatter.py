@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     Line = tuple[str, Style | None]  # a legend's line: what it says, and a marker unless it is a heading
 
 SIDE = 6.2  # inches of the plot, a square
-WIDE = 9.0  # inches, where the legend stands below
+WIDE = 9.0  # inches, where a long or wide legend stands below
 LINE = 0.155  # inches a line of the legend
 FONT = 7.5  # points of its letters
 INDENT = 0.16  # inches from a marker to its name
-BESIDE = 34  # lines that a legend beside the plot may have
+FEWEST, BESIDE = 20, 34  # lines of a legend beside the plot: fewer leave it empty below, more do not fit
 RASTER = 4000  # points from which PDF and SVG hold a raster: a file of 20,000 shapes opens slowly
 LINKED = 40  # points of one name that lines may join: more cover the picture
 LAYERS = 6  # draws of the points in turn, so that no language covers the others
@@ -39,12 +39,12 @@ def draw(
     """
     lines = legend_lines(colors)
     width = _widest(lines)
-    beside = len(lines) <= BESIDE
-    columns = 1 if beside else max(1, int(WIDE // width))
+    beside = FEWEST <= len(lines) <= BESIDE and width <= SIDE / 3
+    side = SIDE if beside or (len(lines) < FEWEST and 2 * width <= SIDE) else WIDE
+    columns = 1 if beside else max(1, int(side // width))
     rows = len(lines) if beside else rows_needed(lines, columns)
     if not beside:  # the columns share the width
-        width = WIDE / len(in_columns(lines, rows))
-    side = SIDE if beside else WIDE
+        width = side / len(in_columns(lines, rows))
     below = 0.0 if beside else rows * LINE + 0.45
     size = (side + (width + 0.3 if beside else 0.0), side + below)
     figure = new_figure(*size)

@@ -17,6 +17,7 @@ from utils.schema import UserError
 
 Settings = Mapping[str, object]
 
+NONE_IS_A_NAME = ("margin", "normalize")
 FREE = {  # any, unless named
     "bitext": ("margin_k", "fuse", "normalize"),
     "classification": ("train_lang", "fuse", "normalize"),
@@ -32,7 +33,8 @@ def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
             raise UserError(f"{text!r} is no setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
-        found[name] = WORDS.get(value.lower(), int(value) if value.isdecimal() else value)
+        words = {} if name in NONE_IS_A_NAME else WORDS
+        found[name] = words.get(value.lower(), int(value) if value.isdecimal() else value)
     return found
 
 

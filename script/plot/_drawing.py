@@ -95,6 +95,11 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     return {name: short if uses[short] == 1 else name for name, short in cut.items()}
 
 
+def with_gaps(label: str, n: int, expected: int) -> str:
+    """Return a legend's label, behind it how many languages of how many are there unless all are, as in the tables."""
+    return label if n >= expected else f"{label} ({n}/{expected})"
+
+
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """Return how wide the widest line of a text is drawn, in inches."""
@@ -113,9 +118,12 @@ def _ruler() -> Any:
 
 
 def wrap_to(text: str, width: float, size: float) -> str:
-    """Return the text in lines of at most so many inches, broken behind blanks and the signs in names."""
+    """Return the text in lines of at most so many inches, broken behind blanks and the signs in names.
+
+    What a no-break space joins stays together.
+    """
     lines = [""]
-    for piece in re.findall(r"[^\s_/+-]*(?:[\s_/+-]+|$)", text):
+    for piece in re.findall(r"[^ \n_/+-]*(?:[ \n_/+-]+|$)", text):
         if lines[-1] and text_width((lines[-1] + piece).rstrip(), size) > width:
             lines.append("")
         lines[-1] += piece

@@ -31,6 +31,7 @@ class Scores:
     script: Mapping[str, str]
     groups: Mapping[str, str]
     k: int | None  # of all records; None where the rows name theirs
+    expected: int  # languages that a complete model has
 
     @property
     def langs(self) -> list[str]:
@@ -60,7 +61,7 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
     family, script = ({lang: both[place] for lang, both in told.items()} for place in (0, 1))
     groups = joined(family if by == "family" else script, OTHER[by])
     k = results[0].k if args.task != "icl" else None
-    return Scores(dataset, metric, values, family, script, groups, k)
+    return Scores(dataset, metric, values, family, script, groups, k, len(names))
 
 
 def _languages(results: Sequence[LoggedResult]) -> dict[str, tuple[str, str, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PANEL = 2.1  # inches: the least width of a panel among several
 STEP, SPREAD = 0.05, 0.4  # of the least distance of two places: between neighbouring lines at one, and over all of them
 INCOMPLETE = "hollow: some languages missing"
+SHADED = "shaded: 95 % interval"
 
 Series = Mapping[float, Cell]  # place on the x axis -> mean
 
@@ -119,15 +120,28 @@ def _legend(
 ) -> tuple[list[Any], list[str]]:
     """Return a handle and a label for each name, and one for hollow points where there are any."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     level = {name for panel in panels for name in panel.references if name not in panel.lines}
-    handles = [
+    handles: list[Any] = [
         Line2D([], [], color=style.colour, linestyle=style.line, marker="" if name in level else style.marker)
         for name, style in ((name, styles[name]) for name in names)
     ]
-    labels = [shown[name] for name in names]
+    labels = [_label(panels, name, shown[name]) for name in names]
     cells = [cell for panel in panels for series in panel.lines.values() for cell in series.values()]
     if not all(cell.complete for cell in cells):
         handles.append(Line2D([], [], color="#666666", linestyle="", marker="o", markerfacecolor="white"))
         labels.append(INCOMPLETE)
+    if any(cell.ci95 for panel in panels for cell in panel.references.values()):
+        handles.append(Patch(color="#666666", alpha=0.2, linewidth=0))
+        labels.append(SHADED)
     return handles, labels
+
+
+def _label(panels: Sequence[Panel], name: str, shown: str) -> str:
+    """Return a line's label; a level says what it lacks, for it has no points to be hollow."""
+    cells = {panel.title: panel.references[name] for panel in panels if name in panel.references}
+    if len(panels) == 1:
+        return next((_drawing.with_gaps(shown, cell.n, cell.expected) for cell in cells.values()), shown)
+    gaps = [f"{title} {cell.n}/{cell.expected}" for title, cell in cells.items() if not cell.complete]
+    return f"{shown} ({', '.join(gaps)})" if gaps else shown

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from script.aggregate import _icl, _sides
 from script.aggregate._build import Kind
 from script.aggregate._tables import ordered
-from script.plot import _drawing
+from script.plot import _drawing, _naming
 from utils import cli, figures
 from utils.cache import write_atomic
 from utils.registry import DATASETS, ENCODERS, suggest
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, object]
 
 TASKS = ("bitext", "classification", "icl")
-SHOWN = 8  # data sets in a file's name, missing subsets told, before the rest is a number
+SHOWN = 8  # subsets told, before the rest is a number
 LARGEST = 200.0  # inches; PDF readers give up there
 CUT = 0.03  # inches by which a text may stand over the edge before that is told
 
@@ -213,14 +212,19 @@ def metric_of(args: argparse.Namespace, dataset: str) -> str:
 
 
 def publish(
-    args: argparse.Namespace, script: str, rows: Sequence[Row], texts: Iterable[str], draw: Callable[[], Figure]
+    args: argparse.Namespace,
+    script: str,
+    rows: Sequence[Row],
+    models: Sequence[str],
+    texts: Iterable[str],
+    draw: Callable[[], Figure],
 ) -> None:
     """Write the figure in each --format and the plotted numbers as `<stem>.csv`, and print where they are.
 
-    `texts` are all names in it, for the fonts. Raises UserError where there is no room in --width and --height, or the
-    folder cannot be written.
+    `texts` are all names in it, for the fonts; `models` are those that the files' name may have. Raises UserError where
+    there is no room in --width and --height, or the folder cannot be written.
     """
-    stem, formats = _place(args, script, rows)
+    stem, formats = _place(args, script, rows, models)
     with figures.drawing([*texts, args.title or ""]), _drawing.paper():
         figure = draw()
         if args.title:
@@ -238,18 +242,24 @@ def publish(
     print("wrote " + ", ".join(map(str, [*written, _write_csv(stem, rows)])))
 
 
-def _place(args: argparse.Namespace, script: str, rows: Sequence[Row]) -> tuple[Path, Sequence[str]]:
+def _place(
+    args: argparse.Namespace, script: str, rows: Sequence[Row], models: Sequence[str]
+) -> tuple[Path, Sequence[str]]:
     """Return the stem and the formats; an --output with the ending of a format asks for that one."""
     if args.output is None:
         datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
-        names = datasets[:3] + ([f"{len(datasets) - 3}_more"] if len(datasets) > 3 else [])
-        name = "_".join([script, *(() if args.task in script else (args.task,)), *names])
-        return Path("figures", re.sub(r"[^\w.+-]", "_", name)), args.format or ("pdf", "png")
+        name = _naming.default_name(args, script, datasets, list(dict.fromkeys(models)))
+        return Path("figures", name), args.format or ("pdf", "png")
     path = args.output.expanduser()
     ending = path.suffix.removeprefix(".")
     if ending in figures.FORMATS:
         return path.with_suffix(""), args.format or (ending,)
     return path, args.format or ("pdf", "png")
+
+
+def drawn_at(args: argparse.Namespace) -> dict[str, object]:
+    """Return the CSV's columns of what all rows share: k, empty where a model's name says it, and the seed."""
+    return {"k": "" if args.k is None else args.k, "seed": args.seed}
 
 
 def _write_csv(stem: Path, rows: Sequence[Row]) -> Path:

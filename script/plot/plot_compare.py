@@ -55,7 +55,10 @@ def main(argv: Sequence[str]) -> None:
             "dataset": line.dataset,
             "subset": line.subset,
             "n": line.n,
+            "model_a": args.a,
+            "model_b": args.b,
             "metric": args.metric,
+            **_plots.drawn_at(args),
             "a": _plots.percent(line.a),
             "b": _plots.percent(line.b),
             "difference": _plots.percent(line.difference),
@@ -67,13 +70,14 @@ def main(argv: Sequence[str]) -> None:
         for line in lines
     ]
     texts = [args.a, args.b, *(line.subset for line in lines)]
-    _plots.publish(args, "plot_compare", rows, texts, lambda: draw(args, lines))
+    _plots.publish(args, "plot_compare", rows, [args.a, args.b], texts, lambda: draw(args, lines))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = _plots.parser_of("Two models language by language.", EXAMPLES)
     _sides.add_both(parser)
+    parser.set_defaults(usual_metric=parser.get_default("metric"))
     return _sides.checked(parser.parse_args(argv))
 
 

@@ -36,6 +36,7 @@ python script/plot/plot_confusion.py --task icl --dataset nusax --langs eng ace 
 UNPARSED = "(no label)"
 CELL, LEAST_CELL, SMALL_CELL = 0.36, 0.22, 0.17  # inches: of up to 12 labels, at least, and of more
 FEW = 12
+LABEL = 2.6  # inches: the colour bar's label is not broken more often than this needs
 LEAST = 3.5  # points: smaller counts are left out
 DIGIT = 0.64  # of the font size: how wide a digit is
 
@@ -48,6 +49,8 @@ class Matrix:
     labels: list[str]
     columns: list[str]
     counts: npt.NDArray[np.int64]
+    about: str = ""  # below the title: the model, and k
+    k: int = 1
 
 
 def main(argv: Sequence[str]) -> None:
@@ -58,11 +61,13 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--pooled", action="store_true", help="--langs: one matrix of all of them")
     args = parser.parse_args(argv)
     matrices = matrices_of(args)
-    dataset, model = args.dataset[0], args.models[0]
+    (dataset,), (model,) = args.dataset, args.models
     rows = [
         {
             "dataset": dataset,
             "model": model,
+            "k": matrix.k,
+            "seed": args.seed,
             "langs": matrix.title,
             "gold": gold,
             "predicted": said,
@@ -74,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
         for column, said in enumerate(matrix.columns)
     ]
     texts = [dataset, model, *(name for matrix in matrices for name in matrix.labels)]
-    _plots.publish(args, "plot_confusion", rows, texts, lambda: draw(args, matrices))
+    _plots.publish(args, "plot_confusion", rows, args.models, texts, lambda: draw(args, matrices))
 
 
 def matrices_of(args: argparse.Namespace) -> list[Matrix]:
@@ -100,6 +105,7 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
     (found,) = _select.by_cell([result for result in results if result.subset in names]).values()
     _build.name_missing([name for name in names if name not in found], len(names), f"{args.dataset[0]}, {models[0]}")
     single = bool(args.langs) and not args.pooled
+    about = ", ".join([*_drawing.short_names(models).values(), *([f"k = {args.k}"] if args.task != "icl" else [])])
     parts = {name: [result] for name, result in found.items()} if single else {_joint(list(found)): [*found.values()]}
     matrices = []
     for title, members in parts.items():
@@ -110,7 +116,8 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
             table = np.asarray(result.body["confusion"], dtype=np.int64)
             counts[np.ix_(own, [*own, len(labels)][: table.shape[1]])] += table
         has_none = bool(counts[:, -1].any())
-        matrices.append(Matrix(title, labels, labels + [UNPARSED] * has_none, counts if has_none else counts[:, :-1]))
+        columns = labels + [UNPARSED] * has_none
+        matrices.append(Matrix(title, labels, columns, counts if has_none else counts[:, :-1], about, results[0].k))
     return matrices
 
 
@@ -139,22 +146,34 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
     around = max(_drawing.text_width(label, size) for matrix in matrices for label in matrix.columns) + 0.45
     narrow = (_drawing.SINGLE - around) / most
     cell = min(CELL, narrow if narrow >= LEAST_CELL else CELL) if few else SMALL_CELL
-    wide, high = most * cell + around, most * cell + around + (0.2 if len(matrices) > 1 or args.langs else 0)
+    wide = most * cell + around
     n_columns = min(len(matrices), max(1, int((args.width or _drawing.DOUBLE) / wide)))
     n_rows = math.ceil(len(matrices) / n_columns)
     width = args.width or max(_drawing.SINGLE, n_columns * wide)
+    titles = [_title(matrix, width / n_columns - 0.15) for matrix in matrices]
+    high = most * cell + around + 0.12 + 0.15 * (max(title.count("\n") for title in titles) + 1)
     figure = _drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
     room = min(cell, (width / n_columns - around) / most)
     colours = ScalarMappable(Normalize(0, 100), _drawing.ramp())
     panels = []
     for place, matrix in enumerate(matrices):
         panels.append(figure.add_subplot(n_rows, n_columns, place + 1))
-        panels[-1].set_title(matrix.title if len(matrices) > 1 or args.langs else "", fontsize=_drawing.SIZE)
+        panels[-1].set_title(titles[place], fontsize=_drawing.SIZE, loc="center")
         draw_matrix(panels[-1], matrix, colours, size, room)
     bar = _drawing.colour_bar(figure, colours, panels)
     about = "Share of the gold label's texts (%); in the cells: texts"
-    bar.set_label(_drawing.wrap_to(about, min(width - 0.3, n_columns * wide - around), _drawing.SIZE))
+    bar.set_label(
+        _drawing.wrap_to(
+            about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), _drawing.SIZE
+        )
+    )
     return figure
+
+
+def _title(matrix: Matrix, width: float) -> str:
+    """Return the languages of a panel and below them its model and k, in lines of at most so many inches."""
+    parts = (part for part in (matrix.title, matrix.about) if part)
+    return "\n".join(_drawing.wrap_to(part, width, _drawing.SIZE) for part in parts)
 
 
 def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: float) -> None:

@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> None:
             "dataset": scores.dataset,
             "model": model,
             "metric": scores.metric,
+            **_plots.drawn_at(args),
             "lang": lang,
             "family": scores.family[lang],
             "script": scores.script[lang],
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
         for lang, value in values.items()
     ]
     texts = [scores.dataset, *scores.values, *scores.groups.values()]
-    _plots.publish(args, f"plot_groups_{args.by}", rows, texts, lambda: draw(args, scores))
+    _plots.publish(args, f"plot_groups_{args.by}", rows, list(scores.values), texts, lambda: draw(args, scores))
 
 
 def by_group(scores: _languages.Scores) -> dict[str, dict[str, list[float]]]:
@@ -78,7 +79,10 @@ def draw(args: argparse.Namespace, scores: _languages.Scores) -> Figure:
     groups, models = by_group(scores), list(scores.values)
     styles, shown = _drawing.line_styles(models), _drawing.short_names(models)
     width = args.width or _drawing.SINGLE
-    plan = _drawing.plan_legend([shown[model] for model in models], width)
+    there = {model: len(values) for model, values in scores.values.items()}
+    plan = _drawing.plan_legend(
+        [_drawing.with_gaps(shown[model], there[model], scores.expected) for model in models], width
+    )
     height = len(groups) * (min(len(models) * BOX, TALL) + GAP) + 0.6 + plan.height
     figure = _drawing.new_figure(width, args.height or height + (0.3 if args.title else 0))
     axes = figure.add_subplot()

@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
         {
             "dataset": scores.dataset,
             "metric": scores.metric,
+            **_plots.drawn_at(args),
             "lang": lang,
             "family": scores.family[lang],
             "script": scores.script[lang],
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
         for lang in order
     ]
     texts = [scores.dataset, *scores.values, *scores.groups.values(), *order]
-    _plots.publish(args, "plot_heatmap", rows, texts, lambda: draw(args, scores, order))
+    _plots.publish(args, "plot_heatmap", rows, list(scores.values), texts, lambda: draw(args, scores, order))
 
 
 def _shown(value: float | None) -> float | str:

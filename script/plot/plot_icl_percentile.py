@@ -62,7 +62,8 @@ def main(argv: Sequence[str]) -> None:
         print("note: one band only is logged: points without a line", file=sys.stderr)
     scale = _lines.Scale(X_LABEL, {place: f"{low}–{high}" for place, (low, high) in enumerate(bands)})
     texts = [str(row[name]) for row in rows for name in ("dataset", "model")]
-    _plots.publish(args, "plot_icl_percentile", rows, texts, lambda: _lines.draw(args, panels, scale))
+    models = [str(row["model"]) for row in rows]
+    _plots.publish(args, "plot_icl_percentile", rows, models, texts, lambda: _lines.draw(args, panels, scale))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def main(argv: Sequence[str]) -> None:
         print(f"note: one k only is logged, {ks[0]}: points without a line", file=sys.stderr)
     scale = _lines.Scale(X_LABEL[args.task], {k: str(k) for k in ks})
     texts = [str(row[name]) for row in rows for name in ("dataset", "model")]
-    _plots.publish(args, "plot_k", rows, texts, lambda: _lines.draw(args, panels, scale))
+    models = [str(row["model"]) for row in rows]
+    _plots.publish(args, "plot_k", rows, models, texts, lambda: _lines.draw(args, panels, scale))
 
 
 if __name__ == "__main__":

@@ -148,8 +148,9 @@ function detail(i) {
   place.replaceChildren(
     el("h2", {}, i === held ? "Held" : "Text"),
     el("div", {class: "text", dir: "auto"}, ...marked(data.texts[i])), el("div", {class: "soft"}, facts(i)),
-    others.length ? el("ol", {"aria-label": "translations"}, ...others.map((j) =>
-      el("li", {}, el("span", {class: "soft"}, language.names[language.codes[j]]), el("div", {dir: "auto"}, data.texts[j])))) : null);
+    ...(others.length ? [el("h3", {}, `${others.length} translation${others.length > 1 ? "s" : ""}`),
+      el("ol", {"aria-label": "translations"}, ...others.map((j) =>
+        el("li", {}, el("span", {class: "soft"}, language.names[language.codes[j]]), el("div", {dir: "auto"}, data.texts[j]))))] : []));
 }
 
 function refresh() {
@@ -246,10 +247,11 @@ function walk(step) {  // through the texts in view, from left to right
 }
 
 function resize() {
+  const other = plot.clientWidth !== wide || Math.abs(plot.clientHeight - high) > 60;  // not a line more in the header
   ratio = window.devicePixelRatio || 1;
   wide = plot.clientWidth; high = plot.clientHeight;
   plot.width = Math.round(wide * ratio); plot.height = Math.round(high * ratio);
-  redraw();
+  other ? home() : redraw();  // what was in view may lie outside of the new size
 }
 
 function listen() {
@@ -268,7 +270,7 @@ function listen() {
     from = null;
   });
   plot.addEventListener("pointercancel", () => { from = null; });
-  plot.addEventListener("pointerleave", () => hover(-1, 0, 0));
+  for (const leaving of ["pointerleave", "blur"]) plot.addEventListener(leaving, () => hover(-1, 0, 0));
   const keys = {
     "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), "0": home,
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
@@ -282,7 +284,7 @@ function listen() {
   by("in").addEventListener("click", () => zoom(1.4));
   by("out").addEventListener("click", () => zoom(1 / 1.4));
   by("home").addEventListener("click", home);
-  by("search").addEventListener("input", (event) => { query = event.target.value.trim().toLowerCase(); refresh(); });
+  by("search").addEventListener("input", (event) => { query = event.target.value.trim().toLowerCase(); hover(-1, 0, 0); refresh(); });
   by("colour").addEventListener("change", (event) => { field = fields.find((f) => f.key === event.target.value); legend(); refresh(); });
   by("save").addEventListener("click", () => { paint(); plot.toBlob((blob) => {
     const link = el("a", {href: URL.createObjectURL(blob), download: `${document.title.replace(/[^\w.+-]+/g, "_")}_${field.key}.png`});
@@ -306,7 +308,7 @@ pageData().then((loaded) => {
   }
   if (sample) sample.codes.forEach((code, i) => mates.set(code, [...(mates.get(code) || []), i]));
   by("title").textContent = document.title;
-  by("colour").append(...fields.map((f) => el("option", {value: f.key, selected: f === field}, f.key)));
+  by("colour").append(...fields.filter((f) => data.offered.includes(f.key)).map((f) => el("option", {value: f.key, selected: f === field}, f.key)));
   by("filters").append(...fields.filter((f) => f !== sample && f.names.length > 1).map(filterPanel));
   by("nearest").append(el("h2", {}, `Of the ${data.k} nearest texts, in all dimensions`), el("table", {},
     el("thead", {}, el("tr", {}, el("th"), el("th", {class: "number"}, "%"), el("th", {class: "number"}, "by chance"))),

@@ -1,0 +1,67 @@
+"""What a figure's files are called where --output does not say: what it is of, and what departs from the usual."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from collections.abc import Sequence
+
+from script.aggregate._build import Kind
+from script.plot import _drawing
+from utils.registry import ENCODERS
+
+SHOWN = 3  # data sets in a name before the rest is a number
+FEW_LANGS, FEW_MODELS = 4, 2
+LONGEST = 120  # characters; a longer name ends in a hash
+
+
+def default_name(args: argparse.Namespace, script: str, datasets: Sequence[str], models: Sequence[str]) -> str:
+    """Return the files' name without an ending; figures of other records, ks or languages have other names."""
+    more = [f"{len(datasets) - SHOWN}_more"] if len(datasets) > SHOWN else []
+    parts = [script, "" if args.task in script else args.task, *datasets[:SHOWN], *more]
+    parts += _departures(args, script, datasets, models)
+    name = re.sub(r"[^\w.+-]+", "_", "_".join(filter(None, parts)))
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _departures(args: argparse.Namespace, script: str, datasets: Sequence[str], models: Sequence[str]) -> list[str]:
+    by = getattr(args, "by", "family")
+    langs, of_b = args.langs or [], getattr(args, "setting_b", [])
+    return [
+        _of_models(args, models),
+        *(setting.replace("=", "-") for setting in args.setting),
+        "_".join(["B", *(setting.replace("=", "-") for setting in of_b)]) if of_b else "",
+        _of_k(args),
+        _of_metric(args, datasets),
+        "-".join(langs) if len(langs) <= FEW_LANGS else f"{len(langs)}_languages",
+        "pooled" if langs and getattr(args, "pooled", False) else "",
+        f"by-{by}" if by != "family" and by not in script else "",
+        f"sort-{args.sort}" if getattr(args, "sort", "group") != "group" else "",
+        f"seed{args.seed}" if args.seed != 42 else "",
+    ]
+
+
+def _of_models(args: argparse.Namespace, models: Sequence[str]) -> str:
+    """Return one model or two, or how many were chosen; a name is short where no known encoder shares it."""
+    if len(models) > FEW_MODELS:
+        return f"{len(models)}_models" if getattr(args, "models", None) else ""
+    short = _drawing.short_names([*models, *ENCODERS])
+    return "_vs_".join(short[model].replace(" + ", "+") for model in dict.fromkeys(models))
+
+
+def _of_k(args: argparse.Namespace) -> str:
+    """Return the ks that were asked for; 1 is the usual one, and all of them where a figure shows several."""
+    if isinstance(args.k, list):
+        return "k" + "-".join(map(str, args.k))
+    return "" if args.k is None or (args.k == 1 and args.task != "icl") else f"k{args.k}"
+
+
+def _of_metric(args: argparse.Namespace, datasets: Sequence[str]) -> str:
+    """Return the metric where it is not the one drawn unasked: the main one of each data set, or the script's own."""
+    metric = getattr(args, "metric", None)
+    own = getattr(args, "usual_metric", None)
+    usual = {own} if own else {Kind(args.task, None).metric_of(dataset)[0] for dataset in datasets}
+    return "" if metric is None or usual == {metric} else metric
