@@ -140,7 +140,7 @@ def test_several_data_sets_have_a_mean_each(run: Run, logs: Path) -> None:
 
 def test_one_model_in_two_settings(run: Run, logs: Path) -> None:
     log(logs, A, "eng_aaa", range(20), range(20), margin="ratio")
-    done = run(SCRIPT, A, A, "--task", "bitext", "--setting_b", "margin=ratio")
+    done = run(SCRIPT, A, A, "--task", "bitext", "--setting", "margin=none", "--setting_b", "margin=ratio")
     assert done.returncode == 0 and "B: org/first (margin=ratio)" in done.stdout and "-30.00" in done.stdout
     assert done.stderr == "note: only A has mine (eng_bbb, eng_ccc)\n" + OTHER_METRIC
 

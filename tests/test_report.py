@@ -204,7 +204,7 @@ def test_names_that_every_object_has_are_no_names_of_the_page(report: Path, page
     assert page.inner_text("main caption").endswith("each data set's main metric")
     assert page.evaluate("stateParams().constructor") == ["1", "2"]
     open_at(page, report, f"#cell?view=bitext&dataset=sample&model={NGRAM}&by=toString")
-    assert page.locator("tr.group").count() == 0 and len(cells(page)) == 3
+    assert page.locator("tr.group").all_inner_texts()[0].startswith("mean (3)") and len(cells(page)) == 4
     open_at(page, report, f"#items?path=logs/save_bitext/sample/{NGRAM}/seed_42/eval_eng_spa_5.json&side=valueOf")
     assert page.inner_text("#count").startswith("70 of 70 items")
     assert page.evaluate("differences({}, {constructor: 1})") == [{"place": "constructor", "one": None, "other": 1}]
@@ -223,7 +223,7 @@ def test_a_cell_leads_to_its_languages_and_a_language_to_its_record(logs: Path, 
     assert spanish[1:5] == ["spa", "Indo-European", "Latn", "70"]
     assert spanish[6].replace("\n", " ") == f"{100 * body['f1']:.2f} [{low}, {high}]"
     page.select_option("#by", "family")
-    page.wait_for_selector("tr.group")
+    page.wait_for_selector("tr.group >> text=Indo-European")
     groups = page.locator("tr.group").all_inner_texts()
     assert [text.split("\t")[0].strip() for text in groups] == ["Indo-European (2)", "Atlantic-Congo (1)"]
     page.select_option("#beside", OTHER)
@@ -234,11 +234,23 @@ def test_a_cell_leads_to_its_languages_and_a_language_to_its_record(logs: Path, 
     for _ in range(3):
         page.go_back()
     page.wait_for_selector("h2:has-text('sample: baseline/char_ngram')")
-    assert page.locator("tr.group").count() == 0
+    assert page.locator("tr.group").count() == 1
     page.go_back()
     page.wait_for_selector("#sets")
     page.go_forward()
     page.wait_for_selector("h2:has-text('sample: baseline/char_ngram')")
+
+
+def test_a_cell_has_its_mean_and_leads_to_records_of_its_k(logs: Path, report: Path, page: Page) -> None:
+    open_at(page, report, f"#cell?view=bitext&k=5&dataset=sample&model={NGRAM}")
+    page.wait_for_selector("tr.group")
+    folder = logs / "logs/save_bitext/sample" / NGRAM / "seed_42"
+    found = [json.loads((folder / f"eval_eng_{lang}_5.json").read_text())["f1"] for lang in ("fra", "spa", "swh")]
+    whole = next(row for row in cells(page) if row[0].startswith("mean"))
+    assert whole[0] == "mean (3)" and whole[6] == f"{100 * sum(found) / 3:.2f}"
+    page.get_by_role("link", name="eng_spa", exact=True).click()
+    page.wait_for_selector("p.path")
+    assert page.inner_text("p.path").endswith("eval_eng_spa_5.json")
 
 
 def test_a_record_of_classification_shows_labels_and_confusion(logs: Path, report: Path, page: Page) -> None:

@@ -10,13 +10,14 @@ async function showCell(params) {
   const rows = await cellRows(series, params, board);
   const grouping = own({ family: (row) => row.family ?? "unknown", script: (row) => row.script ?? "unknown" }, params.by);
   const columns = cellColumns(series, sets, rows);
-  const summary = (column, members) => (column.key ? percent(mean(members.map(column.value).filter((value) => value !== null))) : "");
+  const summary = (column, members) => (column.key ? percent(mean(members.filter((row) => !row.beside).map(column.value).filter((value) => value !== null))) : "");
+  const whole = sets.length === 1 && rows.length > 1 ? () => "mean" : undefined; // the figure that led here, above its languages
   return el(
     "section", {},
     el("h2", { tabindex: "-1" }, `${sets.join(", ")}: ${models.join(" and ")}`),
     el("p", {}, link("board", { ...boardParams(board), metric: params.metric }, {}, boardWords(board))),
     el("div", { class: "controls" }, ...cellControls(board, several, ks, sets, models, params)),
-    sortableTable({ columns, rows, sort: params.sort, file: sets.join("-"), group: grouping, summary, caption: `subsets of ${sets.join(", ")}` }),
+    sortableTable({ columns, rows, sort: params.sort, file: sets.join("-"), group: grouping ?? whole, summary, caption: `subsets of ${sets.join(", ")}` }),
   );
 }
 
@@ -35,7 +36,7 @@ function cellControls(board, several, ks, sets, models, params) {
   if (others.length) made.push(select("beside", "beside it", [["", "another model"], ...others.map((name) => [name])], "", (name) => name && change({ model: [...models, name] })));
   if (models.length > 1) made.push(el("button", { type: "button", onclick: () => change({ model: models[0] }) }, `only ${models[0]}`));
   if (models.length > 1) made.push(link("compare", { ...boardParams(board), a: models[0], b: models[1] }, { class: "button" }, "compare"));
-  made.push(select("metric", "metric", Object.keys(board.cells).map((name) => [name, name === "main" ? "the main one" : name]), params.metric ?? "main", (metric) => change({ metric })));
+  made.push(select("metric", "metric", Object.keys(board.cells).map((name) => [name, name === "main" ? `the main one, ${sets.map((set) => metricName({}, board.task, set)).join(", ")}` : name]), params.metric ?? "main", (metric) => change({ metric })));
   made.push(select("by", "group by", [["", "nothing"], ["family"], ["script"]], params.by ?? "", (by) => change({ by })));
   return made;
 }
@@ -68,11 +69,12 @@ function seriesOf(boards, sets, models) {
 
 async function cellRows(series, params, board) {
   const rows = new Map();
-  for (const { key, numbers, extra } of series) {
+  for (const { key, k, numbers, extra } of series) {
     for (const number of [...numbers, ...extra]) {
       const record = await recordOf(number);
       const name = `${record.dataset} ${record.subset}`;
       if (!rows.has(name)) rows.set(name, { ...infoOf(number), n: record.body.n ?? null, figures: {}, beside: extra.includes(number), first: record.path });
+      if (k === board.k) rows.get(name).first = record.path; // the record behind the figure that led here
       rows.get(name).figures[key] = { ...figureOf(record, metricName(params, board.task, record.dataset)), path: record.path };
     }
   }
