@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def test_the_notebook_runs(tmp_path: Path, cache_dir: Path, monkeypatch: pytest.
     monkeypatch.setenv("MINERS_CACHE_DIR", str(cache_dir))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("MINERS_DATA_DIR", "")
+    # the list of fonts is made once on a machine, and said so where it takes long
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True, capture_output=True)
     before = files()
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
