@@ -83,6 +83,15 @@ def page(browser: Browser) -> Iterator[Page]:
     assert faults == []
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true in the page; Playwright's own waiting needs an eval, which the pages forbid."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {expression}")
+
+
 @pytest.fixture
 def run(tmp_path: Path, cache_dir: Path) -> Run:
     """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub."""

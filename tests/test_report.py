@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, Run, until
 from made_records import BITEXT, ICL
 
 from utils import runlog
@@ -194,8 +194,8 @@ def test_what_is_typed_and_sorted_stays_when_something_else_changes(report: Path
     page.wait_for_selector("caption:has-text('bitext, f1')")
     assert page.input_value("#q") == "org" and cells(page)[0][0] == "org/half"
     page.select_option("#set-k", "5")
-    page.wait_for_function("location.hash.includes('k=5')")
-    page.wait_for_function("document.querySelectorAll('main tbody tr').length === 0")
+    until(page, "location.hash.includes('k=5')")
+    until(page, "document.querySelectorAll('main tbody tr').length === 0")
     assert page.input_value("#q") == "org"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import until
 
 from utils.coloring import coloring
 from utils.pages import write_page
@@ -158,7 +159,7 @@ def test_a_window_of_another_size_shows_the_whole_and_uses_its_height(opened: Pa
         opened.click("#in")
     assert opened.evaluate("view.scale") == pytest.approx(1.4**4)
     opened.set_viewport_size({"width": 420, "height": 800})
-    opened.wait_for_function("view.scale === 1")
+    until(opened, "view.scale === 1")
     stage = opened.locator("#stage").bounding_box()
     assert stage and stage["height"] > 370
     for i in range(6):
