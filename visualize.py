@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.figures import FORMATS
 from utils.points import FIELDS
 from utils.projection import METHODS, NAMES, check_umap
 from utils.registry import CLASSIFICATION
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
 KEPT = "embeddings are kept; the same command goes on"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
-FORMATS = ("png", "pdf", "svg")
 MAX_POINTS = 20_000
 SLOW = 5000  # points from which t-SNE is announced
 MEANINGS = {

@@ -52,6 +52,15 @@ def write_atomic(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that the user named a place for, atomically; raises UserError where it cannot be written."""
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        hint = "name another place (--output or --output_dir)"
+        raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
+
+
 def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:
     """Return a folder that holds `marker`, writing it aside and renaming it where it does not: no half is ever seen."""
     if (folder / marker).is_file():

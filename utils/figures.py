@@ -9,8 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cache import write_atomic
-from utils.schema import UserError
+from utils.cache import write_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,12 +70,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, ti
         content = io.BytesIO()
         figure.savefig(content, format=name, dpi=DPI, metadata=UNDATED[name], bbox_inches="tight" if tight else None)
         path = stem.with_name(f"{stem.name}.{name}")
-        try:
-            write_atomic(path, content.getvalue())
-        except OSError as error:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror})", "name another place (--output or --output_dir)"
-            ) from error
+        write_output(path, content.getvalue())
         written.append(path)
     return written
 

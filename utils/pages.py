@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.cache import write_atomic
-from utils.schema import UserError
+from utils.cache import write_output
 
 WEB = Path(__file__).resolve().parent / "web"
 LEVEL = 3  # of gzip: from 4 on it takes twice the time
@@ -39,12 +38,7 @@ def write_page(path: Path, name: str, title: str, data: Any, parts: Sequence[str
         ),
     }
     page = re.sub(r"%([A-Z]+)%", lambda match: contents[match[1]], _read("page.html"))
-    try:
-        write_atomic(path, page.encode())
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror})", "name another place (--output or --output_dir)"
-        ) from error
+    write_output(path, page.encode())
 
 
 def pack(data: Any) -> str:

@@ -40,14 +40,18 @@ def draw_all(
     if args.color is None and points.missing("sample"):
         note(f"not coloured by sample: {points.missing('sample')}")
     method, axes = NAMES[args.method], axis_names(args.method, record)
+    every = {
+        field: coloring(points, field, args.num_color, args.seed, pivot)
+        for field in FIELDS
+        if not points.missing(field)
+    }
     for field in fields:
-        colors = coloring(points, field, args.num_color, args.seed, pivot)
+        colors = every[field]
         with figures.drawing([title, *colors.shown[: colors.n_colored], *colors.groups]):
             heading = f"{title}: {method} by {field}"
             figure = scatter.draw(xy, colors, heading, axes, field == "sample", args.seed)
             figures.save(figure, stem.with_name(f"{stem.name}_{field}"), args.format)
-    every = [coloring(points, field, args.num_color, args.seed, pivot) for field in FIELDS if not points.missing(field)]
-    data = page_data(points, xy, every, fields, record)
+    data = page_data(points, xy, list(every.values()), fields, record)
     pages.write_page(
         stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}
     )

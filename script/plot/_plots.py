@@ -19,7 +19,7 @@ from script.aggregate._build import Kind
 from script.aggregate._tables import ordered
 from script.plot import _drawing, _naming
 from utils import cli, figures
-from utils.cache import write_atomic
+from utils.cache import write_output
 from utils.registry import DATASETS, ENCODERS, suggest
 from utils.runlog import LoggedResult, differences
 from utils.schema import UserError
@@ -268,10 +268,7 @@ def _write_csv(stem: Path, rows: Sequence[Row]) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     path = stem.with_name(f"{stem.name}.csv")
-    try:
-        write_atomic(path, out.getvalue().encode())
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror})", "name another place: --output") from error
+    write_output(path, out.getvalue().encode())
     return path
 
 
