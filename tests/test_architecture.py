@@ -71,7 +71,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"schema", "in_flight", "providers", "token_counts", "traffic", "batch_api", "text_requests"},
         set(),
     ),
-    "batch_api": ({"schema", "cache", "providers", "token_counts", "traffic"}, set()),
+    "batch_api": ({"schema", "registry", "cache", "providers", "token_counts", "traffic"}, set()),
     "bundled": ({"schema", "cache", "sentence_models"}, {"numpy"}),
     "runlog": ({"schema", "registry", "cache", "frames"}, set()),
     "mteb_tasks": ({"schema", "registry", "languages"}, set()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 import pytest
@@ -50,9 +49,7 @@ def test_the_paper_counts_its_subsets() -> None:
 @pytest.mark.parametrize("spec", registry.ENCODERS.values(), ids=lambda spec: spec.checkpoint)
 def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
     assert registry.ENCODERS[spec.checkpoint] is spec
-    module, function = spec.loader.split(":")
-    if not spec.fitted:
-        assert callable(getattr(importlib.import_module(module), function))
+    assert spec.fitted or callable(registry.load_function(spec.loader))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert (spec.dtype in DTYPES or spec.provider) and spec.licence
     if spec.provider:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -282,6 +281,5 @@ def _vector(answer: Any) -> Rows | None:
 
 def _open(spec: EncoderSpec, timeout: float) -> Vectors:
     """Return the function that asks for vectors, by the loader that the spec names."""
-    module, function = spec.loader.split(":")
-    vectors: Vectors = getattr(importlib.import_module(module), function)(spec, timeout)
+    vectors: Vectors = registry.load_function(spec.loader)(spec, timeout)
     return vectors

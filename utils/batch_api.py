@@ -6,7 +6,6 @@ that was killed, or that is given again, collects what is under way and submits 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -16,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from utils import registry
 from utils.cache import fingerprint, text_key, write_atomic
 from utils.providers import ApiError, ended, open_client, public_url
-from utils.schema import UserError
+from utils.schema import GeneratorSpec, UserError
 from utils.traffic import MARGIN, Reply, Traffic
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 MAX_LINES, MAX_INPUTS, MAX_BYTES = 50_000, 50_000, 190_000_000  # of a batch; the provider's limit is 200 MB
 MARK = "suite_run"  # name of the mark in a batch's metadata
+BATCH_FIELDS = (  # of a generator's spec, in the key of its pending batches
+    *("checkpoint", "loader", "kind", "revision", "decode", "dtype", "quantization", "licence", "label", "file"),
+    *("provider", "base_url"),
+)
 OVER = ("completed", "failed", "expired", "cancelled")
 
 
@@ -251,6 +255,10 @@ def line_of(url: str, body: Mapping[str, Any], items: Sequence[str], counter: Co
     return Line(url, plain, tuple(map(text_key, items)), sum(map(counter, items)), tokens_out)
 
 
-def settings_of(spec: Any, **how: Any) -> dict[str, Any]:
-    """Return what decides the answers of a batch: the model's spec and how it is asked."""
-    return {"spec": dataclasses.asdict(spec), **how}
+def settings_of(spec: GeneratorSpec, **how: Any) -> dict[str, Any]:
+    """Return what decides the answers of a batch: the model's spec and how it is asked.
+
+    The key of pending batches: a field that is added to the spec must not be added here where it has its usual value.
+    """
+    named = {name: getattr(spec, name) for name in BATCH_FIELDS}
+    return {"spec": {**named, "loader": registry.cache_name(spec.loader)}, **how}

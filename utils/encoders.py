@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils import registry
 from utils.cache import CHUNK, EmbeddingCache
 from utils.schema import Encoder, EncoderSpec
 
@@ -25,8 +25,7 @@ NGRAM_LENGTHS = (2, 4)
 
 def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
     """Load the model itself, by the loader that the spec names."""
-    module, function = spec.loader.split(":")
-    encoder: Encoder = getattr(importlib.import_module(module), function)(spec, device, cache_dir)
+    encoder: Encoder = registry.load_function(spec.loader)(spec, device, cache_dir)
     return encoder
 
 
@@ -101,7 +100,7 @@ def open_encoder(
 def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
     """Return what decides a vector, the key of its cache folder; a local folder counts by its content alone."""
     return {
-        "loader": spec.loader,
+        "loader": registry.cache_name(spec.loader),
         "checkpoint": "local" if spec.label else spec.checkpoint,
         "revision": spec.revision,
         "prompt": spec.prompt,

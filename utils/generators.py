@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -138,7 +137,7 @@ def _hub_reader(spec: GeneratorSpec) -> Reader:
 def answer_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides an answer beside its prompt, the key of the cache; a local folder counts by its content."""
     return {
-        "loader": spec.loader,
+        "loader": registry.cache_name(spec.loader),
         "checkpoint": "local" if spec.label and not spec.provider else spec.checkpoint,
         "revision": spec.revision,
         "kind": spec.kind,
@@ -271,8 +270,7 @@ class CachedGenerator:
     def loaded(self) -> Generator:
         """Return the model itself, by the loader that the spec names."""
         if self._generator is None:
-            module, function = self.spec.loader.split(":")
-            load = getattr(importlib.import_module(module), function)
+            load = registry.load_function(self.spec.loader)
             self._generator = load(self.spec, self.device, self.cache_dir)
         return self._generator
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from utils.languages import (
     MASSIVE_LANGS,
@@ -394,14 +395,45 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "classification": CLASSIFICATION,
 }  # task -> name -> row
 
-SENTENCE_TRANSFORMERS = "utils.sentence_models:load_sentence_transformer"
-BUNDLED = "utils.bundled:load_bundled"
-CHAR_NGRAM = "utils.encoders:load_char_ngram"
+SENTENCE_TRANSFORMERS, BUNDLED, CHAR_NGRAM = "sentence_transformers", "bundled", "char_ngram"
+OPENAI_EMBEDDINGS, COHERE_EMBEDDINGS = "openai", "cohere"
+TRANSFORMERS, BUNDLED_GENERATOR, API_GENERATOR = "transformers", "bundled_generator", "api_generator"
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"
+# loader id, as specs and caches have it -> `module:function`; files may move, ids stay
+LOADERS = {
+    SENTENCE_TRANSFORMERS: "utils.sentence_models:load_sentence_transformer",
+    BUNDLED: "utils.bundled:load_bundled",
+    OPENAI_EMBEDDINGS: "utils.vector_requests:openai_vectors",
+    COHERE_EMBEDDINGS: "utils.vector_requests:cohere_vectors",
+    TRANSFORMERS: "utils.language_models:load_language_model",
+    BUNDLED_GENERATOR: "utils.bundled_generator:load_bundled",
+    API_GENERATOR: "utils.api_generators:ApiGenerator",
+}
+# loader id -> its name in the keys of caches, where that differs: version 0.1 used the modules' paths of its day
+CACHE_NAMES = {
+    SENTENCE_TRANSFORMERS: "utils.sentence_models:load_sentence_transformer",
+    BUNDLED: "utils.bundled:load_bundled",
+    CHAR_NGRAM: "utils.encoders:load_char_ngram",
+    OPENAI_EMBEDDINGS: "utils.vector_requests:openai_vectors",
+    COHERE_EMBEDDINGS: "utils.vector_requests:cohere_vectors",
+    TRANSFORMERS: "utils.language_models:load_language_model",
+    BUNDLED_GENERATOR: "utils.bundled_generator:load_bundled",
+    API_GENERATOR: "utils.api_generators:ApiGenerator",
+}
 
 
-OPENAI_EMBEDDINGS = "utils.vector_requests:openai_vectors"
-COHERE_EMBEDDINGS = "utils.vector_requests:cohere_vectors"
+def load_function(loader: str) -> Callable[..., Any]:
+    """Return the function that a loader id, or a `module:function` of one's own, stands for."""
+    module, function = LOADERS.get(loader, loader).split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def cache_name(loader: str) -> str:
+    """Return how the keys of caches name a loader; it must never change, or what is cached is lost."""
+    return CACHE_NAMES.get(loader, loader)
+
+
 # texts a request: fewer than OpenAI allows (2,048), so that a killed run loses little of what it has paid for
 REQUEST_ITEMS = {"openai": 256, "cohere": 96}
 MAX_REQUEST_ITEMS = {"openai": 2048, "cohere": 96}
@@ -483,8 +515,6 @@ ENCODERS: dict[str, EncoderSpec] = {
     )
 }
 
-TRANSFORMERS = "utils.language_models:load_language_model"
-BUNDLED_GENERATOR = "utils.bundled_generator:load_bundled"
 DEFAULT_GENERATOR = "bundled/gemma-3-270m"
 
 
@@ -496,9 +526,6 @@ def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:
 
 def _seq2seq(checkpoint: str) -> GeneratorSpec:
     return GeneratorSpec(checkpoint, TRANSFORMERS, "seq2seq", licence="Apache-2.0")
-
-
-API_GENERATOR = "utils.api_generators:ApiGenerator"
 
 
 def _chat_api(checkpoint: str, provider: str) -> GeneratorSpec:
