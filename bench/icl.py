@@ -31,6 +31,7 @@ from utils import registry
 from utils.cli import positive, run
 from utils.label_scoring import score_plainly
 from utils.language_models import LanguageModel
+from utils.loaders import TRANSFORMERS
 from utils.prompts import build_prompt, default_instruction
 from utils.schema import GeneratorSpec, ScoreSettings
 
@@ -174,7 +175,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
     args = parser.parse_args()
     label = "local" if Path(args.checkpoint).is_dir() else ""
-    spec = GeneratorSpec(args.checkpoint, registry.TRANSFORMERS, "base", dtype=args.dtype, label=label)
+    spec = GeneratorSpec(args.checkpoint, TRANSFORMERS, "base", dtype=args.dtype, label=label)
     model = LanguageModel(spec, args.checkpoint, args.device)
     untouched = untouched_model(args.checkpoint, args.device, args.dtype)
     peers = {"plain loop": plain_of(untouched), "lm-eval HFLM": peer_of(model, untouched)}

@@ -26,7 +26,8 @@ HEAVY = {
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "schema": (set(), set()),
     "languages": (set(), set()),
-    "registry": ({"schema", "languages"}, set()),
+    "loaders": (set(), set()),
+    "registry": ({"schema", "languages", "loaders"}, set()),
     "voting": (set(), {"numpy"}),
     "labeled": ({"schema", "registry", "languages", "sources", "readers"}, set()),
     "metrics": ({"schema"}, {"numpy"}),

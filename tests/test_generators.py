@@ -13,6 +13,7 @@ from tiny_models import make_model
 from utils import registry
 from utils.answering import DecodeSettings, Query, answer
 from utils.generators import CachedGenerator, resolve_generator
+from utils.loaders import load_function
 from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings, UserError
 
 LABELS = ("negative", "neutral", "positive")
@@ -44,7 +45,7 @@ def test_every_row_of_the_registry_can_be_resolved_by_its_kind() -> None:
         assert spec.checkpoint == name and spec.licence
         assert spec.kind in ("base", "chat", "seq2seq")
         assert spec.decode == ("score" if spec.kind == "base" else "generate")
-        assert callable(registry.load_function(spec.loader))
+        assert callable(load_function(spec.loader))
 
 
 @pytest.mark.parametrize(("kind", "decode"), [("base", "score"), ("chat", "generate"), ("seq2seq", "generate")])

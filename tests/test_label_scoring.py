@@ -10,9 +10,9 @@ import pytest
 import torch
 from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
 
-from utils import registry
 from utils.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
 from utils.language_models import LanguageModel
+from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, LabelScores, ScoreSettings, UserError
 from utils.tokenizing import leading_specials, tokenize_apart, tokenize_jointly
 from utils.tries import Tokenized, build_trie, n_common, split_trie
@@ -45,7 +45,7 @@ def load(folder: Path, family: str, **kwargs: Any) -> LanguageModel:
     if not path.is_dir():
         make_model(path, family, **kwargs)
     kind = "seq2seq" if family in SEQ2SEQ else "chat" if kwargs.get("chat") else "base"
-    return LanguageModel(GeneratorSpec(str(path), registry.TRANSFORMERS, kind, label="local/tiny"), str(path), "cpu")
+    return LanguageModel(GeneratorSpec(str(path), TRANSFORMERS, kind, label="local/tiny"), str(path), "cpu")
 
 
 def largest_difference(model: LanguageModel, texts: list[Tokenized], found: dict[int, Any]) -> float:

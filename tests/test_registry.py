@@ -8,6 +8,7 @@ import pytest
 
 from utils import labeled, registry
 from utils.languages import family_and_script
+from utils.loaders import load_function
 from utils.readers import READERS, bitext_pairs
 from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec, UserError
 
@@ -49,7 +50,7 @@ def test_the_paper_counts_its_subsets() -> None:
 @pytest.mark.parametrize("spec", registry.ENCODERS.values(), ids=lambda spec: spec.checkpoint)
 def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
     assert registry.ENCODERS[spec.checkpoint] is spec
-    assert spec.fitted or callable(registry.load_function(spec.loader))
+    assert spec.fitted or callable(load_function(spec.loader))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert (spec.dtype in DTYPES or spec.provider) and spec.licence
     if spec.provider:

@@ -15,6 +15,7 @@ from utils import registry
 from utils.answers import AnswerCache
 from utils.batch_api import refuse_pending
 from utils.in_flight import in_flight
+from utils.loaders import load_function
 from utils.providers import GARBLED, REFUSED, ApiError, ended
 from utils.schema import EncoderSpec, UserError
 from utils.token_counts import Counter, open_counter, upper_bound
@@ -281,5 +282,5 @@ def _vector(answer: Any) -> Rows | None:
 
 def _open(spec: EncoderSpec, timeout: float) -> Vectors:
     """Return the function that asks for vectors, by the loader that the spec names."""
-    vectors: Vectors = registry.load_function(spec.loader)(spec, timeout)
+    vectors: Vectors = load_function(spec.loader)(spec, timeout)
     return vectors

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from utils import registry
 from utils.cache import fingerprint, text_key, write_atomic
+from utils.loaders import cache_name
 from utils.providers import ApiError, ended, open_client, public_url
 from utils.schema import GeneratorSpec, UserError
 from utils.traffic import MARGIN, Reply, Traffic
@@ -261,4 +261,4 @@ def settings_of(spec: GeneratorSpec, **how: Any) -> dict[str, Any]:
     The key of pending batches: a field that is added to the spec must not be added here where it has its usual value.
     """
     named = {name: getattr(spec, name) for name in BATCH_FIELDS}
-    return {"spec": {**named, "loader": registry.cache_name(spec.loader)}, **how}
+    return {"spec": {**named, "loader": cache_name(spec.loader)}, **how}

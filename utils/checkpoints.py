@@ -13,6 +13,7 @@ from typing import Any
 from utils import registry
 from utils.cache import fingerprint, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
+from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec, UserError
 from utils.sources import sha256_of
 
@@ -55,8 +56,8 @@ def resolve_encoder(
             "(openai:NAME and cohere:NAME are models of APIs)",
             file=sys.stderr,
         )
-        spec = EncoderSpec(name, registry.SENTENCE_TRANSFORMERS)
-    if spec.loader == registry.BUNDLED:
+        spec = EncoderSpec(name, SENTENCE_TRANSFORMERS)
+    if spec.loader == BUNDLED:
         from utils.bundled import bundled_revision
 
         spec = dataclasses.replace(spec, revision=bundled_revision())
@@ -73,7 +74,7 @@ def resolve_encoder(
 def _local_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
     digest = local_digest(folder, cache_dir)
     label = local_label(folder, digest)
-    return EncoderSpec(str(folder), registry.SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
+    return EncoderSpec(str(folder), SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
 
 
 def local_label(path: Path, digest: str) -> str:

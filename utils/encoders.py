@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import registry
 from utils.cache import CHUNK, EmbeddingCache
+from utils.loaders import cache_name, load_function
 from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ NGRAM_LENGTHS = (2, 4)
 
 def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
     """Load the model itself, by the loader that the spec names."""
-    encoder: Encoder = registry.load_function(spec.loader)(spec, device, cache_dir)
+    encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
     return encoder
 
 
@@ -100,7 +100,7 @@ def open_encoder(
 def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
     """Return what decides a vector, the key of its cache folder; a local folder counts by its content alone."""
     return {
-        "loader": registry.cache_name(spec.loader),
+        "loader": cache_name(spec.loader),
         "checkpoint": "local" if spec.label else spec.checkpoint,
         "revision": spec.revision,
         "prompt": spec.prompt,

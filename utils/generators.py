@@ -13,6 +13,7 @@ from utils import registry
 from utils.answers import AnswerCache
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.hub import hub_errors, hub_token, is_offline
+from utils.loaders import BUNDLED_GENERATOR, TRANSFORMERS, cache_name, load_function
 from utils.schema import (
     ApiOptions,
     Failed,
@@ -54,7 +55,7 @@ def resolve_generator(
         )
     else:
         spec = GeneratorSpec(name, "", "")
-    if spec.loader == registry.BUNDLED_GENERATOR:
+    if spec.loader == BUNDLED_GENERATOR:
         from utils.bundled_generator import bundled_revision
 
         spec = dataclasses.replace(spec, revision=bundled_revision())
@@ -64,7 +65,7 @@ def resolve_generator(
         kind = kind or _kind_of(_hub_reader(spec))
         print(f"note: {name} is taken for a {kind} model (--gen_loader changes that)", file=sys.stderr)
         decode = "score" if kind == "base" else "generate"
-        spec = dataclasses.replace(spec, kind=kind, loader=registry.TRANSFORMERS, decode=decode)
+        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=decode)
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
 
 
@@ -79,7 +80,7 @@ def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
     decode = "score" if kind == "base" else "generate"
     label = local_label(path, digest)
-    return GeneratorSpec(str(folder), registry.TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
+    return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
 def _kind_of(read: Reader) -> str:
@@ -137,7 +138,7 @@ def _hub_reader(spec: GeneratorSpec) -> Reader:
 def answer_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides an answer beside its prompt, the key of the cache; a local folder counts by its content."""
     return {
-        "loader": registry.cache_name(spec.loader),
+        "loader": cache_name(spec.loader),
         "checkpoint": "local" if spec.label and not spec.provider else spec.checkpoint,
         "revision": spec.revision,
         "kind": spec.kind,
@@ -205,7 +206,7 @@ class CachedGenerator:
         from utils.language_models import open_reader
 
         path = self.spec.checkpoint
-        if self.spec.loader == registry.BUNDLED_GENERATOR:
+        if self.spec.loader == BUNDLED_GENERATOR:
             from utils.bundled_generator import bundled_folder
 
             if not bundled_folder(self.cache_dir).is_dir():
@@ -270,7 +271,7 @@ class CachedGenerator:
     def loaded(self) -> Generator:
         """Return the model itself, by the loader that the spec names."""
         if self._generator is None:
-            load = registry.load_function(self.spec.loader)
+            load = load_function(self.spec.loader)
             self._generator = load(self.spec, self.device, self.cache_dir)
         return self._generator
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from utils import cli, registry
 from utils.labeled import load_labeled
+from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
 from utils.readers import bitext_pairs, load_bitext
 from utils.schema import DatasetSpec, UserError
 from utils.sources import Where
@@ -104,7 +105,7 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     spec = resolve_encoder(name, cache_dir)
     if spec.fitted:
         return "nothing to download"
-    if spec.loader == registry.SENTENCE_TRANSFORMERS and not spec.label:
+    if spec.loader == SENTENCE_TRANSFORMERS and not spec.label:
         _download(name, spec.revision)
     rows = load_encoder(spec, "cpu", cache_dir).encode(["word"])
     return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"
@@ -119,7 +120,7 @@ def _fetch_generator(name: str, cache_dir: Path) -> str:
     if api is not None:
         return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
     spec = resolve_generator(name, cache_dir)
-    if spec.loader == registry.BUNDLED_GENERATOR:
+    if spec.loader == BUNDLED_GENERATOR:
         from utils.bundled_generator import expand_bundled
 
         expand_bundled(cache_dir)

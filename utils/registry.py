@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from utils.languages import (
     MASSIVE_LANGS,
@@ -16,6 +15,16 @@ from utils.languages import (
     SAMPLE_LANGS,
     SIB200_LANGS,
     TATOEBA_LANGS,
+)
+from utils.loaders import (
+    API_GENERATOR,
+    BUNDLED,
+    BUNDLED_GENERATOR,
+    CHAR_NGRAM,
+    COHERE_EMBEDDINGS,
+    OPENAI_EMBEDDINGS,
+    SENTENCE_TRANSFORMERS,
+    TRANSFORMERS,
 )
 from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, UserError
 
@@ -395,45 +404,7 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "classification": CLASSIFICATION,
 }  # task -> name -> row
 
-SENTENCE_TRANSFORMERS, BUNDLED, CHAR_NGRAM = "sentence_transformers", "bundled", "char_ngram"
-OPENAI_EMBEDDINGS, COHERE_EMBEDDINGS = "openai", "cohere"
-TRANSFORMERS, BUNDLED_GENERATOR, API_GENERATOR = "transformers", "bundled_generator", "api_generator"
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"
-# loader id, as specs and caches have it -> `module:function`; files may move, ids stay
-LOADERS = {
-    SENTENCE_TRANSFORMERS: "utils.sentence_models:load_sentence_transformer",
-    BUNDLED: "utils.bundled:load_bundled",
-    OPENAI_EMBEDDINGS: "utils.vector_requests:openai_vectors",
-    COHERE_EMBEDDINGS: "utils.vector_requests:cohere_vectors",
-    TRANSFORMERS: "utils.language_models:load_language_model",
-    BUNDLED_GENERATOR: "utils.bundled_generator:load_bundled",
-    API_GENERATOR: "utils.api_generators:ApiGenerator",
-}
-# loader id -> its name in the keys of caches, where that differs: version 0.1 used the modules' paths of its day
-CACHE_NAMES = {
-    SENTENCE_TRANSFORMERS: "utils.sentence_models:load_sentence_transformer",
-    BUNDLED: "utils.bundled:load_bundled",
-    CHAR_NGRAM: "utils.encoders:load_char_ngram",
-    OPENAI_EMBEDDINGS: "utils.vector_requests:openai_vectors",
-    COHERE_EMBEDDINGS: "utils.vector_requests:cohere_vectors",
-    TRANSFORMERS: "utils.language_models:load_language_model",
-    BUNDLED_GENERATOR: "utils.bundled_generator:load_bundled",
-    API_GENERATOR: "utils.api_generators:ApiGenerator",
-}
-
-
-def load_function(loader: str) -> Callable[..., Any]:
-    """Return the function that a loader id, or a `module:function` of one's own, stands for."""
-    module, function = LOADERS.get(loader, loader).split(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found
-
-
-def cache_name(loader: str) -> str:
-    """Return how the keys of caches name a loader; it must never change, or what is cached is lost."""
-    return CACHE_NAMES.get(loader, loader)
-
-
 # texts a request: fewer than OpenAI allows (2,048), so that a killed run loses little of what it has paid for
 REQUEST_ITEMS = {"openai": 256, "cohere": 96}
 MAX_REQUEST_ITEMS = {"openai": 2048, "cohere": 96}

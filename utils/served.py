@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from utils import registry
+from utils.loaders import API_GENERATOR, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS
 from utils.providers import OWN_URLS, base_url_of, public_url
 from utils.schema import EncoderSpec, GeneratorSpec, UserError
 
@@ -55,7 +56,7 @@ def api_encoder(
         row = None
     url = base_url_of(provider, base_url)
     usual = registry.SERVED_ITEMS if url else registry.REQUEST_ITEMS[provider]
-    loader = registry.COHERE_EMBEDDINGS if provider == "cohere" else registry.OPENAI_EMBEDDINGS
+    loader = COHERE_EMBEDDINGS if provider == "cohere" else OPENAI_EMBEDDINGS
     spec = row or EncoderSpec(bare, loader, prompt="", dtype="", licence="API", provider=provider)
     if provider == "cohere" and not spec.input_type:
         spec = dataclasses.replace(spec, input_type=registry.COHERE_INPUT_TYPE)
@@ -108,7 +109,7 @@ def api_generator(name: str, base_url: str | None, kind: str | None) -> Generato
         raise UserError("--gen_loader base with Cohere", "it has chat models alone: leave --gen_loader out")
     return GeneratorSpec(
         bare,
-        registry.API_GENERATOR,
+        API_GENERATOR,
         kind,
         decode="score" if kind == "base" else "generate",
         dtype="",
