@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.schema import DIRECTIONS, MARGINS, BitextSubset, RunRecord, TopK, UserError
+from utils.errors import UserError
+from utils.schema import DIRECTIONS, MARGINS, BitextSubset, RunRecord, TopK
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -160,8 +161,8 @@ def score(
 def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
     """Load, encode, retrieve, score and log one pair."""
     from utils import runlog
+    from utils.progress import Clock
     from utils.readers import load_bitext
-    from utils.session import Clock
 
     clock, args = Clock(), session.args
     subset = load_bitext(session.dataset, src_lang, tgt_lang, session.where)

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.schema import LabeledTexts, RunRecord, TopK, UserError
+from utils.errors import UserError
+from utils.schema import LabeledTexts, RunRecord, TopK
 
 if TYPE_CHECKING:
     from utils.scoring import LabelFigures
@@ -81,7 +82,7 @@ def evaluate(session: Session, lang: str) -> None:
     """Load, encode, retrieve, vote, score and log one language."""
     from utils import runlog
     from utils.labeled import describe, load_labeled
-    from utils.session import Clock
+    from utils.progress import Clock
 
     clock, args = Clock(), session.args
     source = args.src_lang if args.cross else lang

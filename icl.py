@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.schema import DEMONSTRATIONS, ORDERS, LabeledTexts, RunRecord, TopK, UserError
+from utils.errors import UserError
+from utils.schema import DEMONSTRATIONS, ORDERS, LabeledTexts, RunRecord, TopK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +144,7 @@ def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
     """Load, retrieve demonstrations, ask the generator, score and log one language."""
     from utils.answering import answer
     from utils.labeled import describe, label_set
-    from utils.session import Clock
+    from utils.progress import Clock
 
     clock, args = Clock(), session.args
     train, test = load(session, lang)

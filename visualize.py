@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.errors import UserError
 from utils.figures import FORMATS
 from utils.points import FIELDS
 from utils.projection import METHODS, NAMES, check_umap
 from utils.registry import CLASSIFICATION
-from utils.schema import TASKS, UserError
+from utils.schema import TASKS
 
 if TYPE_CHECKING:
     from utils.points import Block
@@ -135,9 +136,9 @@ def compute(session: Session, stem: Path) -> None:
 
     from utils import coordinates
     from utils.points import to_points
+    from utils.progress import Clock
     from utils.projection import project
     from utils.purity import purities
-    from utils.session import Clock
 
     clock, args = Clock(), session.args
     points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)

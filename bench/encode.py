@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from utils.cli import positive, run
-from utils.schema import UserError
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import Rows

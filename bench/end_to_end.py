@@ -70,8 +70,9 @@ def phases(logs: Path) -> dict[str, float]:
 
 def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tuple[list[str], list[str]]]:
     """Return the two sides of each of the dataset's pairs, the prompt before every text."""
+    from utils.errors import lookup
     from utils.readers import bitext_pairs, load_bitext
-    from utils.registry import DATASETS, lookup
+    from utils.registry import DATASETS
     from utils.sources import Where
 
     spec = lookup(DATASETS["bitext"], dataset, "dataset")

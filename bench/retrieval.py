@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
 from utils.cli import positive, run
-from utils.schema import UserError
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import Rows

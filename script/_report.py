@@ -19,8 +19,8 @@ from script._texts import pack_texts
 from script.aggregate._build import Kind
 from script.aggregate._select import PLAIN, first_of
 from utils import runlog
+from utils.errors import UserError, warn
 from utils.pages import write_page
-from utils.schema import UserError
 from utils.sources import Where
 
 MEGABYTE = 1_000_000
@@ -32,13 +32,13 @@ def write_report(args: argparse.Namespace) -> str:
         entries, left_out = read(args)
         parts: list[str] = []
         items_there = [] if args.no_items else items_of(entries)
-        reader = Reader(runlog.warn)
+        reader = Reader(warn)
         refs = pack_records(entries, parts, {items.entry.number: items for items in items_there}, reader)
         room, n_parts = args.max_mb * MEGABYTE, len(parts)
         items, without = pack_items(items_there, parts, room, reader)
         where = Where(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
         room -= sum(map(len, parts[n_parts:]))
-        texts = pack_texts([entries[number] for number in items], parts, room, where, runlog.warn)
+        texts = pack_texts([entries[number] for number in items], parts, room, where, warn)
         data = {
             "logs": str(args.logs),
             "made": runlog.utc_now(),
@@ -81,7 +81,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
         try:
             entry = entry_of(len(entries), result)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            runlog.warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
+            warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
             left_out.append(result.path)
             continue
         there[f"{entry.task} {result.dataset}"] += 1

@@ -8,8 +8,9 @@ from functools import partial
 
 from script._boards import Entry
 from script._parts import Packer, Ref
+from utils.errors import UserError
 from utils.registry import DATASETS
-from utils.schema import DatasetSpec, UserError
+from utils.schema import DatasetSpec
 from utils.sources import Where, planned_origin
 
 Load = Callable[[], dict[str, list[str]]]

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from utils.answers import AnswerCache
-from utils.schema import UserError
+from utils.errors import UserError
 
 
 def upper(texts: list[str]) -> Iterator[tuple[int, str]]:

@@ -17,8 +17,9 @@ from conftest import ROOT, Run
 
 from utils.api_encoders import ApiEncoder
 from utils.encoders import open_encoder
+from utils.errors import UserError
 from utils.providers import OWN_URLS
-from utils.schema import ApiOptions, UserError
+from utils.schema import ApiOptions
 from utils.served import api_encoder, served_names
 from utils.traffic import Budget
 from utils.vector_requests import shortened

@@ -13,9 +13,10 @@ from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
 
 from utils.encoders import open_encoder
+from utils.errors import UserError
 from utils.generators import CachedGenerator
 from utils.providers import ApiError
-from utils.schema import ApiOptions, Failed, GenerationSettings, LabelScores, ScoreSettings, UserError
+from utils.schema import ApiOptions, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.served import api_encoder, api_generator
 from utils.text_requests import label_logprobs
 from utils.traffic import Budget

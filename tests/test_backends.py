@@ -13,7 +13,7 @@ from test_encoders import embed, make_masked_lm
 from utils import backends
 from utils.checkpoints import resolve_encoder
 from utils.encoders import cache_settings
-from utils.schema import UserError
+from utils.errors import UserError
 
 BOTH = ("onnx", "openvino")
 

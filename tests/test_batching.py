@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from test_encoders import TEXTS, make_masked_lm
 
-from utils import arithmetic, batching
-from utils.arithmetic import products, quicken
+from utils import batching, numerics
 from utils.batching import Ints, batches
 from utils.checkpoints import resolve_encoder
-from utils.lanes import Lane, cpu_lanes, over_lanes
-from utils.schema import UserError
+from utils.errors import UserError
+from utils.numerics import products, quicken
+from utils.parallel import Lane, cpu_lanes, over_lanes
 from utils.sentence_models import SentenceTransformerEncoder
 
 
@@ -166,7 +166,7 @@ def onednn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         pytest.skip("this build of torch has no oneDNN")
-    monkeypatch.setattr(arithmetic, "prefers_onednn", lambda: True)
+    monkeypatch.setattr(numerics, "prefers_onednn", lambda: True)
 
 
 def test_quickened_layers_give_the_same_within_rounding(onednn: None) -> None:
@@ -196,7 +196,7 @@ def test_a_model_that_disagrees_or_fails_is_put_back(onednn: None, monkeypatch: 
         model = torch.nn.Sequential(torch.nn.Linear(4, 4))
         expected = model(rows).detach()
         with monkeypatch.context() as faulty:
-            faulty.setattr(arithmetic, "_onednn", fault)
+            faulty.setattr(numerics, "_onednn", fault)
             assert not quicken(model, lambda model=model: model(rows))
         assert "forward" not in vars(model[0]) and model(rows).detach().equal(expected)
 
@@ -207,7 +207,7 @@ def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.Monk
     half = torch.nn.Sequential(torch.nn.Linear(4, 4)).bfloat16()
     assert not quicken(half, lambda: half(torch.ones(1, 4).bfloat16()))
     assert "forward" not in vars(half[0])
-    monkeypatch.setattr(arithmetic, "prefers_onednn", lambda: False)
+    monkeypatch.setattr(numerics, "prefers_onednn", lambda: False)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4))
     assert not quicken(model, lambda: model(torch.ones(1, 4))) and "forward" not in vars(model[0])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from utils.cache import EmbeddingCache
-from utils.schema import UserError
+from utils.errors import UserError
 
 SETTINGS = {"checkpoint": "x", "prompt": "query: "}
 

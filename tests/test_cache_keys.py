@@ -9,8 +9,8 @@ import pytest
 from utils import registry
 from utils.api_encoders import vector_settings
 from utils.batch_api import settings_of
-from utils.cache import fingerprint
 from utils.encoders import cache_settings
+from utils.files import fingerprint
 from utils.generators import answer_settings
 from utils.schema import EncoderSpec, GenerationSettings
 

@@ -10,9 +10,9 @@ import pytest
 from conftest import Run
 
 from utils import registry
+from utils.errors import UserError
 from utils.labeled import load_labeled
 from utils.own_data import find_labeled
-from utils.schema import UserError
 from utils.sources import Where
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from utils import demonstrations as ways
+from utils.errors import UserError
 from utils.retrieval import topk
-from utils.schema import TopK, UserError
+from utils.schema import TopK
 
 ANGLES = np.radians([0.0, 10.0, 20.0, 30.0, 60.0, 80.0])
 TRAIN = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)

@@ -11,7 +11,7 @@ import pytest
 from utils import registry, sentence_models
 from utils.checkpoints import resolve_encoder
 from utils.encoders import cache_settings, open_encoder
-from utils.schema import UserError
+from utils.errors import UserError
 
 TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from utils.errors import UserError
 from utils.figures import BASE_FONT, drawing, fonts_for, new_figure, save
-from utils.schema import UserError
 
 
 def draw(stem: Path, label: str = "k") -> list[Path]:

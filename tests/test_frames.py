@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from utils import frames, runlog
-from utils.schema import UserError
+from utils.errors import UserError
 
 MEMBER = {"checkpoint": "org/a", "revision": "r1", "prompt": "query: ", "max_length": None, "dtype": "fp32"}
 BITEXT: dict[str, Any] = {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from utils import scorers
+from utils.errors import UserError
 from utils.fusion import fused_topk
-from utils.schema import UserError
 from utils.tuning import tune, weight_grid
 
 RNG = np.random.default_rng(0)

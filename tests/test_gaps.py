@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from utils.errors import UserError
 from utils.gaps import without_gaps
 from utils.metrics import dedup_hits, item_scores, predict_at_k
 from utils.retrieval import topk
-from utils.schema import TopK, UserError
+from utils.schema import TopK
 
 
 def search(members, k):  # type: ignore[no-untyped-def]

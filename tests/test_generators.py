@@ -12,9 +12,10 @@ from tiny_models import make_model
 
 from utils import registry
 from utils.answering import DecodeSettings, Query, answer
+from utils.errors import UserError
 from utils.generators import CachedGenerator, resolve_generator
 from utils.loaders import load_function
-from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings, UserError
+from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings
 
 LABELS = ("negative", "neutral", "positive")
 PROMPTS = ["Input:one two three Prediction:", "Input:four Prediction:", "Input:one two three Prediction:"]

@@ -10,10 +10,11 @@ import pytest
 import torch
 from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
 
+from utils.errors import UserError
 from utils.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
 from utils.language_models import LanguageModel
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec, LabelScores, ScoreSettings, UserError
+from utils.schema import GeneratorSpec, LabelScores, ScoreSettings
 from utils.tokenizing import leading_specials, tokenize_apart, tokenize_jointly
 from utils.tries import Tokenized, build_trie, n_common, split_trie
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from utils import pages
-from utils.schema import UserError
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

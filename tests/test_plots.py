@@ -33,9 +33,10 @@ from script.plot import (
     plot_heatmap,
 )
 from utils import figures, registry, runlog
-from utils.cache import fingerprint
+from utils.errors import UserError
+from utils.files import fingerprint
 from utils.languages import SIB200_LANGS, family_and_script
-from utils.schema import RunRecord, UserError
+from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "bitext": BITEXT,

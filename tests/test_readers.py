@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT
 
 from utils import registry
+from utils.errors import UserError
 from utils.own_data import find_bitext
 from utils.readers import bitext_pairs, load_bitext
-from utils.schema import UserError
 from utils.sources import Where
 
 SAMPLE = ROOT / "data" / "sample" / "parallel.tsv"

@@ -308,7 +308,7 @@ LINE = "me,bitext,1,org/a,phinc,f1,50\n"
 )
 def test_a_broken_file_is_told(content: str | bytes, what: str, tmp_path: Path) -> None:
     from script.aggregate import _published
-    from utils.schema import UserError
+    from utils.errors import UserError
 
     path = tmp_path / "my.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

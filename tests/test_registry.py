@@ -7,10 +7,11 @@ import re
 import pytest
 
 from utils import labeled, registry
+from utils.errors import UserError, lookup
 from utils.languages import family_and_script
 from utils.loaders import load_function
 from utils.readers import READERS, bitext_pairs
-from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec, UserError
+from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec
 
 ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
 
@@ -112,9 +113,9 @@ def test_every_encoder_of_the_paper_is_listed() -> None:
 
 def test_lookup_names_what_is_near() -> None:
     with pytest.raises(UserError) as caught:
-        registry.lookup(registry.DATASETS["bitext"], "nusx", "dataset")
+        lookup(registry.DATASETS["bitext"], "nusx", "dataset")
     assert caught.value.what == "unknown dataset 'nusx'"
     assert "did you mean 'nusax'" in caught.value.hint
     with pytest.raises(UserError) as caught:
-        registry.lookup(registry.DATASETS["bitext"], "zzz", "dataset")
+        lookup(registry.DATASETS["bitext"], "zzz", "dataset")
     assert caught.value.hint.startswith("choose from: sample, bucc")

@@ -11,8 +11,9 @@ import pytest
 from conftest import ROOT
 
 from utils import search, slabs
+from utils.errors import UserError
 from utils.retrieval import concatenate, margin_topk, topk
-from utils.schema import SIMILARITIES, TopK, UserError
+from utils.schema import SIMILARITIES, TopK
 
 
 def scores64(q: np.ndarray, c: np.ndarray, similarity: str) -> np.ndarray:

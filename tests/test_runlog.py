@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from utils import runlog
-from utils.schema import EncoderSpec, RunRecord, TopK, UserError
+from utils.errors import UserError
+from utils.schema import EncoderSpec, RunRecord, TopK
 
 IDENTITY = {"task": "bitext", "dataset": "d", "subset": "a_b", "model": "m", "seed": 42, "ks": (1, 2)}
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from test_retrieval import best, margins64, rows, scores64
 
-from utils import arithmetic, retrieval, scan, search, survivors
-from utils.arithmetic import int8_is_exact
+from utils import numerics, retrieval, scan, search, survivors
+from utils.numerics import int8_is_exact
 from utils.retrieval import margin_topk, topk
 from utils.scan import PRECISIONS, Scan, choose
 
@@ -164,7 +164,7 @@ def test_full_precision_is_asked_for_and_given_back() -> None:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
-        with arithmetic.full_precision("cuda"):
+        with numerics.full_precision("cuda"):
             assert torch.get_float32_matmul_precision() == "highest"
             assert not torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
         assert torch.get_float32_matmul_precision() == "high"

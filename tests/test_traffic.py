@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from utils.errors import UserError
 from utils.in_flight import in_flight
 from utils.providers import AGAIN, FATAL, REFUSED, ApiError, as_fault, checked_url, find_key, public_url, redact
-from utils.schema import ApiOptions, UserError
+from utils.schema import ApiOptions
 from utils.token_counts import estimate, open_counter, upper_bound
 from utils.traffic import Budget, Limiter, Reply, Traffic
 

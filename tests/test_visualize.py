@@ -18,11 +18,11 @@ from conftest import ROOT, Run
 
 import visualize
 from utils import coloring, purity, registry
+from utils.errors import UserError
 from utils.palette import OTHER, Style
 from utils.points import Block, Points, bitext_blocks, even_share, labeled_blocks, to_points, why_not_parallel
 from utils.projection import fitting_neighbors, fitting_perplexity, project
 from utils.scatter import draw, in_columns, rows_needed
-from utils.schema import UserError
 from utils.sources import Where
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")

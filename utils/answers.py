@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.cache import fingerprint, text_key
-from utils.schema import UserError
+from utils.errors import UserError
+from utils.files import fingerprint, text_key
 
 BUSY_SECONDS = 60  # how long a run waits for another's write
 TABLE = "CREATE TABLE IF NOT EXISTS answers (settings TEXT, prompt TEXT, answer TEXT, PRIMARY KEY (settings, prompt))"

@@ -14,10 +14,11 @@ import numpy as np
 from utils import registry
 from utils.answers import AnswerCache
 from utils.batch_api import refuse_pending
+from utils.errors import UserError
 from utils.in_flight import in_flight
 from utils.loaders import load_function
 from utils.providers import GARBLED, REFUSED, ApiError, ended
-from utils.schema import EncoderSpec, UserError
+from utils.schema import EncoderSpec
 from utils.token_counts import Counter, open_counter, upper_bound
 from utils.traffic import Reply, Traffic
 from utils.vector_requests import Vectors, as_row, openai_request, parsed_openai, shortened
@@ -56,7 +57,7 @@ class ApiEncoder:
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Return the rows of both sides, (n, d) and (m, d); each distinct text is asked for once."""
-        from utils.encoders import progress
+        from utils.progress import progress
 
         texts = [*queries, *candidates]
         missing = self.n_missing(texts)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from utils.batch_api import refuse_pending, settings_of
+from utils.errors import UserError
 from utils.in_flight import in_flight
 from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
-from utils.schema import GenerationSettings, GeneratorSpec, UserError
+from utils.schema import GenerationSettings, GeneratorSpec
 from utils.text_requests import (
     chat_request,
     choice_arguments,

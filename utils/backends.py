@@ -9,8 +9,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cache import build_folder, fingerprint
-from utils.schema import BACKENDS, EncoderSpec, UserError, first_line
+from utils.errors import UserError, first_line
+from utils.files import build_folder, fingerprint
+from utils.schema import BACKENDS, EncoderSpec
 
 if TYPE_CHECKING:
     import torch

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from utils.cache import fingerprint, text_key, write_atomic
+from utils.errors import UserError
+from utils.files import fingerprint, text_key, write_atomic
 from utils.loaders import cache_name
 from utils.providers import ApiError, ended, open_client, public_url
-from utils.schema import GeneratorSpec, UserError
+from utils.schema import GeneratorSpec
 from utils.traffic import MARGIN, Reply, Traffic
 
 if TYPE_CHECKING:

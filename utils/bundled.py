@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.cache import build_folder
-from utils.schema import Encoder, EncoderSpec, UserError
+from utils.errors import UserError
+from utils.files import build_folder
+from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
     import torch

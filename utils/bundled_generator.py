@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.cache import build_folder
-from utils.schema import GeneratorSpec, UserError
+from utils.errors import UserError
+from utils.files import build_folder
+from utils.schema import GeneratorSpec
 
 if TYPE_CHECKING:
     from utils.language_models import LanguageModel

@@ -11,73 +11,20 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import shutil
 import sys
-import tempfile
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.schema import UserError
+from utils.errors import UserError
+from utils.files import fingerprint, text_key, write_atomic
 
 if TYPE_CHECKING:
     from utils.schema import Rows
 
 CHUNK = 512  # texts a chunk: what a kill can cost
-
-
-def text_key(text: str) -> str:
-    """Return the key of a text: 32 hex digits of its SHA-256."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Return the key of an encoder's settings: 32 hex digits of the SHA-256 of their canonical JSON."""
-    canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file that the user named a place for, atomically; raises UserError where it cannot be written."""
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        hint = "name another place (--output or --output_dir)"
-        raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
-
-
-def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:
-    """Return a folder that holds `marker`, writing it aside and renaming it where it does not: no half is ever seen."""
-    if (folder / marker).is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
-        write(part)
-        part.chmod(0o755)
-        try:
-            part.rename(folder)
-        except OSError:  # another run was first
-            if not (folder / marker).is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
 
 
 class EmbeddingCache:

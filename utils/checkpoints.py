@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from utils import registry
-from utils.cache import fingerprint, write_atomic
+from utils.errors import UserError, suggest
+from utils.files import fingerprint, sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
 from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
-from utils.schema import EncoderSpec, UserError
-from utils.sources import sha256_of
+from utils.schema import EncoderSpec
 
 IGNORED_FILES = (
     ".git",
@@ -129,6 +129,6 @@ def hub_revision(checkpoint: str, known: Collection[str]) -> str:
     if commit is not None:
         print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
         return commit
-    close = registry.suggest(checkpoint, known) if checkpoint not in known else ""
+    close = suggest(checkpoint, known) if checkpoint not in known else ""
     hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
     raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)

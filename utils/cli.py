@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
+from utils.errors import UserError
 from utils.providers import redact
 from utils.schema import (
     BACKENDS,
@@ -24,7 +25,6 @@ from utils.schema import (
     SIMILARITIES,
     ApiOptions,
     GeneratorSpec,
-    UserError,
 )
 
 RUN_AGAIN = "finished subsets are logged; the same command goes on from there"

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from utils.errors import UserError
 from utils.languages import family_and_script
 from utils.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 from utils.points import FIELDS, Points, seeded
-from utils.schema import UserError
 
 UNKNOWN = "not known"
 SAMPLES = 10  # that have colours of their own where --num_color is not given

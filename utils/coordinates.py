@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from utils import runlog
-from utils.cache import write_atomic
+from utils.errors import UserError
+from utils.files import read_json, write_atomic, write_json
 from utils.points import Points
-from utils.schema import UserError
 
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
 
@@ -54,7 +54,7 @@ def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, r
     try:
         write_atomic(_with(stem, "csv"), _csv(table))
         write_atomic(_with(stem, "parquet"), packed.getvalue())
-        runlog.write_json(_with(stem, "json"), body, indent=2)
+        write_json(_with(stem, "json"), body, indent=2)
     except OSError as error:
         raise _unwritable(stem, error) from error
 
@@ -69,7 +69,7 @@ def read(
     record = _with(stem, "json")
     if not runlog.is_done(record, identity, overwrite=overwrite):
         return None
-    body = runlog.read_json(record) or {}
+    body = read_json(record) or {}
     try:
         content = _with(stem, "parquet").read_bytes()
     except OSError:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from utils.schema import TopK, UserError
+from utils.errors import UserError
+from utils.schema import TopK
 
 Ints = npt.NDArray[np.int64]
 Search = Callable[[Ints, int, slice], TopK]  # (candidates (m,), k, which queries) -> ranking over those candidates

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from utils.cache import CHUNK, EmbeddingCache
 from utils.loaders import cache_name, load_function
+from utils.progress import progress
 from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
@@ -109,17 +109,6 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
     }
-
-
-@contextmanager
-def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
-    """A bar over texts on a terminal; nothing elsewhere, or where no text is missing."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=total, desc=f"encoding ({name})", unit=" texts", leave=False, disable=None if total else True
-    ) as bar:
-        yield bar.update
 
 
 class CharNgram:

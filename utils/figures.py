@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cache import write_output
+from utils.files import write_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from utils.schema import first_line
+from utils.errors import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.errors import UserError
 from utils.retrieval import concatenate, pair_scores, topk
-from utils.schema import TopK, UserError
+from utils.schema import TopK
 from utils.scorers import WORK_BYTES
 from utils.search import first_of_equals
 

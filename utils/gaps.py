@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.schema import TopK, UserError
+from utils.errors import UserError
+from utils.schema import TopK
 
 if TYPE_CHECKING:
     from utils.schema import Rows

@@ -12,18 +12,10 @@ from typing import TYPE_CHECKING, Any
 from utils import registry
 from utils.answers import AnswerCache
 from utils.checkpoints import hub_revision, local_digest, local_label
+from utils.errors import UserError, suggest
 from utils.hub import hub_errors, hub_token, is_offline
 from utils.loaders import BUNDLED_GENERATOR, TRANSFORMERS, cache_name, load_function
-from utils.schema import (
-    ApiOptions,
-    Failed,
-    GenerationSettings,
-    Generator,
-    GeneratorSpec,
-    LabelScores,
-    ScoreSettings,
-    UserError,
-)
+from utils.schema import ApiOptions, Failed, GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings
 
 if TYPE_CHECKING:
     from utils.api_generators import ApiGenerator
@@ -50,7 +42,7 @@ def resolve_generator(
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(
             f"--gen_model_checkpoint {name}: no such folder, and not a known name",
-            f"{registry.suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file, a hub id, or openai:NAME "
+            f"{suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file, a hub id, or openai:NAME "
             "(cohere:NAME) for a model of an API",
         )
     else:

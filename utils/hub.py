@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from utils.schema import UserError
+from utils.errors import UserError
 
 REACH_SECONDS = 10
 TRUE = ("1", "ON", "YES", "TRUE")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.schema import UserError
+from utils.errors import UserError
 from utils.tree_models import PADDING, Context, tree_positions
 from utils.tries import Tokenized, Trie, build_trie, n_common, split_trie
 

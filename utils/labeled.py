@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils import registry
+from utils.errors import UserError, suggest
 from utils.languages import family_and_script
 from utils.readers import csv_rows, read_table
-from utils.schema import DatasetSpec, LabeledTexts, Origin, UserError
+from utils.schema import DatasetSpec, LabeledTexts, Origin
 from utils.sources import PROJECT, Where, read_file, read_hub_table
 
 Labeled = tuple[list[str], list[Any], list[Any], Origin]
@@ -31,7 +31,7 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
     """Return the languages of a run, in the registry's order; UserError for one that the set has not."""
     for lang in langs or ():
         if lang not in spec.subsets:
-            raise UserError(f"{spec.name} has no language {lang!r}", registry.suggest(lang, spec.subsets))
+            raise UserError(f"{spec.name} has no language {lang!r}", suggest(lang, spec.subsets))
     return [lang for lang in spec.subsets if langs is None or lang in langs]
 
 

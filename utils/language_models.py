@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.arithmetic import quicken
+from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
-from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings, UserError, first_line
+from utils.numerics import quicken
+from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 from utils.tokenizing import PromptReader
 from utils.tries import Tokenized
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils import registry
+from utils.errors import UserError, lookup, suggest
+from utils.files import sha256_of
 from utils.readers import read_table
-from utils.schema import DatasetSpec, UserError
-from utils.sources import sha256_of
+from utils.schema import DatasetSpec
 
 ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
 
@@ -39,7 +40,7 @@ def _likely_task(name: str, columns: Sequence[str] | None) -> str:
     if path.is_file():
         return "classification" if columns or {"text", "label"} <= set(read_table(path)) else "bitext"
     if name.strip() and "/" not in name and path.suffix.lower() not in ENDINGS:
-        registry.lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
+        lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
     return "classification"
 
 
@@ -82,7 +83,7 @@ def _own_path(name: str, task: str, columns: Sequence[str] | None) -> Path | Non
     others = [other for other, rows in registry.DATASETS.items() if name in rows]
     if others:
         raise UserError(f"{name} is no data set for {task}", f"it is one for {' and '.join(others)}; --list shows all")
-    registry.lookup(known, name, "dataset")
+    lookup(known, name, "dataset")
     return None
 
 
@@ -101,7 +102,7 @@ def _own_labels(path: Path, columns: Sequence[str] | None, seed: int) -> Dataset
         raise UserError(f"--columns names {len(columns)} columns", "name TEXT LABEL [LANG [SPLIT]]")
     for column in chosen.values():
         if column not in table:
-            raise UserError(f"{path.name} has no column {column!r}", registry.suggest(column, table))
+            raise UserError(f"{path.name} has no column {column!r}", suggest(column, table))
     langs = tuple(dict.fromkeys(map(str, table[chosen["lang"]]))) if "lang" in chosen else ("all",)
     digest = sha256_of(path)
     if "id" in table and "id" not in chosen.values():
@@ -133,7 +134,7 @@ def _own_table(
         )
     for column in chosen:
         if column not in header:
-            raise UserError(f"{path.name} has no column {column!r}", registry.suggest(column, header))
+            raise UserError(f"{path.name} has no column {column!r}", suggest(column, header))
     if len(set(names)) != len(names):
         raise UserError(f"the source and the target are both {names[0]!r}", "name two different columns")
     digest = sha256_of(path)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.cache import write_output
+from utils.files import write_output
 
 WEB = Path(__file__).resolve().parent / "web"
 LEVEL = 3  # of gzip: from 4 on it takes twice the time

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, registry
-from utils.schema import UserError
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec, Rows

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from utils import cli, registry
+from utils.errors import UserError, lookup
 from utils.labeled import load_labeled
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
 from utils.readers import bitext_pairs, load_bitext
-from utils.schema import DatasetSpec, UserError
+from utils.schema import DatasetSpec
 from utils.sources import Where
 
 EXAMPLES = """
@@ -63,7 +64,7 @@ def _datasets(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Cal
     for name in names:
         tasks = [task for task, row in rows if row == name]
         if not tasks:
-            registry.lookup({row: None for _, row in rows}, name, "dataset")
+            lookup({row: None for _, row in rows}, name, "dataset")
         for task in tasks:
             spec = registry.DATASETS[task][name]
             yield f"{name}, {task}", lambda spec=spec: _read_all(spec, where)  # type: ignore[misc]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.schema import UserError, first_line
+from utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from utils.schema import Rows

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from utils.schema import UserError, first_line
+from utils.errors import UserError, first_line
 
 KEYS = {"openai": ("OPENAI_API_KEY", "OPENAI_TOKEN"), "cohere": ("CO_API_KEY", "COHERE_TOKEN")}
 HUB_KEYS = ("HF_TOKEN",)  # for endpoints of the hub

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from utils import registry
-from utils.schema import BitextSubset, DatasetSpec, Origin, UserError
+from utils.errors import UserError, suggest
+from utils.schema import BitextSubset, DatasetSpec, Origin
 from utils.sources import PROJECT, Where, read_file, read_hub_table
 
 Pair = tuple[list[str], list[str], Origin]
@@ -70,7 +70,7 @@ def _check_source(spec: DatasetSpec, src_lang: str, pairs: Sequence[tuple[str, s
 def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: str = "language") -> None:
     for lang in langs:
         if lang not in known:
-            raise UserError(f"{spec.name} has no {word} {lang!r}", registry.suggest(lang, known))
+            raise UserError(f"{spec.name} has no {word} {lang!r}", suggest(lang, known))
 
 
 def load_bitext(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable
 
 from utils.languages import (
     MASSIVE_LANGS,
@@ -26,9 +24,7 @@ from utils.loaders import (
     SENTENCE_TRANSFORMERS,
     TRANSFORMERS,
 )
-from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, UserError
-
-T = TypeVar("T")
+from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
 
 MINERS_COMMIT = "68fec68cb2d3022a14d8f0e5e500f108caa206af"
 MINERS_CITATION = "Winata, Zhang and Adelani 2024, arXiv 2406.07424"
@@ -528,21 +524,3 @@ GENERATORS: dict[str, GeneratorSpec] = {
         _chat_api("command-r-08-2024", "cohere"),
     )
 }
-
-
-def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
-    """Return the row of exactly this name, or raise UserError with the closest names."""
-    if name in rows:
-        return rows[name]
-    raise UserError(f"unknown {kind} {name!r}", f"{suggest(name, rows)}; --list shows all")
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Say which known names are near to a mistaken one, or list them where none is (at most 20)."""
-    names = list(known)
-    lowered = {candidate.lower(): candidate for candidate in names}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
-    if close:
-        return f"did you mean {' or '.join(repr(match) for match in close)}?"
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"choose from: {shown}"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.errors import UserError
 from utils.scan import PRECISIONS
-from utils.schema import MARGINS, SIMILARITIES, TopK, UserError
+from utils.schema import MARGINS, SIMILARITIES, TopK
 from utils.scorers import Margin, Product
 from utils.search import search
 from utils.slabs import over_slabs

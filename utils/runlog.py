@@ -16,9 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cache import write_atomic
+from utils.errors import UserError
+from utils.files import read_json, write_json
 from utils.registry import DATASETS, GENERATORS
-from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK, UserError
+from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,36 +163,6 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
         shortest = [[float(str(score)) for score in row] for row in result.scores]  # float32 digits, not float64's
         content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
     write_json(path, content)
-
-
-def write_json(path: Path, content: Any, indent: int | None = None) -> None:
-    """Write JSON atomically; NaN is refused."""
-    write_atomic(path, (json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or None, with a warning, where the file is not one."""
-    try:
-        content = json.loads(str(read_bytes(path), "utf-8"))  # read_text decodes line by line, in twice the time
-    except (OSError, ValueError, RecursionError) as error:
-        warn(f"{path} is broken and left out ({type(error).__name__})")
-        return None
-    if not isinstance(content, dict):
-        warn(f"{path} holds no JSON object and is left out")
-        return None
-    return content
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return a small file's content; what a Path or a buffer would add costs more than the reading."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return file.read()
-
-
-@lru_cache
-def warn(message: str) -> None:
-    """Print a warning, once."""
-    print(f"warning: {message}", file=sys.stderr)
 
 
 @lru_cache

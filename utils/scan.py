@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from utils.arithmetic import has_fast_bf16, int8_is_exact, products
 from utils.fused import FusedValues, has_kernels
+from utils.numerics import has_fast_bf16, int8_is_exact, products
 from utils.survivors import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
 
 if TYPE_CHECKING:

@@ -28,20 +28,6 @@ GENERATOR_KINDS = ("base", "chat", "seq2seq")
 LENGTH_NORMS = ("token", "sum", "byte", "none")
 
 
-class UserError(Exception):
-    """A mistake that the user can mend: what was found, and what to do about it."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its kind where it says nothing."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
 @dataclass(frozen=True)
 class DatasetSpec:
     """A dataset as one task uses it: where its bytes are, how they are read, and what its figures mean.

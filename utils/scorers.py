@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.arithmetic import products
-from utils.schema import UserError
+from utils.errors import UserError
+from utils.numerics import products
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.lanes import Lane, cpu_lanes, over_lanes
+from utils.errors import UserError
+from utils.parallel import Lane, cpu_lanes, over_lanes
 from utils.scan import Scan, choose, tile_sizes
-from utils.schema import TopK, UserError
+from utils.schema import TopK
 from utils.scorers import WORK_BYTES, Margin, Product
 from utils.survivors import U32, Survivors
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.arithmetic import quicken
 from utils.backends import check_backend, swap_transformer
 from utils.batching import TOKENS, Ints, batches
+from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
-from utils.lanes import Lane, cpu_lanes, gpu_lanes, over_lanes
-from utils.schema import Encoder, EncoderSpec, UserError, first_line
+from utils.numerics import quicken
+from utils.parallel import Lane, cpu_lanes, gpu_lanes, over_lanes
+from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from utils import registry
+from utils.errors import UserError
 from utils.loaders import API_GENERATOR, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS
 from utils.providers import OWN_URLS, base_url_of, public_url
-from utils.schema import EncoderSpec, GeneratorSpec, UserError
+from utils.schema import EncoderSpec, GeneratorSpec
 
 PREFIX = re.compile(r"(openai|cohere):(.*)")  # any model of a provider, or of a server that speaks its format
 

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from utils import cli, encoders, runlog
 from utils.api_encoders import ApiEncoder
 from utils.checkpoints import resolve_encoder
+from utils.errors import UserError
+from utils.files import read_json, write_json
 from utils.fusion import fused_topk
 from utils.gaps import without_gaps
 from utils.providers import public_url, redact
 from utils.retrieval import concatenate
-from utils.schema import UserError
 from utils.served import api_encoder, served_names, where_served
 from utils.sources import Where, planned_origin
 from utils.traffic import Budget
@@ -228,12 +228,12 @@ class Session:
         """Choose the weights by a score on validation data, or take those that a run before chose, and log the grid."""
         path = self.folder / "tuned_weights.json"
         identity = json.loads(json.dumps({**self.identity(""), "langs": self.args.langs}))
-        there = runlog.read_json(path) if path.is_file() and not self.args.overwrite else None
+        there = read_json(path) if path.is_file() and not self.args.overwrite else None
         if there is None or there.get("identity") != identity:
             weights, grid = tune(len(self.specs), evaluate)
             there = {"weights": list(weights), "split": "validation", "grid": grid, "identity": identity}
             if not self.args.dry_run:
-                runlog.write_json(path, there, indent=2)
+                write_json(path, there, indent=2)
         self.weights = there["weights"]
         self.tuned = {"split": "validation", "weights": there["weights"], "grid": there["grid"]}
         print(f"weights chosen on the validation split: {' '.join(map(str, self.weights))}")
@@ -280,7 +280,7 @@ class Session:
         for name in names:
             for k in self.asked_ks():
                 path = runlog.record_path(self.folder, name, k)
-                content = runlog.read_json(path) if path.is_file() else None
+                content = read_json(path) if path.is_file() else None
                 if content is not None:
                     found.setdefault(name, {})[k] = 100 * content[metric]
         ks = sorted({k for row in found.values() for k in row})
@@ -344,17 +344,3 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
     return str(value) if isinstance(value, Path) else value
-
-
-class Clock:
-    """Seconds per phase, to the millisecond."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, phase: str) -> None:
-        """Give the time since the last lap to this phase."""
-        now = time.perf_counter()
-        self.laps[phase] = round(now - self._last, 3)
-        self._last = now

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.arithmetic import full_precision
-from utils.lanes import Ints, Lane, over_lanes
-from utils.schema import TopK, UserError
+from utils.errors import UserError
+from utils.numerics import full_precision
+from utils.parallel import Ints, Lane, over_lanes
+from utils.schema import TopK
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.cache import write_atomic
+from utils.errors import UserError
+from utils.files import sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, forget_downloads, hub_errors, hub_token, is_offline, wants_offline
-from utils.schema import DatasetSpec, Origin, UserError
+from utils.schema import DatasetSpec, Origin
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,9 +174,3 @@ def _download(spec: DatasetSpec, path: str, local: Path) -> None:
         reason = type(error).__name__
         raise UserError(f"{spec.source}: {path} cannot be downloaded ({reason})", WITHOUT_A_NETWORK) from error
     write_atomic(local, answer.content)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from utils.schema import GeneratorSpec, ScoreSettings, UserError
+from utils.errors import UserError
+from utils.schema import GeneratorSpec, ScoreSettings
 from utils.tries import Tokenized, n_common
 
 CHUNK = 4096  # texts a call of the tokenizer

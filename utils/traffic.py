@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils import registry
+from utils.errors import UserError
 from utils.providers import AGAIN, FATAL, GARBLED, REFUSED, ApiError, as_fault
-from utils.schema import ApiOptions, UserError
+from utils.schema import ApiOptions
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

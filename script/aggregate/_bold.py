@@ -11,7 +11,7 @@ from script.aggregate import _paired
 from script.aggregate._cells import Cell, Part, Table
 from script.aggregate._items import MACRO, METRICS, block_of, label_indices
 from utils import stats, swaps
-from utils.schema import UserError
+from utils.errors import UserError
 
 MEANS = {
     "best": "the highest of its column",

@@ -12,10 +12,10 @@ from script.aggregate._cells import Cell, Part, Table, join
 from script.aggregate._items import mean_draws
 from script.aggregate._select import by_cell, note
 from utils import stats
+from utils.errors import UserError
 from utils.languages import family_and_script
 from utils.registry import DATASETS
 from utils.runlog import LoggedResult, differences
-from utils.schema import UserError
 
 MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
 ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets

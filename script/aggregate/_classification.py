@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from script.aggregate import _select, _tables
 from utils import cli
-from utils.schema import SIMILARITIES, UserError
+from utils.errors import UserError
+from utils.schema import SIMILARITIES
 
 BY = ("family", "script", "lang")
 

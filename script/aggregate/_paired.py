@@ -11,8 +11,8 @@ import numpy as np
 from script.aggregate._items import block_of, item_values, predictions_of
 from script.aggregate._select import note
 from utils import stats
+from utils.errors import UserError
 from utils.runlog import LoggedResult, predictions_path
-from utils.schema import UserError
 
 SIGNIFICANT = 0.05
 SHOWN = 8  # subsets named before "..."

@@ -9,8 +9,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 
-from utils.registry import suggest
-from utils.schema import UserError
+from utils.errors import UserError, suggest
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "reference"
 SHIPPED = {"paper": ("bitext", "classification", "icl")}  # name -> files of the folder

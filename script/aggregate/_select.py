@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from utils import cli
-from utils.registry import DATASETS, suggest
+from utils.errors import UserError, suggest
+from utils.registry import DATASETS
 from utils.runlog import LoggedResult, read_results
-from utils.schema import UserError
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")

@@ -12,8 +12,8 @@ from script.aggregate._items import METRICS
 from script.aggregate._published import WORDS
 from script.aggregate._select import PLAIN, note
 from utils import cli
+from utils.errors import UserError
 from utils.runlog import LoggedResult
-from utils.schema import UserError
 
 Settings = Mapping[str, object]
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl, _select, _tables
 from utils import cli
-from utils.schema import UserError
+from utils.errors import UserError
 
 EXAMPLES = """
 python script/aggregate/aggregate_icl_percentile.py

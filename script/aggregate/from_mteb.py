@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _mteb_results, _render
 from utils import cli
-from utils.schema import UserError
+from utils.errors import UserError
 
 EXAMPLES = """
 python script/aggregate/from_mteb.py mteb_cache/results --output mteb.csv

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from script.aggregate import _build, _select
 from script.plot import _means, _plots
+from utils.errors import UserError
 from utils.frames import records
 from utils.languages import family_and_script
 from utils.runlog import LoggedResult
-from utils.schema import UserError
 
 SMALLEST = 3  # languages of a group; smaller ones are joined
 OTHER = {"family": "Other families", "script": "Other scripts"}

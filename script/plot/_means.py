@@ -10,8 +10,8 @@ from script.aggregate._build import Kind, mean_of_records, name_missing
 from script.aggregate._cells import Cell
 from script.aggregate._select import by_cell
 from script.plot import _plots
+from utils.errors import UserError
 from utils.runlog import LoggedResult
-from utils.schema import UserError
 
 
 def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:

@@ -19,10 +19,10 @@ from script.aggregate._build import Kind
 from script.aggregate._tables import ordered
 from script.plot import _drawing, _naming
 from utils import cli, figures
-from utils.cache import write_output
-from utils.registry import DATASETS, ENCODERS, suggest
+from utils.errors import UserError, suggest
+from utils.files import write_output
+from utils.registry import DATASETS, ENCODERS
 from utils.runlog import LoggedResult, differences
-from utils.schema import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

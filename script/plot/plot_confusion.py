@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from script.aggregate import _build, _select
 from script.plot import _drawing, _means, _plots
 from utils import cli
-from utils.schema import UserError
+from utils.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,7 @@ from script.aggregate import _icl
 from script.aggregate._cells import Cell
 from script.plot import _drawing, _lines, _means, _plots
 from utils import cli
-from utils.schema import UserError
+from utils.errors import UserError
 
 EXAMPLES = """
 python script/plot/plot_icl_percentile.py --dataset nusax
