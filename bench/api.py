@@ -58,10 +58,10 @@ def plain_chats(url: str, prompts: list[str]) -> None:
 
 def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) -> None:
     """Ask for all vectors as the scripts do."""
+    from utils.api.limiter import Budget
+    from utils.api.limits import ApiOptions
     from utils.encoders import open_encoder
-    from utils.schema import ApiOptions
     from utils.served import api_encoder
-    from utils.traffic import Budget
 
     spec = api_encoder("openai:model", url, batch_size=BATCH)
     open_encoder(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None))).embed(texts, [])
@@ -69,10 +69,11 @@ def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) ->
 
 def our_chats(url: str, prompts: list[str], concurrency: int, cache: Path) -> None:
     """Ask for all answers as icl.py does."""
+    from utils.api.limiter import Budget
+    from utils.api.limits import ApiOptions
     from utils.generators import CachedGenerator
-    from utils.schema import ApiOptions, GenerationSettings
+    from utils.schema import GenerationSettings
     from utils.served import api_generator
-    from utils.traffic import Budget
 
     spec = api_generator("openai:model", url, None)
     assert spec is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from utils.answers import AnswerCache
+from utils.api.response_cache import AnswerCache
 from utils.errors import UserError
 
 

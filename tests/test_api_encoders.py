@@ -15,14 +15,14 @@ import pytest
 from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, vector
 from conftest import ROOT, Run
 
+from utils.api.embedding_requests import shortened
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
+from utils.api.providers import OWN_URLS
 from utils.api_encoders import ApiEncoder
 from utils.encoders import open_encoder
 from utils.errors import UserError
-from utils.providers import OWN_URLS
-from utils.schema import ApiOptions
 from utils.served import api_encoder, served_names
-from utils.traffic import Budget
-from utils.vector_requests import shortened
 
 PROVIDERS = ("openai", "cohere")
 TEXTS = [f"text {number}" for number in range(1000)]
@@ -65,7 +65,7 @@ def test_every_fault_amid_a_thousand_texts_loses_none_and_pays_none_twice(
 def test_a_fault_that_stays_ends_the_run_with_exactly_the_finished_ones_kept(
     server: ApiServer, tmp_path: Path, provider: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     asked = encoder(server, tmp_path, provider, batch_size=20, concurrency=3, max_retries=2, strict=True)
     found = asked.embed(TEXTS[:300], [])[0]
     server.always = fault

@@ -12,14 +12,15 @@ import pytest
 from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
 
+from utils.api.chat_requests import label_logprobs
+from utils.api.errors import ApiError
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
 from utils.encoders import open_encoder
 from utils.errors import UserError
 from utils.generators import CachedGenerator
-from utils.providers import ApiError
-from utils.schema import ApiOptions, Failed, GenerationSettings, LabelScores, ScoreSettings
+from utils.schema import Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.served import api_encoder, api_generator
-from utils.text_requests import label_logprobs
-from utils.traffic import Budget
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")
@@ -54,7 +55,7 @@ def test_every_fault_amid_a_thousand_prompts_loses_none_and_pays_none_twice(
 def test_a_server_that_breaks_for_good_leaves_exactly_the_finished_answers(
     server: ApiServer, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     generator(server, tmp_path, provider).generate(PROMPTS[:40], GenerationSettings())
     server.always = "503"
     with pytest.raises(UserError, match="answers 503") as raised:

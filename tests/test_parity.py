@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, Run
 
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
 from utils.encoders import open_encoder
 from utils.parity import compare
-from utils.schema import ApiOptions
 from utils.served import api_encoder
-from utils.traffic import Budget
 
 
 @pytest.fixture(scope="module")

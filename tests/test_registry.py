@@ -7,6 +7,7 @@ import re
 import pytest
 
 from utils import labeled, registry
+from utils.api.limits import MAX_REQUEST_ITEMS, PRICES
 from utils.errors import UserError, lookup
 from utils.languages import family_and_script
 from utils.loaders import load_function
@@ -55,8 +56,8 @@ def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert (spec.dtype in DTYPES or spec.provider) and spec.licence
     if spec.provider:
-        assert registry.PRICES[spec.checkpoint][0] > 0
-        assert 0 < spec.batch_size <= registry.MAX_REQUEST_ITEMS[spec.provider]
+        assert PRICES[spec.checkpoint][0] > 0
+        assert 0 < spec.batch_size <= MAX_REQUEST_ITEMS[spec.provider]
 
 
 @pytest.mark.parametrize("spec", registry.CLASSIFICATION.values(), ids=lambda spec: spec.name)

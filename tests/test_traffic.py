@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from utils.api.client import Reply, Traffic
+from utils.api.concurrency import in_flight
+from utils.api.errors import AGAIN, FATAL, REFUSED, ApiError, as_fault
+from utils.api.limiter import Budget, Limiter
+from utils.api.limits import ApiOptions
+from utils.api.providers import checked_url, find_key, public_url, redact
+from utils.api.token_counts import estimate, open_counter, upper_bound
 from utils.errors import UserError
-from utils.in_flight import in_flight
-from utils.providers import AGAIN, FATAL, REFUSED, ApiError, as_fault, checked_url, find_key, public_url, redact
-from utils.schema import ApiOptions
-from utils.token_counts import estimate, open_counter, upper_bound
-from utils.traffic import Budget, Limiter, Reply, Traffic
 
 
 def traffic(model: str = "text-embedding-3-large", budget: Budget | None = None, **options: object) -> Traffic:
@@ -26,7 +28,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("utils.traffic.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("utils.api.client.time.monotonic", lambda: self.now)
 
     def wait(self, seconds: float) -> bool:
         self.now += seconds
@@ -82,7 +84,7 @@ def test_a_model_without_a_price_cannot_be_bounded() -> None:
 
 
 def test_tries_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     tried = traffic(max_retries=4)
 
     def fails() -> Reply[str]:
@@ -94,7 +96,7 @@ def test_tries_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     tried = traffic()
 
     def fails() -> Reply[str]:
@@ -250,7 +252,7 @@ def test_counts_begin_anew_with_each_subset() -> None:
 
 
 def test_waits_are_told_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("utils.traffic.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     tried = traffic(max_retries=3)
 
     def fails() -> Reply[str]:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import registry
-from utils.answers import AnswerCache
-from utils.batch_api import refuse_pending
+from utils.api.batches import refuse_pending
+from utils.api.client import Reply, Traffic
+from utils.api.concurrency import in_flight
+from utils.api.embedding_requests import Vectors, as_row, openai_request, parsed_openai, shortened
+from utils.api.errors import GARBLED, REFUSED, ApiError, ended
+from utils.api.limits import MAX_REQUEST_TOKENS
+from utils.api.response_cache import AnswerCache
+from utils.api.token_counts import Counter, open_counter, upper_bound
 from utils.errors import UserError
-from utils.in_flight import in_flight
 from utils.loaders import load_function
-from utils.providers import GARBLED, REFUSED, ApiError, ended
 from utils.schema import EncoderSpec
-from utils.token_counts import Counter, open_counter, upper_bound
-from utils.traffic import Reply, Traffic
-from utils.vector_requests import Vectors, as_row, openai_request, parsed_openai, shortened
 
 if TYPE_CHECKING:
     from utils.schema import Rows
@@ -114,7 +114,7 @@ class ApiEncoder:
 
     def _pack(self, texts: Sequence[str]) -> Iterator[Job]:
         """Fill requests up to the provider's items and tokens; bytes bound a text's tokens from above."""
-        most = registry.MAX_REQUEST_TOKENS[self.spec.provider]
+        most = MAX_REQUEST_TOKENS[self.spec.provider]
         places: list[int] = []
         total = 0
         for place, text in enumerate(texts):
@@ -156,7 +156,7 @@ class ApiEncoder:
 
     def _ask_in_batches(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield what the provider's batch files answer."""
-        from utils.batch_api import Line, line_of, through_batches
+        from utils.api.batches import Line, line_of, through_batches
 
         def plan(places: list[int]) -> list[Line]:
             chosen = [texts[place] for place in places]

@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.batch_api import refuse_pending, settings_of
-from utils.errors import UserError
-from utils.in_flight import in_flight
-from utils.providers import GARBLED, REFUSED, ApiError, ended, open_client
-from utils.schema import GenerationSettings, GeneratorSpec
-from utils.text_requests import (
+from utils.api.batches import refuse_pending, settings_of
+from utils.api.chat_requests import (
     chat_request,
     choice_arguments,
     choice_schema,
@@ -26,8 +22,13 @@ from utils.text_requests import (
     prompt_tokens,
     reply_of,
 )
-from utils.token_counts import Counter, open_counter
-from utils.traffic import Reply, Traffic
+from utils.api.client import Reply, Traffic
+from utils.api.concurrency import in_flight
+from utils.api.errors import GARBLED, REFUSED, ApiError, ended
+from utils.api.providers import open_client
+from utils.api.token_counts import Counter, open_counter
+from utils.errors import UserError
+from utils.schema import GenerationSettings, GeneratorSpec
 
 CHAT_TOKENS = 8  # what a message costs beside its text
 CHOICE_TOKENS = 64  # of an answer that names a label in JSON
@@ -77,7 +78,7 @@ class ApiGenerator:
         from openai.types import Completion
         from openai.types.chat import ChatCompletion
 
-        from utils.batch_api import Line, line_of, through_batches
+        from utils.api.batches import Line, line_of, through_batches
 
         is_chat = self.spec.kind == "chat"
         url = "/v1/chat/completions" if is_chat else "/v1/completions"

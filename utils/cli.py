@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils import registry
+from utils.api.limits import PRICES, PRICES_READ, ApiOptions
+from utils.api.providers import redact
 from utils.errors import UserError
-from utils.providers import redact
 from utils.schema import (
     BACKENDS,
     DECODES,
@@ -23,7 +24,6 @@ from utils.schema import (
     LENGTH_NORMS,
     NORMALIZERS,
     SIMILARITIES,
-    ApiOptions,
     GeneratorSpec,
 )
 
@@ -427,13 +427,13 @@ def show_registry() -> None:
         print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}{told}")
     print(
         "\nmodels of APIs: openai:NAME and cohere:NAME for any other; --base_url and --gen_base_url for a server\n"
-        f"(prices of {registry.PRICES_READ}, dollars for a million tokens read and generated)"
+        f"(prices of {PRICES_READ}, dollars for a million tokens read and generated)"
     )
 
 
 def _price(model: str) -> str:
     """Return what a model of an API costs, as --list shows it."""
-    price = registry.PRICES.get(model)
+    price = PRICES.get(model)
     return "" if price is None else f"${price[0]:g}" + (f" / ${price[1]:g}" if price[1] else "")
 
 

@@ -14,9 +14,10 @@ from utils.progress import progress
 from utils.schema import Encoder, EncoderSpec
 
 if TYPE_CHECKING:
+    from utils.api.limiter import Budget
+    from utils.api.limits import ApiOptions
     from utils.api_encoders import ApiEncoder
-    from utils.schema import ApiOptions, Rows
-    from utils.traffic import Budget
+    from utils.schema import Rows
 
 GPU_CHUNK = 4096  # texts that a GPU is given at once, and that a kill can cost
 NGRAM_FEATURES = 4096  # hashed columns of baseline/char_ngram
@@ -88,9 +89,10 @@ def open_encoder(
 ) -> CachedEncoder | NgramEncoder | ApiEncoder:
     """Return an encoder that loads its model, or opens its client, only when a text is not in the cache."""
     if spec.provider:
+        from utils.api.client import Traffic
+        from utils.api.limiter import Budget
+        from utils.api.limits import ApiOptions
         from utils.api_encoders import ApiEncoder
-        from utils.schema import ApiOptions
-        from utils.traffic import Budget, Traffic
 
         options, budget = api or (ApiOptions(), Budget(None))
         return ApiEncoder(spec, cache_dir, Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget))

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import registry
-from utils.answers import AnswerCache
+from utils.api.limits import ApiOptions
+from utils.api.response_cache import AnswerCache
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.errors import UserError, suggest
 from utils.hub import hub_errors, hub_token, is_offline
 from utils.loaders import BUNDLED_GENERATOR, TRANSFORMERS, cache_name, load_function
-from utils.schema import ApiOptions, Failed, GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings
+from utils.schema import Failed, GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings
 
 if TYPE_CHECKING:
+    from utils.api.client import Traffic
+    from utils.api.limiter import Budget
     from utils.api_generators import ApiGenerator
-    from utils.traffic import Budget, Traffic
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
@@ -153,8 +155,9 @@ class CachedGenerator:
         self._generator: Generator | None = None
         self._api: ApiGenerator | None = None
         if spec.provider:
+            from utils.api.client import Traffic
+            from utils.api.limiter import Budget
             from utils.api_generators import ApiGenerator
-            from utils.traffic import Budget, Traffic
 
             options, budget = api or (ApiOptions(), Budget(None))
             self.traffic = Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget)

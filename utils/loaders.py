@@ -19,8 +19,8 @@ API_GENERATOR = "api_generator"
 LOADERS: dict[str, tuple[str, str]] = {
     SENTENCE_TRANSFORMERS: ("utils.sentence_models", "load_sentence_transformer"),
     BUNDLED: ("utils.bundled", "load_bundled"),
-    OPENAI_EMBEDDINGS: ("utils.vector_requests", "openai_vectors"),
-    COHERE_EMBEDDINGS: ("utils.vector_requests", "cohere_vectors"),
+    OPENAI_EMBEDDINGS: ("utils.api.embedding_requests", "openai_vectors"),
+    COHERE_EMBEDDINGS: ("utils.api.embedding_requests", "cohere_vectors"),
     TRANSFORMERS: ("utils.language_models", "load_language_model"),
     BUNDLED_GENERATOR: ("utils.bundled_generator", "load_bundled"),
     API_GENERATOR: ("utils.api_generators", "ApiGenerator"),

@@ -109,8 +109,8 @@ def _specs(args: argparse.Namespace) -> list[EncoderSpec]:
 
 
 def _open(spec: EncoderSpec, args: argparse.Namespace, cache_dir: Path) -> Any:
+    from utils.api.limiter import Budget
     from utils.encoders import open_encoder
-    from utils.traffic import Budget
 
     return open_encoder(spec, cli.chosen_device(args), cache_dir, (cli.api_options(args), Budget(args.max_cost)))
 

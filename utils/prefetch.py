@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from utils import cli, registry
+from utils.api.limits import PRICES
 from utils.errors import UserError, lookup
 from utils.labeled import load_labeled
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
@@ -133,10 +134,10 @@ def _fetch_generator(name: str, cache_dir: Path) -> str:
 
 def _fetch_vocabulary(model: str, provider: str, base_url: str, cache_dir: Path) -> str:
     """Fetch what counts a model's tokens, where it can be had; the model itself stays at the provider."""
-    from utils.token_counts import open_counter
+    from utils.api.token_counts import open_counter
 
     exact = open_counter(model, provider, base_url, cache_dir)[1]
-    if not exact and model in registry.PRICES and provider == "openai":
+    if not exact and model in PRICES and provider == "openai":
         raise UserError("tiktoken's vocabulary for it is not there; tokens are estimated without")
     return f"asked over {provider}'s API; tokens are {'counted' if exact else 'estimated'}"
 

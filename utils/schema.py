@@ -190,21 +190,6 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
-class ApiOptions:
-    """How an API is asked: requests at once, limits a minute, tries, what a run may cost (US dollars)."""
-
-    concurrency: int = 8
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_cost: float | None = None
-    max_retries: int = 8
-    timeout: float = 120.0  # seconds a request
-    strict: bool = False  # an item that can never succeed ends the run
-    batch_api: bool = False  # through the provider's batch files, at half the price
-    poll_seconds: float = 60.0
-
-
-@dataclass(frozen=True)
 class Failed:
     """An item that the provider will never answer, and why (filtered, too long)."""
 

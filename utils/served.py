@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from utils import registry
+from utils.api.limits import (
+    COHERE_INPUT_TYPE,
+    COHERE_INPUT_TYPES,
+    FIXED_DIMENSIONS,
+    MAX_DIMENSIONS,
+    MAX_REQUEST_ITEMS,
+    REQUEST_ITEMS,
+    SERVED_ITEMS,
+)
+from utils.api.providers import _label, base_url_of, split_name
 from utils.errors import UserError
 from utils.loaders import API_GENERATOR, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS
-from utils.providers import OWN_URLS, base_url_of, public_url
 from utils.schema import EncoderSpec, GeneratorSpec
-
-PREFIX = re.compile(r"(openai|cohere):(.*)")  # any model of a provider, or of a server that speaks its format
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Return the provider that a name is prefixed with, or nothing, and the rest of the name."""
-    found = PREFIX.fullmatch(name)
-    if found and not found[2]:
-        raise UserError(f"{name!r} names no model", f"write it behind the colon: {name}NAME")
-    return (found[1], found[2]) if found else ("", name)
 
 
 def is_api_encoder(name: str) -> bool:
@@ -56,11 +53,11 @@ def api_encoder(
         prompt = row.prompt if prompt is None else prompt
         row = None
     url = base_url_of(provider, base_url)
-    usual = registry.SERVED_ITEMS if url else registry.REQUEST_ITEMS[provider]
+    usual = SERVED_ITEMS if url else REQUEST_ITEMS[provider]
     loader = COHERE_EMBEDDINGS if provider == "cohere" else OPENAI_EMBEDDINGS
     spec = row or EncoderSpec(bare, loader, prompt="", dtype="", licence="API", provider=provider)
     if provider == "cohere" and not spec.input_type:
-        spec = dataclasses.replace(spec, input_type=registry.COHERE_INPUT_TYPE)
+        spec = dataclasses.replace(spec, input_type=COHERE_INPUT_TYPE)
     changes: dict[str, Any] = {"base_url": url, "batch_size": batch_size or usual, "dimensions": dimensions}
     known = bare in registry.ENCODERS and registry.ENCODERS[bare].provider == provider
     label = _label(bare, url) if url else bare if known else f"{provider}/{bare}"
@@ -76,18 +73,18 @@ def api_encoder(
 def _check(
     provider: str, url: str, name: str, input_type: str | None, dimensions: int | None, batch_size: int | None
 ) -> None:
-    most = registry.MAX_REQUEST_ITEMS[provider]
+    most = MAX_REQUEST_ITEMS[provider]
     if batch_size and not url and batch_size > most:
         raise UserError(f"--batch_size {batch_size}, but {provider} takes {most} texts a request", f"give 1 to {most}")
     if provider == "openai" and not url and input_type:
         raise UserError(f"--input_type {input_type} with {name}", "OpenAI's models know no input types: leave it out")
-    if provider == "cohere" and input_type and not url and input_type not in registry.COHERE_INPUT_TYPES:
-        known = ", ".join(registry.COHERE_INPUT_TYPES)
+    if provider == "cohere" and input_type and not url and input_type not in COHERE_INPUT_TYPES:
+        known = ", ".join(COHERE_INPUT_TYPES)
         raise UserError(f"--input_type {input_type}, which Cohere does not know", f"choose from: {known}")
-    longest = registry.MAX_DIMENSIONS.get(name)
+    longest = MAX_DIMENSIONS.get(name)
     if dimensions and longest and dimensions > longest:
         raise UserError(f"--dimensions {dimensions}, but {name} gives {longest}", f"give 1 to {longest}")
-    if dimensions and not url and name in registry.FIXED_DIMENSIONS:
+    if dimensions and not url and name in FIXED_DIMENSIONS:
         raise UserError(f"--dimensions {dimensions} with {name}", "its vectors have one size: leave it out")
 
 
@@ -119,14 +116,3 @@ def api_generator(name: str, base_url: str | None, kind: str | None) -> Generato
         provider=provider,
         base_url=url,
     )
-
-
-def _label(name: str, url: str) -> str:
-    """Return the name of a served model for folders and tables: its own, and the beginning of its address's hash."""
-    clean = re.sub(r"[^\w.-]", "_", name)
-    return f"served/{clean}-{hashlib.sha256(public_url(url).encode()).hexdigest()[:8]}"
-
-
-def where_served(spec: EncoderSpec | GeneratorSpec) -> str:
-    """Return the address that a record may tell."""
-    return public_url(spec.base_url or OWN_URLS[spec.provider])

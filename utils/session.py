@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, encoders, runlog
+from utils.api.limiter import Budget
+from utils.api.providers import public_url, redact, where_served
 from utils.api_encoders import ApiEncoder
 from utils.checkpoints import resolve_encoder
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.fusion import fused_topk
 from utils.gaps import without_gaps
-from utils.providers import public_url, redact
 from utils.retrieval import concatenate
-from utils.served import api_encoder, served_names, where_served
+from utils.served import api_encoder, served_names
 from utils.sources import Where, planned_origin
-from utils.traffic import Budget
 from utils.tuning import tune
 
 if TYPE_CHECKING:
+    from utils.api.client import Traffic
     from utils.generators import CachedGenerator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, Rows, RunRecord, TopK
-    from utils.traffic import Traffic
 
 DEFAULT_KS = (1, 5, 10)
 

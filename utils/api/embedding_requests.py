@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.providers import GARBLED, ApiError, open_client
+from utils.api.client import Reply
+from utils.api.errors import GARBLED, ApiError
+from utils.api.providers import open_client
 from utils.schema import EncoderSpec
-from utils.traffic import Reply
 
 if TYPE_CHECKING:
     from utils.schema import Rows

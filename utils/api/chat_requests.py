@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from utils.providers import GARBLED, REFUSED, ApiError
+from utils.api.client import Reply
+from utils.api.errors import GARBLED, REFUSED, ApiError
 from utils.schema import GenerationSettings, GeneratorSpec
-from utils.traffic import Reply
 
 
 def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:

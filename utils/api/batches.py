@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from utils.api.client import MARGIN, Reply, Traffic
+from utils.api.errors import ApiError, ended
+from utils.api.providers import open_client, public_url
 from utils.errors import UserError
 from utils.files import fingerprint, text_key, write_atomic
 from utils.loaders import cache_name
-from utils.providers import ApiError, ended, open_client, public_url
 from utils.schema import GeneratorSpec
-from utils.traffic import MARGIN, Reply, Traffic
 
 if TYPE_CHECKING:
-    from utils.token_counts import Counter
+    from utils.api.token_counts import Counter
 
 T = TypeVar("T")
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from utils import registry
+from utils.api.errors import AGAIN, FATAL, GARBLED, REFUSED, ApiError, as_fault
+from utils.api.limiter import Budget, Limiter
+from utils.api.limits import BATCH_DISCOUNT, PRICES, PRICES_READ, ApiOptions
 from utils.errors import UserError
-from utils.providers import AGAIN, FATAL, GARBLED, REFUSED, ApiError, as_fault
-from utils.schema import ApiOptions
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
 
-MINUTE = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between tries: doubled each time, with jitter
 LONGEST_WAIT = 300.0  # seconds that a provider may ask to wait
 GARBLED_TRIES = 3
@@ -42,92 +38,12 @@ class Reply(Generic[T]):
     model: str = ""
 
 
-class Limiter:
-    """At most so many requests and tokens in any sixty seconds; a pause that the provider asks for holds all."""
-
-    def __init__(self, requests: int | None, tokens: int | None, stop: threading.Event) -> None:
-        self.requests, self.tokens, self.stop = requests, tokens, stop
-        self._sent: deque[tuple[float, int]] = deque()
-        self._held_until = 0.0
-        self._lock = threading.Lock()
-
-    def hold(self, seconds: float) -> None:
-        """Let no request start for so long."""
-        with self._lock:
-            self._held_until = max(self._held_until, time.monotonic() + seconds)
-
-    def admit(self, tokens: int, tell: Callable[[float, int], None] = lambda seconds, tokens: None) -> None:
-        """Wait until a request of so many tokens may start; raise ApiError when the run is ending.
-
-        `tell` is told of each wait: its seconds, and the request's tokens.
-        """
-        while (pause := self._try(tokens)) > 0:
-            tell(pause, tokens)
-            if self.stop.wait(pause * random.uniform(1.0, 1.1)):  # not all at the same instant
-                raise ApiError(FATAL, "the run is ending")
-
-    def _try(self, tokens: int) -> float:
-        """Count the request in and return 0, or return how long to wait."""
-        with self._lock:
-            now = time.monotonic()
-            while self._sent and self._sent[0][0] <= now - MINUTE:
-                self._sent.popleft()
-            pause = max(self._held_until - now, self._requests_pause(now), self._tokens_pause(now, tokens))
-            if pause <= 0:
-                self._sent.append((now, tokens))
-            return pause
-
-    def _requests_pause(self, now: float) -> float:
-        if self.requests is None or len(self._sent) < self.requests:
-            return 0.0
-        return self._sent[len(self._sent) - self.requests][0] + MINUTE - now
-
-    def _tokens_pause(self, now: float, tokens: int) -> float:
-        if self.tokens is None:
-            return 0.0
-        excess = sum(size for _, size in self._sent) + min(tokens, self.tokens) - self.tokens
-        for moment, size in self._sent:  # the oldest leave the minute first
-            if excess <= 0:
-                break
-            excess -= size
-            pause = moment + MINUTE - now
-            if excess <= 0:
-                return pause
-        return 0.0
-
-
-class Budget:
-    """What all requests of a command may cost together; None is no bound."""
-
-    def __init__(self, max_cost: float | None) -> None:
-        self.max_cost = max_cost
-        self.spent = 0.0
-        self._reserved = 0.0
-        self._lock = threading.Lock()
-
-    def reserve(self, cost: float) -> None:
-        """Set aside what a request may cost; UserError where it would pass the bound."""
-        with self._lock:
-            if self.max_cost is not None and self.spent + self._reserved + cost > self.max_cost:
-                raise UserError(
-                    f"--max_cost {self.max_cost:g}: ${self.spent:.4f} are spent, and the next request could pass it",
-                    "what was answered is kept; the same command with a greater --max_cost goes on from there",
-                )
-            self._reserved += cost
-
-    def settle(self, reserved: float, cost: float) -> None:
-        """Take back what was set aside and count what the request cost."""
-        with self._lock:
-            self._reserved -= reserved
-            self.spent += cost
-
-
 class Traffic:
     """The requests of one model: their limits, tries, costs, and the counts that a record keeps."""
 
     def __init__(self, model: str, provider: str, base_url: str, options: ApiOptions, budget: Budget) -> None:
         self.model, self.provider, self.base_url, self.options, self.budget = model, provider, base_url, options, budget
-        self.price = None if base_url else registry.PRICES.get(model)
+        self.price = None if base_url else PRICES.get(model)
         if self.price is None and options.max_cost is not None:
             what = f"--max_cost, but no price of {model} is known"
             if base_url:
@@ -148,7 +64,7 @@ class Traffic:
         """Return what so many tokens cost in US dollars; 0 where no price is known."""
         if self.price is None:
             return 0.0
-        discount = registry.BATCH_DISCOUNT if self.options.batch_api else 1.0
+        discount = BATCH_DISCOUNT if self.options.batch_api else 1.0
         return discount * (self.price[0] * tokens_in + self.price[1] * tokens_out) / 1e6
 
     def ask(self, send: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0) -> T:
@@ -208,7 +124,7 @@ class Traffic:
         cost = self.cost(tokens_in, tokens_out)
         bound = self.options.max_cost
         more = f"; more than --max_cost {bound:g} allows" if bound is not None and cost > bound else ""
-        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {registry.PRICES_READ}){more}"
+        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {PRICES_READ}){more}"
 
     def usage(self) -> dict[str, Any]:
         """Return the counts since the last mark, for a record."""
@@ -216,7 +132,7 @@ class Traffic:
         counts["models"] = sorted(self.models)
         if self.price is not None:
             counts |= {"cost_usd": round(self.cost(counts["tokens_in"], counts["tokens_out"]), 6)}
-            counts |= {"prices_read": registry.PRICES_READ}
+            counts |= {"prices_read": PRICES_READ}
         return counts
 
     def mark(self) -> None:
