@@ -11,13 +11,18 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils.cli import arguments
+from utils.cli.choices import fusion_departures
+from utils.cli.listing import show_registry
+from utils.cli.main import run
+from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.types import positive
 from utils.errors import UserError
 from utils.schema import DIRECTIONS, MARGINS, BitextSubset, RunRecord, TopK
 
 if TYPE_CHECKING:
+    from utils.cli.session import Session
     from utils.schema import Rows
-    from utils.session import Session
 
     Members = Sequence[tuple[Rows, Rows]]  # sources (n, d) and targets (m, d) of each encoder
 
@@ -41,21 +46,23 @@ python bitext.py --dataset tatoeba --data_dir ~/mirror --dry_run
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
-    parser = cli.Parser("Bitext retrieval: rank the target sentences of each pair for every source sentence.", EXAMPLES)
-    cli.add_data_args(parser, MEANINGS)
-    cli.add_encoder_args(parser)
-    group = cli.add_retrieval_args(parser)
+    parser = arguments.Parser(
+        "Bitext retrieval: rank the target sentences of each pair for every source sentence.", EXAMPLES
+    )
+    arguments.add_data_args(parser, MEANINGS)
+    add_encoder_args(parser)
+    group = arguments.add_retrieval_args(parser)
     group.add_argument(
         "--margin", choices=MARGINS, default="none", help="margin over the cosine (default: %(default)s)"
     )
     group.add_argument(
-        "--margin_k", type=cli.positive, metavar="K", help="neighbourhood of the margin (default: 4; csls 10)"
+        "--margin_k", type=positive, metavar="K", help="neighbourhood of the margin (default: 4; csls 10)"
     )
     group.add_argument(
         "--direction", choices=DIRECTIONS, default="forward", help="which side queries (default: %(default)s)"
     )
-    cli.add_api_args(parser)
-    cli.add_run_args(parser)
+    add_api_args(parser)
+    arguments.add_run_args(parser)
     args = parser.parse_args(argv)
     if args.margin != "none" and args.similarity != "cosine":
         raise UserError(
@@ -76,7 +83,7 @@ def run_name(args: argparse.Namespace) -> str:
     """Return the run's folder: the plain setting is save_bitext, each departure from it adds its name."""
     departures = zip((args.similarity, args.margin, args.direction), ("cosine", "none", "forward"), strict=True)
     names = [value for value, usual in departures if value != usual]
-    return "_".join(["save_bitext", *names, *cli.fusion_departures(args)])
+    return "_".join(["save_bitext", *names, *fusion_departures(args)])
 
 
 def search(session: Session, members: Members, k: int, weights: Sequence[float] | None = None) -> dict[str, TopK]:
@@ -227,11 +234,11 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line; raises UserError for what the user can mend."""
     args = parse(argv)
     if args.list:
-        cli.show_registry()
+        show_registry()
         return
+    from utils.cli.session import Session
     from utils.own_data import find_bitext
     from utils.readers import bitext_pairs
-    from utils.session import Session
 
     dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
     session = Session(args, dataset, run_name(args), SETTINGS)
@@ -246,4 +253,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

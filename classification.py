@@ -12,13 +12,17 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils.cli import arguments
+from utils.cli.choices import fusion_departures
+from utils.cli.listing import show_registry
+from utils.cli.main import run
+from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.errors import UserError
 from utils.schema import LabeledTexts, RunRecord, TopK
 
 if TYPE_CHECKING:
+    from utils.cli.session import Session
     from utils.scoring import LabelFigures
-    from utils.session import Session
 
 SETTINGS = ("cross", "src_lang", "split", "similarity", "vote", "legacy")  # arguments that decide a figure
 SPLITS = ("test", "validation")
@@ -39,18 +43,18 @@ python classification.py --dataset sib200 --langs swh_Latn fra_Latn --data_dir ~
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
-    parser = cli.Parser("Retrieval-based classification: the k nearest training texts vote.", EXAMPLES)
-    cli.add_data_args(parser, MEANINGS)
-    cli.add_encoder_args(parser)
-    group = cli.add_retrieval_args(parser)
+    parser = arguments.Parser("Retrieval-based classification: the k nearest training texts vote.", EXAMPLES)
+    arguments.add_data_args(parser, MEANINGS)
+    add_encoder_args(parser)
+    group = arguments.add_retrieval_args(parser)
     group.add_argument(
         "--cross", action="store_true", help="training texts of --src_lang, tests of all other languages"
     )
     group.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
     group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
     group.add_argument("--legacy", action="store_true", help="the original's label sets, distance and macro means")
-    cli.add_api_args(parser)
-    cli.add_run_args(parser)
+    add_api_args(parser)
+    arguments.add_run_args(parser)
     args = parser.parse_args(argv)
     if args.legacy:
         if args.similarity == "dot" or args.vote == "weighted":
@@ -73,7 +77,7 @@ def run_name(args: argparse.Namespace) -> str:
         args.vote if args.vote != "majority" else "",
         args.split if args.split != "test" else "",
         "legacy" if args.legacy else "",
-        *cli.fusion_departures(args),
+        *fusion_departures(args),
     ]
     return "_".join([name, *filter(None, departures)])
 
@@ -183,11 +187,11 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line; raises UserError for what the user can mend."""
     args = parse(argv)
     if args.list:
-        cli.show_registry()
+        show_registry()
         return
+    from utils.cli.session import Session
     from utils.labeled import langs_to_test
     from utils.own_data import find_labeled
-    from utils.session import Session
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)
     args.src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
@@ -202,4 +206,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -13,7 +13,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils.cli import arguments
+from utils.cli.choices import chosen_generator, fusion_departures, quantization
+from utils.cli.listing import show_registry
+from utils.cli.main import run
+from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
+from utils.cli.types import natural
 from utils.errors import UserError
 from utils.schema import DEMONSTRATIONS, ORDERS, LabeledTexts, RunRecord, TopK
 
@@ -22,9 +27,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from utils.answering import Answers, DecodeSettings, Query
+    from utils.cli.session import Session
     from utils.generators import CachedGenerator
     from utils.schema import GenerationSettings, GeneratorSpec
-    from utils.session import Session
 
     Ints = npt.NDArray[np.int64]
 
@@ -51,13 +56,13 @@ python icl.py --dataset sib200 --gen_model_checkpoint meta-llama/Meta-Llama-3-8B
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
-    parser = cli.Parser("In-context learning with retrieved demonstrations.", EXAMPLES)
-    cli.add_data_args(parser, MEANINGS)
-    cli.add_encoder_args(parser)
-    cli.add_generator_args(parser)
-    group = cli.add_similarity_arg(parser)
+    parser = arguments.Parser("In-context learning with retrieved demonstrations.", EXAMPLES)
+    arguments.add_data_args(parser, MEANINGS)
+    add_encoder_args(parser)
+    add_generator_args(parser)
+    group = arguments.add_similarity_arg(parser)
     group.add_argument(
-        "--k", type=cli.natural, default=1, metavar="K", help="demonstrations; 0: none (default: %(default)s)"
+        "--k", type=natural, default=1, metavar="K", help="demonstrations; 0: none (default: %(default)s)"
     )
     group.add_argument("--cross", action="store_true", help="demonstrations of --src_lang for all other languages")
     group.add_argument(
@@ -66,12 +71,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument("--order", choices=ORDERS, default="nearest_first", help="in the prompt (default: %(default)s)")
     group.add_argument("--balance", action="store_true", help="the k nearest of each label, in the labels' order")
     group.add_argument("--sample_percentile", action="store_true", help="from a band of ranks of all training texts")
-    group.add_argument("--min_percentile", type=cli.natural, metavar="P", help="where the band begins (default: 0)")
-    group.add_argument("--max_percentile", type=cli.natural, metavar="P", help="where it ends (default: 100)")
+    group.add_argument("--min_percentile", type=natural, metavar="P", help="where the band begins (default: 0)")
+    group.add_argument("--max_percentile", type=natural, metavar="P", help="where it ends (default: 100)")
     group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
     group.add_argument("--legacy", action="store_true", help="the original's labels, distance, tokens and macro means")
-    cli.add_api_args(parser, generator=True)
-    cli.add_run_args(parser)
+    add_api_args(parser, generator=True)
+    arguments.add_run_args(parser)
     args = parser.parse_args(argv)
     check_choices(args)
     return args
@@ -123,7 +128,7 @@ def run_name(args: argparse.Namespace, usual_decode: str) -> str:
     """Return the run's folder: the original's name, each departure from the plain setting in it."""
     band = f"_percentile/{args.min_percentile}_{args.max_percentile}" if args.sample_percentile else ""
     departures = [
-        cli.quantization(args),
+        quantization(args),
         f"cross_{args.src_lang}" if args.cross else "",
         "balance" if args.balance else "",
         "diverse" if args.demonstrations == "diverse" else "",
@@ -135,7 +140,7 @@ def run_name(args: argparse.Namespace, usual_decode: str) -> str:
         "calibrated" if args.calibrate else "",
         f"temperature_{args.temperature:g}" if args.temperature else "",
         "legacy" if args.legacy else "",
-        *cli.fusion_departures(args),
+        *fusion_departures(args),
     ]
     return "_".join(["save_icl", *filter(None, departures)]) + band
 
@@ -338,17 +343,17 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line; raises UserError for what the user can mend."""
     args = parse(argv)
     if args.list:
-        cli.show_registry()
+        show_registry()
         return
+    from utils.cli.session import Session
     from utils.generators import CachedGenerator
     from utils.labeled import langs_to_test
     from utils.own_data import find_labeled
     from utils.prompts import default_instruction, read_instruction
-    from utils.session import Session
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)
     args.src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
-    spec = cli.chosen_generator(args)
+    spec = chosen_generator(args)
     usual = spec.decode
     settle_decoding(args, spec)
     typed = read_instruction(args.instruction) if args.instruction is not None else None
@@ -365,4 +370,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

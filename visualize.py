@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils.cli import arguments
+from utils.cli.listing import show_registry
+from utils.cli.main import run
+from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.types import positive, positive_number
 from utils.errors import UserError
 from utils.figures import FORMATS
 from utils.points import FIELDS
@@ -23,9 +27,9 @@ from utils.registry import CLASSIFICATION
 from utils.schema import TASKS
 
 if TYPE_CHECKING:
+    from utils.cli.session import Session
     from utils.points import Block
     from utils.schema import DatasetSpec
-    from utils.session import Session
 
 SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
 KEPT = "embeddings are kept; the same command goes on"  # what an interruption leaves
@@ -50,12 +54,12 @@ python visualize.py --dataset reviews.csv --columns text stars --method umap
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
-    parser = cli.Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
-    cli.add_data_args(parser, MEANINGS)
-    cli.add_encoder_args(parser, fusion=False)
+    parser = arguments.Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
+    arguments.add_data_args(parser, MEANINGS)
+    add_encoder_args(parser, fusion=False)
     add_picture_args(parser)
-    cli.add_api_args(parser)
-    cli.add_run_args(parser, "figures", "pictures")
+    add_api_args(parser)
+    arguments.add_run_args(parser, "figures", "pictures")
     args = parser.parse_args(argv)
     owners = {"perplexity": "tsne", "n_neighbors": "umap"}
     for name, method in owners.items():
@@ -72,18 +76,18 @@ def add_picture_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--task", choices=TASKS, help="take the data as labelled texts or as pairs (default: labelled)")
     group.add_argument("--split", choices=SPLITS, default="test", help="of labelled sets (default: %(default)s)")
     group.add_argument("--method", choices=METHODS, default="tsne", help="(default: %(default)s)")
-    group.add_argument("--perplexity", type=cli.positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
-    group.add_argument("--n_neighbors", type=cli.positive, metavar="N", help="UMAP (default: 15)")
+    group.add_argument("--perplexity", type=positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
+    group.add_argument("--n_neighbors", type=positive, metavar="N", help="UMAP (default: 15)")
     group.add_argument("--color", nargs="+", choices=FIELDS, help="(default: all that the data have)")
     group.add_argument(
         "--num_color",
-        type=cli.positive,
+        type=positive,
         metavar="N",
         help="so many samples (default: 10), or classes, languages, ... (default: all) have colours, the rest is grey",
     )
     group.add_argument(
         "--max_points",
-        type=cli.positive,
+        type=positive,
         default=MAX_POINTS,
         metavar="N",
         help="of more texts, so many are drawn evenly from the languages (default: %(default)s)",
@@ -177,11 +181,11 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line; raises UserError for what the user can mend."""
     args = parse(argv)
     if args.list:
-        cli.show_registry()
+        show_registry()
         return
     from utils import coordinates, pictures, runlog
+    from utils.cli.session import Session
     from utils.own_data import find_dataset
-    from utils.session import Session
 
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
     session = Session(args, dataset, "visualize", SETTINGS)
@@ -203,4 +207,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, KEPT)
+    run(main, KEPT)

@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 
 BATCH = 32  # texts a request, in the loop and in ours
 

@@ -26,7 +26,8 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 from utils.errors import UserError
 
 if TYPE_CHECKING:

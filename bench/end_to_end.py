@@ -24,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 
 PEER = """
 import json, sys, time

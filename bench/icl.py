@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from utils import registry
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 from utils.label_scoring import score_plainly
 from utils.language_models import LanguageModel
 from utils.loaders import TRANSFORMERS

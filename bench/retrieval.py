@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 from utils.errors import UserError
 
 if TYPE_CHECKING:

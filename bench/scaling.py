@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils.cli import positive, run
+from utils.cli.main import run
+from utils.cli.types import positive
 
 BASE = {"queries": 2000, "candidates": 50_000, "dim": 384, "k": 10, "languages": 1}
 SWEEPS = {

@@ -13,7 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils import cli
+from utils.cli import arguments
+from utils.cli.main import run
+from utils.cli.types import positive
 
 KEPT = "no page is written; the same command begins anew"  # of an interruption
 TASKS = ("bitext", "classification", "icl")
@@ -27,7 +29,9 @@ python script/report.py --no_items --debug
 
 def main(argv: Sequence[str]) -> None:
     """Write the page."""
-    parser = cli.Parser("Write one HTML file, which opens without a network, to browse a folder of logs.", EXAMPLES)
+    parser = arguments.Parser(
+        "Write one HTML file, which opens without a network, to browse a folder of logs.", EXAMPLES
+    )
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument(
         "--output", type=Path, default=Path("report.html"), metavar="FILE", help="(default: %(default)s)"
@@ -39,12 +43,12 @@ def main(argv: Sequence[str]) -> None:
     size.add_argument("--no_items", action="store_true", help="leave out predictions, prompts and neighbours")
     size.add_argument(
         "--max_mb",
-        type=cli.positive,
+        type=positive,
         default=50,
         metavar="N",
         help="room for predictions, prompts and neighbours, the small and recent first (default: %(default)s)",
     )
-    cli.add_place_args(parser)  # a mirror's texts are shown beside the items
+    arguments.add_place_args(parser)  # a mirror's texts are shown beside the items
     args = parser.parse_args(argv)
     from script import _report
 
@@ -52,4 +56,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, KEPT)
+    run(main, KEPT)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from utils.cli import run
+from utils.cli.main import run
 
 
 def too_large_for_torch(_: Sequence[str]) -> None:

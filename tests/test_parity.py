@@ -16,8 +16,8 @@ from conftest import ROOT, Run
 
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
+from utils.cli.parity import compare
 from utils.encoders import open_encoder
-from utils.parity import compare
 from utils.served import api_encoder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from script.aggregate import _select, _tables
-from utils import cli
+from utils.cli import arguments
 from utils.errors import UserError
 from utils.schema import SIMILARITIES
 
@@ -16,7 +16,7 @@ def show_table(
     argv: Sequence[str], description: str, examples: str, groups: Mapping[str, Sequence[str]], *, cross: bool
 ) -> None:
     """Print the table of the logged classification records, by dataset or by the languages of one dataset."""
-    parser = cli.Parser(description, examples)
+    parser = arguments.Parser(description, examples)
     _tables.add_table_args(parser)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")

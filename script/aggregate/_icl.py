@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from script.aggregate import _select, _tables
-from utils import cli
+from utils.cli import arguments
 from utils.registry import GENERATORS
 from utils.runlog import LoggedResult, generator_and_encoder
 from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARITIES
@@ -24,9 +24,9 @@ def parse(argv: Sequence[str], description: str, examples: str, *, cross: bool =
     return parser.parse_args(argv)
 
 
-def parser_of(description: str, examples: str) -> cli.Parser:
+def parser_of(description: str, examples: str) -> arguments.Parser:
     """Return the parser of a table of in-context learning."""
-    parser = cli.Parser(description, examples)
+    parser = arguments.Parser(description, examples)
     _tables.add_table_args(parser, several_ks=True)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--demonstrations", choices=DEMONSTRATIONS, nargs="+", help="only these (default: all)")

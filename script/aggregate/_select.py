@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils import cli
+from utils.cli.types import natural, positive
 from utils.errors import UserError, suggest
 from utils.registry import DATASETS
 from utils.runlog import LoggedResult, read_results
@@ -40,9 +40,9 @@ def first_of(usual: Any) -> Any:
 def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
     """Which records, which metric, and how the table is written; `several_ks` shows all ks unless --k names some."""
     if several_ks:
-        parser.add_argument("--k", type=cli.natural, nargs="+", metavar="K", help="only these (default: all)")
+        parser.add_argument("--k", type=natural, nargs="+", metavar="K", help="only these (default: all)")
     else:
-        parser.add_argument("--k", type=cli.positive, default=1, metavar="K", help="(default: %(default)s)")
+        parser.add_argument("--k", type=positive, default=1, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
     parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these data sets (default: all)")
@@ -65,7 +65,7 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
 def add_output_args(parser: argparse.ArgumentParser, *, several_seeds: bool = False) -> None:
     """Whose records, and how what is made of them is written."""
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    seeds.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
     if several_seeds:
         seeds.add_argument("--seeds", nargs="+", metavar="N", help="mean and deviation over these seeds, or over `all`")
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
@@ -81,7 +81,7 @@ def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
     if named == ["all"]:
         return None
     try:
-        return sorted({cli.natural(seed) for seed in named})
+        return sorted({natural(seed) for seed in named})
     except argparse.ArgumentTypeError as error:
         raise UserError(f"--seeds: {error}", "give `all`, or numbers: --seeds 1 2 3") from error
 

@@ -11,7 +11,7 @@ from script.aggregate._build import Kind
 from script.aggregate._items import METRICS
 from script.aggregate._published import WORDS
 from script.aggregate._select import PLAIN, note
-from utils import cli
+from utils.cli.types import natural
 from utils.errors import UserError
 from utils.runlog import LoggedResult
 
@@ -42,7 +42,7 @@ def add_both(parser: argparse.ArgumentParser) -> None:
     """The two models of a comparison, and what of them is compared."""
     parser.add_argument("a", metavar="A", help="a row of the tables")
     parser.add_argument("b", metavar="B", help="another")
-    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+    parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
     parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
     parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
 

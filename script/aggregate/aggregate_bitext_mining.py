@@ -14,7 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _select, _tables
-from utils import cli
+from utils.cli import arguments
+from utils.cli.main import run
 from utils.schema import DIRECTIONS, MARGINS, SIMILARITIES
 
 GROUPS = {"XL": ("bucc", "nollysenti", "nusax", "nusatranslation", "tatoeba"), "CS": ("lince_mt", "phinc")}
@@ -27,7 +28,9 @@ python script/aggregate/aggregate_bitext_mining.py --margin ratio --logs logs
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged bitext records."""
-    parser = cli.Parser("Table of bitext retrieval: models by datasets, XL and CS means, and their mean.", EXAMPLES)
+    parser = arguments.Parser(
+        "Table of bitext retrieval: models by datasets, XL and CS means, and their mean.", EXAMPLES
+    )
     _tables.add_table_args(parser)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--margin", choices=MARGINS, default="none", help="(default: %(default)s)")
@@ -40,4 +43,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

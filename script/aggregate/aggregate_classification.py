@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate._classification import show_table
-from utils import cli
+from utils.cli.main import run
 
 GROUPS = {"Mono": ("massive_intent", "nollysenti", "nusax", "sib200"), "CS": ("fire", "lince_sa")}
 EXAMPLES = """
@@ -36,4 +36,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl, _tables
-from utils import cli
+from utils.cli.main import run
 
 GROUPS = {"XL": ("nollysenti", "nusax", "sib200"), "XL CS": ("fire",)}
 EXAMPLES = """
@@ -38,4 +38,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl, _select, _tables
-from utils import cli
+from utils.cli.main import run
 from utils.errors import UserError
 
 EXAMPLES = """
@@ -52,4 +52,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

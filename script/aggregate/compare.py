@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _paired, _render, _select, _sides
 from script.aggregate._items import METRICS
-from utils import cli
+from utils.cli import arguments
+from utils.cli.main import run
 
 TASKS = tuple(METRICS)
 HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = cli.Parser("Compare two models on the items that both were run on.", EXAMPLES)
+    parser = arguments.Parser("Compare two models on the items that both were run on.", EXAMPLES)
     _sides.add_both(parser)
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all that both have)")
@@ -136,4 +137,4 @@ def as_json(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

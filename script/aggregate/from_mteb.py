@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _mteb_results, _render
-from utils import cli
+from utils.cli import arguments
+from utils.cli.main import run
 from utils.errors import UserError
 
 EXAMPLES = """
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = cli.Parser("Read mteb's results into a reference CSV for the tables; mteb is not needed.", EXAMPLES)
+    parser = arguments.Parser("Read mteb's results into a reference CSV for the tables; mteb is not needed.", EXAMPLES)
     parser.add_argument("places", type=Path, nargs="+", metavar="PATH", help="folders of results, or files of tasks")
     parser.add_argument("--model", metavar="NAME", help="whose results files are that do not tell")
     parser.add_argument("--partial", action="store_true", help="means over the subsets that are there, marked (n/N)")
@@ -47,4 +48,4 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

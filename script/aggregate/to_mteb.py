@@ -15,7 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _mteb_records
-from utils import cli
+from utils.cli import arguments
+from utils.cli.main import run
+from utils.cli.types import natural
 
 EXAMPLES = """
 python script/aggregate/to_mteb.py --output mteb_cache/results
@@ -38,7 +40,9 @@ def main(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = cli.Parser("Write our records as results of mteb, which its ResultCache and TaskResult read.", EXAMPLES)
+    parser = arguments.Parser(
+        "Write our records as results of mteb, which its ResultCache and TaskResult read.", EXAMPLES
+    )
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument(
         "--output",
@@ -48,7 +52,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="the folder that holds a folder a model (default: %(default)s)",
     )
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows of the tables")
-    parser.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
         "--classification",
         action="store_true",
@@ -67,4 +71,4 @@ def name_missing(chosen: _mteb_records.Chosen, model: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

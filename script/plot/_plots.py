@@ -18,7 +18,9 @@ from script.aggregate import _icl, _sides
 from script.aggregate._build import Kind
 from script.aggregate._tables import ordered
 from script.plot import _drawing, _naming
-from utils import cli, figures
+from utils import figures
+from utils.cli import arguments
+from utils.cli.types import natural
 from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.registry import DATASETS, ENCODERS
@@ -35,9 +37,11 @@ LARGEST = 200.0  # inches; PDF readers give up there
 CUT = 0.03  # inches by which a text may stand over the edge before that is told
 
 
-def parser_of(description: str, examples: str, tasks: Sequence[str] = TASKS, *, datasets: str = "?") -> cli.Parser:
+def parser_of(
+    description: str, examples: str, tasks: Sequence[str] = TASKS, *, datasets: str = "?"
+) -> arguments.Parser:
     """Return a parser with the flags of every figure; `datasets` "+" lets it show several data sets."""
-    parser = cli.Parser(description, examples)
+    parser = arguments.Parser(description, examples)
     group = parser.add_argument_group("records")
     if len(tasks) > 1:
         group.add_argument("--task", choices=tasks, required=True)
@@ -50,7 +54,7 @@ def parser_of(description: str, examples: str, tasks: Sequence[str] = TASKS, *, 
     group.add_argument(
         "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain, such as margin=ratio"
     )
-    group.add_argument("--seed", type=cli.natural, default=42, metavar="N", help="(default: %(default)s)")
+    group.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
     group.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     group = parser.add_argument_group("figure")
     group.add_argument("--output", type=Path, metavar="STEM", help="without an ending (default: figures/<script>_...)")
@@ -66,9 +70,9 @@ def add_model_args(parser: argparse.ArgumentParser, *, k: str = "1") -> None:
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these, in this order")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: the data set's main one)")
     if k == "+":
-        parser.add_argument("--k", type=cli.natural, nargs="+", metavar="K", help="only these (default: all)")
+        parser.add_argument("--k", type=natural, nargs="+", metavar="K", help="only these (default: all)")
     else:
-        parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+        parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
 
 
 def inches(text: str) -> float:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _paired, _sides
 from script.plot import _drawing, _plots
-from utils import cli
+from utils.cli.main import run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,4 +132,4 @@ def draw_column(axes: Axes, lines: Sequence[_paired.Line], n_rows: int) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

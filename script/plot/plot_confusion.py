@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _build, _select
 from script.plot import _drawing, _means, _plots
-from utils import cli
+from utils.cli.main import run
+from utils.cli.types import natural
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     """Draw the confusion of one model, all languages pooled or one panel for each of --langs."""
     parser = _plots.parser_of("Which labels are taken for which.", EXAMPLES, ("classification", "icl"))
     parser.add_argument("--models", nargs=1, metavar="NAME", help="a row of the tables (default: the only one)")
-    parser.add_argument("--k", type=cli.natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+    parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
     parser.add_argument("--pooled", action="store_true", help="--langs: one matrix of all of them")
     args = parser.parse_args(argv)
     matrices = matrices_of(args)
@@ -202,4 +203,4 @@ def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: 
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

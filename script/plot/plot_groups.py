@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.plot import _drawing, _languages, _plots
-from utils import cli
+from utils.cli.main import run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,4 +129,4 @@ def label(group: str, values: dict[str, list[float]], models: Sequence[str]) -> 
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

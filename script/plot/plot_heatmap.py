@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.plot import _drawing, _languages, _plots
-from utils import cli
+from utils.cli.main import run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,4 +198,4 @@ def draw_column(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from script.aggregate import _icl
 from script.aggregate._cells import Cell
 from script.plot import _drawing, _lines, _means, _plots
-from utils import cli
+from utils.cli.main import run
 from utils.errors import UserError
 
 EXAMPLES = """
@@ -67,4 +67,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate._cells import Cell
 from script.plot import _drawing, _lines, _means, _plots
-from utils import cli
+from utils.cli.main import run
 
 EXAMPLES = """
 python script/plot/plot_k.py --task bitext --dataset sample nusax
@@ -55,4 +55,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli, encoders, runlog
+from utils import encoders, runlog
 from utils.api.limiter import Budget
 from utils.api.providers import public_url, redact, where_served
 from utils.api_encoders import ApiEncoder
 from utils.checkpoints import resolve_encoder
+from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.fusion import fused_topk
@@ -51,18 +52,18 @@ class Session:
         """
         self.args, self.dataset, self.started = args, dataset, runlog.utc_now()
         self.task, self.run = task or dataset.task, run
-        self.device = cli.chosen_device(args)
+        self.device = chosen_device(args)
         data_dir = args.data_dir.expanduser() if args.data_dir else None
         if data_dir is not None and not data_dir.is_dir():
             raise UserError(
                 f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
             )
         self.where = Where(data_dir, args.cache_dir.expanduser())
-        chosen = cli.chosen_encoders(args) if without_encoder is None else []
+        chosen = chosen_encoders(args) if without_encoder is None else []
         self.weights = [weight for _, _, weight in chosen]
         over_api = served_names([name for name, _, _ in chosen], args.base_url)
         self.specs = [self._resolve(name, prompt, name in over_api) for name, prompt, _ in chosen]
-        self.api = cli.api_options(args), Budget(args.max_cost)
+        self.api = api_options(args), Budget(args.max_cost)
         self._check_api_flags()
         self.encoders = [
             encoders.open_encoder(spec, self.device, self.where.cache_dir, self.api) for spec in self.specs
@@ -84,7 +85,7 @@ class Session:
     def use_generator(self, generator: CachedGenerator) -> None:
         """Answer by this generator: its name leads the encoder's in the records' folder."""
         if generator.traffic is None and not any(spec.provider for spec in self.specs):
-            cli.refuse_idle_api_flags(self.args)
+            refuse_idle_api_flags(self.args)
         self.generator = generator
         self.folder = self._folder(f"{generator.spec.name}/{self.model}")
 
@@ -97,7 +98,7 @@ class Session:
                     hint = "name one (--list shows them)" + ("; a generator's is --gen_base_url" * (self.task == "icl"))
                     raise UserError(f"--{name} without an encoder of an API", hint)
         if not over_api and self.task != "icl":
-            cli.refuse_idle_api_flags(args)
+            refuse_idle_api_flags(args)
         if len(over_api) > 1 and args.base_url:
             names = ", ".join(spec.checkpoint for spec in over_api)
             print(f"note: asked at {args.base_url}: {names} (openai:NAME says which members are)", file=sys.stderr)
@@ -124,7 +125,7 @@ class Session:
             self.where.cache_dir,
             prompt=prompt,
             max_length=args.max_length,
-            dtype=cli.chosen_dtype(args),
+            dtype=chosen_dtype(args),
             batch_size=args.batch_size,
             backend=args.backend,
         )

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli, registry
+from utils import registry
+from utils.cli import arguments
+from utils.cli.choices import api_options, chosen_device, chosen_dtype
+from utils.cli.main import run
+from utils.cli.model_arguments import add_api_args, add_encoding_args
+from utils.cli.types import positive
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,8 +71,8 @@ def main(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = cli.Parser("Differences between two encoders of the same checkpoint, vector by vector.", EXAMPLES)
-    cli.add_data_args(parser, MEANINGS)
+    parser = arguments.Parser("Differences between two encoders of the same checkpoint, vector by vector.", EXAMPLES)
+    arguments.add_data_args(parser, MEANINGS)
     group = parser.add_argument_group("encoders")
     group.add_argument(
         "--model_checkpoint",
@@ -75,15 +80,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         default=registry.DEFAULT_ENCODER,
         help="the local one (default: %(default)s)",
     )
-    cli.add_encoding_args(group)
+    add_encoding_args(group)
     group.add_argument(
         "--served", metavar="NAME|PATH", required=True, help="the other encoder (of --base_url, usually)"
     )
     group.add_argument("--served_prompt", metavar="TEXT", help="put before every text of the other encoder")
-    parser.add_argument("--k", type=cli.positive, default=10, metavar="K", help="ranks compared (%(default)s)")
+    parser.add_argument("--k", type=positive, default=10, metavar="K", help="ranks compared (%(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON too")
-    cli.add_api_args(parser)
-    cli.add_place_args(parser)
+    add_api_args(parser)
+    arguments.add_place_args(parser)
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
     if args.output and not args.output.expanduser().parent.is_dir():
@@ -99,7 +104,7 @@ def _specs(args: argparse.Namespace) -> list[EncoderSpec]:
     from utils.served import api_encoder, is_api_encoder
 
     name, prompt = args.model_checkpoint, args.prompt[0] if args.prompt else None
-    how: dict[str, Any] = {"max_length": args.max_length, "dtype": cli.chosen_dtype(args)}
+    how: dict[str, Any] = {"max_length": args.max_length, "dtype": chosen_dtype(args)}
     cache_dir = args.cache_dir.expanduser()
     specs = [resolve_encoder(name, cache_dir, prompt=prompt, batch_size=args.batch_size, **how)]
     if args.base_url or is_api_encoder(args.served):
@@ -112,7 +117,7 @@ def _open(spec: EncoderSpec, args: argparse.Namespace, cache_dir: Path) -> Any:
     from utils.api.limiter import Budget
     from utils.encoders import open_encoder
 
-    return open_encoder(spec, cli.chosen_device(args), cache_dir, (cli.api_options(args), Budget(args.max_cost)))
+    return open_encoder(spec, chosen_device(args), cache_dir, (api_options(args), Budget(args.max_cost)))
 
 
 def compare(members: Sequence[tuple[Rows, Rows]], gold: Sequence[int], k: int) -> dict[str, float]:
@@ -158,5 +163,5 @@ def _cosines(one: Rows, other: Rows) -> Any:
 if __name__ == "__main__":
     import sys
 
-    sys.argv[0] = "utils.parity"
-    cli.run(main)
+    sys.argv[0] = "utils.cli.arguments.parity"
+    run(main)

@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from utils import cli, registry
+from utils import registry
 from utils.api.limits import PRICES
+from utils.cli import arguments
+from utils.cli.main import run
 from utils.errors import UserError, lookup
 from utils.labeled import load_labeled
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
@@ -30,12 +32,14 @@ NOT_WEIGHTS = ("onnx/*", "openvino/*", "*.msgpack", "*.h5", "*.ot", "*.onnx", "*
 
 def main(argv: Sequence[str]) -> None:
     """Fetch or check each thing named; raises UserError at the end where one could not be had."""
-    parser = cli.Parser("Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES)
+    parser = arguments.Parser(
+        "Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES
+    )
     parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="names that --list shows, or all")
     parser.add_argument("--model_checkpoints", nargs="+", default=[], metavar="NAME", help="hub ids or names")
     parser.add_argument("--gen_model_checkpoints", nargs="+", default=[], metavar="NAME", help="generators of icl.py")
     parser.add_argument("--check", action="store_true", help="download nothing: say what is there and what is missing")
-    cli.add_place_args(parser)
+    arguments.add_place_args(parser)
     args = parser.parse_args(argv)
     if not args.datasets and not args.model_checkpoints and not args.gen_model_checkpoints:
         raise UserError(
@@ -162,4 +166,4 @@ def _download(checkpoint: str, revision: str | None) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    run(main)

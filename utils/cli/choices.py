@@ -1,0 +1,110 @@
+"""What the arguments of a command line resolve to: encoders, generator, precision, device."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from utils import registry
+from utils.api.limits import ApiOptions
+from utils.errors import UserError
+from utils.schema import GeneratorSpec
+
+
+def refuse_idle_api_flags(args: argparse.Namespace) -> None:
+    """Raise UserError for a flag of APIs where none is asked."""
+    for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api", "strict"):
+        if getattr(args, name):
+            raise UserError(f"--{name} without a model of an API", "leave it out, or name one: --list shows them")
+
+
+def api_options(args: argparse.Namespace) -> ApiOptions:
+    """Return how APIs are asked."""
+    return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})
+
+
+def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, float]]:
+    """Return (checkpoint, prompt or None, weight) for each encoder of the command line, one or several alike."""
+    if args.model_checkpoint and args.model_checkpoints:
+        raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
+    names = args.model_checkpoints or [args.model_checkpoint or registry.DEFAULT_ENCODER]
+    if args.weights and not args.model_checkpoints:
+        raise UserError("--weights without --model_checkpoints", "weights are for an ensemble")
+    weights = args.weights or [1.0] * len(names)
+    if len(weights) != len(names):
+        raise UserError(f"{len(weights)} weights for {len(names)} checkpoints", "give one weight a checkpoint")
+    if any(not 0 <= weight < float("inf") for weight in weights) or not any(weights):
+        raise UserError(f"weights {' '.join(map(str, weights))}", "weights are 0 or more, and not all 0")
+    _check_ensemble(args, len(names))
+    prompts = args.prompt or [None]
+    if len(prompts) not in (1, len(names)):
+        raise UserError(f"{len(prompts)} prompts for {len(names)} checkpoints", "give one for all, or one a checkpoint")
+    return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
+
+
+def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:
+    """Raise UserError for settings of an ensemble that do not fit together."""
+    if n_members == 1:
+        if args.fuse != "score" or args.normalize != "none" or args.tune_weights:
+            raise UserError(
+                "--fuse, --normalize and --tune_weights are for an ensemble", "give --model_checkpoints A B"
+            )
+        return
+    if args.tune_weights and args.weights:
+        raise UserError("--weights and --tune_weights are both given", "use one of them")
+    if args.fuse == "rank" and args.normalize != "none":
+        raise UserError(f"--normalize {args.normalize} with --fuse rank", "ranks are on one scale already")
+    if args.fuse == "distance" and args.similarity == "dot":
+        raise UserError("--fuse distance with --similarity dot", "distances are Euclidean")
+
+
+def fusion_departures(args: argparse.Namespace) -> list[str]:
+    """Return the names that an ensemble's settings add to the run's folder."""
+    usual = {"fuse": "score", "normalize": "none"}
+    return [getattr(args, name) for name, value in usual.items() if getattr(args, name) != value]
+
+
+def chosen_dtype(args: argparse.Namespace) -> str:
+    """Return the encoder's precision from --dtype and --fp16."""
+    if args.fp16 and args.dtype not in (None, "fp16"):
+        raise UserError(f"--fp16 and --dtype {args.dtype}", "use one of them")
+    return "fp16" if args.fp16 else args.dtype or "fp32"
+
+
+def quantization(args: argparse.Namespace) -> str:
+    """Return 8bit, 4bit or nothing."""
+    if args.load_in_8bit and args.load_in_4bit:
+        raise UserError("--load_in_8bit and --load_in_4bit are both given", "use one of them")
+    return "8bit" if args.load_in_8bit else "4bit" if args.load_in_4bit else ""
+
+
+def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
+    """Return the spec of --gen_model_checkpoint in its precision."""
+    from utils.generators import resolve_generator
+    from utils.served import api_generator
+
+    spec = api_generator(args.gen_model_checkpoint, args.gen_base_url, args.gen_loader)
+    if spec is not None:
+        if quantization(args) or args.gen_dtype:
+            raise UserError(
+                f"--load_in_8bit, --load_in_4bit or --gen_dtype with {spec.checkpoint}", "its server decides that"
+            )
+        return spec
+    return resolve_generator(
+        args.gen_model_checkpoint,
+        args.cache_dir.expanduser(),
+        kind=args.gen_loader,
+        dtype=args.gen_dtype or ("bf16" if args.cuda else "fp32"),
+        quantization=quantization(args),
+    )
+
+
+def chosen_device(args: argparse.Namespace) -> str:
+    """Return "cuda" or "cpu"; UserError where --cuda is given and no CUDA device is there."""
+    if not args.cuda:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError("--cuda, but no CUDA device is there", "leave --cuda out to run on the CPU")
+    return "cuda"
