@@ -168,8 +168,8 @@ def score(
 def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
     """Load, encode, retrieve, score and log one pair."""
     from utils import runlog
+    from utils.data.bitext import load_bitext
     from utils.progress import Clock
-    from utils.readers import load_bitext
 
     clock, args = Clock(), session.args
     subset = load_bitext(session.dataset, src_lang, tgt_lang, session.where)
@@ -199,7 +199,7 @@ def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
 
 def tune_weights(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
     """Choose the ensemble's weights by the mean main metric over pairs and ks on the validation split."""
-    from utils.readers import load_bitext
+    from utils.data.bitext import load_bitext
 
     args, loaded = session.args, []
     for src_lang, tgt_lang in pairs.values():
@@ -219,7 +219,7 @@ def tune_weights(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None
 
 def show_plan(session: Session, pairs: Mapping[str, tuple[str, str]]) -> None:
     """Print each pair's size, the texts to encode and the state of its records; no model is loaded."""
-    from utils.readers import load_bitext
+    from utils.data.bitext import load_bitext
 
     rows = []
     for name, pair in pairs.items():
@@ -237,8 +237,8 @@ def main(argv: Sequence[str]) -> None:
         show_registry()
         return
     from utils.cli.session import Session
-    from utils.own_data import find_bitext
-    from utils.readers import bitext_pairs
+    from utils.data.bitext import bitext_pairs
+    from utils.data.own_data import find_bitext
 
     dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
     session = Session(args, dataset, run_name(args), SETTINGS)

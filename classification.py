@@ -85,7 +85,7 @@ def run_name(args: argparse.Namespace) -> str:
 def evaluate(session: Session, lang: str) -> None:
     """Load, encode, retrieve, vote, score and log one language."""
     from utils import runlog
-    from utils.labeled import describe, load_labeled
+    from utils.data.classification import describe, load_labeled
     from utils.progress import Clock
 
     clock, args = Clock(), session.args
@@ -113,7 +113,7 @@ def score(
     args: argparse.Namespace, train: LabeledTexts, test: LabeledTexts, found: TopK, alone: Mapping[str, TopK], k: int
 ) -> tuple[RunRecord, dict[str, list[Any]]]:
     """Return the record at k, its `run` still empty, and the predictions; `alone` are an ensemble's members."""
-    from utils.labeled import label_set
+    from utils.data.classification import label_set
 
     n = len(found.indices)
     names = label_set(train, test)
@@ -133,7 +133,7 @@ def judge(
     """Let the k nearest vote; return the figures and the predictions (n,)."""
     import numpy as np
 
-    from utils.labeled import label_set
+    from utils.data.classification import label_set
     from utils.scoring import label_figures
     from utils.voting import vote
 
@@ -149,7 +149,7 @@ def judge(
 
 def tune_weights(session: Session, langs: Sequence[str]) -> None:
     """Choose the ensemble's weights by the mean main metric over languages and ks on the validation split."""
-    from utils.labeled import load_labeled
+    from utils.data.classification import load_labeled
 
     args, ks = session.args, session.asked_ks()
     loaded = []
@@ -172,7 +172,7 @@ def tune_weights(session: Session, langs: Sequence[str]) -> None:
 
 def show_plan(session: Session, langs: Sequence[str]) -> None:
     """Print each language's size, the texts to encode and the state of its records; no model is loaded."""
-    from utils.labeled import load_labeled
+    from utils.data.classification import load_labeled
 
     args, rows = session.args, []
     for lang in langs:
@@ -190,8 +190,8 @@ def main(argv: Sequence[str]) -> None:
         show_registry()
         return
     from utils.cli.session import Session
-    from utils.labeled import langs_to_test
-    from utils.own_data import find_labeled
+    from utils.data.classification import langs_to_test
+    from utils.data.own_data import find_labeled
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)
     args.src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)

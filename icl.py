@@ -148,7 +148,7 @@ def run_name(args: argparse.Namespace, usual_decode: str) -> str:
 def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
     """Load, retrieve demonstrations, ask the generator, score and log one language."""
     from utils.answering import answer
-    from utils.labeled import describe, label_set
+    from utils.data.classification import describe, label_set
     from utils.progress import Clock
 
     clock, args = Clock(), session.args
@@ -193,7 +193,7 @@ def warn_of_unparsed(lang: str, answers: Answers) -> None:
 
 def load(session: Session, lang: str) -> tuple[LabeledTexts, LabeledTexts]:
     """Return the texts to show and those to classify."""
-    from utils.labeled import load_labeled
+    from utils.data.classification import load_labeled
 
     args = session.args
     source = args.src_lang if args.cross else lang
@@ -307,7 +307,7 @@ def show_plan(session: Session, generator: CachedGenerator, langs: Sequence[str]
     """Print each language's sizes and state, one whole prompt and the prompts' lengths; no model is loaded."""
     import numpy as np
 
-    from utils.labeled import label_set
+    from utils.data.classification import label_set
 
     args, rows, shown = session.args, [], list[str]()
     quoted = np.zeros(3, dtype=np.int64)  # requests, tokens, tokens generated
@@ -346,9 +346,9 @@ def main(argv: Sequence[str]) -> None:
         show_registry()
         return
     from utils.cli.session import Session
+    from utils.data.classification import langs_to_test
+    from utils.data.own_data import find_labeled
     from utils.generators import CachedGenerator
-    from utils.labeled import langs_to_test
-    from utils.own_data import find_labeled
     from utils.prompts import default_instruction, read_instruction
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)

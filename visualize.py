@@ -19,11 +19,11 @@ from utils.cli.listing import show_registry
 from utils.cli.main import run
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.types import positive, positive_number
+from utils.data.classification_sets import CLASSIFICATION
 from utils.errors import UserError
 from utils.figures import FORMATS
 from utils.points import FIELDS
 from utils.projection import METHODS, NAMES, check_umap
-from utils.registry import CLASSIFICATION
 from utils.schema import TASKS
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ def name_of(args: argparse.Namespace, dataset: DatasetSpec) -> str:
 
 def load_blocks(session: Session) -> list[Block]:
     """Load the texts, a block a language, or a side of a pair."""
-    from utils.labeled import chosen_langs
+    from utils.data.bitext import bitext_pairs
+    from utils.data.classification import chosen_langs
     from utils.points import bitext_blocks, labeled_blocks
-    from utils.readers import bitext_pairs
 
     args, dataset = session.args, session.dataset
     if dataset.task == "classification":
@@ -185,7 +185,7 @@ def main(argv: Sequence[str]) -> None:
         return
     from utils import coordinates, pictures, runlog
     from utils.cli.session import Session
-    from utils.own_data import find_dataset
+    from utils.data.own_data import find_dataset
 
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
     session = Session(args, dataset, "visualize", SETTINGS)

@@ -71,10 +71,10 @@ def phases(logs: Path) -> dict[str, float]:
 
 def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tuple[list[str], list[str]]]:
     """Return the two sides of each of the dataset's pairs, the prompt before every text."""
+    from utils.data.bitext import bitext_pairs, load_bitext
+    from utils.data.registry import DATASETS
+    from utils.data.sources import Where
     from utils.errors import lookup
-    from utils.readers import bitext_pairs, load_bitext
-    from utils.registry import DATASETS
-    from utils.sources import Where
 
     spec = lookup(DATASETS["bitext"], dataset, "dataset")
     where = Where(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")

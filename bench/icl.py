@@ -27,9 +27,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils import registry
 from utils.cli.main import run
 from utils.cli.types import positive
+from utils.data import registry
 from utils.label_scoring import score_plainly
 from utils.language_models import LanguageModel
 from utils.loaders import TRANSFORMERS
@@ -52,8 +52,8 @@ def texts_of(dataset: str, data_dir: Path | None, n: int) -> list[tuple[str, str
             rows = list(csv.DictReader(lines, delimiter="\t"))
         texts = [row[lang] for row in rows for lang in ("eng", "ind", "swh")]
         return [(texts[2 * i], texts[2 * i + 1], labels[i % len(labels)]) for i in range(n)]
-    from utils.labeled import load_labeled
-    from utils.sources import Where
+    from utils.data.classification import load_labeled
+    from utils.data.sources import Where
 
     spec, where = registry.DATASETS["classification"][dataset], Where(data_dir, Path(tempfile.gettempdir()))
     langs = LANGS[dataset]

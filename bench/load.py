@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from utils import runlog
-from utils.registry import DATASETS
+from utils.data.registry import DATASETS
 from utils.schema import RunRecord
 
 KS = (1, 5, 10)

@@ -22,9 +22,9 @@ from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._select import PLAIN, first_of
 from script.aggregate._sides import FREE, read_settings
 from script.aggregate._tables import columns_of, ordered
+from utils.data.registry import DATASETS, ENCODERS
 from utils.errors import UserError
 from utils.frames import languages_of
-from utils.registry import DATASETS, ENCODERS
 from utils.runlog import LoggedResult
 
 Groups = Mapping[str, Sequence[str]]

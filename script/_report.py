@@ -19,9 +19,9 @@ from script._texts import pack_texts
 from script.aggregate._build import Kind
 from script.aggregate._select import PLAIN, first_of
 from utils import runlog
+from utils.data.sources import Where
 from utils.errors import UserError, warn
 from utils.pages import write_page
-from utils.sources import Where
 
 MEGABYTE = 1_000_000
 

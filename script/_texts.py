@@ -8,10 +8,10 @@ from functools import partial
 
 from script._boards import Entry
 from script._parts import Packer, Ref
+from utils.data.registry import DATASETS
+from utils.data.sources import Where, planned_origin
 from utils.errors import UserError
-from utils.registry import DATASETS
 from utils.schema import DatasetSpec
-from utils.sources import Where, planned_origin
 
 Load = Callable[[], dict[str, list[str]]]
 
@@ -68,14 +68,14 @@ def _wanted(spec: DatasetSpec, entry: Entry, where: Where) -> Iterator[tuple[str
 
 
 def _pair(spec: DatasetSpec, src: str, tgt: str, where: Where) -> dict[str, list[str]]:
-    from utils.readers import load_bitext
+    from utils.data.bitext import load_bitext
 
     subset = load_bitext(spec, src, tgt, where)
     return {"sources": list(subset.sources), "targets": list(subset.targets)}
 
 
 def _labelled(spec: DatasetSpec, lang: str, split: str, where: Where, legacy: bool) -> dict[str, list[str]]:
-    from utils.labeled import load_labeled
+    from utils.data.classification import load_labeled
 
     texts = load_labeled(spec, lang, split, where, legacy=legacy)
     return {"texts": list(texts.texts), "labels": list(texts.labels)}

@@ -82,7 +82,7 @@ def log_languages(root: Path) -> None:
 
 def log_generator(root: Path) -> None:
     """Log BLOOMZ without and with a demonstration on the two code-switched sets."""
-    from utils.registry import DATASETS
+    from utils.data.registry import DATASETS
 
     generator = {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}
     for k, value in ((0, 0.25), (1, 0.5)):

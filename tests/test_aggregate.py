@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from utils import registry, runlog, stats
+from utils import runlog, stats
+from utils.data import registry
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"

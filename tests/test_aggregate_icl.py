@@ -9,7 +9,8 @@ import pytest
 from conftest import Run
 from made_records import ICL
 
-from utils import registry, runlog
+from utils import runlog
+from utils.data import registry
 from utils.schema import RunRecord
 
 BLOOMZ = {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}

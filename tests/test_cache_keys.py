@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from utils import registry
 from utils.api.batches import settings_of
 from utils.api_encoders import vector_settings
+from utils.data import registry
 from utils.encoders import cache_settings
 from utils.files import fingerprint
 from utils.generators import answer_settings

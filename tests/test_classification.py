@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from utils import registry
+from utils.data.classification import load_labeled
+from utils.data.classification_sets import CLASSIFICATION
+from utils.data.own_data import find_labeled
+from utils.data.sources import Where
 from utils.errors import UserError
-from utils.labeled import load_labeled
-from utils.own_data import find_labeled
-from utils.sources import Where
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 TABLE = "script/aggregate/aggregate_classification.py"
@@ -174,16 +174,16 @@ SIZES = {  # train, test, labels of the test
 
 @pytest.mark.parametrize(("name", "lang"), SIZES)
 def test_the_real_data_sets_have_their_known_sizes(name: str, lang: str, mirror: Path, tmp_path: Path) -> None:
-    spec, where = registry.CLASSIFICATION[name], Where(mirror, tmp_path)
+    spec, where = CLASSIFICATION[name], Where(mirror, tmp_path)
     train, test = (load_labeled(spec, lang, split, where) for split in ("train", "test"))
     assert (len(train.texts), len(test.texts), len(set(test.labels))) == SIZES[name, lang]
 
 
 def test_labels_are_put_right_and_legacy_keeps_the_originals(mirror: Path, tmp_path: Path) -> None:
     where = Where(mirror, tmp_path)
-    fire, mtop = registry.CLASSIFICATION["fire"], registry.CLASSIFICATION["mtop_intent"]
+    fire, mtop = CLASSIFICATION["fire"], CLASSIFICATION["mtop_intent"]
     assert load_labeled(fire, "tamil", "train", where).labels.count("Unknown") == 609 + 368
-    massive = load_labeled(registry.CLASSIFICATION["massive_intent"], "en", "test", where)
+    massive = load_labeled(CLASSIFICATION["massive_intent"], "en", "test", where)
     assert massive.labels[0] == "alarm set"
     legacy = load_labeled(fire, "tamil", "train", where, legacy=True)
     assert legacy.labels.count("not-Tamil") == 368 and legacy.label_names[-1] == "not-Tamil"

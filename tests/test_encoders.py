@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import registry, sentence_models
+from utils import sentence_models
 from utils.checkpoints import resolve_encoder
+from utils.data import registry
 from utils.encoders import cache_settings, open_encoder
 from utils.errors import UserError
 

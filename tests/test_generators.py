@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tiny_models import make_model
 
-from utils import registry
 from utils.answering import DecodeSettings, Query, answer
+from utils.data import registry
 from utils.errors import UserError
 from utils.generators import CachedGenerator, resolve_generator
 from utils.loaders import load_function

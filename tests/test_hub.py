@@ -13,7 +13,8 @@ import pytest
 from conftest import ROOT
 from hub_server import Fault, LoopbackHub
 
-from utils import registry
+from utils.data import registry
+from utils.data.classification_sets import SENTIMENTS
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -58,7 +59,7 @@ def converted_repo(folder: Path, label: str = "class") -> Path:
             columns = {"id": [str(i) for i in range(n)], "text": texts, "label": [i % 3 for i in range(n)]}
             file = folder / lang / split / "0000.parquet"
             if label == "class":
-                class_label(file, registry.SENTIMENTS, **columns)
+                class_label(file, SENTIMENTS, **columns)
             else:
                 parquet(file, **{**columns, "label": [label] * n})
     return folder
@@ -123,7 +124,7 @@ def test_every_layout_is_read_and_the_record_names_hub_and_revision(
         assert done.returncode == 0, done.stderr
     body = json.loads(next((tmp_path / "logs/save_classification/nusax").rglob("eval_ind_1.json")).read_text())
     assert body["run"]["origin"] == {"kind": "hub", "source": "indonlp/NusaX-senti", "revision": commit}
-    assert set(body["per_label"]) == set(registry.SENTIMENTS)
+    assert set(body["per_label"]) == set(SENTIMENTS)
     offline = command(
         "classification.py", "--dataset", "mtop_intent", "--langs", "de", *NGRAM, "--overwrite", HF_HUB_OFFLINE="1"
     )

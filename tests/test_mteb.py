@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, Run
 
 from utils import runlog
-from utils.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OF_DATASET, OTHER_TEXTS
+from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OF_DATASET, OTHER_TEXTS
 from utils.schema import RunRecord
 
 TO, FROM = "script/aggregate/to_mteb.py", "script/aggregate/from_mteb.py"

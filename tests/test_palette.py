@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 
-from utils.languages import SIB200_LANGS, family_and_script
+from utils.data.languages import SIB200_LANGS, family_and_script
 from utils.palette import OKABE_ITO, oklch, styles
 
 

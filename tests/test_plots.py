@@ -32,10 +32,12 @@ from script.plot import (
     plot_groups,
     plot_heatmap,
 )
-from utils import figures, registry, runlog
+from utils import figures, runlog
+from utils.data import registry
+from utils.data.classification_sets import MASSIVE_INTENTS
+from utils.data.languages import SIB200_LANGS, family_and_script
 from utils.errors import UserError
 from utils.files import fingerprint
-from utils.languages import SIB200_LANGS, family_and_script
 from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -189,7 +191,7 @@ def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
 
 @pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (20, 2), (60, 1)])
 def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:
-    labels = list(registry.MASSIVE_INTENTS[:n_labels])
+    labels = list(MASSIVE_INTENTS[:n_labels])
     counts = np.arange(n_labels * (n_labels + 1)).reshape(n_labels, -1) % 97
     columns = [*labels, plot_confusion.UNPARSED]
     matrices = [plot_confusion.Matrix(f"language {place}", labels, columns, counts) for place in range(n_panels)]

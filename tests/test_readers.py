@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from utils import registry
+from utils.data import registry
+from utils.data.bitext import bitext_pairs, load_bitext
+from utils.data.own_data import find_bitext
+from utils.data.sources import Where
 from utils.errors import UserError
-from utils.own_data import find_bitext
-from utils.readers import bitext_pairs, load_bitext
-from utils.sources import Where
 
 SAMPLE = ROOT / "data" / "sample" / "parallel.tsv"
 

@@ -10,7 +10,8 @@ import made_records as made
 import pytest
 from conftest import ROOT, Run
 
-from utils import registry, runlog
+from utils import runlog
+from utils.data import registry
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"

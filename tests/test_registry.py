@@ -6,12 +6,14 @@ import re
 
 import pytest
 
-from utils import labeled, registry
 from utils.api.limits import MAX_REQUEST_ITEMS, PRICES
+from utils.data import classification, registry
+from utils.data.bitext import READERS, bitext_pairs
+from utils.data.bitext_sets import BITEXT
+from utils.data.classification_sets import CLASSIFICATION
+from utils.data.languages import family_and_script
 from utils.errors import UserError, lookup
-from utils.languages import family_and_script
 from utils.loaders import load_function
-from utils.readers import READERS, bitext_pairs
 from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec
 
 ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
@@ -21,7 +23,7 @@ ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
 def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
     assert registry.DATASETS[spec.task][spec.name] is spec
     assert spec.task in TASKS and spec.subsets
-    assert spec.kind in ("hub", "files", "shipped") and spec.reader in {**READERS, **labeled.READERS}
+    assert spec.kind in ("hub", "files", "shipped") and spec.reader in {**READERS, **classification.READERS}
     assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1")
     assert spec.licence and spec.citation
     if spec.kind == "hub":
@@ -31,7 +33,7 @@ def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in spec.sha256.values())
 
 
-@pytest.mark.parametrize("spec", registry.BITEXT.values(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", BITEXT.values(), ids=lambda spec: spec.name)
 def test_the_default_pairs_are_the_subsets_of_the_table(spec: DatasetSpec) -> None:
     assert tuple("_".join(pair) for pair in bitext_pairs(spec, None, None)) == spec.subsets
 
@@ -60,7 +62,7 @@ def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
         assert 0 < spec.batch_size <= MAX_REQUEST_ITEMS[spec.provider]
 
 
-@pytest.mark.parametrize("spec", registry.CLASSIFICATION.values(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", CLASSIFICATION.values(), ids=lambda spec: spec.name)
 def test_labels_and_languages_of_the_labelled_sets(spec: DatasetSpec) -> None:
     expected = {"sample": 7, "massive_intent": 60, "nollysenti": 2, "nusax": 3, "sib200": 7, "fire": 4, "lince_sa": 3}
     assert len(set(spec.label_names)) == len(spec.label_names) == expected.get(spec.name, 0)
@@ -69,7 +71,7 @@ def test_labels_and_languages_of_the_labelled_sets(spec: DatasetSpec) -> None:
 
 
 def test_the_paper_counts_its_languages() -> None:
-    counts = {name: len(spec.subsets) for name, spec in registry.CLASSIFICATION.items() if name != "sample"}
+    counts = {name: len(spec.subsets) for name, spec in CLASSIFICATION.items() if name != "sample"}
     assert counts == {
         "massive_intent": 51,
         "nollysenti": 5,
@@ -100,7 +102,7 @@ def test_family_and_script(lang: str, expected: tuple[str | None, str | None]) -
 
 
 def test_every_bitext_language_has_a_family() -> None:
-    names = {lang for spec in registry.BITEXT.values() for name in spec.subsets for lang in name.split("_")}
+    names = {lang for spec in BITEXT.values() for name in spec.subsets for lang in name.split("_")}
     assert [lang for lang in sorted(names) if family_and_script(lang)[0] is None] == []
 
 

@@ -18,7 +18,7 @@ from conftest import ROOT, Run, until
 from made_records import BITEXT, ICL
 
 from utils import runlog
-from utils.registry import DATASETS
+from utils.data.registry import DATASETS
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:

@@ -17,13 +17,15 @@ from api_server import ApiServer
 from conftest import ROOT, Run
 
 import visualize
-from utils import coloring, purity, registry
+from utils import coloring, purity
+from utils.data.bitext_sets import BITEXT
+from utils.data.classification_sets import CLASSIFICATION
+from utils.data.sources import Where
 from utils.errors import UserError
 from utils.palette import OTHER, Style
 from utils.points import Block, Points, bitext_blocks, even_share, labeled_blocks, to_points, why_not_parallel
 from utils.projection import fitting_neighbors, fitting_perplexity, project
 from utils.scatter import draw, in_columns, rows_needed
-from utils.sources import Where
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 PCA = ("--method", "pca", "--format", "png", *NGRAM)
@@ -80,9 +82,9 @@ def test_rows_are_parallel_only_where_ids_and_labels_say_so() -> None:
 
 def test_the_sample_set_is_parallel_and_its_shared_source_stands_once(tmp_path: Path) -> None:
     where = Where(None, tmp_path)
-    labelled = labeled_blocks(registry.CLASSIFICATION["sample"], ["eng", "jpn"], "test", where)
+    labelled = labeled_blocks(CLASSIFICATION["sample"], ["eng", "jpn"], "test", where)
     assert why_not_parallel(labelled) == "" and labelled[0].ids[:2] == ("s002", "s010")
-    pairs = bitext_blocks(registry.BITEXT["sample"], [("eng", "spa"), ("eng", "jpn")], where)
+    pairs = bitext_blocks(BITEXT["sample"], [("eng", "spa"), ("eng", "jpn")], where)
     assert [one.lang for one in pairs] == ["eng", "spa", "jpn"] and {len(one.texts) for one in pairs} == {70}
     assert why_not_parallel(pairs) == ""
 
@@ -96,10 +98,10 @@ def test_registry_ids_are_shared_ones(mirror: Path, tmp_path: Path) -> None:
         "mtop_intent": ("en", "th"),
     }
     for name, langs in expected.items():
-        assert why_not_parallel(labeled_blocks(registry.CLASSIFICATION[name], langs, "test", where)) == "", name
-    train = labeled_blocks(registry.CLASSIFICATION["nollysenti"], ("en", "yo"), "train", where)
+        assert why_not_parallel(labeled_blocks(CLASSIFICATION[name], langs, "test", where)) == "", name
+    train = labeled_blocks(CLASSIFICATION["nollysenti"], ("en", "yo"), "train", where)
     assert "no ids" in why_not_parallel(train)  # 1,302 English texts, 410 of the others
-    blocks = bitext_blocks(registry.BITEXT["tatoeba"], [("deu", "eng"), ("fra", "eng")], where)
+    blocks = bitext_blocks(BITEXT["tatoeba"], [("deu", "eng"), ("fra", "eng")], where)
     assert [one.lang for one in blocks] == ["deu", "eng", "fra", "eng"]
     assert blocks[1].ids[0] == "deu_eng:0" != blocks[3].ids[0]  # the English sides differ: no row number is shared
 
@@ -188,7 +190,7 @@ def test_colours_of_languages_go_by_family_and_the_rest_is_grey() -> None:
 
 
 def test_sixty_intents_share_hues_by_domain() -> None:
-    intents = registry.CLASSIFICATION["massive_intent"].label_names
+    intents = CLASSIFICATION["massive_intent"].label_names
     drawn = points(*((f"text {name}", "en", name, None) for name in intents))
     found = coloring.coloring(drawn, "class", None, 0)
     assert len({(style.colour, style.marker) for style in found.styles}) == 60

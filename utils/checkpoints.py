@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils import registry
+from utils.data import registry
 from utils.errors import UserError, suggest
 from utils.files import fingerprint, sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded

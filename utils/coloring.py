@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from utils.data.languages import family_and_script
 from utils.errors import UserError
-from utils.languages import family_and_script
 from utils.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 from utils.points import FIELDS, Points, seeded
 

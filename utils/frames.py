@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.data.languages import ALIASES, family_and_script
+from utils.data.registry import DATASETS
 from utils.errors import warn
 from utils.files import read_json
-from utils.languages import ALIASES, family_and_script
-from utils.registry import DATASETS
 from utils.runlog import LoggedResult, generator_and_encoder
 
 if TYPE_CHECKING:

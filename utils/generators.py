@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import registry
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import AnswerCache
 from utils.checkpoints import hub_revision, local_digest, local_label
+from utils.data import registry
 from utils.errors import UserError, suggest
 from utils.hub import hub_errors, hub_token, is_offline
 from utils.loaders import BUNDLED_GENERATOR, TRANSFORMERS, cache_name, load_function

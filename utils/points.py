@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from utils.data.bitext import load_bitext
+from utils.data.classification import load_labeled
+from utils.data.languages import family_and_script
+from utils.data.sources import Where
 from utils.errors import UserError
-from utils.labeled import load_labeled
-from utils.languages import family_and_script
-from utils.readers import load_bitext
 from utils.schema import DatasetSpec
-from utils.sources import Where
 
 FIELDS = ("class", "language", "sample", "family", "script")  # what a picture can be coloured by
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from utils import registry
 from utils.api.limits import (
     COHERE_INPUT_TYPE,
     COHERE_INPUT_TYPES,
@@ -18,6 +17,7 @@ from utils.api.limits import (
     SERVED_ITEMS,
 )
 from utils.api.providers import _label, base_url_of, split_name
+from utils.data import registry
 from utils.errors import UserError
 from utils.loaders import API_GENERATOR, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS
 from utils.schema import EncoderSpec, GeneratorSpec

@@ -12,9 +12,9 @@ from script.aggregate._cells import Cell, Part, Table, join
 from script.aggregate._items import mean_draws
 from script.aggregate._select import by_cell, note
 from utils import stats
+from utils.data.languages import family_and_script
+from utils.data.registry import DATASETS
 from utils.errors import UserError
-from utils.languages import family_and_script
-from utils.registry import DATASETS
 from utils.runlog import LoggedResult, differences
 
 MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data

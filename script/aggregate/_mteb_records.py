@@ -14,9 +14,9 @@ from typing import Any
 from script.aggregate import _select
 from script.aggregate._departures import other_data
 from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
+from utils.data.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.errors import UserError, suggest
 from utils.files import write_json
-from utils.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.runlog import LoggedResult, differences, read_all
 
 EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over

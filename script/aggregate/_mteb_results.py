@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from script.aggregate._mteb_records import EVALUATOR, KNN, SCORES
+from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.errors import UserError
 from utils.files import read_json
-from utils.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 
 HEADER = ("source", "task", "k", "model", "column", "metric", "value")
 META = "model_meta.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli.types import natural, positive
+from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
-from utils.registry import DATASETS
 from utils.runlog import LoggedResult, read_results
 
 FORMATS = ("plain", "md", "latex", "csv", "json")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from script.aggregate import _build, _select
 from script.plot import _means, _plots
+from utils.data.languages import family_and_script
 from utils.errors import UserError
 from utils.frames import records
-from utils.languages import family_and_script
 from utils.runlog import LoggedResult
 
 SMALLEST = 3  # languages of a group; smaller ones are joined

@@ -21,9 +21,9 @@ from script.plot import _drawing, _naming
 from utils import figures
 from utils.cli import arguments
 from utils.cli.types import natural
+from utils.data.registry import DATASETS, ENCODERS
 from utils.errors import UserError, suggest
 from utils.files import write_output
-from utils.registry import DATASETS, ENCODERS
 from utils.runlog import LoggedResult, differences
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from utils import registry
 from utils.api.limits import ApiOptions
+from utils.data import registry
 from utils.errors import UserError
 from utils.schema import GeneratorSpec
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from utils import registry
 from utils.api.limits import PRICES, PRICES_READ
+from utils.data import registry
 
 
 def show_registry() -> None:

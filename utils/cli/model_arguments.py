@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from utils import registry
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, natural, positive, seconds, temperature
+from utils.data import registry
 from utils.schema import BACKENDS, DECODES, DTYPES, FUSES, GENERATOR_KINDS, LENGTH_NORMS, NORMALIZERS
 
 

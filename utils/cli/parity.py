@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import registry
 from utils.cli import arguments
 from utils.cli.choices import api_options, chosen_device, chosen_dtype
 from utils.cli.main import run
 from utils.cli.model_arguments import add_api_args, add_encoding_args
 from utils.cli.types import positive
+from utils.data import registry
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from tabulate import tabulate
 
-    from utils.own_data import find_bitext
-    from utils.readers import bitext_pairs, load_bitext
-    from utils.sources import Where
+    from utils.data.bitext import bitext_pairs, load_bitext
+    from utils.data.own_data import find_bitext
+    from utils.data.sources import Where
 
     where = Where(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
     dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)

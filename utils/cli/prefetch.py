@@ -11,16 +11,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from utils import registry
 from utils.api.limits import PRICES
 from utils.cli import arguments
 from utils.cli.main import run
+from utils.data import registry
+from utils.data.bitext import bitext_pairs, load_bitext
+from utils.data.classification import load_labeled
+from utils.data.sources import Where
 from utils.errors import UserError, lookup
-from utils.labeled import load_labeled
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
-from utils.readers import bitext_pairs, load_bitext
 from utils.schema import DatasetSpec
-from utils.sources import Where
 
 EXAMPLES = """
 python -m utils.prefetch --datasets nusax tatoeba --model_checkpoints intfloat/multilingual-e5-base

@@ -16,13 +16,13 @@ from utils.api.providers import public_url, redact, where_served
 from utils.api_encoders import ApiEncoder
 from utils.checkpoints import resolve_encoder
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
+from utils.data.sources import Where, planned_origin
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.fusion import fused_topk
 from utils.gaps import without_gaps
 from utils.retrieval import concatenate
 from utils.served import api_encoder, served_names
-from utils.sources import Where, planned_origin
 from utils.tuning import tune
 
 if TYPE_CHECKING:

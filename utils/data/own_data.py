@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import registry
+from utils.data import registry
+from utils.data.tables import read_table
 from utils.errors import UserError, lookup, suggest
 from utils.files import sha256_of
-from utils.readers import read_table
 from utils.schema import DatasetSpec
 
 ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")

@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from utils.data.languages import family_and_script
+from utils.data.sources import PROJECT, Where, read_file, read_hub_table
+from utils.data.tables import csv_rows, read_table
 from utils.errors import UserError, suggest
-from utils.languages import family_and_script
-from utils.readers import csv_rows, read_table
 from utils.schema import DatasetSpec, LabeledTexts, Origin
-from utils.sources import PROJECT, Where, read_file, read_hub_table
 
 Labeled = tuple[list[str], list[Any], list[Any], Origin]
 SPLITS = ("train", "validation", "test")

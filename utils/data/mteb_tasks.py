@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from utils.languages import ALIASES, family_and_script
-from utils.registry import DATASETS
+from utils.data.languages import ALIASES, family_and_script
+from utils.data.registry import DATASETS
 from utils.schema import DatasetSpec
 
 MAIN_SCORES = {"bitext": "f1", "classification": "accuracy"}  # mteb's, of the tasks here
