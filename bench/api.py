@@ -61,8 +61,8 @@ def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) ->
     """Ask for all vectors as the scripts do."""
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.encoders import open_encoder
-    from utils.served import api_encoder
+    from utils.encoders.cached import open_encoder
+    from utils.encoders.resolve import api_encoder
 
     spec = api_encoder("openai:model", url, batch_size=BATCH)
     open_encoder(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None))).embed(texts, [])

@@ -55,10 +55,10 @@ def peer(checkpoint: str, device: str) -> Callable[[Sequence[str]], Rows]:
 
 def ours(checkpoint: str, device: str, dtype: str) -> Callable[[Sequence[str]], Rows]:
     """Return the suite's encoder, given chunks as the cache gives them."""
-    from utils.cache import CHUNK
-    from utils.encoders import GPU_CHUNK
+    from utils.encoders.cache import CHUNK
+    from utils.encoders.cached import GPU_CHUNK
+    from utils.encoders.sentence_transformer import SentenceTransformerEncoder
     from utils.schema import EncoderSpec
-    from utils.sentence_models import SentenceTransformerEncoder
 
     is_folder = Path(checkpoint).is_dir()
     spec = EncoderSpec(checkpoint, "", None if is_folder else "main", dtype=dtype, label="local" if is_folder else "")
@@ -88,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = args.checkpoint
         if checkpoint is None:
-            from utils.bundled import expand_bundled
+            from utils.encoders.bundled import expand_bundled
 
             checkpoint = str(expand_bundled(Path(folder)))
         ways = {"SentenceTransformer.encode": peer(checkpoint, device)}

@@ -84,7 +84,7 @@ def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tup
 
 def main() -> None:
     """Measure and report."""
-    from utils.bundled import expand_bundled
+    from utils.encoders.bundled import expand_bundled
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="sample")

@@ -22,7 +22,8 @@ from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._select import PLAIN, first_of
 from script.aggregate._sides import FREE, read_settings
 from script.aggregate._tables import columns_of, ordered
-from utils.data.registry import DATASETS, ENCODERS
+from utils.data.registry import DATASETS
+from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
 from utils.frames import languages_of
 from utils.runlog import LoggedResult

@@ -19,10 +19,10 @@ from utils.api.embedding_requests import shortened
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.api.providers import OWN_URLS
-from utils.api_encoders import ApiEncoder
-from utils.encoders import open_encoder
+from utils.encoders.api import ApiEncoder
+from utils.encoders.cached import open_encoder
+from utils.encoders.resolve import api_encoder, served_names
 from utils.errors import UserError
-from utils.served import api_encoder, served_names
 
 PROVIDERS = ("openai", "cohere")
 TEXTS = [f"text {number}" for number in range(1000)]

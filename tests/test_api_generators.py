@@ -16,11 +16,12 @@ from utils.api.chat_requests import label_logprobs
 from utils.api.errors import ApiError
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
-from utils.encoders import open_encoder
+from utils.encoders.cached import open_encoder
+from utils.encoders.resolve import api_encoder
 from utils.errors import UserError
 from utils.generators import CachedGenerator
 from utils.schema import Failed, GenerationSettings, LabelScores, ScoreSettings
-from utils.served import api_encoder, api_generator
+from utils.served import api_generator
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")

@@ -10,9 +10,9 @@ import pytest
 from test_batching import load, many_texts
 from test_encoders import embed, make_masked_lm
 
-from utils import backends
-from utils.checkpoints import resolve_encoder
-from utils.encoders import cache_settings
+from utils.encoders import backends
+from utils.encoders.cached import cache_settings
+from utils.encoders.resolve import resolve_encoder
 from utils.errors import UserError
 
 BOTH = ("onnx", "openvino")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from test_encoders import TEXTS, make_masked_lm
 
-from utils import batching, numerics
-from utils.batching import Ints, batches
-from utils.checkpoints import resolve_encoder
+from utils import numerics
+from utils.encoders import batching
+from utils.encoders.batching import Ints, batches
+from utils.encoders.resolve import resolve_encoder
+from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 from utils.errors import UserError
 from utils.numerics import products, quicken
 from utils.parallel import Lane, cpu_lanes, over_lanes
-from utils.sentence_models import SentenceTransformerEncoder
 
 
 def as_lists(parts: list[Ints]) -> list[list[int]]:

@@ -245,7 +245,7 @@ def wait_for(pattern: str, folder: Path, process: subprocess.Popen[str]) -> None
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path, bundled: str, cache_dir: Path) -> None:
-    from utils.bundled import expand_bundled
+    from utils.encoders.bundled import expand_bundled
 
     cache = tmp_path / "cache"
     (cache / "bundled").mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.cache import EmbeddingCache
+from utils.encoders.cache import EmbeddingCache
 from utils.errors import UserError
 
 SETTINGS = {"checkpoint": "x", "prompt": "query: "}

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from utils.api.batches import settings_of
-from utils.api_encoders import vector_settings
 from utils.data import registry
-from utils.encoders import cache_settings
+from utils.encoders.api import vector_settings
+from utils.encoders.cached import cache_settings
+from utils.encoders.registry import ENCODERS
 from utils.files import fingerprint
 from utils.generators import answer_settings
 from utils.schema import EncoderSpec, GenerationSettings
@@ -26,7 +27,7 @@ SCORED = {"score": {"terminated": False, "legacy": False}, "labels": ["a", "b"]}
     ],
 )
 def test_embeddings_are_found_under_the_keys_of_version_0_1(name: str, plain: str, altered: str) -> None:
-    row = registry.ENCODERS[name]
+    row = ENCODERS[name]
     spec = dataclasses.replace(row, revision=row.revision or "r1")
     assert fingerprint(cache_settings(spec)) == plain
     assert fingerprint(cache_settings(dataclasses.replace(spec, dtype="bf16", max_length=64))) == altered
@@ -45,7 +46,7 @@ def test_a_local_checkpoint_is_found_by_its_content() -> None:
     ],
 )
 def test_vectors_of_apis_are_found_under_the_keys_of_version_0_1(name: str, key: str) -> None:
-    assert fingerprint({"vectors": vector_settings(registry.ENCODERS[name])}) == key
+    assert fingerprint({"vectors": vector_settings(ENCODERS[name])}) == key
 
 
 @pytest.mark.parametrize(

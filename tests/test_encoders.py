@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import sentence_models
-from utils.checkpoints import resolve_encoder
-from utils.data import registry
-from utils.encoders import cache_settings, open_encoder
+from utils.encoders import sentence_transformer
+from utils.encoders.cached import cache_settings, open_encoder
+from utils.encoders.registry import ENCODERS
+from utils.encoders.resolve import resolve_encoder
 from utils.errors import UserError
 
 TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]
@@ -112,7 +112,7 @@ def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
     AutoModelForMaskedLM.from_pretrained(masked_lm).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(masked_lm).save_pretrained(folder)
     spec = resolve_encoder(str(folder), tmp_path)
-    loaded = sentence_models.SentenceTransformerEncoder(spec, str(folder), None, "cpu", tmp_path)
+    loaded = sentence_transformer.SentenceTransformerEncoder(spec, str(folder), None, "cpu", tmp_path)
     assert next(loaded.model.parameters()).dtype == torch.float32
     assert "stored in half precision (bfloat16)" in capsys.readouterr().err
     half = resolve_encoder(str(folder), tmp_path, dtype="bf16")
@@ -133,7 +133,7 @@ def test_a_run_served_by_the_cache_loads_no_model(
     masked_lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = embed(masked_lm, tmp_path, TEXTS)
-    monkeypatch.setattr(sentence_models, "_load_model", None)
+    monkeypatch.setattr(sentence_transformer, "_load_model", None)
     np.testing.assert_array_equal(embed(masked_lm, tmp_path, TEXTS[::-1])[::-1], first)
 
 
@@ -159,7 +159,7 @@ def test_names_that_are_no_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_char_ngram_by_hand(tmp_path: Path) -> None:
-    spec = registry.ENCODERS["baseline/char_ngram"]
+    spec = ENCODERS["baseline/char_ngram"]
     queries, candidates = ["Night train to Wien"], ["der Zug nach Wien", "night train", "gute Nacht"]
     left, right = open_encoder(spec, "cpu", tmp_path).embed(queries, candidates)
     assert left.shape == (1, 4096) and right.dtype == np.float32
@@ -169,7 +169,7 @@ def test_char_ngram_by_hand(tmp_path: Path) -> None:
 
 
 def test_char_ngram_learns_from_the_candidates_alone(tmp_path: Path) -> None:
-    spec = registry.ENCODERS["baseline/char_ngram"]
+    spec = ENCODERS["baseline/char_ngram"]
     encoder = open_encoder(spec, "cpu", tmp_path)
     alone = encoder.embed(TEXTS[:1], TEXTS)[0]
     np.testing.assert_array_equal(encoder.embed(["another", TEXTS[0]], TEXTS)[0][1:], alone)

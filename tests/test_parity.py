@@ -17,8 +17,8 @@ from conftest import ROOT, Run
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.cli.parity import compare
-from utils.encoders import open_encoder
-from utils.served import api_encoder
+from utils.encoders.cached import open_encoder
+from utils.encoders.resolve import api_encoder
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from conftest import ROOT, Run
 
 from utils import runlog
 from utils.data import registry
+from utils.encoders.registry import ENCODERS
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -55,7 +56,7 @@ def test_the_papers_averages_are_the_means_of_its_columns(
 
 
 def test_models_and_columns_are_those_of_the_tables() -> None:
-    names = {*registry.ENCODERS, *registry.GENERATORS, "Fine-tuned XLM-R base"}
+    names = {*ENCODERS, *registry.GENERATORS, "Fine-tuned XLM-R base"}
     for name in ("bitext", "classification", "icl"):
         for row in shipped(name):
             assert row["model"] in names or "__weights" in row["model"], row
@@ -115,7 +116,7 @@ def test_rows_that_are_not_unit_length_were_published_with_the_euclidean_distanc
 E5 = "intfloat/multilingual-e5-base"
 MEMBER: dict[str, object] = {
     "checkpoint": E5,
-    "revision": registry.ENCODERS[E5].revision,
+    "revision": ENCODERS[E5].revision,
     "prompt": "query: ",
     "max_length": None,
     "dtype": "fp32",
@@ -221,9 +222,7 @@ def test_what_must_be_known_is_in_the_file(style: str, sign: str, run: Run, tmp_
     flags = ["--reference", "my.csv", "paper", "--reference_rows", "--format", style, "--output", "table.txt"]
     done = run(SCRIPT, *flags)
     told = [line.rstrip() for line in (tmp_path / "table.txt").read_text().splitlines()]
-    euclidean = [
-        name for name in registry.ENCODERS if any(part in name for part in ("mpnet", "MiniLM", "glot", "xlm-r"))
-    ]
+    euclidean = [name for name in ENCODERS if any(part in name for part in ("mpnet", "MiniLM", "glot", "xlm-r"))]
     for text in (
         "theirs: the publication does not tell k; beside k 1",
         "mteb: lince_mt: 8,059 rows there, 9,002 here, not compared",

@@ -12,6 +12,7 @@ from utils.data.bitext import READERS, bitext_pairs
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.languages import family_and_script
+from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, lookup
 from utils.loaders import load_function
 from utils.schema import DTYPES, TASKS, DatasetSpec, EncoderSpec
@@ -51,9 +52,9 @@ def test_the_paper_counts_its_subsets() -> None:
     }
 
 
-@pytest.mark.parametrize("spec", registry.ENCODERS.values(), ids=lambda spec: spec.checkpoint)
+@pytest.mark.parametrize("spec", ENCODERS.values(), ids=lambda spec: spec.checkpoint)
 def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
-    assert registry.ENCODERS[spec.checkpoint] is spec
+    assert ENCODERS[spec.checkpoint] is spec
     assert spec.fitted or callable(load_function(spec.loader))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert (spec.dtype in DTYPES or spec.provider) and spec.licence
@@ -111,7 +112,7 @@ def test_every_encoder_of_the_paper_is_listed() -> None:
     intfloat/multilingual-e5-large sentence-transformers/paraphrase-multilingual-mpnet-base-v2
     microsoft/Multilingual-MiniLM-L12-H384 cis-lmu/glot500-base FacebookAI/xlm-roberta-base
     FacebookAI/xlm-roberta-large""".split()
-    assert set(names) <= set(registry.ENCODERS)
+    assert set(names) <= set(ENCODERS)
 
 
 def test_lookup_names_what_is_near() -> None:

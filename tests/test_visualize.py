@@ -336,7 +336,7 @@ def test_errors(arguments: list[str], what: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_dir: Path) -> None:
-    from utils.bundled import expand_bundled
+    from utils.encoders.bundled import expand_bundled
 
     expanded = expand_bundled(cache_dir)
     (tmp_path / "cache" / "bundled").mkdir(parents=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-from utils.data import registry
 from utils.errors import UserError, suggest
 from utils.files import fingerprint, sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
-from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
-from utils.schema import EncoderSpec
 
 IGNORED_FILES = (
     ".git",
@@ -25,56 +20,6 @@ IGNORED_FILES = (
     "onnx",
     "openvino",
 )  # not part of a checkpoint's content
-
-
-def resolve_encoder(
-    name: str,
-    cache_dir: Path,
-    *,
-    prompt: str | None = None,
-    max_length: int | None = None,
-    dtype: str = "fp32",
-    batch_size: int | None = None,
-    backend: str = "torch",
-) -> EncoderSpec:
-    """Return the full spec of a checkpoint as it was typed: a registry row, a local folder, or any hub id.
-
-    Raises UserError for a folder that is not there, a hub id that cannot be resolved, or a missing package.
-    """
-    if name in registry.ENCODERS:
-        spec = registry.ENCODERS[name]
-    elif Path(name).expanduser().is_dir():
-        spec = _local_spec(Path(name).expanduser(), cache_dir)
-    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(
-            f"--model_checkpoint {name}: no such folder",
-            "give a folder of a checkpoint, a hub id, or a name that --list shows",
-        )
-    else:
-        print(
-            f"note: {name} is not in the registry: taken for a sentence-transformers checkpoint of the hub "
-            "(openai:NAME and cohere:NAME are models of APIs)",
-            file=sys.stderr,
-        )
-        spec = EncoderSpec(name, SENTENCE_TRANSFORMERS)
-    if spec.loader == BUNDLED:
-        from utils.bundled import bundled_revision
-
-        spec = dataclasses.replace(spec, revision=bundled_revision())
-    elif spec.revision is None:
-        spec = dataclasses.replace(spec, revision=hub_revision(name, registry.ENCODERS))
-    changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length, "backend": backend}
-    if prompt is not None:
-        changes["prompt"] = prompt
-    if batch_size is not None:
-        changes["batch_size"] = batch_size
-    return dataclasses.replace(spec, **changes)
-
-
-def _local_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
-    digest = local_digest(folder, cache_dir)
-    label = local_label(folder, digest)
-    return EncoderSpec(str(folder), SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
 
 
 def local_label(path: Path, digest: str) -> str:

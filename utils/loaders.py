@@ -17,8 +17,8 @@ API_GENERATOR = "api_generator"
 
 # loader id -> module and function; a module may move, its id stays
 LOADERS: dict[str, tuple[str, str]] = {
-    SENTENCE_TRANSFORMERS: ("utils.sentence_models", "load_sentence_transformer"),
-    BUNDLED: ("utils.bundled", "load_bundled"),
+    SENTENCE_TRANSFORMERS: ("utils.encoders.cached.sentence_transformer", "load_sentence_transformer"),
+    BUNDLED: ("utils.encoders.bundled", "load_bundled"),
     OPENAI_EMBEDDINGS: ("utils.api.embedding_requests", "openai_vectors"),
     COHERE_EMBEDDINGS: ("utils.api.embedding_requests", "cohere_vectors"),
     TRANSFORMERS: ("utils.language_models", "load_language_model"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from utils.data.registry import ENCODERS
+from utils.encoders.registry import ENCODERS
 from utils.schema import DTYPES, DatasetSpec
 
 FULL, *HALF = DTYPES

@@ -14,7 +14,7 @@ from script.aggregate._build import Kind, build, build_by
 from script.aggregate._cells import Cell, Table, add_means
 from script.aggregate._render import IN_WORDS, View, emit, render, with_notes
 from script.aggregate._select import PLAIN, add_table_args, first_of, nearest, note, select
-from utils.data.registry import ENCODERS
+from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
 
 __all__ = [

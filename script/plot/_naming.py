@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from script.aggregate._build import Kind
 from script.plot import _drawing
-from utils.data.registry import ENCODERS
+from utils.encoders.registry import ENCODERS
 
 SHOWN = 3  # data sets in a name before the rest is a number
 FEW_LANGS, FEW_MODELS = 4, 2

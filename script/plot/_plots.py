@@ -21,7 +21,8 @@ from script.plot import _drawing, _naming
 from utils import figures
 from utils.cli import arguments
 from utils.cli.types import natural
-from utils.data.registry import DATASETS, ENCODERS
+from utils.data.registry import DATASETS
+from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.runlog import LoggedResult, differences

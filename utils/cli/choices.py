@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from utils.api.limits import ApiOptions
-from utils.data import registry
+from utils.encoders.registry import DEFAULT_ENCODER
 from utils.errors import UserError
 from utils.schema import GeneratorSpec
 
@@ -27,7 +27,7 @@ def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, flo
     """Return (checkpoint, prompt or None, weight) for each encoder of the command line, one or several alike."""
     if args.model_checkpoint and args.model_checkpoints:
         raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
-    names = args.model_checkpoints or [args.model_checkpoint or registry.DEFAULT_ENCODER]
+    names = args.model_checkpoints or [args.model_checkpoint or DEFAULT_ENCODER]
     if args.weights and not args.model_checkpoints:
         raise UserError("--weights without --model_checkpoints", "weights are for an ensemble")
     weights = args.weights or [1.0] * len(names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from utils.api.limits import PRICES, PRICES_READ
 from utils.data import registry
+from utils.encoders.registry import ENCODERS
 
 
 def show_registry() -> None:
@@ -14,7 +15,7 @@ def show_registry() -> None:
             print(f"  {spec.name:<17}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
         print()
     print("encoders (--model_checkpoint); any other hub id or folder works too")
-    for encoder in registry.ENCODERS.values():
+    for encoder in ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
         told = _price(encoder.checkpoint) if encoder.provider else prompt
         print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{told}")

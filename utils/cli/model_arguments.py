@@ -8,6 +8,7 @@ from collections.abc import Callable
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, natural, positive, seconds, temperature
 from utils.data import registry
+from utils.encoders.registry import DEFAULT_ENCODER
 from utils.schema import BACKENDS, DECODES, DTYPES, FUSES, GENERATOR_KINDS, LENGTH_NORMS, NORMALIZERS
 
 
@@ -17,7 +18,7 @@ def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) ->
     group.add_argument(
         "--model_checkpoint",
         metavar="NAME|PATH",
-        help=f"a hub id, a folder, or a name that --list shows (default: {registry.DEFAULT_ENCODER})",
+        help=f"a hub id, a folder, or a name that --list shows (default: {DEFAULT_ENCODER})",
     )
     group.add_argument("--model_checkpoints", nargs="+", metavar="NAME|PATH", help="an ensemble of several")
     group.add_argument(

@@ -16,7 +16,7 @@ from utils.cli.choices import api_options, chosen_device, chosen_dtype
 from utils.cli.main import run
 from utils.cli.model_arguments import add_api_args, add_encoding_args
 from utils.cli.types import positive
-from utils.data import registry
+from utils.encoders.registry import DEFAULT_ENCODER
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group.add_argument(
         "--model_checkpoint",
         metavar="NAME|PATH",
-        default=registry.DEFAULT_ENCODER,
+        default=DEFAULT_ENCODER,
         help="the local one (default: %(default)s)",
     )
     add_encoding_args(group)
@@ -100,8 +100,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _specs(args: argparse.Namespace) -> list[EncoderSpec]:
     """Return the specs of the local encoder and of the other."""
-    from utils.checkpoints import resolve_encoder
-    from utils.served import api_encoder, is_api_encoder
+    from utils.encoders.resolve import api_encoder, is_api_encoder, resolve_encoder
 
     name, prompt = args.model_checkpoint, args.prompt[0] if args.prompt else None
     how: dict[str, Any] = {"max_length": args.max_length, "dtype": chosen_dtype(args)}
@@ -115,7 +114,7 @@ def _specs(args: argparse.Namespace) -> list[EncoderSpec]:
 
 def _open(spec: EncoderSpec, args: argparse.Namespace, cache_dir: Path) -> Any:
     from utils.api.limiter import Budget
-    from utils.encoders import open_encoder
+    from utils.encoders.cached import open_encoder
 
     return open_encoder(spec, chosen_device(args), cache_dir, (api_options(args), Budget(args.max_cost)))
 

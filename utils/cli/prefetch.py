@@ -101,9 +101,8 @@ def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, 
 
 def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
-    from utils.checkpoints import resolve_encoder
-    from utils.encoders import load_encoder
-    from utils.served import api_encoder, is_api_encoder
+    from utils.encoders.cached import load_encoder
+    from utils.encoders.resolve import api_encoder, is_api_encoder, resolve_encoder
 
     if is_api_encoder(name):
         api = api_encoder(name, None)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import encoders, runlog
+from utils import runlog
 from utils.api.limiter import Budget
 from utils.api.providers import public_url, redact, where_served
-from utils.api_encoders import ApiEncoder
-from utils.checkpoints import resolve_encoder
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.data.sources import Where, planned_origin
+from utils.encoders import cached
+from utils.encoders.api import ApiEncoder
+from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.fusion import fused_topk
 from utils.gaps import without_gaps
 from utils.retrieval import concatenate
-from utils.served import api_encoder, served_names
 from utils.tuning import tune
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class Session:
         self.specs = [self._resolve(name, prompt, name in over_api) for name, prompt, _ in chosen]
         self.api = api_options(args), Budget(args.max_cost)
         self._check_api_flags()
-        self.encoders = [
-            encoders.open_encoder(spec, self.device, self.where.cache_dir, self.api) for spec in self.specs
-        ]
+        self.encoders = [cached.open_encoder(spec, self.device, self.where.cache_dir, self.api) for spec in self.specs]
         tuned = None if args.tune_weights else self.weights
         self.model = without_encoder or runlog.encoder_label(self.specs, tuned)
         self.generator: CachedGenerator | None = None

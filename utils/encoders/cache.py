@@ -1,10 +1,4 @@
-"""Content-addressed embeddings: what was encoded once, under the same settings, is never encoded again.
-
-A text's key is the SHA-256 of it; a folder holds the texts of one encoder fingerprint. A chunk of rows is an
-`.npy` file named by its own content's SHA-256, beside a JSON sidecar that lists the keys of its rows. Both are
-written under a temporary name and then replaced, the sidecar last, so a killed run loses the chunk in hand at
-most, and two runs at once cannot mix their files. A chunk whose content is not what its name says is not used.
-"""
+"""The embedding cache."""
 
 from __future__ import annotations
 
@@ -23,6 +17,7 @@ from utils.files import fingerprint, text_key, write_atomic
 
 if TYPE_CHECKING:
     from utils.schema import Rows
+
 
 CHUNK = 512  # texts a chunk: what a kill can cost
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.backends import check_backend, swap_transformer
-from utils.batching import TOKENS, Ints, batches
+from utils.encoders.backends import check_backend, swap_transformer
+from utils.encoders.batching import TOKENS, Ints, batches
 from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.numerics import quicken

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from utils.cache import CHUNK, EmbeddingCache
+from utils.encoders.cache import CHUNK, EmbeddingCache
+from utils.encoders.char_ngram import NgramEncoder
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
 from utils.schema import Encoder, EncoderSpec
@@ -16,12 +15,10 @@ from utils.schema import Encoder, EncoderSpec
 if TYPE_CHECKING:
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.api_encoders import ApiEncoder
+    from utils.encoders.api import ApiEncoder
     from utils.schema import Rows
 
 GPU_CHUNK = 4096  # texts that a GPU is given at once, and that a kill can cost
-NGRAM_FEATURES = 4096  # hashed columns of baseline/char_ngram
-NGRAM_LENGTHS = (2, 4)
 
 
 def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
@@ -62,28 +59,6 @@ class CachedEncoder:
         return rows
 
 
-class NgramEncoder:
-    """baseline/char_ngram: hashed character n-grams, tf-idf weights learnt from the candidates; not cached."""
-
-    def __init__(self, spec: EncoderSpec) -> None:
-        self.spec = spec
-        self.counts = {"hits": 0, "misses": 0}
-        self._last: tuple[Sequence[str], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
-
-    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Fit on the candidates and return the rows of both sides, (n, 4096) and (m, 4096)."""
-        self.counts["misses"] = self.n_missing([*queries, *candidates])
-        if self._last is None or self._last[0] is not candidates:  # --cross searches the same ones for each language
-            fitted = CharNgram().fit(candidates)
-            self._last = candidates, fitted, fitted.encode(candidates)
-        _, fitted, rows = self._last
-        return fitted.encode(queries), rows
-
-    def n_missing(self, texts: Sequence[str]) -> int:
-        """Return the number of distinct texts: all are encoded in each run."""
-        return len(set(texts))
-
-
 def open_encoder(
     spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
 ) -> CachedEncoder | NgramEncoder | ApiEncoder:
@@ -92,7 +67,7 @@ def open_encoder(
         from utils.api.client import Traffic
         from utils.api.limiter import Budget
         from utils.api.limits import ApiOptions
-        from utils.api_encoders import ApiEncoder
+        from utils.encoders.api import ApiEncoder
 
         options, budget = api or (ApiOptions(), Budget(None))
         return ApiEncoder(spec, cache_dir, Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget))
@@ -111,25 +86,3 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
     }
-
-
-class CharNgram:
-    """Hashed character 2- to 4-grams within words, tf-idf weighted (scikit-learn): a lexical baseline."""
-
-    def __init__(self) -> None:
-        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-
-        self.hashing = HashingVectorizer(
-            analyzer="char_wb", ngram_range=NGRAM_LENGTHS, n_features=NGRAM_FEATURES, norm=None, dtype=np.float32
-        )
-        self.tfidf = TfidfTransformer()
-
-    def fit(self, texts: Iterable[str]) -> CharNgram:
-        """Learn the inverse document frequencies of the candidates."""
-        self.tfidf.fit(self.hashing.transform(texts))
-        return self
-
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return unit rows (n, 4096) float32."""
-        rows: Rows = self.tfidf.transform(self.hashing.transform(texts)).toarray()
-        return rows.astype(np.float32, copy=False)

@@ -47,7 +47,7 @@ def bundled_revision() -> str:
 
 def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
     """Load the embedded checkpoint, expanding it first where the cache has none (a few seconds, 470 MB)."""
-    from utils.sentence_models import SentenceTransformerEncoder
+    from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder(spec, str(expand_bundled(cache_dir)), None, device, cache_dir)
 
