@@ -145,8 +145,8 @@ def score(
     members = {name: score(subset, found, k, seed, {})[0].metrics for name, found in alone.items()}
     import numpy as np
 
-    from utils.metrics import text_ids
-    from utils.scoring import bitext_figures, join_directions
+    from utils.evaluation.metrics import text_ids
+    from utils.evaluation.scores import bitext_figures, join_directions
 
     gold = np.asarray(subset.gold, dtype=np.int64)
     sides = {"forward": (gold, subset.targets), "backward": (np.argsort(gold), subset.sources)}

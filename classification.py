@@ -22,7 +22,7 @@ from utils.schema import LabeledTexts, RunRecord, TopK
 
 if TYPE_CHECKING:
     from utils.cli.session import Session
-    from utils.scoring import LabelFigures
+    from utils.evaluation.scores import LabelFigures
 
 SETTINGS = ("cross", "src_lang", "split", "similarity", "vote", "legacy")  # arguments that decide a figure
 SPLITS = ("test", "validation")
@@ -134,7 +134,7 @@ def judge(
     import numpy as np
 
     from utils.data.classification import label_set
-    from utils.scoring import label_figures
+    from utils.evaluation.scores import label_figures
     from utils.voting import vote
 
     names = label_set(train, test)

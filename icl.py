@@ -285,7 +285,7 @@ def score(
     """Return the record, its `run` still empty, and the predictions; an answer that names no label is wrong."""
     import numpy as np
 
-    from utils.scoring import label_figures
+    from utils.evaluation.scores import label_figures
 
     hyp = np.array(answers.hyp, dtype=np.int64)
     n = len(hyp)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from utils import runlog, stats
+from utils import runlog
 from utils.data import registry
+from utils.evaluation import stats
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"

@@ -11,7 +11,7 @@ import pytest
 from conftest import Run
 from sklearn.metrics import f1_score, precision_score
 
-from utils import stats, swaps
+from utils.evaluation import permutation, stats
 
 BITEXT = "script/aggregate/aggregate_bitext_mining.py"
 LABELS = "script/aggregate/aggregate_classification.py"
@@ -102,7 +102,7 @@ def test_a_swapped_macro_figure_is_that_of_the_swapped_predictions(metric: str) 
     gold, a, b = (rng.integers(0, 4, 40) for _ in range(3))
     gold[gold == 3] = 0  # a label that only predictions have
     a[:2] = -1
-    statistic = swaps.macro_of(gold, (a, b), 4, metric, 1.0)
+    statistic = permutation.macro_of(gold, (a, b), 4, metric, 1.0)
     swapped = rng.integers(0, 2, (5, 40)).astype(bool)
 
     def figure(hyp: np.ndarray) -> float:
@@ -119,7 +119,7 @@ def test_a_swapped_macro_figure_is_that_of_the_swapped_predictions(metric: str) 
 def test_swaps_of_means_give_the_p_of_sign_flips() -> None:
     differences = np.array([0.5, 0.25, -0.25, 1.0, 0.0, 0.75])
     exact = stats.paired_permutation(differences, 1)
-    assert swaps.p_of_swaps([(6, [swaps.sum_of(differences)])], 1) == pytest.approx(exact, abs=0.01)
-    halves = [(3, [swaps.sum_of(differences[:3])]), (3, [swaps.sum_of(differences[3:])])]
-    assert swaps.p_of_swaps(halves, 2) == pytest.approx(exact, abs=0.01)
-    assert swaps.p_of_swaps([(6, [swaps.sum_of(differences), swaps.sum_of(-differences)])], 1) == 1.0
+    assert permutation.p_of_swaps([(6, [permutation.sum_of(differences)])], 1) == pytest.approx(exact, abs=0.01)
+    halves = [(3, [permutation.sum_of(differences[:3])]), (3, [permutation.sum_of(differences[3:])])]
+    assert permutation.p_of_swaps(halves, 2) == pytest.approx(exact, abs=0.01)
+    assert permutation.p_of_swaps([(6, [permutation.sum_of(differences), permutation.sum_of(-differences)])], 1) == 1.0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
+from utils.evaluation.metrics import dedup_hits, item_scores, predict_at_k
 from utils.gaps import without_gaps
-from utils.metrics import dedup_hits, item_scores, predict_at_k
 from utils.retrieval import topk
 from utils.schema import TopK
 

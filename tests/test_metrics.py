@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils import metrics, stats
-from utils.scoring import bitext_figures, join_directions
+from utils.evaluation import metrics, stats
+from utils.evaluation.scores import bitext_figures, join_directions
 
 
 def test_the_original_measure_by_hand() -> None:

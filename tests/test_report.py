@@ -388,7 +388,7 @@ def test_all_that_are_equal_as_shown_are_best(told_apart: Path, page: Page) -> N
 
 
 def test_the_statistics_are_those_of_the_suite(report: Path, page: Page) -> None:
-    from utils import stats
+    from utils.evaluation import stats
 
     open_at(page, report)
     for counts in ((0, 0, 0, 5), (3, 0, 0, 2), (10, 7, 1, 2), (900, 80, 20, 1000), (0, 3000, 2900, 0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils import stats
+from utils.evaluation import stats
 
 
 def test_mcnemar_is_twice_the_binomial_tail() -> None:

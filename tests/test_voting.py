@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils import metrics, stats
-from utils.scoring import label_figures
+from utils.evaluation import metrics, stats
+from utils.evaluation.scores import label_figures
 from utils.voting import vote
 
 

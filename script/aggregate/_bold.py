@@ -10,8 +10,8 @@ import numpy as np
 from script.aggregate import _paired
 from script.aggregate._cells import Cell, Part, Table
 from script.aggregate._items import MACRO, METRICS, block_of, label_indices
-from utils import stats, swaps
 from utils.errors import UserError
+from utils.evaluation import permutation, stats
 
 MEANS = {
     "best": "the highest of its column",
@@ -87,24 +87,26 @@ def _p(matched: Sequence[tuple[Part, Part]], task: str, seed: int) -> float:
         if len(pairs) == 1:
             return _paired.lines_of(pairs, seed)[0].p
         return stats.paired_permutation(_paired.swapped_together(pairs, [one.weight for one, _ in matched]), seed)
-    blocks: dict[Hashable, list[swaps.Statistic]] = {}
+    blocks: dict[Hashable, list[permutation.Statistic]] = {}
     sizes: dict[Hashable, int] = {}
     for one, other in matched:
         gold, *hyps = _paired.same_items(one.result, other.result)
         block = block_of(one.result.dataset, gold)
         sizes[block] = len(gold)
         blocks.setdefault(block, []).append(_statistic(one, other, gold, hyps))
-    return swaps.p_of_swaps([(sizes[block], found) for block, found in blocks.items()], seed)
+    return permutation.p_of_swaps([(sizes[block], found) for block, found in blocks.items()], seed)
 
 
-def _statistic(one: Part, other: Part, gold: Sequence[str], hyps: Sequence[Sequence[str | None]]) -> swaps.Statistic:
+def _statistic(
+    one: Part, other: Part, gold: Sequence[str], hyps: Sequence[Sequence[str | None]]
+) -> permutation.Statistic:
     """Return what a swap changes in one subset's share of a mean."""
     if one.metric not in MACRO:
         pair = _paired.pair(one.result, other.result, one.metric)
-        return swaps.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
+        return permutation.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
     (of_gold, *of_hyps), n_labels = label_indices(gold, *hyps)
     legacy = bool(one.result.run.get("legacy"))
-    statistic = swaps.macro_of(of_gold, (of_hyps[0], of_hyps[1]), n_labels, one.metric, 1.0, legacy=legacy)
+    statistic = permutation.macro_of(of_gold, (of_hyps[0], of_hyps[1]), n_labels, one.metric, 1.0, legacy=legacy)
     found = float(statistic(np.zeros((1, len(of_gold)), dtype=np.bool_))[0])
     logged = one.result.metrics[one.metric] - other.result.metrics[one.metric]
     if abs(found - logged) > _paired.ROUNDING:

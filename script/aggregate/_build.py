@@ -11,10 +11,10 @@ from typing import NamedTuple
 from script.aggregate._cells import Cell, Part, Table, join
 from script.aggregate._items import mean_draws
 from script.aggregate._select import by_cell, note
-from utils import stats
 from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import UserError
+from utils.evaluation import stats
 from utils.runlog import LoggedResult, differences
 
 MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data

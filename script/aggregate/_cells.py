@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from script.aggregate._select import note
-from utils import stats
+from utils.evaluation import stats
 from utils.runlog import LoggedResult
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils import stats
-from utils.metrics import item_scores, macro_labels
+from utils.evaluation import stats
+from utils.evaluation.metrics import item_scores, macro_labels
 from utils.runlog import LoggedResult, read_predictions
 
 METRICS = {"bitext": ("acc", "prec", "f1"), "classification": ("acc",), "icl": ("acc",)}  # means over items

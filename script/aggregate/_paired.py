@@ -10,8 +10,8 @@ import numpy as np
 
 from script.aggregate._items import block_of, item_values, predictions_of
 from script.aggregate._select import note
-from utils import stats
 from utils.errors import UserError
+from utils.evaluation import stats
 from utils.runlog import LoggedResult, predictions_path
 
 SIGNIFICANT = 0.05

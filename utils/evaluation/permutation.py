@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from utils.stats import BLOCK, PERMUTATIONS, Values
+from utils.evaluation.stats import BLOCK, PERMUTATIONS, Values
 
 Ints = npt.NDArray[np.int64]
 Swapped = npt.NDArray[np.bool_]  # (patterns, n) whether an item's predictions are swapped

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils import metrics, stats
+from utils.evaluation import metrics, stats
 
 PROPORTIONS = ("acc", "rec", "acc_dedup")
 
