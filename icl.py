@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from utils.answering import Answers, DecodeSettings, Query
     from utils.cli.session import Session
-    from utils.generators import CachedGenerator
+    from utils.generators.cached import CachedGenerator
+    from utils.generators.decoding import Answers, DecodeSettings, Query
     from utils.schema import GenerationSettings, GeneratorSpec
 
     Ints = npt.NDArray[np.int64]
@@ -147,8 +147,8 @@ def run_name(args: argparse.Namespace, usual_decode: str) -> str:
 
 def evaluate(session: Session, generator: CachedGenerator, lang: str) -> None:
     """Load, retrieve demonstrations, ask the generator, score and log one language."""
-    from utils.answering import answer
     from utils.data.classification import describe, label_set
+    from utils.generators.decoding import answer
     from utils.progress import Clock
 
     clock, args = Clock(), session.args
@@ -205,7 +205,7 @@ def demonstrations(session: Session, train: LabeledTexts, test: LabeledTexts, na
     """Return the indices of each test text's demonstrations, in the prompt's order."""
     import numpy as np
 
-    from utils import demonstrations as ways
+    from utils.generators import demonstrations as ways
 
     args, texts = session.args, test.texts[: session.args.limit]
     n_train = len(train.texts)
@@ -244,8 +244,8 @@ def build_queries(
     shown: Sequence[Ints],
 ) -> list[Query]:
     """Return each test text's prompt; chat and sequence-to-sequence models are told the options."""
-    from utils.answering import Query
-    from utils.prompts import CONTENT_FREE, build_prompt
+    from utils.generators.decoding import Query
+    from utils.generators.prompts import CONTENT_FREE, build_prompt
 
     options = None if spec.kind == "base" else names
     queries = []
@@ -266,7 +266,7 @@ def generation_settings(args: argparse.Namespace) -> GenerationSettings:
 
 def decode_settings(args: argparse.Namespace) -> DecodeSettings:
     """Return how an answer becomes a label."""
-    from utils.answering import DecodeSettings
+    from utils.generators.decoding import DecodeSettings
 
     return DecodeSettings(
         args.decode,
@@ -348,8 +348,8 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.session import Session
     from utils.data.classification import langs_to_test
     from utils.data.own_data import find_labeled
-    from utils.generators import CachedGenerator
-    from utils.prompts import default_instruction, read_instruction
+    from utils.generators.cached import CachedGenerator
+    from utils.generators.prompts import default_instruction, read_instruction
 
     dataset = find_labeled(args.dataset, args.columns, args.seed)
     args.src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)

@@ -72,9 +72,9 @@ def our_chats(url: str, prompts: list[str], concurrency: int, cache: Path) -> No
     """Ask for all answers as icl.py does."""
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.generators import CachedGenerator
+    from utils.generators.cached import CachedGenerator
+    from utils.generators.resolve import api_generator
     from utils.schema import GenerationSettings
-    from utils.served import api_generator
 
     spec = api_generator("openai:model", url, None)
     assert spec is not None

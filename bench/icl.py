@@ -30,10 +30,10 @@ sys.path.insert(0, str(ROOT))
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.data import registry
-from utils.label_scoring import score_plainly
-from utils.language_models import LanguageModel
+from utils.generators.label_scoring import score_plainly
+from utils.generators.prompts import build_prompt, default_instruction
+from utils.generators.transformers_model import LanguageModel
 from utils.loaders import TRANSFORMERS
-from utils.prompts import build_prompt, default_instruction
 from utils.schema import GeneratorSpec, ScoreSettings
 
 LANGS = {"nusax": ("eng", "ace"), "massive_intent": ("en",)}

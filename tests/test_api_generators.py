@@ -19,9 +19,9 @@ from utils.api.limits import ApiOptions
 from utils.encoders.cached import open_encoder
 from utils.encoders.resolve import api_encoder
 from utils.errors import UserError
-from utils.generators import CachedGenerator
+from utils.generators.cached import CachedGenerator
+from utils.generators.resolve import api_generator
 from utils.schema import Failed, GenerationSettings, LabelScores, ScoreSettings
-from utils.served import api_generator
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 
 from utils.api.batches import settings_of
-from utils.data import registry
 from utils.encoders.api import vector_settings
 from utils.encoders.cached import cache_settings
 from utils.encoders.registry import ENCODERS
 from utils.files import fingerprint
-from utils.generators import answer_settings
+from utils.generators.cached import answer_settings
+from utils.generators.registry import GENERATORS
 from utils.schema import EncoderSpec, GenerationSettings
 
 SCORED = {"score": {"terminated": False, "legacy": False}, "labels": ["a", "b"]}
@@ -61,7 +61,7 @@ def test_vectors_of_apis_are_found_under_the_keys_of_version_0_1(name: str, key:
 def test_answers_and_pending_batches_are_found_under_the_keys_of_version_0_1(
     name: str, answers: str, batch: str
 ) -> None:
-    spec = dataclasses.replace(registry.GENERATORS[name], revision="r1")
+    spec = dataclasses.replace(GENERATORS[name], revision="r1")
     assert fingerprint(answer_settings(spec, SCORED)) == answers
     asked = settings_of(spec, task="texts", settings=dataclasses.asdict(GenerationSettings()))
     assert fingerprint(asked) == batch

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from utils.decisions import calibrated, constrained_choice, label_scores, normalized
+from utils.generators.decoding import calibrated, constrained_choice, label_scores, normalized
 from utils.schema import LabelScores
 
 SCORES = LabelScores(((1, 2), (3,), (1, 4, 5)), ((-1.0, -2.0), (-2.5,), (-1.0, -3.0, -0.5)))

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from utils import demonstrations as ways
 from utils.errors import UserError
+from utils.generators import demonstrations as ways
 from utils.retrieval import topk
 from utils.schema import TopK
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from tiny_models import make_model
 
-from utils.answering import DecodeSettings, Query, answer
-from utils.data import registry
 from utils.errors import UserError
-from utils.generators import CachedGenerator, resolve_generator
+from utils.generators.cached import CachedGenerator
+from utils.generators.decoding import DecodeSettings, Query, answer
+from utils.generators.registry import GENERATORS
+from utils.generators.resolve import resolve_generator
 from utils.loaders import load_function
 from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings
 
@@ -42,7 +43,7 @@ def seq2seq(folder: Path) -> Path:
 
 
 def test_every_row_of_the_registry_can_be_resolved_by_its_kind() -> None:
-    for name, spec in registry.GENERATORS.items():
+    for name, spec in GENERATORS.items():
         assert spec.checkpoint == name and spec.licence
         assert spec.kind in ("base", "chat", "seq2seq")
         assert spec.decode == ("score" if spec.kind == "base" else "generate")

@@ -11,12 +11,12 @@ import torch
 from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
 
 from utils.errors import UserError
-from utils.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
-from utils.language_models import LanguageModel
+from utils.generators.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
+from utils.generators.transformers_model import LanguageModel
+from utils.generators.tries import Tokenized, build_trie, n_common, split_trie
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, LabelScores, ScoreSettings
-from utils.tokenizing import leading_specials, tokenize_apart, tokenize_jointly
-from utils.tries import Tokenized, build_trie, n_common, split_trie
 
 TREES = ("llama", "mistral", "qwen2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
 LABELS = (

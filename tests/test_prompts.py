@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.prompts import build_prompt, default_instruction, parse_label, read_instruction
+from utils.generators.prompts import build_prompt, default_instruction, parse_label, read_instruction
 
 SENTIMENTS = ("negative", "neutral", "positive")
 TOPICS = ("science/technology", "travel", "politics")

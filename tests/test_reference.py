@@ -13,6 +13,7 @@ from conftest import ROOT, Run
 from utils import runlog
 from utils.data import registry
 from utils.encoders.registry import ENCODERS
+from utils.generators.registry import GENERATORS
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -56,7 +57,7 @@ def test_the_papers_averages_are_the_means_of_its_columns(
 
 
 def test_models_and_columns_are_those_of_the_tables() -> None:
-    names = {*ENCODERS, *registry.GENERATORS, "Fine-tuned XLM-R base"}
+    names = {*ENCODERS, *GENERATORS, "Fine-tuned XLM-R base"}
     for name in ("bitext", "classification", "icl"):
         for row in shipped(name):
             assert row["model"] in names or "__weights" in row["model"], row

@@ -21,9 +21,9 @@ LOADERS: dict[str, tuple[str, str]] = {
     BUNDLED: ("utils.encoders.bundled", "load_bundled"),
     OPENAI_EMBEDDINGS: ("utils.api.embedding_requests", "openai_vectors"),
     COHERE_EMBEDDINGS: ("utils.api.embedding_requests", "cohere_vectors"),
-    TRANSFORMERS: ("utils.language_models", "load_language_model"),
-    BUNDLED_GENERATOR: ("utils.bundled_generator", "load_bundled"),
-    API_GENERATOR: ("utils.api_generators", "ApiGenerator"),
+    TRANSFORMERS: ("utils.generators.cached.transformers_model", "load_language_model"),
+    BUNDLED_GENERATOR: ("utils.generators.cached.bundled", "load_bundled"),
+    API_GENERATOR: ("utils.generators.cached.api", "ApiGenerator"),
 }
 # loader id -> its name in the keys of caches where that is not the id: version 0.1 used the module paths of its day
 CACHE_NAMES = {

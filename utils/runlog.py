@@ -16,9 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.data.registry import DATASETS, GENERATORS
+from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.files import read_json, write_json
+from utils.generators.registry import GENERATORS
 from utils.schema import SCHEMA_VERSION, EncoderSpec, RunRecord, TopK
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from script.aggregate._cells import Cell, Part
 from script.aggregate._departures import departures
 from script.aggregate._published import Published, other_texts, settings_of
 from script.aggregate._select import PLAIN
-from utils.data.registry import GENERATORS
-from utils.prompts import default_instruction
+from utils.generators.prompts import default_instruction
+from utils.generators.registry import GENERATORS
 
 FUSED = {"fuse": "score", "normalize": "none"}
 ORIGINAL: dict[str, Any] = {"similarity": "euclidean", "legacy": True}  # what the original's files do not tell

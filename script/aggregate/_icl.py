@@ -9,7 +9,7 @@ from typing import Any
 
 from script.aggregate import _select, _tables
 from utils.cli import arguments
-from utils.data.registry import GENERATORS
+from utils.generators.registry import GENERATORS
 from utils.runlog import LoggedResult, generator_and_encoder
 from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARITIES
 

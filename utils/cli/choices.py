@@ -80,8 +80,7 @@ def quantization(args: argparse.Namespace) -> str:
 
 def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
     """Return the spec of --gen_model_checkpoint in its precision."""
-    from utils.generators import resolve_generator
-    from utils.served import api_generator
+    from utils.generators.resolve import api_generator, resolve_generator
 
     spec = api_generator(args.gen_model_checkpoint, args.gen_base_url, args.gen_loader)
     if spec is not None:

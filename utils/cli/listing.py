@@ -5,6 +5,7 @@ from __future__ import annotations
 from utils.api.limits import PRICES, PRICES_READ
 from utils.data import registry
 from utils.encoders.registry import ENCODERS
+from utils.generators.registry import GENERATORS
 
 
 def show_registry() -> None:
@@ -20,7 +21,7 @@ def show_registry() -> None:
         told = _price(encoder.checkpoint) if encoder.provider else prompt
         print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{told}")
     print("\ngenerators (icl.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
-    for generator in registry.GENERATORS.values():
+    for generator in GENERATORS.values():
         told = f" {_price(generator.checkpoint)}" if generator.provider else ""
         print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}{told}")
     print(

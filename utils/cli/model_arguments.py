@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, natural, positive, seconds, temperature
-from utils.data import registry
 from utils.encoders.registry import DEFAULT_ENCODER
+from utils.generators.registry import DEFAULT_GENERATOR
 from utils.schema import BACKENDS, DECODES, DTYPES, FUSES, GENERATOR_KINDS, LENGTH_NORMS, NORMALIZERS
 
 
@@ -114,7 +114,7 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--gen_model_checkpoint",
         metavar="NAME|PATH",
-        default=registry.DEFAULT_GENERATOR,
+        default=DEFAULT_GENERATOR,
         help="a hub id, a folder, a .gguf file, or a name that --list shows (default: %(default)s)",
     )
     group.add_argument(

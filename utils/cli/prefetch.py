@@ -118,15 +118,15 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
 
 def _fetch_generator(name: str, cache_dir: Path) -> str:
     """Download a generator's files, or expand the embedded one; then read a word with its tokenizer alone."""
-    from utils.generators import CachedGenerator, resolve_generator
-    from utils.served import api_generator
+    from utils.generators.cached import CachedGenerator
+    from utils.generators.resolve import api_generator, resolve_generator
 
     api = api_generator(name, None, None)
     if api is not None:
         return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
     spec = resolve_generator(name, cache_dir)
     if spec.loader == BUNDLED_GENERATOR:
-        from utils.bundled_generator import expand_bundled
+        from utils.generators.bundled import expand_bundled
 
         expand_bundled(cache_dir)
     elif not spec.label:

@@ -27,7 +27,7 @@ from utils.tuning import tune
 
 if TYPE_CHECKING:
     from utils.api.client import Traffic
-    from utils.generators import CachedGenerator
+    from utils.generators.cached import CachedGenerator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, Rows, RunRecord, TopK
 
 DEFAULT_KS = (1, 5, 10)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError, first_line
+from utils.generators.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.generators.tokenization import PromptReader
+from utils.generators.tries import Tokenized
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
-from utils.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
 from utils.numerics import quicken
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
-from utils.tokenizing import PromptReader
-from utils.tries import Tokenized
 
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # positions by distance: no longest prompt

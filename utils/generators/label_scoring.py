@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.tree_models import PADDING, Context, tree_positions
-from utils.tries import Tokenized, Trie, build_trie, n_common, split_trie
+from utils.generators.tree_attention import PADDING, Context, tree_positions
+from utils.generators.tries import Tokenized, Trie, build_trie, n_common, split_trie
 
 if TYPE_CHECKING:
     from torch import Tensor

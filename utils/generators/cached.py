@@ -4,129 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import AnswerCache
-from utils.checkpoints import hub_revision, local_digest, local_label
-from utils.data import registry
-from utils.errors import UserError, suggest
-from utils.hub import hub_errors, hub_token, is_offline
-from utils.loaders import BUNDLED_GENERATOR, TRANSFORMERS, cache_name, load_function
+from utils.loaders import BUNDLED_GENERATOR, cache_name, load_function
 from utils.schema import Failed, GenerationSettings, Generator, GeneratorSpec, LabelScores, ScoreSettings
 
 if TYPE_CHECKING:
     from utils.api.client import Traffic
     from utils.api.limiter import Budget
-    from utils.api_generators import ApiGenerator
-
-GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
-TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
-Reader = Callable[[str], "bytes | None"]  # a file of the checkpoint, or None where it has no such file
-
-
-def resolve_generator(
-    name: str, cache_dir: Path, *, kind: str | None = None, dtype: str = "fp32", quantization: str = ""
-) -> GeneratorSpec:
-    """Return the full spec of a generator as it was typed: a registry row, a local folder or GGUF file, or a hub id.
-
-    `kind` (base, chat, seq2seq) is read off the checkpoint's own files where it is not given. Raises UserError for a
-    folder that is not there, a hub id that cannot be resolved, or a missing package.
-    """
-    path = Path(name).expanduser()
-    if name in registry.GENERATORS:
-        spec = registry.GENERATORS[name]
-    elif path.is_dir() or path.suffix == ".gguf":
-        spec = _local_spec(path, cache_dir, kind)
-    elif name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UserError(
-            f"--gen_model_checkpoint {name}: no such folder, and not a known name",
-            f"{suggest(name, registry.GENERATORS)} Or give a folder, a .gguf file, a hub id, or openai:NAME "
-            "(cohere:NAME) for a model of an API",
-        )
-    else:
-        spec = GeneratorSpec(name, "", "")
-    if spec.loader == BUNDLED_GENERATOR:
-        from utils.bundled_generator import bundled_revision
-
-        spec = dataclasses.replace(spec, revision=bundled_revision())
-    elif spec.revision is None:
-        spec = dataclasses.replace(spec, revision=hub_revision(name, registry.GENERATORS))
-    if kind or not spec.kind:
-        kind = kind or _kind_of(_hub_reader(spec))
-        print(f"note: {name} is taken for a {kind} model (--gen_loader changes that)", file=sys.stderr)
-        decode = "score" if kind == "base" else "generate"
-        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=decode)
-    return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
-
-
-def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise UserError(f"--gen_model_checkpoint {path}: no such file", "give a .gguf file, a folder or a hub id")
-        kind = kind or _gguf_kind(path)
-    else:
-        kind = kind or _kind_of(lambda name: (path / name).read_bytes() if (path / name).is_file() else None)
-    digest = local_digest(path, cache_dir)
-    folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
-    decode = "score" if kind == "base" else "generate"
-    label = local_label(path, digest)
-    return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
-
-
-def _kind_of(read: Reader) -> str:
-    """Return seq2seq, chat or base, from what the checkpoint's own files say; UserError for an encoder."""
-    config = _json(read("config.json"))
-    heads = config.get("architectures") or []
-    if heads and not any(head.endswith(GENERATIVE) for head in heads):
-        raise UserError(
-            f"the checkpoint is no generator: it is a {', '.join(heads)}",
-            "give a causal or sequence-to-sequence language model (--gen_loader takes it for one all the same)",
-        )
-    if config.get("is_encoder_decoder"):
-        return "seq2seq"
-    has_template = bool(_json(read("tokenizer_config.json")).get("chat_template"))
-    return "chat" if has_template or any(read(name) is not None for name in TEMPLATE_FILES) else "base"
-
-
-def _json(content: bytes | None) -> Mapping[str, Any]:
-    try:
-        found = json.loads(content) if content is not None else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _gguf_kind(path: Path) -> str:
-    try:
-        from gguf import GGUFReader
-    except ImportError as error:
-        raise UserError("GGUF files need the package gguf", "pip install -r requirements-icl.txt") from error
-    try:
-        return "chat" if "tokenizer.chat_template" in GGUFReader(path).fields else "base"
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{path} is not a GGUF file: {error}", "is it whole?") from error
-
-
-def _hub_reader(spec: GeneratorSpec) -> Reader:
-    def read(name: str) -> bytes | None:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
-
-        with hub_errors(f"the checkpoint {spec.name!r}"):
-            try:
-                offline = is_offline()
-                path = hf_hub_download(
-                    spec.checkpoint, name, revision=spec.revision, token=hub_token(), local_files_only=offline
-                )
-                return Path(str(path)).read_bytes()
-            except EntryNotFoundError:
-                return None
-
-    return read
+    from utils.generators.api import ApiGenerator
 
 
 def answer_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +47,7 @@ class CachedGenerator:
         if spec.provider:
             from utils.api.client import Traffic
             from utils.api.limiter import Budget
-            from utils.api_generators import ApiGenerator
+            from utils.generators.api import ApiGenerator
 
             options, budget = api or (ApiOptions(), Budget(None))
             self.traffic = Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget)
@@ -198,11 +88,11 @@ class CachedGenerator:
         """Return each prompt's length in tokens; None where the embedded checkpoint is not expanded yet."""
         if self._api is not None:
             return [self._api.counter[0](prompt) for prompt in prompts]
-        from utils.language_models import open_reader
+        from utils.generators.transformers_model import open_reader
 
         path = self.spec.checkpoint
         if self.spec.loader == BUNDLED_GENERATOR:
-            from utils.bundled_generator import bundled_folder
+            from utils.generators.bundled import bundled_folder
 
             if not bundled_folder(self.cache_dir).is_dir():
                 return None
@@ -213,7 +103,7 @@ class CachedGenerator:
         self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
     ) -> tuple[int, int, int]:
         """Return how many requests the prompts still take of an API, their tokens, and those generated at most."""
-        from utils.api_generators import CHOICE_TOKENS
+        from utils.generators.api import CHOICE_TOKENS
 
         how: dict[str, Any] = {"generate": _drawn(settings)}
         items, texts, n_out = list(prompts), list(prompts), settings.max_new_tokens

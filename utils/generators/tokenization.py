@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from utils.errors import UserError
+from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec, ScoreSettings
-from utils.tries import Tokenized, n_common
 
 CHUNK = 4096  # texts a call of the tokenizer
 

