@@ -167,9 +167,9 @@ def score(
 
 def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
     """Load, encode, retrieve, score and log one pair."""
-    from utils import runlog
     from utils.data.bitext import load_bitext
     from utils.progress import Clock
+    from utils.records import store
 
     clock, args = Clock(), session.args
     subset = load_bitext(session.dataset, src_lang, tgt_lang, session.where)
@@ -185,7 +185,7 @@ def evaluate(session: Session, src_lang: str, tgt_lang: str) -> None:
     clock.lap("retrieve")
     scored = [score(subset, results, k, args.seed, alone) for k in ks]
     clock.lap("score")
-    runlog.write_neighbors(session.folder, name, results, session.identity(name))
+    store.write_neighbors(session.folder, name, results, session.identity(name))
     about = {
         "origin": vars(subset.origin),
         "src_lang": subset.src_lang,

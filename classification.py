@@ -84,9 +84,9 @@ def run_name(args: argparse.Namespace) -> str:
 
 def evaluate(session: Session, lang: str) -> None:
     """Load, encode, retrieve, vote, score and log one language."""
-    from utils import runlog
     from utils.data.classification import describe, load_labeled
     from utils.progress import Clock
+    from utils.records import store
 
     clock, args = Clock(), session.args
     source = args.src_lang if args.cross else lang
@@ -102,7 +102,7 @@ def evaluate(session: Session, lang: str) -> None:
     clock.lap("retrieve")
     scored = [score(args, train, test, found, alone, k) for k in ks]
     clock.lap("score")
-    runlog.write_neighbors(session.folder, lang, {"forward": found}, session.identity(lang))
+    store.write_neighbors(session.folder, lang, {"forward": found}, session.identity(lang))
     about = describe(session.dataset, source, train, lang, test, cross=args.cross)
     about["dimensions"] = sum(rows.shape[1] for rows, _ in members)
     for record, predictions in scored:

@@ -183,13 +183,14 @@ def main(argv: Sequence[str]) -> None:
     if args.list:
         show_registry()
         return
-    from utils import coordinates, pictures, runlog
+    from utils import coordinates, pictures
     from utils.cli.session import Session
     from utils.data.own_data import find_dataset
+    from utils.records.paths import picture_stem
 
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
     session = Session(args, dataset, "visualize", SETTINGS)
-    stem = runlog.picture_stem(args.output_dir.expanduser(), dataset.name, session.model, name_of(args, dataset))
+    stem = picture_stem(args.output_dir.expanduser(), dataset.name, session.model, name_of(args, dataset))
     if args.dry_run:
         show_plan(session, stem)
         return

@@ -27,8 +27,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from utils import runlog
 from utils.data.registry import DATASETS
+from utils.records import store
+from utils.records.frames import load
+from utils.records.paths import run_folder
+from utils.records.provenance import environment, utc_now
 from utils.schema import RunRecord
 
 KS = (1, 5, 10)
@@ -43,7 +46,7 @@ def write_records(root: Path, count: int) -> None:
     for number in range(count):
         place, k = divmod(number, len(KS))
         model_number, pair = divmod(place, len(subsets))
-        folder = runlog.run_folder(root, "save_bitext_both", "tatoeba", f"org/model-{model_number}", 42, debug=False)
+        folder = run_folder(root, "save_bitext_both", "tatoeba", f"org/model-{model_number}", 42, debug=False)
         write_one(folder, subsets[pair], f"org/model-{model_number}", KS[k])
 
 
@@ -67,15 +70,15 @@ def write_one(folder: Path, subset: str, model: str, k: int) -> None:
         "similarity": "cosine",
         "margin": "none",
         "device": "cpu",
-        "started": runlog.utc_now(),
+        "started": utc_now(),
         "args": {f"argument_{number}": None for number in range(40)},
         "seconds": {"load": 0.01, "encode": 1.234, "retrieve": 0.2, "score": 0.1},
         "cache": {model: {"hits": 10, "misses": 90}},
-        **runlog.environment(),
+        **environment(),
     }
     sides = {"gold": list(range(N)), "hyp": [index - index % 3 for index in range(N)]}
     ci95 = {name: (value * 0.9, value * 1.1) for name, value in metrics.items()}
-    runlog.write_record(folder, subset, RunRecord(metrics, ci95, N, k, run), {**sides, "backward": sides})
+    store.write_record(folder, subset, RunRecord(metrics, ci95, N, k, run), {**sides, "backward": sides})
     (folder / f"eval_{subset}_neighbors.json").touch()
 
 
@@ -86,7 +89,7 @@ def measure_load(folder: Path, repeats: int, *, preds: bool) -> dict[str, list[f
     found: dict[str, list[float]] = {"wall": [], "processor": []}
     for _ in range(repeats):
         start, start_busy = time.perf_counter(), time.process_time()
-        frame = runlog.load(folder, preds=preds)
+        frame = load(folder, preds=preds)
         found["wall"].append(time.perf_counter() - start)
         found["processor"].append(time.process_time() - start_busy)
     print(f"{len(frame):,} rows, {frame.shape[1]} columns")

@@ -25,8 +25,8 @@ from script.aggregate._tables import columns_of, ordered
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
-from utils.frames import languages_of
-from utils.runlog import LoggedResult
+from utils.records.frames import languages_of
+from utils.records.result import LoggedResult
 
 Groups = Mapping[str, Sequence[str]]
 BANDS = "icl percentile"

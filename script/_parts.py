@@ -17,7 +17,8 @@ from script._boards import Entry
 from script.aggregate._items import block_of
 from utils.files import read_bytes
 from utils.pages import pack_bytes
-from utils.runlog import LoggedResult, answers_in
+from utils.records.reader import answers_in
+from utils.records.result import LoggedResult
 
 PART = 1_000_000  # bytes of text that the page unpacks at once
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # no JSON text has these control characters

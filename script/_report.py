@@ -18,10 +18,11 @@ from script._parts import Reader, items_of, pack_items, pack_records
 from script._texts import pack_texts
 from script.aggregate._build import Kind
 from script.aggregate._select import PLAIN, first_of
-from utils import runlog
 from utils.data.sources import Where
 from utils.errors import UserError, warn
 from utils.pages import write_page
+from utils.records.provenance import utc_now
+from utils.records.reader import read_all
 
 MEGABYTE = 1_000_000
 
@@ -41,7 +42,7 @@ def write_report(args: argparse.Namespace) -> str:
         texts = pack_texts([entries[number] for number in items], parts, room, where, warn)
         data = {
             "logs": str(args.logs),
-            "made": runlog.utc_now(),
+            "made": utc_now(),
             "args": {"debug": args.debug, "no_items": args.no_items, "max_mb": args.max_mb},
             "broken": [str(path) for path in left_out],
             "without": too_large(without, args.max_mb),
@@ -77,7 +78,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
     left_out: list[Path] = []
     entries: list[Entry] = []
     there: Counter[str] = Counter()
-    for result in runlog.read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out):
+    for result in read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out):
         try:
             entry = entry_of(len(entries), result)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils import runlog
+from utils.records import store
 from utils.schema import RunRecord
 
 LABSE, E5 = "sentence-transformers/LaBSE", "intfloat/multilingual-e5-large"
@@ -45,7 +45,7 @@ def log_bitext(root: Path, dataset: str, model: str, right: int, n: int, seed: i
     )
     hyp = [index if index < right else -1 for index in range(n)]
     folder = root / str(sorted(settings.items())) / dataset / model / f"seed_{seed}"
-    return runlog.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp})
+    return store.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp})
 
 
 def log_labels(root: Path, lang: str, model: str, hyp: Sequence[str | None], gold: Sequence[str], f1: float) -> Path:
@@ -54,7 +54,7 @@ def log_labels(root: Path, lang: str, model: str, hyp: Sequence[str | None], gol
     run = {**CLASSIFICATION, "dataset": "mine", "model": model, "subset": lang, "seed": 42}
     record = RunRecord({"acc": acc, "f1": f1}, {}, len(gold), 1, run)
     folder = root / "labels" / model / "seed_42"
-    return runlog.write_record(folder, lang, record, {"gold": list(gold), "hyp": list(hyp)})
+    return store.write_record(folder, lang, record, {"gold": list(gold), "hyp": list(hyp)})
 
 
 def log_code_switching(root: Path) -> None:
@@ -91,4 +91,4 @@ def log_generator(root: Path) -> None:
                 model = E5 if k else "none"
                 run = {**ICL, "dataset": dataset, "model": model, "subset": lang, "seed": 42, "generator": generator}
                 record = RunRecord({"acc": value, "f1": value}, {}, 10, k, run)
-                runlog.write_record(root / dataset / model / "seed_42", lang, record, {"gold": [], "hyp": []})
+                store.write_record(root / dataset / model / "seed_42", lang, record, {"gold": [], "hyp": []})

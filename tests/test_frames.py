@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from utils import frames, runlog
 from utils.errors import UserError
+from utils.records.columns import COLUMNS, ITEMS, KEYS, SETTINGS
+from utils.records.frames import load
 
 MEMBER = {"checkpoint": "org/a", "revision": "r1", "prompt": "query: ", "max_length": None, "dtype": "fp32"}
 BITEXT: dict[str, Any] = {
@@ -104,7 +105,7 @@ def only(frame: pd.DataFrame) -> dict[str, Any]:
 
 def test_a_record_of_bitext(tmp_path: Path) -> None:
     path = write(tmp_path, BITEXT, 5, mrr=0.45)
-    row = only(runlog.load(tmp_path))
+    row = only(load(tmp_path))
     assert row.pop("started") == pd.Timestamp("2026-11-02T10:00:00Z")
     assert row == {
         "path": str(path),
@@ -162,7 +163,7 @@ def test_a_record_of_bitext(tmp_path: Path) -> None:
 def test_the_dtypes(tmp_path: Path) -> None:
     write(tmp_path, BITEXT, mrr=0.5)
     write(tmp_path, LABELS, 10)
-    frame = runlog.load(tmp_path)
+    frame = load(tmp_path)
     names = {name: str(dtype) for name, dtype in frame.dtypes.items()}
     assert {names[name] for name in ("task", "dataset", "lang", "family", "model", "vote", "git_commit")} == {
         "category"
@@ -173,25 +174,25 @@ def test_the_dtypes(tmp_path: Path) -> None:
     assert {names[name] for name in ("cross", "git_dirty", "calibrate")} == {"boolean"}
     assert isinstance(frame["started"].dtype, pd.DatetimeTZDtype)
     figures = [name for name in frame if str(name).startswith(("acc", "mrr"))]
-    assert figures == ["acc", "acc_low", "acc_high", "mrr"] and list(frame)[: len(frames.KEYS)] == list(frames.KEYS)
+    assert figures == ["acc", "acc_low", "acc_high", "mrr"] and list(frame)[: len(KEYS)] == list(KEYS)
     assert frame.groupby("task").acc.mean().to_dict() == {"bitext": 0.5, "classification": 0.5}
 
 
 def test_an_empty_folder_has_the_columns_and_the_dtypes(tmp_path: Path) -> None:
-    empty, empty_items = runlog.load(tmp_path), runlog.load(tmp_path, preds=True)
-    assert list(empty) == list(frames.COLUMNS) and len(empty) == len(empty_items) == 0
-    assert list(empty_items) == [*frames.KEYS, *frames.SETTINGS, *frames.ITEMS]
+    empty, empty_items = load(tmp_path), load(tmp_path, preds=True)
+    assert list(empty) == list(COLUMNS) and len(empty) == len(empty_items) == 0
+    assert list(empty_items) == [*KEYS, *SETTINGS, *ITEMS]
     write(tmp_path, BITEXT)
-    full = runlog.load(tmp_path)
+    full = load(tmp_path)
     different = [name for name in empty if empty[name].dtype.kind != full[name].dtype.kind]
     assert not different and str(empty["model"].dtype) == "category"
     with pytest.raises(UserError, match="no folder of logs"):
-        runlog.load(tmp_path / "typo")
+        load(tmp_path / "typo")
 
 
 def test_a_cross_record_tells_both_languages(tmp_path: Path) -> None:
     write(tmp_path, LABELS)
-    row = only(runlog.load(tmp_path))
+    row = only(load(tmp_path))
     assert (row["lang"], row["src_lang"], row["train_lang"]) == ("swh_Latn", "eng_Latn", "eng_Latn")
     assert (row["family"], row["script"], row["setting"]) == ("Atlantic-Congo", "Latn", "xl")
     assert row["cross"] and row["vote"] == "weighted" and (row["n_train"], row["n_dropped"]) == (49, 3)
@@ -215,14 +216,14 @@ def test_the_language_of_a_pair_is_its_less_usual_side(
 ) -> None:
     pair = {"dataset": dataset, "subset": f"{src_lang}_{tgt_lang}", "src_lang": src_lang, "tgt_lang": tgt_lang}
     write(tmp_path, {**BITEXT, **pair})
-    assert only(runlog.load(tmp_path))["lang"] == lang
+    assert only(load(tmp_path))["lang"] == lang
 
 
 def test_an_ensemble_has_its_members(tmp_path: Path) -> None:
     encoders = [{**MEMBER, "weight": 3.0}, {**MEMBER, "checkpoint": "org/b", "prompt": None, "weight": 1.0}]
     members = {"a": {"acc": 0.25}, "b": {"acc": 0.75}}
     write(tmp_path, {**BITEXT, "model": "a__b__weights3_1", "encoders": encoders, "tuned": {}}, members=members)
-    row = only(runlog.load(tmp_path))
+    row = only(load(tmp_path))
     assert row["n_encoders"] == 2 and row["weights"] == "3.0 1.0" and row["tuned"]
     assert row["checkpoint"] == "org/a + org/b" and row["prompt"] == "query:  + -" and row["dtype"] == "fp32"
     assert row["members"] == members
@@ -230,7 +231,7 @@ def test_an_ensemble_has_its_members(tmp_path: Path) -> None:
 
 def test_a_record_of_in_context_learning(tmp_path: Path) -> None:
     write(tmp_path, ICL, 0, unparsed=0.25)
-    row = only(runlog.load(tmp_path, task="icl"))
+    row = only(load(tmp_path, task="icl"))
     about = {name: row[name] for name in row if name.startswith(("generator", "quant", "api"))}
     assert about == {
         "generator": "org/g",
@@ -250,17 +251,17 @@ def test_tasks_datasets_and_debug_are_chosen(tmp_path: Path) -> None:
     for run in (BITEXT, LABELS, ICL):
         write(tmp_path, run)
     write(tmp_path / "debug", {**BITEXT, "limit": 5})
-    assert list(runlog.load(tmp_path).task) == ["bitext", "classification", "icl"]
-    assert list(runlog.load(str(tmp_path), task="icl").task) == ["icl"]
-    assert list(runlog.load(tmp_path, dataset="nusax").task) == ["bitext"]
-    everything = runlog.load(tmp_path, debug=True)
+    assert list(load(tmp_path).task) == ["bitext", "classification", "icl"]
+    assert list(load(str(tmp_path), task="icl").task) == ["icl"]
+    assert list(load(tmp_path, dataset="nusax").task) == ["bitext"]
+    everything = load(tmp_path, debug=True)
     assert len(everything) == 4 and everything.limit.dropna().tolist() == [5]
 
 
 def test_the_items_of_both_directions(tmp_path: Path) -> None:
     preds = {"gold": [0, 1, 2], "hyp": [0, 2, -1], "backward": {"gold": [0, 1], "hyp": [1, 1]}}
     write(tmp_path, {**BITEXT, "direction": "both"}, preds=preds)
-    items = runlog.load(tmp_path, preds=True)
+    items = load(tmp_path, preds=True)
     assert items[["side", "item", "gold", "hyp", "correct"]].to_numpy().tolist() == [
         ["forward", 0, 0, 0, True],
         ["forward", 1, 1, 2, False],
@@ -271,18 +272,18 @@ def test_the_items_of_both_directions(tmp_path: Path) -> None:
     assert items.gold.dtype == items.hyp.dtype == "Int64" and items.correct.dtype == bool
     assert set(items.subset) == {"eng_ace"} and set(items.margin) == {"ratio"} and set(items.lang) == {"ace"}
     write(tmp_path, {**BITEXT, "direction": "backward"}, preds={"gold": [0], "hyp": [0]})
-    assert list(runlog.load(tmp_path, preds=True).side) == ["backward"]
+    assert list(load(tmp_path, preds=True).side) == ["backward"]
 
 
 def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_path: Path) -> None:
     write(tmp_path, ICL, preds={"gold": ["yes", "no"], "hyp": ["yes", None]})
     write(tmp_path, LABELS, 10, preds={"gold": ["no"], "hyp": ["maybe"]})
-    items = runlog.load(tmp_path, preds=True)
+    items = load(tmp_path, preds=True)
     assert list(items.gold.cat.categories) == ["maybe", "no", "yes"] and items.side.isna().all()
     assert (items.gold == items.hyp).tolist() == items.correct.tolist() == [False, True, False]
     assert items.hyp.isna().tolist() == [False, False, True] and items.k.tolist() == [10, 1, 1]
     write(tmp_path, BITEXT, preds={"gold": [0], "hyp": [0]})
-    assert runlog.load(tmp_path, preds=True).gold.dtype == object
+    assert load(tmp_path, preds=True).gold.dtype == object
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_broken_predictions_are_said_and_left_out(
     write(tmp_path, BITEXT, 5)
     broken = write(tmp_path, BITEXT, 10).with_name("eval_eng_ace_10_preds.json")
     broken.write_text(content)
-    items = runlog.load(tmp_path, preds=True)
+    items = load(tmp_path, preds=True)
     assert items.path.tolist() == [str(path)] * 2
     said = capsys.readouterr().err
     assert str(broken) in said and "left out" in said and "no predictions beside 1 records" in said
@@ -338,7 +339,7 @@ def test_a_record_with_wrong_values_is_said_and_left_out(
     broken = write(tmp_path, BITEXT, 5)
     content = json.loads(broken.read_text())
     broken.write_text(json.dumps({**content, **body, "run": {**content["run"], **run}}))
-    assert runlog.load(tmp_path).path.tolist() == [str(whole)]
+    assert load(tmp_path).path.tolist() == [str(whole)]
     assert f"warning: {broken}" in capsys.readouterr().err
 
 
@@ -348,7 +349,7 @@ def test_a_file_that_is_no_record_is_said_and_left_out(
 ) -> None:
     whole = write(tmp_path, BITEXT)
     (tmp_path / "eval_x_1.json").write_text(content)
-    assert runlog.load(tmp_path).path.tolist() == [str(whole)]
+    assert load(tmp_path).path.tolist() == [str(whole)]
     assert "eval_x_1.json" in capsys.readouterr().err
 
 
@@ -371,7 +372,7 @@ def test_the_originals_files_are_placed_by_their_path(place: str, expected: dict
     folder.mkdir(parents=True)
     metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.75}
     (folder / f"eval_{expected['subset']}_10.json").write_text(json.dumps(metrics))
-    row = only(runlog.load(tmp_path))
+    row = only(load(tmp_path))
     assert row["model"] == "org/a" and (row["k"], row["seed"]) == (10, 7)
     assert {name: row[name] for name in expected} == expected
     assert {name: row[name] for name in metrics} == metrics and "n" not in row and "acc_low" not in row

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from conftest import ROOT, Run
 
-from utils import runlog
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OF_DATASET, OTHER_TEXTS
+from utils.records import store
 from utils.schema import RunRecord
 
 TO, FROM = "script/aggregate/to_mteb.py", "script/aggregate/from_mteb.py"
@@ -41,7 +41,7 @@ def log(root: Path, subset: str, f1: float, *, k: int = 1, n: int = 410, **setti
     run = {**PLAIN, "dataset": "nollysenti", "model": "org/model", "subset": subset, **settings}
     folder = root / f"{len(list(root.rglob('*.json')))}" / run["dataset"] / run["model"] / "seed_42"
     metrics = {"acc": f1 + 0.01, "prec": f1 - 0.01, "rec": f1 + 0.01, "f1": f1}
-    return runlog.write_record(folder, subset, RunRecord(metrics, {}, n, k, run), {"gold": [0], "hyp": [0]})
+    return store.write_record(folder, subset, RunRecord(metrics, {}, n, k, run), {"gold": [0], "hyp": [0]})
 
 
 @pytest.fixture

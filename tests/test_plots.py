@@ -32,12 +32,13 @@ from script.plot import (
     plot_groups,
     plot_heatmap,
 )
-from utils import figures, runlog
+from utils import figures
 from utils.data import registry
 from utils.data.classification_sets import MASSIVE_INTENTS
 from utils.data.languages import SIB200_LANGS, family_and_script
 from utils.errors import UserError
 from utils.files import fingerprint
+from utils.records import store
 from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -70,7 +71,7 @@ def log(
     metrics = {"acc": right / n, "f1": right / n}
     record = RunRecord(metrics, {"acc": (0.1, 0.9), "f1": (0.2, 0.8)}, n, k, run, details or {})
     folder = root / "logs" / task / fingerprint(settings) / dataset / model
-    return runlog.write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
+    return store.write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -10,10 +10,10 @@ import made_records as made
 import pytest
 from conftest import ROOT, Run
 
-from utils import runlog
 from utils.data import registry
 from utils.encoders.registry import ENCODERS
 from utils.generators.registry import GENERATORS
+from utils.records import store
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -70,7 +70,7 @@ def nusax(root: Path, model: str, f1: float, **settings: object) -> None:
         run = {**made.BITEXT, "dataset": "nusax", "model": model, "subset": subset, "seed": 42, **settings}
         record = RunRecord({"f1": f1, "acc": f1}, {}, 10, int(str(settings.get("k", 1))), run)
         folder = root / str(sorted(settings.items())) / model
-        runlog.write_record(folder, subset, record, {"gold": [], "hyp": []})
+        store.write_record(folder, subset, record, {"gold": [], "hyp": []})
 
 
 def test_the_figure_and_the_difference(run: Run, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_prompts_and_decoding_that_are_not_the_originals_are_not_compared(
             names = {"dataset": dataset, "model": made.E5, "subset": lang, "seed": 42}
             how = {"generator": {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}, **settings}
             record = RunRecord({"acc": 0.5}, {}, 10, 1, {**made.ICL, **names, **how})
-            runlog.write_record(tmp_path / "logs" / dataset, lang, record, {"gold": [], "hyp": []})
+            store.write_record(tmp_path / "logs" / dataset, lang, record, {"gold": [], "hyp": []})
     done = run("script/aggregate/aggregate_icl.py", "--reference", "paper")
     assert done.returncode == 0 and ("50.00 (54.25, -4.25)" in done.stdout) is (reason == "")
     assert (reason and f"not compared, winata2024 {reason}") in done.stderr
@@ -271,7 +271,7 @@ def test_cross_lingual_figures_belong_to_their_training_language(run: Run, tmp_p
         record = RunRecord(
             {"acc": 0.5}, {}, 10, 1, {**settings, "dataset": "fire", "model": made.LABSE, "subset": test, "seed": 42}
         )
-        runlog.write_record(tmp_path / train / "x", test, record, {"gold": [], "hyp": []})
+        store.write_record(tmp_path / train / "x", test, record, {"gold": [], "hyp": []})
     right = run(script, "--logs", "tamil", "--reference", "paper")
     assert "50.00 (41.10, +8.90)" in right.stdout and "the publication does not tell k" in right.stdout
     assert "winata2024: XL CS: fire had a fifth label" in right.stdout

@@ -17,8 +17,9 @@ import pytest
 from conftest import ROOT, Run, until
 from made_records import BITEXT, ICL
 
-from utils import runlog
 from utils.data.registry import DATASETS
+from utils.records import store
+from utils.records.paths import run_folder
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def log(
     """Log a record with its first `right` of n items right, gold 0 .. n - 1."""
     run = {**BITEXT, "seed": 42, "dataset": dataset, "model": model, "subset": subset, **settings}
     hyp = [item if item < right else (item + 1) % n for item in range(n)]
-    folder = runlog.run_folder(root, f"save_{run['task']}", dataset, model, 42, debug=False)
+    folder = run_folder(root, f"save_{run['task']}", dataset, model, 42, debug=False)
     acc = right / n
     record = RunRecord({"acc": acc, "f1": acc}, {"acc": (acc / 2, (1 + acc) / 2)}, n, int(str(run.pop("k", 1))), run)
-    return runlog.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp}, prompts)
+    return store.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp}, prompts)
 
 
 def log_icl(root: Path) -> Path:
@@ -69,9 +70,9 @@ def log_icl(root: Path) -> Path:
     }
     details = {"labels": labels, "confusion": [[1, 0], [1, 0]]}
     details |= {"per_label": {name: {"prec": 0.5, "rec": 1.0, "f1": 2 / 3, "support": 1} for name in labels}}
-    folder = runlog.run_folder(root, "save_icl", "mine", f"org/gen/{NGRAM}", 42, debug=False)
+    folder = run_folder(root, "save_icl", "mine", f"org/gen/{NGRAM}", 42, debug=False)
     record = RunRecord({"acc": 0.5, "f1": 1 / 3}, {"acc": (0.1, 0.9)}, 2, 1, run, details)
-    return runlog.write_record(folder, "eng", record, {"gold": labels, "hyp": ["good", "good"]}, prompts)
+    return store.write_record(folder, "eng", record, {"gold": labels, "hyp": ["good", "good"]}, prompts)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import runlog
 from utils.errors import UserError
+from utils.records import store
+from utils.records.paths import encoder_label, record_path, run_folder
+from utils.records.provenance import environment
+from utils.records.reader import read_results
 from utils.schema import EncoderSpec, RunRecord, TopK
 
 IDENTITY = {"task": "bitext", "dataset": "d", "subset": "a_b", "model": "m", "seed": 42, "ks": (1, 2)}
@@ -20,28 +23,28 @@ def record(k: int = 1) -> RunRecord:
 
 
 def test_the_path_is_the_originals() -> None:
-    folder = runlog.run_folder(Path("logs"), "save_bitext", "nusax", "sentence-transformers/LaBSE", 42, debug=False)
+    folder = run_folder(Path("logs"), "save_bitext", "nusax", "sentence-transformers/LaBSE", 42, debug=False)
     expected = "logs/save_bitext/nusax/sentence-transformers/LaBSE/seed_42/eval_eng_ace_1.json"
-    assert str(runlog.record_path(folder, "eng_ace", 1)) == expected
+    assert str(record_path(folder, "eng_ace", 1)) == expected
     specs = [EncoderSpec("sentence-transformers/LaBSE", ""), EncoderSpec("intfloat/multilingual-e5-large", "")]
-    assert runlog.encoder_label(specs, [0.25, 0.75]) == "LaBSE__multilingual-e5-large__weights0.25_0.75"
+    assert encoder_label(specs, [0.25, 0.75]) == "LaBSE__multilingual-e5-large__weights0.25_0.75"
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/../../..", "..", "", "a\\..\\b", "x\0y"])
 def test_no_name_leads_outside(name: str, tmp_path: Path) -> None:
-    folder = runlog.run_folder(tmp_path, "save_bitext", name, name, 1, debug=False)
-    path = runlog.record_path(folder, name, 1)
+    folder = run_folder(tmp_path, "save_bitext", name, name, 1, debug=False)
+    path = record_path(folder, name, 1)
     assert path.resolve().is_relative_to(tmp_path.resolve()) and ".." not in path.parts
 
 
 def test_a_record_is_done_only_with_equal_settings(tmp_path: Path) -> None:
-    path = runlog.record_path(tmp_path, "a_b", 1)
-    assert not runlog.is_done(path, IDENTITY, overwrite=False)
-    assert runlog.write_record(tmp_path, "a_b", record(), {"gold": [0, 1], "hyp": [0, 0]}) == path
-    assert runlog.is_done(path, IDENTITY, overwrite=False)
-    assert not runlog.is_done(path, IDENTITY, overwrite=True)
+    path = record_path(tmp_path, "a_b", 1)
+    assert not store.is_done(path, IDENTITY, overwrite=False)
+    assert store.write_record(tmp_path, "a_b", record(), {"gold": [0, 1], "hyp": [0, 0]}) == path
+    assert store.is_done(path, IDENTITY, overwrite=False)
+    assert not store.is_done(path, IDENTITY, overwrite=True)
     with pytest.raises(UserError) as caught:
-        runlog.is_done(path, {**IDENTITY, "seed": 7}, overwrite=False)
+        store.is_done(path, {**IDENTITY, "seed": 7}, overwrite=False)
     assert "(seed: 42, now 7)" in caught.value.what and "--overwrite" in caught.value.hint
     assert json.loads((tmp_path / "eval_a_b_1_preds.json").read_text()) == {"gold": [0, 1], "hyp": [0, 0]}
     body = json.loads(path.read_text())
@@ -49,24 +52,24 @@ def test_a_record_is_done_only_with_equal_settings(tmp_path: Path) -> None:
 
 
 def test_a_broken_record_counts_as_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = runlog.record_path(tmp_path, "a_b", 1)
+    path = record_path(tmp_path, "a_b", 1)
     path.write_text('{"acc": 0.')
-    assert not runlog.is_done(path, IDENTITY, overwrite=False)
+    assert not store.is_done(path, IDENTITY, overwrite=False)
     assert "is broken and left out" in capsys.readouterr().err
 
 
 def test_a_strangers_record_is_not_overwritten(tmp_path: Path) -> None:
-    path = runlog.record_path(tmp_path, "a_b", 1)
+    path = record_path(tmp_path, "a_b", 1)
     path.write_text('{"acc": 0.5}')
     with pytest.raises(UserError, match="not a record of this suite"):
-        runlog.is_done(path, IDENTITY, overwrite=False)
+        store.is_done(path, IDENTITY, overwrite=False)
 
 
 def test_nan_never_enters_a_record(tmp_path: Path) -> None:
     bad = RunRecord({"acc": float("nan")}, {}, 1, 1, IDENTITY)
     with pytest.raises(ValueError, match="JSON compliant"):
-        runlog.write_record(tmp_path, "a_b", bad, {})
-    assert not runlog.record_path(tmp_path, "a_b", 1).exists()
+        store.write_record(tmp_path, "a_b", bad, {})
+    assert not record_path(tmp_path, "a_b", 1).exists()
 
 
 def test_neighbours_keep_the_longest_ranking_of_equal_settings(tmp_path: Path) -> None:
@@ -75,26 +78,26 @@ def test_neighbours_keep_the_longest_ranking_of_equal_settings(tmp_path: Path) -
         return {"forward": TopK(np.tile(np.arange(k), (2, 1)), scores)}
 
     path = tmp_path / "eval_a_b_neighbors.json"
-    runlog.write_neighbors(tmp_path, "a_b", top(5), IDENTITY)
-    runlog.write_neighbors(tmp_path, "a_b", top(2), IDENTITY)
+    store.write_neighbors(tmp_path, "a_b", top(5), IDENTITY)
+    store.write_neighbors(tmp_path, "a_b", top(2), IDENTITY)
     content = json.loads(path.read_text())
     assert content["k"] == 5 and content["forward"]["scores"][0][0] == 0.1  # float32 digits
-    runlog.write_neighbors(tmp_path, "a_b", top(2), {**IDENTITY, "seed": 1})
+    store.write_neighbors(tmp_path, "a_b", top(2), {**IDENTITY, "seed": 1})
     assert json.loads(path.read_text())["k"] == 2
 
 
 def test_results_are_read_from_bodies_and_from_the_originals_paths(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runlog.write_record(tmp_path / "anywhere", "a_b", record(), {"gold": [], "hyp": []})
-    runlog.write_record(tmp_path / "debug" / "x", "a_b", record(5), {"gold": [], "hyp": []})
+    store.write_record(tmp_path / "anywhere", "a_b", record(), {"gold": [], "hyp": []})
+    store.write_record(tmp_path / "debug" / "x", "a_b", record(5), {"gold": [], "hyp": []})
     original = tmp_path / "save" / "nusax" / "sentence-transformers" / "LaBSE" / "seed_42"
     original.mkdir(parents=True)
     metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.75}
     (original / "eval_eng_ace_10.json").write_text(json.dumps(metrics))
     (original / "eval_eng_ban_10.json").write_text(json.dumps({"acc": 1}))
     (original / "eval_eng_bbc_10.json").write_text("{")
-    found = list(runlog.read_results(tmp_path, "bitext"))
+    found = list(read_results(tmp_path, "bitext"))
     assert [(r.dataset, r.model, r.subset, r.k, r.seed) for r in found] == [
         ("d", "m", "a_b", 1, 42),
         ("nusax", "sentence-transformers/LaBSE", "eng_ace", 10, 42),
@@ -105,7 +108,7 @@ def test_results_are_read_from_bodies_and_from_the_originals_paths(
 
 
 def test_the_environment_names_versions() -> None:
-    about = runlog.environment()
+    about = environment()
     assert about["packages"]["numpy"] == np.__version__ and about["schema"] == 1
 
 
@@ -114,7 +117,7 @@ def test_an_error_names_the_setting_that_differs_however_deep(tmp_path: Path) ->
     member = {"checkpoint": "org/a-model-with-a-long-name" * 9, "dimensions": None, "weight": 1.0}
     path.write_text(json.dumps({"run": {"encoders": [member], "seed": 1}}))
     same = {"encoders": [dict(member)], "seed": 1}
-    assert runlog.is_done(path, same, overwrite=False)
+    assert store.is_done(path, same, overwrite=False)
     with pytest.raises(UserError) as raised:
-        runlog.is_done(path, {**same, "encoders": [{**member, "dimensions": 256}]}, overwrite=False)
+        store.is_done(path, {**same, "encoders": [{**member, "dimensions": 256}]}, overwrite=False)
     assert "(encoders[0].dimensions: null, now 256)" in raised.value.what

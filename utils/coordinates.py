@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils import runlog
 from utils.errors import UserError
 from utils.files import read_json, write_atomic, write_json
 from utils.points import Points
+from utils.records import store
 
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
 
@@ -67,7 +67,7 @@ def read(
     Raises UserError where there are ones of other settings, unless they may be overwritten.
     """
     record = _with(stem, "json")
-    if not runlog.is_done(record, identity, overwrite=overwrite):
+    if not store.is_done(record, identity, overwrite=overwrite):
         return None
     body = read_json(record) or {}
     try:

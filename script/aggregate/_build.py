@@ -15,7 +15,8 @@ from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.evaluation import stats
-from utils.runlog import LoggedResult, differences
+from utils.records.result import LoggedResult
+from utils.records.store import differences
 
 MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
 ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets

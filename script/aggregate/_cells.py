@@ -10,7 +10,7 @@ import numpy as np
 
 from script.aggregate._select import note
 from utils.evaluation import stats
-from utils.runlog import LoggedResult
+from utils.records.result import LoggedResult
 
 
 @dataclass(frozen=True)

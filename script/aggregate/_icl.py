@@ -10,7 +10,8 @@ from typing import Any
 from script.aggregate import _select, _tables
 from utils.cli import arguments
 from utils.generators.registry import GENERATORS
-from utils.runlog import LoggedResult, generator_and_encoder
+from utils.records.original import generator_and_encoder
+from utils.records.result import LoggedResult
 from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARITIES
 
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from utils.evaluation import stats
 from utils.evaluation.metrics import item_scores, macro_labels
-from utils.runlog import LoggedResult, read_predictions
+from utils.records.reader import read_predictions
+from utils.records.result import LoggedResult
 
 METRICS = {"bitext": ("acc", "prec", "f1"), "classification": ("acc",), "icl": ("acc",)}  # means over items
 MACRO = ("prec", "rec", "f1")  # of labels: means over labels, not items

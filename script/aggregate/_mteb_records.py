@@ -17,7 +17,9 @@ from script.aggregate._mteb_models import Place, asked, folder_name, model_meta,
 from utils.data.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.errors import UserError, suggest
 from utils.files import write_json
-from utils.runlog import LoggedResult, differences, read_all
+from utils.records.reader import read_all
+from utils.records.result import LoggedResult
+from utils.records.store import differences
 
 EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over
 KNN = "-kNN"  # behind the name of a classification task, and k

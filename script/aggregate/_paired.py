@@ -12,7 +12,8 @@ from script.aggregate._items import block_of, item_values, predictions_of
 from script.aggregate._select import note
 from utils.errors import UserError
 from utils.evaluation import stats
-from utils.runlog import LoggedResult, predictions_path
+from utils.records.paths import predictions_path
+from utils.records.result import LoggedResult
 
 SIGNIFICANT = 0.05
 SHOWN = 8  # subsets named before "..."

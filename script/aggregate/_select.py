@@ -11,7 +11,8 @@ from typing import Any
 from utils.cli.types import natural, positive
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
-from utils.runlog import LoggedResult, read_results
+from utils.records.reader import read_results
+from utils.records.result import LoggedResult
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")

@@ -13,7 +13,7 @@ from script.aggregate._published import WORDS
 from script.aggregate._select import PLAIN, note
 from utils.cli.types import natural
 from utils.errors import UserError
-from utils.runlog import LoggedResult
+from utils.records.result import LoggedResult
 
 Settings = Mapping[str, object]
 

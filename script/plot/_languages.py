@@ -10,8 +10,8 @@ from script.aggregate import _build, _select
 from script.plot import _means, _plots
 from utils.data.languages import family_and_script
 from utils.errors import UserError
-from utils.frames import records
-from utils.runlog import LoggedResult
+from utils.records.frames import records
+from utils.records.result import LoggedResult
 
 SMALLEST = 3  # languages of a group; smaller ones are joined
 OTHER = {"family": "Other families", "script": "Other scripts"}

@@ -11,7 +11,7 @@ from script.aggregate._cells import Cell
 from script.aggregate._select import by_cell
 from script.plot import _plots
 from utils.errors import UserError
-from utils.runlog import LoggedResult
+from utils.records.result import LoggedResult
 
 
 def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:

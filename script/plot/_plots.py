@@ -25,7 +25,8 @@ from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, suggest
 from utils.files import write_output
-from utils.runlog import LoggedResult, differences
+from utils.records.result import LoggedResult
+from utils.records.store import differences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import runlog
 from utils.api.limiter import Budget
-from utils.api.providers import public_url, redact, where_served
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.data.sources import Where, planned_origin
 from utils.encoders import cached
@@ -22,13 +20,17 @@ from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.fusion import fused_topk
 from utils.gaps import without_gaps
+from utils.records import store
+from utils.records.identity import _api_identity
+from utils.records.paths import encoder_label, record_path, run_folder
+from utils.records.provenance import _shown, environment, utc_now
 from utils.retrieval import concatenate
 from utils.tuning import tune
 
 if TYPE_CHECKING:
     from utils.api.client import Traffic
     from utils.generators.cached import CachedGenerator
-    from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec, Rows, RunRecord, TopK
+    from utils.schema import DatasetSpec, EncoderSpec, Rows, RunRecord, TopK
 
 DEFAULT_KS = (1, 5, 10)
 
@@ -50,7 +52,7 @@ class Session:
 
         `without_encoder` is what stands in an encoder's place where nothing is encoded.
         """
-        self.args, self.dataset, self.started = args, dataset, runlog.utc_now()
+        self.args, self.dataset, self.started = args, dataset, utc_now()
         self.task, self.run = task or dataset.task, run
         self.device = chosen_device(args)
         data_dir = args.data_dir.expanduser() if args.data_dir else None
@@ -67,7 +69,7 @@ class Session:
         self._check_api_flags()
         self.encoders = [cached.open_encoder(spec, self.device, self.where.cache_dir, self.api) for spec in self.specs]
         tuned = None if args.tune_weights else self.weights
-        self.model = without_encoder or runlog.encoder_label(self.specs, tuned)
+        self.model = without_encoder or encoder_label(self.specs, tuned)
         self.generator: CachedGenerator | None = None
         self.folder = self._folder(self.model)
         self.tuned: dict[str, Any] | None = None  # the weights chosen on validation data, and the grid
@@ -76,9 +78,7 @@ class Session:
 
     def _folder(self, model: str) -> Path:
         args, name = self.args, self.dataset.name
-        return runlog.run_folder(
-            args.output_dir.expanduser(), self.run, name, model, args.seed, debug=args.limit is not None
-        )
+        return run_folder(args.output_dir.expanduser(), self.run, name, model, args.seed, debug=args.limit is not None)
 
     def use_generator(self, generator: CachedGenerator) -> None:
         """Answer by this generator: its name leads the encoder's in the records' folder."""
@@ -157,7 +157,7 @@ class Session:
     def is_done(self, subset: str, k: int) -> bool:
         """Return whether this subset's record at k is there; --limit runs are always made anew."""
         fresh = self.args.overwrite or self.args.limit is not None
-        return runlog.is_done(runlog.record_path(self.folder, subset, k), self.identity(subset), overwrite=fresh)
+        return store.is_done(record_path(self.folder, subset, k), self.identity(subset), overwrite=fresh)
 
     def asked_ks(self) -> list[int]:
         """Return the ks of the command line, or the usual ones."""
@@ -244,7 +244,7 @@ class Session:
             "device": self.device,
             **({"tuned": self.tuned} if self.tuned else {}),
             "args": {name: _shown(value) for name, value in vars(self.args).items()},
-            **runlog.environment(),
+            **environment(),
             "started": self.started,
             "seconds": dict(seconds),
             "cache": {part.spec.name: dict(part.counts) for part in (*self.encoders, self.generator) if part},
@@ -278,7 +278,7 @@ class Session:
         found: dict[str, dict[int, float]] = {}
         for name in names:
             for k in self.asked_ks():
-                path = runlog.record_path(self.folder, name, k)
+                path = record_path(self.folder, name, k)
                 content = read_json(path) if path.is_file() else None
                 if content is not None:
                     found.setdefault(name, {})[k] = 100 * content[metric]
@@ -301,7 +301,7 @@ class Session:
     ) -> None:
         """Write a record with its provenance, what the task says about its data, and the prompts where it has any."""
         run = {**self.provenance(subset, seconds), **about}
-        runlog.write_record(self.folder, subset, dataclasses.replace(record, run=run), predictions, prompts)
+        store.write_record(self.folder, subset, dataclasses.replace(record, run=run), predictions, prompts)
 
     def plan_cells(self, subset: str, texts: Sequence[str]) -> tuple[str, str]:
         """Return how many texts each encoder has to encode, and which records are there."""
@@ -327,19 +327,3 @@ class Session:
             if isinstance(encoder, ApiEncoder):
                 print(encoder.traffic.quote(*encoder.plan(list(self._to_ask.get(encoder.spec.name, {})))))
         print(outputs or f"logs: {self.folder}")
-
-
-def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
-    """Return what decides an API's answer beside the usual settings."""
-    if not spec.provider:
-        return {}
-    names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
-    told = {name: getattr(spec, name) for name in names}
-    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **told}
-
-
-def _shown(value: Any) -> Any:
-    """Return an argument as a record may show it: no password of an address, no key."""
-    if isinstance(value, str):
-        return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
-    return str(value) if isinstance(value, Path) else value

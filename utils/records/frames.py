@@ -12,62 +12,15 @@ from utils.data.languages import ALIASES, family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import warn
 from utils.files import read_json
-from utils.runlog import LoggedResult, generator_and_encoder
+from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES
+from utils.records.original import generator_and_encoder
+from utils.records.reader import read_all, read_results
+from utils.records.result import LoggedResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-
-MAIN_METRICS = ("acc", "prec", "rec", "f1")
-# column -> kind of its values; every table of records has these, in this order, the figures behind `n`
-KEYS = {
-    "path": "text",
-    **dict.fromkeys(("task", "dataset", "subset", "lang", "src_lang", "tgt_lang", "train_lang"), "name"),
-    **dict.fromkeys(("family", "script", "setting", "model", "generator"), "name"),
-    **dict.fromkeys(("seed", "k"), "count"),
-}
-SETTINGS = {
-    **dict.fromkeys(("similarity", "margin"), "name"),
-    "margin_k": "whole",
-    **dict.fromkeys(("direction", "fuse", "normalize", "vote", "split"), "name"),
-    **dict.fromkeys(("cross", "legacy", "balance"), "flag"),
-    **dict.fromkeys(("demonstrations", "order", "instruction", "decode", "length_norm"), "name"),
-    "calibrate": "flag",
-    **dict.fromkeys(("min_percentile", "max_percentile", "max_new_tokens"), "whole"),
-    "temperature": "number",
-    "limit": "whole",
-}
-MODELS = {
-    "n_encoders": "whole",
-    **dict.fromkeys(("weights", "checkpoint", "revision", "prompt", "max_length", "dtype", "backend"), "name"),
-    "tuned": "flag",
-    **dict.fromkeys(("generator_kind", "generator_revision", "generator_dtype", "quantization"), "name"),
-    "members": "object",
-}
-ABOUT = {
-    **dict.fromkeys(("n_train", "n_dropped", "dimensions", "cache_hits", "cache_misses"), "whole"),
-    **dict.fromkeys(("origin", "source", "source_revision", "device", "machine"), "name"),
-    "started": "time",
-    "seconds": "number",
-    "git_commit": "name",
-    "git_dirty": "flag",
-    "schema": "whole",
-    "version_python": "name",
-}
-FIGURES = {name: "number" for metric in MAIN_METRICS for name in (metric, f"{metric}_low", f"{metric}_high")}
-COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTINGS, **MODELS, **ABOUT}
-ITEMS = {"side": "name", "item": "count", "gold": "answer", "hyp": "answer", "correct": "truth"}
-DTYPES = {  # what is missing in no row has numpy's own
-    "text": "str",
-    "count": "int64",
-    "whole": "Int64",
-    "number": "float64",
-    "truth": "bool",
-    "flag": "boolean",
-    "object": "object",
-}
-SIDES = ("forward", "backward")
 
 
 def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
@@ -337,3 +290,24 @@ def _series(values: list[Any], kind: str, answers: Any) -> Any:
     if kind == "time":
         return pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601", errors="coerce")
     return pd.Series(values, dtype=answers if kind == "answer" else DTYPES[kind])
+
+
+def load(
+    root: str | Path = "logs",
+    *,
+    task: str | None = None,
+    dataset: str | None = None,
+    preds: bool = False,
+    debug: bool = False,
+) -> pd.DataFrame:
+    """Return the records under a folder as one table, a row a record, or with `preds` a row an item.
+
+    docs/logs.md has the columns. `task` and `dataset` keep those alone; `debug` takes --limit runs too. Files that
+    are no records are named on standard error and left out. Raises UserError where there is no folder.
+    """
+    from utils.records import frames
+
+    folder = Path(root).expanduser()
+    found = read_all(folder, debug=debug) if task is None else read_results(folder, task, debug=debug)
+    chosen = (result for result in found if dataset in (None, result.dataset))
+    return frames.items(chosen) if preds else frames.records(chosen)

