@@ -105,8 +105,8 @@ def search(session: Session, members: Members, k: int, weights: Sequence[float] 
 
 def by_margin(session: Session, sides: Members, k: int) -> TopK:
     """Return the candidates of greatest margin; several encoders become one cosine first."""
-    from utils.gaps import without_gaps
-    from utils.retrieval import concatenate, margin_topk
+    from utils.retrieval.missing_vectors import without_gaps
+    from utils.retrieval.topk import concatenate, margin_topk
 
     args = session.args
 

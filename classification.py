@@ -135,7 +135,7 @@ def judge(
 
     from utils.data.classification import label_set
     from utils.evaluation.scores import label_figures
-    from utils.voting import vote
+    from utils.retrieval.knn_vote import vote
 
     names = label_set(train, test)
     place = {name: index for index, name in enumerate(names)}

@@ -80,7 +80,7 @@ def unit(rows: Rows) -> Rows:
 
 def ours(q: Rows, c: Rows, k: int, device: str) -> Any:
     """Return the indices by the suite's search."""
-    from utils.retrieval import topk
+    from utils.retrieval.topk import topk
 
     return topk(q, c, k, device=device).indices
 
@@ -129,8 +129,8 @@ def by_sklearn(q: Rows, c: Rows, k: int, device: str) -> Any:
 
 def product(q: Rows, c: Rows, k: int, device: str) -> None:
     """Compute the products that our scan computes, and nothing else."""
-    from utils.retrieval import _scorer
-    from utils.scan import CANDIDATE_TILE, QUERY_TILE, choose
+    from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE, choose
+    from utils.retrieval.topk import _scorer
 
     scan = choose(_scorer(q, c, "cosine", device), k)
     precision = scan.precision if scan is not None else "fp32"

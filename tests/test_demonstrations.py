@@ -9,7 +9,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.generators import demonstrations as ways
-from utils.retrieval import topk
+from utils.retrieval.topk import topk
 from utils.schema import TopK
 
 ANGLES = np.radians([0.0, 10.0, 20.0, 30.0, 60.0, 80.0])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from utils import scorers
 from utils.errors import UserError
-from utils.fusion import fused_topk
-from utils.tuning import tune, weight_grid
+from utils.retrieval import similarities
+from utils.retrieval.fusion import fused_topk, tune, weight_grid
 
 RNG = np.random.default_rng(0)
 A = (RNG.normal(size=(20, 6)).astype(np.float32), RNG.normal(size=(50, 6)).astype(np.float32))
@@ -56,8 +55,8 @@ EXPECTED = {
 @pytest.mark.parametrize(("fuse", "normalize"), EXPECTED)
 def test_equals_plain_numpy(fuse: str, normalize: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = EXPECTED[fuse, normalize]() / 4
-    for work in (scorers.WORK_BYTES, 2048):
-        monkeypatch.setattr("utils.fusion.WORK_BYTES", work)
+    for work in (similarities.WORK_BYTES, 2048):
+        monkeypatch.setattr("utils.retrieval.fusion.WORK_BYTES", work)
         found = fused_topk([A, B], WEIGHTS, 10, fuse=fuse, normalize=normalize)
         np.testing.assert_array_equal(found.indices, ranking(expected))
         np.testing.assert_allclose(found.scores, np.take_along_axis(expected, found.indices, 1), rtol=1e-5, atol=1e-6)

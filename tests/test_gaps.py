@@ -7,8 +7,8 @@ import pytest
 
 from utils.errors import UserError
 from utils.evaluation.metrics import dedup_hits, item_scores, predict_at_k
-from utils.gaps import without_gaps
-from utils.retrieval import topk
+from utils.retrieval.missing_vectors import without_gaps
+from utils.retrieval.topk import topk
 from utils.schema import TopK
 
 

@@ -59,7 +59,7 @@ def test_duplicates_by_hand() -> None:
 
 
 def test_a_perfect_encoder_reaches_the_ceiling_and_no_more() -> None:
-    from utils.retrieval import topk
+    from utils.retrieval.topk import topk
 
     texts = [str(number % 7) for number in range(30)]
     rows = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)[[int(text) for text in texts]]

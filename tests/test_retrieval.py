@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from utils import search, slabs
 from utils.errors import UserError
-from utils.retrieval import concatenate, margin_topk, topk
+from utils.retrieval import exact_search, shards
+from utils.retrieval.topk import concatenate, margin_topk, topk
 from utils.schema import SIMILARITIES, TopK
 
 
@@ -59,9 +59,9 @@ def test_equals_brute_force_with_every_row_twice(similarity: str, scale: float, 
 
 
 def test_equals_brute_force_over_many_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "QUERY_TILE", 7)
-    monkeypatch.setattr(search, "CANDIDATE_TILE", 13)
-    monkeypatch.setattr(search, "WORK_BYTES", 4096)
+    monkeypatch.setattr(exact_search, "QUERY_TILE", 7)
+    monkeypatch.setattr(exact_search, "CANDIDATE_TILE", 13)
+    monkeypatch.setattr(exact_search, "WORK_BYTES", 4096)
     q, c = rows(50, 9, 3), rows(200, 9, 4)
     for similarity in ("cosine", "dot", "euclidean"):
         np.testing.assert_array_equal(
@@ -190,7 +190,7 @@ def test_slab_by_slab_from_a_memory_map_is_the_same(tmp_path: Path, monkeypatch:
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     whole = [topk(q, c, 9, similarity=kind) for kind in SIMILARITIES]
     wide = margin_topk(q, c, 9, margin="ratio", margin_k=4)
-    monkeypatch.setattr(slabs, "CPU_BYTES", 24 * 97)
+    monkeypatch.setattr(shards, "CPU_BYTES", 24 * 97)
     for kind, expected in zip(SIMILARITIES, whole, strict=True):
         found = topk(q, mapped, 9, similarity=kind)
         np.testing.assert_array_equal(found.indices, expected.indices)
@@ -239,13 +239,13 @@ def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None
 
         return one
 
-    found, expected = slabs.over_slabs(c, 5, "cpu", narrow(3000)), topk(q, c, 5)  # type: ignore[arg-type]
+    found, expected = shards.over_slabs(c, 5, "cpu", narrow(3000)), topk(q, c, 5)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)
     assert found.indices[1, :2].tolist() == [4, 8000]
     assert "9000 candidates at once become two halves" in capsys.readouterr().err
     with pytest.raises(UserError) as caught:
-        slabs.over_slabs(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
+        shards.over_slabs(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
     assert caught.value.what == "the device runs out of memory in a search of 9000 candidates"
 
 

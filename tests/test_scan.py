@@ -9,10 +9,11 @@ import pytest
 import torch
 from test_retrieval import best, margins64, rows, scores64
 
-from utils import numerics, retrieval, scan, search, survivors
+from utils import numerics
 from utils.numerics import int8_is_exact
-from utils.retrieval import margin_topk, topk
-from utils.scan import PRECISIONS, Scan, choose
+from utils.retrieval import exact_search, pruning, quantized_scan
+from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose
+from utils.retrieval.topk import _scorer, margin_topk, topk
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -54,9 +55,9 @@ KINDS = (clustered, duplicates, near_ties, wild, gaussian)
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tiles of queries and candidates, the last ones odd."""
-    monkeypatch.setattr(scan, "CANDIDATE_TILE", 448)
-    monkeypatch.setattr(search, "FEW_SCORES", 1)
-    monkeypatch.setattr(scan, "QUERY_TILE", 37)
+    monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 448)
+    monkeypatch.setattr(exact_search, "FEW_SCORES", 1)
+    monkeypatch.setattr(quantized_scan, "QUERY_TILE", 37)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +94,7 @@ def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[..., Pair], precision: str) -> None:
     q, c = kind(30, 4000, 128)
-    scorer = retrieval._scorer(q, c, "cosine", "cpu")
+    scorer = _scorer(q, c, "cosine", "cpu")
     found = Scan(scorer, precision).survivors(slice(0, 30), 10)
     wanted = best(scores64(q, c, "cosine"), 10)
     for query in range(30):
@@ -109,7 +110,7 @@ def test_the_error_of_rounding_is_bounded() -> None:
     """No value that the scan tells is farther from the true one than it says."""
     for kind in KINDS:
         q, c = kind(20, 448, 40)
-        scorer = retrieval._scorer(q, c, "cosine", "cpu")
+        scorer = _scorer(q, c, "cosine", "cpu")
         true = torch.from_numpy(scores64(q, c, "cosine"))
         for precision in PRECISIONS:
             searched = Scan(scorer, precision)
@@ -129,20 +130,20 @@ def test_integer_products_do_not_saturate_here() -> None:
 
 
 def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "CANDIDATE_TILE", 4096)
-    few = retrieval._scorer(*gaussian(200, 500, 16), "cosine", "cpu")
+    monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 4096)
+    few = _scorer(*gaussian(200, 500, 16), "cosine", "cpu")
     assert choose(few, 10) is None  # a plain search is as fast
-    tied = retrieval._scorer(*near_ties(200, 20000, 32), "cosine", "cpu")
+    tied = _scorer(*near_ties(200, 20000, 32), "cosine", "cpu")
     chosen = choose(tied, 10)
     assert chosen is not None and chosen.precision == "fp32"
     if int8_is_exact():
-        spread = retrieval._scorer(*gaussian(200, 20000, 16), "cosine", "cpu")
+        spread = _scorer(*gaussian(200, 20000, 16), "cosine", "cpu")
         chosen = choose(spread, 10)
         assert chosen is not None and chosen.precision == "int8"
 
 
 def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survivors, "CROWD", 40)
+    monkeypatch.setattr(pruning, "CROWD", 40)
     q, c = near_ties(45, 1200, 24)
     q[7] = rows(1, 24, 99)[0]
     for precision in PRECISIONS:
@@ -153,8 +154,8 @@ def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_way_of_gpus_to_score_pairs_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     q, c = clustered(90, 3000, 24)
     expected = topk(q, c, 5, precision="int8")
-    monkeypatch.setattr(search, "_sampled_products", search._gathered_products)
-    monkeypatch.setitem(search.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
+    monkeypatch.setattr(exact_search, "_sampled_products", exact_search._gathered_products)
+    monkeypatch.setitem(exact_search.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
     found = topk(q, c, 5, precision="int8")
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)

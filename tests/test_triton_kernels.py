@@ -10,7 +10,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from utils.fused import has_kernels
+from utils.retrieval.fused_kernels import has_kernels
 
 # Triton's interpreter has no bfloat16 products, so float16 stands for all that are no integers
 KERNELS = """

@@ -7,7 +7,7 @@ import pytest
 
 from utils.evaluation import metrics, stats
 from utils.evaluation.scores import label_figures
-from utils.voting import vote
+from utils.retrieval.knn_vote import vote
 
 
 def test_majority_by_hand_with_ties_to_the_nearest() -> None:

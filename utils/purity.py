@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.retrieval import topk
+from utils.retrieval.topk import topk
 
 if TYPE_CHECKING:
     from utils.schema import Rows

@@ -128,7 +128,7 @@ def compare(members: Sequence[tuple[Rows, Rows]], gold: Sequence[int], k: int) -
     """
     import numpy as np
 
-    from utils.retrieval import topk
+    from utils.retrieval.topk import topk
 
     answers = np.asarray(gold)
     ranked = [topk(sources, targets, k).indices for sources, targets in members]

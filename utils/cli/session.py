@@ -18,14 +18,13 @@ from utils.encoders.api import ApiEncoder
 from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
 from utils.errors import UserError
 from utils.files import read_json, write_json
-from utils.fusion import fused_topk
-from utils.gaps import without_gaps
 from utils.records import store
 from utils.records.identity import _api_identity
 from utils.records.paths import encoder_label, record_path, run_folder
 from utils.records.provenance import _shown, environment, utc_now
-from utils.retrieval import concatenate
-from utils.tuning import tune
+from utils.retrieval.fusion import fused_topk, tune
+from utils.retrieval.missing_vectors import without_gaps
+from utils.retrieval.topk import concatenate
 
 if TYPE_CHECKING:
     from utils.api.client import Traffic

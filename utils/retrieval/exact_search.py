@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from utils.errors import UserError
 from utils.parallel import Lane, cpu_lanes, over_lanes
-from utils.scan import Scan, choose, tile_sizes
+from utils.retrieval.pruning import U32, Survivors
+from utils.retrieval.quantized_scan import Scan, choose, tile_sizes
+from utils.retrieval.similarities import WORK_BYTES, Margin, Product
 from utils.schema import TopK
-from utils.scorers import WORK_BYTES, Margin, Product
-from utils.survivors import U32, Survivors
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.scan import PRECISIONS
+from utils.retrieval.exact_search import search
+from utils.retrieval.quantized_scan import PRECISIONS
+from utils.retrieval.shards import over_slabs
+from utils.retrieval.similarities import Margin, Product
 from utils.schema import MARGINS, SIMILARITIES, TopK
-from utils.scorers import Margin, Product
-from utils.search import search
-from utils.slabs import over_slabs
 
 if TYPE_CHECKING:
     import torch

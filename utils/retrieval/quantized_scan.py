@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from utils.fused import FusedValues, has_kernels
 from utils.numerics import has_fast_bf16, int8_is_exact, products
-from utils.survivors import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
+from utils.retrieval.fused_kernels import FusedValues, has_kernels
+from utils.retrieval.pruning import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from utils.survivors import Exact, Values
+    from utils.retrieval.pruning import Exact, Values
 
 PRECISIONS = ("int8", "bf16", "fp32")
 QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what the cores' caches hold

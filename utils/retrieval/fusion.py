@@ -6,16 +6,17 @@ Buettcher 2009, with its constant of 60.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.errors import UserError
-from utils.retrieval import concatenate, pair_scores, topk
+from utils.retrieval.exact_search import first_of_equals
+from utils.retrieval.similarities import WORK_BYTES
+from utils.retrieval.topk import concatenate, pair_scores, topk
 from utils.schema import TopK
-from utils.scorers import WORK_BYTES
-from utils.search import first_of_equals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,3 +114,28 @@ def _reciprocal_ranks(values: Tensor) -> Tensor:
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     rank = torch.where(new, position, 0).cummax(dim=1).values + 1  # equal neighbours keep the first one's rank
     return torch.zeros_like(values).scatter_(1, order, 1.0 / (RRF + rank.double()))
+
+
+TENTHS, FIFTHS = 10, 5  # steps of the grid: for two members, for more
+
+
+def weight_grid(n_members: int) -> list[tuple[float, ...]]:
+    """Return all weights that sum to 1 in steps of 0.1 (two members) or 0.2 (more), zeros included."""
+    steps = TENTHS if n_members == 2 else FIFTHS
+    points = itertools.product(range(steps + 1), repeat=n_members)
+    return [tuple(part / steps for part in point) for point in points if sum(point) == steps]
+
+
+def tune(
+    n_members: int, evaluate: Callable[[Sequence[float]], float]
+) -> tuple[tuple[float, ...], list[dict[str, Any]]]:
+    """Return the weights of the highest validation score, and the whole grid with its scores.
+
+    Of equal scores the weights nearest to equal ones win, then the first in the grid's order.
+    """
+    grid: list[dict[str, Any]] = [
+        {"weights": list(weights), "score": evaluate(weights)} for weights in weight_grid(n_members)
+    ]
+    equal = 1 / n_members
+    best = max(grid, key=lambda point: (point["score"], -sum((weight - equal) ** 2 for weight in point["weights"])))
+    return tuple(best["weights"]), grid

@@ -17,7 +17,7 @@ class FusedValues:
     """Products of rounded queries (q, d) and candidates (t, d), by blocks of candidates."""
 
     def __init__(self, queries: Tensor, candidates: Tensor, block: int) -> None:
-        from utils.triton_kernels import block_maxima
+        from utils.retrieval.triton_kernels import block_maxima
 
         self.width, self.block = len(candidates), block
         self._queries, self._candidates = queries.contiguous(), candidates.contiguous()
@@ -25,7 +25,7 @@ class FusedValues:
 
     def inside(self, query: Tensor, block: Tensor) -> Tensor:
         """Return the values of chosen queries (h,) in chosen blocks (h,), by number: (h, block)."""
-        from utils.triton_kernels import inside_blocks
+        from utils.retrieval.triton_kernels import inside_blocks
 
         return inside_blocks(self._queries, self._candidates, query, block, self.block)
 
