@@ -21,14 +21,14 @@ from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.types import positive, positive_number
 from utils.data.classification_sets import CLASSIFICATION
 from utils.errors import UserError
-from utils.figures import FORMATS
-from utils.points import FIELDS
-from utils.projection import METHODS, NAMES, check_umap
+from utils.reporting.figures import FORMATS
+from utils.reporting.maps.points import FIELDS
+from utils.reporting.maps.projection import METHODS, NAMES, check_umap
 from utils.schema import TASKS
 
 if TYPE_CHECKING:
     from utils.cli.session import Session
-    from utils.points import Block
+    from utils.reporting.maps.points import Block
     from utils.schema import DatasetSpec
 
 SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
@@ -121,7 +121,7 @@ def load_blocks(session: Session) -> list[Block]:
     """Load the texts, a block a language, or a side of a pair."""
     from utils.data.bitext import bitext_pairs
     from utils.data.classification import chosen_langs
-    from utils.points import bitext_blocks, labeled_blocks
+    from utils.reporting.maps.points import bitext_blocks, labeled_blocks
 
     args, dataset = session.args, session.dataset
     if dataset.task == "classification":
@@ -138,11 +138,11 @@ def compute(session: Session, stem: Path) -> None:
     """Encode, project and measure, and write coordinates and record."""
     import numpy as np
 
-    from utils import coordinates
-    from utils.points import to_points
     from utils.progress import Clock
-    from utils.projection import project
-    from utils.purity import purities
+    from utils.reporting.maps import coordinates
+    from utils.reporting.maps.points import to_points
+    from utils.reporting.maps.projection import project
+    from utils.reporting.maps.purity import purities
 
     clock, args = Clock(), session.args
     points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
@@ -166,7 +166,7 @@ def compute(session: Session, stem: Path) -> None:
 
 def show_plan(session: Session, stem: Path) -> None:
     """Print each language's texts and how many are to be encoded; no model is loaded."""
-    from utils.points import to_points
+    from utils.reporting.maps.points import to_points
 
     args = session.args
     points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
@@ -183,10 +183,10 @@ def main(argv: Sequence[str]) -> None:
     if args.list:
         show_registry()
         return
-    from utils import coordinates, pictures
     from utils.cli.session import Session
     from utils.data.own_data import find_dataset
     from utils.records.paths import picture_stem
+    from utils.reporting.maps import coordinates, pictures
 
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
     session = Session(args, dataset, "visualize", SETTINGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import UserError
-from utils.figures import BASE_FONT, drawing, fonts_for, new_figure, save
+from utils.reporting.figures import BASE_FONT, drawing, fonts_for, new_figure, save
 
 
 def draw(stem: Path, label: str = "k") -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 
 from utils.data.languages import SIB200_LANGS, family_and_script
-from utils.palette import OKABE_ITO, oklch, styles
+from utils.reporting.palette import OKABE_ITO, oklch, styles
 
 
 def hue(colour: str) -> float:

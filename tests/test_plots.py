@@ -21,24 +21,16 @@ from matplotlib.text import Text
 
 from script.aggregate._paired import Line
 from script.aggregate._tables import Cell
-from script.plot import (
-    _drawing,
-    _languages,
-    _lines,
-    _naming,
-    _plots,
-    plot_compare,
-    plot_confusion,
-    plot_groups,
-    plot_heatmap,
-)
-from utils import figures
+from script.plot import plot_compare, plot_confusion, plot_groups, plot_heatmap
 from utils.data import registry
 from utils.data.classification_sets import MASSIVE_INTENTS
 from utils.data.languages import SIB200_LANGS, family_and_script
 from utils.errors import UserError
 from utils.files import fingerprint
 from utils.records import store
+from utils.reporting import figures
+from utils.reporting.charts import drawing, languages, naming, plots
+from utils.reporting.charts.lines import Panel, Scale, draw
 from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -129,16 +121,16 @@ def arguments(**given: object) -> argparse.Namespace:
 
 def drawn(make: Any, name: str, texts: Sequence[str] = ()) -> Figure:
     """Return the figure as the scripts draw it; its picture is in $MINERS_TEST_PICTURES for who wants to look."""
-    with figures.drawing(texts), _drawing.paper():
+    with figures.drawing(texts), drawing.paper():
         figure: Figure = make()
         if PICTURES:
             figures.save(figure, Path(PICTURES) / name, ["png"], tight=False)
-        assert _drawing.overhang(figure) < _plots.CUT
+        assert drawing.overhang(figure) < plots.CUT
         assert faults(figure) == []
     return figure
 
 
-def sib_scores(models: Sequence[str], by: str = "family") -> _languages.Scores:
+def sib_scores(models: Sequence[str], by: str = "family") -> languages.Scores:
     """Return made-up scores of 205 languages; the last model lacks the first language."""
     both = {lang: family_and_script(lang) for lang in SIB200_LANGS}
     family, script = ({lang: str(names[place]) for lang, names in both.items()} for place in (0, 1))
@@ -148,8 +140,8 @@ def sib_scores(models: Sequence[str], by: str = "family") -> _languages.Scores:
     }
     if len(models) > 1:
         del values[models[-1]][SIB200_LANGS[0]]
-    groups = _languages.joined(family if by == "family" else script, _languages.OTHER[by])
-    return _languages.Scores("sib200", "acc", values, family, script, groups, 1, len(SIB200_LANGS))
+    groups = languages.joined(family if by == "family" else script, languages.OTHER[by])
+    return languages.Scores("sib200", "acc", values, family, script, groups, 1, len(SIB200_LANGS))
 
 
 @pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
@@ -177,16 +169,16 @@ def test_boxes_of_families_can_be_read(n_models: int, by: str) -> None:
 def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
     cells = [Cell(0.3 + 0.04 * place, 10, 10, (0.25 + 0.04 * place, 0.4 + 0.04 * place)) for place in range(14)]
     lines = {model: dict.fromkeys((1, 5, 10), cell) for model, cell in zip(LONG, cells, strict=True)}
-    styles = _drawing.line_styles(LONG)
+    styles = drawing.line_styles(LONG)
     assert len({(style.marker, style.line) for style in styles.values()}) == 14
-    panels = [_lines.Panel(name, "Accuracy (%)", lines, {LONG[0]: cells[0]}) for name in ("nusax", "sib200", "fire")]
-    scale = _lines.Scale("k (neighbours that vote)", {1: "1", 5: "5", 10: "10"})
+    panels = [Panel(name, "Accuracy (%)", lines, {LONG[0]: cells[0]}) for name in ("nusax", "sib200", "fire")]
+    scale = Scale("k (neighbours that vote)", {1: "1", 5: "5", 10: "10"})
     for count in (1, 3):
-        drawn(lambda count=count: _lines.draw(arguments(), panels[:count], scale), f"lines_{count}")
-    bands = _lines.Scale("Ranks", {place: f"{10 * place}–{10 * place + 10}" for place in range(10)})
+        drawn(lambda count=count: draw(arguments(), panels[:count], scale), f"lines_{count}")
+    bands = Scale("Ranks", {place: f"{10 * place}–{10 * place + 10}" for place in range(10)})
     of_bands = {LONG[0]: dict.fromkeys(range(10), cells[0])}
-    drawn(lambda: _lines.draw(arguments(), [_lines.Panel("nusax", "F1", of_bands)], bands), "bands")
-    uneven = _lines.Scale("k", {k: str(k) for k in (1, 2, 5, 10, 100)})
+    drawn(lambda: draw(arguments(), [Panel("nusax", "F1", of_bands)], bands), "bands")
+    uneven = Scale("k", {k: str(k) for k in (1, 2, 5, 10, 100)})
     assert uneven.logarithmic and not scale.logarithmic
 
 
@@ -216,7 +208,7 @@ def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
 def test_groups_stand_by_the_mean_of_their_models_medians() -> None:
     values = {"m": {"a": 0.9, "b": 0.8, "c": 0.1}, "n": {"a": 0.0, "b": 0.1, "c": 0.6}}  # G: 0.85 and 0.05; H: 0.1, 0.6
     groups = {"a": "G", "b": "G", "c": "H"}
-    scores = _languages.Scores("mine", "acc", values, groups, groups, groups, 1, 3)
+    scores = languages.Scores("mine", "acc", values, groups, groups, groups, 1, 3)
     found = plot_groups.by_group(scores)
     assert list(found) == ["G", "H"] and found["H"] == {"m": [10.0], "n": [60.0]}
     assert plot_groups.label("G", found["G"], ["m", "n"]) == "G (n\u00a0=\u00a02)"
@@ -236,16 +228,16 @@ def test_the_check_finds_what_it_is_for() -> None:
 
 
 def test_names_are_cut_short_alike() -> None:
-    assert _drawing.short_names(["a/x", "b/y", "c/y", "g/z + e/x, 1-shot", "x__y__weights1.0_2.0"]) == {
+    assert drawing.short_names(["a/x", "b/y", "c/y", "g/z + e/x, 1-shot", "x__y__weights1.0_2.0"]) == {
         "a/x": "x",
         "b/y": "b/y",
         "c/y": "c/y",
         "g/z + e/x, 1-shot": "z + x, 1-shot",
         "x__y__weights1.0_2.0": "x__y__weights1.0_2.0",
     }
-    assert _drawing.wrap_to("Atlantic-Congo (n\u00a0=\u00a016–34)", 1.0, 7) == "Atlantic-Congo\n(n\u00a0=\u00a016–34)"
-    wrapped = _drawing.wrap_to(LONG[0], 1.2, 7)
-    assert wrapped.replace("\n", "") == LONG[0] and _drawing.text_width(wrapped, 7) <= 1.2
+    assert drawing.wrap_to("Atlantic-Congo (n\u00a0=\u00a016–34)", 1.0, 7) == "Atlantic-Congo\n(n\u00a0=\u00a016–34)"
+    wrapped = drawing.wrap_to(LONG[0], 1.2, 7)
+    assert wrapped.replace("\n", "") == LONG[0] and drawing.text_width(wrapped, 7) <= 1.2
 
 
 # numbers
@@ -378,7 +370,7 @@ def test_names_say_what_departs_from_the_usual() -> None:
     usual = {"setting": [], "k": 1, "metric": None, "models": None}
 
     def name(rows: Sequence[str], **given: object) -> str:
-        return _naming.default_name(arguments(**{**usual, **given}), "plot_x", ["nusax"], rows)
+        return naming.default_name(arguments(**{**usual, **given}), "plot_x", ["nusax"], rows)
 
     assert name(["a/x", "b/y", "c/z"]) == "plot_x_classification_nusax" == name(["a/x", "b/y", "c/z"], metric="f1")
     assert name(["a/x", "b/y", "c/z"], models=["..."], k=[1, 5]) == "plot_x_classification_nusax_3_models_k1-5"
@@ -392,11 +384,11 @@ def test_names_say_what_departs_from_the_usual() -> None:
 
 def test_a_level_that_lacks_languages_says_so() -> None:
     whole, part = Cell(0.5, 2, 2, (0.4, 0.6)), Cell(0.3, 1, 2, (0.2, 0.4))
-    scale = _lines.Scale("Ranks", {0: "0–10", 1: "90–100"})
-    panel = _lines.Panel("nusax", "F1", {"a/x": {0: whole, 1: whole}}, {"b/y": part})
-    other = _lines.Panel("fire", "F1", {"a/x": {0: whole}}, {"b/y": whole})
+    scale = Scale("Ranks", {0: "0–10", 1: "90–100"})
+    panel = Panel("nusax", "F1", {"a/x": {0: whole, 1: whole}}, {"b/y": part})
+    other = Panel("fire", "F1", {"a/x": {0: whole}}, {"b/y": whole})
     for panels, level in (([panel], "y (1/2)"), ([other], "y"), ([panel, other], "y (nusax 1/2)")):
-        figure = drawn(lambda panels=panels: _lines.draw(arguments(), panels, scale), f"level_{len(panels)}")
+        figure = drawn(lambda panels=panels: draw(arguments(), panels, scale), f"level_{len(panels)}")
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", level, "shaded: 95 % interval"]
 
 
@@ -476,10 +468,10 @@ def test_mistakes_are_told_in_two_lines(run: Run, tmp_path: Path) -> None:
 
 
 def chosen(tmp_path: Path, *flags: str) -> list[str]:
-    parser = _plots.parser_of("", "", datasets="+")
-    _plots.add_model_args(parser)
+    parser = plots.parser_of("", "", datasets="+")
+    plots.add_model_args(parser)
     args = parser.parse_args(["--logs", str(tmp_path / "logs"), *flags])
-    return [result.model for result in _plots.choose(args)]
+    return [result.model for result in plots.choose(args)]
 
 
 def test_settings_are_never_mixed(tmp_path: Path) -> None:

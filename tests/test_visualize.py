@@ -17,15 +17,23 @@ from api_server import ApiServer
 from conftest import ROOT, Run
 
 import visualize
-from utils import coloring, purity
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.sources import Where
 from utils.errors import UserError
-from utils.palette import OTHER, Style
-from utils.points import Block, Points, bitext_blocks, even_share, labeled_blocks, to_points, why_not_parallel
-from utils.projection import fitting_neighbors, fitting_perplexity, project
-from utils.scatter import draw, in_columns, rows_needed
+from utils.reporting.maps import coloring, purity
+from utils.reporting.maps.points import (
+    Block,
+    Points,
+    bitext_blocks,
+    even_share,
+    labeled_blocks,
+    to_points,
+    why_not_parallel,
+)
+from utils.reporting.maps.projection import fitting_neighbors, fitting_perplexity, project
+from utils.reporting.maps.scatter import draw, in_columns, rows_needed
+from utils.reporting.palette import OTHER, Style
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 PCA = ("--method", "pca", "--format", "png", *NGRAM)

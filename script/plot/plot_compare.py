@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _paired, _sides
-from script.plot import _drawing, _plots
 from utils.cli.main import run
+from utils.reporting.charts import drawing, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,11 +41,11 @@ def main(argv: Sequence[str]) -> None:
         name: {
             place: result
             for place, result in _sides.side_of(args, model, settings[name]).items()
-            if _plots.is_chosen(args, result.subset)
+            if plots.is_chosen(args, result.subset)
         }
         for name, model in (("A", args.a), ("B", args.b))
     }
-    _plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
+    plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
     pairs = _paired.pair_up(sides, args.metric)
     _sides.tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
     lines = sorted(_paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
@@ -58,24 +58,24 @@ def main(argv: Sequence[str]) -> None:
             "model_a": args.a,
             "model_b": args.b,
             "metric": args.metric,
-            **_plots.drawn_at(args),
-            "a": _plots.percent(line.a),
-            "b": _plots.percent(line.b),
-            "difference": _plots.percent(line.difference),
-            "low": _plots.percent(line.interval[0]),
-            "high": _plots.percent(line.interval[1]),
+            **plots.drawn_at(args),
+            "a": plots.percent(line.a),
+            "b": plots.percent(line.b),
+            "difference": plots.percent(line.difference),
+            "low": plots.percent(line.interval[0]),
+            "high": plots.percent(line.interval[1]),
             "p": line.p,
             "p_holm": "" if line.p_holm is None else line.p_holm,
         }
         for line in lines
     ]
     texts = [args.a, args.b, *(line.subset for line in lines)]
-    _plots.publish(args, "plot_compare", rows, [args.a, args.b], texts, lambda: draw(args, lines))
+    plots.publish(args, "plot_compare", rows, [args.a, args.b], texts, lambda: draw(args, lines))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = _plots.parser_of("Two models language by language.", EXAMPLES)
+    parser = plots.parser_of("Two models language by language.", EXAMPLES)
     _sides.add_both(parser)
     parser.set_defaults(usual_metric=parser.get_default("metric"))
     return _sides.checked(parser.parse_args(argv))
@@ -86,17 +86,17 @@ def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
     from matplotlib.lines import Line2D
 
     n_columns = math.ceil(len(lines) / TALL)
-    width = args.width or (_drawing.SINGLE if n_columns == 1 else _drawing.DOUBLE)
+    width = args.width or (drawing.SINGLE if n_columns == 1 else drawing.DOUBLE)
     longest = math.ceil(len(lines) / n_columns)
-    names = [_drawing.short_names([args.a, args.b])[name] for name in (args.a, args.b)]
+    names = [drawing.short_names([args.a, args.b])[name] for name in (args.a, args.b)]
     if args.a == args.b:
         names[1] += f" ({' '.join(args.setting_b)})"
     kinds = {"significant (p < 0.05, Holm)": (FAVOURS, FAVOURS), "not significant": (NEITHER, "white")}
-    plan = _drawing.plan_legend([f"A: {names[0]}", f"B: {names[1]}", *kinds, "mean, 95 % interval"], width)
-    measure = _drawing.metric_label(args.metric, args.task, args.k).replace("(%)", "(percentage points)")
-    about = _drawing.wrap_to(f"A − B, {measure}", width / n_columns - 0.75, _drawing.SIZE)
+    plan = drawing.plan_legend([f"A: {names[0]}", f"B: {names[1]}", *kinds, "mean, 95 % interval"], width)
+    measure = drawing.metric_label(args.metric, args.task, args.k).replace("(%)", "(percentage points)")
+    about = drawing.wrap_to(f"A − B, {measure}", width / n_columns - 0.75, drawing.SIZE)
     height = longest * ROW + 0.45 + (about.count("\n") + 1) * 0.15 + plan.height + (0.3 if args.title else 0)
-    figure = _drawing.new_figure(width, args.height or height)
+    figure = drawing.new_figure(width, args.height or height)
     first = None
     for place in range(n_columns):
         axes = figure.add_subplot(1, n_columns, place + 1, sharex=first)
@@ -106,7 +106,7 @@ def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
     plain: dict[str, Any] = {"marker": "o", "linewidth": 0.9}
     handles = [Line2D([], [], linestyle="") for _ in names]
     handles += [Line2D([], [], color=edge, markerfacecolor=face, **plain) for edge, face in kinds.values()]
-    _drawing.add_legend(figure, [*handles, Line2D([], [], color="black", marker="D", linewidth=0.9)], plan)
+    drawing.add_legend(figure, [*handles, Line2D([], [], color="black", marker="D", linewidth=0.9)], plan)
     return figure
 
 
@@ -128,7 +128,7 @@ def draw_column(axes: Axes, lines: Sequence[_paired.Line], n_rows: int) -> None:
     axes.set_yticks(range(len(lines)), [line.subset for line in lines])
     axes.set_ylim(n_rows - 0.3, -0.7)
     axes.tick_params(axis="y", length=0)
-    _drawing.grid(axes, "x")
+    drawing.grid(axes, "x")
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _build, _select
-from script.plot import _drawing, _means, _plots
 from utils.cli.main import run
 from utils.cli.types import natural
 from utils.errors import UserError
+from utils.reporting.charts import drawing, means, plots
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ class Matrix:
 
 def main(argv: Sequence[str]) -> None:
     """Draw the confusion of one model, all languages pooled or one panel for each of --langs."""
-    parser = _plots.parser_of("Which labels are taken for which.", EXAMPLES, ("classification", "icl"))
+    parser = plots.parser_of("Which labels are taken for which.", EXAMPLES, ("classification", "icl"))
     parser.add_argument("--models", nargs=1, metavar="NAME", help="a row of the tables (default: the only one)")
     parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
     parser.add_argument("--pooled", action="store_true", help="--langs: one matrix of all of them")
@@ -73,14 +73,14 @@ def main(argv: Sequence[str]) -> None:
             "gold": gold,
             "predicted": said,
             "count": int(matrix.counts[row, column]),
-            "percent": _plots.percent(matrix.counts[row, column] / max(matrix.counts[row].sum(), 1)),
+            "percent": plots.percent(matrix.counts[row, column] / max(matrix.counts[row].sum(), 1)),
         }
         for matrix in matrices
         for row, gold in enumerate(matrix.labels)
         for column, said in enumerate(matrix.columns)
     ]
     texts = [dataset, model, *(name for matrix in matrices for name in matrix.labels)]
-    _plots.publish(args, "plot_confusion", rows, args.models, texts, lambda: draw(args, matrices))
+    plots.publish(args, "plot_confusion", rows, args.models, texts, lambda: draw(args, matrices))
 
 
 def matrices_of(args: argparse.Namespace) -> list[Matrix]:
@@ -90,8 +90,8 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
     """
     import numpy as np
 
-    results = _plots.choose(args)
-    args.dataset = [_plots.one_dataset(args, results)]
+    results = plots.choose(args)
+    args.dataset = [plots.one_dataset(args, results)]
     models = list(dict.fromkeys(result.model for result in results))
     if len(models) > 1:
         raise UserError(f"results of {len(models)} models: {', '.join(models)}", "choose one with --models")
@@ -102,11 +102,11 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
             f"{len(without)} of {len(results)} records have no confusion matrix, such as {without[0].path}",
             "run the script again with --overwrite; the original's own logs have none",
         )
-    names = _means.expected(args, args.dataset[0], results)
+    names = means.expected(args, args.dataset[0], results)
     (found,) = _select.by_cell([result for result in results if result.subset in names]).values()
     _build.name_missing([name for name in names if name not in found], len(names), f"{args.dataset[0]}, {models[0]}")
     single = bool(args.langs) and not args.pooled
-    about = ", ".join([*_drawing.short_names(models).values(), *([f"k = {args.k}"] if args.task != "icl" else [])])
+    about = ", ".join([*drawing.short_names(models).values(), *([f"k = {args.k}"] if args.task != "icl" else [])])
     parts = {name: [result] for name, result in found.items()} if single else {_joint(list(found)): [*found.values()]}
     matrices = []
     for title, members in parts.items():
@@ -142,30 +142,30 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
     from matplotlib.colors import Normalize
 
     few = max(len(matrix.labels) for matrix in matrices) <= FEW
-    size = _drawing.SMALL if few else 6.0
+    size = drawing.SMALL if few else 6.0
     most = max(len(matrix.columns) for matrix in matrices)
-    around = max(_drawing.text_width(label, size) for matrix in matrices for label in matrix.columns) + 0.45
-    narrow = (_drawing.SINGLE - around) / most
+    around = max(drawing.text_width(label, size) for matrix in matrices for label in matrix.columns) + 0.45
+    narrow = (drawing.SINGLE - around) / most
     cell = min(CELL, narrow if narrow >= LEAST_CELL else CELL) if few else SMALL_CELL
     wide = most * cell + around
-    n_columns = min(len(matrices), max(1, int((args.width or _drawing.DOUBLE) / wide)))
+    n_columns = min(len(matrices), max(1, int((args.width or drawing.DOUBLE) / wide)))
     n_rows = math.ceil(len(matrices) / n_columns)
-    width = args.width or max(_drawing.SINGLE, n_columns * wide)
+    width = args.width or max(drawing.SINGLE, n_columns * wide)
     titles = [_title(matrix, width / n_columns - 0.15) for matrix in matrices]
     high = most * cell + around + 0.12 + 0.15 * (max(title.count("\n") for title in titles) + 1)
-    figure = _drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
+    figure = drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
     room = min(cell, (width / n_columns - around) / most)
-    colours = ScalarMappable(Normalize(0, 100), _drawing.ramp())
+    colours = ScalarMappable(Normalize(0, 100), drawing.ramp())
     panels = []
     for place, matrix in enumerate(matrices):
         panels.append(figure.add_subplot(n_rows, n_columns, place + 1))
-        panels[-1].set_title(titles[place], fontsize=_drawing.SIZE, loc="center")
+        panels[-1].set_title(titles[place], fontsize=drawing.SIZE, loc="center")
         draw_matrix(panels[-1], matrix, colours, size, room)
-    bar = _drawing.colour_bar(figure, colours, panels)
+    bar = drawing.colour_bar(figure, colours, panels)
     about = "Share of the gold label's texts (%); in the cells: texts"
     bar.set_label(
-        _drawing.wrap_to(
-            about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), _drawing.SIZE
+        drawing.wrap_to(
+            about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), drawing.SIZE
         )
     )
     return figure
@@ -174,7 +174,7 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
 def _title(matrix: Matrix, width: float) -> str:
     """Return the languages of a panel and below them its model and k, in lines of at most so many inches."""
     parts = (part for part in (matrix.title, matrix.about) if part)
-    return "\n".join(_drawing.wrap_to(part, width, _drawing.SIZE) for part in parts)
+    return "\n".join(drawing.wrap_to(part, width, drawing.SIZE) for part in parts)
 
 
 def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: float) -> None:
@@ -182,13 +182,13 @@ def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: 
     import numpy as np
 
     shares = 100 * matrix.counts / np.maximum(matrix.counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=_drawing.ramp(), vmin=0, vmax=100, aspect="equal")
+    axes.imshow(shares, cmap=drawing.ramp(), vmin=0, vmax=100, aspect="equal")
     digits = len(str(matrix.counts.max()))
     points = min(size, 0.9 * room * 72 / (digits * DIGIT))
     if points >= LEAST:
         for row, column in np.argwhere(matrix.counts > 0):
-            colour = _drawing.ramp()(shares[row, column] / 100)
-            _drawing.write_in(axes, (column, row), str(matrix.counts[row, column]), points, colour)
+            colour = drawing.ramp()(shares[row, column] / 100)
+            drawing.write_in(axes, (column, row), str(matrix.counts[row, column]), points, colour)
     else:
         print("note: cells too small for counts; give more --width", file=sys.stderr)
     axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=90, size=size)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.plot import _drawing, _languages, _plots
 from utils.cli.main import run
+from utils.reporting.charts import drawing, languages, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,31 +35,31 @@ TALL = 1.3  # inches that the boxes of a group have at most
 
 def main(argv: Sequence[str]) -> None:
     """Draw the distribution of each group of languages."""
-    parser = _plots.parser_of("The languages' scores by family or script.", EXAMPLES)
-    _plots.add_model_args(parser)
-    parser.add_argument("--by", choices=tuple(_languages.OTHER), default="family", help="(default: %(default)s)")
+    parser = plots.parser_of("The languages' scores by family or script.", EXAMPLES)
+    plots.add_model_args(parser)
+    parser.add_argument("--by", choices=tuple(languages.OTHER), default="family", help="(default: %(default)s)")
     args = parser.parse_args(argv)
-    scores = _languages.scores_of(args, args.by)
+    scores = languages.scores_of(args, args.by)
     rows = [
         {
             "dataset": scores.dataset,
             "model": model,
             "metric": scores.metric,
-            **_plots.drawn_at(args),
+            **plots.drawn_at(args),
             "lang": lang,
             "family": scores.family[lang],
             "script": scores.script[lang],
             "group": scores.groups[lang],
-            "percent": _plots.percent(value),
+            "percent": plots.percent(value),
         }
         for model, values in scores.values.items()
         for lang, value in values.items()
     ]
     texts = [scores.dataset, *scores.values, *scores.groups.values()]
-    _plots.publish(args, f"plot_groups_{args.by}", rows, list(scores.values), texts, lambda: draw(args, scores))
+    plots.publish(args, f"plot_groups_{args.by}", rows, list(scores.values), texts, lambda: draw(args, scores))
 
 
-def by_group(scores: _languages.Scores) -> dict[str, dict[str, list[float]]]:
+def by_group(scores: languages.Scores) -> dict[str, dict[str, list[float]]]:
     """Return group -> model -> percent of its languages, the highest first by the mean of its models' medians."""
     found: dict[str, dict[str, list[float]]] = {}
     for model, values in scores.values.items():
@@ -72,35 +72,35 @@ def by_group(scores: _languages.Scores) -> dict[str, dict[str, list[float]]]:
     return {group: found[group] for group in sorted(found, key=lambda group: (-median(group), group))}
 
 
-def draw(args: argparse.Namespace, scores: _languages.Scores) -> Figure:
+def draw(args: argparse.Namespace, scores: languages.Scores) -> Figure:
     """Return the figure: a row a group, in it a box a model."""
     from matplotlib.lines import Line2D
 
     groups, models = by_group(scores), list(scores.values)
-    styles, shown = _drawing.line_styles(models), _drawing.short_names(models)
-    width = args.width or _drawing.SINGLE
+    styles, shown = drawing.line_styles(models), drawing.short_names(models)
+    width = args.width or drawing.SINGLE
     there = {model: len(values) for model, values in scores.values.items()}
-    plan = _drawing.plan_legend(
-        [_drawing.with_gaps(shown[model], there[model], scores.expected) for model in models], width
+    plan = drawing.plan_legend(
+        [drawing.with_gaps(shown[model], there[model], scores.expected) for model in models], width
     )
     height = len(groups) * (min(len(models) * BOX, TALL) + GAP) + 0.6 + plan.height
-    figure = _drawing.new_figure(width, args.height or height + (0.3 if args.title else 0))
+    figure = drawing.new_figure(width, args.height or height + (0.3 if args.title else 0))
     axes = figure.add_subplot()
     for place, values in enumerate(groups.values()):
         draw_group(axes, place, values, styles, args.seed)
     labels = [label(group, values, models) for group, values in groups.items()]
-    axes.set_yticks(range(len(groups)), [_drawing.wrap_to(text, 0.4 * width, _drawing.SMALL) for text in labels])
+    axes.set_yticks(range(len(groups)), [drawing.wrap_to(text, 0.4 * width, drawing.SMALL) for text in labels])
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(_drawing.metric_label(scores.metric, args.task, scores.k))
-    _drawing.grid(axes, "x")
+    axes.set_xlabel(drawing.metric_label(scores.metric, args.task, scores.k))
+    drawing.grid(axes, "x")
     handles = [Line2D([], [], color=style.colour, marker=style.marker, linestyle="") for style in styles.values()]
-    _drawing.add_legend(figure, handles, plan)
+    drawing.add_legend(figure, handles, plan)
     return figure
 
 
 def draw_group(
-    axes: Axes, place: int, values: dict[str, list[float]], styles: dict[str, _drawing.LineStyle], seed: int
+    axes: Axes, place: int, values: dict[str, list[float]], styles: dict[str, drawing.LineStyle], seed: int
 ) -> None:
     """Draw the boxes of one group around `place`, the points of the languages over them."""
     import numpy as np

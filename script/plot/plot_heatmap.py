@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.plot import _drawing, _languages, _plots
 from utils.cli.main import run
+from utils.reporting.charts import drawing, languages, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,18 +49,18 @@ class Line:
 
 def main(argv: Sequence[str]) -> None:
     """Draw each language's score by each model."""
-    parser = _plots.parser_of("Languages by models as a heat map.", EXAMPLES)
-    _plots.add_model_args(parser)
-    parser.add_argument("--by", choices=tuple(_languages.OTHER), default="family", help="the group (default: family)")
+    parser = plots.parser_of("Languages by models as a heat map.", EXAMPLES)
+    plots.add_model_args(parser)
+    parser.add_argument("--by", choices=tuple(languages.OTHER), default="family", help="the group (default: family)")
     parser.add_argument("--sort", choices=SORTS, default="group", help="of the languages (default: %(default)s)")
     args = parser.parse_args(argv)
-    scores = _languages.scores_of(args, args.by)
+    scores = languages.scores_of(args, args.by)
     order = ordered(scores, args.sort)
     rows = [
         {
             "dataset": scores.dataset,
             "metric": scores.metric,
-            **_plots.drawn_at(args),
+            **plots.drawn_at(args),
             "lang": lang,
             "family": scores.family[lang],
             "script": scores.script[lang],
@@ -69,14 +69,14 @@ def main(argv: Sequence[str]) -> None:
         for lang in order
     ]
     texts = [scores.dataset, *scores.values, *scores.groups.values(), *order]
-    _plots.publish(args, "plot_heatmap", rows, list(scores.values), texts, lambda: draw(args, scores, order))
+    plots.publish(args, "plot_heatmap", rows, list(scores.values), texts, lambda: draw(args, scores, order))
 
 
 def _shown(value: float | None) -> float | str:
-    return "" if value is None else _plots.percent(value)
+    return "" if value is None else plots.percent(value)
 
 
-def ordered(scores: _languages.Scores, sort: str) -> list[str]:
+def ordered(scores: languages.Scores, sort: str) -> list[str]:
     """Return the languages: within their groups, the largest group first; by their mean; or by name."""
     sizes: dict[str, int] = {}
     for group in scores.groups.values():
@@ -88,7 +88,7 @@ def ordered(scores: _languages.Scores, sort: str) -> list[str]:
 
     def place(lang: str) -> tuple[Any, ...]:
         group = scores.groups[lang]
-        joined = group in _languages.OTHER.values()
+        joined = group in languages.OTHER.values()
         return {"group": (joined, -sizes[group], group, lang), "mean": (-mean(lang), lang), "name": (lang,)}[sort]
 
     return sorted(scores.langs, key=place)
@@ -114,27 +114,27 @@ def columns_of(order: Sequence[str], groups: Mapping[str, str], n_columns: int, 
     return columns
 
 
-def draw(args: argparse.Namespace, scores: _languages.Scores, order: Sequence[str]) -> Figure:
+def draw(args: argparse.Namespace, scores: languages.Scores, order: Sequence[str]) -> Figure:
     """Return the figure: columns of rows side by side, a colour bar below, and what the strip's colours mean."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.patches import Patch
 
     headed = args.sort == "group"
-    groups = sorted(set(scores.groups.values()), key=lambda group: (group in _languages.OTHER.values(), group))
-    strip = {name: style.colour for name, style in _drawing.line_styles(groups).items()}
-    short = _drawing.short_names(list(scores.values))
-    heads = [_drawing.wrap_to(short[model], 1.3, _drawing.SMALL) for model in scores.values]
+    groups = sorted(set(scores.groups.values()), key=lambda group: (group in languages.OTHER.values(), group))
+    strip = {name: style.colour for name, style in drawing.line_styles(groups).items()}
+    short = drawing.short_names(list(scores.values))
+    heads = [drawing.wrap_to(short[model], 1.3, drawing.SMALL) for model in scores.values]
     labels = [*order, *((group + CONTINUED for group in groups) if headed else ())]
-    one = max(_drawing.text_width(text, _drawing.SMALL) for text in labels) + 0.3 + len(heads) * _cell(heads)
-    most = max(1, int((args.width or _drawing.DOUBLE) / one))
+    one = max(drawing.text_width(text, drawing.SMALL) for text in labels) + 0.3 + len(heads) * _cell(heads)
+    most = max(1, int((args.width or drawing.DOUBLE) / one))
     n_rows = len(order) + (len(groups) if headed else 0)
     columns = columns_of(order, scores.groups, min(most, math.ceil(n_rows / TALL)), headed=headed)
-    width = args.width or max(_drawing.SINGLE if len(columns) * one <= _drawing.SINGLE else _drawing.DOUBLE, one)
-    plan = _drawing.plan_legend([] if headed else groups, width)
-    head = max(_drawing.text_width(text, _drawing.SMALL) for text in heads)
+    width = args.width or max(drawing.SINGLE if len(columns) * one <= drawing.SINGLE else drawing.DOUBLE, one)
+    plan = drawing.plan_legend([] if headed else groups, width)
+    head = max(drawing.text_width(text, drawing.SMALL) for text in heads)
     tall = max(map(len, columns)) * ROW + head + 0.75 + (0 if headed else plan.height) + (0.3 if args.title else 0)
-    figure = _drawing.new_figure(width, args.height or tall)
+    figure = drawing.new_figure(width, args.height or tall)
     colours = ScalarMappable(Normalize(*_range(scores)), "viridis")
     panels = [figure.add_subplot(1, len(columns), place + 1) for place in range(len(columns))]
     n_lines = max(map(len, columns))
@@ -142,19 +142,19 @@ def draw(args: argparse.Namespace, scores: _languages.Scores, order: Sequence[st
     for axes, lines in zip(panels, columns, strict=True):
         draw_column(axes, lines, scores, colours, strip, n_lines, room)
         axes.set_xticks(range(len(heads)), heads, rotation=90, va="bottom", ha="center", linespacing=1.0)
-    bar = _drawing.colour_bar(figure, colours, panels)
-    bar.set_label(_drawing.metric_label(scores.metric, args.task, scores.k))
+    bar = drawing.colour_bar(figure, colours, panels)
+    bar.set_label(drawing.metric_label(scores.metric, args.task, scores.k))
     if not headed:
-        _drawing.add_legend(figure, [Patch(color=strip[group]) for group in groups], plan)
+        drawing.add_legend(figure, [Patch(color=strip[group]) for group in groups], plan)
     return figure
 
 
 def _cell(heads: Sequence[str]) -> float:
     """Return how wide a cell is (inches): as wide as its value, or its model's name in lines, takes."""
-    return max(CELL, (max(head.count("\n") for head in heads) + 1) * _drawing.LINE * _drawing.SMALL / 72)
+    return max(CELL, (max(head.count("\n") for head in heads) + 1) * drawing.LINE * drawing.SMALL / 72)
 
 
-def _range(scores: _languages.Scores) -> tuple[float, float]:
+def _range(scores: languages.Scores) -> tuple[float, float]:
     """Return the least and the greatest value in percent, apart even where all are alike."""
     values = [100 * value for of_model in scores.values.values() for value in of_model.values()]
     low, high = min(values), max(values)
@@ -164,7 +164,7 @@ def _range(scores: _languages.Scores) -> tuple[float, float]:
 def draw_column(
     axes: Axes,
     lines: Sequence[Line],
-    scores: _languages.Scores,
+    scores: languages.Scores,
     colours: Any,
     strip: Mapping[str, str],
     n_lines: int,
@@ -186,8 +186,8 @@ def draw_column(
             cell = Rectangle((place - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.3)
             axes.add_patch(cell).set_in_layout(False)
             text = "–" if value is None else f"{100 * value:.1f}"
-            if _drawing.text_width(text, DIGITS) < room:
-                _drawing.write_in(axes, (place, row), text, DIGITS, colour)
+            if drawing.text_width(text, DIGITS) < room:
+                drawing.write_in(axes, (place, row), text, DIGITS, colour)
     axes.set_xlim(-0.5 - 1.6 * thin, n_models - 0.5)
     axes.set_ylim(n_lines - 0.5, -0.5)
     axes.set_yticks(range(len(lines)), [line.label for line in lines])

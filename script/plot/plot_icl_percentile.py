@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from script.aggregate import _icl
 from script.aggregate._cells import Cell
-from script.plot import _drawing, _lines, _means, _plots
 from utils.cli.main import run
 from utils.errors import UserError
+from utils.reporting.charts import drawing, means, plots
+from utils.reporting.charts.lines import Panel, Scale, draw
 
 EXAMPLES = """
 python script/plot/plot_icl_percentile.py --dataset nusax
@@ -30,40 +31,40 @@ BANDS = ("min_percentile", "max_percentile")
 
 def main(argv: Sequence[str]) -> None:
     """Draw the mean over languages in each logged band."""
-    parser = _plots.parser_of("In-context learning by the demonstrations' rank band.", EXAMPLES, ("icl",), datasets="+")
-    _plots.add_model_args(parser, k="+")
+    parser = plots.parser_of("In-context learning by the demonstrations' rank band.", EXAMPLES, ("icl",), datasets="+")
+    plots.add_model_args(parser, k="+")
     args = parser.parse_args(argv)
-    results = [result for result in _plots.choose(args, BANDS) if result.k == 0 or _icl.band(result) is not None]
+    results = [result for result in plots.choose(args, BANDS) if result.k == 0 or _icl.band(result) is not None]
     banded = [result for result in results if _icl.band(result) is not None]
     if not banded:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
     bands = sorted({band for result in banded if (band := _icl.band(result)) is not None})
-    panels, rows = [], list[_plots.Row]()
+    panels, rows = [], list[plots.Row]()
     for dataset in args.dataset or sorted({result.dataset for result in banded}):
-        metric = _plots.metric_of(args, dataset)
-        of_set = _means.finite([result for result in results if result.dataset == dataset], metric)
-        names = _means.expected(args, dataset, of_set)
+        metric = plots.metric_of(args, dataset)
+        of_set = means.finite([result for result in results if result.dataset == dataset], metric)
+        names = means.expected(args, dataset, of_set)
         lines: dict[str, dict[float, Cell]] = {}
         levels: dict[str, Cell] = {}
         pairs = {(result.model, _icl.band(result)) for result in of_set}
         for model, band in sorted(pairs, key=lambda pair: (pair[1] or (), pair[0])):  # zero-shot first
             there = [result for result in of_set if (result.model, _icl.band(result)) == (model, band)]
             said = "0-shot" if band is None else f"{band[0]}-{band[1]} %"
-            cell = _means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {said}")
+            cell = means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {said}")
             if band is None:
                 levels[model] = cell
             else:
                 lines.setdefault(model, {})[bands.index(band)] = cell
             low, high = band or ("", "")
             about = {"dataset": dataset, "model": model, "metric": metric, "min_percentile": low}
-            rows.append({**about, "max_percentile": high, **_means.columns_of(cell)})
-        panels.append(_lines.Panel(dataset, _drawing.metric_label(metric, args.task), lines, levels))
+            rows.append({**about, "max_percentile": high, **means.columns_of(cell)})
+        panels.append(Panel(dataset, drawing.metric_label(metric, args.task), lines, levels))
     if len(bands) == 1:
         print("note: one band only is logged: points without a line", file=sys.stderr)
-    scale = _lines.Scale(X_LABEL, {place: f"{low}–{high}" for place, (low, high) in enumerate(bands)})
+    scale = Scale(X_LABEL, {place: f"{low}–{high}" for place, (low, high) in enumerate(bands)})
     texts = [str(row[name]) for row in rows for name in ("dataset", "model")]
     models = [str(row["model"]) for row in rows]
-    _plots.publish(args, "plot_icl_percentile", rows, models, texts, lambda: _lines.draw(args, panels, scale))
+    plots.publish(args, "plot_icl_percentile", rows, models, texts, lambda: draw(args, panels, scale))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from utils.data.languages import family_and_script
 from utils.errors import UserError
-from utils.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
-from utils.points import FIELDS, Points, seeded
+from utils.reporting.maps.points import FIELDS, Points, seeded
+from utils.reporting.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 
 UNKNOWN = "not known"
 SAMPLES = 10  # that have colours of their own where --num_color is not given

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from utils.errors import UserError
 from utils.files import read_json, write_atomic, write_json
-from utils.points import Points
 from utils.records import store
+from utils.reporting.maps.points import Points
 
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
 

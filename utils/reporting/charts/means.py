@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from script.aggregate._build import Kind, mean_of_records, name_missing
 from script.aggregate._cells import Cell
 from script.aggregate._select import by_cell
-from script.plot import _plots
 from utils.errors import UserError
 from utils.records.result import LoggedResult
+from utils.reporting.charts import plots
 
 
 def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:
@@ -20,9 +20,9 @@ def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedRes
     Of a user's own data, those that any record has.
     """
     of_set = [result for result in results if result.dataset == dataset]
-    names = _plots.spec_subsets(dataset, args.task) or sorted({result.subset for result in of_set})
+    names = plots.spec_subsets(dataset, args.task) or sorted({result.subset for result in of_set})
     trained = {result.run.get("train_lang") for result in of_set if result.run.get("cross")}
-    return [name for name in names if name not in trained and _plots.is_chosen(args, name)]
+    return [name for name in names if name not in trained and plots.is_chosen(args, name)]
 
 
 def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
@@ -52,5 +52,5 @@ def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, me
 
 def columns_of(cell: Cell) -> dict[str, object]:
     """Return what the CSV has of a mean: percent, the interval where there is one, subsets there and needed."""
-    low, high = (_plots.percent(bound) for bound in cell.ci95) if cell.ci95 else ("", "")
-    return {"percent": _plots.percent(cell.value), "low": low, "high": high, "n": cell.n, "expected": cell.expected}
+    low, high = (plots.percent(bound) for bound in cell.ci95) if cell.ci95 else ("", "")
+    return {"percent": plots.percent(cell.value), "low": low, "high": high, "n": cell.n, "expected": cell.expected}

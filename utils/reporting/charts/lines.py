@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from script.aggregate._cells import Cell
-from script.plot import _drawing
+from utils.reporting.charts import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,33 +58,33 @@ class Scale:
 
 def draw(args: argparse.Namespace, panels: Sequence[Panel], scale: Scale) -> Figure:
     """Return the panels side by side, in rows where they do not fit, one legend below."""
-    width = args.width or (_drawing.SINGLE if len(panels) == 1 else _drawing.DOUBLE)
+    width = args.width or (drawing.SINGLE if len(panels) == 1 else drawing.DOUBLE)
     names = list(dict.fromkeys(name for panel in panels for name in (*panel.lines, *panel.references)))
-    styles, shown = _drawing.line_styles(names), _drawing.short_names(names)
+    styles, shown = drawing.line_styles(names), drawing.short_names(names)
     handles, labels = _legend(panels, names, styles, shown)
-    plan = _drawing.plan_legend(labels, width)
+    plan = drawing.plan_legend(labels, width)
     columns = max(1, min(len(panels), int(width / PANEL)))
     rows = math.ceil(len(panels) / columns)
-    figure = _drawing.new_figure(width, args.height or rows * 2.2 + plan.height + (0.3 if args.title else 0))
+    figure = drawing.new_figure(width, args.height or rows * 2.2 + plan.height + (0.3 if args.title else 0))
     for place, panel in enumerate(panels):
         axes = figure.add_subplot(rows, columns, place + 1)
         if len(panels) > 1:
             axes.set_title(panel.title)
         draw_panel(axes, panel, scale, styles)
-        axes.set_xlabel(_drawing.wrap_to(scale.label, width / columns - 0.7, _drawing.SIZE))
+        axes.set_xlabel(drawing.wrap_to(scale.label, width / columns - 0.7, drawing.SIZE))
         axes.set_ylabel(panel.y_label)
-        _drawing.fit_ticks(axes, list(scale.ticks.values()), width / columns - 0.7)
-    _drawing.add_legend(figure, handles, plan)
+        drawing.fit_ticks(axes, list(scale.ticks.values()), width / columns - 0.7)
+    drawing.add_legend(figure, handles, plan)
     return figure
 
 
-def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, _drawing.LineStyle]) -> None:
+def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, drawing.LineStyle]) -> None:
     """Draw the lines, their intervals, and the references behind them."""
     if scale.logarithmic:
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(list(scale.ticks), list(scale.ticks.values()))
-    _drawing.grid(axes, "y")
+    drawing.grid(axes, "y")
     for name, cell in panel.references.items():
         axes.axhline(100 * cell.value, color=styles[name].colour, linestyle=styles[name].line, linewidth=1)
         if cell.ci95:
@@ -115,7 +115,7 @@ def _error(cell: Cell) -> Any:
 def _legend(
     panels: Sequence[Panel],
     names: Sequence[str],
-    styles: Mapping[str, _drawing.LineStyle],
+    styles: Mapping[str, drawing.LineStyle],
     shown: Mapping[str, str],
 ) -> tuple[list[Any], list[str]]:
     """Return a handle and a label for each name, and one for hollow points where there are any."""
@@ -142,6 +142,6 @@ def _label(panels: Sequence[Panel], name: str, shown: str) -> str:
     """Return a line's label; a level says what it lacks, for it has no points to be hollow."""
     cells = {panel.title: panel.references[name] for panel in panels if name in panel.references}
     if len(panels) == 1:
-        return next((_drawing.with_gaps(shown, cell.n, cell.expected) for cell in cells.values()), shown)
+        return next((drawing.with_gaps(shown, cell.n, cell.expected) for cell in cells.values()), shown)
     gaps = [f"{title} {cell.n}/{cell.expected}" for title, cell in cells.items() if not cell.complete]
     return f"{shown} ({', '.join(gaps)})" if gaps else shown

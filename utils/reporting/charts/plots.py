@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 from script.aggregate import _icl, _sides
 from script.aggregate._build import Kind
 from script.aggregate._tables import ordered
-from script.plot import _drawing, _naming
-from utils import figures
 from utils.cli import arguments
 from utils.cli.types import natural
 from utils.data.registry import DATASETS
@@ -27,6 +25,8 @@ from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.records.result import LoggedResult
 from utils.records.store import differences
+from utils.reporting import figures
+from utils.reporting.charts import drawing, naming
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -231,14 +231,14 @@ def publish(
     there is no room in --width and --height, or the folder cannot be written.
     """
     stem, formats = _place(args, script, rows, models)
-    with figures.drawing([*texts, args.title or ""]), _drawing.paper():
+    with figures.drawing([*texts, args.title or ""]), drawing.paper():
         figure = draw()
         if args.title:
-            figure.suptitle(_drawing.wrap_to(args.title, figure.get_figwidth() - 0.2, _drawing.SIZE), x=0.02, ha="left")
+            figure.suptitle(drawing.wrap_to(args.title, figure.get_figwidth() - 0.2, drawing.SIZE), x=0.02, ha="left")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="constrained_layout not applied")
             try:
-                over = _drawing.overhang(figure)
+                over = drawing.overhang(figure)
             except UserWarning as error:
                 size = "{:.1f} x {:.1f} inches".format(*figure.get_size_inches())
                 raise UserError(f"no room in {size} for what is drawn", "give more --width or --height") from error
@@ -254,7 +254,7 @@ def _place(
     """Return the stem and the formats; an --output with the ending of a format asks for that one."""
     if args.output is None:
         datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
-        name = _naming.default_name(args, script, datasets, list(dict.fromkeys(models)))
+        name = naming.default_name(args, script, datasets, list(dict.fromkeys(models)))
         return Path("figures", name), args.format or ("pdf", "png")
     path = args.output.expanduser()
     ending = path.suffix.removeprefix(".")

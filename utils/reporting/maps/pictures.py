@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils import figures, pages, scatter
-from utils.coloring import Coloring, chosen_fields, coloring
-from utils.points import FIELDS, Points
-from utils.projection import NAMES
+from utils import pages
+from utils.reporting import figures
+from utils.reporting.maps import scatter
+from utils.reporting.maps.coloring import Coloring, chosen_fields, coloring
+from utils.reporting.maps.points import FIELDS, Points
+from utils.reporting.maps.projection import NAMES
 
 GRID = 65_535  # steps of the page's coordinates: finer than any screen, and short
 SHARES = {

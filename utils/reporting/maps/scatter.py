@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.coloring import Coloring
-from utils.figures import new_figure
-from utils.palette import OTHER, Style
+from utils.reporting.figures import new_figure
+from utils.reporting.maps.coloring import Coloring
+from utils.reporting.palette import OTHER, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from script.aggregate import _build, _select
-from script.plot import _means, _plots
 from utils.data.languages import family_and_script
 from utils.errors import UserError
 from utils.records.frames import records
 from utils.records.result import LoggedResult
+from utils.reporting.charts import means, plots
 
 SMALLEST = 3  # languages of a group; smaller ones are joined
 OTHER = {"family": "Other families", "script": "Other scripts"}
@@ -44,11 +44,11 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
 
     Languages that a model lacks are told on standard error. Raises UserError where nothing is left to draw.
     """
-    results = _plots.choose(args)
-    dataset = _plots.one_dataset(args, results)
-    metric = _plots.metric_of(args, dataset)
-    results = _means.finite(results, metric)
-    names = _means.expected(args, dataset, results)
+    results = plots.choose(args)
+    dataset = plots.one_dataset(args, results)
+    metric = plots.metric_of(args, dataset)
+    results = means.finite(results, metric)
+    names = means.expected(args, dataset, results)
     languages = _languages([result for result in results if result.subset in names])
     values: dict[str, dict[str, float]] = {}
     for (model, _), found in _select.by_cell(results).items():

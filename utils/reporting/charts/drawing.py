@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from utils import palette
-from utils.figures import new_figure as new_figure  # the scripts take it from here
+from utils.reporting import palette
+from utils.reporting.figures import new_figure as new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

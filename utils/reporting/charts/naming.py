@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from script.aggregate._build import Kind
-from script.plot import _drawing
 from utils.encoders.registry import ENCODERS
+from utils.reporting.charts import drawing
 
 SHOWN = 3  # data sets in a name before the rest is a number
 FEW_LANGS, FEW_MODELS = 4, 2
@@ -48,7 +48,7 @@ def _of_models(args: argparse.Namespace, models: Sequence[str]) -> str:
     """Return one model or two, or how many were chosen; a name is short where no known encoder shares it."""
     if len(models) > FEW_MODELS:
         return f"{len(models)}_models" if getattr(args, "models", None) else ""
-    short = _drawing.short_names([*models, *ENCODERS])
+    short = drawing.short_names([*models, *ENCODERS])
     return "_vs_".join(short[model].replace(" + ", "+") for model in dict.fromkeys(models))
 
 
