@@ -50,9 +50,9 @@ def main(argv: Sequence[str]) -> None:
     )
     arguments.add_place_args(parser)  # a mirror's texts are shown beside the items
     args = parser.parse_args(argv)
-    from script import _report
+    from utils.reporting.pages import page
 
-    print(_report.write_report(args))
+    print(page.write_report(args))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import until
 
-from utils.pages import write_page
 from utils.reporting.maps.coloring import coloring
 from utils.reporting.maps.pictures import page_data
 from utils.reporting.maps.points import FIELDS, Points
+from utils.reporting.pages.html import write_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils import pages
 from utils.reporting import figures
 from utils.reporting.maps import scatter
 from utils.reporting.maps.coloring import Coloring, chosen_fields, coloring
 from utils.reporting.maps.points import FIELDS, Points
 from utils.reporting.maps.projection import NAMES
+from utils.reporting.pages import html
 
 GRID = 65_535  # steps of the page's coordinates: finer than any screen, and short
 SHARES = {
@@ -54,7 +54,7 @@ def draw_all(
             figure = scatter.draw(xy, colors, heading, axes, field == "sample", args.seed)
             figures.save(figure, stem.with_name(f"{stem.name}_{field}"), args.format)
     data = page_data(points, xy, list(every.values()), fields, record)
-    pages.write_page(
+    html.write_page(
         stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}
     )
     print(shares_table(record["nearest"], len(xy), record["dimensions"]))

@@ -13,16 +13,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from script._boards import Entry, boards_of, entry_of
-from script._parts import Reader, items_of, pack_items, pack_records
-from script._texts import pack_texts
 from script.aggregate._build import Kind
 from script.aggregate._select import PLAIN, first_of
 from utils.data.sources import Where
 from utils.errors import UserError, warn
-from utils.pages import write_page
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
+from utils.reporting.pages.html import write_page
+from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
+from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
+from utils.reporting.pages.texts import pack_texts
 
 MEGABYTE = 1_000_000
 

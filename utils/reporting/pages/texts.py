@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from script._boards import Entry
-from script._parts import Packer, Ref
 from utils.data.registry import DATASETS
 from utils.data.sources import Where, planned_origin
 from utils.errors import UserError
+from utils.reporting.pages.leaderboards import Entry
+from utils.reporting.pages.parts import Packer, Ref
 from utils.schema import DatasetSpec
 
 Load = Callable[[], dict[str, list[str]]]
