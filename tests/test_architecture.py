@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,22 @@ HEAVY = {
 } | SERVICES
 
 
+# The rooms from the top of the house to its bottom. A file may import from floors below its own, and from its own room.
+FLOORS = (
+    ("reporting",),
+    ("cli",),
+    ("records",),
+    ("encoders", "generators"),
+    ("api", "data", "checkpoints"),
+    ("retrieval", "hub", "files"),
+    ("evaluation", "numerics", "parallel", "progress", "errors", "schema", "loaders"),
+)
+FLOOR = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+DOORS = ("runlog", "prefetch", "parity")  # names that users import or run, each a line into its room
+
+
 def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    """Return the modules that a file imports when it runs; those for types alone do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(inner)
@@ -39,8 +55,33 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" if node.module == "utils" else node.module for alias in node.names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+FILES = sorted((ROOT / "utils").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_go_down_the_floors(path: Path) -> None:
+    room = path.relative_to(ROOT / "utils").parts[0].removesuffix(".py")
+    if room in (*DOORS, "__init__"):
+        return
+    used = {room_of(name) for name in imports(path) if name.startswith("utils.")} - {room}
+    assert {name for name in used if FLOOR[name] >= FLOOR[room]} == set()
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    graph = {
+        module: {found for name in imports(path) for found in (name, name.rpartition(".")[0]) if found in names}
+        for module, path in names.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())  # CycleError names the circle
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -55,7 +96,7 @@ def test_root_scripts_import_utils_only(script: str) -> None:
         "import bitext; bitext.parse([])",
         "import classification; classification.parse([])",
         "import visualize; visualize.parse([])",
-        "import utils.registry, utils.cli, utils.readers",
+        "import utils.data.registry, utils.cli.arguments, utils.data.bitext",
     ],
 )
 def test_nothing_heavy_is_loaded_for_help_and_list(code: str) -> None:

@@ -19,8 +19,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from script.aggregate._paired import Line
-from script.aggregate._tables import Cell
 from script.plot import plot_compare, plot_confusion, plot_groups, plot_heatmap
 from utils.data import registry
 from utils.data.classification_sets import MASSIVE_INTENTS
@@ -31,6 +29,8 @@ from utils.records import store
 from utils.reporting import figures
 from utils.reporting.charts import drawing, languages, naming, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
+from utils.reporting.tables.paired import Line
+from utils.reporting.tables.tables import Cell
 from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {

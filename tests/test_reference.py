@@ -308,13 +308,13 @@ LINE = "me,bitext,1,org/a,phinc,f1,50\n"
     ],
 )
 def test_a_broken_file_is_told(content: str | bytes, what: str, tmp_path: Path) -> None:
-    from script.aggregate import _published
     from utils.errors import UserError
+    from utils.reporting.tables import published
 
     path = tmp_path / "my.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as caught:
-        _published.read([str(path)])
+        published.read([str(path)])
     assert what in caught.value.what and caught.value.hint
 
 

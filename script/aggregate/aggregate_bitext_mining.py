@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _select, _tables
 from utils.cli import arguments
 from utils.cli.main import run
+from utils.reporting.tables import select, tables
 from utils.schema import DIRECTIONS, MARGINS, SIMILARITIES
 
 GROUPS = {"XL": ("bucc", "nollysenti", "nusax", "nusatranslation", "tatoeba"), "CS": ("lince_mt", "phinc")}
@@ -31,15 +31,15 @@ def main(argv: Sequence[str]) -> None:
     parser = arguments.Parser(
         "Table of bitext retrieval: models by datasets, XL and CS means, and their mean.", EXAMPLES
     )
-    _tables.add_table_args(parser)
+    tables.add_table_args(parser)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--margin", choices=MARGINS, default="none", help="(default: %(default)s)")
     parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="(default: %(default)s)")
     args = parser.parse_args(argv)
     settings = {"similarity": args.similarity, "margin": args.margin, "direction": args.direction}
-    kind = _tables.Kind("bitext", args.metric, ci=args.ci)
-    results = _select.of_datasets(args, _tables.select(args, kind.task, settings))
-    _tables.show(args, _tables.build(results, kind), kind, GROUPS)
+    kind = tables.Kind("bitext", args.metric, ci=args.ci)
+    results = select.of_datasets(args, tables.select(args, kind.task, settings))
+    tables.show(args, tables.build(results, kind), kind, GROUPS)
 
 
 if __name__ == "__main__":

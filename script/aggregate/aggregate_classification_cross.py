@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate._classification import show_table
 from utils.cli.main import run
+from utils.reporting.tables.classification import show_table
 
 GROUPS = {"XL": ("massive_intent", "nollysenti", "nusax", "sib200"), "XL CS": ("fire",)}
 EXAMPLES = """

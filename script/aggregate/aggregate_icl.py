@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _tables
 from utils.cli.main import run
+from utils.reporting.tables import icl, tables
 
 GROUPS = {"Mono": ("nollysenti", "nusax", "sib200"), "CS": ("fire", "lince_sa")}
 EXAMPLES = """
@@ -26,12 +26,12 @@ python script/aggregate/aggregate_icl.py --balance --metric f1
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    args = _icl.parse(
+    args = icl.parse(
         argv, "Table of in-context learning: models by datasets, Mono and CS means, and their mean.", EXAMPLES
     )
-    results = _icl.select(args, cross=False)
-    kind = _tables.Kind("icl", args.metric, cross=False, ci=args.ci)
-    _tables.show(args, _tables.build(results, kind), kind, GROUPS, _icl.order(results))
+    results = icl.select(args, cross=False)
+    kind = tables.Kind("icl", args.metric, cross=False, ci=args.ci)
+    tables.show(args, tables.build(results, kind), kind, GROUPS, icl.order(results))
 
 
 if __name__ == "__main__":

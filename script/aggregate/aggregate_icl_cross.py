@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _tables
 from utils.cli.main import run
+from utils.reporting.tables import icl, tables
 
 GROUPS = {"XL": ("nollysenti", "nusax", "sib200"), "XL CS": ("fire",)}
 EXAMPLES = """
@@ -26,15 +26,15 @@ python script/aggregate/aggregate_icl_cross.py --balance --metric f1
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    args = _icl.parse(
+    args = icl.parse(
         argv,
         "Table of cross-lingual in-context learning: models by datasets, XL and XL CS means, and their mean.",
         EXAMPLES,
         cross=True,
     )
-    results = _icl.select(args, cross=True)
-    kind = _tables.Kind("icl", args.metric, cross=True, ci=args.ci)
-    _tables.show(args, _tables.build(results, kind), kind, GROUPS, _icl.order(results))
+    results = icl.select(args, cross=True)
+    kind = tables.Kind("icl", args.metric, cross=True, ci=args.ci)
+    tables.show(args, tables.build(results, kind), kind, GROUPS, icl.order(results))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl, _select, _tables
 from utils.cli.main import run
 from utils.errors import UserError
+from utils.reporting.tables import icl, select, tables
 
 EXAMPLES = """
 python script/aggregate/aggregate_icl_percentile.py
@@ -26,29 +26,29 @@ python script/aggregate/aggregate_icl_percentile.py --cross --metric acc
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    parser = _icl.parser_of("Table of in-context learning by the demonstrations' rank band.", EXAMPLES)
+    parser = icl.parser_of("Table of in-context learning by the demonstrations' rank band.", EXAMPLES)
     parser.add_argument("--cross", action="store_true", help="records made with --cross")
-    _select.add_source_arg(parser)
+    select.add_source_arg(parser)
     args = parser.parse_args(argv)
     if args.src_lang and not args.cross:
         raise UserError("--src_lang without --cross", "it chooses among cross-lingual records")
-    results = [result for result in _icl.select(args, cross=args.cross, bands=True) if _icl.band(result) is not None]
+    results = [result for result in icl.select(args, cross=args.cross, bands=True) if icl.band(result) is not None]
     if not results:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
     names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
-    kind, table = _tables.Kind("icl", args.metric, args.cross, args.ci), dict[str, dict[str, _tables.Cell]]()
-    bands = sorted({found for result in results if (found := _icl.band(result)) is not None})
+    kind, table = tables.Kind("icl", args.metric, args.cross, args.ci), dict[str, dict[str, tables.Cell]]()
+    bands = sorted({found for result in results if (found := icl.band(result)) is not None})
     for low, high in bands:
-        chosen = [result for result in results if _icl.band(result) == (low, high)]
-        for model, cells in _tables.build(chosen, kind).items():
+        chosen = [result for result in results if icl.band(result) == (low, high)]
+        for model, cells in tables.build(chosen, kind).items():
             for dataset, cell in cells.items():
                 table.setdefault(names[model, dataset], {})[f"{low}-{high} %"] = cell
-    rows = [names[model, dataset] for model in _icl.order(results) for dataset in _icl.datasets_of(results, model)]
+    rows = [names[model, dataset] for model in icl.order(results) for dataset in icl.datasets_of(results, model)]
     columns = [f"{low}-{high} %" for low, high in bands]
     rivals = [
         [name for (_, of), name in names.items() if of == dataset] for dataset in dict.fromkeys(of for _, of in names)
     ]
-    _tables.write(args, table, kind, _tables.Layout(columns, rows, "icl_percentile", rivals=rivals))
+    tables.write(args, table, kind, tables.Layout(columns, rows, "icl_percentile", rivals=rivals))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _paired, _render, _select, _sides
-from script.aggregate._items import METRICS
 from utils.cli import arguments
 from utils.cli.main import run
+from utils.reporting.tables import paired, render, select
+from utils.reporting.tables.items import METRICS
+from utils.reporting.tables.sides import add_both, checked, settings_of_both, side_of, tell_other_metrics
 
 TASKS = tuple(METRICS)
 HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
@@ -34,41 +35,41 @@ python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=
 def main(argv: Sequence[str]) -> None:
     """Print the comparison of two models' logged predictions."""
     args = parse(argv)
-    settings = _sides.settings_of_both(args)
-    sides = {name: _sides.side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
-    pairs = _paired.pair_up(sides, args.metric)
-    _sides.tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
-    lines, means = _paired.lines_of(pairs, args.seed), _paired.means_of(pairs, args.seed)
-    _render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
+    settings = settings_of_both(args)
+    sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
+    pairs = paired.pair_up(sides, args.metric)
+    tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
+    lines, means = paired.lines_of(pairs, args.seed), paired.means_of(pairs, args.seed)
+    render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = arguments.Parser("Compare two models on the items that both were run on.", EXAMPLES)
-    _sides.add_both(parser)
+    add_both(parser)
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all that both have)")
     parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="of both, instead of the plain")
-    _select.add_output_args(parser)
-    return _sides.checked(parser.parse_args(argv))
+    select.add_output_args(parser)
+    return checked(parser.parse_args(argv))
 
 
-def as_text(args: argparse.Namespace, lines: Sequence[_paired.Line], means: Sequence[_paired.Line]) -> str:
+def as_text(args: argparse.Namespace, lines: Sequence[paired.Line], means: Sequence[paired.Line]) -> str:
     """Return the table, a line a subset and then the means; around it who A and B are, and who wins."""
     several = len({line.dataset for line in lines}) > 1
     body = [row(line, several) for line in (*lines, *means)]
     if args.format == "csv":
-        return _render.render_rows(HEADER, body, "csv")
+        return render.render_rows(HEADER, body, "csv")
     asked = f"{args.task}, {args.metric} in %, seed {args.seed}" + ("" if args.k is None else f", k {args.k}")
     about_b = f" ({' '.join(args.setting_b)})" if args.setting_b else ""
     head = [f"A: {args.a}", f"B: {args.b}{about_b}", asked]
-    table = _render.render_rows(HEADER, body, args.format)
+    table = render.render_rows(HEADER, body, args.format)
     return "\n".join(
-        [*_render.comment(head, args.format), "", table, *_render.comment(summary(lines, means[-1]), args.format), ""]
+        [*render.comment(head, args.format), "", table, *render.comment(summary(lines, means[-1]), args.format), ""]
     )
 
 
-def row(line: _paired.Line, several: bool) -> list[str]:
+def row(line: paired.Line, several: bool) -> list[str]:
     """Return the cells of a line, percentages to two digits."""
     low, high = line.interval
     return [
@@ -89,7 +90,7 @@ def shown_p(p: float) -> str:
     return f"{p:.4f}" if p >= 0.00005 else "<0.0001"
 
 
-def tally(lines: Sequence[_paired.Line]) -> dict[str, int]:
+def tally(lines: Sequence[paired.Line]) -> dict[str, int]:
     """Return how many subsets A wins, ties and loses, and how many of these significantly."""
     signs = [(line.difference > 0) - (line.difference < 0) for line in lines]
     sure = [sign if line.significant else 0 for sign, line in zip(signs, lines, strict=True)]
@@ -102,7 +103,7 @@ def tally(lines: Sequence[_paired.Line]) -> dict[str, int]:
     }
 
 
-def summary(lines: Sequence[_paired.Line], mean: _paired.Line) -> list[str]:
+def summary(lines: Sequence[paired.Line], mean: paired.Line) -> list[str]:
     """Say how many subsets A wins, and what the mean over all of them is worth."""
     counts = tally(lines)
     low, high = mean.interval
@@ -117,8 +118,8 @@ def summary(lines: Sequence[_paired.Line], mean: _paired.Line) -> list[str]:
 def as_json(
     args: argparse.Namespace,
     settings: Mapping[str, Mapping[str, object]],
-    lines: Sequence[_paired.Line],
-    means: Sequence[_paired.Line],
+    lines: Sequence[paired.Line],
+    means: Sequence[paired.Line],
 ) -> str:
     """Return everything as fractions, unrounded."""
     body = {

@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _mteb_results, _render
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.errors import UserError
+from utils.reporting.tables import mteb_results, render
 
 EXAMPLES = """
 python script/aggregate/from_mteb.py mteb_cache/results --output mteb.csv
@@ -29,12 +29,12 @@ python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/mul
 def main(argv: Sequence[str]) -> None:
     """Print the reference, or write it to --output."""
     args = parse(argv)
-    files = _mteb_results.task_files([place.expanduser() for place in args.places])
-    lines = _mteb_results.rows(_mteb_results.read_results(files, args.model), partial=args.partial)
+    files = mteb_results.task_files([place.expanduser() for place in args.places])
+    lines = mteb_results.rows(mteb_results.read_results(files, args.model), partial=args.partial)
     if not lines:
         hint = "the notes above say what was left out; --partial takes means over the subsets that are there"
         raise UserError(f"no figure of a data set of ours in {len(files)} JSON files", hint)
-    _render.emit(args, _render.render_rows(_mteb_results.HEADER, lines, "csv"))
+    render.emit(args, render.render_rows(mteb_results.HEADER, lines, "csv"))
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

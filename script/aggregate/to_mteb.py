@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _mteb_records
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.cli.types import natural
+from utils.reporting.tables import mteb_records
 
 EXAMPLES = """
 python script/aggregate/to_mteb.py --output mteb_cache/results
@@ -29,12 +29,12 @@ def main(argv: Sequence[str]) -> None:
     """Write mteb's files from the logged records, and say which subsets they lack."""
     args = parse(argv)
     tasks = ("bitext", "classification") if args.classification else ("bitext",)
-    results = _mteb_records.fitting(args.logs.expanduser(), args.seed, tasks)
-    places = _mteb_records.by_place(_mteb_records.of_models(results, args.models))
+    results = mteb_records.fitting(args.logs.expanduser(), args.seed, tasks)
+    places = mteb_records.by_place(mteb_records.of_models(results, args.models))
     for place, chosen in places.items():
         for one in chosen:
             name_missing(one, place[0])
-        for path in _mteb_records.write_place(args.output.expanduser(), place, chosen):
+        for path in mteb_records.write_place(args.output.expanduser(), place, chosen):
             print(f"wrote {path}")
 
 
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def name_missing(chosen: _mteb_records.Chosen, model: str) -> None:
+def name_missing(chosen: mteb_records.Chosen, model: str) -> None:
     """Name the subsets of a task for which there is no record."""
     missing = [name for name in chosen.row.subsets if name not in chosen.found]
     if missing:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _paired, _sides
 from utils.cli.main import run
 from utils.reporting.charts import drawing, plots
+from utils.reporting.tables import paired
+from utils.reporting.tables.sides import add_both, checked, settings_of_both, side_of, tell_other_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,20 +37,20 @@ FAVOURS, NEITHER = "#0072b2", "#767676"
 def main(argv: Sequence[str]) -> None:
     """Draw A less B on each subset that both were run on, and the mean."""
     args = parse(argv)
-    settings = _sides.settings_of_both(args)
+    settings = settings_of_both(args)
     sides = {
         name: {
             place: result
-            for place, result in _sides.side_of(args, model, settings[name]).items()
+            for place, result in side_of(args, model, settings[name]).items()
             if plots.is_chosen(args, result.subset)
         }
         for name, model in (("A", args.a), ("B", args.b))
     }
     plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
-    pairs = _paired.pair_up(sides, args.metric)
-    _sides.tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
-    lines = sorted(_paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
-    lines += _paired.means_of(pairs, args.seed)
+    pairs = paired.pair_up(sides, args.metric)
+    tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
+    lines = sorted(paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
+    lines += paired.means_of(pairs, args.seed)
     rows = [
         {
             "dataset": line.dataset,
@@ -76,12 +77,12 @@ def main(argv: Sequence[str]) -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = plots.parser_of("Two models language by language.", EXAMPLES)
-    _sides.add_both(parser)
+    add_both(parser)
     parser.set_defaults(usual_metric=parser.get_default("metric"))
-    return _sides.checked(parser.parse_args(argv))
+    return checked(parser.parse_args(argv))
 
 
-def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
+def draw(args: argparse.Namespace, lines: Sequence[paired.Line]) -> Figure:
     """Return the figure: a row a subset, the greatest difference first, the mean at the end."""
     from matplotlib.lines import Line2D
 
@@ -110,7 +111,7 @@ def draw(args: argparse.Namespace, lines: Sequence[_paired.Line]) -> Figure:
     return figure
 
 
-def draw_column(axes: Axes, lines: Sequence[_paired.Line], n_rows: int) -> None:
+def draw_column(axes: Axes, lines: Sequence[paired.Line], n_rows: int) -> None:
     """Draw some of the rows."""
     axes.axvline(0, color="#4d4d4d", linewidth=0.7)
     for row, line in enumerate(lines):

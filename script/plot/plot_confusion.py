@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _build, _select
 from utils.cli.main import run
 from utils.cli.types import natural
 from utils.errors import UserError
 from utils.reporting.charts import drawing, means, plots
+from utils.reporting.tables import build, select
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,8 +103,8 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
             "run the script again with --overwrite; the original's own logs have none",
         )
     names = means.expected(args, args.dataset[0], results)
-    (found,) = _select.by_cell([result for result in results if result.subset in names]).values()
-    _build.name_missing([name for name in names if name not in found], len(names), f"{args.dataset[0]}, {models[0]}")
+    (found,) = select.by_cell([result for result in results if result.subset in names]).values()
+    build.name_missing([name for name in names if name not in found], len(names), f"{args.dataset[0]}, {models[0]}")
     single = bool(args.langs) and not args.pooled
     about = ", ".join([*drawing.short_names(models).values(), *([f"k = {args.k}"] if args.task != "icl" else [])])
     parts = {name: [result] for name, result in found.items()} if single else {_joint(list(found)): [*found.values()]}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate import _icl
-from script.aggregate._cells import Cell
 from utils.cli.main import run
 from utils.errors import UserError
 from utils.reporting.charts import drawing, means, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
+from utils.reporting.tables import icl
+from utils.reporting.tables.cells import Cell
 
 EXAMPLES = """
 python script/plot/plot_icl_percentile.py --dataset nusax
@@ -34,11 +34,11 @@ def main(argv: Sequence[str]) -> None:
     parser = plots.parser_of("In-context learning by the demonstrations' rank band.", EXAMPLES, ("icl",), datasets="+")
     plots.add_model_args(parser, k="+")
     args = parser.parse_args(argv)
-    results = [result for result in plots.choose(args, BANDS) if result.k == 0 or _icl.band(result) is not None]
-    banded = [result for result in results if _icl.band(result) is not None]
+    results = [result for result in plots.choose(args, BANDS) if result.k == 0 or icl.band(result) is not None]
+    banded = [result for result in results if icl.band(result) is not None]
     if not banded:
         raise UserError("no results with a rank band", "run icl.py --sample_percentile first, or check --dataset")
-    bands = sorted({band for result in banded if (band := _icl.band(result)) is not None})
+    bands = sorted({band for result in banded if (band := icl.band(result)) is not None})
     panels, rows = [], list[plots.Row]()
     for dataset in args.dataset or sorted({result.dataset for result in banded}):
         metric = plots.metric_of(args, dataset)
@@ -46,9 +46,9 @@ def main(argv: Sequence[str]) -> None:
         names = means.expected(args, dataset, of_set)
         lines: dict[str, dict[float, Cell]] = {}
         levels: dict[str, Cell] = {}
-        pairs = {(result.model, _icl.band(result)) for result in of_set}
+        pairs = {(result.model, icl.band(result)) for result in of_set}
         for model, band in sorted(pairs, key=lambda pair: (pair[1] or (), pair[0])):  # zero-shot first
-            there = [result for result in of_set if (result.model, _icl.band(result)) == (model, band)]
+            there = [result for result in of_set if (result.model, icl.band(result)) == (model, band)]
             said = "0-shot" if band is None else f"{band[0]}-{band[1]} %"
             cell = means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {said}")
             if band is None:

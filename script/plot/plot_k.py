@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from script.aggregate._cells import Cell
 from utils.cli.main import run
 from utils.reporting.charts import drawing, means, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
+from utils.reporting.tables.cells import Cell
 
 EXAMPLES = """
 python script/plot/plot_k.py --task bitext --dataset sample nusax

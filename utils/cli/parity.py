@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli import arguments
 from utils.cli.choices import api_options, chosen_device, chosen_dtype
-from utils.cli.main import run
 from utils.cli.model_arguments import add_api_args, add_encoding_args
 from utils.cli.types import positive
 from utils.encoders.registry import DEFAULT_ENCODER
@@ -157,10 +156,3 @@ def _cosines(one: Rows, other: Rows) -> Any:
 
     a, b = one.astype(np.float64), other.astype(np.float64)
     return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.argv[0] = "utils.cli.arguments.parity"
-    run(main)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from utils.api.limits import PRICES
 from utils.cli import arguments
-from utils.cli.main import run
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
@@ -162,7 +161,3 @@ def _download(checkpoint: str, revision: str | None) -> None:
         snapshot_download(
             checkpoint, revision=revision, token=hub_token(), ignore_patterns=ignored, local_files_only=offline
         )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -17,7 +17,7 @@ from utils.schema import DatasetSpec, Origin
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 FILES_URL = "https://raw.githubusercontent.com/{source}/{revision}/{path}"
 TIMEOUT_S = 60
 

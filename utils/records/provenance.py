@@ -41,7 +41,7 @@ def environment() -> dict[str, Any]:
 
 
 def _git(*command: str) -> str | None:
-    project = Path(__file__).resolve().parent.parent
+    project = Path(__file__).resolve().parents[2]
     if not (project / ".git").exists():
         return None
     try:

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from script.aggregate import _build, _select
 from utils.data.languages import family_and_script
 from utils.errors import UserError
 from utils.records.frames import records
 from utils.records.result import LoggedResult
 from utils.reporting.charts import means, plots
+from utils.reporting.tables import build, select
 
 SMALLEST = 3  # languages of a group; smaller ones are joined
 OTHER = {"family": "Other families", "script": "Other scripts"}
@@ -51,8 +51,8 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
     names = means.expected(args, dataset, results)
     languages = _languages([result for result in results if result.subset in names])
     values: dict[str, dict[str, float]] = {}
-    for (model, _), found in _select.by_cell(results).items():
-        _build.name_missing([name for name in names if name not in found], len(names), f"{dataset}, {model}")
+    for (model, _), found in select.by_cell(results).items():
+        build.name_missing([name for name in names if name not in found], len(names), f"{dataset}, {model}")
         in_order = {languages[name][0]: found[name].metrics[metric] for name in names if name in found}
         values |= {model: in_order} if in_order else {}
     if not values:

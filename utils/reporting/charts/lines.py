@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from script.aggregate._cells import Cell
 from utils.reporting.charts import drawing
+from utils.reporting.tables.cells import Cell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from script.aggregate._build import Kind, mean_of_records, name_missing
-from script.aggregate._cells import Cell
-from script.aggregate._select import by_cell
 from utils.errors import UserError
 from utils.records.result import LoggedResult
 from utils.reporting.charts import plots
+from utils.reporting.tables.build import Kind, mean_of_records, name_missing
+from utils.reporting.tables.cells import Cell
+from utils.reporting.tables.select import by_cell
 
 
 def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:

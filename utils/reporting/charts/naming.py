@@ -7,9 +7,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from script.aggregate._build import Kind
 from utils.encoders.registry import ENCODERS
 from utils.reporting.charts import drawing
+from utils.reporting.tables.build import Kind
 
 SHOWN = 3  # data sets in a name before the rest is a number
 FEW_LANGS, FEW_MODELS = 4, 2

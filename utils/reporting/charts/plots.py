@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from script.aggregate import _icl, _sides
-from script.aggregate._build import Kind
-from script.aggregate._tables import ordered
 from utils.cli import arguments
 from utils.cli.types import natural
 from utils.data.registry import DATASETS
@@ -27,6 +24,9 @@ from utils.records.result import LoggedResult
 from utils.records.store import differences
 from utils.reporting import figures
 from utils.reporting.charts import drawing, naming
+from utils.reporting.tables import icl, sides
+from utils.reporting.tables.build import Kind
+from utils.reporting.tables.tables import ordered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,8 +95,8 @@ def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[Logged
     """
     if args.k is None and args.task != "icl" and "k" not in without:
         args.k = 1
-    settings = _sides.read_settings(args.setting, args.task)
-    results = _of_datasets(args, _sides.results_of(args, settings, without))
+    settings = sides.read_settings(args.setting, args.task)
+    results = _of_datasets(args, sides.results_of(args, settings, without))
     results = _standard(_of_langs(args, _of_models(args, results)), args.task)
     _refuse_mixtures(results, args.task, without)
     return results
@@ -121,7 +121,7 @@ def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> st
 def _of_models(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
     """Return the results of --models, model by model in that order, or all in the tables' order."""
     if args.task == "icl":
-        there = _icl.order(results)
+        there = icl.order(results)
     else:
         there = ordered({result.model for result in results}, None, list(ENCODERS))
     for name in getattr(args, "models", None) or ():
@@ -178,7 +178,7 @@ def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
 def _refuse_mixtures(results: Sequence[LoggedResult], task: str, without: Sequence[str]) -> None:
     """Raise UserError where one line of the figure would join records of different settings."""
     cross = any(result.run.get("cross") for result in results)
-    names = [name for name in _sides.FREE[task] if name not in without and (cross or name != "train_lang")]
+    names = [name for name in sides.FREE[task] if name not in without and (cross or name != "train_lang")]
     for name in names:
         shared = name in ("margin_k", "train_lang")  # alike in all models; the others in each
         ways: dict[tuple[str, str], set[str]] = {}

@@ -10,23 +10,23 @@ from functools import lru_cache
 from typing import Any
 
 from script.aggregate import (
-    _icl,
     aggregate_bitext_mining,
     aggregate_classification,
     aggregate_classification_cross,
     aggregate_icl,
     aggregate_icl_cross,
 )
-from script.aggregate._build import Kind, Subsets, standard_subsets
-from script.aggregate._cells import Cell, Table, add_means
-from script.aggregate._select import PLAIN, first_of
-from script.aggregate._sides import FREE, read_settings
-from script.aggregate._tables import columns_of, ordered
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
 from utils.records.frames import languages_of
 from utils.records.result import LoggedResult
+from utils.reporting.tables import icl
+from utils.reporting.tables.build import Kind, Subsets, standard_subsets
+from utils.reporting.tables.cells import Cell, Table, add_means
+from utils.reporting.tables.select import PLAIN, first_of
+from utils.reporting.tables.sides import FREE, read_settings
+from utils.reporting.tables.tables import columns_of, ordered
 
 Groups = Mapping[str, Sequence[str]]
 BANDS = "icl percentile"
@@ -64,7 +64,7 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
         raise ValueError(f"task {task!r}, dataset {result.dataset!r}, model {result.model!r}")
     cross = bool(result.run.get("cross"))
     view = f"{task} cross" if cross else task
-    if task == "icl" and _icl.band(result) is not None:
+    if task == "icl" and icl.band(result) is not None:
         view = BANDS
     usual = _usual(task, view, bool(result.run.get("legacy")))
     settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
@@ -74,7 +74,7 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
     if task == "icl":
         _check_of_icl(result)
-        result = dataclasses.replace(result, model=_icl.row_name(result))
+        result = dataclasses.replace(result, model=icl.row_name(result))
     if not all(value is None or isinstance(value, str) for value in place):
         raise TypeError(f"language {about['lang']!r}")
     return Entry(number, result, task, view, settings, place)
@@ -91,8 +91,8 @@ def _usual(task: str, view: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
 def _check_of_icl(result: LoggedResult) -> None:
     """Raise TypeError where what rows and bands are ordered by cannot be ordered."""
     name = (result.run.get("generator") or {}).get("name", "")
-    if not isinstance(name, str) or not all(isinstance(value, int) for value in _icl.band(result) or ()):
-        raise TypeError(f"generator {name!r}, band {_icl.band(result)!r}")
+    if not isinstance(name, str) or not all(isinstance(value, int) for value in icl.band(result) or ()):
+        raise TypeError(f"generator {name!r}, band {icl.band(result)!r}")
 
 
 def _task_of_the_originals(result: LoggedResult) -> str:
@@ -168,7 +168,7 @@ def _told_settings(entries: Sequence[Entry]) -> list[dict[str, Value]]:
     alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
     for entry in entries:
         result = entry.result
-        alike.setdefault((result.model, result.dataset, result.subset, _icl.band(result)), []).append(result)
+        alike.setdefault((result.model, result.dataset, result.subset, icl.band(result)), []).append(result)
     telling: dict[str, dict[str, None]] = {}  # row -> settings that differ, in their order
     for (model, *_), results in alike.items():
         if len(results) > 1:
@@ -220,8 +220,8 @@ def _flag(task: str, name: str, values: Collection[Value]) -> str | None:
 def _by_band(results: Sequence[LoggedResult], cross: bool) -> dict[Place, Subsets]:
     """Return the subsets by `model, dataset` and band of ranks, as aggregate_icl_percentile.py has them."""
     found: dict[Place, Subsets] = {}
-    for low, high in sorted({band for result in results if (band := _icl.band(result)) is not None}):
-        chosen = [result for result in results if _icl.band(result) == (low, high)]
+    for low, high in sorted({band for result in results if (band := icl.band(result)) is not None}):
+        chosen = [result for result in results if icl.band(result) == (low, high)]
         for (model, dataset), subsets in standard_subsets(chosen, Kind("icl", cross=cross)).items():
             found[f"{model}, {dataset}", f"{low}-{high} %"] = subsets
     return found
@@ -257,9 +257,9 @@ def _columns(places: Sequence[Place], tables: Mapping[str, Table], groups: Group
 def _rows(named: Sequence[LoggedResult], subsets: Mapping[Place, Subsets], task: str, view: str) -> list[str]:
     """Return the rows in the order of the tables."""
     rows = {model for model, _ in subsets}
-    known = _icl.order(named) if task == "icl" else list(ENCODERS)
+    known = icl.order(named) if task == "icl" else list(ENCODERS)
     if view == BANDS:
-        known = [f"{model}, {dataset}" for model in known for dataset in _icl.datasets_of(named, model)]
+        known = [f"{model}, {dataset}" for model in known for dataset in icl.datasets_of(named, model)]
     return ordered(rows, None, known)
 
 

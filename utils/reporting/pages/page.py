@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from script.aggregate._build import Kind
-from script.aggregate._select import PLAIN, first_of
 from utils.data.sources import Where
 from utils.errors import UserError, warn
 from utils.records.provenance import utc_now
@@ -23,6 +21,8 @@ from utils.reporting.pages.html import write_page
 from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
+from utils.reporting.tables.build import Kind
+from utils.reporting.tables.select import PLAIN, first_of
 
 MEGABYTE = 1_000_000
 

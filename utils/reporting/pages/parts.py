@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from script.aggregate._items import block_of
 from utils.files import read_bytes
 from utils.records.reader import answers_in
 from utils.records.result import LoggedResult
 from utils.reporting.pages.html import pack_bytes
 from utils.reporting.pages.leaderboards import Entry
+from utils.reporting.tables.items import block_of
 
 PART = 1_000_000  # bytes of text that the page unpacks at once
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # no JSON text has these control characters

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from utils.errors import UserError, suggest
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "reference"
+FOLDER = Path(__file__).resolve().parents[3] / "data" / "reference"
 SHIPPED = {"paper": ("bitext", "classification", "icl")}  # name -> files of the folder
 COLUMNS = ("source", "task", "k", "model", "column", "metric", "value")
 TASKS = ("bitext", "classification", "classification_cross", "icl", "icl_cross", "icl_percentile")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from script.aggregate._select import note
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
+from utils.reporting.tables.select import note
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from script.aggregate import _select, _tables
 from utils.cli import arguments
 from utils.generators.registry import GENERATORS
 from utils.records.original import generator_and_encoder
 from utils.records.result import LoggedResult
+from utils.reporting.tables import tables
+from utils.reporting.tables.select import add_source_arg, of_datasets, of_one_source
 from utils.schema import DECODES, DEMONSTRATIONS, LENGTH_NORMS, ORDERS, SIMILARITIES
 
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}
@@ -21,14 +22,14 @@ def parse(argv: Sequence[str], description: str, examples: str, *, cross: bool =
     """Parse the flags that say which records enter the table."""
     parser = parser_of(description, examples)
     if cross:
-        _select.add_source_arg(parser)
+        add_source_arg(parser)
     return parser.parse_args(argv)
 
 
 def parser_of(description: str, examples: str) -> arguments.Parser:
     """Return the parser of a table of in-context learning."""
     parser = arguments.Parser(description, examples)
-    _tables.add_table_args(parser, several_ks=True)
+    tables.add_table_args(parser, several_ks=True)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--demonstrations", choices=DEMONSTRATIONS, nargs="+", help="only these (default: all)")
     parser.add_argument("--order", choices=ORDERS, default="nearest_first", help="(default: %(default)s)")
@@ -56,9 +57,9 @@ def select(args: argparse.Namespace, *, cross: bool, bands: bool = False) -> lis
         **({"decode": args.decode} if args.decode else {}),
         **({} if bands else {"min_percentile": [None]}),
     }
-    results = _select.of_datasets(args, _tables.select(args, "icl", settings))
+    results = of_datasets(args, tables.select(args, "icl", settings))
     if cross:
-        results = _select.of_one_source(results, "icl", args.src_lang)
+        results = of_one_source(results, "icl", args.src_lang)
     return [dataclasses.replace(result, model=row_name(result)) for result in results]
 
 

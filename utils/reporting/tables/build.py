@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from script.aggregate._cells import Cell, Part, Table, join
-from script.aggregate._items import mean_draws
-from script.aggregate._select import by_cell, note
 from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
 from utils.records.store import differences
+from utils.reporting.tables.cells import Cell, Part, Table, join
+from utils.reporting.tables.items import mean_draws
+from utils.reporting.tables.select import by_cell, note
 
 MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
 ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets

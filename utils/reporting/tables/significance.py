@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from script.aggregate import _paired
-from script.aggregate._cells import Cell, Part, Table
-from script.aggregate._items import MACRO, METRICS, block_of, label_indices
 from utils.errors import UserError
 from utils.evaluation import permutation, stats
+from utils.reporting.tables import paired
+from utils.reporting.tables.cells import Cell, Part, Table
+from utils.reporting.tables.items import MACRO, METRICS, block_of, label_indices
 
 MEANS = {
     "best": "the highest of its column",
@@ -52,7 +52,7 @@ def mark(
             except UserError as error:
                 alone.setdefault(f"only the highest is marked, as {error.what}", []).append(column)
         for row, cell in cells.items():
-            equal = f"{100 * cell.value:.2f}" == shown or adjusted.get(row, 0.0) >= _paired.SIGNIFICANT
+            equal = f"{100 * cell.value:.2f}" == shown or adjusted.get(row, 0.0) >= paired.SIGNIFICANT
             marks[row, column] = Mark(equal, adjusted.get(row))
     return marks, [f"{', '.join(names)}: {why}" for why, names in alone.items()]
 
@@ -83,14 +83,14 @@ def _p(matched: Sequence[tuple[Part, Part]], task: str, seed: int) -> float:
     if untold := metrics - macro - set(METRICS[task]):
         raise UserError(f"predictions do not tell {', '.join(sorted(untold))} item by item")
     if not macro:
-        pairs = [_paired.pair(one.result, other.result, one.metric) for one, other in matched]
+        pairs = [paired.pair(one.result, other.result, one.metric) for one, other in matched]
         if len(pairs) == 1:
-            return _paired.lines_of(pairs, seed)[0].p
-        return stats.paired_permutation(_paired.swapped_together(pairs, [one.weight for one, _ in matched]), seed)
+            return paired.lines_of(pairs, seed)[0].p
+        return stats.paired_permutation(paired.swapped_together(pairs, [one.weight for one, _ in matched]), seed)
     blocks: dict[Hashable, list[permutation.Statistic]] = {}
     sizes: dict[Hashable, int] = {}
     for one, other in matched:
-        gold, *hyps = _paired.same_items(one.result, other.result)
+        gold, *hyps = paired.same_items(one.result, other.result)
         block = block_of(one.result.dataset, gold)
         sizes[block] = len(gold)
         blocks.setdefault(block, []).append(_statistic(one, other, gold, hyps))
@@ -102,14 +102,14 @@ def _statistic(
 ) -> permutation.Statistic:
     """Return what a swap changes in one subset's share of a mean."""
     if one.metric not in MACRO:
-        pair = _paired.pair(one.result, other.result, one.metric)
+        pair = paired.pair(one.result, other.result, one.metric)
         return permutation.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
     (of_gold, *of_hyps), n_labels = label_indices(gold, *hyps)
     legacy = bool(one.result.run.get("legacy"))
     statistic = permutation.macro_of(of_gold, (of_hyps[0], of_hyps[1]), n_labels, one.metric, 1.0, legacy=legacy)
     found = float(statistic(np.zeros((1, len(of_gold)), dtype=np.bool_))[0])
     logged = one.result.metrics[one.metric] - other.result.metrics[one.metric]
-    if abs(found - logged) > _paired.ROUNDING:
+    if abs(found - logged) > paired.ROUNDING:
         raise UserError(
             f"{one.place[0]} {one.place[1]}: the records differ by {logged:.4f}, their predictions by {found:.4f}"
         )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from script.aggregate._items import block_of, item_values, predictions_of
-from script.aggregate._select import note
 from utils.errors import UserError
 from utils.evaluation import stats
 from utils.records.paths import predictions_path
 from utils.records.result import LoggedResult
+from utils.reporting.tables.items import block_of, item_values, predictions_of
+from utils.reporting.tables.select import note
 
 SIGNIFICANT = 0.05
 SHOWN = 8  # subsets named before "..."

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from script.aggregate._build import Kind
-from script.aggregate._cells import Cell, Table
-from script.aggregate._comparable import FUSED, PARTIAL, unlike
-from script.aggregate._departures import precisions
-from script.aggregate._published import Published, notes_of, settings_of
-from script.aggregate._select import PLAIN, note
+from utils.reporting.tables.build import Kind
+from utils.reporting.tables.cells import Cell, Table
+from utils.reporting.tables.comparable import FUSED, PARTIAL, unlike
+from utils.reporting.tables.departures import precisions
+from utils.reporting.tables.published import Published, notes_of, settings_of
+from utils.reporting.tables.select import PLAIN, note
 
 ICL_ROW = re.compile(r"(?P<generator>.+?)(?: \([^()]*\))?(?: \+ .+)?, \d+-shot")  # as _icl.row_name has it
 

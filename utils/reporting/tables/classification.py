@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from script.aggregate import _select, _tables
 from utils.cli import arguments
 from utils.errors import UserError
+from utils.reporting.tables import select, tables
 from utils.schema import SIMILARITIES
 
 BY = ("family", "script", "lang")
@@ -17,25 +17,25 @@ def show_table(
 ) -> None:
     """Print the table of the logged classification records, by dataset or by the languages of one dataset."""
     parser = arguments.Parser(description, examples)
-    _tables.add_table_args(parser)
+    tables.add_table_args(parser)
     parser.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     parser.add_argument("--vote", choices=("majority", "weighted"), default="majority", help="(default: %(default)s)")
     parser.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
     parser.add_argument("--legacy", action="store_true", help="records made with --legacy")
     if cross:
-        _select.add_source_arg(parser)
+        select.add_source_arg(parser)
     parser.add_argument("--by", choices=BY, help="means by family, script or language of one --dataset")
     args = parser.parse_args(argv)
     if args.by and len(args.dataset or ()) != 1:
         raise UserError("--by without one data set", "for example --dataset sib200 --by family")
     similarity = "euclidean" if args.legacy else args.similarity
     settings = {"cross": cross, "similarity": similarity, "vote": args.vote, "split": args.split, "legacy": args.legacy}
-    results = _select.of_datasets(args, _tables.select(args, "classification", settings))
+    results = select.of_datasets(args, tables.select(args, "classification", settings))
     if cross:
-        results = _select.of_one_source(results, "classification", args.src_lang)
-    kind = _tables.Kind("classification", args.metric, cross, args.ci)
+        results = select.of_one_source(results, "classification", args.src_lang)
+    kind = tables.Kind("classification", args.metric, cross, args.ci)
     if args.by:
-        table, columns = _tables.build_by(results, kind, args.dataset[0], args.by)
-        _tables.write(args, table, kind, _tables.Layout(columns))
+        table, columns = tables.build_by(results, kind, args.dataset[0], args.by)
+        tables.write(args, table, kind, tables.Layout(columns))
     else:
-        _tables.show(args, _tables.build(results, kind), kind, groups)
+        tables.show(args, tables.build(results, kind), kind, groups)

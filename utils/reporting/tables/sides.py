@@ -6,14 +6,14 @@ import argparse
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from script.aggregate import _icl, _select
-from script.aggregate._build import Kind
-from script.aggregate._items import METRICS
-from script.aggregate._published import WORDS
-from script.aggregate._select import PLAIN, note
 from utils.cli.types import natural
 from utils.errors import UserError
 from utils.records.result import LoggedResult
+from utils.reporting.tables import icl, select
+from utils.reporting.tables.build import Kind
+from utils.reporting.tables.items import METRICS
+from utils.reporting.tables.published import WORDS
+from utils.reporting.tables.select import PLAIN, note
 
 Settings = Mapping[str, object]
 
@@ -87,10 +87,10 @@ def results_of(args: argparse.Namespace, settings: Settings, without: Sequence[s
     usual = PLAIN[args.task] | ({"similarity": "euclidean"} if settings.get("legacy") else {})
     usual = {name: value for name, value in usual.items() if name not in without}
     wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
-    results = _select.select(args, args.task, wanted, "--setting {name}=VALUE")
+    results = select.select(args, args.task, wanted, "--setting {name}=VALUE")
     if args.task != "icl":
         return results
-    return [dataclasses.replace(result, model=_icl.row_name(result)) for result in results]
+    return [dataclasses.replace(result, model=icl.row_name(result)) for result in results]
 
 
 def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tuple[str, str], LoggedResult]:
@@ -98,10 +98,10 @@ def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tu
     results = results_of(args, settings)
     of_model = [result for result in results if result.model == model]
     if of_model and settings.get("cross") is True and "train_lang" not in settings:
-        of_model = _select.of_one_source(of_model, args.task, None, "--setting train_lang=LANG")
+        of_model = select.of_one_source(of_model, args.task, None, "--setting train_lang=LANG")
     if not of_model:
-        raise UserError(f"no {args.task} results of model {model!r}", _select.nearest(model, results))
-    cells = _select.by_cell(of_model)
+        raise UserError(f"no {args.task} results of model {model!r}", select.nearest(model, results))
+    cells = select.by_cell(of_model)
     there = [dataset for _, dataset in cells]
     for dataset in args.dataset or ():
         if dataset not in there:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from script.aggregate._mteb_records import EVALUATOR, KNN, SCORES
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.errors import UserError
 from utils.files import read_json
+from utils.reporting.tables.mteb_records import EVALUATOR, KNN, SCORES
 
 HEADER = ("source", "task", "k", "model", "column", "metric", "value")
 META = "model_meta.json"

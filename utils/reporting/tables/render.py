@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from script.aggregate import _latex
-from script.aggregate._bold import Mark, Marks
-from script.aggregate._cells import Cell, Table
-from script.aggregate._published import Published
-from script.aggregate._reference import References
-from script.aggregate._select import note
+from utils.reporting.tables import latex
+from utils.reporting.tables.cells import Cell, Table
+from utils.reporting.tables.published import Published
+from utils.reporting.tables.reference import References
+from utils.reporting.tables.select import note
+from utils.reporting.tables.significance import Mark, Marks
 
 TABULATE = {"plain": "simple", "md": "github"}
 BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
@@ -164,7 +164,7 @@ def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str
         csv.writer(out, lineterminator="\n").writerows([header, *body])
         return out.getvalue()
     if style == "latex":
-        return _latex.tabular(header, body)
+        return latex.tabular(header, body)
     if style == "md":
         header, body = _without_bars(header), [_without_bars(line) for line in body]
     from tabulate import tabulate

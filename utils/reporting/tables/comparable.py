@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from script.aggregate._build import ROWS, Kind
-from script.aggregate._cells import Cell, Part
-from script.aggregate._departures import departures
-from script.aggregate._published import Published, other_texts, settings_of
-from script.aggregate._select import PLAIN
 from utils.generators.prompts import default_instruction
 from utils.generators.registry import GENERATORS
+from utils.reporting.tables.build import ROWS, Kind
+from utils.reporting.tables.cells import Cell, Part
+from utils.reporting.tables.departures import departures
+from utils.reporting.tables.published import Published, other_texts, settings_of
+from utils.reporting.tables.select import PLAIN
 
 FUSED = {"fuse": "score", "normalize": "none"}
 ORIGINAL: dict[str, Any] = {"similarity": "euclidean", "legacy": True}  # what the original's files do not tell

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from script.aggregate import _select
-from script.aggregate._departures import other_data
-from script.aggregate._mteb_models import Place, asked, folder_name, model_meta, model_name, revision
 from utils.data.mteb_tasks import MAIN_SCORES, OF_DATASET, MtebTask
 from utils.errors import UserError, suggest
 from utils.files import write_json
 from utils.records.reader import read_all
 from utils.records.result import LoggedResult
 from utils.records.store import differences
+from utils.reporting.tables import select
+from utils.reporting.tables.departures import other_data
+from utils.reporting.tables.mteb_models import Place, asked, folder_name, model_meta, model_name, revision
 
 EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over
 KNN = "-kNN"  # behind the name of a classification task, and k
 SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's -> ours
 PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classification what the tables show
-    task: {**_select.PLAIN[task], "limit": None} for task in MAIN_SCORES
+    task: {**select.PLAIN[task], "limit": None} for task in MAIN_SCORES
 }
 
 
@@ -111,7 +111,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
     firsts: dict[Place, LoggedResult] = {}
     for k in sorted({result.k for result in results}):
         for task in PLAIN:
-            cells = _select.by_cell([result for result in results if result.k == k and result.run["task"] == task])
+            cells = select.by_cell([result for result in results if result.k == k and result.run["task"] == task])
             for (_, dataset), subsets in cells.items():
                 row = OF_DATASET[task, dataset]
                 found: dict[Place, dict[str, LoggedResult]] = {}

@@ -9,13 +9,13 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from script.aggregate import _bold, _published, _reference
-from script.aggregate._build import Kind, build, build_by
-from script.aggregate._cells import Cell, Table, add_means
-from script.aggregate._render import IN_WORDS, View, emit, render, with_notes
-from script.aggregate._select import PLAIN, add_table_args, first_of, nearest, note, select
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
+from utils.reporting.tables import published, reference, significance
+from utils.reporting.tables.build import Kind, build, build_by
+from utils.reporting.tables.cells import Cell, Table, add_means
+from utils.reporting.tables.render import IN_WORDS, View, emit, render, with_notes
+from utils.reporting.tables.select import PLAIN, add_table_args, first_of, nearest, note, select
 
 __all__ = [
     "Cell",
@@ -111,29 +111,29 @@ def _mark(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> N
     """Mark cells, and say below the table what a mark means and where nothing was tested."""
     within = " among the rows of its data set" if layout.rivals else ""
     within = " among the rows that are not published ones" if args.reference_rows else within
-    view.notes.append(f"{IN_WORDS.get(args.format, 'bold')}{within}: {_bold.MEANS[args.bold]}")
+    view.notes.append(f"{IN_WORDS.get(args.format, 'bold')}{within}: {significance.MEANS[args.bold]}")
     for rivals in layout.rivals or [view.rows]:
         rows = [row for row in view.rows if row in rivals]
-        marks, told = _bold.mark(view.table, rows, view.columns, args.bold, kind.task, args.seed)
+        marks, told = significance.mark(view.table, rows, view.columns, args.bold, kind.task, args.seed)
         view.marks |= marks
         view.notes += told
 
 
 def _refer(args: argparse.Namespace, view: View, kind: Kind, layout: Layout) -> None:
     """Put published figures beside the cells, and below them with --reference_rows."""
-    figures = _published.read(args.reference)
+    figures = published.read(args.reference)
     if layout.name is None:
         raise UserError("--reference with --by", "nothing is published for groups of languages: leave one of them out")
     ks = sorted({part.result.k for cells in view.table.values() for cell in cells.values() for part in cell.parts})
-    found = _reference.compare(view.table, view.rows, view.columns, figures, layout.name, kind)
+    found = reference.compare(view.table, view.rows, view.columns, figures, layout.name, kind)
     if args.reference_rows:
         asked = args.k if isinstance(args.k, list) or args.k is None else [args.k]
-        added = _reference.add_rows(found, figures, layout.name, kind, layout.groups, asked)
+        added = reference.add_rows(found, figures, layout.name, kind, layout.groups, asked)
         known = list(dict.fromkeys([*view.columns, *added]))
         view.columns = columns_of(set(known), layout.groups) if layout.groups else known
         view.rows += found.rows
     view.references = found
-    told = _reference.tell(found, layout.name, view.columns, ks, kind)
+    told = reference.tell(found, layout.name, view.columns, ks, kind)
     view.notes += told
     if args.output and args.format not in ("csv", "json"):  # of these with_notes tells it
         for text in told:
