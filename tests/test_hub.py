@@ -132,7 +132,7 @@ def test_every_layout_is_read_and_the_record_names_hub_and_revision(
 
 
 def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, command: Command, tmp_path: Path) -> None:
-    from test_encoders import make_masked_lm
+    from tiny_encoders import make_masked_lm
 
     commit = hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
     flags = ("--model_checkpoint", "somebody/tiny-encoder", "--langs", "spa")
@@ -175,7 +175,7 @@ def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, com
 def test_prefetch_downloads_checks_and_names_what_is_missing(
     hub: LoopbackHub, command: Command, tmp_path: Path
 ) -> None:
-    from test_encoders import make_masked_lm
+    from tiny_encoders import make_masked_lm
 
     hub.add(
         "datasets",

@@ -305,7 +305,6 @@ def load(
     docs/logs.md has the columns. `task` and `dataset` keep those alone; `debug` takes --limit runs too. Files that
     are no records are named on standard error and left out. Raises UserError where there is no folder.
     """
-
     folder = Path(root).expanduser()
     found = read_all(folder, debug=debug) if task is None else read_results(folder, task, debug=debug)
     chosen = (result for result in found if dataset in (None, result.dataset))

@@ -9,28 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from vectors import best, margins64, rows, scores64
 
 from utils.errors import UserError
 from utils.retrieval import exact_search, shards
 from utils.retrieval.topk import concatenate, margin_topk, topk
 from utils.schema import SIMILARITIES, TopK
-
-
-def scores64(q: np.ndarray, c: np.ndarray, similarity: str) -> np.ndarray:
-    q, c = q.astype(np.float64), c.astype(np.float64)
-    if similarity == "cosine":
-        return (q / np.linalg.norm(q, axis=1, keepdims=True)) @ (c / np.linalg.norm(c, axis=1, keepdims=True)).T
-    if similarity == "dot":
-        return q @ c.T
-    return -np.sqrt(np.square(q[:, None] - c[None]).sum(-1))
-
-
-def best(scores: np.ndarray, k: int) -> np.ndarray:
-    return np.argsort(-scores.astype(np.float32), axis=1, kind="stable")[:, :k]
-
-
-def rows(n: int, d: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
-    return (np.random.default_rng(seed).normal(size=(n, d)) * scale).astype(np.float32)
 
 
 def test_a_hand_worked_case() -> None:
@@ -93,17 +77,6 @@ def test_torch_rows_are_taken_too() -> None:
     torch = pytest.importorskip("torch")
     q, c = rows(5, 8, 1), rows(9, 8, 2)
     np.testing.assert_array_equal(topk(torch.tensor(q), torch.tensor(c), 3).indices, topk(q, c, 3).indices)
-
-
-def margins64(q: np.ndarray, c: np.ndarray, margin: str, k: int) -> np.ndarray:
-    a = scores64(q, c, "cosine")
-    forward = -np.sort(-a, axis=1)[:, :k].mean(axis=1, keepdims=True)
-    backward = -np.sort(-a, axis=0)[:k].mean(axis=0, keepdims=True)
-    if margin == "ratio":
-        return a / ((forward + backward) / 2)
-    if margin == "distance":
-        return a - (forward + backward) / 2
-    return 2 * a - forward - backward if margin == "csls" else a
 
 
 @pytest.mark.parametrize("margin", ["none", "ratio", "distance", "absolute", "csls"])

@@ -31,7 +31,7 @@ assert inside_blocks(q, c, query[:0], block[:0], 32).shape == (0, 32)
 """
 SEARCH = """
 import numpy as np
-from test_scan import clustered
+from tests.retrieval.test_quantized_scan import clustered
 from utils import scan
 from utils.retrieval import topk
 q, c = clustered(70, 2000, 40)

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_encoders import TEXTS, make_masked_lm
+from tiny_encoders import TEXTS, load, many_texts
 
 from utils import numerics
 from utils.encoders import batching
 from utils.encoders.batching import Ints, batches
-from utils.encoders.resolve import resolve_encoder
-from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 from utils.errors import UserError
 from utils.numerics import products, quicken
 from utils.parallel import Lane, cpu_lanes, over_lanes
@@ -68,22 +66,6 @@ def test_lanes_are_cores_not_more_than_sixteen(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(torch, "get_num_threads", lambda cores=cores: cores)
         found = cpu_lanes("model")
         assert (len(found), found[0].threads, found[0].model) == (lanes, threads, "model")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_masked_lm(tmp_path_factory.mktemp("models") / "mlm")
-
-
-def load(checkpoint: Path, cache: Path, **options: object) -> SentenceTransformerEncoder:
-    spec = resolve_encoder(str(checkpoint), cache, **options)  # type: ignore[arg-type]
-    return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu", cache)
-
-
-def many_texts() -> list[str]:
-    words = " ".join(TEXTS).split()
-    draw = np.random.default_rng(0)
-    return [" ".join(draw.choice(words, size)) for size in draw.integers(1, 29, 200)]
 
 
 @pytest.mark.parametrize("tokens", [1, 40, 1024])

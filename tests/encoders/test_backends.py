@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_batching import load, many_texts
-from test_encoders import embed, make_masked_lm
+from tiny_encoders import embed, load, make_masked_lm, many_texts
 
 from utils.encoders import backends
 from utils.encoders.cached import cache_settings

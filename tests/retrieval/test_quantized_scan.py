@@ -7,21 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from test_retrieval import best, margins64, rows, scores64
+from vectors import Pair, best, clustered, margins64, rows, scores64
 
 from utils import numerics
 from utils.numerics import int8_is_exact
 from utils.retrieval import exact_search, pruning, quantized_scan
 from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose
 from utils.retrieval.topk import _scorer, margin_topk, topk
-
-Pair = tuple[np.ndarray, np.ndarray]
-
-
-def clustered(n: int, m: int, d: int) -> Pair:
-    """Cosines between 0.7 and 0.95, as E5 has them."""
-    centre = rows(1, d, 7)
-    return centre + rows(n, d, 8, 0.45), centre + rows(m, d, 9, 0.45)
 
 
 def duplicates(n: int, m: int, d: int) -> Pair:
