@@ -165,7 +165,7 @@ def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, com
     assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr, offline.stderr
     missing = command("icl.py", "--gen_model_checkpoint", "somebody/else", "--k", "0")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
-    prefetch = ("-m", "utils.cli.arguments.prefetch", "--gen_model_checkpoints", "somebody/tiny-chat")
+    prefetch = ("-m", "utils.prefetch", "--gen_model_checkpoints", "somebody/tiny-chat")
     fetched = command(*prefetch, PYTHONPATH=str(ROOT))
     assert fetched.returncode == 0 and f"chat model, revision {commit[:20]}" in fetched.stdout, fetched.stderr
     checked = command(*prefetch, "--check", PYTHONPATH=str(ROOT))
@@ -185,17 +185,17 @@ def test_prefetch_downloads_checks_and_names_what_is_missing(
     )
     hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
     flags = ("--datasets", "mtop_intent", "--model_checkpoints", "somebody/tiny-encoder", "baseline/char_ngram")
-    before = command("-m", "utils.cli.arguments.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    before = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
     assert (
         before.returncode == 2
         and "error: 2 missing: mtop_intent, classification, somebody/tiny-encoder" in before.stderr
     )
-    fetched = command("-m", "utils.cli.arguments.prefetch", *flags, PYTHONPATH=str(ROOT))
+    fetched = command("-m", "utils.prefetch", *flags, PYTHONPATH=str(ROOT))
     assert fetched.returncode == 0, fetched.stderr
     assert "6 subsets, 144 texts (hub)" in fetched.stdout and "16 dimensions" in fetched.stdout
-    after = command("-m", "utils.cli.arguments.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    after = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
     assert after.returncode == 0, after.stderr
-    assert command("-m", "utils.cli.arguments.prefetch", PYTHONPATH=str(ROOT)).returncode == 2
+    assert command("-m", "utils.prefetch", PYTHONPATH=str(ROOT)).returncode == 2
 
 
 FAULTS = {

@@ -17,13 +17,13 @@ API_GENERATOR = "api_generator"
 
 # loader id -> module and function; a module may move, its id stays
 LOADERS: dict[str, tuple[str, str]] = {
-    SENTENCE_TRANSFORMERS: ("utils.encoders.cached.sentence_transformer", "load_sentence_transformer"),
+    SENTENCE_TRANSFORMERS: ("utils.encoders.sentence_transformer", "load_sentence_transformer"),
     BUNDLED: ("utils.encoders.bundled", "load_bundled"),
     OPENAI_EMBEDDINGS: ("utils.api.embedding_requests", "openai_vectors"),
     COHERE_EMBEDDINGS: ("utils.api.embedding_requests", "cohere_vectors"),
-    TRANSFORMERS: ("utils.generators.cached.transformers_model", "load_language_model"),
-    BUNDLED_GENERATOR: ("utils.generators.cached.bundled", "load_bundled"),
-    API_GENERATOR: ("utils.generators.cached.api", "ApiGenerator"),
+    TRANSFORMERS: ("utils.generators.transformers_model", "load_language_model"),
+    BUNDLED_GENERATOR: ("utils.generators.bundled", "load_bundled"),
+    API_GENERATOR: ("utils.generators.api", "ApiGenerator"),
 }
 # loader id -> its name in the keys of caches where that is not the id: version 0.1 used the module paths of its day
 CACHE_NAMES = {
