@@ -52,6 +52,7 @@ class DatasetSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()  # empty: the labels that the data have
+    groups: Mapping[str, str] = field(default_factory=dict)  # view of a task (utils/tasks.py) -> the mean it enters
 
 
 @dataclass(frozen=True)

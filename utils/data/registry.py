@@ -5,11 +5,15 @@ from __future__ import annotations
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.schema import DatasetSpec
-
-MINERS_CITATION = "Winata, Zhang and Adelani 2024, arXiv 2406.07424"
-
+from utils.tasks import TaskSpec, View
 
 DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
     "classification": CLASSIFICATION,
 }  # task -> name -> row
+
+
+def group_means(task: TaskSpec, view: View) -> dict[str, list[str]]:
+    """Return the means of a table: name -> data sets, both in the order of their columns."""
+    rows = DATASETS[task.data].values()
+    return {name: [spec.name for spec in rows if spec.groups.get(view.name) == name] for name in view.groups}

@@ -1,7 +1,7 @@
 """Every kind of table, byte for byte: tests/data/golden/ has what the scripts print of the records made here.
 
-`MINERS_REGENERATE=1 pytest tests/reporting/tables/test_render.py` writes the files anew; read the difference before it is
-committed.
+`MINERS_REGENERATE=1 pytest tests/reporting/tables/test_render.py` writes the files anew; read the difference before it
+is committed.
 """
 
 from __future__ import annotations
