@@ -23,9 +23,11 @@ def setting(default: Any, kind: str = "name", *, also: tuple[Any, ...] = ()) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings that decide a figure, in every task; a task adds its own."""
+    """The settings that decide a figure in every task; a task adds its own fields.
 
-    similarity: str = setting("cosine")
+    They are made once, from the arguments, and never change. Their names and values are part of every record.
+    """
+
     fuse: str = setting("score")
     normalize: str = setting("none")
     seed: int = setting(DEFAULT_SEED, "count")
@@ -52,6 +54,7 @@ class Settings:
 class BitextSettings(Settings):
     """Settings of bitext retrieval."""
 
+    similarity: str = setting("cosine")
     margin: str = setting("none")
     margin_k: int | None = setting(None, "whole")
     direction: str = setting("forward")
@@ -70,6 +73,7 @@ class BitextSettings(Settings):
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 
+    similarity: str = setting("cosine")
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
     split: str = setting("test")
