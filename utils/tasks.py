@@ -146,24 +146,32 @@ class IclSettings(LabeledSettings):
 class View:
     """One table of a task: its name, the means over groups of data sets, and which records it is of.
 
-    groups: names of the means, in the order of their columns; a data set's row says which group it is in. `cross`:
-    records of cross-lingual runs; `bands`: records of demonstrations from a band of ranks, the bands as columns.
+    groups: the names of the means, in the order of their columns. The row of a data set says which mean it enters.
+    groups_of: the view whose name those rows use, where it is not this one.
+    cross: the table is of cross-lingual runs.
+    bands: the table is of demonstrations from a band of ranks, with the bands as columns.
     """
 
     name: str
     groups: tuple[str, ...] = ()
+    groups_of: str = ""
     cross: bool = False
     bands: bool = False
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task as everything beside its script needs to know it.
+    """A task, as everything beside its script needs to know it.
 
-    data: the registry that its data sets are in. item_metrics: metrics that are means over items, which paired tests
-    compare; label_metrics: means over labels, counted from the predictions. main_metric: that of data sets without a
-    row. table_settings: records that differ in one of these stand in different tables; row_settings: in different rows
-    of one table. generative: a language model answers, so a row names it and the number of demonstrations.
+    data: the registry that its data sets are in.
+    settings: the class of its settings.
+    main_metric: the metric shown of data sets whose row names no metric of this task, and of data without a row.
+    item_metrics: metrics that are means over items; paired tests compare them.
+    label_metrics: metrics that are means over labels, counted from the predictions.
+    views: its tables.
+    table_settings: records that differ in one of these stand in different tables.
+    row_settings: records that differ in one of these stand in different rows of one table.
+    generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
     name: str
@@ -182,6 +190,11 @@ class TaskSpec:
     def script(self) -> str:
         """The script that makes the task's records."""
         return f"{self.name}.py"
+
+    def metric_for(self, main_metric: str | None) -> str:
+        """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
+        known = (*self.item_metrics, *self.label_metrics)
+        return main_metric if main_metric in known and main_metric is not None else self.main_metric
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""

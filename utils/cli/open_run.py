@@ -19,7 +19,7 @@ from utils.records.paths import encoder_label, run_folder
 from utils.records.provenance import shown_argument
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
-from utils.tasks import DEFAULT_KS
+from utils.tasks import DEFAULT_KS, TASKS
 
 if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
@@ -67,7 +67,7 @@ def open_run(
         ensemble=_ensemble(args, settings, encoders, weights, device),
         store=_store(args, settings, folder, identity, generator),
         ks=chosen_ks(args),
-        seed=settings.seed,
+        metric=TASKS[task].metric_for(dataset.main_metric),
         arguments={name: shown_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,

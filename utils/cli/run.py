@@ -49,8 +49,11 @@ class Ks:
 class Run:
     """One run of a script on a data set.
 
-    arguments: the arguments as records show them. ensemble: its encoders are empty where nothing is encoded. langs: the
-    languages asked for. tuned: the weights chosen on validation data and the grid, once they are chosen.
+    ensemble: the encoders; none where nothing is encoded.
+    metric: the metric that is printed, and by which weights are tuned.
+    arguments: the arguments, as records show them.
+    langs: the languages that were asked for, None for all.
+    tuned: the weights chosen on validation data and the grid, once they are chosen.
     """
 
     dataset: DatasetSpec
@@ -58,7 +61,7 @@ class Run:
     ensemble: Ensemble
     store: RecordStore
     ks: Ks
-    seed: int
+    metric: str
     arguments: Mapping[str, Any]
     langs: Sequence[str] | None = None
     dry_run: bool = False
@@ -107,14 +110,14 @@ class Run:
                     client.mark()
                 evaluate(name)
 
-    def print_scores(self, names: Iterable[str], metric: str) -> None:
-        """Print one metric of every subset and k as percentages, their means, and where the records are."""
+    def print_scores(self, names: Iterable[str]) -> None:
+        """Print the main metric of every subset and k as percentages, their means, and where the records are."""
         from tabulate import tabulate
 
         found: dict[str, dict[int, float]] = {}
         for name in names:
             for k in self.ks.values:
-                value = self.store.metric(name, k, metric)
+                value = self.store.metric(name, k, self.metric)
                 if value is not None:
                     found.setdefault(name, {})[k] = 100 * value
         ks = sorted({k for row in found.values() for k in row})
@@ -122,7 +125,7 @@ class Run:
         if len(found) > 1:
             columns = [[row[k] for row in found.values() if k in row] for k in ks]
             rows.append(["mean", *(sum(column) / len(column) for column in columns)])
-        print(tabulate(rows, [f"{self.dataset.name}: {metric} at k", *map(str, ks)], floatfmt=".2f"))
+        print(tabulate(rows, [f"{self.dataset.name}: {self.metric} at k", *map(str, ks)], floatfmt=".2f"))
         print(f"logs: {self.store.folder}")
 
     def log(

@@ -73,7 +73,7 @@ class TaskRun(ABC, Generic[Data]):
         if tune_weights:
             self.tune_weights(subsets)
         self.run.run_subsets(subsets, self.evaluate)
-        self.run.print_scores(subsets, self.run.dataset.main_metric)
+        self.run.print_scores(subsets)
 
 
 class RetrievalTask(TaskRun[Data]):
@@ -139,7 +139,7 @@ class RetrievalTask(TaskRun[Data]):
             for data, members in zip(loaded, embedded, strict=True):
                 ks = [k for k in run.ks.values if k <= self.n_candidates(data)]
                 found = self.search(ensemble, members, max(ks))
-                scores += [self.score(data, found, k)[0].metrics[run.dataset.main_metric] for k in ks]
+                scores += [self.score(data, found, k)[0].metrics[run.metric] for k in ks]
             return sum(scores) / len(scores)
 
         run.tune(mean_score)
