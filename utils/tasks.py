@@ -38,8 +38,12 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def departures(self) -> Iterator[str]:
-        """Yield the names that the folder of a run has for what is not plain; the order is part of the path."""
-        yield from ()
+        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order."""
+        common = {field.name for field in dataclasses.fields(Settings)}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in common and value != field.default:
+                yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
 
     def fusion_departures(self) -> Iterator[str]:
         """Yield the names of what is not plain in an ensemble."""
