@@ -1,4 +1,4 @@
-"""The whole contract between the rooms: frozen dataclasses, protocols and the user's error."""
+"""The dataclasses and protocols that the packages share."""
 
 from __future__ import annotations
 
@@ -91,55 +91,91 @@ class LabeledTexts:
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """What decides a vector: the checkpoint, its revision, and how a text is put to it.
+    """What decides the vectors of an encoder: the checkpoint, its revision, and how texts are put into it.
 
-    `prompt` None leaves the prompt to the checkpoint's own configuration; "" means none at all.
-    `fitted` marks encoders that are fitted on the candidates before use and need no cache.
+    `prompt` is put before every text; None leaves it to the checkpoint's own configuration, "" is no prompt.
+    `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
     checkpoint: str
     loader: str
     revision: str | None = None
     prompt: str | None = None
-    max_length: int | None = None
+    max_length: int | None = None  # tokens; None: the checkpoint's own limit
     dtype: str = "fp32"
-    backend: str = "torch"  # what computes the transformer
-    batch_size: int | None = None  # texts a batch or a request; None: by tokens
+    backend: str = "torch"  # the library that computes the transformer
+    batch_size: int | None = None  # texts per batch or request; None: by tokens
     fitted: bool = False
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
-    provider: str = ""  # openai or cohere: whose wire format an API model speaks
-    base_url: str = ""  # where it is served; empty: at the provider's own
-    input_type: str = ""  # what the provider is told that a text is for
-    dimensions: int | None = None  # of the vectors, where the provider lets one choose
+    label: str = ""  # name for folders and tables where it is not the checkpoint's (local folders, other servers)
+    provider: str = ""  # of an API model: whose wire format its server has
+    base_url: str = ""  # address of the server; empty: the provider's own service
+    input_type: str = ""  # what the provider is told about the use of the texts
+    dimensions: int | None = None  # of the vectors, where the provider offers a choice
 
     @property
     def name(self) -> str:
-        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
 
 
-class Encoder(Protocol):
-    """Texts in, float32 rows out; a fitted encoder also learns weights from the candidates."""
+class UsageCounter(Protocol):
+    """The client of an API as records use it."""
 
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return one float32 row (d,) for each text, in order: (n, d)."""
+    def mark(self) -> None:
+        """Start the counts anew, at the beginning of a subset."""
+        ...
+
+    def usage(self) -> dict[str, Any]:
+        """Return the requests, retries, tokens and costs since the last mark."""
         ...
 
 
-class FittedEncoder(Encoder, Protocol):
-    """An encoder whose weights come from the texts that are searched."""
+class TextEncoder(Protocol):
+    """A loaded model, as a loader returns it: texts in, vectors out."""
 
-    def fit(self, texts: Iterable[str]) -> FittedEncoder:
-        """Learn weights from the candidates and return the fitted encoder."""
+    def encode(self, texts: Sequence[str]) -> Rows:
+        """Return one float32 row per text, in order: (n, d)."""
+        ...
+
+
+class Encoder(Protocol):
+    """An encoder as a run uses it; the model is loaded, or the API called, when a vector is not in the cache."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What decides the vectors."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
+        ...
+
+    @property
+    def client(self) -> UsageCounter | None:
+        """The client of an API; None for a local encoder."""
+        ...
+
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
+        """Return the vectors of both sides, (n, d) and (m, d); a text that has none gets a row of NaN."""
+        ...
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that have to be encoded."""
+        ...
+
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return a line with the requests, tokens and costs of these texts; empty for a local encoder."""
         ...
 
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """What decides an answer: the checkpoint, its revision, and how a prompt is put to it.
+    """What decides the answers of a generator: the checkpoint, its revision, and how prompts are put into it.
 
-    `kind` is base (scored, no options in the prompt), chat (its chat template, options) or seq2seq (options).
+    `kind` is "base" (labels are scored, prompts list no options), "chat" (chat template, options) or "seq2seq"
+    (options).
     """
 
     checkpoint: str
@@ -150,20 +186,20 @@ class GeneratorSpec:
     dtype: str = "fp32"
     quantization: str = ""  # 8bit or 4bit
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
+    label: str = ""  # name for folders and tables where it is not the checkpoint's (local folders, other servers)
     file: str = ""  # a GGUF file in the folder or repository
-    provider: str = ""  # openai or cohere: whose wire format an API model speaks
-    base_url: str = ""  # where it is served; empty: at the provider's own
+    provider: str = ""  # of an API model: whose wire format its server has
+    base_url: str = ""  # address of the server; empty: the provider's own service
 
     @property
     def name(self) -> str:
-        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How text is generated: greedy at temperature 0, else sampled by the seed."""
+    """How text is generated: greedily at temperature 0, else sampled with the seed."""
 
     max_new_tokens: int = 32
     temperature: float = 0.0
@@ -172,7 +208,7 @@ class GenerationSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """How labels are scored: `terminated` with the end behind each, `legacy` with prompt and label cut apart."""
+    """How labels are scored: `terminated` with the end of the answer, `legacy` tokenised apart from the prompt."""
 
     terminated: bool = False
     legacy: bool = False
@@ -180,9 +216,9 @@ class ScoreSettings:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """The tokens of each label as they stand behind one prompt, and their log-probabilities (natural logarithm).
+    """The tokens of each label after one prompt, and their log-probabilities (natural logarithm).
 
-    A server that tells no token numbers leaves `tokens` empty.
+    `tokens` is empty where a server returns no token ids.
     """
 
     tokens: tuple[tuple[int, ...], ...]
@@ -190,23 +226,89 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A label that was generated: its index (None where the text names none), its text, and all labels' scores.
+
+    `scores` are log-likelihoods, empty where a server returns none.
+    """
+
+    index: int | None
+    text: str
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
-    """An item that the provider will never answer, and why (filtered, too long)."""
+    """An item that the provider will never answer, and the reason (filtered, too long)."""
 
     reason: str
 
 
-class Generator(Protocol):
-    """Prompts in; scores of label texts, or generated texts, out as they are ready, each with its prompt's index."""
+class TextGenerator(Protocol):
+    """A loaded language model, as a loader returns it; results are yielded with the index of their prompt."""
 
     def score(
         self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
     ) -> Iterable[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label after each prompt."""
+        """Yield the log-probabilities of each label's tokens after each prompt."""
         ...
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
         """Yield the text that follows each prompt."""
+        ...
+
+
+class Generator(Protocol):
+    """A generator as a run uses it; the model is loaded, or the API called, when an answer is not in the cache."""
+
+    @property
+    def spec(self) -> GeneratorSpec:
+        """What decides the answers."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The distinct prompts of the last call that the cache had (hits) and did not have (misses)."""
+        ...
+
+    @property
+    def client(self) -> UsageCounter | None:
+        """The client of an API; None for a local generator."""
+        ...
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `n_tokens` counts with the model's own tokenizer."""
+        ...
+
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> list[LabelScores | Failed]:
+        """Return the log-probabilities of each label's tokens after each prompt."""
+        ...
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
+        """Return the text that follows each prompt."""
+        ...
+
+    def choose(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
+    ) -> list[Choice | Failed]:
+        """Return the label that is generated after each prompt where only the labels may be generated."""
+        ...
+
+    def n_tokens(self, prompts: Sequence[str]) -> list[int] | None:
+        """Return each prompt's number of tokens; None where the tokenizer is not available yet."""
+        ...
+
+    def count_requests(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+    ) -> tuple[int, int, int]:
+        """Return the requests to an API that the prompts still need, their tokens, and the tokens generated at most."""
+        ...
+
+    def quote(self, n_requests: int, n_tokens: int, n_out: int, *, exact: bool) -> str:
+        """Return a line with these requests and tokens and their cost; empty for a local generator."""
         ...
 
 
