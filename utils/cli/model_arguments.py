@@ -61,7 +61,7 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         "--prompt",
         nargs="+",
         metavar="TEXT",
-        help="text put before every input: one for all encoders, or one per encoder (default: the registered one, such as "
+        help="text put before every input: one for all encoders or one each (default: the registered one, such as "
         "'query: ' for E5)",
     )
     group.add_argument(
