@@ -1,6 +1,6 @@
 """Labelled texts, one function per format; labels are put right here, texts are passed on as they are.
 
-A reader takes (spec, lang, split, where) and returns texts, raw labels, ids (none where the set has none) and their
+A reader takes (spec, lang, split, sources) and returns texts, raw labels, ids (none where the set has none) and their
 origin.
 """
 
@@ -12,9 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from utils.data.hub_tables import read_hub_table
 from utils.data.languages import family_and_script
-from utils.data.sources import PROJECT, Where, read_file, read_hub_table
-from utils.data.tables import csv_rows, read_table
+from utils.data.sources import PROJECT, Sources, read_file
+from utils.data.tables import read_table, tsv_rows
 from utils.errors import UserError, suggest
 from utils.schema import DatasetSpec, LabeledTexts, Origin
 
@@ -78,12 +79,12 @@ def describe(
     }
 
 
-def load_labeled(spec: DatasetSpec, lang: str, split: str, where: Where, *, legacy: bool = False) -> LabeledTexts:
+def load_labeled(spec: DatasetSpec, lang: str, split: str, sources: Sources, *, legacy: bool = False) -> LabeledTexts:
     """Load one language's split; rows without a text are left out and counted.
 
     `legacy` keeps the original's label sets. Raises UserError for a label outside the set, or no rows at all.
     """
-    texts, raw, ids, origin = READERS[spec.reader](spec, lang, split, where)
+    texts, raw, ids, origin = READERS[spec.reader](spec, lang, split, sources)
     quirks = spec.options.get("legacy", {}) if legacy else {}
     names = (*spec.label_names, *quirks.get("extra_labels", ())) if spec.label_names else ()
     place = f"{spec.name} {lang}, {split}"
@@ -98,7 +99,13 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, where: Where, *, lega
         print(f"note: {place}: {dropped} rows without a text left out", file=sys.stderr)
     if quirks.get("spaced"):
         kept = [(" ".join(text), *others) for text, *others in kept]
-    labels = [_label(label, row, place, spec, names) for row, (_, label, _) in enumerate(kept, start=1)]
+    known: dict[tuple[type, str], str] = {}  # a set has few labels
+    labels = []
+    for row, (_, label, _) in enumerate(kept, start=1):
+        key = type(label), str(label)
+        if key not in known:
+            known[key] = _label(label, row, place, spec, names)
+        labels.append(known[key])
     kept_ids = tuple(str(name) for *_, name in kept) if ids else ()
     return LabeledTexts(tuple(text for text, *_ in kept), tuple(labels), names, origin, dropped, kept_ids)
 
@@ -119,30 +126,28 @@ def _label(raw: Any, row: int, place: str, spec: DatasetSpec, names: Sequence[st
     return text
 
 
-def read_hub_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+def read_hub_labels(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> Labeled:
     """Read a configuration per language, or one table with a language column; lists of words are joined by blanks."""
-    import pyarrow.compute as pc
-
     text, label = spec.options["text"], spec.options["label"]
     config = spec.options["config"].format(lang=lang) if "config" in spec.options else None
-    columns = [text, label, *([spec.options["lang"]] if "lang" in spec.options else [])]
-    table, origin = read_hub_table(spec, where, columns, config, spec.options.get("splits", {}).get(split, split))
-    if "lang" in spec.options:
-        table = table.filter(pc.equal(table[spec.options["lang"]], lang))
+    only = (spec.options["lang"], lang) if "lang" in spec.options else None
+    columns = [text, label, *(only or ())[:1]]
+    split = spec.options.get("splits", {}).get(split, split)
+    table, origin = read_hub_table(spec, sources, columns, config, split, only)
     texts = [" ".join(words) if isinstance(words, list) else words for words in table[text].to_pylist()]
     ids = table[spec.options["id"]].to_pylist() if spec.options.get("id") in table.column_names else []
     return texts, table[label].to_pylist(), ids, origin
 
 
-def read_file_labels(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+def read_file_labels(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> Labeled:
     """Read a quoted TSV per language and split: text and label are its last two columns (NollySenti, FIRE)."""
     name = spec.options["path"].format(lang=lang, split=spec.options["splits"].get(split, split))
-    path, origin = read_file(spec, name, where)
-    rows = csv_rows(path, "\t")[1:]
+    path, origin = read_file(spec, name, sources)
+    rows = tsv_rows(path, quoted=True)[1:]
     return [row[-2] for row in rows], [row[-1] for row in rows], [], origin
 
 
-def read_labeled_table(spec: DatasetSpec, lang: str, split: str, where: Where) -> Labeled:
+def read_labeled_table(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> Labeled:
     """Read one table with a label column: the shipped sample (a column per language) or a user's own file."""
     path = PROJECT / spec.source if spec.kind == "shipped" else Path(spec.options["path"])
     table = read_table(path)
@@ -169,7 +174,7 @@ def _split_name(value: str, file: str, row: int) -> str:
     return name
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _stratified(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
     """Give a fifth of each label's rows to the test, drawn by the seed."""
     import numpy as np
@@ -186,7 +191,7 @@ def _stratified(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
     return ["test" if row in chosen else "train" for row in range(len(labels))]
 
 
-READERS: dict[str, Callable[[DatasetSpec, str, str, Where], Labeled]] = {
+READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], Labeled]] = {
     "hub_labels": read_hub_labels,
     "file_labels": read_file_labels,
     "labeled_table": read_labeled_table,
