@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
 
 SCHEMA_VERSION = 1
-TASKS = ("bitext", "classification")
 SIMILARITIES = ("cosine", "dot", "euclidean")
 MARGINS = ("none", "ratio", "distance", "absolute", "csls")
 FUSES = ("score", "distance", "rank")
@@ -25,7 +24,7 @@ DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
 GENERATOR_KINDS = ("base", "chat", "seq2seq")
-LENGTH_NORMS = ("token", "sum", "byte", "none")
+LENGTH_NORMS = ("token", "sum", "byte")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,91 @@
+"""The settings of in-context learning: from arguments to one object, and which flags go together."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+from utils.tasks import IclSettings
+
+if TYPE_CHECKING:
+    from utils.schema import DatasetSpec, GeneratorSpec
+
+WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
+
+
+def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
+    """Return the percentiles between which demonstrations are taken, None twice for no band."""
+    if not args.sample_percentile:
+        if args.min_percentile is not None or args.max_percentile is not None:
+            what = "--min_percentile or --max_percentile without --sample_percentile"
+            raise UserError(what, "add --sample_percentile")
+        return None, None
+    low, high = args.min_percentile or 0, 100 if args.max_percentile is None else args.max_percentile
+    if not low < high <= 100:
+        raise UserError(f"percentiles {low} to {high}", "give 0 <= --min_percentile < --max_percentile <= 100")
+    return low, high
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Raise UserError for flags that do not go together."""
+    rank_band(args)
+    special = [name for name in ("balance", "sample_percentile") if getattr(args, name)]
+    special += [f"demonstrations {args.demonstrations}"] if args.demonstrations != "nearest" else []
+    if len(special) > 1:
+        raise UserError(f"--{' and --'.join(special)} are both given", "each is a way to choose: use one of them")
+    if args.k == 0 and special:
+        raise UserError(f"--k 0 with --{special[0]}", "without demonstrations there is nothing to choose: use --k 1")
+    if args.demonstrations == "diverse" and (args.fuse != "score" or args.similarity != "cosine" or args.legacy):
+        raise UserError("--demonstrations diverse with another similarity or fusion", "it is defined on cosines")
+    if args.tune_weights:
+        raise UserError("--tune_weights in icl.py", "tune with classification.py and give the result as --weights")
+    if args.legacy and args.similarity == "dot":
+        raise UserError("--legacy with --similarity dot", "it stands for the original's Euclidean distance")
+    if args.src_lang and not args.cross:
+        raise UserError("--src_lang without --cross", "add --cross to take demonstrations from it")
+
+
+def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
+    """Return --decode, or the generator's usual way of decoding; UserError for flags that it does not read."""
+    decode = str(args.decode or spec.decode)
+    if args.calibrate and decode != "score":
+        raise UserError(f"--calibrate with --decode {decode}", "calibration is of scores: --decode score")
+    if args.batch_api and decode != "generate":
+        raise UserError(f"--batch_api with --decode {decode}", "batch files are for --decode generate")
+    if args.temperature and decode == "score":
+        raise UserError(f"--temperature {args.temperature} with --decode score", "scores are not drawn: leave it out")
+    return decode
+
+
+def make_settings(
+    args: argparse.Namespace, dataset: DatasetSpec, src_lang: str | None, spec: GeneratorSpec
+) -> IclSettings:
+    """Return the settings of the run; what its way of decoding does not read is None."""
+    from utils.generators.prompts import default_instruction, read_instruction
+
+    low, high = rank_band(args)
+    decode = chosen_decode(args, spec)
+    typed = None if args.instruction is None else read_instruction(args.instruction)
+    return IclSettings(
+        similarity="euclidean" if args.legacy else args.similarity,
+        cross=args.cross,
+        src_lang=src_lang,
+        split=args.split,
+        legacy=args.legacy,
+        balance=args.balance,
+        min_percentile=low,
+        max_percentile=high,
+        demonstrations=args.demonstrations,
+        order=args.order,
+        instruction=default_instruction(dataset.options.get("subject", "")) if typed is None else typed,
+        decode=decode,
+        length_norm=args.length_norm if decode == "score" else None,
+        calibrate=args.calibrate,
+        max_new_tokens=args.max_new_tokens if decode == "generate" else None,
+        temperature=args.temperature,
+        fuse=args.fuse,
+        normalize=args.normalize,
+        seed=args.seed,
+        limit=args.limit,
+    )
