@@ -213,7 +213,7 @@ def show_plan(run: Run, settings: PictureSettings, stem: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command line; raises UserError for what the user can mend."""
+    """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     if args.list:
         show_registry()

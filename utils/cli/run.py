@@ -15,9 +15,10 @@ from utils.retrieval.fusion import tune
 
 if TYPE_CHECKING:
     from utils.data.sources import Where
+    from utils.protocols import Generator, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
-    from utils.schema import DatasetSpec, Generator, RunRecord, UsageCounter
+    from utils.schema import DatasetSpec, RunRecord
 
 
 @dataclass(frozen=True)

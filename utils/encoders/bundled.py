@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from utils.errors import UserError
 from utils.files import build_folder
-from utils.schema import EncoderSpec, TextEncoder
+from utils.protocols import TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,8 @@ from utils.api.limits import ApiOptions
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
-from utils.schema import Encoder, EncoderSpec, TextEncoder
+from utils.protocols import Encoder, TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     from utils.schema import Rows

@@ -17,7 +17,8 @@ from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.numerics import quicken
 from utils.parallel import Lane, cpu_lanes, gpu_lanes, over_lanes
-from utils.schema import EncoderSpec, TextEncoder
+from utils.protocols import TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch

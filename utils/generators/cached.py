@@ -14,16 +14,8 @@ from utils.api.response_cache import ResponseCache
 from utils.generators.cache import cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
 from utils.loaders import BUNDLED_GENERATOR, load_function
-from utils.schema import (
-    Choice,
-    Failed,
-    GenerationSettings,
-    Generator,
-    GeneratorSpec,
-    LabelScores,
-    ScoreSettings,
-    TextGenerator,
-)
+from utils.protocols import Generator, TextGenerator
+from utils.schema import Choice, Failed, GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 
 if TYPE_CHECKING:
     from utils.api.limiter import Budget

@@ -9,7 +9,8 @@ import numpy as np
 
 from utils.generators.label_choice import Scores, calibrate, label_scores
 from utils.generators.prompts import CONTENT_FREE, parse_label
-from utils.schema import Choice, Failed, GenerationSettings, Generator, LabelScores, ScoreSettings
+from utils.protocols import Generator
+from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
 UNPARSED = -1
 

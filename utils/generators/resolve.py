@@ -52,7 +52,9 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
         )
     if options.quantization or options.dtype:
         flags = "--load_in_8bit, --load_in_4bit or --gen_dtype"
-        raise UserError(f"{flags} with {spec.checkpoint}", "the API's server decides that: leave it out")
+        raise UserError(
+            f"{flags} with {spec.checkpoint}", "the server of an API model decides its precision: leave them out"
+        )
     return spec
 
 

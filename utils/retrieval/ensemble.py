@@ -12,7 +12,8 @@ from utils.retrieval.missing_vectors import without_gaps
 from utils.retrieval.topk import concatenate
 
 if TYPE_CHECKING:
-    from utils.schema import Encoder, Rows, TopK
+    from utils.protocols import Encoder
+    from utils.schema import Rows, TopK
 
     Members = Sequence[tuple[Rows, Rows]]  # queries (n, d) and candidates (m, d) of each encoder
 
