@@ -158,7 +158,10 @@ def test_dry_run_shows_a_prompt_and_its_length(run: Run, model: Path, tmp_path: 
         (("--balance", "--demonstrations", "random"), "each is a way to choose"),
         (("--min_percentile", "10"), "add --sample_percentile"),
         (("--sample_percentile", "--min_percentile", "60", "--max_percentile", "50"), "percentiles 60 to 50"),
-        (("--sample_percentile", "--min_percentile", "99", "--max_percentile", "100", "--k", "2"), "hold 1, --k is 2"),
+        (
+            ("--sample_percentile", "--min_percentile", "99", "--max_percentile", "100", "--k", "2"),
+            "contain 1, but --k is 2",
+        ),
         (("--calibrate", "--decode", "generate"), "calibration is of scores"),
         (("--temperature", "3"), "not a number from 0 to 2"),
         (("--temperature", "0.5"), "scores are not drawn"),
