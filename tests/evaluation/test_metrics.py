@@ -100,12 +100,10 @@ def test_wilson_interval_equals_scipys_to_the_last_digit() -> None:
             assert stats.wilson(hits, n) == (expected.low, expected.high)
 
 
-def test_cached_resamples_give_the_same_means_in_float64_and_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).random(301)
-    expected = stats.resample_counts(301, 42) @ values / 301
-    np.testing.assert_array_equal(stats.mean_draws(values, 42), expected)
-    monkeypatch.setattr(stats, "FLOAT64_BYTES", 0)  # as for a large number of items
-    np.testing.assert_array_equal(stats.mean_draws(values, 42), expected)
+@pytest.mark.parametrize("n", [1, 30, 204, 301, 1000, 2001, 3000])
+def test_means_of_resamples_equal_one_matrix_product_to_the_last_digit(n: int) -> None:
+    values = np.random.default_rng(0).random(n)
+    np.testing.assert_array_equal(stats.mean_draws(values, 42), stats.resample_counts(n, 42) @ values / n)
 
 
 def test_scoring_does_not_import_scipy() -> None:

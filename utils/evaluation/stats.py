@@ -14,7 +14,7 @@ PERMUTATIONS = 10_000
 ENUMERATED = 16  # up to this number of non-zero differences, all sign patterns (65,536) are enumerated, not drawn
 BLOCK = 256  # sign patterns drawn at once
 Z95 = 1.959963984540054  # the standard normal quantile of 0.975
-FLOAT64_BYTES = 1 << 26  # resampling counts are kept in float64 up to this size, in float32 beyond it
+ONE_THREAD = 9000  # products up to this size use one thread of OpenBLAS: starting more takes longer than they save
 Values = npt.NDArray[np.float64]
 
 
@@ -45,9 +45,12 @@ def bootstrap_mean(values: Values, seed: int) -> tuple[float, float]:
 def mean_draws(values: Values, seed: int) -> Values:
     """Return the mean of item values (n,) in each resample: (RESAMPLES,)."""
     n = len(values)
-    fits = RESAMPLES * n * 8 <= FLOAT64_BYTES
-    means: Values = (resample_weights(n, seed) if fits else resample_counts(n, seed)) @ values / n
-    return means
+    counts = resample_counts(n, seed)
+    step = ONE_THREAD // n // 4 * 4  # BLAS sums four rows at a time: multiples of four leave every last bit as it is
+    if not step:
+        means: Values = counts @ values / n
+        return means
+    return np.concatenate([counts[start : start + step] @ values for start in range(0, RESAMPLES, step)]) / n
 
 
 def percentiles(draws: Values) -> tuple[float, float]:
@@ -64,12 +67,6 @@ def resample_counts(n: int, seed: int) -> npt.NDArray[np.float32]:
     for row in range(RESAMPLES):
         counts[row] = np.bincount(rng.integers(0, n, n), minlength=n)
     return counts
-
-
-@lru_cache(maxsize=2)
-def resample_weights(n: int, seed: int) -> Values:
-    """Return the same counts in float64, so that they are not converted again for every metric and k."""
-    return resample_counts(n, seed).astype(np.float64)
 
 
 def bootstrap_macro(
