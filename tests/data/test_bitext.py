@@ -77,7 +77,7 @@ def test_pairs_by_source_and_languages() -> None:
         ("nusax", "en", None, "nusax has no language 'en'", "did you mean 'eng'"),
         ("tatoeba", "eng", None, "tatoeba has no pair from 'eng', only pairs into it", "--direction backward"),
         ("tatoeba", "dej", None, "tatoeba has no source language 'dej'", "did you mean 'deu'"),
-        ("nusax", None, ["eng"], "--langs eng leaves no pair of nusax", "choose from: ace"),
+        ("nusax", None, ["eng"], "--langs eng selects no pair of nusax", "choose from: ace"),
         ("phinc", "deu", None, "phinc has no source language 'deu'", "choose from: eng"),
     ],
 )
@@ -124,14 +124,14 @@ BAD_TABLES = {
     "three.tsv": ("id\ta\tb\n1\tx\ty\n", None, "three.tsv has 3 columns: id, a, b"),
     "column.tsv": ("a\tb\nx\ty\n", ["a", "c"], "column.tsv has no column 'c'"),
     "one.tsv": ("a\tb\nx\ty\n", ["a"], "--columns names 1 columns"),
-    "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "the source and the target are both 'a'"),
+    "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "source and target are both 'a'"),
     "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, but the header has 2"),
     "blank.tsv": ("a\tb\nx\ty\n \tz\n", None, "row 2, a: the text is blank"),
     "empty.csv": ("", None, "empty.csv is empty"),
     "header.csv": ("a,b\n", None, "a_b: no rows"),
     "twice.csv": ("a,a\nx,y\n", None, "two columns have the same name"),
-    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: not a text but"),
-    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: not a text but 3 (int)"),
+    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: None (NoneType) is not a text"),
+    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: 3 (int) is not a text"),
     "broken.jsonl": ("{", None, "broken.jsonl cannot be read as jsonl"),
     "broken.parquet": ("not parquet", None, "broken.parquet cannot be read as parquet"),
     "what.xlsx": ("a", None, "what.xlsx has the ending .xlsx, which is no known format"),
@@ -157,7 +157,7 @@ def test_unaligned_folders_say_so(tmp_path: Path, where: Where) -> None:
     folder = tmp_path / "pair"
     folder.mkdir()
     write(folder / "a.de", "eins\nzwei\n")
-    with pytest.raises(UserError, match="holds 1 files, expected two"):
+    with pytest.raises(UserError, match="has 1 files, expected two"):
         find_bitext(str(folder), None, None, None)
     write(folder / "a.en", "one\n")
     with pytest.raises(UserError, match="2 de texts but 1 en texts"):
