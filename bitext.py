@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
     "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of two line-aligned files",
-    "src_lang": "source language (default: the dataset's pivot, or all of its pairs)",
+    "src_lang": "source language (default: the pivot of the data set, or all of its pairs)",
     "langs": "only the pairs with these languages on the other side",
     "columns": "own table: the source's and the target's column",
 }
@@ -52,13 +52,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_encoder_args(parser)
     group = add_retrieval_args(parser)
     group.add_argument(
-        "--margin", choices=MARGINS, default="none", help="margin over the cosine (default: %(default)s)"
+        "--margin",
+        choices=MARGINS,
+        default="none",
+        help="margin-based score in place of the cosine (default: %(default)s)",
     )
+    group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
     group.add_argument(
-        "--margin_k", type=positive, metavar="K", help="neighbourhood of the margin (default: 4; csls 10)"
-    )
-    group.add_argument(
-        "--direction", choices=DIRECTIONS, default="forward", help="which side queries (default: %(default)s)"
+        "--direction",
+        choices=DIRECTIONS,
+        default="forward",
+        help="forward: sources query targets (default: %(default)s)",
     )
     add_api_args(parser)
     add_run_args(parser)
@@ -66,14 +70,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def make_settings(args: argparse.Namespace) -> BitextSettings:
-    """Return the settings of the run; UserError for flags that do not go together."""
+    """Return the settings of the run. Raises UserError for flags that exclude each other."""
     margin = args.margin
     if margin != "none" and args.similarity != "cosine":
-        raise UserError(f"--margin {margin} with --similarity {args.similarity}", "margins are defined over cosines")
+        raise UserError(
+            f"--margin {margin} with --similarity {args.similarity}",
+            "margins are defined for the cosine: leave --similarity out",
+        )
     if args.margin_k and margin not in DEFAULT_MARGIN_K:
-        raise UserError(f"--margin_k with --margin {margin}", f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}")
+        raise UserError(f"--margin_k with --margin {margin}", f"it is read by --margin {', '.join(DEFAULT_MARGIN_K)}")
     if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
-        raise UserError(f"--margin {margin} with --fuse or --normalize", "margins are taken over the mean cosine")
+        raise UserError(
+            f"--margin {margin} with --fuse or --normalize",
+            "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
+        )
     return BitextSettings(
         similarity=args.similarity,
         margin=margin,
@@ -175,7 +185,7 @@ class Bitext(RetrievalTask[BitextSubset]):
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command line; raises UserError for what the user can mend."""
+    """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     if args.list:
         show_registry()

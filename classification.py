@@ -50,12 +50,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser)
     group = add_retrieval_args(parser)
-    group.add_argument(
-        "--cross", action="store_true", help="training texts of --src_lang, tests of all other languages"
-    )
+    group.add_argument("--cross", action="store_true", help="train on --src_lang and test on all other languages")
     group.add_argument("--vote", choices=VOTES, default="majority", help="(default: %(default)s)")
-    group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
-    group.add_argument("--legacy", action="store_true", help="the original's label sets, distance and macro means")
+    group.add_argument(
+        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
+    )
+    group.add_argument(
+        "--legacy", action="store_true", help="reproduce the original's label sets, distance and macro averages"
+    )
     add_api_args(parser)
     add_run_args(parser)
     return parser.parse_args(argv)
@@ -78,13 +80,21 @@ def make_settings(args: argparse.Namespace, src_lang: str | None) -> Classificat
 
 
 def check_flags(args: argparse.Namespace) -> None:
-    """Raise UserError for flags that do not go together."""
+    """Raise UserError for flags that exclude each other."""
     if args.legacy and (args.similarity == "dot" or args.vote == "weighted"):
-        raise UserError("--legacy with another similarity or vote", "it stands for the original's Euclidean majority")
+        raise UserError(
+            "--legacy with another similarity or vote",
+            "--legacy uses Euclidean distances and majority votes: leave them out",
+        )
     if args.src_lang and not args.cross:
-        raise UserError("--src_lang without --cross", "add --cross to train on it, or --langs to choose languages")
+        raise UserError(
+            "--src_lang without --cross", "add --cross to train on that language, or choose languages with --langs"
+        )
     if args.tune_weights and args.split == "validation":
-        raise UserError("--tune_weights with --split validation", "weights are not tuned on what they are tested on")
+        raise UserError(
+            "--tune_weights with --split validation",
+            "the weights are tuned on the validation split, so it cannot be the test",
+        )
 
 
 class Classification(RetrievalTask["TrainTest"]):
@@ -137,7 +147,7 @@ class Classification(RetrievalTask["TrainTest"]):
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command line; raises UserError for what the user can mend."""
+    """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     if args.list:
         show_registry()

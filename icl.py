@@ -62,19 +62,37 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_generator_args(parser)
     group = add_similarity_arg(parser)
     group.add_argument(
-        "--k", type=natural, default=1, metavar="K", help="demonstrations; 0: none (default: %(default)s)"
+        "--k", type=natural, default=1, metavar="K", help="number of demonstrations (default: %(default)s)"
     )
-    group.add_argument("--cross", action="store_true", help="demonstrations of --src_lang for all other languages")
     group.add_argument(
-        "--demonstrations", choices=DEMONSTRATIONS, default="nearest", help="how they are chosen (default: %(default)s)"
+        "--cross", action="store_true", help="take demonstrations from --src_lang and test on all other languages"
     )
-    group.add_argument("--order", choices=ORDERS, default="nearest_first", help="in the prompt (default: %(default)s)")
-    group.add_argument("--balance", action="store_true", help="the k nearest of each label, in the labels' order")
-    group.add_argument("--sample_percentile", action="store_true", help="from a band of ranks of all training texts")
-    group.add_argument("--min_percentile", type=natural, metavar="P", help="where the band begins (default: 0)")
-    group.add_argument("--max_percentile", type=natural, metavar="P", help="where it ends (default: 100)")
-    group.add_argument("--split", choices=SPLITS, default="test", help="the texts to classify (default: %(default)s)")
-    group.add_argument("--legacy", action="store_true", help="the original's labels, distance, tokens and macro means")
+    group.add_argument(
+        "--demonstrations",
+        choices=DEMONSTRATIONS,
+        default="nearest",
+        help="how demonstrations are chosen (default: %(default)s)",
+    )
+    group.add_argument(
+        "--order",
+        choices=ORDERS,
+        default="nearest_first",
+        help="order of the demonstrations in the prompt (default: %(default)s)",
+    )
+    group.add_argument("--balance", action="store_true", help="the k nearest demonstrations of each label")
+    group.add_argument(
+        "--sample_percentile", action="store_true", help="take demonstrations from a band of the ranked training texts"
+    )
+    group.add_argument("--min_percentile", type=natural, metavar="P", help="begin of the band (default: 0)")
+    group.add_argument("--max_percentile", type=natural, metavar="P", help="end of the band (default: 100)")
+    group.add_argument(
+        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
+    )
+    group.add_argument(
+        "--legacy",
+        action="store_true",
+        help="reproduce the original's label sets, distance, tokenisation and macro averages",
+    )
     add_api_args(parser, generator=True)
     add_run_args(parser)
     return parser.parse_args(argv)
@@ -275,7 +293,7 @@ def warn_of_failures(lang: str, answers: Answers) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command line; raises UserError for what the user can mend."""
+    """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     if args.list:
         show_registry()

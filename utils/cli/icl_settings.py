@@ -15,7 +15,7 @@ WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encod
 
 
 def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
-    """Return the percentiles between which demonstrations are taken, None twice for no band."""
+    """Return the percentiles of ranks that demonstrations are taken from; both are None without --sample_percentile."""
     if not args.sample_percentile:
         if args.min_percentile is not None or args.max_percentile is not None:
             what = "--min_percentile or --max_percentile without --sample_percentile"
@@ -23,7 +23,8 @@ def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
         return None, None
     low, high = args.min_percentile or 0, 100 if args.max_percentile is None else args.max_percentile
     if not low < high <= 100:
-        raise UserError(f"percentiles {low} to {high}", "give 0 <= --min_percentile < --max_percentile <= 100")
+        what = f"--min_percentile {low} and --max_percentile {high}"
+        raise UserError(what, "give 0 <= --min_percentile < --max_percentile <= 100")
     return low, high
 
 
@@ -33,15 +34,26 @@ def check_flags(args: argparse.Namespace) -> None:
     special = [name for name in ("balance", "sample_percentile") if getattr(args, name)]
     special += [f"demonstrations {args.demonstrations}"] if args.demonstrations != "nearest" else []
     if len(special) > 1:
-        raise UserError(f"--{' and --'.join(special)} are both given", "each is a way to choose: use one of them")
+        raise UserError(
+            f"--{' and --'.join(special)} are both given", "each chooses the demonstrations: use one of them"
+        )
     if args.k == 0 and special:
-        raise UserError(f"--k 0 with --{special[0]}", "without demonstrations there is nothing to choose: use --k 1")
+        raise UserError(
+            f"--k 0 with --{special[0]}", "a zero-shot prompt has no demonstrations to choose: use --k 1 or more"
+        )
     if args.demonstrations == "diverse" and (args.fuse != "score" or args.similarity != "cosine" or args.legacy):
-        raise UserError("--demonstrations diverse with another similarity or fusion", "it is defined on cosines")
+        raise UserError(
+            "--demonstrations diverse with another similarity or fusion",
+            "diversity is defined on cosines: leave them out",
+        )
     if args.tune_weights:
-        raise UserError("--tune_weights in icl.py", "tune with classification.py and give the result as --weights")
+        raise UserError(
+            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
+        )
     if args.legacy and args.similarity == "dot":
-        raise UserError("--legacy with --similarity dot", "it stands for the original's Euclidean distance")
+        raise UserError(
+            "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
+        )
     if args.src_lang and not args.cross:
         raise UserError("--src_lang without --cross", "add --cross to take demonstrations from it")
 
@@ -50,18 +62,25 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
     """Return --decode, or the generator's usual way of decoding; UserError for flags that it does not read."""
     decode = str(args.decode or spec.decode)
     if args.calibrate and decode != "score":
-        raise UserError(f"--calibrate with --decode {decode}", "calibration is of scores: --decode score")
+        raise UserError(
+            f"--calibrate with --decode {decode}", "only label scores can be calibrated: use --decode score"
+        )
     if args.batch_api and decode != "generate":
-        raise UserError(f"--batch_api with --decode {decode}", "batch files are for --decode generate")
+        raise UserError(
+            f"--batch_api with --decode {decode}", "the batch API serves generated text only: use --decode generate"
+        )
     if args.temperature and decode == "score":
-        raise UserError(f"--temperature {args.temperature} with --decode score", "scores are not drawn: leave it out")
+        raise UserError(
+            f"--temperature {args.temperature} with --decode score",
+            "label scores involve no sampling: leave --temperature out",
+        )
     return decode
 
 
 def make_settings(
     args: argparse.Namespace, dataset: DatasetSpec, src_lang: str | None, spec: GeneratorSpec
 ) -> IclSettings:
-    """Return the settings of the run; what its way of decoding does not read is None."""
+    """Return the settings of the run; a setting that its way of decoding does not use is None."""
     from utils.generators.prompts import default_instruction, read_instruction
 
     low, high = rank_band(args)

@@ -1,4 +1,4 @@
-"""From arguments to a run: the device, the encoders, the generator and the store of records."""
+"""Opening a run from the arguments: device, encoders, generator and record store."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def open_run(
     generator: GeneratorSpec | None = None,
     without_encoder: str | None = None,
 ) -> Run:
-    """Return the run of a command line; nothing is loaded yet.
+    """Return the run of a command line. No model is loaded yet.
 
-    folder: of the run, below --output_dir. generator: the language model that answers, if any. without_encoder: what
-    stands in place of an encoder's name where nothing is encoded. Raises UserError for flags that do not go together.
+    folder: the folder of the run below --output_dir.
+    generator: the language model, for in-context learning.
+    without_encoder: the name that takes the encoder's place in a run that encodes nothing.
+    Raises UserError for flags that exclude each other.
     """
     device, sources = chosen_device(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
@@ -107,14 +109,14 @@ def _open_generator(
 
 
 def chosen_ks(args: argparse.Namespace) -> Ks:
-    """Return the ks of the command line, or the usual ones."""
+    """Return the ks of the command line, or the default ones."""
     asked = getattr(args, "k", None)
     asked = [asked] if isinstance(asked, int) else asked
     return Ks(tuple(sorted(set(asked or DEFAULT_KS))), typed=asked is not None)
 
 
 def _chosen_sources(args: argparse.Namespace) -> Where:
-    """Return where data are read from; UserError where --data_dir is not there."""
+    """Return where data are read from. Raises UserError if --data_dir is no folder."""
     data_dir = args.data_dir.expanduser() if args.data_dir else None
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(
@@ -126,7 +128,7 @@ def _chosen_sources(args: argparse.Namespace) -> Where:
 def resolve_encoders(
     args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Where
 ) -> list[EncoderSpec]:
-    """Return the full spec of each encoder, given as its name and its prompt (None: not typed)."""
+    """Return the spec of each encoder, given its name and its prompt (None: the default prompt)."""
     over_api = served_names([name for name, _ in chosen], args.base_url)
     return [
         api_encoder(
@@ -152,19 +154,30 @@ def resolve_encoders(
 
 
 def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], generator: GeneratorSpec | None) -> None:
-    """Raise UserError for flags of APIs where no model is one, and for flags that an API does not have."""
+    """Raise UserError for API flags without an API model, and for flags that API models do not have."""
     over_api = [spec for spec in specs if spec.provider]
     if not over_api:
         for name in ("base_url", "input_type", "dimensions"):
             if getattr(args, name):
-                hint = "name one (--list shows them)" + ("; a generator's is --gen_base_url" if generator else "")
-                raise UserError(f"--{name} without an encoder of an API", hint)
+                hint = "choose one (--list shows them)" + (
+                    "; the generator's address is --gen_base_url" if generator else ""
+                )
+                raise UserError(f"--{name} without an API encoder", hint)
     if not over_api and not (generator and generator.provider):
         refuse_idle_api_flags(args)
     if len(over_api) > 1 and args.base_url:
         names = ", ".join(spec.checkpoint for spec in over_api)
-        print(f"note: asked at {args.base_url}: {names} (openai:NAME says which members are)", file=sys.stderr)
+        print(
+            f"note: {names} are requested at {args.base_url} (write openai:NAME for the members that are served there)",
+            file=sys.stderr,
+        )
     if over_api and args.backend != "torch":
-        raise UserError(f"--backend with {over_api[0].name}", "an API decides how it computes: leave it out")
+        raise UserError(
+            f"--backend with {over_api[0].name}",
+            "the backend of an API model is its provider's choice: leave --backend out",
+        )
     if over_api and args.max_length:
-        raise UserError(f"--max_length with {over_api[0].name}", "an API cuts texts where its model does: leave it out")
+        raise UserError(
+            f"--max_length with {over_api[0].name}",
+            "an API model truncates texts at its own limit: leave --max_length out",
+        )
