@@ -177,10 +177,10 @@ def test_own_data_in_a_folder(run: Run, tmp_path: Path) -> None:
 
 BAD = {
     "unknown dataset": (["--dataset", "nusx"], "unknown dataset 'nusx'", "did you mean 'nusax'"),
-    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", "give a .tsv"),
+    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", ".tsv, .csv"),
     "unknown language": (["--langs", "spanish"], "sample has no language 'spanish'", "did you mean 'spanglish'"),
     "unknown source": (["--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
-    "columns of a known set": (["--columns", "a", "b"], "--columns is for your own files", "leave"),
+    "columns of a known set": (["--columns", "a", "b"], "--columns with the registered data set", "your own files"),
     "missing data_dir": (["--data_dir", "nowhere"], "--data_dir nowhere: no such folder", "mirror"),
     "missing checkpoint": (["--model_checkpoint", "./nowhere"], "--model_checkpoint ./nowhere: no such", "hub id"),
     "hub without a network": (["--model_checkpoint", "a/b"], "'a/b' is not in the cache", "without a network"),
@@ -207,7 +207,7 @@ BAD = {
     "tuning without validation": (
         ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
     ),
-    "another task": (["--dataset", "sib200"], "sib200 is no data set for bitext", "classification"),
+    "another task": (["--dataset", "sib200"], "sib200 is not a data set for bitext", "classification"),
     "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "check the free space"),
 }  # fmt: skip
 

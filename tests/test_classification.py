@@ -120,7 +120,7 @@ BAD = {
     "nothing left": (["--cross", "--langs", "eng"], "--cross leaves no language of sample", "not tested"),
     "one language": (["--cross", "--dataset", "lince_sa"], "--cross leaves no language of lince_sa", "not tested"),
     "legacy weighted": (["--legacy", "--vote", "weighted"], "--legacy with another", "Euclidean majority"),
-    "another task": (["--dataset", "tatoeba"], "tatoeba is no data set for classification", "bitext"),
+    "another task": (["--dataset", "tatoeba"], "tatoeba is not a data set for classification", "bitext"),
     "no validation": ([*NGRAM, "--split", "validation"], "no rows of the split 'validation'", "it has: test, train"),
     "tuned on the test": (
         ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with", "tested"
