@@ -123,7 +123,8 @@ BAD = {
     "another task": (["--dataset", "tatoeba"], "tatoeba is not a data set for classification", "bitext"),
     "no validation": ([*NGRAM, "--split", "validation"], "no rows of the split 'validation'", "it has: test, train"),
     "tuned on the test": (
-        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with", "cannot be the test"
+        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with",
+        "cannot be the test",
     ),
     "k too large": ([*NGRAM, "--k", "50"], "--k 50, but eng has 49 candidates", "give 1 to 49"),
 }  # fmt: skip
