@@ -1,4 +1,4 @@
-"""Which settings decide a figure."""
+"""The part of a record's identity that an API endpoint adds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from utils.schema import EncoderSpec, GeneratorSpec
 
 
-def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
-    """Return what decides an API's answer beside the usual settings."""
+def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
+    """Return the settings that decide an API's answer beside those of every model; empty for a local model."""
     if not spec.provider:
         return {}
     names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
-    told = {name: getattr(spec, name) for name in names}
-    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **told}
+    of_encoder = {name: getattr(spec, name) for name in names}
+    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **of_encoder}
+
+
+_api_identity = api_identity  # the former name
