@@ -16,7 +16,7 @@ from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
 from utils.errors import UserError
 from utils.records.identity import Identity, encoders_identity, generator_identity
 from utils.records.paths import encoder_label, run_folder
-from utils.records.provenance import shown_argument
+from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
 from utils.tasks import DEFAULT_KS, TASKS
@@ -70,7 +70,7 @@ def open_run(
         store=_store(args, settings, folder, identity, generator),
         ks=chosen_ks(args),
         metric=TASKS[task].metric_for(dataset.main_metric),
-        arguments={name: shown_argument(value) for name, value in vars(args).items()},
+        arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,
         generator=_open_generator(generator, device, sources, api) if generator else None,
