@@ -249,7 +249,7 @@ def empty_split(folder: Path) -> None:
 
 
 DATA_FAULTS = {
-    "renamed column": (rename_column, "has no column 'text'; it has", "utils/registry.py"),
+    "renamed column": (rename_column, "has no column 'text'; it has", "utils/data/classification_sets.py"),
     "empty split": (empty_split, "a split has no rows", "empty"),
     "label outside the set": (
         lambda folder: converted_repo(folder, label="angry"),

@@ -23,9 +23,11 @@ def setting(default: Any, kind: str = "name", *, also: tuple[Any, ...] = ()) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings that decide a figure, in every task; a task adds its own."""
+    """The settings that decide a figure in every task; a task adds its own fields.
 
-    similarity: str = setting("cosine")
+    They are made once, from the arguments, and never change. Their names and values are part of every record.
+    """
+
     fuse: str = setting("score")
     normalize: str = setting("none")
     seed: int = setting(DEFAULT_SEED, "count")
@@ -36,8 +38,12 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def departures(self) -> Iterator[str]:
-        """Yield the names that the folder of a run has for what is not plain; the order is part of the path."""
-        yield from ()
+        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order."""
+        common = {field.name for field in dataclasses.fields(Settings)}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in common and value != field.default:
+                yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
 
     def fusion_departures(self) -> Iterator[str]:
         """Yield the names of what is not plain in an ensemble."""
@@ -52,6 +58,7 @@ class Settings:
 class BitextSettings(Settings):
     """Settings of bitext retrieval."""
 
+    similarity: str = setting("cosine")
     margin: str = setting("none")
     margin_k: int | None = setting(None, "whole")
     direction: str = setting("forward")
@@ -70,6 +77,7 @@ class BitextSettings(Settings):
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 
+    similarity: str = setting("cosine")
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
     split: str = setting("test")
@@ -142,24 +150,32 @@ class IclSettings(LabeledSettings):
 class View:
     """One table of a task: its name, the means over groups of data sets, and which records it is of.
 
-    groups: names of the means, in the order of their columns; a data set's row says which group it is in. `cross`:
-    records of cross-lingual runs; `bands`: records of demonstrations from a band of ranks, the bands as columns.
+    groups: the names of the means, in the order of their columns. The row of a data set says which mean it enters.
+    groups_of: the view whose name those rows use, where it is not this one.
+    cross: the table is of cross-lingual runs.
+    bands: the table is of demonstrations from a band of ranks, with the bands as columns.
     """
 
     name: str
     groups: tuple[str, ...] = ()
+    groups_of: str = ""
     cross: bool = False
     bands: bool = False
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task as everything beside its script needs to know it.
+    """A task, as everything beside its script needs to know it.
 
-    data: the registry that its data sets are in. item_metrics: metrics that are means over items, which paired tests
-    compare; label_metrics: means over labels, counted from the predictions. main_metric: that of data sets without a
-    row. table_settings: records that differ in one of these stand in different tables; row_settings: in different rows
-    of one table. generative: a language model answers, so a row names it and the number of demonstrations.
+    data: the registry that its data sets are in.
+    settings: the class of its settings.
+    main_metric: the metric shown of data sets whose row names no metric of this task, and of data without a row.
+    item_metrics: metrics that are means over items; paired tests compare them.
+    label_metrics: metrics that are means over labels, counted from the predictions.
+    views: its tables.
+    table_settings: records that differ in one of these stand in different tables.
+    row_settings: records that differ in one of these stand in different rows of one table.
+    generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
     name: str
@@ -178,6 +194,11 @@ class TaskSpec:
     def script(self) -> str:
         """The script that makes the task's records."""
         return f"{self.name}.py"
+
+    def metric_for(self, main_metric: str | None) -> str:
+        """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
+        known = (*self.item_metrics, *self.label_metrics)
+        return main_metric if main_metric in known and main_metric is not None else self.main_metric
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""

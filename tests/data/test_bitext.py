@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
+from utils.data.languages import SAMPLE_CS, SAMPLE_LANGS
 from utils.data.own_data import find_bitext
 from utils.data.sources import Where
 from utils.errors import UserError
@@ -39,7 +40,7 @@ def only_pair(path: str, where: Where, columns: list[str] | None = None) -> tupl
 def test_the_sample_is_whole() -> None:
     with SAMPLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    languages = (*registry.SAMPLE_LANGS, *registry.SAMPLE_CS)
+    languages = (*SAMPLE_LANGS, *SAMPLE_CS)
     assert len(rows) == 70 and set(rows[0]) == {"id", "split", "topic", *languages}
     assert len({row["id"] for row in rows}) == 70
     by_topic: dict[str, list[str]] = {}
@@ -124,16 +125,16 @@ BAD_TABLES = {
     "column.tsv": ("a\tb\nx\ty\n", ["a", "c"], "column.tsv has no column 'c'"),
     "one.tsv": ("a\tb\nx\ty\n", ["a"], "--columns names 1 columns"),
     "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "the source and the target are both 'a'"),
-    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, the header has 2"),
+    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, but the header has 2"),
     "blank.tsv": ("a\tb\nx\ty\n \tz\n", None, "row 2, a: the text is blank"),
     "empty.csv": ("", None, "empty.csv is empty"),
     "header.csv": ("a,b\n", None, "a_b: no rows"),
-    "twice.csv": ("a,a\nx,y\n", None, "a column name stands twice"),
+    "twice.csv": ("a,a\nx,y\n", None, "two columns have the same name"),
     "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: not a text but"),
     "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: not a text but 3 (int)"),
-    "broken.jsonl": ("{", None, "broken.jsonl is not a readable jsonl file"),
-    "broken.parquet": ("not parquet", None, "broken.parquet is not a readable parquet file"),
-    "what.xlsx": ("a", None, "what.xlsx: unknown format .xlsx"),
+    "broken.jsonl": ("{", None, "broken.jsonl cannot be read as jsonl"),
+    "broken.parquet": ("not parquet", None, "broken.parquet cannot be read as parquet"),
+    "what.xlsx": ("a", None, "what.xlsx has the ending .xlsx, which is no known format"),
 }
 
 
@@ -149,7 +150,7 @@ def test_wrong_encoding_is_said(tmp_path: Path, where: Where) -> None:
     (tmp_path / "latin.csv").write_bytes("a,b\ngrün,x\n".encode("latin-1"))
     with pytest.raises(UserError) as caught:
         only_pair(str(tmp_path / "latin.csv"), where)
-    assert "latin.csv is not a readable csv file" in caught.value.what
+    assert "latin.csv cannot be read as csv" in caught.value.what
 
 
 def test_unaligned_folders_say_so(tmp_path: Path, where: Where) -> None:

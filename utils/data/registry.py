@@ -15,5 +15,5 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
 
 def group_means(task: TaskSpec, view: View) -> dict[str, list[str]]:
     """Return the means of a table: name -> data sets, both in the order of their columns."""
-    rows = DATASETS[task.data].values()
-    return {name: [spec.name for spec in rows if spec.groups.get(view.name) == name] for name in view.groups}
+    of_view = {spec.name: spec.groups.get(view.groups_of or view.name) for spec in DATASETS[task.data].values()}
+    return {name: [dataset for dataset, mean in of_view.items() if mean == name] for name in view.groups}

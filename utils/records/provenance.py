@@ -58,7 +58,7 @@ def utc_now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _shown(value: Any) -> Any:
+def shown_argument(value: Any) -> Any:
     """Return an argument as a record may show it: no password of an address, no key."""
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)

@@ -425,7 +425,7 @@ from datasets import Dataset, DatasetDict, load_dataset
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 from mteb.tasks.bitext_mining.multilingual.nusa_x_bitext_mining import NusaXBitextMining
-from utils.encoders import CharNgram
+from utils.encoders.char_ngram import CharNgram
 written, mirror, *subsets = sys.argv[1:]
 
 def texts(lang):

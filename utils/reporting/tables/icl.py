@@ -35,7 +35,7 @@ def parser_of(description: str, examples: str) -> arguments.Parser:
     parser.add_argument("--order", choices=ORDERS, default="nearest_first", help="(default: %(default)s)")
     parser.add_argument("--balance", action="store_true", help="records made with --balance")
     parser.add_argument("--decode", choices=DECODES, help="only records decoded so (default: all)")
-    parser.add_argument("--length_norm", choices=LENGTH_NORMS[:3], default="token", help="(default: %(default)s)")
+    parser.add_argument("--length_norm", choices=LENGTH_NORMS, default="token", help="(default: %(default)s)")
     parser.add_argument("--calibrate", action="store_true", help="records made with --calibrate")
     parser.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
     parser.add_argument("--legacy", action="store_true", help="records made with --legacy")
