@@ -177,20 +177,20 @@ def test_own_data_in_a_folder(run: Run, tmp_path: Path) -> None:
 
 BAD = {
     "unknown dataset": (["--dataset", "nusx"], "unknown dataset 'nusx'", "did you mean 'nusax'"),
-    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", "give a .tsv"),
+    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", ".tsv, .csv"),
     "unknown language": (["--langs", "spanish"], "sample has no language 'spanish'", "did you mean 'spanglish'"),
     "unknown source": (["--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
-    "columns of a known set": (["--columns", "a", "b"], "--columns is for your own files", "leave"),
+    "columns of a known set": (["--columns", "a", "b"], "--columns with the registered data set", "your own files"),
     "missing data_dir": (["--data_dir", "nowhere"], "--data_dir nowhere: no such folder", "mirror"),
     "missing checkpoint": (["--model_checkpoint", "./nowhere"], "--model_checkpoint ./nowhere: no such", "hub id"),
     "hub without a network": (["--model_checkpoint", "a/b"], "'a/b' is not in the cache", "without a network"),
     "near name": (["--model_checkpoint", "sentence-transformers/LaBse"], "not in the cache", "did you mean"),
     "two ways": (["--model_checkpoint", "a", "--model_checkpoints", "b"], "are both given", "use one"),
     "weights alone": (["--weights", "1"], "--weights without --model_checkpoints", "ensemble"),
-    "too few weights": (["--model_checkpoints", "a", "b", "--weights", "1"], "--weights has 1 values for 2", "one weight per"),
+    "too few weights": (["--model_checkpoints", "a", "b", "--weights", "1"], "--weights has 1", "weight per"),
     "negative weight": (["--model_checkpoints", "a", "b", "--weights", "1", "-1"], "--weights 1.0 -1.0", "at least 0"),
     "zero weights": (["--model_checkpoints", "a", "b", "--weights", "0", "0"], "--weights 0.0 0.0", "one above 0"),
-    "prompts": (["--model_checkpoints", "a", "b", "c", "--prompt", "x", "y"], "--prompt has 2 values for 3", "one prompt, or one per"),
+    "prompts": (["--model_checkpoints", "a", "b", "c", "--prompt", "x", "y"], "--prompt has 2", "one per"),
     "fp16 and bf16": (["--fp16", "--dtype", "bf16"], "--fp16 and --dtype bf16", "use one"),
     "no cuda": (["--cuda"], "no CUDA device was found", "leave --cuda out"),
     "margin over dot": (["--margin", "ratio", "--similarity", "dot"], "--margin ratio with", "the cosine"),
@@ -207,7 +207,7 @@ BAD = {
     "tuning without validation": (
         ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
     ),
-    "another task": (["--dataset", "sib200"], "sib200 is no data set for bitext", "classification"),
+    "another task": (["--dataset", "sib200"], "sib200 is not a data set for bitext", "classification"),
     "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "check the free space"),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.run import Ks, Run
-from utils.data.sources import Where, planned_origin
+from utils.data.sources import Sources, planned_origin
 from utils.encoders.cached import open_encoder
 from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
 from utils.errors import UserError
@@ -101,7 +101,7 @@ def _store(
 
 
 def _open_generator(
-    spec: GeneratorSpec, device: str, sources: Where, api: tuple[ApiOptions, Budget]
+    spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]
 ) -> CachedGenerator:
     from utils.generators.cached import CachedGenerator
 
@@ -115,18 +115,18 @@ def chosen_ks(args: argparse.Namespace) -> Ks:
     return Ks(tuple(sorted(set(asked or DEFAULT_KS))), typed=asked is not None)
 
 
-def _chosen_sources(args: argparse.Namespace) -> Where:
+def _chosen_sources(args: argparse.Namespace) -> Sources:
     """Return where data are read from. Raises UserError if --data_dir is no folder."""
     data_dir = args.data_dir.expanduser() if args.data_dir else None
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(
             f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
         )
-    return Where(data_dir, args.cache_dir.expanduser())
+    return Sources(data_dir, args.cache_dir.expanduser())
 
 
 def resolve_encoders(
-    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Where
+    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Sources
 ) -> list[EncoderSpec]:
     """Return the spec of each encoder, given its name and its prompt (None: the default prompt)."""
     over_api = served_names([name for name, _ in chosen], args.base_url)

@@ -15,7 +15,7 @@ from utils.retrieval.fusion import tune
 
 if TYPE_CHECKING:
     from utils.api.client import Traffic
-    from utils.data.sources import Where
+    from utils.data.sources import Sources
     from utils.generators.cached import CachedGenerator
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
@@ -57,7 +57,7 @@ class Run:
     """
 
     dataset: DatasetSpec
-    sources: Where
+    sources: Sources
     ensemble: Ensemble
     store: RecordStore
     ks: Ks
