@@ -111,7 +111,7 @@ def test_the_rooms_of_the_architecture_are_those_on_disk() -> None:
 
 
 def test_the_floors_of_the_architecture_are_those_of_its_test() -> None:
-    section = TEXTS["docs/architecture.md"].split("## Who may import whom")[1].split("\n## ")[0]
+    section = TEXTS["docs/architecture.md"].split("## Layers: who may import whom")[1].split("\n## ")[0]
     floors = re.findall(r"^\d+\. (`.+`)$", section, flags=re.MULTILINE)
     assert [tuple(re.findall(r"`(\w+)`", floor)) for floor in floors] == list(FLOORS)
 
