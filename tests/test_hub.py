@@ -258,7 +258,7 @@ DATA_FAULTS = {
     "label outside the set": (
         lambda folder: converted_repo(folder, label="angry"),
         "has the label 'angry', expected",
-        "row",
+        "version",
     ),
     "unknown configuration": (
         lambda folder: __import__("shutil").rmtree(folder / "ind"),

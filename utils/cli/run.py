@@ -14,7 +14,7 @@ from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
 
 if TYPE_CHECKING:
-    from utils.data.sources import Where
+    from utils.data.sources import Sources
     from utils.protocols import Generator, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
@@ -56,7 +56,7 @@ class Run:
     """
 
     dataset: DatasetSpec
-    sources: Where
+    sources: Sources
     ensemble: Ensemble
     store: RecordStore
     ks: Ks

@@ -1,4 +1,4 @@
-"""The labelled data sets, one row each."""
+"""The registered data sets of labelled texts, one row each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MASSIVE_INTENTS = tuple(
 )
 SENTIMENTS = ("negative", "neutral", "positive")
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
-# the means that most sets enter: view of a task -> mean
+# the means that most data sets enter, by table
 ALL_MEANS = {"classification": "Mono", "classification cross": "XL", "icl": "Mono", "icl cross": "XL"}
 
 CLASSIFICATION: dict[str, DatasetSpec] = {
