@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
+from utils.encoders.resolve import EncodingOptions, resolve_members
 from utils.errors import UserError
 from utils.records.identity import Identity, encoders_identity, generator_identity
 from utils.records.paths import encoder_label, run_folder
@@ -23,7 +23,7 @@ from utils.tasks import DEFAULT_KS, TASKS
 
 if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
-    from utils.generators.cached import CachedGenerator
+    from utils.protocols import Encoder, Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.tasks import Settings
 
@@ -78,7 +78,7 @@ def open_run(
 
 
 def _ensemble(
-    args: argparse.Namespace, settings: Settings, encoders: Sequence[Any], weights: Sequence[float], device: str
+    args: argparse.Namespace, settings: Settings, encoders: Sequence[Encoder], weights: Sequence[float], device: str
 ) -> Ensemble:
     return Ensemble(
         encoders,
@@ -100,12 +100,10 @@ def _store(
     return RecordStore(place, identity, overwrite=args.overwrite, debug=debug)
 
 
-def _open_generator(
-    spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]
-) -> CachedGenerator:
-    from utils.generators.cached import CachedGenerator
+def _open_generator(spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]) -> Generator:
+    from utils.generators.cached import open_generator
 
-    return CachedGenerator(spec, device, sources.cache_dir, api)
+    return open_generator(spec, device, sources.cache_dir, api)
 
 
 def chosen_ks(args: argparse.Namespace) -> Ks:
@@ -129,28 +127,9 @@ def resolve_encoders(
     args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Sources
 ) -> list[EncoderSpec]:
     """Return the spec of each encoder, given its name and its prompt (None: the default prompt)."""
-    over_api = served_names([name for name, _ in chosen], args.base_url)
-    return [
-        api_encoder(
-            name,
-            args.base_url,
-            prompt=prompt,
-            input_type=args.input_type,
-            dimensions=args.dimensions,
-            batch_size=args.batch_size,
-        )
-        if name in over_api
-        else resolve_encoder(
-            name,
-            sources.cache_dir,
-            prompt=prompt,
-            max_length=args.max_length,
-            dtype=chosen_dtype(args),
-            batch_size=args.batch_size,
-            backend=args.backend,
-        )
-        for name, prompt in chosen
-    ]
+    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend")
+    options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
+    return resolve_members(chosen, sources.cache_dir, options)
 
 
 def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], generator: GeneratorSpec | None) -> None:

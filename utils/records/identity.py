@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from utils.api.providers import where_served
+from utils.api.providers import endpoint_url
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec, GeneratorSpec
@@ -71,7 +71,4 @@ def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
         return {}
     names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
     of_encoder = {name: getattr(spec, name) for name in names}
-    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **of_encoder}
-
-
-api_identity = api_identity  # the former name
+    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": endpoint_url(spec), **of_encoder}
