@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests of a worker, so that the embedded checkpoint is expanded once."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache for all tests, those of other workers too, so that the embedded checkpoint is expanded once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -99,21 +103,27 @@ def until(page: Page, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
-@pytest.fixture
-def run(tmp_path: Path, cache_dir: Path) -> Run:
-    """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub.
+@pytest.fixture(scope="session")
+def run_in(cache_dir: Path) -> Run:
+    """Run a script of the project in a folder, without a hub: `run_in(folder, script, *arguments)`.
 
     It runs in this process; with `process=True` in one of its own, for what only a process shows: imports that are
     blocked, signals, memory.
     """
 
     def run_script(
-        script: str, *args: str, env: dict[str, str] | None = None, process: bool = False
+        folder: Path, script: str, *args: str, env: dict[str, str] | None = None, process: bool = False
     ) -> subprocess.CompletedProcess[str]:
         usual = {"MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
         start = run_as_process if process else run_in_process
         path = ROOT / script
-        code, out, err = start(path, args, tmp_path, {**os.environ, **usual, **(env or {})})
+        code, out, err = start(path, args, folder, {**os.environ, **usual, **(env or {})})
         return subprocess.CompletedProcess([str(path), *args], code, out, err)
 
     return run_script
+
+
+@pytest.fixture
+def run(run_in: Run, tmp_path: Path) -> Run:
+    """Run a script in the test's own folder, its logs under tmp_path/logs: `run(script, *arguments)`."""
+    return partial(run_in, tmp_path)

