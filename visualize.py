@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from utils.reporting.maps.points import Block, Points
     from utils.schema import DatasetSpec
 
-KEPT = "embeddings are kept; the same command goes on"  # what an interruption leaves
+KEPT = "embeddings are kept; run the same command again to continue"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
 MAX_POINTS = 20_000
 SLOW = 5000  # points from which t-SNE is announced

@@ -363,6 +363,8 @@ def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_d
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.endswith("interrupted: embeddings are kept; the same command goes on\n")
+    assert process.returncode == 130 and said.endswith(
+        "interrupted: embeddings are kept; run the same command again to continue\n"
+    )
     plan = subprocess.run([*command, "--dry_run"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]
