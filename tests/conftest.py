@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +36,28 @@ for name in ("HF_TOKEN", "HF_ENDPOINT", "MINERS_CACHE_DIR", "MINERS_DATA_DIR"):
     os.environ.pop(name, None)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle the files, and the tests of each, by the seed in MINERS_TEST_SEED: no test may need another's order."""
+    seed = os.environ.get("MINERS_TEST_SEED")
+    if seed:
+        draw = random.Random(seed)
+        of_file = {str(item.path): draw.random() for item in items}
+        places = {item.nodeid: (of_file[str(item.path)], draw.random()) for item in items}
+        items.sort(key=lambda item: places[item.nodeid])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt this process and those that it starts.
+
+    Under nohup, or in the background of a shell, it is ignored, and a process that is started inherits that. One that
+    has a handler here is reset to its default there.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
