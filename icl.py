@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
-    from utils.generators.cached import CachedGenerator
     from utils.generators.decoding import Answers, DecodeSettings, Query
+    from utils.protocols import Generator
     from utils.schema import GenerationSettings, TopK
 
     Ints = npt.NDArray[np.int64]
@@ -101,7 +101,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 class Icl(TaskRun["TrainTest"]):
     """In-context learning; a subset is a test language."""
 
-    def __init__(self, run: Run, settings: IclSettings, generator: CachedGenerator) -> None:
+    def __init__(self, run: Run, settings: IclSettings, generator: Generator) -> None:
         super().__init__(run)
         self.settings, self.generator = settings, generator
         self.k = run.ks.values[0]
@@ -252,7 +252,7 @@ class Icl(TaskRun["TrainTest"]):
             data = self.load(subset)
             queries, candidates = self.sides(data)
             plan.add(subset, self.sizes(data), [*queries, *candidates])
-            costs = self.generator.traffic is not None and not self.run.store.is_done(subset, self.k)
+            costs = self.generator.client is not None and not self.run.store.is_done(subset, self.k)
             if shown and not costs:
                 continue
             stand_ins = [np.arange(min(self.k, len(data.train.texts)))] * len(data.queries)  # the nearest need vectors
@@ -261,7 +261,7 @@ class Icl(TaskRun["TrainTest"]):
             if costs:
                 texts = [text for query in prompts for text in (query.prompt, *query.content_free)]
                 settings = self.generation_settings()
-                quoted += self.generator.to_ask(texts, data.names, settings, self.settings.decode)
+                quoted += self.generator.count_requests(texts, data.names, settings, self.settings.decode)
         plan.show()
         self.show_prompts(subsets[0], shown, quoted)
 
@@ -274,9 +274,8 @@ class Icl(TaskRun["TrainTest"]):
             return
         about = "" if exact else "about "
         print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all of {subset}")
-        if self.generator.traffic is not None:
-            n_requests, n_tokens, n_out = map(int, quoted)
-            print(self.generator.traffic.quote(n_requests, n_tokens, exact and self.k == 0, n_out))
+        if line := self.generator.quote(*map(int, quoted), exact=exact and self.k == 0):
+            print(line)
 
 
 def warn_of_failures(lang: str, answers: Answers) -> None:
