@@ -11,28 +11,29 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli import arguments
+from utils.cli.arguments import Parser, add_data_args, add_run_args
 from utils.cli.listing import show_registry
-from utils.cli.main import run
+from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.plan import Plan
 from utils.cli.types import positive, positive_number
-from utils.data.classification_sets import CLASSIFICATION
+from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.reporting.figures import FORMATS
 from utils.reporting.maps.points import FIELDS
 from utils.reporting.maps.projection import METHODS, NAMES, check_umap
-from utils.schema import TASKS
+from utils.tasks import Settings
 
 if TYPE_CHECKING:
-    from utils.cli.session import Session
-    from utils.reporting.maps.points import Block
+    from utils.cli.run import Run
+    from utils.reporting.maps.points import Block, Points
     from utils.schema import DatasetSpec
 
-SETTINGS = ("langs", "src_lang", "split", "max_points", "method", "perplexity", "n_neighbors")
-KEPT = "embeddings are kept; the same command goes on"  # what an interruption leaves
+KEPT = "embeddings are kept; run the same command again to continue"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
 MAX_POINTS = 20_000
 SLOW = 5000  # points from which t-SNE is announced
@@ -52,14 +53,27 @@ python visualize.py --dataset reviews.csv --columns text stars --method umap
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureSettings(Settings):
+    """Settings that decide the coordinates of a picture."""
+
+    langs: list[str] | None = None
+    src_lang: str | None = None
+    split: str = "test"
+    max_points: int = MAX_POINTS
+    method: str = "tsne"
+    perplexity: float | None = None
+    n_neighbors: int | None = None
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
-    parser = arguments.Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
-    arguments.add_data_args(parser, MEANINGS)
+    parser = Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
+    add_data_args(parser, MEANINGS)
     add_encoder_args(parser, fusion=False)
     add_picture_args(parser)
     add_api_args(parser)
-    arguments.add_run_args(parser, "figures", "pictures")
+    add_run_args(parser, "figures", "pictures")
     args = parser.parse_args(argv)
     owners = {"perplexity": "tsne", "n_neighbors": "umap"}
     for name, method in owners.items():
@@ -73,7 +87,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def add_picture_args(parser: argparse.ArgumentParser) -> None:
     """Which texts, projected how, in which colours."""
     group = parser.add_argument_group("picture")
-    group.add_argument("--task", choices=TASKS, help="take the data as labelled texts or as pairs (default: labelled)")
+    group.add_argument(
+        "--task", choices=tuple(DATASETS), help="take the data as labelled texts or as pairs (default: labelled)"
+    )
     group.add_argument("--split", choices=SPLITS, default="test", help="of labelled sets (default: %(default)s)")
     group.add_argument("--method", choices=METHODS, default="tsne", help="(default: %(default)s)")
     group.add_argument("--perplexity", type=positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
@@ -100,112 +116,132 @@ def note(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
 
 
-def name_of(args: argparse.Namespace, dataset: DatasetSpec) -> str:
-    """Return the files' name without an ending: the method, and what departs from the usual behind it."""
-    langs = args.langs or []
+def make_settings(args: argparse.Namespace) -> PictureSettings:
+    """Return the settings of the run."""
+    return PictureSettings(
+        langs=args.langs,
+        src_lang=args.src_lang,
+        split=args.split,
+        max_points=args.max_points,
+        method=args.method,
+        perplexity=args.perplexity,
+        n_neighbors=args.n_neighbors,
+        seed=args.seed,
+        limit=args.limit,
+    )
+
+
+def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
+    """Return the files' name without an ending: the method, then each departure from the plain settings."""
+    langs = settings.langs or []
     departures = [
-        "bitext" if dataset.task == "bitext" and dataset.name in CLASSIFICATION else "",
-        args.split if args.split != "test" else "",
-        f"from_{args.src_lang}" if args.src_lang else "",
+        "bitext" if dataset.task == "bitext" and dataset.name in DATASETS["classification"] else "",
+        settings.split if settings.split != "test" else "",
+        f"from_{settings.src_lang}" if settings.src_lang else "",
         "-".join(langs) if len(langs) <= 4 else f"{len(langs)}_languages",
-        f"perplexity{args.perplexity:g}" if args.perplexity else "",
-        f"neighbors{args.n_neighbors}" if args.n_neighbors else "",
-        f"limit{args.limit}" if args.limit else "",
-        f"max{args.max_points}" if args.max_points != MAX_POINTS else "",
-        f"seed{args.seed}" if args.seed != 42 else "",
+        f"perplexity{settings.perplexity:g}" if settings.perplexity else "",
+        f"neighbors{settings.n_neighbors}" if settings.n_neighbors else "",
+        f"limit{settings.limit}" if settings.limit else "",
+        f"max{settings.max_points}" if settings.max_points != MAX_POINTS else "",
+        f"seed{settings.seed}" if settings.seed != 42 else "",
     ]
-    return "_".join([args.method, *filter(None, departures)])
+    return "_".join([settings.method, *filter(None, departures)])
 
 
-def load_blocks(session: Session) -> list[Block]:
-    """Load the texts, a block a language, or a side of a pair."""
+def load_blocks(run: Run, settings: PictureSettings) -> list[Block]:
+    """Load the texts, one block per language, or per side of a pair."""
     from utils.data.bitext import bitext_pairs
     from utils.data.classification import chosen_langs
     from utils.reporting.maps.points import bitext_blocks, labeled_blocks
 
-    args, dataset = session.args, session.dataset
+    dataset, split = run.dataset, settings.split
     if dataset.task == "classification":
-        if args.src_lang:
+        if settings.src_lang:
             raise UserError(f"--src_lang with the labelled set {dataset.name}", "add --task bitext, or use --langs")
-        return labeled_blocks(dataset, chosen_langs(dataset, args.langs), args.split, session.where)
-    if args.split == "train":
+        return labeled_blocks(dataset, chosen_langs(dataset, settings.langs), split, run.sources)
+    if split == "train":
         raise UserError(f"--split train, but {dataset.name} is a set of pairs", "leave it out, or take validation")
-    pairs = bitext_pairs(dataset, args.src_lang, args.langs)
-    return bitext_blocks(dataset, pairs, session.where, validation=args.split == "validation")
+    pairs = bitext_pairs(dataset, settings.src_lang, settings.langs)
+    return bitext_blocks(dataset, pairs, run.sources, validation=split == "validation")
 
 
-def compute(session: Session, stem: Path) -> None:
+def load_points(run: Run, settings: PictureSettings) -> Points:
+    """Load the texts that are drawn."""
+    from utils.reporting.maps.points import to_points
+
+    return to_points(load_blocks(run, settings), settings.limit, settings.max_points, settings.seed, note)
+
+
+def compute(run: Run, settings: PictureSettings, stem: Path) -> None:
     """Encode, project and measure, and write coordinates and record."""
     import numpy as np
 
     from utils.progress import Clock
     from utils.reporting.maps import coordinates
-    from utils.reporting.maps.points import to_points
     from utils.reporting.maps.projection import project
     from utils.reporting.maps.purity import purities
 
-    clock, args = Clock(), session.args
-    points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
+    clock, method = Clock(), settings.method
+    points = load_points(run, settings)
     clock.lap("load")
-    rows = session.vectors(points.texts)
+    rows = run.ensemble.vectors(points.texts)
     there = np.flatnonzero(~np.isnan(rows[:, 0]))
     if len(there) < len(rows):
         note(f"{len(rows) - len(there)} texts without a vector left out")
         points, rows = points.only(there.tolist()), rows[there]
     clock.lap("encode")
-    if args.method == "tsne" and len(rows) > SLOW:
+    if method == "tsne" and len(rows) > SLOW:
         note(f"t-SNE of {len(rows):,} texts takes minutes; --max_points {SLOW} is quicker, --method pca at once")
-    found = project(rows, args.method, args.seed, perplexity=args.perplexity, n_neighbors=args.n_neighbors, note=note)
+    perplexity, n_neighbors = settings.perplexity, settings.n_neighbors
+    found = project(rows, method, settings.seed, perplexity=perplexity, n_neighbors=n_neighbors, note=note)
     clock.lap("project")
-    near = purities(rows, points.columns(), session.device)
+    near = purities(rows, points.columns(), run.device)
     clock.lap("measure")
     about = {"n": len(rows), "dimensions": rows.shape[1], "not_parallel": points.not_parallel, **found.about}
-    record: dict[str, Any] = {**about, "nearest": near, "run": session.provenance(stem.name, clock.laps)}
-    coordinates.write(stem, points, found.xy, args.split, record)
+    record: dict[str, Any] = {**about, "nearest": near, "run": run.provenance(stem.name, clock.laps)}
+    coordinates.write(stem, points, found.xy, settings.split, record)
 
 
-def show_plan(session: Session, stem: Path) -> None:
+def show_plan(run: Run, settings: PictureSettings, stem: Path) -> None:
     """Print each language's texts and how many are to be encoded; no model is loaded."""
-    from utils.reporting.maps.points import to_points
-
-    args = session.args
-    points = to_points(load_blocks(session), args.limit, args.max_points, args.seed, note)
-    rows = []
+    points = load_points(run, settings)
+    plan = Plan(run, ["language", "texts", "to encode"])
     for lang in dict.fromkeys(points.langs):
         texts = [text for text, other in zip(points.texts, points.langs, strict=True) if other == lang]
-        rows.append([lang, len(texts), session.plan_encoding(texts)])
-    session.print_plan(rows, ["language", "texts", "to encode"], f"{NAMES[args.method]}: {stem}.json, .csv, .html, ...")
+        plan.rows.append([lang, len(texts), plan.to_encode(texts)])
+    plan.show(f"{NAMES[settings.method]}: {stem}.json, .csv, .html, ...")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run the command line; raises UserError for what the user can mend."""
+    """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     if args.list:
         show_registry()
         return
-    from utils.cli.session import Session
+    from utils.cli.open_run import open_run
     from utils.data.own_data import find_dataset
     from utils.records.paths import picture_stem
     from utils.reporting.maps import coordinates, pictures
 
+    settings = make_settings(args)
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
-    session = Session(args, dataset, "visualize", SETTINGS)
-    stem = picture_stem(args.output_dir.expanduser(), dataset.name, session.model, name_of(args, dataset))
+    run = open_run(args, dataset, dataset.task, settings, "visualize")
+    stem = picture_stem(args.output_dir.expanduser(), dataset.name, run.model, name_of(settings, dataset))
     if args.dry_run:
-        show_plan(session, stem)
+        show_plan(run, settings, stem)
         return
     coordinates.claim(stem)
-    identity = session.identity(stem.name)
+    identity = run.store.identity.of(stem.name)
     found = coordinates.read(stem, identity, overwrite=args.overwrite)
     if found is None:
-        compute(session, stem)
+        compute(run, settings, stem)
         found = coordinates.read(stem, identity, overwrite=False)
         if found is None:
             raise UserError(f"{stem}.json was replaced by another run", "give the same command again")
     else:
         print(f"coordinates of {stem}.json (--overwrite computes them again)")
-    pictures.draw_all(stem, *found, args, f"{dataset.name}, {session.model}", dataset.pivot, note)
+    pictures.draw_all(stem, *found, args, f"{dataset.name}, {run.model}", dataset.pivot, note)
 
 
 if __name__ == "__main__":
-    run(main, KEPT)
+    run_script(main, KEPT)

@@ -130,9 +130,9 @@ def by_sklearn(q: Rows, c: Rows, k: int, device: str) -> Any:
 def product(q: Rows, c: Rows, k: int, device: str) -> None:
     """Compute the products that our scan computes, and nothing else."""
     from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE, choose
-    from utils.retrieval.topk import _scorer
+    from utils.retrieval.topk import build_product
 
-    scan = choose(_scorer(q, c, "cosine", device), k)
+    scan = choose(build_product(q, c, "cosine", device), k)
     precision = scan.precision if scan is not None else "fp32"
     kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     a = torch.ones((QUERY_TILE, q.shape[1] + -q.shape[1] % 8), dtype=kind, device=device)

@@ -40,7 +40,7 @@ import json, sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from bench._memory import peak_above, start_peak
-from utils.retrieval import topk
+from utils.retrieval.topk import topk
 at, repeats, device = json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 draw = np.random.default_rng(0)
 q, c = (draw.standard_normal((at[side], at["dim"]), dtype=np.float32) for side in ("queries", "candidates"))

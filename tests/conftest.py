@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from api_server import ApiServer, serving
+from script_runner import ROOT, run_as_process, run_in_process
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).resolve().parent.parent
 MIRROR = ROOT.parent / "shared" / "data"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_FLAGS = [
@@ -24,6 +24,13 @@ BROWSER_FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 sys.path.insert(0, str(ROOT))
+os.environ |= {  # before a library is imported that reads them once; every process that a test starts has them too
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_NUM_THREADS": "1",  # no result, and no test's time, depends on how many cores are free
+}
+for name in ("HF_TOKEN", "HF_ENDPOINT", "MINERS_CACHE_DIR", "MINERS_DATA_DIR"):
+    os.environ.pop(name, None)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -94,21 +101,19 @@ def until(page: Page, expression: str) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, cache_dir: Path) -> Run:
-    """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub."""
+    """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub.
+
+    It runs in this process; with `process=True` in one of its own, for what only a process shows: imports that are
+    blocked, signals, memory.
+    """
 
     def run_script(
-        script: str, *args: str, env: dict[str, str] | None = None, **kwargs: object
+        script: str, *args: str, env: dict[str, str] | None = None, process: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        usual = {"HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "OMP_NUM_THREADS": "1"}
-        usual |= {"MINERS_DATA_DIR": ""}
-        return subprocess.run(
-            [sys.executable, str(ROOT / script), *args],
-            cwd=tmp_path,
-            env={**os.environ, **usual, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **kwargs,  # type: ignore[call-overload]
-        )
+        usual = {"MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
+        start = run_as_process if process else run_in_process
+        path = ROOT / script
+        code, out, err = start(path, args, tmp_path, {**os.environ, **usual, **(env or {})})
+        return subprocess.CompletedProcess([str(path), *args], code, out, err)
 
     return run_script

@@ -177,23 +177,23 @@ def test_own_data_in_a_folder(run: Run, tmp_path: Path) -> None:
 
 BAD = {
     "unknown dataset": (["--dataset", "nusx"], "unknown dataset 'nusx'", "did you mean 'nusax'"),
-    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", "give a .tsv"),
+    "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", ".tsv, .csv"),
     "unknown language": (["--langs", "spanish"], "sample has no language 'spanish'", "did you mean 'spanglish'"),
     "unknown source": (["--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
-    "columns of a known set": (["--columns", "a", "b"], "--columns is for your own files", "leave"),
+    "columns of a known set": (["--columns", "a", "b"], "--columns with the registered data set", "your own files"),
     "missing data_dir": (["--data_dir", "nowhere"], "--data_dir nowhere: no such folder", "mirror"),
     "missing checkpoint": (["--model_checkpoint", "./nowhere"], "--model_checkpoint ./nowhere: no such", "hub id"),
     "hub without a network": (["--model_checkpoint", "a/b"], "'a/b' is not in the cache", "without a network"),
     "near name": (["--model_checkpoint", "sentence-transformers/LaBse"], "not in the cache", "did you mean"),
     "two ways": (["--model_checkpoint", "a", "--model_checkpoints", "b"], "are both given", "use one"),
     "weights alone": (["--weights", "1"], "--weights without --model_checkpoints", "ensemble"),
-    "too few weights": (["--model_checkpoints", "a", "b", "--weights", "1"], "1 weights for 2", "one weight a"),
-    "negative weight": (["--model_checkpoints", "a", "b", "--weights", "1", "-1"], "weights 1.0 -1.0", "0 or more"),
-    "zero weights": (["--model_checkpoints", "a", "b", "--weights", "0", "0"], "weights 0.0 0.0", "not all 0"),
-    "prompts": (["--model_checkpoints", "a", "b", "c", "--prompt", "x", "y"], "2 prompts for 3", "one for all"),
+    "too few weights": (["--model_checkpoints", "a", "b", "--weights", "1"], "--weights has 1", "weight per"),
+    "negative weight": (["--model_checkpoints", "a", "b", "--weights", "1", "-1"], "--weights 1.0 -1.0", "at least 0"),
+    "zero weights": (["--model_checkpoints", "a", "b", "--weights", "0", "0"], "--weights 0.0 0.0", "one above 0"),
+    "prompts": (["--model_checkpoints", "a", "b", "c", "--prompt", "x", "y"], "--prompt has 2", "one per"),
     "fp16 and bf16": (["--fp16", "--dtype", "bf16"], "--fp16 and --dtype bf16", "use one"),
-    "no cuda": (["--cuda"], "no CUDA device is there", "leave --cuda out"),
-    "margin over dot": (["--margin", "ratio", "--similarity", "dot"], "--margin ratio with", "cosines"),
+    "no cuda": (["--cuda"], "no CUDA device was found", "leave --cuda out"),
+    "margin over dot": (["--margin", "ratio", "--similarity", "dot"], "--margin ratio with", "the cosine"),
     "margin_k alone": (["--margin_k", "3"], "--margin_k with --margin none", "csls"),
     "k zero": (["--k", "0"], "'0' is not an integer of 1 or more", "--help"),
     "k too large": ([*NGRAM, "--k", "71"], "--k 71, but eng_spa has 70 candidates", "give 1 to 70"),
@@ -201,14 +201,14 @@ BAD = {
     "unknown flag": (["--datset", "nusax"], "unrecognized arguments", "--help"),
     "unknown choice": (["--similarity", "cos"], "invalid choice: 'cos'", "--help"),
     "no number": (["--seed", "x"], "'x' is not an integer", "--help"),
-    "one member fused": (["--fuse", "rank"], "are for an ensemble", "--model_checkpoints A B"),
+    "one member fused": (["--fuse", "rank"], "need an ensemble", "--model_checkpoints A B"),
     "weights and tuning": (["--model_checkpoints", "a", "b", "--weights", "1", "1", "--tune_weights"], "both", "one"),
     "margin of ranks": (["--model_checkpoints", "a", "b", "--fuse", "rank", "--margin", "csls"], "--margin", "mean"),
     "tuning without validation": (
         ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
     ),
-    "another task": (["--dataset", "sib200"], "sib200 is no data set for bitext", "classification"),
-    "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "may it be written"),
+    "another task": (["--dataset", "sib200"], "sib200 is not a data set for bitext", "classification"),
+    "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "check the free space"),
 }  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path,
     _, said = process.communicate(timeout=60)
     if sign == signal.SIGINT:
         assert process.returncode == 130, said
-        assert "the same command goes on" in said and "Traceback" not in said
+        assert "run the same command again" in said and "Traceback" not in said
     assert run("bitext.py", *flags, "--cache_dir", str(cache)).returncode == 0
     assert run("bitext.py", *flags[:-1], "whole", "--cache_dir", str(tmp_path / "fresh")).returncode == 0
     for path in (tmp_path / "whole").rglob("eval_*_preds.json"):

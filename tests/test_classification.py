@@ -97,7 +97,7 @@ def test_own_files_with_and_without_a_split(run: Run, tmp_path: Path) -> None:
     flags = ("--dataset", "own.csv", "--columns", "review", "stars", "tongue", *NGRAM)
     done = run("classification.py", *flags, "--k", "3")
     assert done.returncode == 0, done.stderr
-    assert "a stratified fifth is the test (seed 42)" in done.stderr and "en" in done.stdout
+    assert "stratified by label, is the test split (seed 42)" in done.stderr and "en" in done.stdout
     assert run("classification.py", *flags, "--k", "3", "--cross", "--src_lang", "en").returncode == 0
     (tmp_path / "split.jsonl").write_text(
         "\n".join(
@@ -119,11 +119,12 @@ BAD = {
     "unknown source": (["--cross", "--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
     "nothing left": (["--cross", "--langs", "eng"], "--cross leaves no language of sample", "not tested"),
     "one language": (["--cross", "--dataset", "lince_sa"], "--cross leaves no language of lince_sa", "not tested"),
-    "legacy weighted": (["--legacy", "--vote", "weighted"], "--legacy with another", "Euclidean majority"),
-    "another task": (["--dataset", "tatoeba"], "tatoeba is no data set for classification", "bitext"),
-    "no validation": ([*NGRAM, "--split", "validation"], "has no 'validation' rows for 'eng'", "it has: test, train"),
+    "legacy weighted": (["--legacy", "--vote", "weighted"], "--legacy with another", "majority votes"),
+    "another task": (["--dataset", "tatoeba"], "tatoeba is not a data set for classification", "bitext"),
+    "no validation": ([*NGRAM, "--split", "validation"], "no rows of the split 'validation'", "it has: test, train"),
     "tuned on the test": (
-        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with", "tested"
+        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with",
+        "cannot be the test",
     ),
     "k too large": ([*NGRAM, "--k", "50"], "--k 50, but eng has 49 candidates", "give 1 to 49"),
 }  # fmt: skip
@@ -146,7 +147,7 @@ def test_bad_input_ends_in_two_lines_and_exit_code_2(name: str, run: Run) -> Non
         ("text,label\nx,y\n", ["text", "lable"], "has no column 'lable'"),
         ("text,label,split\nx,y,trial\n", None, "row 1 has the split 'trial'"),
         ("text,label,split\nx,,train\n", None, "row 1 has the label ''"),
-        ("text,label\nx,y\nz,w\n", None, "no stratified split can be drawn"),
+        ("text,label\nx,y\nz,w\n", None, "no stratified test split can be drawn"),
         ("text,label,split\n ,y,train\n", None, "no rows"),
     ],
 )

@@ -249,12 +249,12 @@ def empty_split(folder: Path) -> None:
 
 
 DATA_FAULTS = {
-    "renamed column": (rename_column, "has no column 'text'; it has", "utils/registry.py"),
+    "renamed column": (rename_column, "has no column 'text'; it has", "utils/data/classification_sets.py"),
     "empty split": (empty_split, "a split has no rows", "empty"),
     "label outside the set": (
         lambda folder: converted_repo(folder, label="angry"),
         "has the label 'angry', expected",
-        "row",
+        "version",
     ),
     "unknown configuration": (
         lambda folder: __import__("shutil").rmtree(folder / "ind"),

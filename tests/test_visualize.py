@@ -151,7 +151,9 @@ def test_umap_keeps_crowds() -> None:
 
 
 def test_umap_that_is_not_there_is_told(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['umap'] = None; from utils import cli; import visualize; cli.run(visualize.main)"
+    code = (
+        "import sys; sys.modules['umap'] = None; from utils.cli.main import run; import visualize; run(visualize.main)"
+    )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", "--method", "umap"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and not list(tmp_path.iterdir())
@@ -322,7 +324,7 @@ def test_a_text_without_a_vector_is_left_out(
     [
         (["--dataset", "nusx"], "unknown dataset 'nusx'"),
         (["--langs", "xyz"], "sample has no language 'xyz'"),
-        (["--split", "validation"], "has no 'validation' rows"),
+        (["--split", "validation"], "has no rows of the split 'validation'"),
         (["--dataset", "missing.csv"], "no such file"),
         (["--src_lang", "eng"], "--src_lang with the labelled set sample"),
         (["--task", "bitext", "--split", "train"], "--split train, but sample is a set of pairs"),
@@ -363,6 +365,8 @@ def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_d
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.endswith("interrupted: embeddings are kept; the same command goes on\n")
+    assert process.returncode == 130 and said.endswith(
+        "interrupted: embeddings are kept; run the same command again to continue\n"
+    )
     plan = subprocess.run([*command, "--dry_run"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]

@@ -40,3 +40,28 @@ def clustered(n: int, m: int, d: int) -> Pair:
     """Cosines between 0.7 and 0.95, as E5 has them."""
     centre = rows(1, d, 7)
     return centre + rows(n, d, 8, 0.45), centre + rows(m, d, 9, 0.45)
+
+
+def duplicates(n: int, m: int, d: int) -> Pair:
+    """Every candidate many times, in no order."""
+    few = rows(max(1, m // 50), d, 2)
+    return rows(n, d, 1), few[np.random.default_rng(3).integers(0, len(few), m)]
+
+
+def near_ties(n: int, m: int, d: int) -> Pair:
+    """Candidates that low precision cannot tell apart."""
+    base = rows(1, d, 5)
+    return base + rows(n, d, 6, 0.1), base + rows(m, d, 7, 1e-5)
+
+
+def wild(n: int, m: int, d: int) -> Pair:
+    """Lengths from 1e-12 to 1e6, and a dimension that outweighs the others."""
+    lengths = 10.0 ** np.random.default_rng(1).uniform(-12, 6, (m, 1))
+    q, c = rows(n, d, 2), (rows(m, d, 3) * lengths).astype(np.float32)
+    c[:, 0] *= 50
+    return q, c
+
+
+def gaussian(n: int, m: int, d: int) -> Pair:
+    """No structure at all."""
+    return rows(n, d, 1), rows(m, d, 2)

@@ -1,42 +1,22 @@
-"""The user's error, warnings, and suggestions for a mistyped name."""
+"""Errors of the user, warnings, and suggestions for a mistyped name."""
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
-    """Return the row of exactly this name, or raise UserError with the closest names."""
-    if name in rows:
-        return rows[name]
-    raise UserError(f"unknown {kind} {name!r}", f"{suggest(name, rows)}; --list shows all")
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Say which known names are near to a mistaken one, or list them where none is (at most 20)."""
-    names = list(known)
-    lowered = {candidate.lower(): candidate for candidate in names}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
-    if close:
-        return f"did you mean {' or '.join(repr(match) for match in close)}?"
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"choose from: {shown}"
-
-
-@lru_cache
-def warn(message: str) -> None:
-    """Print a warning, once."""
-    print(f"warning: {message}", file=sys.stderr)
+SHOWN = 20  # names that a hint lists
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: what was found, and what to do about it."""
+    """A mistake that the user can correct.
+
+    what: what is wrong, in terms of what the user typed; printed after "error:".
+    hint: what to do about it; printed after "hint:".
+    """
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -44,6 +24,31 @@ class UserError(Exception):
         self.hint = hint
 
 
+def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
+    """Return the row of this name; raises UserError with similar names where there is none."""
+    if name in rows:
+        return rows[name]
+    raise UserError(f"unknown {kind} {name!r}", f"{suggest(name, rows)}; --list shows all")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the known names that are similar to a mistyped one, or with up to 20 names if none is."""
+    import difflib
+
+    names = list(known)
+    lowered = {candidate.lower(): candidate for candidate in names}
+    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
+    if close:
+        return f"did you mean {' or '.join(repr(match) for match in close)}?"
+    return f"choose from: {', '.join(names[:SHOWN])}" + (", ..." if len(names) > SHOWN else "")
+
+
+@lru_cache
+def warn(message: str) -> None:
+    """Print a warning to standard error, once per process."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its kind where it says nothing."""
+    """Return the first line of an error's message, or the error's type where the message is empty."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""Files: atomic writes, JSON, hashes, and the keys of texts and settings."""
+"""Atomic writes, JSON files, hashes, and the keys of texts and settings in caches."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from utils.errors import UserError, warn
 
 
 def text_key(text: str) -> str:
-    """Return the key of a text: 32 hex digits of its SHA-256."""
+    """Return the key of a text: the first 32 hex digits of its SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Return the key of an encoder's settings: 32 hex digits of the SHA-256 of their canonical JSON."""
+    """Return the key of settings: the first 32 hex digits of the SHA-256 of their canonical JSON."""
     canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
+    """Write a file so that readers see either the old content or the new one, never a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -38,16 +38,19 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file that the user named a place for, atomically; raises UserError where it cannot be written."""
+    """Write a file to a path that the user chose, atomically; raises UserError where it cannot be written."""
     try:
         write_atomic(path, content)
     except OSError as error:
-        hint = "name another place (--output or --output_dir)"
+        hint = "choose another path with --output or --output_dir"
         raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
 
 
 def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:
-    """Return a folder that holds `marker`, writing it aside and renaming it where it does not: no half is ever seen."""
+    """Return `folder`, calling `write` to fill it where it does not contain the file `marker` yet.
+
+    The content is written to a temporary folder that is then renamed, so that no incomplete folder is ever visible.
+    """
     if (folder / marker).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +60,7 @@ def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Pa
         part.chmod(0o755)
         try:
             part.rename(folder)
-        except OSError:  # another run was first
+        except OSError:  # another process has made it meanwhile
             if not (folder / marker).is_file():
                 raise
     finally:
@@ -66,12 +69,12 @@ def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Pa
 
 
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
-    """Write JSON atomically; NaN is refused."""
+    """Write JSON atomically; raises ValueError for NaN and infinities."""
     write_atomic(path, (json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or None, with a warning, where the file is not one."""
+    """Return the JSON object in a file; prints a warning and returns None where the file holds none."""
     try:
         content = json.loads(str(read_bytes(path), "utf-8"))  # read_text decodes line by line, in twice the time
     except (OSError, ValueError, RecursionError) as error:
@@ -84,12 +87,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return a small file's content; what a Path or a buffer would add costs more than the reading."""
+    """Return the content of a small file; without the overhead of pathlib and of a buffer."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, as 64 hex digits."""
+    """Return the SHA-256 of a file as 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Progress: bars on a terminal, and seconds per phase."""
+"""Progress bars, and the time that each phase of a run takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
-    """A bar over texts on a terminal; nothing elsewhere, or where no text is missing."""
+    """Show a progress bar over `total` texts; yields the function that advances it.
+
+    No bar is shown where standard error is not a terminal, or `total` is 0.
+    """
     from tqdm import tqdm
 
     with tqdm(
@@ -19,14 +22,14 @@ def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
 
 
 class Clock:
-    """Seconds per phase, to the millisecond."""
+    """Seconds of each phase, rounded to milliseconds."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, phase: str) -> None:
-        """Give the time since the last lap to this phase."""
+        """Record the time since the previous call, or since the clock was made, as the duration of this phase."""
         now = time.perf_counter()
         self.laps[phase] = round(now - self._last, 3)
         self._last = now

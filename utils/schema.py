@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
 
 SCHEMA_VERSION = 1
-TASKS = ("bitext", "classification")
 SIMILARITIES = ("cosine", "dot", "euclidean")
 MARGINS = ("none", "ratio", "distance", "absolute", "csls")
 FUSES = ("score", "distance", "rank")
@@ -25,16 +24,25 @@ DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
 GENERATOR_KINDS = ("base", "chat", "seq2seq")
-LENGTH_NORMS = ("token", "sum", "byte", "none")
+LENGTH_NORMS = ("token", "sum", "byte")
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset as one task uses it: where its bytes are, how they are read, and what its figures mean.
+    """A data set as one task uses it: where it is, how it is read, and which figures it enters.
 
-    `source` is `owner/name` on the hub (`kind` "hub"), a repository of files at a pinned commit ("files"),
-    or a file of the project ("shipped"). `subsets` names the subsets that a complete row of a table needs; a
-    reader may serve more (any pair of languages of a parallel set, for example).
+    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "shipped" (a file of this project) or
+        "local" (the user's own).
+    source: `owner/name` on the hub or on GitHub, or the name of the file.
+    revision: the pinned commit, or a ref that is resolved when the data set is loaded.
+    reader: name of the function that reads it (READERS in utils/data/bitext.py and utils/data/classification.py).
+    subsets: the subsets that a complete row of a table has; some readers serve more, such as any pair of languages.
+    setting: "mono", or "cs" where the texts are code-switched.
+    pivot: the default source language of pairs, and the default training language of --cross.
+    options: what the reader needs to know.
+    sha256: digest of each file of a data set of kind "files", by path.
+    label_names: the label set, in the order of ClassLabel indices; empty where the labels are taken from the data.
+    groups: the mean that the data set enters in each table, by the table's name (View in utils/tasks.py).
     """
 
     name: str
@@ -51,22 +59,25 @@ class DatasetSpec:
     citation: str
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
-    label_names: tuple[str, ...] = ()  # empty: the labels that the data have
-    groups: Mapping[str, str] = field(default_factory=dict)  # view of a task (utils/tasks.py) -> the mean it enters
+    label_names: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which bytes a subset was read from, as far as a record may say it (never a path of the machine)."""
+    """Where a subset was read from, as records state it; it contains no path.
 
-    kind: str  # hub, mirror, files, shipped or local
+    kind: hub, mirror, files, shipped or local; revision: None where the content of the source is not pinned.
+    """
+
+    kind: str
     source: str
     revision: str | None
 
 
 @dataclass(frozen=True)
 class BitextSubset:
-    """One language pair: `gold[i]` is the index in `targets` of the translation of `sources[i]`."""
+    """One language pair: `targets[gold[i]]` is the translation of `sources[i]`; `setting` is "xl" or "cs"."""
 
     name: str
     src_lang: str
@@ -80,14 +91,19 @@ class BitextSubset:
 
 @dataclass(frozen=True)
 class LabeledTexts:
-    """Texts with their labels; `label_names` is the fixed label set, empty where the data alone tell."""
+    """One split of one language: texts (n,) and their labels (n,).
+
+    label_names: the label set of the data set; empty where it has no fixed one.
+    n_dropped: number of rows without a text, which are left out.
+    ids: identifiers (n,), by which translations in other languages are found; empty where the data set has none.
+    """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     label_names: tuple[str, ...]
     origin: Origin
-    n_dropped: int = 0  # rows without a text, left out
-    ids: tuple[str, ...] = ()  # texts of two languages with one id translate each other; empty: the data do not tell
+    n_dropped: int = 0
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,11 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings that decide a figure, in every task; a task adds its own."""
+    """The settings that decide a figure in every task; a task adds its own fields.
 
-    similarity: str = setting("cosine", choices=SIMILARITIES)
+    They are made once, from the arguments, and never change. Their names and values are part of every record.
+    """
+
     fuse: str = setting("score", choices=FUSES)
     normalize: str = setting("none", choices=NORMALIZERS)
     seed: int = setting(DEFAULT_SEED, "count")
@@ -59,8 +61,12 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def departures(self) -> Iterator[str]:
-        """Yield the names that the folder of a run has for what is not plain; the order is part of the path."""
-        yield from ()
+        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order."""
+        common = {field.name for field in dataclasses.fields(Settings)}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in common and value != field.default:
+                yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
 
     def fusion_departures(self) -> Iterator[str]:
         """Yield the names of what is not plain in an ensemble."""
@@ -75,6 +81,7 @@ class Settings:
 class BitextSettings(Settings):
     """Settings of bitext retrieval."""
 
+    similarity: str = setting("cosine", choices=SIMILARITIES)
     margin: str = setting("none", choices=MARGINS)
     margin_k: int | None = setting(None, "whole")
     direction: str = setting("forward", choices=DIRECTIONS)
@@ -93,6 +100,7 @@ class BitextSettings(Settings):
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 
+    similarity: str = setting("cosine", choices=SIMILARITIES)
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
     split: str = setting("test", choices=("test", "validation"))
@@ -135,7 +143,7 @@ class IclSettings(LabeledSettings):
     order: str = setting("nearest_first", choices=ORDERS)
     instruction: str = setting("")
     decode: str = setting("score", choices=DECODES)
-    length_norm: str | None = setting("token", also=(None,), choices=tuple(n for n in LENGTH_NORMS if n != "none"))
+    length_norm: str | None = setting("token", also=(None,), choices=LENGTH_NORMS)
     calibrate: bool = setting(False, "flag")
     max_new_tokens: int | None = setting(None, "whole")
     temperature: float = setting(0.0, "number")
@@ -167,15 +175,17 @@ class View:
 
     name: the name in the data sets' rows, whose `groups` say which mean a data set enters.
     title: what is evaluated, for headings.
-    groups: names of the means over data sets, in the order of their columns.
+    groups: the names of the means, in the order of their columns.
+    groups_of: the view whose name the data sets' rows use, where it is not this one.
     cross: whether its records are of cross-lingual runs; None where a flag of the table chooses.
     by: settings whose values are the columns, instead of the data sets. `column` names such a column from the values,
-    and `made_with` is the flag with which the task's script makes the records.
+        and `made_with` is the flag with which the task's script makes the records.
     """
 
     name: str
     title: str
     groups: tuple[str, ...] = ()
+    groups_of: str = ""
     cross: bool | None = False
     by: tuple[str, ...] = ()
     column: str = "{}"
@@ -194,13 +204,19 @@ class View:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task as everything beside its script needs to know it.
+    """A task, as everything beside its script needs to know it.
 
-    data: the registry that its data sets are in. item_metrics: metrics that are means over items, which paired tests
-    compare; label_metrics: means over labels, counted from the predictions. main_metric: that of data sets without a
-    row, or whose row names a metric that the task does not have. table_settings: records that differ in one of these
-    stand in different tables; row_settings: in different rows of one table. named_settings: further settings by which
-    rows of the report are told apart. k_means: what k counts. at_k: whether the metrics are of the k best candidates.
+    data: the registry that its data sets are in.
+    settings: the class of its settings.
+    main_metric: the metric shown of data sets whose row names no metric of this task, and of data without a row.
+    item_metrics: metrics that are means over items; paired tests compare them.
+    label_metrics: metrics that are means over labels, counted from the predictions.
+    views: its tables.
+    table_settings: records that differ in one of these stand in different tables.
+    row_settings: records that differ in one of these stand in different rows of one table.
+    named_settings: further settings by which the report tells rows apart.
+    k_means: what k counts.
+    at_k: the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
@@ -243,6 +259,10 @@ class TaskSpec:
     def fields(self) -> dict[str, dataclasses.Field[Any]]:
         """The fields of the settings, by name."""
         return {field.name: field for field in dataclasses.fields(self.settings)}
+
+    def metric_for(self, main_metric: str | None) -> str:
+        """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
+        return main_metric if main_metric is not None and main_metric in self.metrics else self.main_metric
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""

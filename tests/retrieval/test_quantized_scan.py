@@ -7,39 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from vectors import Pair, best, clustered, margins64, rows, scores64
+from vectors import Pair, best, clustered, duplicates, gaussian, margins64, near_ties, rows, scores64, wild
 
 from utils import numerics
 from utils.numerics import int8_is_exact
 from utils.retrieval import exact_search, pruning, quantized_scan
 from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose
-from utils.retrieval.topk import _scorer, margin_topk, topk
-
-
-def duplicates(n: int, m: int, d: int) -> Pair:
-    """Every candidate many times, in no order."""
-    few = rows(max(1, m // 50), d, 2)
-    return rows(n, d, 1), few[np.random.default_rng(3).integers(0, len(few), m)]
-
-
-def near_ties(n: int, m: int, d: int) -> Pair:
-    """Candidates that low precision cannot tell apart."""
-    base = rows(1, d, 5)
-    return base + rows(n, d, 6, 0.1), base + rows(m, d, 7, 1e-5)
-
-
-def wild(n: int, m: int, d: int) -> Pair:
-    """Lengths from 1e-12 to 1e6, and a dimension that outweighs the others."""
-    lengths = 10.0 ** np.random.default_rng(1).uniform(-12, 6, (m, 1))
-    q, c = rows(n, d, 2), (rows(m, d, 3) * lengths).astype(np.float32)
-    c[:, 0] *= 50
-    return q, c
-
-
-def gaussian(n: int, m: int, d: int) -> Pair:
-    """No structure at all."""
-    return rows(n, d, 1), rows(m, d, 2)
-
+from utils.retrieval.topk import build_product, margin_topk, topk
 
 KINDS = (clustered, duplicates, near_ties, wild, gaussian)
 
@@ -86,7 +60,7 @@ def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[..., Pair], precision: str) -> None:
     q, c = kind(30, 4000, 128)
-    scorer = _scorer(q, c, "cosine", "cpu")
+    scorer = build_product(q, c, "cosine", "cpu")
     found = Scan(scorer, precision).survivors(slice(0, 30), 10)
     wanted = best(scores64(q, c, "cosine"), 10)
     for query in range(30):
@@ -102,7 +76,7 @@ def test_the_error_of_rounding_is_bounded() -> None:
     """No value that the scan tells is farther from the true one than it says."""
     for kind in KINDS:
         q, c = kind(20, 448, 40)
-        scorer = _scorer(q, c, "cosine", "cpu")
+        scorer = build_product(q, c, "cosine", "cpu")
         true = torch.from_numpy(scores64(q, c, "cosine"))
         for precision in PRECISIONS:
             searched = Scan(scorer, precision)
@@ -123,13 +97,13 @@ def test_integer_products_do_not_saturate_here() -> None:
 
 def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 4096)
-    few = _scorer(*gaussian(200, 500, 16), "cosine", "cpu")
+    few = build_product(*gaussian(200, 500, 16), "cosine", "cpu")
     assert choose(few, 10) is None  # a plain search is as fast
-    tied = _scorer(*near_ties(200, 20000, 32), "cosine", "cpu")
+    tied = build_product(*near_ties(200, 20000, 32), "cosine", "cpu")
     chosen = choose(tied, 10)
     assert chosen is not None and chosen.precision == "fp32"
     if int8_is_exact():
-        spread = _scorer(*gaussian(200, 20000, 16), "cosine", "cpu")
+        spread = build_product(*gaussian(200, 20000, 16), "cosine", "cpu")
         chosen = choose(spread, 10)
         assert chosen is not None and chosen.precision == "int8"
 

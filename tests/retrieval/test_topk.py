@@ -132,7 +132,7 @@ def test_memory_is_bounded_by_the_tile() -> None:
 import resource, sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np, torch
-from utils.retrieval import topk
+from utils.retrieval.topk import topk
 rng = np.random.default_rng(0)
 q, c = rng.normal(size=(20000, 32)).astype(np.float32), rng.normal(size=(60000, 32)).astype(np.float32)
 topk(q[:10], c[:10], 1)
@@ -212,13 +212,13 @@ def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None
 
         return one
 
-    found, expected = shards.over_slabs(c, 5, "cpu", narrow(3000)), topk(q, c, 5)  # type: ignore[arg-type]
+    found, expected = shards.search_shards(c, 5, "cpu", narrow(3000)), topk(q, c, 5)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)
     assert found.indices[1, :2].tolist() == [4, 8000]
     assert "9000 candidates at once become two halves" in capsys.readouterr().err
     with pytest.raises(UserError) as caught:
-        shards.over_slabs(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
+        shards.search_shards(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
     assert caught.value.what == "the device runs out of memory in a search of 9000 candidates"
 
 
@@ -247,7 +247,7 @@ def test_what_can_be_read_as_rows_is() -> None:
         ("k = True", {"k": True}),
         ("k = '3'", {"k": "3"}),
         ("unknown precision 'foo'", {"precision": "foo"}),
-        ("no device 'tpu' here", {"device": "tpu"}),
+        ("device 'tpu' is not available", {"device": "tpu"}),
         ("dot products of up to", {"scale": 1e-22, "similarity": "dot"}),
         ("dot products of up to", {"scale": 1e20, "similarity": "dot"}),
         ("queries have 8 dimensions, candidates 0", {"candidates": np.ones((4, 0), np.float32)}),

@@ -15,7 +15,7 @@ from utils.retrieval.fused_kernels import has_kernels
 # Triton's interpreter has no bfloat16 products, so float16 stands for all that are no integers
 KERNELS = """
 import torch
-from utils.triton_kernels import block_maxima, inside_blocks
+from utils.retrieval.triton_kernels import block_maxima, inside_blocks
 torch.manual_seed(0)
 for kind in (torch.int8, torch.float16):
     for n, m, d in ((5, 70, 24), (130, 300, 72), (1, 33, 8), (200, 128, 384)):
@@ -31,14 +31,14 @@ assert inside_blocks(q, c, query[:0], block[:0], 32).shape == (0, 32)
 """
 SEARCH = """
 import numpy as np
-from tests.retrieval.test_quantized_scan import clustered
-from utils import scan
-from utils.retrieval import topk
+from vectors import clustered
+from utils.retrieval import quantized_scan
+from utils.retrieval.topk import topk
 q, c = clustered(70, 2000, 40)
 expected = topk(q, c, 5, precision="int8")
 used = []
-scan.has_kernels = lambda device, precision: used.append(precision) or True
-scan.CANDIDATE_TILE = 1000
+quantized_scan.has_kernels = lambda device, precision: used.append(precision) or True
+quantized_scan.CANDIDATE_TILE = 1000
 found = topk(q, c, 5, precision="int8")
 assert used and (found.indices == expected.indices).all() and (found.scores == expected.scores).all()
 """

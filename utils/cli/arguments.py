@@ -1,4 +1,4 @@
-"""What the scripts' command lines share: argument groups, what they resolve to, and the wrapper around main."""
+"""The parser of every script, and the argument groups for data, retrieval and the run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) -> None:
-    """Which texts: the dataset and its languages; `meanings` says what each flag means to the task."""
+    """Add the flags that choose the data set and its languages; `meanings` has the help text of each flag."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--dataset", default="sample", metavar="NAME|PATH", help=f"{meanings['dataset']} (default: %(default)s)"
@@ -41,65 +41,67 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
     group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
-    usual = "only the first N test items; logged under debug/"
+    usual = "use only the first N test items; the records go to debug/"
     group.add_argument("--limit", type=positive, metavar="N", help=meanings.get("limit", usual))
 
 
 def add_place_args(parser: argparse.ArgumentParser) -> None:
-    """Where data are read from, and where downloads and embeddings are kept."""
+    """Add the flags for the mirror of the data sets and the cache."""
     group = parser.add_argument_group("places")
     group.add_argument(
         "--data_dir",
         type=Path,
         default=os.environ.get("MINERS_DATA_DIR") or None,
         metavar="FOLDER",
-        help="a mirror laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
+        help="a mirror of data sets, laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
     )
     group.add_argument(
         "--cache_dir",
         type=Path,
         default=Path(os.environ.get("MINERS_CACHE_DIR") or "~/.cache/miners"),
         metavar="FOLDER",
-        help="embeddings and expanded checkpoints (default: $MINERS_CACHE_DIR or ~/.cache/miners)",
+        help="cache of embeddings and expanded checkpoints (default: $MINERS_CACHE_DIR or ~/.cache/miners)",
     )
 
 
 def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """How neighbours are found; returns the group, for what only one task has."""
+    """Add the flags for the similarity and k; return the group, to which a task adds its own flags."""
     group = add_similarity_arg(parser)
-    group.add_argument("--k", nargs="+", type=positive, metavar="K", help="neighbours (default: 1 5 10)")
+    group.add_argument("--k", nargs="+", type=positive, metavar="K", help="numbers of neighbours (default: 1 5 10)")
     return group
 
 
 def add_similarity_arg(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Which similarity ranks the neighbours; returns the group."""
+    """Add the flags for the similarity; return the group."""
     group = parser.add_argument_group("retrieval")
     group.add_argument("--similarity", choices=SIMILARITIES, default="cosine", help="(default: %(default)s)")
     group.add_argument(
         "--exact_float32",
         action="store_true",
-        help="scan in float32, not in the fastest precision (the answers are the same)",
+        help="scan in float32 instead of the fastest precision; the results are the same",
     )
     return group
 
 
 def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what: str = "logs") -> None:
-    """What happens around the run: places, outputs, seed, and runs that only tell."""
+    """Add the flags for places, outputs, the seed, the dry run and the list; `what` names the outputs."""
     add_place_args(parser)
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--seed", type=natural, default=42, metavar="N", help="seed of all that is drawn (default: %(default)s)"
+        "--seed", type=natural, default=42, metavar="N", help="seed of everything random (default: %(default)s)"
     )
     group.add_argument(
         "--output_dir",
         type=Path,
         default=Path(output_dir),
         metavar="FOLDER",
-        help=f"where the {what} go (default: %(default)s)",
+        help=f"folder of the {what} (default: %(default)s)",
     )
-    group.add_argument("--overwrite", action="store_true", help="compute again and replace records that are there")
+    group.add_argument("--overwrite", action="store_true", help="compute again, and replace existing records")
     group.add_argument(
-        "--dry_run", action="store_true", help="show subsets, sizes, cache hits and paths; load no model"
+        "--dry_run",
+        action="store_true",
+        help="show subsets, sizes, cached texts, costs and paths without loading a model",
     )
-    group.add_argument("--list", action="store_true", help="show the datasets, encoders and generators, and exit")
+    group.add_argument("--list", action="store_true", help="list the data sets, encoders and generators, and exit")
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")

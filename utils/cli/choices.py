@@ -1,4 +1,4 @@
-"""What the arguments of a command line resolve to: encoders, generator, precision, device."""
+"""Choices that follow from the arguments: encoders, generator, precision, device, API options."""
 
 from __future__ import annotations
 
@@ -12,50 +12,63 @@ from utils.schema import GeneratorSpec
 
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:
-    """Raise UserError for a flag of APIs where none is asked."""
+    """Raise UserError for a flag that only API models read, in a run without one."""
     for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api", "strict"):
         if getattr(args, name):
-            raise UserError(f"--{name} without a model of an API", "leave it out, or name one: --list shows them")
+            raise UserError(f"--{name} without an API model", "leave it out, or choose an API model: --list shows them")
 
 
 def api_options(args: argparse.Namespace) -> ApiOptions:
-    """Return how APIs are asked."""
+    """Return the options of API requests."""
     return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})
 
 
 def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, float]]:
-    """Return (checkpoint, prompt or None, weight) for each encoder of the command line, one or several alike."""
+    """Return (checkpoint, prompt or None, weight) of each encoder of the command line."""
     if args.model_checkpoint and args.model_checkpoints:
         raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
     names = args.model_checkpoints or [args.model_checkpoint or DEFAULT_ENCODER]
     if args.weights and not args.model_checkpoints:
-        raise UserError("--weights without --model_checkpoints", "weights are for an ensemble")
+        raise UserError(
+            "--weights without --model_checkpoints",
+            "only an ensemble has weights: name its members with --model_checkpoints",
+        )
     weights = args.weights or [1.0] * len(names)
     if len(weights) != len(names):
-        raise UserError(f"{len(weights)} weights for {len(names)} checkpoints", "give one weight a checkpoint")
+        raise UserError(
+            f"--weights has {len(weights)} values for {len(names)} checkpoints", "give one weight per checkpoint"
+        )
     if any(not 0 <= weight < float("inf") for weight in weights) or not any(weights):
-        raise UserError(f"weights {' '.join(map(str, weights))}", "weights are 0 or more, and not all 0")
+        raise UserError(
+            f"--weights {' '.join(map(str, weights))}", "weights must be at least 0, and at least one above 0"
+        )
     _check_ensemble(args, len(names))
     prompts = args.prompt or [None]
     if len(prompts) not in (1, len(names)):
-        raise UserError(f"{len(prompts)} prompts for {len(names)} checkpoints", "give one for all, or one a checkpoint")
+        raise UserError(
+            f"--prompt has {len(prompts)} values for {len(names)} checkpoints", "give one prompt, or one per checkpoint"
+        )
     return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
 
 
 def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:
-    """Raise UserError for settings of an ensemble that do not fit together."""
+    """Raise UserError for flags of an ensemble that exclude each other."""
     if n_members == 1:
         if args.fuse != "score" or args.normalize != "none" or args.tune_weights:
             raise UserError(
-                "--fuse, --normalize and --tune_weights are for an ensemble", "give --model_checkpoints A B"
+                "--fuse, --normalize and --tune_weights need an ensemble", "name its members: --model_checkpoints A B"
             )
         return
     if args.tune_weights and args.weights:
         raise UserError("--weights and --tune_weights are both given", "use one of them")
     if args.fuse == "rank" and args.normalize != "none":
-        raise UserError(f"--normalize {args.normalize} with --fuse rank", "ranks are on one scale already")
+        raise UserError(
+            f"--normalize {args.normalize} with --fuse rank", "ranks need no normalisation: leave --normalize out"
+        )
     if args.fuse == "distance" and args.similarity == "dot":
-        raise UserError("--fuse distance with --similarity dot", "distances are Euclidean")
+        raise UserError(
+            "--fuse distance with --similarity dot", "--fuse distance uses Euclidean distances: leave --similarity out"
+        )
 
 
 def fusion_departures(args: argparse.Namespace) -> list[str]:
@@ -65,28 +78,29 @@ def fusion_departures(args: argparse.Namespace) -> list[str]:
 
 
 def chosen_dtype(args: argparse.Namespace) -> str:
-    """Return the encoder's precision from --dtype and --fp16."""
+    """Return the precision of the encoder, from --dtype and --fp16."""
     if args.fp16 and args.dtype not in (None, "fp16"):
-        raise UserError(f"--fp16 and --dtype {args.dtype}", "use one of them")
+        raise UserError(f"--fp16 and --dtype {args.dtype} are both given", "use one of them")
     return "fp16" if args.fp16 else args.dtype or "fp32"
 
 
 def quantization(args: argparse.Namespace) -> str:
-    """Return 8bit, 4bit or nothing."""
+    """Return `8bit`, `4bit`, or an empty string for full precision."""
     if args.load_in_8bit and args.load_in_4bit:
         raise UserError("--load_in_8bit and --load_in_4bit are both given", "use one of them")
     return "8bit" if args.load_in_8bit else "4bit" if args.load_in_4bit else ""
 
 
 def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
-    """Return the spec of --gen_model_checkpoint in its precision."""
+    """Return the spec of the generator, from --gen_model_checkpoint and the flags beside it."""
     from utils.generators.resolve import api_generator, resolve_generator
 
     spec = api_generator(args.gen_model_checkpoint, args.gen_base_url, args.gen_loader)
     if spec is not None:
         if quantization(args) or args.gen_dtype:
             raise UserError(
-                f"--load_in_8bit, --load_in_4bit or --gen_dtype with {spec.checkpoint}", "its server decides that"
+                f"--load_in_8bit, --load_in_4bit or --gen_dtype with {spec.checkpoint}",
+                "the server of an API model decides its precision: leave them out",
             )
         return spec
     return resolve_generator(
@@ -99,11 +113,11 @@ def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
 
 
 def chosen_device(args: argparse.Namespace) -> str:
-    """Return "cuda" or "cpu"; UserError where --cuda is given and no CUDA device is there."""
+    """Return "cuda" or "cpu". Raises UserError for --cuda without a CUDA device."""
     if not args.cuda:
         return "cpu"
     import torch
 
     if not torch.cuda.is_available():
-        raise UserError("--cuda, but no CUDA device is there", "leave --cuda out to run on the CPU")
+        raise UserError("--cuda, but no CUDA device was found", "leave --cuda out to run on the CPU")
     return "cuda"

@@ -1,16 +1,16 @@
-"""The output of --list: data sets, encoders, generators, prices."""
+"""The output of --list: data sets, encoders, generators, and prices of API models."""
 
 from __future__ import annotations
 
-from utils.api.limits import PRICES, PRICES_READ
-from utils.data import registry
-from utils.encoders.registry import ENCODERS
-from utils.generators.registry import GENERATORS
-
 
 def show_registry() -> None:
-    """Print the datasets and encoders that are known by name."""
-    for task, rows in registry.DATASETS.items():
+    """Print the data sets, encoders and generators that are known by name."""
+    from utils.api.limits import PRICES_READ
+    from utils.data.registry import DATASETS
+    from utils.encoders.registry import ENCODERS
+    from utils.generators.registry import GENERATORS
+
+    for task, rows in DATASETS.items():
         print(f"{task} (--dataset)")
         for spec in rows.values():
             print(f"  {spec.name:<17}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
@@ -25,12 +25,14 @@ def show_registry() -> None:
         told = f" {_price(generator.checkpoint)}" if generator.provider else ""
         print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}{told}")
     print(
-        "\nmodels of APIs: openai:NAME and cohere:NAME for any other; --base_url and --gen_base_url for a server\n"
-        f"(prices of {PRICES_READ}, dollars for a million tokens read and generated)"
+        "\nother models of APIs: openai:NAME and cohere:NAME; of your own server: --base_url, --gen_base_url\n"
+        f"(prices of {PRICES_READ}, in US dollars per million tokens, input / output)"
     )
 
 
 def _price(model: str) -> str:
-    """Return what a model of an API costs, as --list shows it."""
+    """Return the price of an API model as --list shows it; an empty text where it is not known."""
+    from utils.api.limits import PRICES
+
     price = PRICES.get(model)
     return "" if price is None else f"${price[0]:g}" + (f" / ${price[1]:g}" if price[1] else "")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from utils.api.providers import redact
 from utils.errors import UserError
 
-RUN_AGAIN = "finished subsets are logged; the same command goes on from there"
+RUN_AGAIN = "finished subsets are logged; run the same command again to continue"
 
 
 def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoReturn:
-    """Run a script's main: a user's error ends in two lines and exit code 2, an interruption in one and 130.
+    """Run the main function of a script and exit.
 
-    `kept` says what an interruption leaves, and how to go on.
+    A user's error prints two lines and exits with 2; an interruption prints one line and exits with 130. `kept` says
+    what an interrupted run leaves, and how to continue.
     """
     try:
         main(sys.argv[1:])
@@ -28,19 +27,19 @@ def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoRetur
     except KeyboardInterrupt:
         print(f"\ninterrupted: {kept}", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe left, as head does
+    except BrokenPipeError:  # the reader of the pipe has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
         _show_traceback()
         _fail(
             f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
-            f"is there room, and may it be written? {kept}",
+            f"check the free space and the permissions; {kept}",
         )
     except MemoryError:
         _fail_for_memory(kept)
     except RuntimeError as error:
-        if "allocate memory" not in str(error):  # torch's words where MemoryError is meant
+        if "allocate memory" not in str(error):  # torch raises RuntimeError when memory runs out
             raise
         _show_traceback()
         _fail_for_memory(kept)
@@ -53,10 +52,16 @@ def _fail_for_memory(kept: str) -> NoReturn:
 
 def _show_traceback() -> None:
     if "--verbose" in sys.argv:
+        import traceback  # imported only now, as every start of a script would pay for it
+
+        from utils.api.providers import redact
+
         print(redact(traceback.format_exc()), file=sys.stderr)
 
 
 def _fail(what: str, hint: str) -> NoReturn:
+    from utils.api.providers import redact
+
     print(f"error: {redact(what)}", file=sys.stderr)
     if hint:
         print(f"hint: {redact(hint)}", file=sys.stderr)

@@ -13,14 +13,16 @@ from utils.schema import BACKENDS, DECODES, DTYPES, FUSES, GENERATOR_KINDS, LENG
 
 
 def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) -> None:
-    """Which vectors: one encoder or several, and how they are computed; with `fusion`, how rankings are joined."""
+    """Add the flags that choose one encoder or several; with `fusion`, also those that combine their rankings."""
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--model_checkpoint",
         metavar="NAME|PATH",
         help=f"a hub id, a folder, or a name that --list shows (default: {DEFAULT_ENCODER})",
     )
-    group.add_argument("--model_checkpoints", nargs="+", metavar="NAME|PATH", help="an ensemble of several")
+    group.add_argument(
+        "--model_checkpoints", nargs="+", metavar="NAME|PATH", help="several encoders, combined as an ensemble"
+    )
     group.add_argument(
         "--weights",
         nargs="+",
@@ -40,7 +42,7 @@ def _add_fusion_args(group: argparse._ArgumentGroup) -> None:
         "--fuse",
         choices=FUSES,
         default="score",
-        help="ensemble: mean of similarities, of Euclidean distances or of reciprocal ranks (default: %(default)s)",
+        help="ensemble: combine similarities, Euclidean distances or reciprocal ranks (default: %(default)s)",
     )
     group.add_argument(
         "--normalize",
@@ -54,22 +56,25 @@ def _add_fusion_args(group: argparse._ArgumentGroup) -> None:
 
 
 def add_encoding_args(group: argparse._ArgumentGroup) -> None:
-    """How texts become vectors."""
+    """Add the flags that decide how texts are encoded."""
     group.add_argument(
         "--prompt",
         nargs="+",
         metavar="TEXT",
-        help="put before every text: one for all, or one a checkpoint (default: the registry's, 'query: ' for the "
-        "E5 family)",
+        help="text put before every input: one for all encoders or one each (default: the registered one, such as "
+        "'query: ' for E5)",
     )
     group.add_argument(
-        "--max_length", type=positive, metavar="N", help="tokens a text is cut at (default: the checkpoint's)"
+        "--max_length",
+        type=positive,
+        metavar="N",
+        help="truncate texts at N tokens (default: the limit of the checkpoint)",
     )
     group.add_argument(
         "--batch_size",
         type=positive,
         metavar="N",
-        help="texts a batch (default: as many as 1,024 tokens, 32,768 on a GPU), or a request (OpenAI 256, Cohere 96)",
+        help="texts per batch (default: up to 1,024 tokens, 32,768 on a GPU) or per request (OpenAI 256, Cohere 96)",
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
@@ -77,39 +82,51 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         "--backend",
         choices=BACKENDS,
         default="torch",
-        help="what computes the encoder: torch, or on the CPU ONNX Runtime or OpenVINO (requirements-backends.txt)",
+        help="runtime of the encoder; onnx and openvino need requirements-backends.txt (default: %(default)s)",
     )
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
 
 
 def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) -> None:
-    """How APIs are asked: where, how fast, at what cost, and what is done when they fail."""
+    """Add the flags for APIs: the address, rate limits, costs, and what to do when an API fails."""
     group = parser.add_argument_group("API models (keys: OPENAI_API_KEY, CO_API_KEY, HF_TOKEN)")
     group.add_argument(
-        "--base_url", metavar="URL", help="an OpenAI-compatible server that serves the encoder (or $OPENAI_BASE_URL)"
+        "--base_url",
+        metavar="URL",
+        help="address of an OpenAI-compatible server for the encoder (default: $OPENAI_BASE_URL)",
     )
     if generator:
-        group.add_argument("--gen_base_url", metavar="URL", help="the same for the generator")
-    group.add_argument("--input_type", metavar="TYPE", help="what a text is for (default: search_query for Cohere)")
-    group.add_argument("--dimensions", type=positive, metavar="D", help="of the vectors, where the model lets choose")
+        group.add_argument(
+            "--gen_base_url", metavar="URL", help="address of an OpenAI-compatible server for the generator"
+        )
+    group.add_argument("--input_type", metavar="TYPE", help="Cohere's input type of the texts (default: search_query)")
+    group.add_argument(
+        "--dimensions", type=positive, metavar="D", help="dimensions of the embeddings, if the model supports it"
+    )
     usual = ApiOptions()
     numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
-        ("concurrency", positive, "N", "requests at once (default: %(default)s)"),
-        ("requests_per_minute", positive, "N", "at most so many requests a minute"),
-        ("tokens_per_minute", positive, "N", "at most so many tokens sent a minute"),
-        ("max_cost", dollars, "USD", "stop before the request that could pass it"),
-        ("max_retries", natural, "N", "of a failed request (default: %(default)s)"),
-        ("timeout", seconds, "S", "seconds that a request may take (default: %(default)g)"),
-        ("poll_seconds", seconds, "S", "seconds between looks at a batch (default: %(default)g)"),
+        ("concurrency", positive, "N", "concurrent requests (default: %(default)s)"),
+        ("requests_per_minute", positive, "N", "upper limit of requests per minute"),
+        ("tokens_per_minute", positive, "N", "upper limit of input tokens per minute"),
+        ("max_cost", dollars, "USD", "stop before a request that could exceed this cost"),
+        ("max_retries", natural, "N", "retries of a failed request (default: %(default)s)"),
+        ("timeout", seconds, "S", "time limit of a request in seconds (default: %(default)g)"),
+        ("poll_seconds", seconds, "S", "seconds between two checks of a pending batch (default: %(default)g)"),
     )
     for name, kind, metavar, meaning in numbers:
         group.add_argument(f"--{name}", type=kind, default=getattr(usual, name), metavar=metavar, help=meaning)
-    group.add_argument("--strict", action="store_true", help="an item that can never succeed ends the run")
-    group.add_argument("--batch_api", action="store_true", help="by OpenAI's batch files: half the price, up to a day")
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at an item that the API rejects for good, instead of counting it as failed",
+    )
+    group.add_argument(
+        "--batch_api", action="store_true", help="use OpenAI's batch API: half the price, results within a day"
+    )
 
 
 def add_generator_args(parser: argparse.ArgumentParser) -> None:
-    """Which language model answers, and how its answer becomes a label."""
+    """Add the flags that choose the language model and how its output becomes a label."""
     group = parser.add_argument_group("generator")
     group.add_argument(
         "--gen_model_checkpoint",
@@ -118,29 +135,46 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
         help="a hub id, a folder, a .gguf file, or a name that --list shows (default: %(default)s)",
     )
     group.add_argument(
-        "--gen_loader", choices=GENERATOR_KINDS, help="what an unlisted one is (default: read off its files)"
+        "--gen_loader",
+        choices=GENERATOR_KINDS,
+        help="kind of a checkpoint that is not listed (default: detected from its files)",
     )
-    group.add_argument("--gen_dtype", choices=DTYPES, help="its precision (default: fp32 on the CPU, bf16 on the GPU)")
-    group.add_argument("--load_in_8bit", action="store_true", help="quantise its weights (bitsandbytes)")
-    group.add_argument("--load_in_4bit", action="store_true", help="the same in 4 bits (nf4)")
     group.add_argument(
-        "--instruction", metavar="TEXT", help=r"the prompt's first line; \n is a newline (default: the dataset's)"
+        "--gen_dtype", choices=DTYPES, help="precision of the generator (default: fp32 on the CPU, bf16 on the GPU)"
+    )
+    group.add_argument("--load_in_8bit", action="store_true", help="quantise the generator to 8 bits (bitsandbytes)")
+    group.add_argument(
+        "--load_in_4bit", action="store_true", help="quantise the generator to 4 bits (bitsandbytes, nf4)"
+    )
+    group.add_argument(
+        "--instruction",
+        metavar="TEXT",
+        help=r"first line of the prompt; \n is a newline (default: the instruction of the data set)",
     )
     group.add_argument(
         "--decode",
         choices=DECODES,
-        help="score the labels, generate text and parse it, or generate within the labels "
+        help="score the labels, generate text and parse it, or generate text constrained to the labels "
         "(default: score for base models, generate for others)",
     )
     group.add_argument(
-        "--length_norm", choices=LENGTH_NORMS, default="token", help="of a label's score (default: %(default)s)"
+        "--length_norm",
+        choices=LENGTH_NORMS,
+        default="token",
+        help="length normalisation of a label's log-likelihood (default: %(default)s)",
+    )
+    group.add_argument("--calibrate", action="store_true", help="calibrate with content-free inputs (Zhao et al. 2021)")
+    group.add_argument(
+        "--max_new_tokens",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="upper limit of generated tokens (default: %(default)s)",
     )
     group.add_argument(
-        "--calibrate", action="store_true", help="divide by the scores of content-free inputs (Zhao et al. 2021)"
-    )
-    group.add_argument(
-        "--max_new_tokens", type=positive, default=32, metavar="N", help="of a generated answer (default: %(default)s)"
-    )
-    group.add_argument(
-        "--temperature", type=temperature, default=0.0, metavar="T", help="0: greedy (default: %(default)s)"
+        "--temperature",
+        type=temperature,
+        default=0.0,
+        metavar="T",
+        help="sampling temperature; 0 decodes greedily (default: %(default)s)",
     )

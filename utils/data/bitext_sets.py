@@ -1,4 +1,4 @@
-"""The bitext data sets, one row each."""
+"""The registered data sets of language pairs, one row each."""
 
 from __future__ import annotations
 

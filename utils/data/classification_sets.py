@@ -1,4 +1,4 @@
-"""The labelled data sets, one row each."""
+"""The registered data sets of labelled texts, one row each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MASSIVE_INTENTS = tuple(
 )
 SENTIMENTS = ("negative", "neutral", "positive")
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
-# the means that most sets enter: view of a task -> mean
+# the means that most data sets enter, by table
 ALL_MEANS = {"classification": "Mono", "classification cross": "XL", "icl": "Mono", "icl cross": "XL"}
 
 CLASSIFICATION: dict[str, DatasetSpec] = {
@@ -162,7 +162,6 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
                 "not-tamil": "Unknown",
                 "not-Tamil": "Unknown",
             },
-            "legacy": {"extra_labels": ("not-Tamil",)},  # the original overlooks the capital and keeps a fifth label
         },
         sha256={
             "datasets/fire_malayalam/malayalam_train.tsv": "e7bc2e7c068bf4752c3acb8e7a35a2e1d293f2fa425670109c8c0b6df3b3371f",
@@ -216,7 +215,6 @@ CLASSIFICATION: dict[str, DatasetSpec] = {
             "label": "label_text",
             "id": "id",
             "config": "{lang}",
-            "legacy": {"spaced": True},
         },
     ),
 }

@@ -1,4 +1,4 @@
-"""Which languages the data sets have, and each one's family and script."""
+"""The languages of the data sets, with their families and scripts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MASSIVE_LANGS = tuple(
     pt ro ru sl sq sv sw ta te th tl tr ur vi zh-CN zh-TW""".split()
 )
 
-FAMILIES = {  # Glottolog's top-level families; creoles and pidgins go with their lexifier
+FAMILIES = {  # top-level families of Glottolog; creoles and pidgins are counted in the family of their lexifier
     "Afro-Asiatic": "acm acq aeb ajp amh apc ara arb arq ars ary arz ber gaz hau heb kab mlt som taq tir tzm",
     "Indo-European": """
     afr als ang asm ast awa bel ben bho bos bre bul cat cbk ces ckb cor csb cym dan deu dsb ell eng fao fra
@@ -72,7 +72,7 @@ FAMILIES = {  # Glottolog's top-level families; creoles and pidgins go with thei
     "Basque": "eus",
     "Constructed": "epo ido ile ina lfn nov tzl",
 }
-# two-letter codes and the data sets' own names -> ISO 639-3 and, where it is not Latin, ISO 15924 script
+# two-letter codes and names of single data sets, as ISO 639-3 codes with the ISO 15924 script where it is not Latin
 ALIASES = {
     "af": "afr", "am": "amh_Ethi", "ar": "arb_Arab", "ara": "arb_Arab", "az": "azj", "bn": "ben_Beng", "cy": "cym",
     "da": "dan", "de": "deu", "el": "ell_Grek", "en": "eng", "es": "spa", "fa": "pes_Arab", "fi": "fin", "fr": "fra",
@@ -88,16 +88,15 @@ ALIASES = {
     "uzb": "uzn", "sqi": "als", "aze": "azj", "kur": "kmr_Latn",
 }  # fmt: skip
 _FAMILY_OF = {code: family for family, codes in FAMILIES.items() for code in codes.split()}
-_SCRIPT_OF = dict(
-    lang.split("_") for lang in sorted(SIB200_LANGS, key=lambda lang: lang.endswith("_Latn"))
-)  # Latin last
+# the Latin script comes last, so that it is kept for languages with several
+_SCRIPT_OF = dict(lang.split("_") for lang in sorted(SIB200_LANGS, key=lambda lang: lang.endswith("_Latn")))
 
 
 def family_and_script(lang: str) -> tuple[str | None, str | None]:
-    """Return the language family and the ISO 15924 script of a data set's language name; None where not known.
+    """Return the language family and the ISO 15924 script of a language as a data set names it; None where unknown.
 
-    A name without a script is taken to be written in Latin where that is usual, else in the language's one script.
-    Code-switched sets count by their matrix language, in the Latin script that they are typed in.
+    A name without a script has the Latin script where the language is usually written in it, else its one other script.
+    A code-switched language has the family of its matrix language, and the Latin script.
     """
     code, _, script = ALIASES.get(lang, lang).partition("_")
     family = _FAMILY_OF.get(code)

@@ -1,7 +1,7 @@
-"""Which tasks of mteb have the texts of our data sets, and how mteb calls their subsets and languages.
+"""The tasks of mteb that have the texts of registered data sets, with mteb's names of their subsets and languages.
 
-As mteb 2.26.24 has them; tests/test_mteb.py holds the table to mteb's own metadata. A task is here when the counts,
-lengths and distinct texts that mteb publishes of each of its subsets are those of ours.
+The table is that of mteb 2.26.24; a test compares it with mteb's metadata. A task is listed if the number of items, the
+lengths of the texts and the number of distinct texts that mteb publishes for each subset equal those of our data set.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from utils.data.languages import ALIASES, family_and_script
 from utils.data.registry import DATASETS
 from utils.schema import DatasetSpec
 
-MAIN_SCORES = {"bitext": "f1", "classification": "accuracy"}  # mteb's, of the tasks here
-OTHER_TEXTS = {  # tasks of the same name that are no figure of our data set
+MAIN_SCORES = {"bitext": "f1", "classification": "accuracy"}  # metric that mteb calls the main score
+OTHER_TEXTS = {  # tasks with a similar name whose texts differ from those of our data set
     "BUCC": "it searches English sentences beside the gold ones; BUCC.v2 has our texts",
     "LinceMTBitextMining": "it has 8,059 pairs, our lince_mt 9,002",
     "SIB200Classification.v2": "its test split is all of the texts",
     "SIB200Classification.v3": "its test split is all of the texts",
 }
-SIDES = {"en400": "en", "yo400": "yo", "hinglish": "eng_hin"}  # a side of a pair, as mteb calls it
-LANGUAGES = {  # where mteb's language is not what languages.py makes of the name
+SIDES = {"en400": "en", "yo400": "yo", "hinglish": "eng_hin"}  # languages of pairs, with mteb's names
+LANGUAGES = {  # names that mteb gives another language code than languages.py
     "btk": "bbc-Latn", "max": "max-Deva", "ber": "ber-Tfng", "zh": "cmn-Hans", "ar": "ara-Arab", "az": "aze-Latn",
     "fa": "fas-Arab", "ko": "kor-Kore", "lv": "lav-Latn", "mn": "mon-Cyrl", "ms": "msa-Latn", "sq": "sqi-Latn",
     "sw": "swa-Latn", "zh-CN": "cmo-Hans", "zh-TW": "cmo-Hant",
@@ -30,9 +30,10 @@ LANGUAGES = {  # where mteb's language is not what languages.py makes of the nam
 
 @dataclass(frozen=True)
 class MtebTask:
-    """A task of mteb over the texts of one of our data sets, at the revision of mteb's copy of them.
+    """A task of mteb with the texts of a registered data set.
 
-    A subset has `size` items unless `sizes` says otherwise; `lacking` are subsets of ours that mteb has not.
+    task, dataset: our names. revision: that of mteb's copy of the data. size: number of items of each subset that is
+    not in `sizes`. lacking: subsets of ours that mteb does not have.
     """
 
     name: str
@@ -46,32 +47,32 @@ class MtebTask:
 
     @property
     def spec(self) -> DatasetSpec:
-        """Our row of the data set."""
+        """The registered row of the data set."""
         return DATASETS[self.task][self.dataset]
 
     @property
     def subsets(self) -> dict[str, str]:
-        """Our subsets that mteb has, each with mteb's name of it."""
+        """Names of the subsets in mteb, by our names; without the subsets that mteb does not have."""
         return {name: self.hf_subset(name) for name in self.spec.subsets if name not in self.lacking}
 
     def hf_subset(self, subset: str) -> str:
-        """Return mteb's name of a subset: eng-ace of eng_ace; languages have the same name."""
+        """Return mteb's name of a subset: eng-ace for eng_ace; a language has the same name in both."""
         if self.task != "bitext":
             return subset
         return "-".join(SIDES.get(side, side) for side in subset.split("_"))
 
     def items(self, subset: str) -> int:
-        """Return how many items mteb has of a subset of ours."""
+        """Return the number of items that mteb has of a subset of ours."""
         return self.sizes.get(subset, self.size)
 
     def languages(self, subset: str) -> list[str]:
-        """Return the languages of a subset, both of a pair: ISO 639-3 and ISO 15924 as in eng-Latn."""
+        """Return the language of a subset, or both languages of a pair, as mteb writes them: eng-Latn."""
         return [_language(name) for name in (subset.split("_") if self.task == "bitext" else [subset])]
 
 
 def _language(name: str) -> str:
     code = name.partition("_")[0]
-    if len(code) != 3:  # two letters, or a data set's own name
+    if len(code) != 3:  # a two-letter code, or a name that only one data set uses
         code = ALIASES.get(name, name).partition("_")[0]
     return LANGUAGES.get(name) or f"{code}-{family_and_script(name)[1]}"
 

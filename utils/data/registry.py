@@ -1,4 +1,4 @@
-"""The known datasets and encoders as plain rows; adding one is adding a row (docs/adding.md)."""
+"""The registered data sets of each task, one row each, and the means of tables that they enter (docs/adding.md)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from utils.tasks import TaskSpec, View
 DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
     "classification": CLASSIFICATION,
-}  # task -> name -> row
+}  # by task, then by name
 
 
 def group_means(task: TaskSpec, view: View) -> dict[str, list[str]]:
-    """Return the means of a table: name -> data sets, both in the order of their columns."""
-    rows = DATASETS[task.data].values()
-    return {name: [spec.name for spec in rows if spec.groups.get(view.name) == name] for name in view.groups}
+    """Return the data sets of each mean of a table; both are in the order of the table's columns."""
+    of_view = {spec.name: spec.groups.get(view.groups_of or view.name) for spec in DATASETS[task.data].values()}
+    return {name: [dataset for dataset, mean in of_view.items() if mean == name] for name in view.groups}

@@ -1,4 +1,4 @@
-"""A paired permutation test of any figure of two models: their predictions are swapped item by item."""
+"""A paired permutation test of any figure of two models, which swaps their predictions item by item."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy.typing as npt
 from utils.evaluation.stats import BLOCK, PERMUTATIONS, Values
 
 Ints = npt.NDArray[np.int64]
-Swapped = npt.NDArray[np.bool_]  # (patterns, n) whether an item's predictions are swapped
-Statistic = Callable[[Swapped], Values]  # A's figure less B's (patterns,)
+Swapped = npt.NDArray[np.bool_]  # (patterns, n): whether an item's predictions are swapped
+Statistic = Callable[[Swapped], Values]  # A's figure minus B's (patterns,)
 
 
 def p_of_swaps(blocks: Sequence[tuple[int, Sequence[Statistic]]], seed: int) -> float:
-    """Return the two-sided p that a sum of statistics is 0, by swapping the predictions of items (Noreen 1989).
+    """Return the two-sided p-value of a sum of statistics being 0, by approximate randomisation (Noreen 1989).
 
-    A block is a number of items and the statistics of them; what is swapped is alike in all of a block. 10,000
-    patterns are drawn and the observed one counted among them, so p is never 0.
+    A block is a number of items and the statistics over them; all statistics of a block see the same swaps. 10,000
+    patterns are drawn, and the observed one is counted among them, so p is never 0.
     """
     rng = np.random.default_rng(seed)
     none = [np.zeros((1, n), dtype=np.bool_) for n, _ in blocks]
-    observed = abs(float(_sum(blocks, none)[0])) - 1e-9  # sums in another order are as large
+    observed = abs(float(_sum(blocks, none)[0])) - 1e-9  # the same sum in another order differs by rounding
     as_large = 0
     for start in range(0, PERMUTATIONS, BLOCK):
         rows = min(BLOCK, PERMUTATIONS - start)
@@ -40,20 +40,21 @@ def _sum(blocks: Sequence[tuple[int, Sequence[Statistic]]], swapped: Sequence[Sw
 
 
 def sum_of(differences: Values) -> Statistic:
-    """Return the statistic of a sum of item values, A's less B's (n,)."""
+    """Return the statistic of a sum of differences of item values, A's minus B's (n,)."""
     return lambda swapped: (1.0 - 2.0 * swapped) @ differences
 
 
 def macro_of(
     gold: Ints, hyps: tuple[Ints, Ints], n_labels: int, metric: str, weight: float, *, legacy: bool = False
 ) -> Statistic:
-    """Return the statistic of a macro prec, rec or f1, A's less B's times a weight; counts are taken anew.
+    """Return the statistic of a macro prec, rec or f1: A's minus B's, times a weight.
 
-    gold and both of hyps (n,) are indices of labels, -1 for none. The mean is over the labels that the gold has;
-    `legacy` adds those that are predicted.
+    gold and both of hyps (n,) are indices of labels, -1 for none. The confusion counts are taken anew for every
+    pattern. The mean is over the labels that the gold has; `legacy` adds the predicted ones, as MINERS' code does
+    (metrics.macro_labels).
     """
     of_gold = np.eye(n_labels)[gold]
-    of_a, of_b = (np.eye(n_labels + 1, n_labels)[hyp] for hyp in hyps)  # no label (-1): a row of zeros
+    of_a, of_b = (np.eye(n_labels + 1, n_labels)[hyp] for hyp in hyps)  # -1: a row of zeros
     moving = np.flatnonzero(hyps[0] != hyps[1])
     moves = (of_b - of_a)[moving]
     hit_moves = moves * of_gold[moving]

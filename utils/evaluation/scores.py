@@ -1,4 +1,4 @@
-"""From neighbours to figures: every metric of one subset at one k, with its interval."""
+"""Every metric of one subset at one k, with its confidence interval."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from utils.evaluation import metrics, stats
 
-PROPORTIONS = ("acc", "rec", "acc_dedup")
+PROPORTIONS = ("acc", "rec", "acc_dedup")  # metrics that get a Wilson interval; the others are bootstrapped
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Metrics as fractions, their 95 % intervals, the predictions (n,), and each metric's item values (n,)."""
+    """Metrics as fractions, their 95 % intervals, the predictions (n,), and the item values (n,) of each metric."""
 
     metrics: dict[str, float]
     ci95: dict[str, tuple[float, float]]
@@ -27,11 +27,12 @@ class Figures:
 def bitext_figures(
     gold: npt.NDArray[np.int64], retrieved: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], k: int, seed: int
 ) -> Figures:
-    """Score one direction of one pair at one k.
+    """Return the metrics of one direction of one language pair at one k.
 
-    gold (n,), retrieved (n, >= k) best first, ids (m,) an id a candidate that equal texts share. acc, prec, rec
-    and f1 are the original's; mrr counts ranks up to k; acc_dedup takes a retrieved text equal to the gold text
-    for right; ceiling and ceiling_f1 are the acc and f1 that no encoder can pass, because equal texts tie.
+    gold (n,), retrieved (n, >= k) best first, ids (m,) from `metrics.text_ids` of the candidates. acc, prec, rec and
+    f1 are defined as in MINERS (`metrics.predict_at_k`); mrr counts ranks up to k; acc_dedup counts a retrieved text
+    that equals the gold text as correct; ceiling and ceiling_f1 are the upper bounds of acc and f1 for any encoder,
+    which duplicates among the candidates lower (`metrics.ceiling_hyps`).
     """
     hyp = metrics.predict_at_k(gold, retrieved, k)
     items = metrics.item_scores(gold, hyp)
@@ -52,8 +53,10 @@ def _interval(name: str, item: npt.NDArray[np.float64], seed: int) -> tuple[floa
 def join_directions(
     by_direction: Mapping[str, Figures], seed: int
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """Return metrics and intervals of a record: one direction as it is; of two, the forward one under the plain
-    names, the other as `<name>_backward` and their mean as `<name>_mean`.
+    """Return the metrics and intervals of a record.
+
+    One direction keeps its names. Of two, the forward one has the plain names, the backward one `<name>_backward`, and
+    their mean `<name>_mean`.
     """
     if len(by_direction) == 1:
         (only,) = by_direction.values()
@@ -71,7 +74,7 @@ def join_directions(
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """Metrics of a classification as fractions, their 95 % intervals, and per-label details."""
+    """Metrics of a classification as fractions, their 95 % intervals, and details of each label."""
 
     metrics: dict[str, float]
     ci95: dict[str, tuple[float, float]]
@@ -87,11 +90,12 @@ def label_figures(
     *,
     legacy: bool = False,
 ) -> LabelFigures:
-    """Score predictions over a fixed label set.
+    """Return the metrics of predictions over a fixed set of labels.
 
-    gold and hyp (n,), train (m,) the training labels, all indices into names. acc; prec, rec and f1 macro over the
-    labels that the gold has; beside them the figures of always saying the training texts' commonest label, and of
-    saying any label with equal chance (expected values).
+    gold and hyp (n,) and train (m,), the training labels, are indices into names. acc is the accuracy; prec, rec and f1
+    are macro means over the labels that the gold has. majority_* are the figures of always predicting the most
+    frequent training label, random_* the expected ones of predicting every label with equal probability. `legacy`
+    reproduces the set of labels over which MINERS' code averages (`metrics.macro_labels`).
     """
     n_labels = len(names)
     counts = metrics.confusion(gold, hyp, n_labels)

@@ -1,4 +1,4 @@
-"""Intervals and paired tests for what the suite reports; every function is pure and seeded."""
+"""Confidence intervals and paired tests. Every function is pure; those that draw take a seed."""
 
 from __future__ import annotations
 
@@ -11,33 +11,46 @@ import numpy.typing as npt
 
 RESAMPLES = 1000
 PERMUTATIONS = 10_000
-ENUMERATED = 16  # differences up to which all sign patterns (65,536) are counted instead of drawn
+ENUMERATED = 16  # up to this number of non-zero differences, all sign patterns (65,536) are enumerated, not drawn
 BLOCK = 256  # sign patterns drawn at once
+Z95 = 1.959963984540054  # the standard normal quantile of 0.975
+ONE_THREAD = 9000  # products up to this size use one thread of OpenBLAS: starting more takes longer than they save
 Values = npt.NDArray[np.float64]
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a proportion (Wilson 1927), as scipy computes it."""
-    from scipy.stats import binomtest
+    """Return Wilson's 95 % score interval of a proportion (Wilson 1927).
 
-    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    The formula is the one of Newcombe (1998), evaluated in the order in which scipy.stats.binomtest evaluates it, so
+    both return the same floats. scipy itself is not imported, because that takes longer than scoring a data set.
+    """
+    share = hits / n
+    denominator = 2 * (n + Z95**2)
+    centre = (2 * n * share + Z95**2) / denominator
+    half = Z95 / denominator * math.sqrt(4 * n * share * (1 - share) + Z95**2)
+    return 0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half
 
 
-def bootstrap_mean(values: npt.NDArray[np.float64], seed: int) -> tuple[float, float]:
+def bootstrap_mean(values: Values, seed: int) -> tuple[float, float]:
     """Return the percentile bootstrap 95 % interval of the mean of item values (n,) (Efron 1979).
 
-    1,000 resamples of the items with replacement, the same for every metric and k of a subset. A class's F1 is
-    held at its value on the whole set: in bitext every class has one sentence, so counting predictions anew in
-    each resample would dissolve the collisions that F1 is there to punish, and the interval would miss the figure.
+    1,000 resamples of the items with replacement; they depend on n and the seed only, so every metric and every k of
+    a subset uses the same ones. A class's F1 is held at its value on the whole set: in bitext retrieval every class
+    has one sentence, so counting predictions anew in each resample would remove the collisions that F1 penalises, and
+    the interval would not contain the figure.
     """
     return percentiles(mean_draws(values, seed))
 
 
 def mean_draws(values: Values, seed: int) -> Values:
     """Return the mean of item values (n,) in each resample: (RESAMPLES,)."""
-    means: Values = resample_counts(len(values), seed) @ values / len(values)
-    return means
+    n = len(values)
+    counts = resample_counts(n, seed)
+    step = ONE_THREAD // n // 4 * 4  # BLAS sums four rows at a time: multiples of four leave every last bit as it is
+    if not step:
+        means: Values = counts @ values / n
+        return means
+    return np.concatenate([counts[start : start + step] @ values for start in range(0, RESAMPLES, step)]) / n
 
 
 def percentiles(draws: Values) -> tuple[float, float]:
@@ -68,12 +81,13 @@ def macro_draws(
 ) -> dict[str, Values]:
     """Return macro prec, rec and f1 over the kept labels (labels,) in each resample: (RESAMPLES,) each.
 
-    1,000 resamples of the items with replacement, counts taken anew in each (Efron 1979). gold and hyp (n,).
+    gold and hyp (n,). 1,000 resamples of the items with replacement (Efron 1979); the confusion counts are taken anew
+    in each resample.
     """
     n_labels = len(kept)
     weights = resample_counts(len(gold), seed)  # (RESAMPLES, n)
     of_gold = np.eye(n_labels, dtype=np.float32)[gold]  # (n, labels)
-    of_hyp = np.eye(n_labels + 1, n_labels, dtype=np.float32)[hyp]  # no label (-1): a row of zeros
+    of_hyp = np.eye(n_labels + 1, n_labels, dtype=np.float32)[hyp]  # -1: a row of zeros
     support, predicted = weights @ of_gold, weights @ of_hyp  # (RESAMPLES, labels)
     hits = weights @ (of_gold * of_hyp)
     scores = {
@@ -87,13 +101,13 @@ def macro_draws(
 def hierarchical_mean(
     values: Sequence[Values], seed: int, shared: Sequence[Hashable] | None = None
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a mean over languages, languages and items both resampled.
+    """Return the 95 % percentile interval of a mean over languages; both languages and items are resampled.
 
-    values: the items' values (n_l,) of each language; the mean of the languages' means is what is estimated. Each of
-    1,000 resamples draws items with replacement, then languages (Davison and Hinkley 1997, section 3.8). Languages of
-    one key in `shared` have parallel items and draw the same places (the pigeonhole bootstrap, Owen 2007), so that a
-    hard sentence is hard in all of them. As languages' means have the items' noise in them, the interval errs on
-    the wide side. With one language it is the bootstrap of its items.
+    values: the item values (n_l,) of each language. The estimate is the mean of the languages' means. Each of 1,000
+    resamples draws items with replacement, then languages (Davison and Hinkley 1997, section 3.8). Languages with the
+    same key in `shared` have parallel items and draw the same positions (the pigeonhole bootstrap, Owen 2007), so that
+    a sentence that is hard in one language counts as often in the others. The languages' means contain the noise of
+    their items, so the interval is conservative. With one language it is the bootstrap of its items.
     """
     keys = list(range(len(values))) if shared is None else list(shared)
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
@@ -102,16 +116,20 @@ def hierarchical_mean(
 
 
 def over_languages(draws: Values, seed: int) -> Values:
-    """Return the mean over resampled languages (RESAMPLES,) from each language's resampled figures, a column each."""
+    """Return the mean over resampled languages (RESAMPLES,).
+
+    draws (RESAMPLES, languages): the resampled figures of each language, one column per language.
+    """
     means: Values = (resample_counts(draws.shape[1], seed) * draws).mean(axis=1)
     return means
 
 
 def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
-    """Return the 95 % interval of A's accuracy less B's on the same items (Newcombe 1998, method 10).
+    """Return the 95 % interval of A's accuracy minus B's on the same items (Newcombe 1998, method 10).
 
-    Wilson's intervals of the two proportions, joined by their correlation; unlike a bootstrap it has a width where
-    the two never differ.
+    The arguments count the items that both, only A, only B and neither have right. The method combines the Wilson
+    intervals of the two proportions with their correlation. Unlike a bootstrap interval, it has a positive width even
+    if A and B agree on all items.
     """
     n = both + only_a + only_b + neither
     right_a, right_b = both + only_a, both + only_b
@@ -127,7 +145,7 @@ def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tupl
 
 
 def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
-    """Return the two's phi coefficient, a positive one corrected for continuity as Newcombe does."""
+    """Return the phi coefficient of the two, with Newcombe's continuity correction if it is positive."""
     margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
     if margins == 0:
         return 0.0
@@ -138,9 +156,10 @@ def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Return the exact two-sided p of McNemar's test (1947): items that only A, or only B, has right.
+    """Return the exact two-sided p-value of McNemar's test (1947).
 
-    Where the two are equally good, each discordant item is a fair coin: twice the binomial tail, at most 1.
+    The arguments count the items that only A, and only B, has right. Under the null hypothesis each discordant item
+    favours A with probability 1/2, so p is twice the binomial tail, at most 1.
     """
     from scipy.stats import binomtest
 
@@ -149,21 +168,22 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 
 def odds_ratio(only_a: int, only_b: int) -> float:
-    """Return the matched odds ratio: how many items only A has right for one that only B has.
+    """Return the matched odds ratio: items that only A has right, divided by items that only B has right.
 
-    Half an item is added to both (Haldane 1956), so that it is finite where one of them is 0.
+    Half an item is added to both (Haldane 1956), so that the ratio is finite if one of them is 0.
     """
     return (only_a + 0.5) / (only_b + 0.5)
 
 
 def paired_permutation(differences: Values, seed: int) -> float:
-    """Return the two-sided p that the sum of paired differences (n,) is 0, by flipping their signs (Fisher 1935).
+    """Return the two-sided p-value of the sum of paired differences (n,) being 0, by flipping signs (Fisher 1935).
 
-    Up to 16 differences that are not 0, all patterns are counted; else 10,000 are drawn, and the observed one counted
-    among them (Phipson and Smyth 2010), so p is never 0.
+    With at most 16 non-zero differences all sign patterns are enumerated. Otherwise 10,000 are drawn, and the observed
+    one is counted among them (Phipson and Smyth 2010), so p is never 0.
     """
     moving = differences[differences != 0]  # flipping a 0 changes nothing
-    observed = abs(float(moving.sum())) - 1e-9 * float(np.abs(moving).sum())  # sums in another order are as large
+    rounding = 1e-9 * float(np.abs(moving).sum())  # the same sum in another order differs by rounding
+    observed = abs(float(moving.sum())) - rounding
     if len(moving) <= ENUMERATED:
         patterns = np.arange(2 ** len(moving))[:, None] >> np.arange(len(moving)) & 1
         return float((np.abs((1 - 2 * patterns) @ moving) >= observed).mean())
@@ -176,7 +196,7 @@ def paired_permutation(differences: Values, seed: int) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Return p-values (n,) adjusted for being n tests, in the order given (Holm 1979)."""
+    """Return the p-values of n tests, adjusted for multiple testing (Holm 1979), in the order given."""
     order = np.argsort(ps, kind="stable")
     raised = np.asarray(ps, dtype=np.float64)[order] * np.arange(len(ps), 0, -1)
     adjusted = np.empty(len(ps))
@@ -185,11 +205,11 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def smallest_difference(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
-    """Return the smallest difference of paired proportions that n items show with this power at two-sided alpha.
+    """Return the smallest difference of paired proportions that n items detect with this power at two-sided alpha.
 
-    Connor's sample size for McNemar's test (1987) solved for the difference, at the share of discordant items. That
-    share cannot be less than the difference: where it would have to be, all discordant items are taken to
-    favour one side. None where n items show nothing.
+    This is Connor's sample size for McNemar's test (1987), solved for the difference at the given share of discordant
+    items. The share cannot be smaller than the difference; if the solution would need that, all discordant items are
+    assumed to favour one side. None if n items cannot detect any difference.
     """
     from scipy.optimize import brentq
     from scipy.stats import norm

@@ -125,7 +125,7 @@ Scores = npt.NDArray[np.float64]
 def label_scores(scores: LabelScores, labels: Sequence[str], length_norm: str) -> Scores:
     """Return one score a label (labels,): the sum of its tokens' log-probabilities, normalised for length.
 
-    token: the mean per token (the original's); byte: per UTF-8 byte of the label; sum and none: not at all.
+    token: the mean per token (the original's); byte: per UTF-8 byte of the label; sum: not at all.
     """
     totals: Scores = np.array([sum(values) for values in scores.logprobs])
     if length_norm == "token":

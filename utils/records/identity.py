@@ -1,7 +1,9 @@
-"""The part of a record's identity that an API endpoint adds."""
+"""The identity of a record: all that decides its figures. Records with equal identities are the same."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.api.providers import where_served
@@ -10,13 +12,63 @@ if TYPE_CHECKING:
     from utils.schema import EncoderSpec, GeneratorSpec
 
 
-def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
-    """Return the settings that decide an API's answer beside those of every model; empty for a local model."""
+@dataclass(frozen=True)
+class Identity:
+    """What decides the figures of a run; with a subset's name, of one record.
+
+    model: the name of the encoder or ensemble. source: where the data come from. encoders: one entry per encoder, as
+    `encoders_identity` gives them. settings: those of the task, by name.
+    """
+
+    task: str
+    dataset: str
+    model: str
+    source: Mapping[str, Any]
+    encoders: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    generator: Mapping[str, Any] | None = None
+
+    def of(self, subset: str) -> dict[str, Any]:
+        """Return the identity of one subset's records, as they have it under `run`."""
+        return {
+            "task": self.task,
+            "dataset": self.dataset,
+            "subset": subset,
+            "model": self.model,
+            "source": dict(self.source),
+            "encoders": [dict(encoder) for encoder in self.encoders],
+            **({"generator": dict(self.generator)} if self.generator else {}),
+            **self.settings,
+        }
+
+
+def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | None) -> list[dict[str, Any]]:
+    """Return what decides the vectors of each encoder, and its weight; None stands for weights that are tuned."""
+    return [
+        {
+            "checkpoint": spec.name,
+            "revision": spec.revision,
+            "prompt": spec.prompt,
+            "max_length": spec.max_length,
+            "dtype": spec.dtype,
+            **({"backend": spec.backend} if spec.backend != "torch" else {}),
+            "weight": "tuned" if weights is None else weights[place],
+            **_api_identity(spec),
+        }
+        for place, spec in enumerate(specs)
+    ]
+
+
+def generator_identity(spec: GeneratorSpec) -> dict[str, Any]:
+    """Return what decides the answers of a generator beside the prompts and the settings."""
+    names = ("name", "revision", "kind", "dtype", "quantization")
+    return {**{name: getattr(spec, name) for name in names}, **_api_identity(spec)}
+
+
+def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
+    """Return what decides the responses of an API beside the usual settings."""
     if not spec.provider:
         return {}
     names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
     of_encoder = {name: getattr(spec, name) for name in names}
     return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **of_encoder}
-
-
-_api_identity = api_identity  # the former name

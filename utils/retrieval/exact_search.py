@@ -13,6 +13,7 @@ from utils.errors import UserError
 from utils.parallel import Lane, cpu_lanes, over_lanes
 from utils.retrieval.pruning import U32, Survivors
 from utils.retrieval.quantized_scan import Scan, choose, tile_sizes
+from utils.retrieval.rows import first_of_equals
 from utils.retrieval.similarities import WORK_BYTES, Margin, Product
 from utils.schema import TopK
 
@@ -255,24 +256,33 @@ def _rescore(
 
 
 def _search_float64(scorer: Product | Margin, rows: Tensor, k: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Search some rows by float64 scores of all candidates; identical candidates get identical scores."""
+    """Yield chunks of the given queries (q,) with their k best (q, k) and the scores, from scores of all candidates."""
+    import torch
+
     if not len(rows):
         return
-    first = first_of_equals(scorer.c)
-    step = max(1, WORK_BYTES // (8 * scorer.shape[1]))
+    found = first_of_equals(scorer.c.cpu().numpy())
+    first = None if found is None else torch.as_tensor(found, device=rows.device)
+    step = max(1, WORK_BYTES // (24 * scorer.shape[1]))
     for start in range(0, len(rows), step):
         chunk = rows[start : start + step]
-        values = scorer.full(chunk).float()
-        values = values[:, first] if first is not None else values
-        value, order = values.sort(dim=1, descending=True, stable=True)
+        value, order = _score_all(scorer, chunk, first).sort(dim=1, descending=True, stable=True)
         yield chunk, order[:, :k], value[:, :k]
 
 
-def first_of_equals(rows: Tensor) -> Tensor | None:
-    """Return for each row the index of the first identical one (m,), or None where all differ."""
+def _score_all(scorer: Product | Margin, rows: Tensor, first: Tensor | None) -> Tensor:
+    """Return the float32 scores of some queries with all candidates (q, m), as `scorer.exact` gives them.
+
+    Those of a float64 matrix product are taken where its error does not change their rounding; the others are summed
+    pair by pair, identical candidates, of which `first` is the first one (m,), only once.
+    """
     import torch
 
-    seen: dict[bytes, int] = {}
-    host = rows.cpu().numpy()
-    first = [seen.setdefault(row.tobytes(), index) for index, row in enumerate(host)]
-    return None if len(seen) == len(first) else torch.as_tensor(first, device=rows.device)
+    m = scorer.shape[1]
+    lower, upper = scorer.bounds(rows, scorer.full(rows))
+    scores = upper.float()
+    row, col = (lower.float() != scores).nonzero(as_tuple=True)
+    if len(row):
+        pairs, back = torch.unique(row * m + (col if first is None else first[col]), return_inverse=True)
+        scores[row, col] = _exact(scorer, rows[pairs // m], (pairs % m)[:, None])[:, 0].float()[back]
+    return scores

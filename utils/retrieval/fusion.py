@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.retrieval.exact_search import first_of_equals
+from utils.retrieval.rows import first_of_equals
 from utils.retrieval.similarities import WORK_BYTES
-from utils.retrieval.topk import concatenate, pair_scores, topk
+from utils.retrieval.topk import build_score_function, concatenate, topk
 from utils.schema import TopK
 
 if TYPE_CHECKING:
@@ -72,10 +72,9 @@ def _search(
     if not 1 <= k <= m:
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     total = sum(weights)
-    scorers = [pair_scores(queries, candidates, similarity, device) for queries, candidates in members]
+    scorers = [build_score_function(queries, candidates, similarity, device) for queries, candidates in members]
     joined = np.concatenate([candidates for _, candidates in members], axis=1)
-    first = first_of_equals(torch.as_tensor(joined))
-    first = first.to(device) if first is not None else None
+    first = first_of_equals(joined)
     indices, scores = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
     step = max(1, WORK_BYTES // (16 * m))
     with torch.inference_mode():

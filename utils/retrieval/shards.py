@@ -25,7 +25,7 @@ FEWEST = 1024  # candidates that any device can hold
 GPU_ROWS = 100_000  # fewer are not worth another GPU
 
 
-def over_slabs(candidates: Rows | Tensor, k: int, device: str, one: Callable[[slice, str], TopK]) -> TopK:
+def search_shards(candidates: Rows | Tensor, k: int, device: str, one: Callable[[slice, str], TopK]) -> TopK:
     """Return the k best over all candidates (m, d), from the k best of each slab: `one(slab, device)`.
 
     Equal scores stay in the order of their indices. Raises UserError for k > m.

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.errors import UserError
 from utils.numerics import products
+from utils.retrieval.rows import U64, check_dot_range, check_rows, inverse_power_of_two, row_norms, sum_products
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 WORK_BYTES = 1 << 27  # float64 scratch
 MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
-LEAST, MOST = 1e-36, 3e38  # of dot products as float32 has them
 TINY, HUGE = 1e-30, 1e30  # lengths beyond which factors leave float32's range
 
 
@@ -27,8 +26,8 @@ class Product:
         self.shape = (queries.shape[0], candidates.shape[0])
         self.dim = queries.shape[1]
         q_norms, c_norms = _norms(queries), _norms(candidates)  # (n,), (m,) float64
-        _no_odd_rows(q_norms, "queries", zeros=similarity != "cosine")
-        _no_odd_rows(c_norms, "candidates", zeros=similarity != "cosine")
+        check_rows(q_norms.cpu().numpy(), "queries", zeros_allowed=similarity != "cosine")
+        check_rows(c_norms.cpu().numpy(), "candidates", zeros_allowed=similarity != "cosine")
         if similarity == "cosine":
             queries, q_norms = _within_range(queries, q_norms)
             candidates, c_norms = _within_range(candidates, c_norms)
@@ -40,11 +39,11 @@ class Product:
             q_top, c_top = float(q_norms.max()), float(c_norms.max())
             if similarity == "euclidean":
                 q_top = c_top = max(q_top, c_top)
-            self.q_factor = q_norms * 0 + _power_of_two(q_top)
-            self.c_factor = c_norms * 0 + _power_of_two(c_top)
+            self.q_factor = q_norms * 0 + inverse_power_of_two(q_top)
+            self.c_factor = c_norms * 0 + inverse_power_of_two(c_top)
             self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
         if similarity == "dot":
-            _no_odd_range(float(q_norms.max() * c_norms.max()))
+            check_dot_range(q_norms.cpu().numpy(), c_norms.cpu().numpy())
         self.is_foldable = bool((self.c_factor >= TINY**0.5).all() and (self.c_factor <= HUGE**0.5).all())
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
@@ -94,9 +93,19 @@ class Product:
         q = self.q[rows].double()[:, None, :]  # (q, 1, d)
         c = self.c.index_select(0, cols.reshape(-1)).double().view(*cols.shape, -1)  # (q, j, d)
         if self.similarity == "euclidean":
-            return -c.sub_(q).square_().sum(-1).sqrt()
-        dots = c.mul_(q).sum(-1)
+            c.sub_(q)
+            return -_sum_products(c, c).sqrt()
+        dots = _sum_products(c, q.expand_as(c))
         return dots * self.q_factor[rows, None] * self.c_factor[cols] if self.similarity == "cosine" else dots
+
+    def bounds(self, rows: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return lower and upper bounds of what `exact` returns, from the scores of `full` (q, m)."""
+        error = 2 * (self.dim + 16) * U64 * self.row_scale[rows, None]
+        if self.similarity == "euclidean":
+            squares, error = scores.square(), error / self.q_factor[0] ** 2
+            return -(squares + error).sqrt(), -(squares - error).clamp_min(0).sqrt()
+        error = error / (self.q_factor[0] * self.c_factor[0]) if self.similarity == "dot" else error
+        return scores - error, scores + error
 
     def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
         """Turn float64 values of scan space (q, j) into scores; monotone."""
@@ -167,27 +176,14 @@ class Margin:
         """Margins of queries (q,) with chosen candidates (q, j), in float64: (q, j)."""
         return self._apply(self.product.exact(rows, cols), self.r_q[rows, None], self.r_c[cols])
 
+    def bounds(self, rows: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return lower and upper bounds of what `exact` returns, from the scores of `full` (q, m)."""
+        error = 2 * (self.dim + 16) * U64 * self.row_scale[rows, None] + 4 * U64 * scores.abs()
+        return scores - error, scores + error
+
     def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
         """Scan space is the score."""
         return values
-
-
-def _no_odd_rows(norms: Tensor, name: str, *, zeros: bool) -> None:
-    """Raise UserError where a row holds NaN or infinity, which its length (n,) shows, or zeros alone."""
-    odd = (~norms.isfinite()).nonzero()
-    if len(odd):
-        raise UserError(f"row {int(odd[0])} of the {name} holds NaN or infinity", "encode again, in --dtype fp32")
-    zero = (norms == 0).nonzero()
-    if len(zero) and not zeros:
-        which = {"queries": "query", "candidates": "candidate"}[name]
-        raise UserError(f"{which} {int(zero[0])} is all zeros: its cosine is not defined", "is its text empty?")
-
-
-def _no_odd_range(greatest: float) -> None:
-    """Raise UserError where the greatest possible dot product is no usual float32: scores would be infinite or zero."""
-    if not (greatest == 0 or LEAST <= greatest <= MOST):
-        what = f"dot products of up to {greatest:.0e} leave float32's range"
-        raise UserError(what, "multiply the rows by a constant, or use cosine")
 
 
 def _norms(rows: Tensor) -> Tensor:
@@ -195,10 +191,18 @@ def _norms(rows: Tensor) -> Tensor:
     import torch
 
     if rows.device.type == "cpu":  # numpy casts block by block; torch would copy all rows first
-        host = rows.numpy()
-        return torch.from_numpy(np.sqrt(np.einsum("nd,nd->n", host, host, dtype=np.float64)))
+        return torch.from_numpy(row_norms(rows.numpy()))
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return norms
+
+
+def _sum_products(a: Tensor, b: Tensor) -> Tensor:
+    """Return the inner products of the rows (..., d) of both in float64: (...)."""
+    import torch
+
+    if a.device.type == "cpu":
+        return torch.from_numpy(sum_products(a.numpy(), b.numpy()))
+    return (a * b).sum(-1)
 
 
 def _within_range(rows: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
@@ -206,11 +210,7 @@ def _within_range(rows: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
     odd = ((norms < TINY) | (norms > HUGE)).nonzero().squeeze(1)
     if not len(odd):
         return rows, norms
-    factors = norms.new_tensor([_power_of_two(norm) for norm in norms[odd].tolist()])
+    factors = norms.new_tensor([inverse_power_of_two(norm) for norm in norms[odd].tolist()])
     rows = rows.clone()
     rows[odd] = (rows[odd].double() * factors[:, None]).float()
     return rows, norms.index_copy(0, odd, norms[odd] * factors)
-
-
-def _power_of_two(norm: float) -> float:
-    return 2.0 ** -int(np.ceil(np.log2(norm))) if norm > 0 else 1.0

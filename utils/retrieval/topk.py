@@ -1,15 +1,14 @@
-"""Exact top-k retrieval: tiles over both sides, memory bounded by the tile, ties to the lower index.
+"""Exact top-k retrieval by cosine, dot product, Euclidean distance, and margins.
 
-The score of a query and a candidate is its float64 value rounded to float32, so it does not depend on tile
-sizes, batch neighbours or the device. A scan in low precision (utils/scan.py) keeps all candidates that can be among
-the k best; they are scored in float32, and those that its error leaves in doubt in float64. Where few candidates make
-that not worth while, a plain float32 scan keeps k + SLACK a row, and a row is certified when, by the worst-case
-rounding error of a float32 product (Higham 2002, section 3.1), no other candidate can reach its k-th score. Rows that
-are not certified (ties at the border, as exact duplicates make them) are searched again in float64.
+The score of a query and a candidate is its float64 value rounded to float32, and ties go to the lower index. So scores
+depend neither on tile sizes nor on the other rows of a batch nor on the device. Small problems are searched in numpy
+(utils/retrieval/small_search.py), others in torch (utils/retrieval/exact_search.py), shard by shard, so that memory is
+bounded by the shard.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,13 @@ import numpy as np
 from utils.errors import UserError
 from utils.retrieval.exact_search import search
 from utils.retrieval.quantized_scan import PRECISIONS
-from utils.retrieval.shards import over_slabs
+from utils.retrieval.rows import row_norms
+from utils.retrieval.shards import search_shards
 from utils.retrieval.similarities import Margin, Product
+from utils.retrieval.small_search import SmallMargin, SmallProduct, is_small, search_small
 from utils.schema import MARGINS, SIMILARITIES, TopK
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from utils.schema import Rows
@@ -40,21 +40,23 @@ def topk(
 ) -> TopK:
     """Return the k most similar candidates of each query, best first, ties to the lower index.
 
-    queries (n, d) and candidates (m, d) are float32 rows (others are rounded to it): numpy, where a memory map is read
-    slab by slab, torch, or lists; scores are cosines, dot products or negative Euclidean distances. `precision` is that
-    of the scan (int8, bf16, fp32, or plain: float32 without block maxima); None takes the fastest one, and all give the
-    same. Raises UserError for NaN, for zero rows under cosine, and for k > m.
+    queries (n, d) and candidates (m, d) are numpy arrays, torch tensors or nested lists; they are rounded to float32. A
+    memory-mapped array is read shard by shard. Scores are cosines, dot products or negative Euclidean distances.
+    `precision` is that of the scan: int8, bf16, fp32, or plain (float32 without pruning). It defaults to the fastest;
+    the results do not depend on it. Raises UserError for NaN, for zero rows under cosine, and for k > m.
     """
     if similarity not in SIMILARITIES:
         raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
-    queries, candidates = _rows(queries), _rows(candidates)
-    _check(k, precision, device)
+    q, c = _rows(queries), _rows(candidates)
+    _check(k, len(c), precision, device)
+    if prefers_numpy(q, c, k, device, precision):
+        return search_small(SmallProduct(q, c, similarity), k)
 
-    def one(part: slice, place: str) -> TopK:
-        scorer = _scorer(queries, candidates[part], similarity, place)
+    def search_shard(shard: slice, place: str) -> TopK:
+        scorer = build_product(q, c[shard], similarity, place)
         return search(scorer, min(k, scorer.shape[1]), precision)
 
-    return over_slabs(candidates, k, device, one)
+    return search_shards(c, k, device, search_shard)
 
 
 def margin_topk(
@@ -67,87 +69,59 @@ def margin_topk(
     device: str = "cpu",
     precision: str | None = None,
 ) -> TopK:
-    """Return the k candidates of greatest margin for each query, over all candidates.
+    """Return the k candidates with the greatest margin for each query, over all candidates.
 
-    With a = cos(x, y) and b the mean of x's and y's average cosine to their `margin_k` nearest neighbours on the
-    other side: ratio a / b, distance a - b, absolute a (Artetxe and Schwenk 2019, arXiv 1811.01136, section 3),
-    csls 2a - r(x) - r(y) (Conneau et al. 2018, arXiv 1710.04087, section 2.3). `precision` as in `topk`.
+    With a = cos(x, y), r the mean cosine of a text to its `margin_k` nearest neighbours on the other side, and
+    b = (r(x) + r(y)) / 2: ratio a / b, distance a - b, absolute a (Artetxe and Schwenk 2019, arXiv 1811.01136,
+    section 3), csls 2a - r(x) - r(y) (Conneau et al. 2018, arXiv 1710.04087, section 2.3). `precision` and errors as
+    in `topk`; UserError also for a margin_k above the number of texts on either side.
     """
     if margin not in MARGINS:
         raise UserError(f"unknown margin {margin!r}", f"choose from: {', '.join(MARGINS)}")
-    queries, candidates = _rows(queries), _rows(candidates)
-    _check(k, precision, device)
+    q, c = _rows(queries), _rows(candidates)
+    _check(k, len(c), precision, device)
     if margin in ("none", "absolute"):
-        return topk(queries, candidates, k, device=device, precision=precision)
-    few = min(len(queries), len(candidates))
-    if not 1 <= margin_k <= few:
-        raise UserError(f"--margin_k {margin_k}, but the smaller side has {few} texts", f"give 1 to {few}")
+        return topk(q, c, k, device=device, precision=precision)
+    smaller = min(len(q), len(c))
+    if not 1 <= margin_k <= smaller:
+        raise UserError(f"--margin_k {margin_k}, but the smaller side has {smaller} texts", f"give 1 to {smaller}")
     forward, backward = (
         topk(ours, theirs, margin_k, device=device, precision=precision).scores.mean(axis=1, dtype=np.float64)
-        for ours, theirs in ((queries, candidates), (candidates, queries))
+        for ours, theirs in ((q, c), (c, q))
     )  # (n,), (m,)
+    if prefers_numpy(q, c, k, device, precision):
+        return search_small(SmallMargin(SmallProduct(q, c, "cosine"), margin, forward, backward), k)
 
-    def one(part: slice, place: str) -> TopK:
-        product = _scorer(queries, candidates[part], "cosine", place)
-        return search(Margin(product, margin, forward, backward[part]), min(k, product.shape[1]), precision)
+    def search_shard(shard: slice, place: str) -> TopK:
+        product = build_product(q, c[shard], "cosine", place)
+        return search(Margin(product, margin, forward, backward[shard]), min(k, product.shape[1]), precision)
 
-    return over_slabs(candidates, k, device, one)
+    return search_shards(c, k, device, search_shard)
 
 
 def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: str = "cosine") -> Rows:
-    """Join several encoders' rows so that one cosine, or one dot product, is the weighted mean of theirs.
+    """Join the rows of several encoders so that their cosine, or dot product, is the weighted mean of the encoders'.
 
-    Rows, of unit length for cosines, scaled by sqrt(weight / sum of weights), side by side: (n, d1 + d2 + ...).
+    The rows, normalised to unit length for cosines, are scaled by sqrt(weight / sum of weights) and put side by side:
+    (n, d1 + d2 + ...).
     """
     total = float(sum(weights))
     parts = [
-        (_unit(rows) if similarity == "cosine" else rows) * np.float32(np.sqrt(weight / total))
+        (_unit_rows(rows) if similarity == "cosine" else rows) * np.float32(np.sqrt(weight / total))
         for rows, weight in zip(members, weights, strict=True)
     ]
     return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
 
-def pair_scores(
+def build_score_function(
     queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str
 ) -> Callable[[Tensor], Tensor]:
     """Return a function from query numbers (q,) to their float64 scores with all candidates (q, m)."""
-    return _scorer(queries, candidates, similarity, device).full
+    return build_product(queries, candidates, similarity, device).full
 
 
-def _unit(rows: Rows) -> Rows:
-    norms = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
-    if (norms == 0).any():
-        raise UserError(
-            f"embedding {int(np.argmin(norms))} is all zeros: its cosine is not defined", "is its text empty?"
-        )
-    return np.asarray(rows / norms[:, None], dtype=np.float32)
-
-
-def _rows(rows: Any) -> Any:
-    """Return rows as an array of numpy or a tensor of torch: lists and tables become arrays."""
-    if hasattr(rows, "detach"):
-        return rows.detach()
-    found = np.asarray(rows)
-    if found.dtype.kind not in "fiu":
-        found = found.astype(np.float32)
-    if not found.dtype.isnative or any(stride < 0 for stride in found.strides):  # which torch does not take
-        found = np.ascontiguousarray(found, dtype=np.float32)
-    return found
-
-
-def _check(k: Any, precision: str | None, device: str) -> None:
-    """Raise UserError for a k that is no whole number, an unknown precision, and a device that is not there."""
-    import torch
-
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise UserError(f"k = {k!r}", "give a whole number from 1 to the number of candidates")
-    if precision is not None and precision not in (*PRECISIONS, "plain"):
-        raise UserError(f"unknown precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}, plain")
-    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
-        raise UserError(f"no device {device!r} here", "use cpu" + (", or cuda" if torch.cuda.is_available() else ""))
-
-
-def _scorer(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str) -> Product:
+def build_product(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str) -> Product:
+    """Return the scorer of these rows on a device; UserError for rows of other shapes or that cannot be scored."""
     q, c = _tensor(queries, "queries", device), _tensor(candidates, "candidates", device)
     if q.shape[1] != c.shape[1]:
         raise UserError(
@@ -156,14 +130,59 @@ def _scorer(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, 
     return Product(q, c, similarity)
 
 
-def _tensor(rows: Any, name: str, device: str) -> torch.Tensor:
+def prefers_numpy(queries: Any, candidates: Any, k: int, device: str, precision: str | None) -> bool:
+    """Whether to search in numpy: the problem is small, and torch is neither imported nor asked for."""
+    return device == "cpu" and precision is None and "torch" not in sys.modules and is_small(queries, candidates, k)
+
+
+def _unit_rows(rows: Rows) -> Rows:
+    norms = row_norms(rows)
+    if (norms == 0).any():
+        what = f"embedding {int(np.argmin(norms))} is all zeros: its cosine is not defined"
+        raise UserError(what, "check whether its text is empty")
+    return np.asarray(rows / norms[:, None], dtype=np.float32)
+
+
+def _rows(rows: Any) -> Any:
+    """Return rows as a numpy array or a torch tensor; lists and tables become arrays."""
+    if hasattr(rows, "detach"):
+        return rows.detach()
+    found = np.asarray(rows)
+    if found.dtype.kind not in "fiu":
+        found = found.astype(np.float32)
+    if not found.dtype.isnative or any(stride < 0 for stride in found.strides):  # torch does not accept these
+        found = np.ascontiguousarray(found, dtype=np.float32)
+    return found
+
+
+def _check(k: Any, m: int, precision: str | None, device: str) -> None:
+    """Raise UserError if k is not a whole number from 1 to m, the precision is unknown, or the device is absent."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise UserError(f"k = {k!r}", "give a whole number from 1 to the number of candidates")
+    if not 1 <= k <= m:
+        hint = f"give 1 to {m}" if m else "check that the data set has texts"
+        raise UserError(f"k = {k}, but there are {m} candidates", hint)
+    if precision is not None and precision not in (*PRECISIONS, "plain"):
+        raise UserError(f"unknown precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}, plain")
+    if device == "cpu":
+        return
+    import torch
+
+    has_cuda = torch.cuda.is_available()
+    if not (device.startswith("cuda") and has_cuda):
+        raise UserError(f"device {device!r} is not available", "use cpu or cuda" if has_cuda else "use cpu")
+
+
+def _tensor(rows: Any, side: str, device: str) -> Tensor:
+    """Return rows (n, d) as a contiguous float32 tensor on the device; UserError for another shape."""
     import warnings
 
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a file opened for reading cannot be written
+        warnings.simplefilter("ignore")  # torch warns that a read-only memory map cannot be written
         tensor = torch.as_tensor(rows, dtype=torch.float32, device=device)
     if tensor.ndim != 2 or not tensor.shape[0]:
-        raise UserError(f"{name} have the shape {tuple(tensor.shape)}, expected (n, d) with n > 0", "one row a text")
+        what = f"{side} have the shape {tuple(tensor.shape)}, expected (n, d) with n > 0"
+        raise UserError(what, "give one row per text")
     return tensor.contiguous()

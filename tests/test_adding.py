@@ -1,0 +1,135 @@
+"""The diffs of docs/adding.md, applied to a copy of the project, which then runs what they add."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+DOCUMENT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+SECTIONS = {
+    title: re.findall(r"```diff\n(.*?)```", body, flags=re.DOTALL)
+    for title, body in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", DOCUMENT, flags=re.DOTALL | re.MULTILINE)
+}
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "logs", "figures", "bench", "results")
+LABELS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
+
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the project without its environment, caches and logs."""
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT, folder, ignore=IGNORED)
+    return folder
+
+
+@pytest.fixture
+def command(copy: Path, tmp_path: Path, cache_dir: Path) -> Command:
+    """Run a script of the copy in an empty folder and return what it prints; it must succeed."""
+
+    def run_command(*arguments: str) -> str:
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "PYTHONPATH": str(copy)}
+        environment |= {"MINERS_DATA_DIR": str(tmp_path / "mirror") if (tmp_path / "mirror").is_dir() else ""}
+        done = subprocess.run(
+            [sys.executable, str(copy / arguments[0]), *arguments[1:]],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run_command
+
+
+def apply(section: str, folder: Path) -> list[str]:
+    """Apply the diffs of a section; return the files that they change, new ones included."""
+    changed = []
+    for diff in SECTIONS[section]:
+        done = subprocess.run(
+            ["git", "apply", "-"], input=diff, cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{section}: {done.stderr}"
+        changed += re.findall(r"^\+\+\+ b/(.+)$", diff, flags=re.MULTILINE)
+    return changed
+
+
+def check_copy(copy: Path) -> None:
+    """Run the tests of the registries and of the architecture in the copy."""
+    tests = ["tests/data/test_registry.py", "tests/test_architecture.py", "tests/test_loaders.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_all_diffs_apply_together(copy: Path) -> None:
+    changed = {section: apply(section, copy) for section in SECTIONS if SECTIONS[section]}
+    assert changed == {
+        "A data set": ["utils/data/classification_sets.py"],
+        "An encoder": ["utils/encoders/registry.py"],
+        "Another kind of encoder": ["utils/encoders/word_hash.py", "utils/encoders/registry.py"],
+        "A generator": ["utils/generators/registry.py"],
+        "A provider": ["utils/api/example.py", "utils/api/registry.py"],
+        "A task": ["hubness.py", "utils/tasks.py", "tests/test_hubness.py"],
+    }
+
+
+def test_a_data_set_is_one_row(copy: Path, command: Command, tmp_path: Path) -> None:
+    apply("A data set", copy)
+    folder = tmp_path / "mirror" / "somebody" / "news-topics"
+    folder.mkdir(parents=True)
+    for split, n in (("train", 14), ("test", 7)):
+        rows = [
+            {"text": f"{lang} text {row} on {LABELS[row % 7]}", "label": LABELS[row % 7], "lang": lang}
+            for lang in ("eng", "hau", "swh")
+            for row in range(n)
+        ]
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    flags = ("--dataset", "news_topics", "--model_checkpoint", "baseline/char_ngram")
+    assert "100.00" in command("classification.py", *flags)
+    table = json.loads(command("script/aggregate/aggregate_classification.py", "--format", "json"))
+    assert "news_topics" in json.dumps(table) and "Mono" not in table  # the other sets of the mean are missing
+    command("script/report.py", "--output", str(tmp_path / "report.html"))
+    assert "news_topics" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    check_copy(copy)
+
+
+def test_a_task_is_a_script_a_row_and_a_test(copy: Path, command: Command, tmp_path: Path) -> None:
+    apply("A task", copy)
+    flags = ("--langs", "spa", "fra", "--model_checkpoint", "baseline/char_ngram")
+    printed = command("hubness.py", *flags)
+    record = json.loads(next(tmp_path.rglob("eval_eng_spa_1.json")).read_text(encoding="utf-8"))
+    assert record["run"]["task"] == "hubness" and f"{100 * record['antihubs']:.2f}" in printed
+    assert "already logged" in command("hubness.py", *flags)
+    assert "antihubs" in command("script/aggregate/aggregate.py", "--task", "hubness")
+    command("script/report.py", "--output", str(tmp_path / "report.html"))
+    assert "hubness" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    check_copy(copy)
+
+
+def test_a_kind_of_encoder_is_a_file_and_a_row(copy: Path, command: Command, tmp_path: Path) -> None:
+    apply("Another kind of encoder", copy)
+    flags = ("--langs", "spa", "--model_checkpoint", "example/word-hash")
+    first = command("bitext.py", *flags)
+    assert "eng_spa" in first
+    assert command("bitext.py", *flags, "--overwrite").splitlines()[:3] == first.splitlines()[:3]
+    record = json.loads(next(tmp_path.rglob("eval_eng_spa_1.json")).read_text(encoding="utf-8"))
+    assert record["run"]["cache"]["example/word-hash"] == {"hits": 140, "misses": 0}  # the second run's
+    check_copy(copy)

@@ -1,0 +1,110 @@
+"""The settings of in-context learning: from arguments to one object, and which flags go together."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+from utils.tasks import IclSettings
+
+if TYPE_CHECKING:
+    from utils.schema import DatasetSpec, GeneratorSpec
+
+WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
+
+
+def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
+    """Return the percentiles of ranks that demonstrations are taken from; both are None without --sample_percentile."""
+    if not args.sample_percentile:
+        if args.min_percentile is not None or args.max_percentile is not None:
+            what = "--min_percentile or --max_percentile without --sample_percentile"
+            raise UserError(what, "add --sample_percentile")
+        return None, None
+    low, high = args.min_percentile or 0, 100 if args.max_percentile is None else args.max_percentile
+    if not low < high <= 100:
+        what = f"--min_percentile {low} and --max_percentile {high}"
+        raise UserError(what, "give 0 <= --min_percentile < --max_percentile <= 100")
+    return low, high
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Raise UserError for flags that do not go together."""
+    rank_band(args)
+    special = [name for name in ("balance", "sample_percentile") if getattr(args, name)]
+    special += [f"demonstrations {args.demonstrations}"] if args.demonstrations != "nearest" else []
+    if len(special) > 1:
+        raise UserError(
+            f"--{' and --'.join(special)} are both given", "each chooses the demonstrations: use one of them"
+        )
+    if args.k == 0 and special:
+        raise UserError(
+            f"--k 0 with --{special[0]}", "a zero-shot prompt has no demonstrations to choose: use --k 1 or more"
+        )
+    if args.demonstrations == "diverse" and (args.fuse != "score" or args.similarity != "cosine" or args.legacy):
+        raise UserError(
+            "--demonstrations diverse with another similarity or fusion",
+            "diversity is defined on cosines: leave them out",
+        )
+    if args.tune_weights:
+        raise UserError(
+            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
+        )
+    if args.legacy and args.similarity == "dot":
+        raise UserError(
+            "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
+        )
+    if args.src_lang and not args.cross:
+        raise UserError("--src_lang without --cross", "add --cross to take demonstrations from it")
+
+
+def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
+    """Return --decode, or the generator's usual way of decoding; UserError for flags that it does not read."""
+    decode = str(args.decode or spec.decode)
+    if args.calibrate and decode != "score":
+        raise UserError(
+            f"--calibrate with --decode {decode}", "only label scores can be calibrated: use --decode score"
+        )
+    if args.batch_api and decode != "generate":
+        raise UserError(
+            f"--batch_api with --decode {decode}", "the batch API serves generated text only: use --decode generate"
+        )
+    if args.temperature and decode == "score":
+        raise UserError(
+            f"--temperature {args.temperature} with --decode score",
+            "label scores involve no sampling: leave --temperature out",
+        )
+    return decode
+
+
+def make_settings(
+    args: argparse.Namespace, dataset: DatasetSpec, src_lang: str | None, spec: GeneratorSpec
+) -> IclSettings:
+    """Return the settings of the run; a setting that its way of decoding does not use is None."""
+    from utils.generators.prompts import default_instruction, read_instruction
+
+    low, high = rank_band(args)
+    decode = chosen_decode(args, spec)
+    typed = None if args.instruction is None else read_instruction(args.instruction)
+    return IclSettings(
+        similarity="euclidean" if args.legacy else args.similarity,
+        cross=args.cross,
+        src_lang=src_lang,
+        split=args.split,
+        legacy=args.legacy,
+        balance=args.balance,
+        min_percentile=low,
+        max_percentile=high,
+        demonstrations=args.demonstrations,
+        order=args.order,
+        instruction=default_instruction(dataset.options.get("subject", "")) if typed is None else typed,
+        decode=decode,
+        length_norm=args.length_norm if decode == "score" else None,
+        calibrate=args.calibrate,
+        max_new_tokens=args.max_new_tokens if decode == "generate" else None,
+        temperature=args.temperature,
+        fuse=args.fuse,
+        normalize=args.normalize,
+        seed=args.seed,
+        limit=args.limit,
+    )

@@ -1,0 +1,46 @@
+"""What a run would do (--dry_run): sizes, texts to encode, the state of the records, costs; no model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+
+
+class Plan:
+    """The table of a dry run, one row per subset."""
+
+    def __init__(self, run: Run, headers: Sequence[str]) -> None:
+        self.run, self.headers = run, headers
+        self.rows: list[list[Any]] = []
+        self._to_request: dict[str, dict[str, None]] = {}  # the distinct texts that each API has to embed
+
+    def add(self, subset: str, sizes: Sequence[int], texts: Sequence[str]) -> None:
+        """Add a subset: its sizes, how many of its texts each encoder has to encode, and which records are there."""
+        done = [k for k in self.run.ks.values if self.run.store.is_done(subset, k)]
+        state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
+        self.rows.append([subset, *sizes, self.to_encode(texts), state])
+
+    def to_encode(self, texts: Sequence[str]) -> str:
+        """Return how many of these texts each encoder has to encode, and remember those of APIs."""
+        for encoder in self.run.ensemble.encoders:
+            if encoder.spec.provider:
+                self._to_request.setdefault(encoder.spec.name, {}).update(dict.fromkeys(encoder.missing(texts)))
+        return " + ".join(str(encoder.n_missing(texts)) for encoder in self.run.ensemble.encoders)
+
+    def show(self, outputs: str = "") -> None:
+        """Print the table, what APIs would cost, and where the outputs go (default: the folder of the records)."""
+        from tabulate import tabulate
+
+        run = self.run
+        generator = f"generator {run.generator.spec.name}, " if run.generator else ""
+        place = f"({run.dataset.source}), {generator}encoder {run.model}, device {run.device}"
+        print(f"dataset {run.dataset.name} {place}")
+        print(tabulate(self.rows, self.headers))
+        for encoder in run.ensemble.encoders:
+            if encoder.spec.provider:
+                texts = list(self._to_request.get(encoder.spec.name, {}))
+                print(encoder.traffic.quote(*encoder.plan(texts)))
+        print(outputs or f"logs: {run.store.folder}")

@@ -1,0 +1,164 @@
+"""The state of one run: its data set, encoders, generator, settings and records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.records.provenance import environment, utc_now
+from utils.retrieval.fusion import tune
+
+if TYPE_CHECKING:
+    from utils.api.client import Traffic
+    from utils.data.sources import Sources
+    from utils.generators.cached import CachedGenerator
+    from utils.records.record_store import RecordStore
+    from utils.retrieval.ensemble import Ensemble
+    from utils.schema import DatasetSpec, RunRecord
+
+
+@dataclass(frozen=True)
+class Ks:
+    """The numbers of neighbours or demonstrations; `typed` says that the user named them."""
+
+    values: tuple[int, ...]
+    typed: bool
+
+    def allowed(self, subset: str, n_candidates: int) -> list[int]:
+        """Return the ks that the candidates allow; one that is too large is left out with a note.
+
+        Raises UserError where a k that is too large was typed.
+        """
+        too_large = [k for k in self.values if k > n_candidates]
+        if too_large and self.typed:
+            raise UserError(
+                f"--k {too_large[0]}, but {subset} has {n_candidates} candidates", f"give 1 to {n_candidates}"
+            )
+        if too_large:
+            left = ", ".join(map(str, too_large))
+            print(f"note: {subset} has {n_candidates} candidates: k = {left} left out", file=sys.stderr)
+        return [k for k in self.values if k <= n_candidates]
+
+
+@dataclass
+class Run:
+    """One run of a script on a data set.
+
+    ensemble: the encoders; none where nothing is encoded.
+    metric: the metric that is printed, and by which weights are tuned.
+    arguments: the arguments, as records show them.
+    langs: the languages that were asked for, None for all.
+    tuned: the weights chosen on validation data and the grid, once they are chosen.
+    """
+
+    dataset: DatasetSpec
+    sources: Sources
+    ensemble: Ensemble
+    store: RecordStore
+    ks: Ks
+    metric: str
+    arguments: Mapping[str, Any]
+    langs: Sequence[str] | None = None
+    dry_run: bool = False
+    generator: CachedGenerator | None = None
+    tuned: dict[str, Any] | None = None
+    started: str = field(default_factory=utc_now)
+
+    @property
+    def device(self) -> str:
+        """The device that encodes and searches."""
+        return self.ensemble.device
+
+    @property
+    def model(self) -> str:
+        """The name of the encoder or ensemble."""
+        return self.store.identity.model
+
+    def tune(self, evaluate: Callable[[Ensemble], float]) -> None:
+        """Choose the weights by a score on validation data, or take those that an earlier run chose; log the grid."""
+        identity = json.loads(json.dumps({**self.store.identity.of(""), "langs": self.langs}))
+        there = self.store.read_tuned(identity)
+        if there is None:
+            n_members = len(self.ensemble.encoders)
+            weights, grid = tune(n_members, lambda weights: evaluate(self.ensemble.with_weights(weights)))
+            there = {"weights": list(weights), "grid": grid}
+            if not self.dry_run:
+                self.store.write_tuned(weights, grid, identity)
+        self.ensemble = self.ensemble.with_weights(there["weights"])
+        self.tuned = {"split": "validation", "weights": there["weights"], "grid": there["grid"]}
+        print(f"weights chosen on the validation split: {' '.join(map(str, there['weights']))}")
+
+    def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
+        """Evaluate the subsets that have a record missing, with a progress bar.
+
+        Raises UserError, before anything is computed, where a record of other settings is in the way.
+        """
+        from tqdm import tqdm
+
+        todo = [name for name in names if self.store.missing(name, self.ks.values)]
+        if ready := len(names) - len(todo):
+            print(f"{ready} of {len(names)} subsets are already logged (--overwrite computes them again)")
+        with tqdm(todo, unit=" subsets", disable=None) as bar:
+            for name in bar:
+                bar.set_description(name)
+                for _, client in self._clients():
+                    client.mark()
+                evaluate(name)
+
+    def print_scores(self, names: Iterable[str]) -> None:
+        """Print the main metric of every subset and k as percentages, their means, and where the records are."""
+        from tabulate import tabulate
+
+        found: dict[str, dict[int, float]] = {}
+        for name in names:
+            for k in self.ks.values:
+                value = self.store.metric(name, k, self.metric)
+                if value is not None:
+                    found.setdefault(name, {})[k] = 100 * value
+        ks = sorted({k for row in found.values() for k in row})
+        rows = [[name, *(row.get(k) for k in ks)] for name, row in found.items()]
+        if len(found) > 1:
+            columns = [[row[k] for row in found.values() if k in row] for k in ks]
+            rows.append(["mean", *(sum(column) / len(column) for column in columns)])
+        print(tabulate(rows, [f"{self.dataset.name}: {self.metric} at k", *map(str, ks)], floatfmt=".2f"))
+        print(f"logs: {self.store.folder}")
+
+    def log(
+        self,
+        subset: str,
+        record: RunRecord,
+        predictions: Mapping[str, Any],
+        about: Mapping[str, Any],
+        seconds: Mapping[str, float],
+        prompts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a record with its provenance and what the task says about its data."""
+        run = {**self.provenance(subset, seconds), **about}
+        self.store.write(subset, dataclasses.replace(record, run=run), predictions, prompts)
+
+    def provenance(self, subset: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+        """Return the `run` part of a record: its identity, and all else that is needed to get the figure again."""
+        parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
+        clients = self._clients()
+        return {
+            **self.store.identity.of(subset),
+            "device": self.device,
+            **({"tuned": self.tuned} if self.tuned else {}),
+            "args": dict(self.arguments),
+            **environment(),
+            "started": self.started,
+            "seconds": dict(seconds),
+            "cache": {part.spec.name: dict(part.counts) for part in parts},
+            **({"api": {name: client.usage() for name, client in clients}} if clients else {}),
+        }
+
+    def _clients(self) -> list[tuple[str, Traffic]]:
+        """Return the clients of the APIs, by the models' names."""
+        parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
+        found = [(part.spec.name, getattr(part, "traffic", None)) for part in parts]
+        return [(name, client) for name, client in found if client is not None]

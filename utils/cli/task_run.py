@@ -1,0 +1,145 @@
+"""The flow that the tasks share: load, encode, search, score, log.
+
+A task says what its data are, which texts query which, and how neighbours become a figure. The rest is here: what is
+logged already, the numbers of neighbours that the data allow, the figures of an ensemble's members, weights tuned on
+validation data, the dry run and the final table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from utils.cli.plan import Plan
+from utils.progress import Clock
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+    from utils.retrieval.ensemble import Ensemble, Members
+    from utils.schema import RunRecord, TopK
+
+Data = TypeVar("Data")
+Found = Mapping[str, "TopK"]  # neighbours by direction: forward, and backward where the candidates query too
+
+
+class TaskRun(ABC, Generic[Data]):
+    """One task on one run; `headers` names the columns of a dry run: the subset, then its sizes."""
+
+    headers: Sequence[str]
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @abstractmethod
+    def load(self, subset: str, *, validation: bool = False) -> Data:
+        """Return the data of a subset, or its validation data, on which weights are tuned."""
+
+    @abstractmethod
+    def sizes(self, data: Data) -> Sequence[int]:
+        """Return the sizes of a subset, in the order of `headers`."""
+
+    @abstractmethod
+    def sides(self, data: Data) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the texts that are encoded: the queries and the candidates."""
+
+    @abstractmethod
+    def n_candidates(self, data: Data) -> int:
+        """Return the greatest number of neighbours that a query can have."""
+
+    @abstractmethod
+    def evaluate(self, subset: str) -> None:
+        """Compute and log the records of one subset that are missing."""
+
+    def tune_weights(self, subsets: Sequence[str]) -> None:
+        """Choose the weights of an ensemble on validation data; a task without neighbours to score has no such way."""
+        raise NotImplementedError
+
+    def show_plan(self, subsets: Sequence[str]) -> None:
+        """Print what the run would do, subset by subset."""
+        plan = Plan(self.run, [*self.headers, "to encode", "records"])
+        for subset in subsets:
+            data = self.load(subset)
+            queries, candidates = self.sides(data)
+            plan.add(subset, self.sizes(data), [*queries, *candidates])
+        plan.show()
+
+    def execute(self, subsets: Sequence[str], *, tune_weights: bool = False) -> None:
+        """Show the plan of a dry run, or evaluate all subsets and print their scores."""
+        if self.run.dry_run:
+            self.show_plan(subsets)
+            return
+        if tune_weights:
+            self.tune_weights(subsets)
+        self.run.run_subsets(subsets, self.evaluate)
+        self.run.print_scores(subsets)
+
+
+class RetrievalTask(TaskRun[Data]):
+    """A task whose figures come from the neighbours of each query."""
+
+    @abstractmethod
+    def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
+        """Return the k nearest candidates of each query; `members` may be the embeddings of one encoder alone."""
+
+    @abstractmethod
+    def score(self, data: Data, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
+        """Return the record at k, its `run` still empty, and the predictions."""
+
+    @abstractmethod
+    def describe(self, subset: str, data: Data) -> dict[str, Any]:
+        """Return what a record says of its data."""
+
+    def evaluate(self, subset: str) -> None:
+        """Load, encode, search, score and log one subset at every k that has no record yet."""
+        clock, run = Clock(), self.run
+        data = self.load(subset)
+        ks = run.store.missing(subset, run.ks.allowed(subset, self.n_candidates(data)))
+        if not ks:
+            return
+        clock.lap("load")
+        members = run.ensemble.embed(*self.sides(data))
+        clock.lap("encode")
+        found = self.search(run.ensemble, members, max(ks))
+        alone = self.search_members(members, max(ks))
+        clock.lap("retrieve")
+        scored = [self.score_all(data, found, alone, k) for k in ks]
+        clock.lap("score")
+        run.store.write_neighbors(subset, found)
+        about = {**self.describe(subset, data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
+        for record, predictions in scored:
+            run.log(subset, record, predictions, about, clock.laps)
+
+    def search_members(self, members: Members, k: int) -> dict[str, Found]:
+        """Return the neighbours of each member of an ensemble by itself, by its name; nothing of a single encoder."""
+        if len(members) == 1:
+            return {}
+        ensemble = self.run.ensemble
+        return {name: self.search(ensemble, [member], k) for name, member in zip(ensemble.names, members, strict=True)}
+
+    def score_all(
+        self, data: Data, found: Found, alone: Mapping[str, Found], k: int
+    ) -> tuple[RunRecord, dict[str, Any]]:
+        """Return the record at k with the metrics of an ensemble's members by themselves, and the predictions."""
+        record, predictions = self.score(data, found, k)
+        members = {name: self.score(data, one, k)[0].metrics for name, one in alone.items()}
+        if members:
+            record = dataclasses.replace(record, details={**record.details, "members": members})
+        return record, predictions
+
+    def tune_weights(self, subsets: Sequence[str]) -> None:
+        """Choose the ensemble's weights by the mean main metric over subsets and ks on the validation split."""
+        run = self.run
+        loaded = [self.load(subset, validation=True) for subset in subsets]
+        embedded = [run.ensemble.embed(*self.sides(data)) for data in loaded]
+
+        def mean_score(ensemble: Ensemble) -> float:
+            scores = []
+            for data, members in zip(loaded, embedded, strict=True):
+                ks = [k for k in run.ks.values if k <= self.n_candidates(data)]
+                found = self.search(ensemble, members, max(ks))
+                scores += [self.score(data, found, k)[0].metrics[run.metric] for k in ks]
+            return sum(scores) / len(scores)
+
+        run.tune(mean_score)

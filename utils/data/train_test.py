@@ -1,0 +1,91 @@
+"""The training and the test texts of one language, as the tasks on labelled texts use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from utils.data.classification import load_labeled
+from utils.data.languages import family_and_script
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from utils.data.sources import Sources
+    from utils.schema import DatasetSpec, LabeledTexts
+    from utils.tasks import LabeledSettings
+
+    Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrainTest:
+    """Training texts in the language `source` and test texts in `lang`.
+
+    limit: number of test texts that are used; None for all of them.
+    """
+
+    source: str
+    lang: str
+    train: LabeledTexts
+    test: LabeledTexts
+    limit: int | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The label set of the data set, or the sorted labels of both splits where it has no fixed one."""
+        return self.test.label_names or tuple(sorted({*self.train.labels, *self.test.labels}))
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The test texts (n,)."""
+        return self.test.texts[: self.limit]
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        """The labels of the test texts (n,)."""
+        return self.test.labels[: self.limit]
+
+    def indices(self, labels: Sequence[str]) -> Ints:
+        """Return the index of each label in the label set (n,), int64."""
+        import numpy as np
+
+        index_of = {name: index for index, name in enumerate(self.names)}
+        return np.array([index_of[label] for label in labels], dtype=np.int64)
+
+    def predictions(self, hyp: Sequence[int]) -> dict[str, list[Any]]:
+        """Return gold and predicted labels by name (n,); a negative prediction is no label, and becomes None."""
+        return {"gold": list(self.gold), "hyp": [self.names[index] if index >= 0 else None for index in hyp]}
+
+    def describe(self, spec: DatasetSpec, *, cross: bool) -> dict[str, Any]:
+        """Return what a record states about these texts; family and script are None for an unknown language code."""
+        family, script = family_and_script(self.lang)
+        code_switched = spec.setting == "cs" or self.lang in spec.options.get("cs_languages", ())
+        setting = "cs" if code_switched else "mono"
+        return {
+            "origin": vars(self.test.origin),
+            "lang": self.lang,
+            "train_lang": self.source,
+            "family": family,
+            "script": script,
+            "setting": {"mono": "xl", "cs": "xl_cs"}[setting] if cross else setting,
+            "n_train": len(self.train.texts),
+            "n_dropped": {"train": self.train.n_dropped, "test": self.test.n_dropped},
+        }
+
+
+def load_train_test(
+    spec: DatasetSpec, lang: str, sources: Sources, settings: LabeledSettings, *, validation: bool = False
+) -> TrainTest:
+    """Load the training texts that the settings ask for, and the test texts of a language.
+
+    validation: use all texts of the validation split as test texts, whatever split and limit the settings have.
+    Raises UserError where a language or split has no texts, or a label is not in the label set.
+    """
+    source = settings.src_lang if settings.cross and settings.src_lang else lang
+    train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
+    split, limit = ("validation", None) if validation else (settings.split, settings.limit)
+    return TrainTest(source, lang, train, load_labeled(spec, lang, split, sources, legacy=settings.legacy), limit)

@@ -1,0 +1,75 @@
+"""The records of one run: whether one is there, its metrics, and writing it with what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.files import read_json, write_json
+from utils.records.paths import record_path
+from utils.records.store import is_done, write_neighbors, write_record
+
+if TYPE_CHECKING:
+    from utils.records.identity import Identity
+    from utils.schema import RunRecord, TopK
+
+
+class RecordStore:
+    """The folder of one run's records.
+
+    overwrite: what is there is computed again. debug: a run with --limit, whose records are always computed again.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, *, overwrite: bool = False, debug: bool = False) -> None:
+        self.folder, self.identity, self.overwrite, self.debug = folder, identity, overwrite, debug
+        self._done: dict[tuple[str, int], bool] = {}
+
+    def is_done(self, subset: str, k: int) -> bool:
+        """Return whether the record of a subset at k was there when the run first asked.
+
+        Raises UserError where the record there has another identity.
+        """
+        if (subset, k) not in self._done:
+            path = record_path(self.folder, subset, k)
+            self._done[subset, k] = is_done(path, self.identity.of(subset), overwrite=self.overwrite or self.debug)
+        return self._done[subset, k]
+
+    def missing(self, subset: str, ks: Iterable[int]) -> list[int]:
+        """Return those of the ks at which the subset has no record yet."""
+        return [k for k in ks if not self.is_done(subset, k)]
+
+    def metric(self, subset: str, k: int, name: str) -> float | None:
+        """Return a metric of a record as a fraction, None where there is no such record."""
+        path = record_path(self.folder, subset, k)
+        content = read_json(path) if path.is_file() else None
+        return None if content is None else float(content[name])
+
+    def write(
+        self,
+        subset: str,
+        record: RunRecord,
+        predictions: Mapping[str, Any],
+        prompts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a record, its predictions, and the prompts of a generator."""
+        write_record(self.folder, subset, record, predictions, prompts)
+
+    def write_neighbors(self, subset: str, found: Mapping[str, TopK]) -> None:
+        """Write the indices and scores of the neighbours, by direction."""
+        write_neighbors(self.folder, subset, found, self.identity.of(subset))
+
+    def read_tuned(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the weights that an earlier run with this identity chose, and their grid; None to choose anew."""
+        if self.overwrite:
+            return None
+        path = self.folder / "tuned_weights.json"
+        there = read_json(path) if path.is_file() else None
+        return there if there is not None and there.get("identity") == identity else None
+
+    def write_tuned(
+        self, weights: Sequence[float], grid: Sequence[Mapping[str, Any]], identity: Mapping[str, Any]
+    ) -> None:
+        """Write the chosen weights and the whole grid."""
+        content = {"weights": list(weights), "split": "validation", "grid": list(grid), "identity": identity}
+        write_json(self.folder / "tuned_weights.json", content, indent=2)

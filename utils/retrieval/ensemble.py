@@ -1,0 +1,74 @@
+"""One encoder or several, searched together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from utils.retrieval.fusion import fused_topk
+from utils.retrieval.missing_vectors import without_gaps
+from utils.retrieval.topk import concatenate
+
+if TYPE_CHECKING:
+    from utils.schema import Rows, TopK
+
+    Members = Sequence[tuple[Rows, Rows]]  # queries (n, d) and candidates (m, d) of each encoder
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Encoders, the weight of each, and how their similarities are joined.
+
+    similarity, fuse and normalize are those of `fused_topk`. precision is that of the scan: None takes the fastest one,
+    "plain" takes float32; the results are the same.
+    """
+
+    encoders: Sequence[Any]
+    weights: Sequence[float]
+    similarity: str = "cosine"
+    fuse: str = "score"
+    normalize: str = "none"
+    device: str = "cpu"
+    precision: str | None = None
+
+    def with_weights(self, weights: Sequence[float]) -> Ensemble:
+        """Return the same encoders with other weights."""
+        return dataclasses.replace(self, weights=weights)
+
+    @property
+    def names(self) -> list[str]:
+        """The encoders' names, numbered where a name occurs twice."""
+        names = [encoder.spec.name for encoder in self.encoders]
+        return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
+
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> list[tuple[Rows, Rows]]:
+        """Return the embeddings of both sides, (n, d) and (m, d), of each encoder."""
+        return [encoder.embed(queries, candidates) for encoder in self.encoders]
+
+    def vectors(self, texts: Sequence[str]) -> Rows:
+        """Return one unit vector per text (n, d), whose cosine is the encoders' weighted mean cosine.
+
+        A text that an encoder has no vector of has a row of NaN. A fitted encoder is fitted on all texts.
+        """
+        return concatenate([encoder.embed(texts[:1], texts)[1] for encoder in self.encoders], self.weights)
+
+    def search(self, members: Members, k: int) -> TopK:
+        """Return the k nearest candidates of each query; `members` may be the embeddings of one encoder alone."""
+
+        def search(there: Members, k: int) -> TopK:
+            how = {"fuse": self.fuse, "normalize": self.normalize, "similarity": self.similarity}
+            return fused_topk(there, self.weights, k, **how, device=self.device, precision=self.precision)
+
+        return without_gaps(members, k, search)
+
+    def pairwise_cosines(self, members: Sequence[Rows]) -> Callable[[Any], Any]:
+        """Return a function from indices (m,) to the weighted mean cosines (m, m), float64, of these rows."""
+        rows = concatenate(members, self.weights)
+
+        def cosines(indices: Any) -> Any:
+            chosen = rows[indices].astype("float64")
+            return chosen @ chosen.T
+
+        return cosines
