@@ -157,10 +157,10 @@ def test_the_bitext_data_sets_are_named() -> None:
         ("block of {} candidates", "utils.retrieval.pruning:BLOCK"),
         ("tiles of {} queries", "utils.retrieval.quantized_scan:QUERY_TILE"),
         ("queries by {} candidates", "utils.retrieval.quantized_scan:CANDIDATE_TILE"),
-        ("more than {} candidates were kept", "utils.retrieval.pruning:CROWD"),
+        ("more than {} candidates were kept", "utils.retrieval.pruning:MAX_KEPT"),
         ("fewer than {} candidates", "utils.retrieval.quantized_scan:MIN_CANDIDATES"),
         ("k is greater than {}", "utils.retrieval.quantized_scan:MAX_K"),
-        ("a trial on {} queries", "utils.retrieval.quantized_scan:SAMPLE"),
+        ("a trial on {} queries", "utils.retrieval.quantized_scan:SAMPLE_QUERIES"),
         ("is more than {} and more than", "utils.retrieval.exact_search:FEW"),
     ],
 )

@@ -100,7 +100,7 @@ class BitextSettings(Settings):
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 
-    similarity: str = setting("cosine")
+    similarity: str = setting("cosine", choices=SIMILARITIES)
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
     split: str = setting("test", choices=("test", "validation"))
@@ -143,7 +143,7 @@ class IclSettings(LabeledSettings):
     order: str = setting("nearest_first", choices=ORDERS)
     instruction: str = setting("")
     decode: str = setting("score", choices=DECODES)
-    length_norm: str | None = setting("token", also=(None,), choices=tuple(n for n in LENGTH_NORMS if n != "none"))
+    length_norm: str | None = setting("token", also=(None,), choices=LENGTH_NORMS)
     calibrate: bool = setting(False, "flag")
     max_new_tokens: int | None = setting(None, "whole")
     temperature: float = setting(0.0, "number")

@@ -23,7 +23,7 @@ from utils.tasks import DEFAULT_KS, TASKS
 
 if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
-    from utils.protocols import Encoder, Generator
+    from utils.protocols import Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.tasks import Settings
 
@@ -38,35 +38,28 @@ def open_run(
     generator: GeneratorSpec | None = None,
     without_encoder: str | None = None,
 ) -> Run:
-    """Return the run of a command line. No model is loaded yet.
+    """Return the run of a command line, its folder below --output_dir. No model is loaded yet.
 
-    folder: the folder of the run below --output_dir.
-    generator: the language model, for in-context learning.
-    without_encoder: the name that takes the encoder's place in a run that encodes nothing.
-    Raises UserError for flags that exclude each other.
+    without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for conflicting flags.
     """
     device, sources = chosen_device(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs = resolve_encoders(args, [(name, prompt) for name, prompt, _ in chosen], sources)
+    specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
     check_api_flags(args, specs, generator)
-    weights = [weight for _, _, weight in chosen]
-    known_weights = None if args.tune_weights else weights
-    model = without_encoder or encoder_label(specs, known_weights)
     identity = Identity(
         task=task,
         dataset=dataset.name,
-        model=model,
+        model=without_encoder or encoder_label(specs, None if args.tune_weights else weights),
         source=planned_origin(dataset, sources),
-        encoders=encoders_identity(specs, known_weights),
+        encoders=encoders_identity(specs, None if args.tune_weights else weights),
         settings=settings.identity(),
         generator=generator_identity(generator) if generator else None,
     )
     api = api_options(args), Budget(args.max_cost)
-    encoders = [open_encoder(spec, device, sources.cache_dir, api) for spec in specs]
     return Run(
         dataset=dataset,
         sources=sources,
-        ensemble=_ensemble(args, settings, encoders, weights, device),
+        ensemble=_ensemble(args, settings, specs, weights, device, api),
         store=_store(args, settings, folder, identity, generator),
         ks=chosen_ks(args),
         metric=TASKS[task].metric_for(dataset.main_metric),
@@ -78,10 +71,15 @@ def open_run(
 
 
 def _ensemble(
-    args: argparse.Namespace, settings: Settings, encoders: Sequence[Encoder], weights: Sequence[float], device: str
+    args: argparse.Namespace,
+    settings: Settings,
+    specs: Sequence[EncoderSpec],
+    weights: Sequence[float],
+    device: str,
+    api: tuple[ApiOptions, Budget],
 ) -> Ensemble:
     return Ensemble(
-        encoders,
+        [open_encoder(spec, device, args.cache_dir.expanduser(), api) for spec in specs],
         weights,
         similarity=getattr(settings, "similarity", "cosine"),
         fuse=settings.fuse,
@@ -124,12 +122,12 @@ def _chosen_sources(args: argparse.Namespace) -> Sources:
 
 
 def resolve_encoders(
-    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Sources
+    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None, float]], sources: Sources
 ) -> list[EncoderSpec]:
-    """Return the spec of each encoder, given its name and its prompt (None: the default prompt)."""
+    """Return the spec of each encoder, given its name, its prompt (None: the default prompt) and its weight."""
     names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend")
     options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
-    return resolve_members(chosen, sources.cache_dir, options)
+    return resolve_members([(name, prompt) for name, prompt, _ in chosen], sources.cache_dir, options)
 
 
 def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], generator: GeneratorSpec | None) -> None:

@@ -139,8 +139,8 @@ def compare(members: Sequence[tuple[Rows, Rows]], gold: Sequence[int], k: int) -
     figures: dict[str, float] = {"texts": sum(map(len, members[0]))}
     one, other = ([*sources, *targets] for sources, targets in members)
     if one[0].size == other[0].size:
-        apart = 1 - _cosines(np.array(one), np.array(other))
-        figures |= {"1-cosine, max": float(apart.max()), "mean": float(apart.mean())}
+        distances = 1 - _cosines(np.array(one), np.array(other))
+        figures |= {"1-cosine, max": float(distances.max()), "mean": float(distances.mean())}
     differences = np.abs(cosines[0] - cosines[1])
     first, second = ranked
     return {

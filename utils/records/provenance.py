@@ -63,6 +63,3 @@ def public_argument(value: Any) -> Any:
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
     return str(value) if isinstance(value, Path) else value
-
-
-_shown = public_argument  # the former name
