@@ -10,9 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from api_server import ApiServer
+from api_server import ApiServer, vector
 from conftest import ROOT, Run
+
+from utils.encoders.cached import open_encoder
+from utils.encoders.resolve import EncodingOptions, resolve
 
 SLOW_RUN = """
 import sys
@@ -70,7 +74,10 @@ def test_two_runs_at_once_end_with_the_same_vectors(server: ApiServer, tmp_path:
     processes = [start(server, tmp_path) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert len(server.paid) == 2000
-    assert np.array_equal(encoder(server, tmp_path, batch_size=20).embed(TEXTS, [])[0], expected(TEXTS))
+    spec = resolve("openai:model", tmp_path, EncodingOptions(server.url, batch_size=20))
+    texts = [f"text {number}" for number in range(1000)]
+    rows, _ = open_encoder(spec, "cpu", tmp_path).embed(texts, [])
+    assert np.array_equal(rows, np.array([vector(text) for text in texts], dtype=np.float32))
 
 
 def test_no_key_is_written_anywhere(server: ApiServer, tmp_path: Path, run: Run) -> None:
