@@ -178,8 +178,8 @@ def compute(run: Run, settings: PictureSettings, stem: Path) -> None:
 
     from utils.progress import Clock
     from utils.reporting.maps import coordinates
+    from utils.reporting.maps.neighbour_purity import neighbour_purities
     from utils.reporting.maps.projection import project
-    from utils.reporting.maps.purity import purities
 
     clock, method = Clock(), settings.method
     points = load_points(run, settings)
@@ -195,7 +195,7 @@ def compute(run: Run, settings: PictureSettings, stem: Path) -> None:
     perplexity, n_neighbors = settings.perplexity, settings.n_neighbors
     found = project(rows, method, settings.seed, perplexity=perplexity, n_neighbors=n_neighbors, note=note)
     clock.lap("project")
-    near = purities(rows, points.columns(), run.device)
+    near = neighbour_purities(rows, points.columns(), run.device)
     clock.lap("measure")
     about = {"n": len(rows), "dimensions": rows.shape[1], "not_parallel": points.not_parallel, **found.about}
     record: dict[str, Any] = {**about, "nearest": near, "run": run.provenance(stem.name, clock.laps)}

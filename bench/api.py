@@ -63,9 +63,9 @@ def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) ->
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
     from utils.encoders.cached import open_encoder
-    from utils.encoders.resolve import api_encoder
+    from utils.encoders.resolve import EncodingOptions, resolve
 
-    spec = api_encoder("openai:model", url, batch_size=BATCH)
+    spec = resolve("openai:model", cache, EncodingOptions(url, batch_size=BATCH))
     open_encoder(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None))).embed(texts, [])
 
 
@@ -73,13 +73,12 @@ def our_chats(url: str, prompts: list[str], concurrency: int, cache: Path) -> No
     """Request all responses as icl.py does."""
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.generators.cached import CachedGenerator
-    from utils.generators.resolve import api_generator
+    from utils.generators.cached import open_generator
+    from utils.generators.resolve import GeneratorOptions, resolve
     from utils.schema import GenerationSettings
 
-    spec = api_generator("openai:model", url, None)
-    assert spec is not None
-    generator = CachedGenerator(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None)))
+    spec = resolve("openai:model", cache, GeneratorOptions(url))
+    generator = open_generator(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None)))
     generator.generate(prompts, GenerationSettings())
 
 

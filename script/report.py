@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One page of a folder of logs: leaderboards, languages, items, comparisons, and where each figure comes from.
+"""Write a folder of logs as one page: leaderboards, languages, items, comparisons, and the provenance of each figure.
 
 python script/report.py
 python script/report.py --logs logs --output report.html --task classification
@@ -7,18 +7,20 @@ python script/report.py --logs logs --output report.html --task classification
 
 from __future__ import annotations
 
-import sys
+import importlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.cli.types import positive
+from utils.tasks import TASKS
 
-KEPT = "no page is written; the same command begins anew"  # of an interruption
-TASKS = ("bitext", "classification", "icl")
+KEPT = "no page was written; run the same command again"  # shown when the script is interrupted
 EXAMPLES = """
 python script/report.py
 python script/report.py --logs logs --output report.html --task classification --dataset nusax sib200
@@ -36,9 +38,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("report.html"), metavar="FILE", help="(default: %(default)s)"
     )
-    parser.add_argument("--task", choices=TASKS, nargs="+", help="only these (default: all)")
+    parser.add_argument("--task", choices=tuple(TASKS), nargs="+", help="only these (default: all)")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--debug", action="store_true", help="the records of --limit runs too")
+    parser.add_argument("--debug", action="store_true", help="include the records of --limit runs")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--no_items", action="store_true", help="leave out predictions, prompts and neighbours")
     size.add_argument(
@@ -46,13 +48,20 @@ def main(argv: Sequence[str]) -> None:
         type=positive,
         default=50,
         metavar="N",
-        help="room for predictions, prompts and neighbours, the small and recent first (default: %(default)s)",
+        help="megabytes for predictions, prompts and neighbours, the small and recent first (default: %(default)s)",
     )
-    arguments.add_place_args(parser)  # a mirror's texts are shown beside the items
+    arguments.add_place_args(parser)  # the page shows the texts of a mirror with the items
     args = parser.parse_args(argv)
     from utils.reporting.pages import page
 
-    print(page.write_report(args))
+    print(page.write_report(args, defaults()))
+
+
+def defaults() -> dict[str, dict[str, Any]]:
+    """Return the arguments of each task's script when none is given, as a record has them."""
+    usual = {name: vars(importlib.import_module(name).parse([])) | {"data_dir": None} for name in TASKS}
+    parsed: dict[str, dict[str, Any]] = json.loads(json.dumps(usual, default=str))
+    return parsed
 
 
 if __name__ == "__main__":

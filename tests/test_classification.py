@@ -119,11 +119,12 @@ BAD = {
     "unknown source": (["--cross", "--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
     "nothing left": (["--cross", "--langs", "eng"], "--cross leaves no language of sample", "not tested"),
     "one language": (["--cross", "--dataset", "lince_sa"], "--cross leaves no language of lince_sa", "not tested"),
-    "legacy weighted": (["--legacy", "--vote", "weighted"], "--legacy with another", "Euclidean majority"),
+    "legacy weighted": (["--legacy", "--vote", "weighted"], "--legacy with another", "majority votes"),
     "another task": (["--dataset", "tatoeba"], "tatoeba is not a data set for classification", "bitext"),
     "no validation": ([*NGRAM, "--split", "validation"], "no rows of the split 'validation'", "it has: test, train"),
     "tuned on the test": (
-        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with", "tested"
+        ["--model_checkpoints", "a", "b", "--tune_weights", "--split", "validation"], "--tune_weights with",
+        "cannot be the test",
     ),
     "k too large": ([*NGRAM, "--k", "50"], "--k 50, but eng has 49 candidates", "give 1 to 49"),
 }  # fmt: skip

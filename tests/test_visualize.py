@@ -21,7 +21,7 @@ from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.sources import Where
 from utils.errors import UserError
-from utils.reporting.maps import coloring, purity
+from utils.reporting.maps import coloring, neighbour_purity
 from utils.reporting.maps.points import (
     Block,
     Points,
@@ -73,7 +73,7 @@ def test_more_than_max_points_are_thinned_evenly_and_it_is_said() -> None:
     told: list[str] = []
     drawn = to_points([block("eng", 50), block("ind", 10)], None, 30, 7, told.append)
     assert (drawn.langs.count("eng"), drawn.langs.count("ind")) == (20, 10)
-    assert told == ["30 of 60 texts drawn, up to 20 a language (--max_points 30)"]
+    assert told == ["30 of 60 texts drawn, up to 20 per language (--max_points 30)"]
     with pytest.raises(UserError, match="--max_points 1 for 2 languages"):
         to_points([block("eng", 50), block("ind", 10)], None, 1, 7, silent)
 
@@ -83,7 +83,7 @@ def test_rows_are_parallel_only_where_ids_and_labels_say_so() -> None:
     assert "no ids" in why_not_parallel([block("eng", 5), Block("ind", ("a",), ("a",), ())])
     assert "share rows" in why_not_parallel([block("eng", 5), block("ind", 5, start=5)])
     twice = Block("ind", ("a", "b"), ("a", "a"), ("0", "0"))
-    assert why_not_parallel([block("eng", 5), twice]) == "the id 0 stands twice in ind"
+    assert why_not_parallel([block("eng", 5), twice]) == "the id 0 is repeated in ind"
     wrong = Block("ind", ("a", "b"), ("b", "b"), ("0", "1"))  # the first should be a
     assert why_not_parallel([block("eng", 5), wrong]).startswith("1 of its 5 ids")
 
@@ -151,7 +151,9 @@ def test_umap_keeps_crowds() -> None:
 
 
 def test_umap_that_is_not_there_is_told(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['umap'] = None; from utils import cli; import visualize; cli.run(visualize.main)"
+    code = (
+        "import sys; sys.modules['umap'] = None; from utils.cli.main import run; import visualize; run(visualize.main)"
+    )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}", "--method", "umap"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and not list(tmp_path.iterdir())
@@ -173,16 +175,16 @@ def test_settings_that_the_number_of_texts_does_not_allow() -> None:
 def test_purity_by_hand() -> None:
     angles = np.deg2rad([0, 10, 30, 35, 180])
     rows = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    near = purity.nearest_others(rows, 2)
+    near = neighbour_purity.nearest_others(rows, 2)
     assert near.tolist() == [[1, 2], [0, 2], [3, 1], [2, 1], [3, 2]]
     # a: 0, 1, 4 with two others each, of whom 1/2, 1/2, 0/2 are near; b: 2, 3 with one other each, the nearest: 1, 1
-    told = purity.purity(near, ["a", "a", "b", "b", "a"])
+    told = neighbour_purity.neighbour_purity(near, ["a", "a", "b", "b", "a"])
     assert told == {"share": pytest.approx(3 / 5), "chance": pytest.approx((3 * 2 / 4 + 2 * 1 / 4) / 5), "n": 5}
-    assert purity.purity(near, ["a", "b", "c", None, None]) is None
+    assert neighbour_purity.neighbour_purity(near, ["a", "b", "c", None, None]) is None
 
 
 def test_a_row_among_many_equal_ones_is_not_its_own_neighbour() -> None:
-    near = purity.nearest_others(np.tile(np.float32([[1, 0]]), (6, 1)), 2)
+    near = neighbour_purity.nearest_others(np.tile(np.float32([[1, 0]]), (6, 1)), 2)
     assert near.shape == (6, 2) and not (near == np.arange(6)[:, None]).any()
 
 
@@ -295,7 +297,7 @@ def test_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     (tmp_path / "own.csv").write_text("\n".join(["id,label,text,lang,split", *lines]))
     visualize.main([*PCA, "--dataset", "own.csv"])
     told = capsys.readouterr().err
-    assert "note: not coloured by sample: the id 0 stands twice in eng" in told
+    assert "note: not coloured by sample: the id 0 is repeated in eng" in told
     (tmp_path / "pairs.tsv").write_text("de\ten\nein Haus\ta house\nein Baum\ta tree\nein Hund\ta dog\n")
     visualize.main([*PCA, "--dataset", "pairs.tsv", "--dry_run"])
     assert "de                3            3" in capsys.readouterr().out
@@ -322,7 +324,7 @@ def test_a_text_without_a_vector_is_left_out(
     [
         (["--dataset", "nusx"], "unknown dataset 'nusx'"),
         (["--langs", "xyz"], "sample has no language 'xyz'"),
-        (["--split", "validation"], "has no 'validation' rows"),
+        (["--split", "validation"], "has no rows of the split 'validation'"),
         (["--dataset", "missing.csv"], "no such file"),
         (["--src_lang", "eng"], "--src_lang with the labelled set sample"),
         (["--task", "bitext", "--split", "train"], "--split train, but sample is a set of pairs"),
@@ -363,6 +365,8 @@ def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_d
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.endswith("interrupted: embeddings are kept; run the same command again to continue\n")
+    assert process.returncode == 130 and said.endswith(
+        "interrupted: embeddings are kept; run the same command again to continue\n"
+    )
     plan = subprocess.run([*command, "--dry_run"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]

@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from utils.schema import (
+    DECODES,
+    DEMONSTRATIONS,
+    DIRECTIONS,
+    FUSES,
+    LENGTH_NORMS,
+    MARGINS,
+    NORMALIZERS,
+    ORDERS,
+    SIMILARITIES,
+)
+
 DEFAULT_KS = (1, 5, 10)
 DEFAULT_SEED = 42
+FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones
 
 
-def setting(default: Any, kind: str = "name", *, also: tuple[Any, ...] = ()) -> Any:
+def setting(
+    default: Any,
+    kind: str = "name",
+    *,
+    also: tuple[Any, ...] = (),
+    choices: tuple[str, ...] = (),
+    implies: Mapping[str, Any] | None = None,
+) -> Any:
     """Return a field of a task's settings.
 
     default: the value of a plain run, and of records that do not have the setting.
     kind: the type of its column in tables of records (utils/records/columns.py).
-    also: other values that a plain table takes beside the default.
+    also: other values that a table takes beside the chosen one.
+    choices: the values that there are, for the flags of the tables; empty for any text.
+    implies: of a flag, the values that other settings have where it is set.
     """
-    return dataclasses.field(default=default, metadata={"kind": kind, "also": also})
+    metadata = {"kind": kind, "also": also, "choices": choices, "implies": implies or {}}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +51,8 @@ class Settings:
     They are made once, from the arguments, and never change. Their names and values are part of every record.
     """
 
-    fuse: str = setting("score")
-    normalize: str = setting("none")
+    fuse: str = setting("score", choices=FUSES)
+    normalize: str = setting("none", choices=NORMALIZERS)
     seed: int = setting(DEFAULT_SEED, "count")
     limit: int | None = setting(None, "whole")
 
@@ -58,10 +81,10 @@ class Settings:
 class BitextSettings(Settings):
     """Settings of bitext retrieval."""
 
-    similarity: str = setting("cosine")
-    margin: str = setting("none")
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+    margin: str = setting("none", choices=MARGINS)
     margin_k: int | None = setting(None, "whole")
-    direction: str = setting("forward")
+    direction: str = setting("forward", choices=DIRECTIONS)
 
     def departures(self) -> Iterator[str]:
         """Yield the similarity, the margin and the direction where they are not plain."""
@@ -77,11 +100,11 @@ class BitextSettings(Settings):
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 
-    similarity: str = setting("cosine")
+    similarity: str = setting("cosine", choices=SIMILARITIES)
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
-    split: str = setting("test")
-    legacy: bool = setting(False, "flag")
+    split: str = setting("test", choices=("test", "validation"))
+    legacy: bool = setting(False, "flag", implies={"similarity": "euclidean"})
 
     @property
     def odd_similarity(self) -> str:
@@ -98,7 +121,7 @@ class LabeledSettings(Settings):
 class ClassificationSettings(LabeledSettings):
     """Settings of retrieval-based classification."""
 
-    vote: str = setting("majority")
+    vote: str = setting("majority", choices=("majority", "weighted"))
 
     def departures(self) -> Iterator[str]:
         """Yield the training language of a cross-lingual run, then what is not plain."""
@@ -116,11 +139,11 @@ class IclSettings(LabeledSettings):
     balance: bool = setting(False, "flag")
     min_percentile: int | None = setting(None, "whole")
     max_percentile: int | None = setting(None, "whole")
-    demonstrations: str = setting("nearest")
-    order: str = setting("nearest_first")
+    demonstrations: str = setting("nearest", choices=DEMONSTRATIONS)
+    order: str = setting("nearest_first", choices=ORDERS)
     instruction: str = setting("")
-    decode: str = setting("score")
-    length_norm: str | None = setting("token", also=(None,))
+    decode: str = setting("score", choices=DECODES)
+    length_norm: str | None = setting("token", also=(None,), choices=LENGTH_NORMS)
     calibrate: bool = setting(False, "flag")
     max_new_tokens: int | None = setting(None, "whole")
     temperature: float = setting(0.0, "number")
@@ -146,21 +169,37 @@ class IclSettings(LabeledSettings):
         return "_".join(["save_icl", *filter(None, departures)]) + band
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
-    """One table of a task: its name, the means over groups of data sets, and which records it is of.
+    """One table of a task: which records it has, and what its columns are.
 
-    groups: the names of the means, in the order of their columns. The row of a data set says which mean it enters.
-    groups_of: the view whose name those rows use, where it is not this one.
-    cross: the table is of cross-lingual runs.
-    bands: the table is of demonstrations from a band of ranks, with the bands as columns.
+    name: the name in the data sets' rows, whose `groups` say which mean a data set enters.
+    title: what is evaluated, for headings.
+    groups: names of the means over data sets, in the order of their columns.
+    groups_of: the name that the data sets' rows use for these means, where it is not that of this table.
+    cross: whether its records are of cross-lingual runs; None where a flag of the table chooses.
+    by: settings whose values are the columns, instead of the data sets. `column` names such a column from the values,
+    and `made_with` is the flag with which the task's script makes the records.
     """
 
     name: str
+    title: str
     groups: tuple[str, ...] = ()
     groups_of: str = ""
-    cross: bool = False
-    bands: bool = False
+    cross: bool | None = False
+    by: tuple[str, ...] = ()
+    column: str = "{}"
+    made_with: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name without blanks, as flags and files of published figures have it."""
+        return self.name.replace(" ", "_")
+
+    def values_of(self, run: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Return a record's values of the settings `by`, by its `run` part; None where it lacks one."""
+        values = tuple(run.get(name) for name in self.by)
+        return values if values and None not in values else None
 
 
 @dataclass(frozen=True)
@@ -175,6 +214,9 @@ class TaskSpec:
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
     row_settings: records that differ in one of these stand in different rows of one table.
+    named_settings: further settings by which rows of the report are told apart.
+    k_means: what k counts.
+    at_k: whether the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
@@ -185,9 +227,12 @@ class TaskSpec:
     item_metrics: tuple[str, ...]
     views: tuple[View, ...]
     table_settings: tuple[str, ...]
-    row_settings: tuple[str, ...] = ("fuse", "normalize")
+    row_settings: tuple[str, ...] = FUSION_SETTINGS
+    named_settings: tuple[str, ...] = ()
     label_metrics: tuple[str, ...] = ()
     default_ks: tuple[int, ...] = DEFAULT_KS
+    k_means: str = "neighbours"
+    at_k: bool = False
     generative: bool = False
 
     @property
@@ -195,24 +240,59 @@ class TaskSpec:
         """The script that makes the task's records."""
         return f"{self.name}.py"
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics over items, then those over labels."""
+        return tuple(dict.fromkeys((*self.item_metrics, *self.label_metrics)))
+
     def metric_for(self, main_metric: str | None) -> str:
         """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
-        known = (*self.item_metrics, *self.label_metrics)
-        return main_metric if main_metric in known and main_metric is not None else self.main_metric
+        return main_metric if main_metric is not None and main_metric in self.metrics else self.main_metric
+
+    @property
+    def pairs(self) -> bool:
+        """Whether a subset is a pair of languages, `src_tgt`, instead of one language."""
+        return self.data == "bitext"
+
+    @property
+    def table_k(self) -> int | None:
+        """The k of a table or figure unless another is asked for; None where the rows name theirs."""
+        return None if self.generative else 1
+
+    @property
+    def fields(self) -> dict[str, dataclasses.Field[Any]]:
+        """The fields of the settings, by name."""
+        return {field.name: field for field in dataclasses.fields(self.settings)}
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""
-        bands = run.get("min_percentile") is not None and any(view.bands for view in self.views)
-        fitting = (
-            view for view in self.views if view.bands == bands and (bands or view.cross == bool(run.get("cross")))
-        )
-        return next(fitting, self.views[0])
+        cross = bool(run.get("cross"))
+        fitting = [view for view in self.views if view.cross in (None, cross)]
+        by_columns = (view for view in fitting if view.by and view.values_of(run))
+        return next(by_columns, next((view for view in fitting if not view.by), self.views[0]))
+
+    def defaults(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the plain values of some settings."""
+        return {name: self.fields[name].default for name in names}
+
+    def accepted(self, name: str, value: Any) -> list[Any]:
+        """Return the values of a setting that a table of this value takes, the value itself first."""
+        return [value, *(other for other in self.fields[name].metadata["also"] if other != value)]
 
     def plain(self) -> dict[str, Any]:
         """Return the settings that part the tables, each with its plain value, or the list of those that it takes."""
-        fields = {field.name: field for field in dataclasses.fields(self.settings)}
-        values = {name: (fields[name].default, *fields[name].metadata["also"]) for name in self.table_settings}
-        return {name: value[0] if len(value) == 1 else list(value) for name, value in values.items()}
+        values = {name: self.accepted(name, value) for name, value in self.defaults(self.table_settings).items()}
+        return {name: value if len(value) > 1 else value[0] for name, value in values.items()}
+
+    def implied(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of other settings that follow from the flags among the chosen ones."""
+        flags = [name for name, value in chosen.items() if value is True and name in self.fields]
+        return {name: value for flag in flags for name, value in self.fields[flag].metadata["implies"].items()}
+
+    @property
+    def column_settings(self) -> set[str]:
+        """The settings that are the columns of one of the tables."""
+        return {name for view in self.views for name in view.by}
 
 
 LABEL_METRICS = ("prec", "rec", "f1")
@@ -226,9 +306,11 @@ TASKS: dict[str, TaskSpec] = {
             settings=BitextSettings,
             main_metric="f1",
             item_metrics=("acc", "prec", "f1"),
-            views=(View("bitext", ("XL", "CS")),),
+            views=(View(name="bitext", title="bitext retrieval", groups=("XL", "CS")),),
             table_settings=("similarity", "margin", "direction"),
-            row_settings=("margin_k", "fuse", "normalize"),
+            row_settings=("margin_k", *FUSION_SETTINGS),
+            k_means="nearest candidates counted",
+            at_k=True,
         ),
         TaskSpec(
             name="classification",
@@ -237,9 +319,18 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="acc",
             item_metrics=("acc",),
             label_metrics=LABEL_METRICS,
-            views=(View("classification", ("Mono", "CS")), View("classification cross", ("XL", "XL CS"), cross=True)),
+            views=(
+                View(name="classification", title="classification", groups=("Mono", "CS")),
+                View(
+                    name="classification cross",
+                    title="cross-lingual classification",
+                    groups=("XL", "XL CS"),
+                    cross=True,
+                ),
+            ),
             table_settings=("cross", "similarity", "vote", "split", "legacy"),
-            row_settings=("train_lang", "fuse", "normalize"),
+            row_settings=("train_lang", *FUSION_SETTINGS),
+            k_means="neighbours that vote",
         ),
         TaskSpec(
             name="icl",
@@ -249,15 +340,24 @@ TASKS: dict[str, TaskSpec] = {
             item_metrics=("acc",),
             label_metrics=LABEL_METRICS,
             views=(
-                View("icl", ("Mono", "CS")),
-                View("icl cross", ("XL", "XL CS"), cross=True),
-                View("icl percentile", bands=True),
+                View(name="icl", title="in-context learning", groups=("Mono", "CS")),
+                View(name="icl cross", title="cross-lingual in-context learning", groups=("XL", "XL CS"), cross=True),
+                View(
+                    name="icl percentile",
+                    title="in-context learning by the demonstrations' rank band",
+                    cross=None,
+                    by=("min_percentile", "max_percentile"),
+                    column="{}-{} %",
+                    made_with="--sample_percentile",
+                ),
             ),
             table_settings=(
                 *("cross", "similarity", "balance", "order", "calibrate", "split", "legacy", "length_norm"),
                 "min_percentile",
             ),
-            row_settings=("train_lang", "fuse", "normalize", "demonstrations", "decode", "max_percentile"),
+            row_settings=("train_lang", *FUSION_SETTINGS, "demonstrations", "decode", "max_percentile"),
+            named_settings=("instruction", "temperature"),
+            k_means="demonstrations",
             default_ks=(1,),
             generative=True,
         ),

@@ -1,22 +1,19 @@
 #!/usr/bin/env python3
-"""Table of classification: models by datasets, Mono and CS means, and their mean.
+"""Table of classification: models by data sets, Mono and CS means, and their mean.
 
 python script/aggregate/aggregate_classification.py --k 1
-python script/aggregate/aggregate_classification.py --dataset sib200 --by family
+python script/aggregate/aggregate_classification.py --k 5 --metric f1 --format latex --output classification.tex
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli.main import run
-from utils.reporting.tables.classification import show_table
+from utils.reporting.tables.aggregate import aggregate
 
-GROUPS = {"Mono": ("massive_intent", "nollysenti", "nusax", "sib200"), "CS": ("fire", "lince_sa")}
 EXAMPLES = """
 python script/aggregate/aggregate_classification.py --k 1
 python script/aggregate/aggregate_classification.py --k 5 --metric f1 --format latex --output classification.tex
@@ -26,13 +23,7 @@ python script/aggregate/aggregate_classification.py --dataset sib200 --by family
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    show_table(
-        argv,
-        "Table of classification: models by datasets, Mono and CS means, and their mean.",
-        EXAMPLES,
-        GROUPS,
-        cross=False,
-    )
+    aggregate(argv, "classification", EXAMPLES)
 
 
 if __name__ == "__main__":

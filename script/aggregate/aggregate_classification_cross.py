@@ -1,22 +1,19 @@
 #!/usr/bin/env python3
-"""Table of cross-lingual classification: models by datasets, XL and XL CS means, and their mean.
+"""Table of cross-lingual classification: models by data sets, XL and XL CS means, and their mean.
 
 python script/aggregate/aggregate_classification_cross.py --k 1
-python script/aggregate/aggregate_classification_cross.py --dataset sib200 --by family
+python script/aggregate/aggregate_classification_cross.py --k 5 --metric f1 --format latex --output cross.tex
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli.main import run
-from utils.reporting.tables.classification import show_table
+from utils.reporting.tables.aggregate import aggregate
 
-GROUPS = {"XL": ("massive_intent", "nollysenti", "nusax", "sib200"), "XL CS": ("fire",)}
 EXAMPLES = """
 python script/aggregate/aggregate_classification_cross.py --k 1
 python script/aggregate/aggregate_classification_cross.py --k 5 --metric f1 --format latex --output cross.tex
@@ -26,13 +23,7 @@ python script/aggregate/aggregate_classification_cross.py --dataset sib200 --by 
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    show_table(
-        argv,
-        "Table of cross-lingual classification: models by datasets, XL and XL CS means, and their mean.",
-        EXAMPLES,
-        GROUPS,
-        cross=True,
-    )
+    aggregate(argv, "classification_cross", EXAMPLES)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,19 @@
 #!/usr/bin/env python3
-"""Table of cross-lingual in-context learning: models by datasets, XL and XL CS means, and their mean.
+"""Table of cross-lingual in-context learning: models by data sets, XL and XL CS means, and their mean.
 
 python script/aggregate/aggregate_icl_cross.py
-python script/aggregate/aggregate_icl_cross.py --k 0 1 --format latex
+python script/aggregate/aggregate_icl_cross.py --k 0 1 --format latex --output icl_cross.tex
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli.main import run
-from utils.reporting.tables import icl, tables
+from utils.reporting.tables.aggregate import aggregate
 
-GROUPS = {"XL": ("nollysenti", "nusax", "sib200"), "XL CS": ("fire",)}
 EXAMPLES = """
 python script/aggregate/aggregate_icl_cross.py
 python script/aggregate/aggregate_icl_cross.py --k 0 1 --format latex --output icl_cross.tex
@@ -26,15 +23,7 @@ python script/aggregate/aggregate_icl_cross.py --balance --metric f1
 
 def main(argv: Sequence[str]) -> None:
     """Print the table of the logged records."""
-    args = icl.parse(
-        argv,
-        "Table of cross-lingual in-context learning: models by datasets, XL and XL CS means, and their mean.",
-        EXAMPLES,
-        cross=True,
-    )
-    results = icl.select(args, cross=True)
-    kind = tables.Kind("icl", args.metric, cross=True, ci=args.ci)
-    tables.show(args, tables.build(results, kind), kind, GROUPS, icl.order(results))
+    aggregate(argv, "icl_cross", EXAMPLES)
 
 
 if __name__ == "__main__":

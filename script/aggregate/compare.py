@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two models on the same items: whether the difference between their figures is more than chance.
+"""Compare two models on the same items: whether their difference is larger than chance explains.
 
 python script/aggregate/compare.py MODEL_A MODEL_B --task bitext
 python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=ratio
@@ -8,22 +8,17 @@ python script/aggregate/compare.py MODEL MODEL --task bitext --setting_b margin=
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.reporting.tables import paired, render, select
-from utils.reporting.tables.items import METRICS
-from utils.reporting.tables.sides import add_both, checked, settings_of_both, side_of, tell_other_metrics
+from utils.reporting.tables.comparison import as_json, as_text
+from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of
+from utils.tasks import TASKS
 
-TASKS = tuple(METRICS)
-HEADER = ("subset", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "odds ratio", "detectable")
 EXAMPLES = """
 python script/aggregate/compare.py intfloat/multilingual-e5-base sentence-transformers/LaBSE --task bitext
 python script/aggregate/compare.py MODEL_A MODEL_B --task classification --dataset nusax sib200 --format md
@@ -38,103 +33,23 @@ def main(argv: Sequence[str]) -> None:
     settings = settings_of_both(args)
     sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
     pairs = paired.pair_up(sides, args.metric)
-    tell_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
+    note_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
     lines, means = paired.lines_of(pairs, args.seed), paired.means_of(pairs, args.seed)
-    render.emit(args, as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means))
+    text = as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means)
+    render.emit(args, text)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = arguments.Parser("Compare two models on the items that both were run on.", EXAMPLES)
     add_both(parser)
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=tuple(TASKS), required=True)
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all that both have)")
-    parser.add_argument("--setting", nargs="+", default=[], metavar="NAME=VALUE", help="of both, instead of the plain")
+    parser.add_argument(
+        "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="settings of both, instead of the plain ones"
+    )
     select.add_output_args(parser)
     return checked(parser.parse_args(argv))
-
-
-def as_text(args: argparse.Namespace, lines: Sequence[paired.Line], means: Sequence[paired.Line]) -> str:
-    """Return the table, a line a subset and then the means; around it who A and B are, and who wins."""
-    several = len({line.dataset for line in lines}) > 1
-    body = [row(line, several) for line in (*lines, *means)]
-    if args.format == "csv":
-        return render.render_rows(HEADER, body, "csv")
-    asked = f"{args.task}, {args.metric} in %, seed {args.seed}" + ("" if args.k is None else f", k {args.k}")
-    about_b = f" ({' '.join(args.setting_b)})" if args.setting_b else ""
-    head = [f"A: {args.a}", f"B: {args.b}{about_b}", asked]
-    table = render.render_rows(HEADER, body, args.format)
-    return "\n".join(
-        [*render.comment(head, args.format), "", table, *render.comment(summary(lines, means[-1]), args.format), ""]
-    )
-
-
-def row(line: paired.Line, several: bool) -> list[str]:
-    """Return the cells of a line, percentages to two digits."""
-    low, high = line.interval
-    return [
-        f"{line.dataset} {line.subset}" if several else line.subset,
-        str(line.n),
-        *(f"{100 * value:.2f}" for value in (line.a, line.b)),
-        f"{100 * line.difference:+.2f}",
-        f"[{100 * low:+.2f}, {100 * high:+.2f}]",
-        shown_p(line.p),
-        "-" if line.p_holm is None else shown_p(line.p_holm),
-        "-" if line.odds_ratio is None else f"{line.odds_ratio:.2f}",
-        "-" if line.smallest is None else f"{100 * line.smallest:.2f}",
-    ]
-
-
-def shown_p(p: float) -> str:
-    """Return p to four digits."""
-    return f"{p:.4f}" if p >= 0.00005 else "<0.0001"
-
-
-def tally(lines: Sequence[paired.Line]) -> dict[str, int]:
-    """Return how many subsets A wins, ties and loses, and how many of these significantly."""
-    signs = [(line.difference > 0) - (line.difference < 0) for line in lines]
-    sure = [sign if line.significant else 0 for sign, line in zip(signs, lines, strict=True)]
-    return {
-        "wins": signs.count(1),
-        "ties": signs.count(0),
-        "losses": signs.count(-1),
-        "significant_wins": sure.count(1),
-        "significant_losses": sure.count(-1),
-    }
-
-
-def summary(lines: Sequence[paired.Line], mean: paired.Line) -> list[str]:
-    """Say how many subsets A wins, and what the mean over all of them is worth."""
-    counts = tally(lines)
-    low, high = mean.interval
-    return [
-        f"A wins {counts['wins']} ({counts['significant_wins']} significant), ties {counts['ties']}, "
-        f"loses {counts['losses']} ({counts['significant_losses']} significant)",
-        f"mean difference {100 * mean.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], "
-        f"p {shown_p(mean.p)} by items, {shown_p(mean.p_subsets or 0.0)} by subsets",
-    ]
-
-
-def as_json(
-    args: argparse.Namespace,
-    settings: Mapping[str, Mapping[str, object]],
-    lines: Sequence[paired.Line],
-    means: Sequence[paired.Line],
-) -> str:
-    """Return everything as fractions, unrounded."""
-    body = {
-        "a": args.a,
-        "b": args.b,
-        "task": args.task,
-        "metric": args.metric,
-        "k": args.k,
-        "seed": args.seed,
-        "settings": settings,
-        "subsets": [dataclasses.asdict(line) | {"difference": line.difference} for line in lines],
-        "means": [dataclasses.asdict(line) | {"difference": line.difference} for line in means],
-        **tally(lines),
-    }
-    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mteb's results as a reference for the tables: a CSV line a model and data set, in percent.
+"""Convert mteb's results to a reference for the tables: a CSV file with one line per model and data set, in percent.
 
 python script/aggregate/from_mteb.py mteb_cache/results --output mteb.csv
 python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/multilingual-e5-base
@@ -8,11 +8,10 @@ python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/mul
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
@@ -32,8 +31,8 @@ def main(argv: Sequence[str]) -> None:
     files = mteb_results.task_files([place.expanduser() for place in args.places])
     lines = mteb_results.rows(mteb_results.read_results(files, args.model), partial=args.partial)
     if not lines:
-        hint = "the notes above say what was left out; --partial takes means over the subsets that are there"
-        raise UserError(f"no figure of a data set of ours in {len(files)} JSON files", hint)
+        hint = "the notes above say what was left out; --partial also takes means that lack subsets"
+        raise UserError(f"no figure of one of the suite's data sets in {len(files)} JSON files", hint)
     render.emit(args, render.render_rows(mteb_results.HEADER, lines, "csv"))
 
 
@@ -41,9 +40,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = arguments.Parser("Read mteb's results into a reference CSV for the tables; mteb is not needed.", EXAMPLES)
     parser.add_argument("places", type=Path, nargs="+", metavar="PATH", help="folders of results, or files of tasks")
-    parser.add_argument("--model", metavar="NAME", help="whose results files are that do not tell")
-    parser.add_argument("--partial", action="store_true", help="means over the subsets that are there, marked (n/N)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the CSV there instead of printing it")
+    parser.add_argument("--model", metavar="NAME", help="the model of files that do not name theirs")
+    parser.add_argument("--partial", action="store_true", help="also take means that lack subsets, marked (n/N)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the CSV to this file instead of printing")
     return parser.parse_args(argv)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Our records as results of mteb: one JSON a task, laid out as its results repository is.
+"""Convert records to results of mteb: one JSON file per task, in the layout of its results repository.
 
 python script/aggregate/to_mteb.py --output mteb_cache/results
 python script/aggregate/to_mteb.py --models intfloat/multilingual-e5-base --output mteb_cache/results --classification
@@ -8,16 +8,18 @@ python script/aggregate/to_mteb.py --models intfloat/multilingual-e5-base --outp
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.cli.types import natural
+from utils.data.mteb_tasks import MAIN_SCORES
 from utils.reporting.tables import mteb_records
+from utils.reporting.tables.build import name_missing
+from utils.tasks import DEFAULT_SEED, TASKS
 
 EXAMPLES = """
 python script/aggregate/to_mteb.py --output mteb_cache/results
@@ -26,48 +28,39 @@ python script/aggregate/to_mteb.py --models intfloat/multilingual-e5-base --outp
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write mteb's files from the logged records, and say which subsets they lack."""
+    """Write mteb's files from the logged records, and name the subsets that they lack."""
     args = parse(argv)
-    tasks = ("bitext", "classification") if args.classification else ("bitext",)
+    tasks = [name for name in MAIN_SCORES if args.classification or TASKS[name].at_k]
     results = mteb_records.fitting(args.logs.expanduser(), args.seed, tasks)
     places = mteb_records.by_place(mteb_records.of_models(results, args.models))
     for place, chosen in places.items():
         for one in chosen:
-            name_missing(one, place[0])
+            subsets = one.row.subsets
+            missing = [name for name in subsets if name not in one.found]
+            name_missing(missing, len(subsets), f"{one.name}, {place[0]}")
         for path in mteb_records.write_place(args.output.expanduser(), place, chosen):
             print(f"wrote {path}")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = arguments.Parser(
-        "Write our records as results of mteb, which its ResultCache and TaskResult read.", EXAMPLES
-    )
+    parser = arguments.Parser("Write records as results of mteb, which its ResultCache and TaskResult read.", EXAMPLES)
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument(
         "--output",
         type=Path,
         default=Path("mteb_cache/results"),
         metavar="FOLDER",
-        help="the folder that holds a folder a model (default: %(default)s)",
+        help="the folder that holds one folder per model (default: %(default)s)",
     )
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows of the tables")
-    parser.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--seed", type=natural, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
         "--classification",
         action="store_true",
         help="k-NN classification too, as the task <name>-kNN<k>: mteb's own score is of a logistic regression",
     )
     return parser.parse_args(argv)
-
-
-def name_missing(chosen: mteb_records.Chosen, model: str) -> None:
-    """Name the subsets of a task for which there is no record."""
-    missing = [name for name in chosen.row.subsets if name not in chosen.found]
-    if missing:
-        shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
-        total = len(chosen.row.subsets)
-        print(f"missing: {chosen.name}, {model}: {len(missing)} of {total} subsets: {shown}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which labels are taken for which: confusion matrices of classification or in-context learning.
+"""Plot the confusion matrices of classification or in-context learning.
 
 python script/plot/plot_confusion.py --task classification --dataset nusax
 python script/plot/plot_confusion.py --task icl --dataset nusax --langs eng ace
@@ -7,61 +7,31 @@ python script/plot/plot_confusion.py --task icl --dataset nusax --langs eng ace
 
 from __future__ import annotations
 
-import argparse
-import math
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli.main import run
-from utils.cli.types import natural
-from utils.errors import UserError
-from utils.reporting.charts import drawing, means, plots
-from utils.reporting.tables import build, select
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from utils.reporting.charts import confusion, plots
+from utils.reporting.tables.sides import add_k_arg
+from utils.tasks import TASKS
 
 EXAMPLES = """
 python script/plot/plot_confusion.py --task classification --dataset nusax --models intfloat/multilingual-e5-base
 python script/plot/plot_confusion.py --task classification --dataset massive_intent --langs en sw
 python script/plot/plot_confusion.py --task icl --dataset nusax --langs eng ace ban --pooled
 """
-UNPARSED = "(no label)"
-CELL, LEAST_CELL, SMALL_CELL = 0.36, 0.22, 0.17  # inches: of up to 12 labels, at least, and of more
-FEW = 12
-LABEL = 2.6  # inches: the colour bar's label is not broken more often than this needs
-LEAST = 3.5  # points: smaller counts are left out
-DIGIT = 0.64  # of the font size: how wide a digit is
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """How often gold label i was called j (labels, columns), behind the labels a column for none where that occurs."""
-
-    title: str
-    labels: list[str]
-    columns: list[str]
-    counts: npt.NDArray[np.int64]
-    about: str = ""  # below the title: the model, and k
-    k: int = 1
 
 
 def main(argv: Sequence[str]) -> None:
-    """Draw the confusion of one model, all languages pooled or one panel for each of --langs."""
-    parser = plots.parser_of("Which labels are taken for which.", EXAMPLES, ("classification", "icl"))
+    """Draw the confusion matrix of one model: all languages together, or one panel for each of --langs."""
+    tasks = [name for name, spec in TASKS.items() if spec.label_metrics]
+    parser = plots.parser_of("Confusion matrices.", EXAMPLES, tasks)
     parser.add_argument("--models", nargs=1, metavar="NAME", help="a row of the tables (default: the only one)")
-    parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
-    parser.add_argument("--pooled", action="store_true", help="--langs: one matrix of all of them")
+    add_k_arg(parser)
+    parser.add_argument("--pooled", action="store_true", help="one matrix of all --langs together")
     args = parser.parse_args(argv)
-    matrices = matrices_of(args)
+    matrices = confusion.matrices_of(args)
     (dataset,), (model,) = args.dataset, args.models
     rows = [
         {
@@ -71,135 +41,16 @@ def main(argv: Sequence[str]) -> None:
             "seed": args.seed,
             "langs": matrix.title,
             "gold": gold,
-            "predicted": said,
+            "predicted": predicted,
             "count": int(matrix.counts[row, column]),
             "percent": plots.percent(matrix.counts[row, column] / max(matrix.counts[row].sum(), 1)),
         }
         for matrix in matrices
         for row, gold in enumerate(matrix.labels)
-        for column, said in enumerate(matrix.columns)
+        for column, predicted in enumerate(matrix.columns)
     ]
     texts = [dataset, model, *(name for matrix in matrices for name in matrix.labels)]
-    plots.publish(args, "plot_confusion", rows, args.models, texts, lambda: draw(args, matrices))
-
-
-def matrices_of(args: argparse.Namespace) -> list[Matrix]:
-    """Return the matrices to draw; sets --dataset and --models to the ones found.
-
-    Raises UserError where a choice is left, or records have no confusion.
-    """
-    import numpy as np
-
-    results = plots.choose(args)
-    args.dataset = [plots.one_dataset(args, results)]
-    models = list(dict.fromkeys(result.model for result in results))
-    if len(models) > 1:
-        raise UserError(f"results of {len(models)} models: {', '.join(models)}", "choose one with --models")
-    args.models = models
-    without = [result for result in results if not _is_whole(result.body)]
-    if without:
-        raise UserError(
-            f"{len(without)} of {len(results)} records have no confusion matrix, such as {without[0].path}",
-            "run the script again with --overwrite; the original's own logs have none",
-        )
-    names = means.expected(args, args.dataset[0], results)
-    (found,) = select.by_cell([result for result in results if result.subset in names]).values()
-    build.name_missing([name for name in names if name not in found], len(names), f"{args.dataset[0]}, {models[0]}")
-    single = bool(args.langs) and not args.pooled
-    about = ", ".join([*drawing.short_names(models).values(), *([f"k = {args.k}"] if args.task != "icl" else [])])
-    parts = {name: [result] for name, result in found.items()} if single else {_joint(list(found)): [*found.values()]}
-    matrices = []
-    for title, members in parts.items():
-        labels = list(dict.fromkeys(str(label) for result in members for label in result.body["labels"]))
-        counts = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
-        for result in members:
-            own = [labels.index(str(label)) for label in result.body["labels"]]
-            table = np.asarray(result.body["confusion"], dtype=np.int64)
-            counts[np.ix_(own, [*own, len(labels)][: table.shape[1]])] += table
-        has_none = bool(counts[:, -1].any())
-        columns = labels + [UNPARSED] * has_none
-        matrices.append(Matrix(title, labels, columns, counts if has_none else counts[:, :-1], about, results[0].k))
-    return matrices
-
-
-def _joint(langs: Sequence[str]) -> str:
-    return ", ".join(langs) if len(langs) <= 3 else f"{len(langs)} languages"
-
-
-def _is_whole(body: object) -> bool:
-    """Return whether a record has labels and as many rows of counts, a column a label and perhaps one more."""
-    labels, table = (body.get("labels"), body.get("confusion")) if isinstance(body, dict) else (None, None)
-    if not isinstance(labels, list) or not isinstance(table, list) or not labels or len(table) != len(labels):
-        return False
-    widths = {len(row) if isinstance(row, list) else -1 for row in table}
-    whole = all(isinstance(count, int) and count >= 0 for row in table if isinstance(row, list) for count in row)
-    return whole and (widths == {len(labels)} or widths == {len(labels) + 1})
-
-
-def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
-    """Return the matrices, side by side as far as they fit, one colour bar below."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    few = max(len(matrix.labels) for matrix in matrices) <= FEW
-    size = drawing.SMALL if few else 6.0
-    most = max(len(matrix.columns) for matrix in matrices)
-    around = max(drawing.text_width(label, size) for matrix in matrices for label in matrix.columns) + 0.45
-    narrow = (drawing.SINGLE - around) / most
-    cell = min(CELL, narrow if narrow >= LEAST_CELL else CELL) if few else SMALL_CELL
-    wide = most * cell + around
-    n_columns = min(len(matrices), max(1, int((args.width or drawing.DOUBLE) / wide)))
-    n_rows = math.ceil(len(matrices) / n_columns)
-    width = args.width or max(drawing.SINGLE, n_columns * wide)
-    titles = [_title(matrix, width / n_columns - 0.15) for matrix in matrices]
-    high = most * cell + around + 0.12 + 0.15 * (max(title.count("\n") for title in titles) + 1)
-    figure = drawing.new_figure(width, args.height or n_rows * high + 0.75 + (0.3 if args.title else 0))
-    room = min(cell, (width / n_columns - around) / most)
-    colours = ScalarMappable(Normalize(0, 100), drawing.ramp())
-    panels = []
-    for place, matrix in enumerate(matrices):
-        panels.append(figure.add_subplot(n_rows, n_columns, place + 1))
-        panels[-1].set_title(titles[place], fontsize=drawing.SIZE, loc="center")
-        draw_matrix(panels[-1], matrix, colours, size, room)
-    bar = drawing.colour_bar(figure, colours, panels)
-    about = "Share of the gold label's texts (%); in the cells: texts"
-    bar.set_label(
-        drawing.wrap_to(
-            about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), drawing.SIZE
-        )
-    )
-    return figure
-
-
-def _title(matrix: Matrix, width: float) -> str:
-    """Return the languages of a panel and below them its model and k, in lines of at most so many inches."""
-    parts = (part for part in (matrix.title, matrix.about) if part)
-    return "\n".join(drawing.wrap_to(part, width, drawing.SIZE) for part in parts)
-
-
-def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: float) -> None:
-    """Draw rows of shares with the counts in the cells, of `room` inches each, where they can be read."""
-    import numpy as np
-
-    shares = 100 * matrix.counts / np.maximum(matrix.counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=drawing.ramp(), vmin=0, vmax=100, aspect="equal")
-    digits = len(str(matrix.counts.max()))
-    points = min(size, 0.9 * room * 72 / (digits * DIGIT))
-    if points >= LEAST:
-        for row, column in np.argwhere(matrix.counts > 0):
-            colour = drawing.ramp()(shares[row, column] / 100)
-            drawing.write_in(axes, (column, row), str(matrix.counts[row, column]), points, colour)
-    else:
-        print("note: cells too small for counts; give more --width", file=sys.stderr)
-    axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=90, size=size)
-    axes.set_yticks(range(len(matrix.labels)), matrix.labels, size=size)
-    axes.set_xticks(np.arange(len(matrix.columns) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(matrix.labels) + 1) - 0.5, minor=True)
-    axes.grid(visible=True, which="minor", color="#e5e5e5", linewidth=0.4)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel("Predicted label")
-    axes.set_ylabel("Gold label")
+    plots.publish(args, "plot_confusion", rows, args.models, texts, lambda: confusion.draw(args, matrices))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The score against k, a line a model, with 95 % intervals; several data sets side by side.
+"""Plot the score against k with 95 % intervals: one line per model, one panel per data set.
 
 python script/plot/plot_k.py --task bitext --dataset sample
 python script/plot/plot_k.py --task classification --dataset nusax sib200 --metric f1 --format svg
@@ -7,52 +7,60 @@ python script/plot/plot_k.py --task classification --dataset nusax sib200 --metr
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import _path  # noqa: F401
 
 from utils.cli.main import run
+from utils.records.result import LoggedResult
 from utils.reporting.charts import drawing, means, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
 from utils.reporting.tables.cells import Cell
+from utils.reporting.tables.select import note
+from utils.tasks import TASKS
 
 EXAMPLES = """
 python script/plot/plot_k.py --task bitext --dataset sample nusax
 python script/plot/plot_k.py --task bitext --dataset nusax --langs ace ban --metric acc
 python script/plot/plot_k.py --task classification --dataset sib200 --k 1 5 --output figures/sib --format pdf svg
 """
-X_LABEL = {"bitext": "k (nearest candidates counted)", "classification": "k (neighbours that vote)"}
 
 
 def main(argv: Sequence[str]) -> None:
     """Draw the mean over subsets at each logged k."""
-    parser = plots.parser_of("The score against k.", EXAMPLES, ("bitext", "classification"), datasets="+")
+    tasks = [name for name, spec in TASKS.items() if spec.table_k is not None]
+    parser = plots.parser_of("The score against k.", EXAMPLES, tasks, datasets="+")
     plots.add_model_args(parser, k="+")
     args = parser.parse_args(argv)
     results = plots.choose(args, without=("k",))
-    panels, rows = [], list[plots.Row]()
     ks = sorted({result.k for result in results})
-    for dataset in args.dataset or sorted({result.dataset for result in results}):
-        metric = plots.metric_of(args, dataset)
-        of_set = means.finite([result for result in results if result.dataset == dataset], metric)
-        names = means.expected(args, dataset, of_set)
-        lines: dict[str, dict[float, Cell]] = {}
-        for model, k in dict.fromkeys((result.model, k) for result in of_set for k in ks):
-            at_k = [result for result in of_set if (result.model, result.k) == (model, k)]
-            if at_k:
-                cell = means.cell_of(at_k, names, args.task, metric, f"{dataset}, {model}, k {k}")
-                lines.setdefault(model, {})[k] = cell
-                about = {"dataset": dataset, "model": model, "metric": metric, "k": k}
-                rows.append({**about, **means.columns_of(cell)})
-        panels.append(Panel(dataset, drawing.metric_label(metric, args.task), lines))
+    datasets = args.dataset or sorted({result.dataset for result in results})
+    rows = list[plots.Row]()
+    panels = [panel_of(args, dataset, results, ks, rows) for dataset in datasets]
     if len(ks) == 1:
-        print(f"note: one k only is logged, {ks[0]}: points without a line", file=sys.stderr)
-    scale = Scale(X_LABEL[args.task], {k: str(k) for k in ks})
+        note(f"note: only one k is logged, {ks[0]}: points without a line")
+    scale = Scale(f"k ({TASKS[args.task].k_means})", {k: str(k) for k in ks})
     texts = [str(row[name]) for row in rows for name in ("dataset", "model")]
     models = [str(row["model"]) for row in rows]
     plots.publish(args, "plot_k", rows, models, texts, lambda: draw(args, panels, scale))
+
+
+def panel_of(
+    args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult], ks: Sequence[int], rows: list[plots.Row]
+) -> Panel:
+    """Return the panel of one data set, and add its numbers to `rows`."""
+    metric = plots.metric_of(args, dataset)
+    of_set = means.finite([result for result in results if result.dataset == dataset], metric)
+    names = means.expected(args, dataset, of_set)
+    lines: dict[str, dict[float, Cell]] = {}
+    for model, k in dict.fromkeys((result.model, k) for result in of_set for k in ks):
+        at_k = [result for result in of_set if (result.model, result.k) == (model, k)]
+        if at_k:
+            cell = means.cell_of(at_k, names, args.task, metric, f"{dataset}, {model}, k {k}")
+            lines.setdefault(model, {})[k] = cell
+            rows.append({"dataset": dataset, "model": model, "metric": metric, "k": k, **means.columns_of(cell)})
+    return Panel(dataset, drawing.metric_label(metric, args.task), lines)
 
 
 if __name__ == "__main__":

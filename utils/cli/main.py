@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from utils.api.providers import redact
 from utils.errors import UserError
 
 RUN_AGAIN = "finished subsets are logged; run the same command again to continue"
@@ -54,10 +52,16 @@ def _fail_for_memory(kept: str) -> NoReturn:
 
 def _show_traceback() -> None:
     if "--verbose" in sys.argv:
+        import traceback  # imported only now, as every start of a script would pay for it
+
+        from utils.api.providers import redact
+
         print(redact(traceback.format_exc()), file=sys.stderr)
 
 
 def _fail(what: str, hint: str) -> NoReturn:
+    from utils.api.providers import redact
+
     print(f"error: {redact(what)}", file=sys.stderr)
     if hint:
         print(f"hint: {redact(hint)}", file=sys.stderr)

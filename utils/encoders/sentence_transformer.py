@@ -17,7 +17,8 @@ from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
-from utils.schema import Encoder, EncoderSpec
+from utils.protocols import TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ UNPADDED_TEXTS = 256  # a batch where texts are joined without padding
 PROBE = "one, two, three"
 
 
-def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
+def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
     """Load a checkpoint of the hub or of a folder; a plain masked language model gets mean pooling."""
     revision = None if spec.label else spec.revision
     return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)

@@ -1,26 +1,26 @@
-"""The columns of a table of records and their types."""
+"""The columns of a table of records, and the kinds of their values."""
 
 from __future__ import annotations
 
-MAIN_METRICS = ("acc", "prec", "rec", "f1")
-# column -> kind of its values; every table of records has these, in this order, the figures behind `n`
+from utils.records import original
+from utils.tasks import TASKS
+
+# column -> kind of its values; every table of records has these, in this order, the metrics after `n`
 KEYS = {
     "path": "text",
     **dict.fromkeys(("task", "dataset", "subset", "lang", "src_lang", "tgt_lang", "train_lang"), "name"),
     **dict.fromkeys(("family", "script", "setting", "model", "generator"), "name"),
     **dict.fromkeys(("seed", "k"), "count"),
 }
-SETTINGS = {
-    **dict.fromkeys(("similarity", "margin"), "name"),
-    "margin_k": "whole",
-    **dict.fromkeys(("direction", "fuse", "normalize", "vote", "split"), "name"),
-    **dict.fromkeys(("cross", "legacy", "balance"), "flag"),
-    **dict.fromkeys(("demonstrations", "order", "instruction", "decode", "length_norm"), "name"),
-    "calibrate": "flag",
-    **dict.fromkeys(("min_percentile", "max_percentile", "max_new_tokens"), "whole"),
-    "temperature": "number",
-    "limit": "whole",
+FIRST_SETTINGS = (  # the order of the settings; those of other tasks come after them
+    *("similarity", "margin", "margin_k", "direction", "fuse", "normalize", "vote", "split", "cross", "legacy"),
+    *("balance", "demonstrations", "order", "instruction", "decode", "length_norm", "calibrate"),
+    *("min_percentile", "max_percentile", "max_new_tokens", "temperature", "limit"),
+)
+KINDS = {
+    name: field.metadata["kind"] for spec in TASKS.values() for name, field in spec.fields.items() if name not in KEYS
 }
+SETTINGS = {name: KINDS[name] for name in dict.fromkeys((*FIRST_SETTINGS, *KINDS))}
 MODELS = {
     "n_encoders": "whole",
     **dict.fromkeys(("weights", "checkpoint", "revision", "prompt", "max_length", "dtype", "backend"), "name"),
@@ -38,10 +38,11 @@ ABOUT = {
     "schema": "whole",
     "version_python": "name",
 }
-FIGURES = {name: "number" for metric in MAIN_METRICS for name in (metric, f"{metric}_low", f"{metric}_high")}
+METRICS = tuple(dict.fromkeys((*original.METRICS, *(name for spec in TASKS.values() for name in spec.metrics))))
+FIGURES = {name: "number" for metric in METRICS for name in (metric, f"{metric}_low", f"{metric}_high")}
 COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTINGS, **MODELS, **ABOUT}
 ITEMS = {"side": "name", "item": "count", "gold": "answer", "hyp": "answer", "correct": "truth"}
-DTYPES = {  # what is missing in no row has numpy's own
+DTYPES = {  # a column that is never empty has NumPy's own type
     "text": "str",
     "count": "int64",
     "whole": "Int64",

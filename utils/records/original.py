@@ -1,4 +1,4 @@
-"""Records that the original MINERS wrote, placed by their paths."""
+"""Records that the original MINERS wrote: four metrics in a file, whose path tells the rest."""
 
 from __future__ import annotations
 
@@ -11,25 +11,51 @@ from utils.data.registry import DATASETS
 from utils.generators.registry import GENERATORS
 from utils.records.result import LoggedResult
 
-ORIGINAL_METRICS = ("acc", "prec", "rec", "f1")
+METRICS = ("acc", "prec", "rec", "f1")
+SETTINGS: dict[str, Any] = {
+    "similarity": "euclidean",
+    "legacy": True,
+}  # how the original computes; its files say neither
 
 
-def _original_result(
+def is_original(result: LoggedResult) -> bool:
+    """Return whether a record is the original's: it has no provenance."""
+    return "run" not in result.body
+
+
+def original_result(
     path: Path, folders: Sequence[str], match: re.Match[str], content: Mapping[str, Any]
 ) -> LoggedResult | None:
+    """Return a file of metrics as a result, or None where it is not the original's.
+
+    path: the file. folders: the folders between the root of the logs and the file, which are
+    `<run>/<dataset>/<model>/seed_<n>`. match: subset and k in the file's name. content: the file's JSON object.
+    """
     start = next((index for index, part in enumerate(folders) if any(part in rows for rows in DATASETS.values())), None)
     if start is None or not re.fullmatch(r"seed_\d+", folders[-1]) or start + 1 >= len(folders) - 1:
         return None
-    metrics = {name: float(content[name]) for name in ORIGINAL_METRICS if isinstance(content.get(name), int | float)}
-    if len(metrics) != len(ORIGINAL_METRICS):
+    metrics = {name: float(content[name]) for name in METRICS if isinstance(content.get(name), int | float)}
+    if len(metrics) != len(METRICS):
         return None
     model = "/".join(folders[start + 1 : -1])
     seed = int(folders[-1].removeprefix("seed_"))
-    run = _original_run(folders[:start])
+    run = _run_of(folders[:start])
     return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run, content)
 
 
-def _original_icl_run(folders: Sequence[str]) -> dict[str, Any]:
+def _run_of(folders: Sequence[str]) -> dict[str, Any]:
+    """Return the task and its settings, as far as the names of the folders tell them."""
+    for place, part in enumerate(folders):
+        if part.startswith("save_bitext"):
+            return {"task": "bitext"}
+        if part.startswith("save_icl"):
+            return _icl_run_of(folders[place:])
+        if match := re.fullmatch(r"save_classification(?:_cross_(.+))?", part):
+            return {"task": "classification", "cross": match[1] is not None, "train_lang": match[1]}
+    return {}
+
+
+def _icl_run_of(folders: Sequence[str]) -> dict[str, Any]:
     match = re.fullmatch(r"save_icl(_8bit)?(?:_cross_([^_]+(?:_Latn)?))?(_balance)?(_percentile)?", folders[0])
     if match is None:
         return {"task": "icl"}
@@ -45,19 +71,27 @@ def _original_icl_run(folders: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _original_run(folders: Sequence[str]) -> dict[str, Any]:
-    """Read the task, and the training language of a cross-lingual run, off the original's folder names."""
-    for part in folders:
-        if part.startswith("save_bitext"):
-            return {"task": "bitext"}
-        if part.startswith("save_icl"):
-            return _original_icl_run(folders[folders.index(part) :])
-        if match := re.fullmatch(r"save_classification(?:_cross_(.+))?", part):
-            return {"task": "classification", "cross": match[1] is not None, "train_lang": match[1]}
-    return {}
+def task_of(result: LoggedResult) -> str:
+    """Return the task of a file whose path does not tell it: bitext where the subset is one of a bitext data set's."""
+    spec = DATASETS["bitext"].get(result.dataset)
+    return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
 
 
-def generator_and_encoder(model: str) -> tuple[str, str]:
-    """Return the two names in the folders of an original's ICL file; the encoder is empty where none is told apart."""
-    name = next((name for name in GENERATORS if model.startswith(f"{name}/")), None)
-    return (name, model.removeprefix(f"{name}/")) if name else (model, "")
+def pair_of(result: LoggedResult) -> tuple[str, str] | None:
+    """Return the source and the target language in the subset's name, or None where it is not a bitext record."""
+    bitext = result.run.get("task") in (None, "bitext") and result.dataset in DATASETS["bitext"]
+    src_lang, separator, tgt_lang = result.subset.partition("_")
+    return (src_lang, tgt_lang) if bitext and separator and "_" not in tgt_lang else None
+
+
+def generator_and_encoder(result: LoggedResult) -> tuple[Mapping[str, Any], str]:
+    """Return the generator of a generative record and the name of its encoder, whoever wrote it.
+
+    The original's folders are the generator's name and the encoder's; the encoder is empty where the generator is none
+    that is known.
+    """
+    if generator := result.run.get("generator"):
+        return generator, result.model
+    name = next((name for name in GENERATORS if result.model.startswith(f"{name}/")), None)
+    encoder = result.model.removeprefix(f"{name}/") if name else ""
+    return {"name": name or result.model, "quantization": result.run.get("quantization")}, encoder

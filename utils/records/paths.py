@@ -1,4 +1,4 @@
-"""Where a record and the files beside it are."""
+"""Paths of records and of the files that belong to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_folder(output_dir: Path, run: str, dataset: str, encoder: str, seed: int
 
 
 def picture_stem(output_dir: Path, dataset: str, encoder: str, name: str) -> Path:
-    """Return the path, without an ending, of pictures of one data set's texts as one encoder sees them."""
+    """Return the path, without an ending, of pictures of one data set's texts in one encoder's space."""
     return output_dir.joinpath(*map(_clean, [dataset, *encoder.split("/"), name]))
 
 
@@ -40,5 +40,5 @@ def record_path(folder: Path, subset: str, k: int) -> Path:
 
 
 def predictions_path(record: Path) -> Path:
-    """Return where the predictions of a record are."""
+    """Return the path of the predictions of a record."""
     return record.with_name(f"{record.stem}_preds.json")

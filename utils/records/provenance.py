@@ -1,4 +1,4 @@
-"""Provenance: versions, the state of the code, time, arguments."""
+"""Provenance of a record: versions, state of the code, time, arguments."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PACKAGES = (
 
 @lru_cache
 def environment() -> dict[str, Any]:
-    """Return the versions of what computes, and the state of this project's own code."""
-    import importlib.metadata  # here, as it takes as long as reading hundreds of records
+    """Return the versions of Python and the packages, the commit of this project's code, and the machine's type."""
+    import importlib.metadata  # imported late: it takes as long as reading hundreds of records
 
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -54,12 +54,12 @@ def _git(*command: str) -> str | None:
 
 
 def utc_now() -> str:
-    """Return the time now, in UTC, to the second (ISO 8601)."""
+    """Return the current time in UTC, to the second (ISO 8601)."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def shown_argument(value: Any) -> Any:
-    """Return an argument as a record may show it: no password of an address, no key."""
+def public_argument(value: Any) -> Any:
+    """Return the value of an argument without the password in an address and without keys."""
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
     return str(value) if isinstance(value, Path) else value

@@ -11,20 +11,20 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.files import read_json
-from utils.records.original import _original_result
+from utils.records.original import original_result
 from utils.records.paths import RECORD_NAME, predictions_path
 from utils.records.result import LoggedResult
 
 
 def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
-    """Return gold and hyp (n,) of a record, or None where there are none, or not as many of one as of the other."""
+    """Return gold and hyp (n,) of a record, or None where there are no predictions or the two differ in length."""
     path = predictions_path(record)
     content = read_json(path) if path.is_file() else None
     return None if content is None else answers_in(content)
 
 
 def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
-    """Return gold and hyp (n,) of a file of predictions, or None where it has not as many of one as of the other."""
+    """Return gold and hyp (n,) of a file of predictions, or None where it has none or the two differ in length."""
     gold, hyp = content.get("gold"), content.get("hyp")
     if not isinstance(gold, list) or not isinstance(hyp, list) or len(gold) != len(hyp) or not gold:
         return None
@@ -34,21 +34,21 @@ def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None
 def read_results(root: Path, task: str, *, debug: bool = False) -> Iterator[LoggedResult]:
     """Yield every readable result of one task under a folder, as `read_all` does.
 
-    An original's file whose path does not tell the task passes as any. Raises UserError where there is no folder.
+    A file of the original whose path does not tell the task counts for any. Raises UserError if there is no folder.
     """
     return (result for result in read_all(root, debug=debug) if result.run.get("task", task) == task)
 
 
 def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = None) -> Iterator[LoggedResult]:
-    """Yield every readable result under a folder; what is not readable is named on standard error.
+    """Yield every readable result under a folder; files that cannot be read are named on standard error.
 
-    The bodies say what a record is. A file with the original's four metrics only is placed by its path:
-    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. `debug` takes the records of --limit runs too.
-    What is named is also added to `left_out`. Raises UserError where there is no folder.
+    A record's body says what it is of. A file with the original's four metrics alone is identified by its path,
+    `.../<dataset>/<model>/seed_<n>/eval_<subset>_<k>.json`. `debug` includes the records of --limit runs. The files
+    that are named are also added to `left_out`. Raises UserError where there is no folder.
     """
     if not root.is_dir():
-        raise UserError(f"no folder of logs at {root}", "run a script first, or say where they are: --logs FOLDER")
-    places: dict[str, tuple[str, ...]] = {}  # where a folder is under the root: it is worked out once
+        raise UserError(f"no folder of logs at {root}", "run a script first, or name the folder: --logs FOLDER")
+    places: dict[str, tuple[str, ...]] = {}  # folder -> its path under the root, split once per folder
     for folder, name, match in _record_files(root):
         path = Path(folder, name)
         if folder not in places:
@@ -59,10 +59,10 @@ def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = N
         result = None
         if content is not None:
             own = "run" in content
-            result = _own_result(path, content) if own else _original_result(path, places[folder], match, content)
+            result = _own_result(path, content) if own else original_result(path, places[folder], match, content)
             if result is None:
-                why = "" if own else ": no metrics of the original's, or no data set that --list shows in its path"
-                print(f"warning: {path} is not a record and left out{why}", file=sys.stderr)
+                why = "" if own else ": it lacks the original's metrics, or its path has no data set that --list shows"
+                print(f"warning: {path} is not a record and is left out{why}", file=sys.stderr)
         if result is not None:
             yield result
         elif left_out is not None:
@@ -70,7 +70,7 @@ def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = N
 
 
 def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
-    """Return the folder, the name and its parts of every file that is called like a record, ordered as paths are."""
+    """Return the folder, the name and its parts of every file that has a record's name, in the order of paths."""
     found: dict[tuple[str, ...], tuple[str, str, re.Match[str]]] = {}
     for folder, _, names in os.walk(root):
         parts = Path(folder).parts

@@ -1,4 +1,4 @@
-"""One record as it is read."""
+"""One record, read from its file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoggedResult:
-    """One record as it is read, whoever wrote it; of the original's files `run` has what their path tells.
+    """One record, of this suite or of the original.
 
-    `body` is the whole content of the file.
+    metrics: fractions by name. run: the provenance; of a file of the original, what its path tells. body: the whole
+    content of the file.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""The only writer and reader of logs: where a record is, what it says, and whether it is already there."""
+"""Writing records, and finding out whether a record with the same settings is there."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.records.paths import predictions_path, record_path
 from utils.schema import RunRecord, TopK
 
-if TYPE_CHECKING:
-    pass
-
-SHOWN = 3  # differing settings that an error names
+SHOWN = 3  # differing settings named in an error
 
 
 def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool:
     """Return whether a record with equal settings is there.
 
-    Raises UserError where one with other settings is, unless it may be overwritten. A broken file counts as absent.
+    Raises UserError where the file has other settings, unless it may be overwritten. A broken file counts as absent.
     """
     if overwrite or not path.is_file():
         return False
@@ -30,7 +27,7 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
     if content is None or "run" not in content:
         if content is not None:
             raise UserError(
-                f"{path} is there, but not a record of this suite", "use another --output_dir, or --overwrite"
+                f"{path} exists but is not a record of this suite", "use another --output_dir, or --overwrite"
             )
         return False
     found = {key: content["run"].get(key) for key in identity}
@@ -46,7 +43,7 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
 
 
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two JSON values differ, as deep as they have the same form: (place, found, expected)."""
+    """Yield (place, found, expected) for each difference of two JSON values, as deep as their structure is the same."""
     if isinstance(found, dict) and isinstance(expected, dict):
         for key in expected:
             yield from differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
@@ -69,7 +66,10 @@ def write_record(
     predictions: Mapping[str, Any],
     prompts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write one record, its predictions and prompts, the record last: it marks the work as done."""
+    """Write one record with its predictions and prompts, and return its path.
+
+    The record is written last, since it marks the work as done.
+    """
     path = record_path(folder, subset, record.k)
     body = {
         **record.metrics,
@@ -87,9 +87,12 @@ def write_record(
 
 
 def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
-    """Write indices and scores per direction, unless a file with the same settings already reaches as far."""
+    """Write the neighbours' indices and scores per direction.
+
+    A file with the same settings and at least as many neighbours is kept.
+    """
     path = record_path(folder, subset, 0)
-    path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))
+    path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))  # one file for all k
     settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     k = max(result.indices.shape[1] for result in results.values())
     if path.is_file():
@@ -98,6 +101,8 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
             return
     content: dict[str, Any] = {"settings": settings, "k": k}
     for direction, result in results.items():
-        shortest = [[float(str(score)) for score in row] for row in result.scores]  # float32 digits, not float64's
+        shortest = [
+            [float(str(score)) for score in row] for row in result.scores
+        ]  # the digits of float32, not of float64
         content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
     write_json(path, content)

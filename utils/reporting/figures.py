@@ -1,4 +1,4 @@
-"""Figures of matplotlib: fonts for every script, files that are the same each time; matplotlib inside its functions."""
+"""Figures of matplotlib: fonts for all writing systems, and files that are reproducible to the byte."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
-BASE_FONT = "DejaVu Sans"  # comes with matplotlib
-BOXES = "Last Resort"  # comes with it too: a box for every character
-# which of several fonts that have a character is taken: a plain sans-serif one
+BASE_FONT = "DejaVu Sans"  # shipped with matplotlib
+BOXES = "Last Resort"  # shipped with matplotlib: a box for every character
+# of several fonts that have a character, plain sans-serif ones are preferred
 PREFERRED = ("Noto Sans CJK", "Noto Sans", "Noto")
 DPI = 200  # of PNG files
-# without these keys a file would hold the time of its making; the same command gives the same bytes
+# metadata that would differ in each run, such as the time
 UNDATED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 STYLE: Any = {
     "font.size": 9,
@@ -29,9 +29,9 @@ STYLE: Any = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "legend.frameon": False,
-    "text.parse_math": False,  # a label is what it says, dollars too
-    "pdf.fonttype": 42,  # fonts as outlines that stay text, which journals ask for
-    "svg.fonttype": "path",  # an SVG looks the same where a font is not installed
+    "text.parse_math": False,  # labels are plain text, dollar signs included
+    "pdf.fonttype": 42,  # TrueType fonts, which many journals require
+    "svg.fonttype": "path",  # text as outlines, so that an SVG does not depend on installed fonts
     "svg.hashsalt": "miners",
     "figure.constrained_layout.use": True,
 }
@@ -39,7 +39,7 @@ STYLE: Any = {
 
 @contextmanager
 def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
-    """Draw within this: the suite's style, and fonts that have the characters of `texts` as far as there are any."""
+    """Use the suite's style, and fonts with the characters of `texts` as far as installed, within this context."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -48,7 +48,7 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure (inches) that no global state knows of."""
+    """Return an empty figure (inches), independent of pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -60,8 +60,8 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, tight: bool = True) -> list[Path]:
     """Write `<stem>.<format>` for every format, atomically, and return the paths.
 
-    `tight` cuts the paper to what is drawn, else it has the figure's size. Call it within `drawing`. Raises UserError
-    where the folder cannot be written.
+    `tight` crops the file to the figure's content. Call it within `drawing`. Raises UserError where the folder cannot
+    be written.
     """
     import io
 
@@ -76,9 +76,9 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, ti
 
 
 def fonts_for(texts: Iterable[str]) -> list[str]:
-    """Return font families, in the order in which a character is looked for, that cover the texts.
+    """Return font families that cover the texts, in the order in which characters are looked up.
 
-    Characters that no installed font has are named on standard error; they are drawn as boxes.
+    Characters that no installed font has are named on standard error and drawn as boxes.
     """
     covered = _characters(BASE_FONT)
     missing = {ord(char) for text in texts for char in text if not char.isspace()} - covered
@@ -92,12 +92,12 @@ def fonts_for(texts: Iterable[str]) -> list[str]:
             break
     if missing:
         shown = " ".join(map(chr, sorted(missing)[:20]))
-        print(f"note: no installed font has {shown}; install one, for example Noto, to see them", file=sys.stderr)
+        print(f"note: no installed font has {shown}; install one that does, for example Noto", file=sys.stderr)
     return families
 
 
 def _candidates() -> list[str]:
-    """Return the installed families, preferred ones first."""
+    """Return the installed font families, preferred ones first."""
 
     def place(name: str) -> tuple[bool, int, str]:
         kind = next((i for i, start in enumerate(PREFERRED) if name.startswith(start)), len(PREFERRED))
@@ -108,11 +108,11 @@ def _candidates() -> list[str]:
 
 @lru_cache
 def _files() -> dict[str, str]:
-    """Return the file of every installed family with a plain face; also those newer than matplotlib's list of fonts."""
+    """Return the file of every installed family with a regular face, also of fonts newer than matplotlib's cache."""
     from matplotlib.font_manager import findSystemFonts, fontManager
 
     for path in sorted(set(findSystemFonts()) - {entry.fname for entry in fontManager.ttflist}):
-        with suppress(OSError, RuntimeError):  # a format that it does not read
+        with suppress(OSError, RuntimeError):  # a font format that matplotlib does not read
             fontManager.addfont(path)
     plain = (entry for entry in fontManager.ttflist if entry.style == "normal" and entry.weight in (400, "normal"))
     return {entry.name: entry.fname for entry in sorted(plain, key=lambda entry: entry.fname)}
@@ -120,7 +120,7 @@ def _files() -> dict[str, str]:
 
 @cache
 def _characters(family: str) -> frozenset[int]:
-    """Return the code points that a family has."""
+    """Return the code points of a font family."""
     from matplotlib.ft2font import FT2Font
 
     try:

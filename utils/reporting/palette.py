@@ -1,6 +1,7 @@
-"""Colours and markers that can be told apart, also by colour-blind readers; names of one group share a hue.
+"""Distinguishable colours and markers, also for colour-blind readers; names of one group share a hue.
 
-Colours are made in OKLCH (Ottosson 2020, "A perceptual color space for image processing"): equal steps look equal.
+Colours are defined in OKLCH, a perceptually uniform space (Ottosson 2020, "A perceptual color space for image
+processing").
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Okabe and Ito's set, safe for colour-blind readers, without its black; the light yellow comes last
+# the set of Okabe and Ito for colour-blind readers, without black, the light yellow last
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442")
-OTHER = "#b3b3b3"  # what a picture does not name
+OTHER = "#b3b3b3"  # of names without a colour
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # matplotlib's names
 SHADES = (
     (0.62, 0.15),
@@ -19,13 +20,13 @@ SHADES = (
     (0.76, 0.12),
     (0.53, 0.16),
     (0.69, 0.10),
-)  # lightness, chroma: never white or black
+)  # lightness and chroma; none is close to white or black
 FIRST_HUE = 25.0  # degrees
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one name is drawn: a colour as #rrggbb and one of matplotlib's markers."""
+    """The style of one name: a colour as #rrggbb and one of matplotlib's markers."""
 
     colour: str
     marker: str
@@ -47,7 +48,7 @@ def styles(names: Sequence[str], groups: Mapping[str, str] | None = None) -> dic
 
 
 def _alone(names: Sequence[str]) -> dict[str, Style]:
-    """Return hues all around the circle, neighbours of different lightness."""
+    """Return hues around the whole circle; neighbours differ in lightness."""
     step = 360 / len(names)
     return {
         name: Style(oklch(*SHADES[i % len(SHADES)], FIRST_HUE + i * step), MARKERS[i % len(MARKERS)])
@@ -56,7 +57,7 @@ def _alone(names: Sequence[str]) -> dict[str, Style]:
 
 
 def _by_group(members: Mapping[str, Sequence[str]]) -> dict[str, Style]:
-    """Return for each group an arc of hues; groups follow one another around the circle with a gap between."""
+    """Return styles with one arc of hues per group, the arcs separated by gaps."""
     widths = {group: math.sqrt(len(names)) for group, names in members.items()}
     scale = 360 / sum(widths.values())
     found: dict[str, Style] = {}
@@ -71,7 +72,7 @@ def _by_group(members: Mapping[str, Sequence[str]]) -> dict[str, Style]:
 
 
 def oklch(lightness: float, chroma: float, hue: float) -> str:
-    """Return an OKLCH colour (lightness and chroma as fractions, hue in degrees) as #rrggbb, the chroma cut to sRGB."""
+    """Return an OKLCH colour (lightness, chroma, hue in degrees) as #rrggbb, the chroma reduced to fit sRGB."""
     while chroma > 0:
         channels = _linear_rgb(lightness, chroma, hue)
         if all(-1e-4 <= channel <= 1 + 1e-4 for channel in channels):

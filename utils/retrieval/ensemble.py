@@ -12,6 +12,7 @@ from utils.retrieval.missing_vectors import search_around_missing
 from utils.retrieval.topk import concatenate
 
 if TYPE_CHECKING:
+    from utils.protocols import Encoder
     from utils.schema import Rows, TopK
 
     Members = Sequence[tuple[Rows, Rows]]  # queries (n, d) and candidates (m, d) of each encoder
@@ -25,7 +26,7 @@ class Ensemble:
     defaults to the fastest, and the results do not depend on it.
     """
 
-    encoders: Sequence[Any]
+    encoders: Sequence[Encoder]
     weights: Sequence[float]
     similarity: str = "cosine"
     fuse: str = "score"

@@ -19,7 +19,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from script.plot import plot_compare, plot_confusion, plot_groups, plot_heatmap
 from utils.data import registry
 from utils.data.classification_sets import MASSIVE_INTENTS
 from utils.data.languages import SIB200_LANGS, family_and_script
@@ -27,10 +26,10 @@ from utils.errors import UserError
 from utils.files import fingerprint
 from utils.records import store
 from utils.reporting import figures
-from utils.reporting.charts import drawing, languages, naming, plots
+from utils.reporting.charts import comparison, confusion, drawing, groups, heatmap, languages, naming, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
+from utils.reporting.tables.cells import Cell
 from utils.reporting.tables.paired import Line
-from utils.reporting.tables.tables import Cell
 from utils.schema import RunRecord
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -140,16 +139,16 @@ def sib_scores(models: Sequence[str], by: str = "family") -> languages.Scores:
     }
     if len(models) > 1:
         del values[models[-1]][SIB200_LANGS[0]]
-    groups = languages.joined(family if by == "family" else script, languages.OTHER[by])
-    return languages.Scores("sib200", "acc", values, family, script, groups, 1, len(SIB200_LANGS))
+    joined = languages.joined(family if by == "family" else script, languages.OTHER[by])
+    return languages.Scores("sib200", "acc", values, family, script, joined, 1, len(SIB200_LANGS))
 
 
 @pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
 def test_a_heat_map_of_205_languages_can_be_read(n_models: int, sort: str) -> None:
     scores = sib_scores(LONG[:n_models])
-    order = plot_heatmap.ordered(scores, sort)
+    order = heatmap.ordered(scores, sort)
     args = arguments(sort=sort, by="family")
-    figure = drawn(lambda: plot_heatmap.draw(args, scores, order), f"heat_{n_models}")
+    figure = drawn(lambda: heatmap.draw(args, scores, order), f"heat_{n_models}")
     shown = [text for text, _ in boxes_of_texts(figure)]
     assert set(SIB200_LANGS) <= set(shown)
     assert sum("." in text for text in shown) >= 205 * n_models - 1  # every value stands in its cell
@@ -159,7 +158,7 @@ def test_a_heat_map_of_205_languages_can_be_read(n_models: int, sort: str) -> No
 @pytest.mark.parametrize(("n_models", "by"), [(1, "family"), (3, "script"), (14, "family")])
 def test_boxes_of_families_can_be_read(n_models: int, by: str) -> None:
     scores = sib_scores(LONG[:n_models], by)
-    figure = drawn(lambda: plot_groups.draw(arguments(), scores), f"groups_{n_models}")
+    figure = drawn(lambda: groups.draw(arguments(), scores), f"groups_{n_models}")
     labels = " ".join(text.replace("\u00a0", " ") for text, _ in boxes_of_texts(figure))
     assert ("Indo-European (n" in labels) == (by == "family")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -186,10 +185,10 @@ def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
 def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:
     labels = list(MASSIVE_INTENTS[:n_labels])
     counts = np.arange(n_labels * (n_labels + 1)).reshape(n_labels, -1) % 97
-    columns = [*labels, plot_confusion.UNPARSED]
-    matrices = [plot_confusion.Matrix(f"language {place}", labels, columns, counts) for place in range(n_panels)]
+    columns = [*labels, confusion.UNPARSED]
+    matrices = [confusion.Matrix(f"language {place}", labels, columns, counts) for place in range(n_panels)]
     args = arguments(langs=["a"] if n_panels > 1 else None)
-    figure = drawn(lambda: plot_confusion.draw(args, matrices), f"confusion_{n_labels}_{n_panels}")
+    figure = drawn(lambda: confusion.draw(args, matrices), f"confusion_{n_labels}_{n_panels}")
     numbers = [text for text, _ in boxes_of_texts(figure) if text.isdecimal()]
     assert len(numbers) >= n_panels * int((counts > 0).sum())
 
@@ -202,16 +201,16 @@ def test_a_forest_of_many_languages_can_be_read(n: int) -> None:
     ]
     lines.append(Line("sib200", "mean", 204 * n, 0.6, 0.5, (0.05, 0.15), 0.001))
     args = arguments(a=LONG[0], b=LONG[1], metric="acc", k=1, setting_b=[])
-    drawn(lambda: plot_compare.draw(args, lines), f"forest_{n}")
+    drawn(lambda: comparison.draw(args, lines), f"forest_{n}")
 
 
 def test_groups_stand_by_the_mean_of_their_models_medians() -> None:
     values = {"m": {"a": 0.9, "b": 0.8, "c": 0.1}, "n": {"a": 0.0, "b": 0.1, "c": 0.6}}  # G: 0.85 and 0.05; H: 0.1, 0.6
-    groups = {"a": "G", "b": "G", "c": "H"}
-    scores = languages.Scores("mine", "acc", values, groups, groups, groups, 1, 3)
-    found = plot_groups.by_group(scores)
+    families = {"a": "G", "b": "G", "c": "H"}
+    scores = languages.Scores("mine", "acc", values, families, families, families, 1, 3)
+    found = groups.by_group(scores)
     assert list(found) == ["G", "H"] and found["H"] == {"m": [10.0], "n": [60.0]}
-    assert plot_groups.label("G", found["G"], ["m", "n"]) == "G (n\u00a0=\u00a02)"
+    assert groups.label("G", found["G"], ["m", "n"]) == "G (n\u00a0=\u00a02)"
 
 
 def test_the_check_finds_what_it_is_for() -> None:
@@ -269,7 +268,7 @@ def test_scores_against_k(run: Run, tmp_path: Path) -> None:
     (cell,) = json.loads(told.stdout)
     assert [float(row["low"]), float(row["high"])] == pytest.approx([100 * bound for bound in cell["ci95"]], abs=1e-4)
     single = run("script/plot/plot_k.py", "--task", "bitext", "--langs", "ha", "--k", "5", "--output", "one.svg")
-    assert "one k only" in single.stderr and is_drawn(tmp_path / "one", "svg")
+    assert "only one k" in single.stderr and is_drawn(tmp_path / "one", "svg")
     assert not (tmp_path / "one.pdf").exists()
     assert [(row["low"], row["high"]) for row in table(tmp_path / "one.csv")] == [("20.0", "80.0")] * 2  # its own
 
@@ -343,8 +342,8 @@ def test_confusions_are_pooled_by_label_and_none_is_a_column(run: Run, tmp_path:
 
 def test_a_confusion_says_of_which_model_and_k_it_is(tmp_path: Path) -> None:
     args = arguments(langs=["eng"], width=None)
-    matrix = plot_confusion.Matrix("eng", ["a"], ["a"], np.array([[3]]), "one, k = 5", 5)
-    figure = drawn(lambda: plot_confusion.draw(args, [matrix]), "confusion_1_1")
+    matrix = confusion.Matrix("eng", ["a"], ["a"], np.array([[3]]), "one, k = 5", 5)
+    figure = drawn(lambda: confusion.draw(args, [matrix]), "confusion_1_1")
     texts = [text for text, _ in boxes_of_texts(figure)]
     assert "eng\none, k = 5" in texts
     (label,) = [text for text in texts if text.startswith("Share of")]
@@ -446,12 +445,12 @@ def test_mistakes_are_told_in_two_lines(run: Run, tmp_path: Path) -> None:
         ((*k, "bitext", "--logs", "nowhere"), "no folder of logs", "--logs"),
         ((*heat, "--logs", "empty"), "no classification results under empty", ""),
         ((*k, "classification", "--models", "org/ine"), "no classification results of model 'org/ine'", "'org/one'"),
-        ((*k, "classification", "--dataset", "fir"), "no classification results of 'fir'", "did you mean 'fire'"),
+        ((*k, "classification", "--dataset", "fir"), "no results of data set 'fir'", "did you mean 'fire'"),
         ((*k, "classification", "--langs", "tamill"), "no classification results of language", "'tamil'"),
         ((*k, "classification", "--metric", "bleu"), "no record has the metric 'bleu'", "acc, f1"),
         ((*k, "classification", "--k", "7"), "no classification results with k 7; there is 1", "--k"),
         ((*k, "classification", "--setting", "vote=weighted"), "results with vote weighted", "--setting vote=VALUE"),
-        ((*k, "classification", "--setting", "colour=red"), "'colour=red' is no setting", "vote"),
+        ((*k, "classification", "--setting", "colour=red"), "'colour=red' is not a setting", "vote"),
         ((*k, "classification", "--width", "0"), "argument --width", "--help"),
         ((*k, "classification", "--dataset", "fire", "--width", "1", "--height", "1"), "no room in 1.0 x 1.0", "--w"),
         ((*k, "classification", "--dataset", "fire", "--output", "file/x"), "file/x.pdf cannot be written", "--output"),
@@ -496,7 +495,7 @@ def test_what_is_no_number_is_missing_or_an_error(run: Run, tmp_path: Path) -> N
     assert done.returncode == 0 and "1 of 2 subsets" in done.stderr
     paths[1].write_text(paths[1].read_text().replace('"acc": 0.5', '"acc": NaN'))
     done = run(*flags)
-    assert done.returncode == 2 and "acc is no number in any of 2 records" in done.stderr
+    assert done.returncode == 2 and "acc is not a number in any of 2 records" in done.stderr
 
 
 def test_the_originals_own_logs_are_drawn(run: Run, tmp_path: Path) -> None:

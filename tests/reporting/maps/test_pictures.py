@@ -114,7 +114,7 @@ def test_hovering_tells_the_text_and_joins_its_translations(opened: Page) -> Non
     assert box
     opened.mouse.click(box["x"] + x0, box["y"] + y0)
     opened.mouse.move(box["x"] + 400, box["y"] + 300)
-    assert opened.locator("#tip").is_hidden() and opened.inner_text("#details h2") == "Held"
+    assert opened.locator("#tip").is_hidden() and opened.inner_text("#details h2") == "Kept text"
 
 
 def test_search_marks_what_it_finds(opened: Page) -> None:

@@ -159,11 +159,11 @@ def test_a_mean_over_data_sets_has_the_interval_of_a_mean(run: Run, tmp_path: Pa
     assert low == pytest.approx(0.431, abs=0.02) and high == pytest.approx(0.569, abs=0.02)
 
 
-def test_a_metric_that_predictions_do_not_tell_has_no_interval(run: Run, tmp_path: Path) -> None:
+def test_a_metric_without_values_per_item_has_no_interval(run: Run, tmp_path: Path) -> None:
     log_predictions(tmp_path, "org/one", "two", {"a": 25, "b": 25})
     done = run(SCRIPT, "--metric", "mrr", "--ci", "--format", "csv")
     assert done.stdout == "model,two\norg/one,50.00\n"
-    assert "note: two, org/one: no predictions that tell the mrr's interval" in done.stderr
+    assert "note: two, org/one: no interval, since the predictions do not give the mrr of each item" in done.stderr
 
 
 def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_the_percentile_table(run: Run, logs: Path) -> None:
         '"bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot, nusax",60.00,40.00,30.00\n'
     )
     none = run("script/aggregate/aggregate_icl_percentile.py", "--dataset", "fire")
-    assert none.returncode == 2 and "no results with a rank band" in none.stderr
+    assert none.returncode == 2 and "no icl results with min_percentile and max_percentile" in none.stderr
 
 
 def test_bands_are_marked_among_the_rows_of_a_data_set(run: Run, logs: Path) -> None:

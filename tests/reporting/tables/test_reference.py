@@ -225,7 +225,7 @@ def test_what_must_be_known_is_in_the_file(style: str, sign: str, run: Run, tmp_
     told = [line.rstrip() for line in (tmp_path / "table.txt").read_text().splitlines()]
     euclidean = [name for name in ENCODERS if any(part in name for part in ("mpnet", "MiniLM", "glot", "xlm-r"))]
     for text in (
-        "theirs: the publication does not tell k; beside k 1",
+        "theirs: the publication does not give k; shown beside k 1",
         "mteb: lince_mt: 8,059 rows there, 9,002 here, not compared",
         f"winata2024: published with similarity euclidean: {', '.join(euclidean)}",
     ):
@@ -260,7 +260,7 @@ def test_own_files_fill_what_the_first_lacks(run: Run, tmp_path: Path) -> None:
     assert "50.00 (69.70, -19.70)" in both and "50.00 (51.25, -1.25)" in both and "org/new" not in both
     own = run(SCRIPT, "--reference", "my.csv", "--reference_rows", "--format", "csv")
     assert "org/new (published),-,,,,-,3.00,,theirs" in own.stdout and "org/other" not in own.stdout
-    assert "note: theirs: the publication does not tell k; beside k 1" in own.stderr
+    assert "note: theirs: the publication does not give k; shown beside k 1" in own.stderr
     assert "last year" in own.stdout and "10.00,+40.00,theirs" in own.stdout
 
 
@@ -273,7 +273,7 @@ def test_cross_lingual_figures_belong_to_their_training_language(run: Run, tmp_p
         )
         store.write_record(tmp_path / train / "x", test, record, {"gold": [], "hyp": []})
     right = run(script, "--logs", "tamil", "--reference", "paper")
-    assert "50.00 (41.10, +8.90)" in right.stdout and "the publication does not tell k" in right.stdout
+    assert "50.00 (41.10, +8.90)" in right.stdout and "the publication does not give k" in right.stdout
     assert "winata2024: XL CS: fire had a fifth label" in right.stdout
     other = run(script, "--logs", "malayalam", "--reference", "paper")
     assert "41.10" not in other.stdout and "has train_lang tamil, this is malayalam" in other.stderr
@@ -295,16 +295,16 @@ LINE = "me,bitext,1,org/a,phinc,f1,50\n"
         ("", "has no column source, task"),
         ("source,task,k,model,value\n", "has no column column, metric"),
         (HEADER, "has no figure"),
-        (HEADER + LINE.replace("50", "fifty"), "line 2: value 'fifty' is no number from 0 to 100"),
+        (HEADER + LINE.replace("50", "fifty"), "line 2: value 'fifty' is not a number from 0 to 100"),
         (HEADER + LINE.replace("50", "nan"), "line 2: value 'nan'"),
         (HEADER + LINE + LINE.replace("50", "101"), "line 3: value '101'"),
         (HEADER + LINE.replace("50", ""), "line 2: value ''"),
         (HEADER + LINE.replace("bitext", "bitex"), "line 2: unknown task 'bitex'"),
-        (HEADER + LINE.replace(",1,", ",one,"), "line 2: k 'one' is no whole number"),
+        (HEADER + LINE.replace(",1,", ",one,"), "line 2: k 'one' is not a whole number"),
         (HEADER + LINE.replace("org/a", ""), "line 2: no model"),
         (HEADER + "me,bitext,1\n", "line 2: 3 fields"),
         (HEADER + LINE.replace("50", "50,51"), "line 2: 8 fields"),
-        (b"\xff\xfe\x00", "is no CSV file in UTF-8"),
+        (b"\xff\xfe\x00", "is not a CSV file in UTF-8"),
     ],
 )
 def test_a_broken_file_is_told(content: str | bytes, what: str, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_broken_file_is_told(content: str | bytes, what: str, tmp_path: Path) 
 def test_a_reference_that_is_not_there(run: Run, tmp_path: Path) -> None:
     made.log_bitext(tmp_path / "logs", "phinc", "org/a", 10, 20, 42)
     for flags, what in (
-        (["--reference", "papers"], "--reference papers is not there"),
+        (["--reference", "papers"], "--reference papers does not exist"),
         (["--reference", "logs"], "--reference logs is a folder"),
         (["--reference_rows"], "--reference_rows without --reference"),
     ):

@@ -79,7 +79,7 @@ def test_what_cannot_be_tested_leaves_only_the_best(run: Run, tmp_path: Path) ->
         in done.stdout
     )
     other = run(BITEXT, "--bold", "significant", "--metric", "mrr")
-    assert "cannot be paired: predictions do not tell mrr item by item" in other.stdout
+    assert "cannot be paired: predictions do not give the mrr of each item" in other.stdout
     made.log_bitext(logs, "phinc", "org/b", 9, 19, 42)
     shorter = run(BITEXT, "--bold", "significant", "--format", "csv")
     assert "note: phinc" in shorter.stderr and "A has 20 items, B has 19" in shorter.stderr

@@ -1,4 +1,4 @@
-"""How the figures look: sizes for paper, names cut short, legends below, styles that differ in grey as well."""
+"""The look of figures: sizes for print, short names, legends, and styles that also differ in greyscale."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.reporting import palette
 from utils.reporting.figures import new_figure as new_figure
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ SINGLE, DOUBLE = 3.3, 6.9  # inches: a column of a paper, and two
 SIZE, SMALL = 8.0, 7.0  # points: labels; ticks and legends
 POINT = 1 / 72  # inches
 RULER_DPI = 100
-LINE = 1.3  # a line's height in font sizes
+LINE = 1.3  # height of a line of text in font sizes
 PAPER: Any = {
     "font.size": SIZE,
     "axes.titlesize": SIZE,
@@ -40,7 +41,7 @@ PAPER: Any = {
     "legend.handlelength": 2.4,
     "legend.columnspacing": 1.4,
 }
-HANDLE = (2.4 + 0.8 + 1.4) * SMALL * POINT  # inches of a legend's column that are not text
+HANDLE = (2.4 + 0.8 + 1.4) * SMALL * POINT  # inches: a legend's column without its text
 LINE_STYLES = ("-", "--", "-.", ":")
 METRICS = {
     "acc": "Accuracy",
@@ -54,16 +55,16 @@ METRICS = {
 
 @dataclass(frozen=True)
 class LineStyle:
-    """How one line is drawn; no two of up to 48 are alike in grey."""
+    """The style of one line; up to 48 lines have different styles in greyscale."""
 
     colour: str
     marker: str
-    line: Any  # matplotlib's words for it
+    line: Any  # a line style of matplotlib
 
 
 @contextmanager
 def paper() -> Iterator[None]:
-    """Draw within this in the sizes that print takes."""
+    """Use sizes for print within this context."""
     import matplotlib as mpl
 
     with mpl.rc_context(PAPER):
@@ -80,15 +81,16 @@ def line_styles(names: Sequence[str]) -> dict[str, LineStyle]:
 
 
 def metric_label(metric: str, task: str, k: int | None = None) -> str:
-    """Return what an axis of this metric is called, with its unit."""
+    """Return the label of an axis with this metric, with its unit."""
     name = METRICS.get(metric, metric.replace("_", " "))
-    name = f"Macro {name}" if task != "bitext" and metric in ("prec", "rec", "f1") else name
-    at = "" if k is None else f" at {k}" if task == "bitext" else f", k = {k}"
+    spec = TASKS[task]
+    name = f"Macro {name}" if metric in spec.label_metrics else name
+    at = "" if k is None else f" at {k}" if spec.at_k else f", k = {k}"
     return f"{name}{at} (%)"
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Return each name without the folders before its last `/`; those that would then be alike stay whole."""
+    """Return each name without the part before its last `/`; names that would then be equal stay whole."""
     distinct = list(dict.fromkeys(names))
     cut = {name: re.sub(r"[^\s/]+/", "", name) for name in distinct}
     uses = Counter(cut.values())
@@ -96,13 +98,13 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def with_gaps(label: str, n: int, expected: int) -> str:
-    """Return a legend's label, behind it how many languages of how many are there unless all are, as in the tables."""
+    """Return a legend's label, followed by (n/N) where languages are missing, as in the tables."""
     return label if n >= expected else f"{label} ({n}/{expected})"
 
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
-    """Return how wide the widest line of a text is drawn, in inches."""
+    """Return the width of a text's widest line in inches."""
     from matplotlib.font_manager import FontProperties
 
     measure, font = _ruler().get_text_width_height_descent, FontProperties(size=size)
@@ -118,9 +120,9 @@ def _ruler() -> Any:
 
 
 def wrap_to(text: str, width: float, size: float) -> str:
-    """Return the text in lines of at most so many inches, broken behind blanks and the signs in names.
+    """Return the text in lines of at most `width` inches, broken after spaces and the separators in names.
 
-    What a no-break space joins stays together.
+    Lines are not broken at a no-break space.
     """
     lines = [""]
     for piece in re.findall(r"[^ \n_/+-]*(?:[ \n_/+-]+|$)", text):
@@ -132,7 +134,7 @@ def wrap_to(text: str, width: float, size: float) -> str:
 
 @dataclass(frozen=True)
 class Legend:
-    """A legend's labels, broken to fit, in how many columns, and how high it gets (inches)."""
+    """The layout of a legend: its labels, broken to fit, the number of columns, and the height in inches."""
 
     labels: list[str]
     columns: int
@@ -140,38 +142,38 @@ class Legend:
 
 
 def plan_legend(labels: Sequence[str], width: float) -> Legend:
-    """Return how a legend of these labels fits below a figure of this width (inches)."""
+    """Return the layout of a legend of these labels below a figure of this width (inches)."""
     room = width - 0.15
     fitted = [wrap_to(label, room - HANDLE, SMALL) for label in labels]
     column = max((text_width(label, SMALL) for label in fitted), default=0.0) + HANDLE
     most = max(1, min(len(fitted), int(room / column)))
     rows = math.ceil(len(fitted) / most)
     columns = math.ceil(len(fitted) / rows) if fitted else 1
-    of_row = [fitted[row::rows] for row in range(rows)]  # filled column by column
+    of_row = [fitted[row::rows] for row in range(rows)]  # matplotlib fills column by column
     n_lines = sum(max(label.count("\n") + 1 for label in row) for row in of_row)
     return Legend(fitted, columns, (n_lines * LINE + rows * 0.4 + 1.2) * SMALL * POINT)
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], plan: Legend) -> None:
-    """Put the legend below everything else."""
+    """Add the legend below everything else."""
     figure.legend(handles, plan.labels, loc="outside lower center", ncols=plan.columns)
 
 
 def colour_bar(figure: Figure, colours: Any, panels: Sequence[Axes]) -> Any:
-    """Return a bar of the colours below the panels, as thick in a tall figure as in a low one."""
+    """Return a colour bar below the panels, of the same thickness whatever the figure's height."""
     height = figure.get_figheight()
     return figure.colorbar(colours, ax=panels, location="bottom", fraction=0.12 / height, pad=0.1 / height, aspect=40)
 
 
 def fit_ticks(axes: Axes, labels: Sequence[str], width: float) -> None:
-    """Turn the labels of the x axis upright where they would touch one another in so many inches."""
+    """Rotate the labels of the x axis where they would overlap within `width` inches."""
     widest = max((text_width(label, SMALL) for label in labels), default=0.0)
     if widest * 1.15 > width / max(len(labels), 1):
         axes.tick_params(axis="x", labelrotation=90)
 
 
 def grid(axes: Axes, axis: Any) -> None:
-    """Draw faint lines behind the data."""
+    """Draw grid lines behind the data."""
     axes.grid(visible=True, axis=axis, color="#d9d9d9", linewidth=0.5)
     axes.set_axisbelow(True)
 
@@ -186,20 +188,20 @@ def ramp() -> Colormap:
 
 
 def ink(colour: Sequence[float]) -> str:
-    """Return black or white, whichever reads better on a colour (WCAG's relative luminance)."""
+    """Return black or white, whichever has more contrast with a colour (WCAG's relative luminance)."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "black" if luminance > 0.179 else "white"
 
 
 def write_in(axes: Axes, place: tuple[float, float], text: str, size: float, colour: Sequence[float]) -> None:
-    """Write a value into the middle of a cell of this colour; the layout need not look at it."""
+    """Write a value into the middle of a cell of this colour, without an effect on the layout."""
     looks: Any = {"ha": "center", "va": "center_baseline", "size": size, "color": ink(colour)}
     axes.text(*place, text, **looks).set_in_layout(False)
 
 
 def overhang(figure: Figure) -> float:
-    """Lay the figure out and return by how many inches what is drawn stands over its edge, 0 where nothing does."""
+    """Lay the figure out and return by how many inches its content exceeds its edge."""
     figure.draw_without_rendering()
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     return max(-float(box.x0), -float(box.y0), float(box.x1) - float(width), float(box.y1) - float(height), 0.0)

@@ -1,17 +1,19 @@
-"""The score of each language, and the groups that languages fall into."""
+"""Scores by language, and the groups of the languages."""
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from utils.data.languages import family_and_script
 from utils.errors import UserError
-from utils.records.frames import records
 from utils.records.result import LoggedResult
+from utils.records.rows import languages_of
 from utils.reporting.charts import means, plots
 from utils.reporting.tables import build, select
+from utils.tasks import TASKS
 
 SMALLEST = 3  # languages of a group; smaller ones are joined
 OTHER = {"family": "Other families", "script": "Other scripts"}
@@ -21,7 +23,7 @@ OTHER = {"family": "Other families", "script": "Other scripts"}
 class Scores:
     """The metric of one data set as fractions by model and language, in the order of the models.
 
-    `groups` has each language's family or script, small ones joined; `interval` the records' own intervals.
+    groups: each language's family or script, small ones joined.
     """
 
     dataset: str
@@ -30,8 +32,8 @@ class Scores:
     family: Mapping[str, str]
     script: Mapping[str, str]
     groups: Mapping[str, str]
-    k: int | None  # of all records; None where the rows name theirs
-    expected: int  # languages that a complete model has
+    k: int | None  # None where the rows name theirs
+    expected: int  # languages of a complete model
 
     @property
     def langs(self) -> list[str]:
@@ -40,9 +42,9 @@ class Scores:
 
 
 def scores_of(args: argparse.Namespace, by: str) -> Scores:
-    """Return the scores of the one data set that the flags name, its languages grouped `by` family or script.
+    """Return the scores of the data set that the flags select, its languages grouped `by` family or script.
 
-    Languages that a model lacks are told on standard error. Raises UserError where nothing is left to draw.
+    Missing languages are named on standard error. Raises UserError where nothing is left to draw.
     """
     results = plots.choose(args)
     dataset = plots.one_dataset(args, results)
@@ -56,26 +58,27 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
         in_order = {languages[name][0]: found[name].metrics[metric] for name in names if name in found}
         values |= {model: in_order} if in_order else {}
     if not values:
-        raise UserError(f"no results of {dataset} in the languages that count", "check --langs and --setting")
+        raise UserError(f"no results of {dataset} in its standard languages", "check --langs and --setting")
     told = {lang: (family, script) for lang, family, script in languages.values()}
     family, script = ({lang: both[place] for lang, both in told.items()} for place in (0, 1))
     groups = joined(family if by == "family" else script, OTHER[by])
-    k = results[0].k if args.task != "icl" else None
+    k = results[0].k if TASKS[args.task].table_k is not None else None
     return Scores(dataset, metric, values, family, script, groups, k, len(names))
 
 
 def _languages(results: Sequence[LoggedResult]) -> dict[str, tuple[str, str, str]]:
-    """Return the language, its family and its script of each subset; subsets of one language keep their own names."""
-    frame = records(results)[["subset", "lang"]].drop_duplicates().astype(str)
-    twice = set(frame["lang"][frame["lang"].duplicated(keep=False)])
-    return {
-        subset: (subset if lang in twice else lang, *(part or "unknown" for part in family_and_script(lang)))
-        for subset, lang in frame.itertuples(index=False)
-    }
+    """Return the language, family and script of each subset; subsets of the same language keep the subset's name."""
+    found = {result.subset: str(languages_of(result)["lang"]) for result in results}
+    uses = Counter(found.values())
+    languages = {}
+    for subset, lang in found.items():
+        family, script = (part or "unknown" for part in family_and_script(lang))
+        languages[subset] = (lang if uses[lang] == 1 else subset, family, script)
+    return languages
 
 
 def joined(groups: Mapping[str, str], other: str) -> dict[str, str]:
-    """Return each language's group, groups of fewer than 3 languages joined as `other`, where several are."""
+    """Return each language's group; groups of fewer than 3 languages are joined as `other` where there are several."""
     sizes: dict[str, int] = {}
     for group in groups.values():
         sizes[group] = sizes.get(group, 0) + 1

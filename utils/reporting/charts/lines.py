@@ -1,4 +1,4 @@
-"""Lines with 95 % intervals over one axis, a panel a data set."""
+"""Draw lines with 95 % intervals, one panel per data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL = 2.1  # inches: the least width of a panel among several
-STEP, SPREAD = 0.05, 0.4  # of the least distance of two places: between neighbouring lines at one, and over all of them
+STEP, SPREAD = (
+    0.05,
+    0.4,
+)  # shift between neighbouring lines, and of all lines, as shares of the least distance on the x axis
 INCOMPLETE = "hollow: some languages missing"
 SHADED = "shaded: 95 % interval"
 
@@ -26,7 +29,7 @@ Series = Mapping[float, Cell]  # place on the x axis -> mean
 
 @dataclass(frozen=True)
 class Panel:
-    """The lines of one data set by model, and horizontal ones to compare with."""
+    """The lines of one data set by model, and horizontal reference lines."""
 
     title: str
     y_label: str
@@ -36,20 +39,20 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scale:
-    """The x axis: its name, and the label of each place on it."""
+    """The x axis: its label, and the label of each tick."""
 
     label: str
     ticks: Mapping[float, str]
 
     @property
     def logarithmic(self) -> bool:
-        """Whether the places lie too unevenly for a linear axis."""
+        """Whether the ticks are spaced too unevenly for a linear axis."""
         places = sorted(self.ticks)
         gaps = [second - first for first, second in itertools.pairwise(places)]
         return bool(gaps) and places[0] > 0 and min(gaps) < 0.06 * (places[-1] - places[0])
 
     def moved(self, place: float, line: int, n_lines: int) -> float:
-        """Return where a line's point at a place stands, so that the intervals of several lie side by side."""
+        """Return the x position of a line's point, shifted so that the intervals of several lines do not overlap."""
         share = min(STEP, SPREAD / n_lines) * (line - (n_lines - 1) / 2)
         places = sorted(map(math.log, self.ticks) if self.logarithmic else self.ticks)
         gap = min((second - first for first, second in itertools.pairwise(places)), default=1.0)
@@ -57,7 +60,7 @@ class Scale:
 
 
 def draw(args: argparse.Namespace, panels: Sequence[Panel], scale: Scale) -> Figure:
-    """Return the panels side by side, in rows where they do not fit, one legend below."""
+    """Return the panels side by side, in several rows where they do not fit, with one legend below."""
     width = args.width or (drawing.SINGLE if len(panels) == 1 else drawing.DOUBLE)
     names = list(dict.fromkeys(name for panel in panels for name in (*panel.lines, *panel.references)))
     styles, shown = drawing.line_styles(names), drawing.short_names(names)
@@ -79,7 +82,7 @@ def draw(args: argparse.Namespace, panels: Sequence[Panel], scale: Scale) -> Fig
 
 
 def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, drawing.LineStyle]) -> None:
-    """Draw the lines, their intervals, and the references behind them."""
+    """Draw the lines with their intervals, and the reference lines behind them."""
     if scale.logarithmic:
         axes.set_xscale("log")
         axes.minorticks_off()
@@ -106,7 +109,7 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, draw
 
 
 def _error(cell: Cell) -> Any:
-    """Return how far the interval reaches below and above the mean (2, 1) in percent."""
+    """Return the distances of the interval's bounds from the mean (2, 1) in percent."""
     if cell.ci95 is None:
         return None
     return [[max(100 * (cell.value - cell.ci95[0]), 0.0)], [max(100 * (cell.ci95[1] - cell.value), 0.0)]]
@@ -118,7 +121,7 @@ def _legend(
     styles: Mapping[str, drawing.LineStyle],
     shown: Mapping[str, str],
 ) -> tuple[list[Any], list[str]]:
-    """Return a handle and a label for each name, and one for hollow points where there are any."""
+    """Return a handle and a label for each name, and for hollow points and shaded areas where there are any."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -139,7 +142,7 @@ def _legend(
 
 
 def _label(panels: Sequence[Panel], name: str, shown: str) -> str:
-    """Return a line's label; a level says what it lacks, for it has no points to be hollow."""
+    """Return a line's label; that of a reference line counts its languages where some are missing."""
     cells = {panel.title: panel.references[name] for panel in panels if name in panel.references}
     if len(panels) == 1:
         return next((drawing.with_gaps(shown, cell.n, cell.expected) for cell in cells.values()), shown)

@@ -1,4 +1,4 @@
-"""Means over the subsets of a data set, with their intervals and how complete they are."""
+"""Means over the subsets of a data set, with intervals and completeness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from utils.reporting.tables.select import by_cell
 
 
 def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> list[str]:
-    """Return the subsets that a mean over the data set needs: of --langs, and not the language trained on.
+    """Return the subsets of a complete mean over the data set: those of --langs, without the training language.
 
     Of a user's own data, those that any record has.
     """
@@ -28,7 +28,7 @@ def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedRes
 def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
     """Return the results that have the metric as a number.
 
-    Raises UserError where none has, naming the metrics that there are.
+    Raises UserError where no result has it, with the metrics that there are.
     """
     having = [result for result in results if metric in result.metrics]
     if not having:
@@ -36,14 +36,14 @@ def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
         raise UserError(f"no record has the metric {metric!r}", f"choose with --metric from: {', '.join(there)}")
     kept = [result for result in having if math.isfinite(result.metrics[metric])]
     if not kept:
-        raise UserError(f"{metric} is no number in any of {len(having)} records", "run them again with --overwrite")
+        raise UserError(f"{metric} is not a number in any of {len(having)} records", "run them again with --overwrite")
     return kept
 
 
 def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, metric: str, about: str) -> Cell:
-    """Return the mean of the metric over one model's results on a data set, one a subset, with its 95 % interval.
+    """Return the mean of the metric over one model's results on a data set, one per subset, with its 95 % interval.
 
-    What is missing of the subsets `names` is told on standard error as `about`.
+    Missing ones of the subsets `names` are named on standard error, after `about`.
     """
     (found,) = by_cell(results).values()
     name_missing([name for name in names if name not in found], len(names), about)
@@ -51,6 +51,6 @@ def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, me
 
 
 def columns_of(cell: Cell) -> dict[str, object]:
-    """Return what the CSV has of a mean: percent, the interval where there is one, subsets there and needed."""
+    """Return the CSV's columns of a mean: percent, interval, and the numbers of subsets there and needed."""
     low, high = (plots.percent(bound) for bound in cell.ci95) if cell.ci95 else ("", "")
     return {"percent": plots.percent(cell.value), "low": low, "high": high, "n": cell.n, "expected": cell.expected}

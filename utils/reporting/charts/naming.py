@@ -1,4 +1,4 @@
-"""What a figure's files are called where --output does not say: what it is of, and what departs from the usual."""
+"""Default names of a figure's files: its content, and settings other than the default ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from utils.encoders.registry import ENCODERS
 from utils.reporting.charts import drawing
 from utils.reporting.tables.build import Kind
+from utils.tasks import DEFAULT_SEED, TASKS
 
-SHOWN = 3  # data sets in a name before the rest is a number
+SHOWN = 3  # data sets in a name; the others are counted
 FEW_LANGS, FEW_MODELS = 4, 2
-LONGEST = 120  # characters; a longer name ends in a hash
+LONGEST = 120  # characters; a longer name is cut and ends in a hash
 
 
 def default_name(args: argparse.Namespace, script: str, datasets: Sequence[str], models: Sequence[str]) -> str:
-    """Return the files' name without an ending; figures of other records, ks or languages have other names."""
+    """Return the name without an ending; figures of different records, ks or languages have different names."""
     more = [f"{len(datasets) - SHOWN}_more"] if len(datasets) > SHOWN else []
     parts = [script, "" if args.task in script else args.task, *datasets[:SHOWN], *more]
     parts += _departures(args, script, datasets, models)
@@ -40,12 +41,12 @@ def _departures(args: argparse.Namespace, script: str, datasets: Sequence[str], 
         "pooled" if langs and getattr(args, "pooled", False) else "",
         f"by-{by}" if by != "family" and by not in script else "",
         f"sort-{args.sort}" if getattr(args, "sort", "group") != "group" else "",
-        f"seed{args.seed}" if args.seed != 42 else "",
+        f"seed{args.seed}" if args.seed != DEFAULT_SEED else "",
     ]
 
 
 def _of_models(args: argparse.Namespace, models: Sequence[str]) -> str:
-    """Return one model or two, or how many were chosen; a name is short where no known encoder shares it."""
+    """Return the names of one or two models, or the number chosen; names are short where they stay unambiguous."""
     if len(models) > FEW_MODELS:
         return f"{len(models)}_models" if getattr(args, "models", None) else ""
     short = drawing.short_names([*models, *ENCODERS])
@@ -53,14 +54,14 @@ def _of_models(args: argparse.Namespace, models: Sequence[str]) -> str:
 
 
 def _of_k(args: argparse.Namespace) -> str:
-    """Return the ks that were asked for; 1 is the usual one, and all of them where a figure shows several."""
+    """Return the ks that were asked for, where they are not the default."""
     if isinstance(args.k, list):
         return "k" + "-".join(map(str, args.k))
-    return "" if args.k is None or (args.k == 1 and args.task != "icl") else f"k{args.k}"
+    return "" if args.k in (None, TASKS[args.task].table_k) else f"k{args.k}"
 
 
 def _of_metric(args: argparse.Namespace, datasets: Sequence[str]) -> str:
-    """Return the metric where it is not the one drawn unasked: the main one of each data set, or the script's own."""
+    """Return the metric where it is not the default: each data set's main one, or the script's own."""
     metric = getattr(args, "metric", None)
     own = getattr(args, "usual_metric", None)
     usual = {own} if own else {Kind(args.task, None).metric_of(dataset)[0] for dataset in datasets}

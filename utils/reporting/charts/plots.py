@@ -1,7 +1,4 @@
-"""What every figure shares: its flags, which records it takes, and how it is written with its numbers beside it.
-
-With the other files here whose names begin with `_`, the door of script/plot/ to the registry, the logs and matplotlib.
-"""
+"""What all figures share: their flags, the selection of their records, and writing them with a CSV of their numbers."""
 
 from __future__ import annotations
 
@@ -16,33 +13,31 @@ from typing import TYPE_CHECKING
 
 from utils.cli import arguments
 from utils.cli.types import natural
-from utils.data.registry import DATASETS
-from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.records.result import LoggedResult
 from utils.records.store import differences
 from utils.reporting import figures
 from utils.reporting.charts import drawing, naming
-from utils.reporting.tables import icl, sides
+from utils.reporting.tables import rows as table_rows
+from utils.reporting.tables import select, sides
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.tables import ordered
+from utils.tasks import DEFAULT_SEED, TASKS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, object]
 
-TASKS = ("bitext", "classification", "icl")
-SHOWN = 8  # subsets told, before the rest is a number
-LARGEST = 200.0  # inches; PDF readers give up there
-CUT = 0.03  # inches by which a text may stand over the edge before that is told
+SHOWN = 8  # subsets named in a note
+LARGEST = 200.0  # inches: the largest page of most PDF readers
+CUT = 0.03  # inches: a text that stands over the edge by more is reported
 
 
 def parser_of(
-    description: str, examples: str, tasks: Sequence[str] = TASKS, *, datasets: str = "?"
+    description: str, examples: str, tasks: Sequence[str] = tuple(TASKS), *, datasets: str = "?"
 ) -> arguments.Parser:
-    """Return a parser with the flags of every figure; `datasets` "+" lets it show several data sets."""
+    """Return a parser with the flags of all figures; with `datasets` "+" the figure can show several data sets."""
     parser = arguments.Parser(description, examples)
     group = parser.add_argument_group("records")
     if len(tasks) > 1:
@@ -50,31 +45,33 @@ def parser_of(
     else:
         parser.set_defaults(task=tasks[0])
     one = datasets == "?"
-    told = "(default: the only one logged)" if one else "only these (default: all)"
-    group.add_argument("--dataset", nargs=1 if one else "+", metavar="NAME", help=told)
+    usual = "(default: the only one logged)" if one else "only these (default: all)"
+    group.add_argument("--dataset", nargs=1 if one else "+", metavar="NAME", help=usual)
     group.add_argument("--langs", nargs="+", metavar="LANG", help="only these languages")
     group.add_argument(
-        "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain, such as margin=ratio"
+        "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain ones, such as margin=ratio"
     )
-    group.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
+    group.add_argument("--seed", type=natural, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     group.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     group = parser.add_argument_group("figure")
-    group.add_argument("--output", type=Path, metavar="STEM", help="without an ending (default: figures/<script>_...)")
+    group.add_argument(
+        "--output", type=Path, metavar="STEM", help="path without an ending (default: figures/<script>_...)"
+    )
     group.add_argument("--format", choices=figures.FORMATS, nargs="+", help="one or several (default: pdf png)")
     group.add_argument("--width", type=inches, metavar="IN", help="inches (default: 3.3, a column, or 6.9, two)")
-    group.add_argument("--height", type=inches, metavar="IN", help="inches (default: what the content takes)")
+    group.add_argument("--height", type=inches, metavar="IN", help="inches (default: as the content needs)")
     group.add_argument("--title", metavar="TEXT", help="above the figure (default: none)")
     return parser
 
 
 def add_model_args(parser: argparse.ArgumentParser, *, k: str = "1") -> None:
-    """Which rows of the tables, which figure of theirs, and at which k ("+" takes several)."""
+    """Add the flags that select rows of the tables, a metric and k; with `k` "+" several."""
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these, in this order")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: the data set's main one)")
     if k == "+":
         parser.add_argument("--k", type=natural, nargs="+", metavar="K", help="only these (default: all)")
     else:
-        parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
+        sides.add_k_arg(parser)
 
 
 def inches(text: str) -> float:
@@ -89,29 +86,22 @@ def inches(text: str) -> float:
 
 
 def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[LoggedResult]:
-    """Return the records that the flags name, ordered by model as in the tables, all in one way of running.
+    """Return the records that the flags select, ordered by model as in the tables.
 
-    Settings `without` may be of any value. Raises UserError where nothing fits, or records of several ways are left.
+    Settings in `without` may have any value. Raises UserError where nothing fits, or where records of one line of the
+    figure differ in other settings.
     """
-    if args.k is None and args.task != "icl" and "k" not in without:
-        args.k = 1
+    if "k" not in without:
+        sides.with_table_k(args)
     settings = sides.read_settings(args.setting, args.task)
-    results = _of_datasets(args, sides.results_of(args, settings, without))
+    results = select.of_datasets(args, sides.results_of(args, settings, without))
     results = _standard(_of_langs(args, _of_models(args, results)), args.task)
     _refuse_mixtures(results, args.task, without)
     return results
 
 
-def _of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
-    there = sorted({result.dataset for result in results})
-    for name in args.dataset or ():
-        if name not in there:
-            raise UserError(f"no {args.task} results of {name!r} with these settings", suggest(name, there))
-    return [result for result in results if args.dataset is None or result.dataset in args.dataset]
-
-
 def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> str:
-    """Return the data set that all results are of; UserError where there are several."""
+    """Return the data set of the results; raises UserError where there are several."""
     there = sorted({result.dataset for result in results})
     if len(there) > 1:
         raise UserError(f"results of {len(there)} data sets: {', '.join(there)}", "choose one with --dataset")
@@ -120,10 +110,10 @@ def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> st
 
 def _of_models(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
     """Return the results of --models, model by model in that order, or all in the tables' order."""
-    if args.task == "icl":
-        there = icl.order(results)
-    else:
-        there = ordered({result.model for result in results}, None, list(ENCODERS))
+    spec = TASKS[args.task]
+    there = table_rows.known_order(results, spec)
+    if not spec.generative:
+        there = table_rows.ordered({result.model for result in results}, None, there)
     for name in getattr(args, "models", None) or ():
         if name not in there:
             raise UserError(f"no {args.task} results of model {name!r}", suggest(name, there))
@@ -140,27 +130,27 @@ def _of_langs(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list
 
 
 def _sides_of(subset: str, task: str) -> set[str]:
-    return {subset, *(subset.split("_") if task == "bitext" else ())}
+    return {subset, *(subset.split("_") if TASKS[task].pairs else ())}
 
 
 def is_of(subset: str, lang: str, task: str) -> bool:
-    """Return whether a subset is of a language: named by it, or a pair with it."""
+    """Return whether a subset is of a language: the language itself, or a pair with it."""
     return lang in _sides_of(subset, task)
 
 
 def is_chosen(args: argparse.Namespace, subset: str) -> bool:
-    """Return whether --langs takes a subset."""
+    """Return whether --langs selects a subset."""
     return not args.langs or any(is_of(subset, lang, args.task) for lang in args.langs)
 
 
 def spec_subsets(dataset: str, task: str) -> tuple[str, ...]:
-    """Return the subsets of a data set of the registry that make it complete; none of a user's own."""
-    spec = DATASETS["bitext" if task == "bitext" else "classification"].get(dataset)
+    """Return the standard subsets of a data set of the registry; empty for a user's own data."""
+    spec = Kind(task).dataset(dataset)
     return spec.subsets if spec else ()
 
 
 def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
-    """Return the results without those of subsets beside the standard ones, as the tables do, and say so."""
+    """Return the results of standard subsets, as the tables do; others are named on standard error."""
     extra = {
         (result.dataset, result.subset)
         for result in results
@@ -168,7 +158,7 @@ def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
     }
     if extra:
         shown = ", ".join(f"{dataset} {subset}" for dataset, subset in sorted(extra)[:SHOWN])
-        print(f"note: {len(extra)} subsets beside the standard ones left out: {shown}", file=sys.stderr)
+        print(f"note: {len(extra)} subsets other than the standard ones left out: {shown}", file=sys.stderr)
     kept = [result for result in results if (result.dataset, result.subset) not in extra]
     if not kept:
         raise UserError("no results of standard subsets", "--list of the scripts shows how many a data set has")
@@ -176,14 +166,15 @@ def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
 
 
 def _refuse_mixtures(results: Sequence[LoggedResult], task: str, without: Sequence[str]) -> None:
-    """Raise UserError where one line of the figure would join records of different settings."""
+    """Raise UserError where one line of the figure would join records with different settings."""
+    spec = TASKS[task]
     cross = any(result.run.get("cross") for result in results)
-    names = [name for name in sides.FREE[task] if name not in without and (cross or name != "train_lang")]
+    names = [name for name in spec.row_settings if name not in without and (cross or name != "train_lang")]
     for name in names:
-        shared = name in ("margin_k", "train_lang")  # alike in all models; the others in each
+        shared = name in ("margin_k", "train_lang")  # these must agree in all models, the others within each
         ways: dict[tuple[str, str], set[str]] = {}
         for result in results:
-            if name in result.run and not (task == "icl" and result.k == 0):
+            if name in result.run and not (spec.generative and result.k == 0):
                 place = (result.dataset, "" if shared else result.model)
                 ways.setdefault(place, set()).add(str(result.run[name]))
         for (dataset, model), values in ways.items():
@@ -195,10 +186,10 @@ def _refuse_mixtures(results: Sequence[LoggedResult], task: str, without: Sequen
 
 
 def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
-    """Raise UserError where a model's records were encoded or generated in different ways; tuned weights may differ."""
+    """Raise UserError where a model's records differ in the settings of encoders or generator, tuned weights aside."""
     first: dict[tuple[str, str], LoggedResult] = {}
     for result in results:
-        if not result.run.get("encoders"):  # the original's, and zero-shot
+        if not result.run.get("encoders"):  # the original's records, and zero-shot ones
             continue
         other = first.setdefault((result.dataset, result.model), result)
         before, now = ({name: one.run.get(name) for name in ("encoders", "generator")} for one in (other, result))
@@ -207,7 +198,7 @@ def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
             raise UserError(
                 f"{result.dataset}, {result.model}: results with different {', '.join(places)}, "
                 f"such as {other.path} and {result.path}",
-                "run them again alike, or give a folder with one way of running: --logs FOLDER",
+                "run them again with the same settings, or name a folder of one setting: --logs FOLDER",
             )
 
 
@@ -227,8 +218,8 @@ def publish(
 ) -> None:
     """Write the figure in each --format and the plotted numbers as `<stem>.csv`, and print where they are.
 
-    `texts` are all names in it, for the fonts; `models` are those that the files' name may have. Raises UserError where
-    there is no room in --width and --height, or the folder cannot be written.
+    texts: all texts of the figure, for the choice of fonts. models: the models that the file's name may contain. Raises
+    UserError where --width and --height leave no room, or the folder cannot be written.
     """
     stem, formats = _place(args, script, rows, models)
     with figures.drawing([*texts, args.title or ""]), drawing.paper():
@@ -241,7 +232,7 @@ def publish(
                 over = drawing.overhang(figure)
             except UserWarning as error:
                 size = "{:.1f} x {:.1f} inches".format(*figure.get_size_inches())
-                raise UserError(f"no room in {size} for what is drawn", "give more --width or --height") from error
+                raise UserError(f"no room in {size} for the figure", "give more --width or --height") from error
         if over > CUT:
             print(f"note: text is cut by {over:.2f} inches at the edge; give more --width or --height", file=sys.stderr)
         written = figures.save(figure, stem, formats, tight=False)
@@ -251,7 +242,7 @@ def publish(
 def _place(
     args: argparse.Namespace, script: str, rows: Sequence[Row], models: Sequence[str]
 ) -> tuple[Path, Sequence[str]]:
-    """Return the stem and the formats; an --output with the ending of a format asks for that one."""
+    """Return the stem and the formats; an --output that ends in a format selects that format."""
     if args.output is None:
         datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
         name = naming.default_name(args, script, datasets, list(dict.fromkeys(models)))
@@ -264,7 +255,7 @@ def _place(
 
 
 def drawn_at(args: argparse.Namespace) -> dict[str, object]:
-    """Return the CSV's columns of what all rows share: k, empty where a model's name says it, and the seed."""
+    """Return the CSV's columns that all rows share: k, empty where the rows name theirs, and the seed."""
     return {"k": "" if args.k is None else args.k, "seed": args.seed}
 
 
@@ -279,5 +270,5 @@ def _write_csv(stem: Path, rows: Sequence[Row]) -> Path:
 
 
 def percent(value: float) -> float:
-    """Return a fraction in percent, to the digits that the CSV has."""
+    """Return a fraction in percent, rounded to the digits of the CSV."""
     return round(100 * value, 4)

@@ -1,4 +1,4 @@
-"""Which colour and marker every point has, and in which order and under which headings a legend names them."""
+"""Assign colours and markers to points, and the order and headings of their legend."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from utils.reporting.maps.points import FIELDS, Points, seeded
 from utils.reporting.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 
 UNKNOWN = "not known"
-SAMPLES = 10  # that have colours of their own where --num_color is not given
-LONGEST = 60  # characters of a text that stands for a sample in a legend
+SAMPLES = 10  # samples with a colour, unless --num_color gives a number
+LONGEST = 60  # characters of a sample's text in the legend
 
 
 @dataclass(frozen=True)
 class Coloring:
-    """Codes (n,) into names; the first `n_colored` names have styles of their own, the others are grey.
+    """The colours of n points by one field.
 
-    `shown` is what a legend says for a name, `groups` the heading that it stands under ("" for none).
+    codes: (n,) indices into names. names: the values; the first `n_colored` have a colour, the others are grey.
+    shown: the legend's text for each name. groups: the legend's heading above each name, "" for none.
     """
 
     field: str
@@ -34,9 +35,9 @@ class Coloring:
 
 
 def chosen_fields(points: Points, asked: Sequence[str] | None) -> list[str]:
-    """Return what to colour by: what was asked for, or all that tells points apart.
+    """Return the fields to colour by: those asked for, or all with more than one value.
 
-    Raises UserError where the data do not have what was asked for.
+    Raises UserError where the data do not have a field that was asked for.
     """
     columns = points.columns()
     if asked is None:
@@ -49,10 +50,10 @@ def chosen_fields(points: Points, asked: Sequence[str] | None) -> list[str]:
 
 
 def coloring(points: Points, field: str, num_color: int | None, seed: int, pivot: str | None = None) -> Coloring:
-    """Return the colours by one field; `num_color` names have their own: the commonest, or samples drawn by the seed.
+    """Return the colours by one field; `num_color` names get one: the most frequent, or samples drawn by the seed.
 
-    Of languages, names of one family share a hue, of classes those that begin with the same word, if many do. A sample
-    is shown as its text in the language `pivot`, or its first text.
+    Languages of one family share a hue, as do classes that begin with the same word where there are many. A sample is
+    shown as its text in the language `pivot`, or its first text.
     """
     values = [UNKNOWN if value is None else value for value in points.columns()[field]]
     counts = Counter(values)
@@ -77,7 +78,7 @@ def coloring(points: Points, field: str, num_color: int | None, seed: int, pivot
 
 
 def _styles(names: Sequence[str], groups: dict[str, str] | None) -> dict[str, Style]:
-    """Return the palette's styles, each group's markers begun one later: groups of one name differ by marker too."""
+    """Return the palette's styles; each group's markers start one later, so that groups of one name differ as well."""
     own = styles(names, groups)
     if groups is None:
         return own
@@ -89,7 +90,7 @@ def _styles(names: Sequence[str], groups: dict[str, str] | None) -> dict[str, St
 
 
 def _order(field: str, ranked: Sequence[str], colored: set[str], groups: dict[str, str] | None) -> list[str]:
-    """Return names with colours first; groups by size, names by the alphabet within; what is not known last."""
+    """Return the names in order: those with colours first, groups by size, names alphabetically, unknown ones last."""
     if field == "sample":
         return list(ranked)
     sizes = Counter((groups or {}).values())
@@ -102,7 +103,7 @@ def _order(field: str, ranked: Sequence[str], colored: set[str], groups: dict[st
 
 
 def _groups(field: str, names: Sequence[str]) -> dict[str, str] | None:
-    """Return each name's heading: a language's family, or the first word where twelve names or more share few."""
+    """Return each name's heading: a language's family, or the first word where 12 or more classes share few."""
     if field == "language":
         return {name: family_and_script(name)[0] or UNKNOWN for name in names}
     first = {name: name.replace("_", " ").split()[0] if name.split() else name for name in names}
@@ -112,7 +113,7 @@ def _groups(field: str, names: Sequence[str]) -> dict[str, str] | None:
 
 
 def _sentences(points: Points, samples: Sequence[str], pivot: str | None) -> list[str]:
-    """Return the text of each sample in the language `pivot`, else its first text, cut to a line."""
+    """Return the text of each sample in the language `pivot`, else its first text, cut to one line."""
     found: dict[str, str] = {}
     for name, lang, text in zip(points.samples, points.langs, points.texts, strict=True):
         if lang == pivot or name not in found:

@@ -1,4 +1,4 @@
-"""Projected texts on disk: a table (Parquet and CSV) and the record that says how it came about (docs/pictures.md)."""
+"""Write and read projected texts: a table (Parquet and CSV) and its record with the provenance (docs/pictures.md)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "te
 
 
 def claim(stem: Path) -> None:
-    """Make the folder of the files-to-be, and see that a file can be written there before hours go into them.
+    """Create the folder of the files and check that it can be written, before the computation starts.
 
     Raises UserError where it cannot.
     """
@@ -36,11 +36,11 @@ def claim(stem: Path) -> None:
 
 
 def _unwritable(stem: Path, error: OSError) -> UserError:
-    return UserError(f"{stem.parent} cannot be written ({error.strerror})", "name another place: --output_dir")
+    return UserError(f"{stem.parent} cannot be written ({error.strerror})", "name another folder: --output_dir")
 
 
 def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, record: Mapping[str, Any]) -> None:
-    """Write `<stem>.csv`, `.parquet` and, last, `.json`, each atomically: the record marks the work as done.
+    """Write `<stem>.csv`, `.parquet` and, last, `.json`, each atomically; the record marks the work as done.
 
     Raises UserError where the folder cannot be written.
     """
@@ -62,9 +62,9 @@ def write(stem: Path, points: Points, xy: npt.NDArray[np.float32], split: str, r
 def read(
     stem: Path, identity: Mapping[str, Any], *, overwrite: bool
 ) -> tuple[Points, npt.NDArray[np.float32], dict[str, Any]] | None:
-    """Return points, coordinates (n, 2) and record of equal settings; None where they are not there, or not whole.
+    """Return points, coordinates (n, 2) and record of equal settings; None where they are missing or damaged.
 
-    Raises UserError where there are ones of other settings, unless they may be overwritten.
+    Raises UserError where the files have other settings, unless they may be overwritten.
     """
     record = _with(stem, "json")
     if not store.is_done(record, identity, overwrite=overwrite):
@@ -87,7 +87,7 @@ def read(
 
 def _table(points: Points, xy: npt.NDArray[np.float32], split: str) -> dict[str, Any]:
     columns = points.columns()
-    shortest = [[float(str(value)) for value in axis] for axis in xy.T]  # float32 digits, not float64's
+    shortest = [[float(str(value)) for value in axis] for axis in xy.T]  # the digits of float32, not of float64
     values = (
         *(*shortest, points.langs, columns["family"], columns["script"], points.labels, points.samples),
         *([split] * len(points.texts), points.texts),

@@ -1,4 +1,4 @@
-"""From coordinates to files: a figure a colouring, one page, and the table of nearest neighbours on the terminal."""
+"""Write the figures and the page of projected texts, and print the shares of nearest neighbours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from utils.reporting.maps.points import FIELDS, Points
 from utils.reporting.maps.projection import NAMES
 from utils.reporting.pages import html
 
-GRID = 65_535  # steps of the page's coordinates: finer than any screen, and short
+GRID = 65_535  # steps of the page's coordinates: finer than a screen, and short as text
 SHARES = {
     "class": "of the same class",
     "language": "in the same language",
@@ -37,7 +37,7 @@ def draw_all(
     pivot: str | None,
     note: Callable[[str], object],
 ) -> None:
-    """Write `<stem>_<color>.<format>` for each colouring and `<stem>.html`, and print where they are and the shares."""
+    """Write `<stem>_<color>.<format>` per colouring and `<stem>.html`, and print their paths and the shares."""
     fields = chosen_fields(points, args.color)
     if args.color is None and points.missing("sample"):
         note(f"not coloured by sample: {points.missing('sample')}")
@@ -63,12 +63,12 @@ def draw_all(
 
 
 def _braces(names: Sequence[str]) -> str:
-    """Return names as a shell would take them together."""
+    """Return names in the brace notation of shells."""
     return f"{{{','.join(names)}}}" if len(names) > 1 else names[0]
 
 
 def axis_names(method: str, record: Mapping[str, Any]) -> list[str]:
-    """Return what stands at the axes: for PCA with the shares of the variance."""
+    """Return the labels of the axes, of PCA with the shares of the variance."""
     if method != "pca":
         return [f"{NAMES[method]} {axis}" for axis in (1, 2)]
     shares = [*record["explained_variance"], 0.0]
@@ -76,12 +76,12 @@ def axis_names(method: str, record: Mapping[str, Any]) -> list[str]:
 
 
 def shares_table(nearest: Mapping[str, Any], n: int, dimensions: int) -> str:
-    """Return the shares of neighbours as a table of percentages, with what chance would give."""
+    """Return the shares of neighbours as a table of percentages, with the shares expected by chance."""
     from tabulate import tabulate
 
     rows = [
-        [SHARES[name], 100 * told["share"], 100 * told["chance"], told["n"]]
-        for name, told in nearest.items()
+        [SHARES[name], 100 * shares["share"], 100 * shares["chance"], shares["n"]]
+        for name, shares in nearest.items()
         if name in SHARES
     ]
     what = f"of the {nearest['k']} nearest of {n:,} texts (cosine, {dimensions:,} dimensions), %"
@@ -91,9 +91,9 @@ def shares_table(nearest: Mapping[str, Any], n: int, dimensions: int) -> str:
 def page_data(
     points: Points, xy: npt.NDArray[np.float32], every: list[Coloring], drawn: list[str], record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the page draws: coordinates as whole numbers, and the colourings that there are.
+    """Return the data of the page: coordinates as whole numbers, and the colourings.
 
-    To choose from are those that are `drawn`, the first of them first, and those that tell texts apart.
+    The reader can choose the fields that are `drawn`, the first of them initially, and those with several values.
     """
     low, high = xy.min(axis=0), xy.max(axis=0)
     scale = float(max((high - low).max(), 1e-30))
@@ -105,7 +105,7 @@ def page_data(
         "fields": [_field(colors) for colors in every],
         "first": drawn[0],
         "offered": [colors.field for colors in every if len(colors.names) > 1 or colors.field in drawn],
-        "nearest": [{"what": SHARES[name], **told} for name, told in record["nearest"].items() if name in SHARES],
+        "nearest": [{"what": SHARES[name], **shares} for name, shares in record["nearest"].items() if name in SHARES],
         "k": record["nearest"]["k"],
     }
 

@@ -1,4 +1,4 @@
-"""The texts of a picture as one table, whatever the task: drawn evenly from every language, translations together."""
+"""The texts of a picture as one table: an even sample of every language, with translations kept together."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from utils.data.sources import Where
 from utils.errors import UserError
 from utils.schema import DatasetSpec
 
-FIELDS = ("class", "language", "sample", "family", "script")  # what a picture can be coloured by
+FIELDS = ("class", "language", "sample", "family", "script")  # the fields that a picture can be coloured by
 
 
 @dataclass(frozen=True)
 class Block:
-    """Texts of one language; `ids` are shared by translations, both empty where the data have none."""
+    """Texts of one language; translations share an id. Labels and ids are empty where the data have none."""
 
     lang: str
     texts: tuple[str, ...]
@@ -29,7 +29,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Points:
-    """A text a row, column by column; None where the data do not tell; `not_parallel` says why there are no samples."""
+    """Texts by column, None for unknown values; `not_parallel` says why there are no samples."""
 
     texts: tuple[str, ...]
     langs: tuple[str, ...]
@@ -38,14 +38,14 @@ class Points:
     not_parallel: str
 
     def columns(self) -> dict[str, tuple[str | None, ...]]:
-        """Return what the points can be coloured by, a value a point."""
+        """Return the values of each field, one per point."""
         known = {lang: family_and_script(lang) for lang in set(self.langs)}
         families = tuple(known[lang][0] for lang in self.langs)
         scripts = tuple(known[lang][1] for lang in self.langs)
         return dict(zip(FIELDS, (self.labels, self.langs, self.samples, families, scripts), strict=True))
 
     def only(self, rows: Sequence[int]) -> Points:
-        """Return the points of these rows."""
+        """Return the points at these indices."""
         return Points(
             tuple(self.texts[row] for row in rows),
             tuple(self.langs[row] for row in rows),
@@ -55,7 +55,7 @@ class Points:
         )
 
     def missing(self, field: str) -> str:
-        """Return why the points cannot be coloured by this, or nothing where they can."""
+        """Return why the points cannot be coloured by a field; empty where they can."""
         if any(value is not None for value in self.columns()[field]):
             return ""
         if field == "sample":
@@ -64,7 +64,7 @@ class Points:
 
 
 def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: Where) -> list[Block]:
-    """Load one split of a labelled set, a block a language."""
+    """Load one split of a labelled set, one block per language."""
     loaded = ((lang, load_labeled(spec, lang, split, where)) for lang in langs)
     return [Block(lang, found.texts, found.labels, found.ids) for lang, found in loaded]
 
@@ -72,9 +72,9 @@ def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: W
 def bitext_blocks(
     spec: DatasetSpec, pairs: Sequence[tuple[str, str]], where: Where, *, validation: bool = False
 ) -> list[Block]:
-    """Load both sides of language pairs; a source side that all pairs share is one block, and its rows' ids are theirs.
+    """Load both sides of language pairs, one block per side; a source side that all pairs share is loaded once.
 
-    The shared side is found by its texts, not by the data set's name.
+    A shared side is recognised by its texts; the index of a text is then the id of all its translations.
     """
     subsets = [load_bitext(spec, *pair, where, validation=validation) for pair in pairs]
     one_source = len({(subset.src_lang, subset.sources) for subset in subsets}) == 1
@@ -93,9 +93,9 @@ def bitext_blocks(
 def to_points(
     blocks: Sequence[Block], limit: int | None, max_points: int, seed: int, note: Callable[[str], object]
 ) -> Points:
-    """Draw up to `limit` texts of each block, fewer where all would pass `max_points`, and join them.
+    """Draw up to `limit` texts of each block, fewer where the total would exceed `max_points`, and join them.
 
-    Raises UserError where `max_points` leaves less than one text a block. `note` is told what was left out.
+    Raises UserError where `max_points` leaves less than one text per block. `note` is called with what was left out.
     """
     not_parallel = why_not_parallel(blocks)
     sizes = [min(len(block.texts), limit or len(block.texts)) for block in blocks]
@@ -105,7 +105,7 @@ def to_points(
     kept = [_thin(block, min(size, share), seed) for block, size in zip(blocks, sizes, strict=True)]
     total = sum(len(block.texts) for block in kept)
     if total < sum(sizes):
-        note(f"{total:,} of {sum(sizes):,} texts drawn, up to {share:,} a language (--max_points {max_points})")
+        note(f"{total:,} of {sum(sizes):,} texts drawn, up to {share:,} per language (--max_points {max_points})")
     return Points(
         tuple(text for block in kept for text in block.texts),
         tuple(block.lang for block in kept for _ in block.texts),
@@ -116,7 +116,7 @@ def to_points(
 
 
 def even_share(sizes: Sequence[int], most: int) -> int:
-    """Return the greatest c for which the sum of min(size, c) is at most `most`: small blocks leave room to others."""
+    """Return the greatest c for which the sum of min(size, c) is at most `most`."""
     left = most
     for place, size in enumerate(sorted(sizes)):
         share = left // (len(sizes) - place)
@@ -127,7 +127,10 @@ def even_share(sizes: Sequence[int], most: int) -> int:
 
 
 def _thin(block: Block, n: int, seed: int) -> Block:
-    """Keep the n rows of lowest hash, in their order: blocks with the same ids keep the same, and a greater n adds."""
+    """Keep the n rows of lowest hash, in their order.
+
+    Blocks with the same ids keep the same rows, and a greater n adds rows to those of a smaller one.
+    """
     keys = block.ids or tuple(map(str, range(len(block.texts))))
     ranked = sorted(range(len(keys)), key=lambda row: (seeded(keys[row], seed), row))
     rows = sorted(ranked[:n])
@@ -139,21 +142,21 @@ def _parts(block: Block) -> tuple[tuple[str, ...], ...]:
 
 
 def seeded(name: str, seed: int) -> bytes:
-    """Return a number that stands for a name's place in a draw: a hash with the seed."""
+    """Return the key by which names are ranked in a random draw: a hash of seed and name."""
     return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def why_not_parallel(blocks: Sequence[Block]) -> str:
-    """Return why texts of one id cannot be taken for translations of one another, or nothing where they can.
+    """Return why texts with the same id are not known to be translations of one another; empty where they are.
 
-    Two languages must share ids, no id may stand twice in one of them, and texts of one id must have one label.
+    Two languages must share ids, no id may repeat in a language, and texts with one id must have the same label.
     """
     if not all(block.ids for block in blocks):
-        return "its rows have no ids that languages share: row numbers alone make no translations"
+        return "its rows have no ids that languages share, and equal row numbers do not imply translations"
     for block in blocks:
         if len(set(block.ids)) < len(block.ids):
             twice = Counter(block.ids).most_common(1)[0][0]
-            return f"the id {twice} stands twice in {block.lang}"
+            return f"the id {twice} is repeated in {block.lang}"
     counts = Counter(name for block in blocks for name in block.ids)
     if len(blocks) < 2 or max(counts.values(), default=0) < 2:
         return "a sample needs two languages that share rows"

@@ -1,4 +1,4 @@
-"""Rows of many dimensions as points of a plane: t-SNE, PCA, UMAP; pure, scikit-learn inside its functions."""
+"""Project embeddings to a plane by t-SNE, PCA or UMAP."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 METHODS = ("tsne", "pca", "umap")
 NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
-REDUCED = 50  # dimensions that t-SNE and UMAP start from: distances stay, noise and time go
-PERPLEXITY, NEIGHBORS = 30.0, 15  # usual values of t-SNE and UMAP
-THREADS = 1  # of t-SNE: sums have one order, and no thread waits for another on a machine that is shared
-FEWEST = {"tsne": 4, "pca": 2, "umap": 4}  # points that a method needs
+REDUCED = 50  # principal components that t-SNE and UMAP start from, which saves time and removes noise
+PERPLEXITY, NEIGHBORS = 30.0, 15  # default values of t-SNE and UMAP
+THREADS = 1  # of t-SNE: several threads would add numbers in a varying order
+FEWEST = {"tsne": 4, "pca": 2, "umap": 4}  # least number of points of each method
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Points of a plane (n, 2) float32, and what a record says of how they came about."""
+    """Points in the plane (n, 2) float32, and the values that a record has on the method."""
 
     xy: npt.NDArray[np.float32]
     about: dict[str, Any] = field(default_factory=dict)
@@ -39,12 +39,12 @@ def project(
     n_neighbors: int | None = None,
     note: Callable[[str], object] = lambda _: None,
 ) -> Projection:
-    """Return unit rows (n, d) as points; the same rows, settings and machine give the same points.
+    """Return the projection of unit rows (n, d); the same rows, settings and machine give the same points.
 
     Distances of unit rows order pairs as their cosines do. t-SNE (van der Maaten and Hinton 2008) and UMAP (McInnes,
     Healy and Melville 2018) start from up to 50 principal components, their first two as the initial places (Kobak and
-    Linderman 2021). Raises UserError for too few or all equal rows, and for a perplexity or n_neighbors that n does
-    not allow; where they are not given, they are lowered and `note` is told.
+    Linderman 2021). Raises UserError for too few or all equal rows, and for a perplexity or n_neighbors that is too
+    large for n; where they are not given, the defaults are lowered and `note` is called.
     """
     n = len(rows)
     if n < FEWEST[method]:
@@ -61,12 +61,12 @@ def project(
         xy, divergence = _tsne(reduced, width, seed)
         return Projection(xy, {**about, "perplexity": width, "kl_divergence": round(divergence, 6)})
     near = fitting_neighbors(n, n_neighbors, note)
-    note("UMAP compiles its code at its first call in a process: that takes up to a minute, however few the texts")
+    note("UMAP compiles its code when a process first calls it, which takes up to a minute")
     return Projection(_umap(reduced, near, seed), {**about, "n_neighbors": near})
 
 
 def fitting_perplexity(n: int, asked: float | None, note: Callable[[str], object]) -> float:
-    """Return the perplexity for n points: the asked one, or 30, lowered to a third of the others."""
+    """Return the perplexity for n points: the one asked for, or 30 but at most a third of the other points."""
     if asked is None:
         found = min(PERPLEXITY, (n - 1) / 3)
         if found < PERPLEXITY:
@@ -78,7 +78,7 @@ def fitting_perplexity(n: int, asked: float | None, note: Callable[[str], object
 
 
 def fitting_neighbors(n: int, asked: int | None, note: Callable[[str], object]) -> int:
-    """Return UMAP's number of neighbours for n points: the asked one, or 15, lowered to the others there are."""
+    """Return UMAP's number of neighbours for n points: the one asked for, or 15 but at most the other points."""
     if asked is None:
         found = min(NEIGHBORS, n - 1)
         if found < NEIGHBORS:
@@ -90,7 +90,7 @@ def fitting_neighbors(n: int, asked: int | None, note: Callable[[str], object]) 
 
 
 def _components(rows: Rows, most: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Return the leading principal components (n, <= most) and the shares of the variance that they hold."""
+    """Return the leading principal components (n, <= most) and the shares of the variance that they explain."""
     from sklearn.decomposition import PCA
 
     few = min(most, *rows.shape)
@@ -123,7 +123,7 @@ def _umap(rows: npt.NDArray[np.float32], n_neighbors: int, seed: int) -> npt.NDA
 
 
 def check_umap() -> None:
-    """Raise UserError where umap-learn is not installed; it is not looked into, which takes seconds."""
+    """Raise UserError where umap-learn is not installed; it is not imported, since that takes seconds."""
     from importlib.util import find_spec
 
     if find_spec("umap") is None:

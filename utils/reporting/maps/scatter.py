@@ -1,4 +1,4 @@
-"""Projected texts drawn by matplotlib, beside or above a legend that has room for 205 languages."""
+"""Draw projected texts with matplotlib, and a legend with room for 205 languages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    Line = tuple[str, Style | None]  # a legend's line: what it says, and a marker unless it is a heading
+    Line = tuple[str, Style | None]  # a line of the legend: its text, and its marker unless it is a heading
 
-SIDE = 6.2  # inches of the plot, a square
-WIDE = 9.0  # inches, where a long or wide legend stands below
-LINE = 0.155  # inches a line of the legend
-FONT = 7.5  # points of its letters
-INDENT = 0.16  # inches from a marker to its name
-FEWEST, BESIDE = 20, 34  # lines of a legend beside the plot: fewer leave it empty below, more do not fit
-RASTER = 4000  # points from which PDF and SVG hold a raster: a file of 20,000 shapes opens slowly
-LINKED = 40  # points of one name that lines may join: more cover the picture
-LAYERS = 6  # draws of the points in turn, so that no language covers the others
+SIDE = 6.2  # inches: the side of the square plot
+WIDE = 9.0  # inches: the side where a long or wide legend is below the plot
+LINE = 0.155  # inches: the height of a line of the legend
+FONT = 7.5  # points: font size of the legend
+INDENT = 0.16  # inches: from a marker to its name
+FEWEST, BESIDE = 20, 34  # number of lines of a legend beside the plot; shorter and longer ones are below it
+RASTER = 4000  # with more points PDF and SVG contain a raster image, since many shapes open slowly
+LINKED = 40  # names with more points are not joined by lines, which would cover the picture
+LAYERS = 6  # the points are drawn in so many layers, so that no language covers the others
 
 
 def draw(
@@ -48,7 +48,7 @@ def draw(
     below = 0.0 if beside else rows * LINE + 0.45
     size = (side + (width + 0.3 if beside else 0.0), side + below)
     figure = new_figure(*size)
-    figure.set_layout_engine("none")  # the legend is measured here
+    figure.set_layout_engine("none")  # the legend's size is computed below
     plot = figure.add_axes((0, below / size[1], side / size[0], side / size[1]))
     _draw_points(plot, xy, colors, (side / SIDE) ** 2, links, seed)
     plot.set_title(title)
@@ -64,7 +64,7 @@ def draw(
 
 
 def legend_lines(colors: Coloring) -> list[Line]:
-    """Return a legend's lines: headings and names in their order, then how many names are grey."""
+    """Return the lines of the legend: headings and names in order, then the number of grey names."""
     lines: list[Line] = []
     heading = ""
     for place in range(colors.n_colored):
@@ -77,7 +77,7 @@ def legend_lines(colors: Coloring) -> list[Line]:
 
 
 def in_columns(lines: Sequence[Line], rows: int) -> list[list[Line]]:
-    """Return the lines in columns of at most so many rows, no heading as the last of a column."""
+    """Return the lines in columns of at most `rows` lines, without a heading at the end of a column."""
     columns: list[list[Line]] = [[]]
     for place, line in enumerate(lines):
         ends = len(columns[-1]) == rows - 1 and line[1] is None and place + 1 < len(lines)
@@ -88,7 +88,7 @@ def in_columns(lines: Sequence[Line], rows: int) -> list[list[Line]]:
 
 
 def rows_needed(lines: Sequence[Line], columns: int) -> int:
-    """Return how many rows hold the lines in so many columns."""
+    """Return the number of rows that fits the lines into this number of columns."""
     rows = max(2, math.ceil(len(lines) / columns))
     while len(in_columns(lines, rows)) > columns:
         rows += 1
@@ -96,7 +96,7 @@ def rows_needed(lines: Sequence[Line], columns: int) -> int:
 
 
 def _widest(lines: Sequence[Line]) -> float:
-    """Return the inches of the widest line and the gap after it."""
+    """Return the width in inches of the widest line with the gap after it."""
     scratch = new_figure(1, 1)
     renderer: Any = scratch.canvas.get_renderer()  # type: ignore[attr-defined]
     drawn = (scratch.text(0, 0, text, fontsize=FONT) for text, _ in lines)
@@ -143,7 +143,7 @@ def _draw_points(
 
 
 def _draw_links(axes: Axes, xy: npt.NDArray[np.float32], codes: npt.NDArray[np.int64], colors: Coloring) -> None:
-    """Join each coloured name's points to the point in their middle (medians): how far translations lie apart."""
+    """Join the points of each coloured name to their median, which shows how far translations are apart."""
     for code in range(colors.n_colored):
         mine = xy[codes == code]
         middle = np.median(mine, axis=0)
@@ -152,5 +152,5 @@ def _draw_links(axes: Axes, xy: npt.NDArray[np.float32], codes: npt.NDArray[np.i
 
 
 def _look(n: int) -> tuple[float, float]:
-    """Return area (square points) and opacity of n points: together they cover about as much, whatever n is."""
+    """Return area (square points) and opacity of n points; together they cover a similar area for every n."""
     return min(34.0, max(3.0, 26_000 / max(n, 1))), 0.9 if n <= 1000 else 0.75 if n <= 6000 else 0.6

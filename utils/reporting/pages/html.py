@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: template, styles, script and data in one file that opens without a network."""
+"""Write self-contained HTML pages: template, styles, scripts and data in one file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 from utils.files import write_output
 
 WEB = Path(__file__).resolve().parent / "web"
-LEVEL = 3  # of gzip: from 4 on it takes twice the time
+LEVEL = 3  # of gzip; 4 and above take twice the time
 
 
 def write_page(path: Path, name: str, title: str, data: Any, parts: Sequence[str] = ()) -> None:
-    """Write the page `name` of utils/web/ with its data, atomically.
+    """Write the page `name` of the folder web/ with its data, atomically.
 
-    The page is `<name>.html` with `base.css`, `<name>.css`, `base.js`, every `<name>_*.js` and `<name>.js` in it. Its
-    script gets the data, a JSON value, by `await pageData()`, and the text of one of `parts`, which `pack_bytes`
-    made, by `await pagePart(number)`: they stand behind the script, so it draws before they are read. Raises UserError
-    where the file cannot be written.
+    The page is `<name>.html` with `base.css`, `<name>.css`, `base.js`, every `<name>_*.js` and `<name>.js`. Its script
+    gets the data, a JSON value, from `await pageData()`, and the text of one of `parts`, which `pack_bytes` returned,
+    from `await pagePart(number)`. The parts stand after the script, so that it runs before they are loaded. Raises
+    UserError where the file cannot be written.
     """
     scripts = ["base.js", *sorted(script.name for script in WEB.glob(f"{name}_*.js")), f"{name}.js"]
     contents = {
@@ -42,9 +42,9 @@ def write_page(path: Path, name: str, title: str, data: Any, parts: Sequence[str
 
 
 def pack(data: Any) -> str:
-    """Return JSON as gzip in base64, in which no text can end the element that holds it; NaN is refused."""
+    """Return JSON as gzip in base64, which cannot end the HTML element around it; NaN is refused."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return pack_bytes(text.encode(errors="backslashreplace"))  # half of a surrogate pair is no Unicode
+    return pack_bytes(text.encode(errors="backslashreplace"))  # half of a surrogate pair is not valid Unicode
 
 
 def pack_bytes(content: bytes) -> str:

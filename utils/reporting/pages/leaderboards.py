@@ -1,53 +1,37 @@
-"""The leaderboards of a folder of logs: the tables of script/aggregate for each task, setting, k and seed."""
+"""Build the leaderboards of a folder of logs: one table per task, setting, k and seed."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from script.aggregate import (
-    aggregate_bitext_mining,
-    aggregate_classification,
-    aggregate_classification_cross,
-    aggregate_icl,
-    aggregate_icl_cross,
-)
-from utils.data.registry import DATASETS
-from utils.encoders.registry import ENCODERS
+from utils.data.registry import group_means
 from utils.errors import UserError
-from utils.records.frames import languages_of
+from utils.records import original
 from utils.records.result import LoggedResult
-from utils.reporting.tables import icl
+from utils.records.rows import languages_of
 from utils.reporting.tables.build import Kind, Subsets, standard_subsets
 from utils.reporting.tables.cells import Cell, Table, add_means
-from utils.reporting.tables.select import PLAIN, first_of
-from utils.reporting.tables.sides import FREE, read_settings
-from utils.reporting.tables.tables import columns_of, ordered
+from utils.reporting.tables.rows import datasets_of, known_order, named, ordered
+from utils.reporting.tables.sides import read_settings
+from utils.reporting.tables.tables import columns_of
+from utils.tasks import TASKS, TaskSpec, View
 
 Groups = Mapping[str, Sequence[str]]
-BANDS = "icl percentile"
-VIEWS: dict[str, tuple[str, Groups]] = {  # name -> task, means over data sets
-    "bitext": ("bitext", aggregate_bitext_mining.GROUPS),
-    "classification": ("classification", aggregate_classification.GROUPS),
-    "classification cross": ("classification", aggregate_classification_cross.GROUPS),
-    "icl": ("icl", aggregate_icl.GROUPS),
-    "icl cross": ("icl", aggregate_icl_cross.GROUPS),
-    BANDS: ("icl", {}),
-}
-NAMED = ("fuse", "normalize", "margin_k", "train_lang", "instruction", "temperature")  # told apart in a row's name
-FREE_OR_NAMED = {task: (*FREE[task], *NAMED, "limit") for task in PLAIN}
+VIEWS: dict[str, tuple[TaskSpec, View]] = {view.name: (spec, view) for spec in TASKS.values() for view in spec.views}
 MAIN = "main"  # each data set's main metric
-Place = tuple[str, str]  # model, data set or band of ranks
+Place = tuple[str, str]  # model and column
 Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A result, its number in the page, and the table that it stands in."""
+    """A result, its number in the page, and its leaderboard: a view and settings."""
 
     number: int
     result: LoggedResult
@@ -58,101 +42,109 @@ class Entry:
 
 
 def entry_of(number: int, result: LoggedResult) -> Entry:
-    """Return a result with its place; raises AttributeError, TypeError or ValueError where it is none of a record."""
-    task = result.run.get("task") or _task_of_the_originals(result)
-    if task not in PLAIN or not all(isinstance(text, str) for text in (result.dataset, result.model, result.subset)):
+    """Return a result with its place; raises AttributeError, TypeError or ValueError where it is not a record."""
+    task = result.run.get("task") or original.task_of(result)
+    if task not in TASKS or not all(isinstance(text, str) for text in (result.dataset, result.model, result.subset)):
         raise ValueError(f"task {task!r}, dataset {result.dataset!r}, model {result.model!r}")
-    cross = bool(result.run.get("cross"))
-    view = f"{task} cross" if cross else task
-    if task == "icl" and icl.band(result) is not None:
-        view = BANDS
-    usual = _usual(task, view, bool(result.run.get("legacy")))
+    spec = TASKS[task]
+    view = spec.view_of(result.run)
+    usual = _usual(view.name, bool(result.run.get("legacy")))
     settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
-    for name in FREE_OR_NAMED[task]:
+    for name in (*spec.row_settings, *spec.named_settings, "limit"):
         _plain(result.run.get(name))
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
-    if task == "icl":
-        _check_of_icl(result)
-        result = dataclasses.replace(result, model=icl.row_name(result))
+    if spec.generative:
+        _check_order(result, view)
+        (result,) = named([result], spec)
     if not all(value is None or isinstance(value, str) for value in place):
         raise TypeError(f"language {about['lang']!r}")
-    return Entry(number, result, task, view, settings, place)
+    return Entry(number, result, task, view.name, settings, place)
 
 
 @lru_cache
-def _usual(task: str, view: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
+def _usual(view_name: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
     """Return the settings that part a view's leaderboards, each with its plain value."""
-    usual = PLAIN[task] | ({"similarity": "euclidean"} if legacy else {})
-    names = [name for name in usual if name != "min_percentile" and (name != "cross" or view == BANDS)]
-    return tuple((name, first_of(usual[name])) for name in names)
+    spec, view = VIEWS[view_name]
+    usual = spec.defaults(spec.table_settings) | spec.implied({"legacy": legacy})
+    names = [name for name in usual if name not in spec.column_settings and (name != "cross" or view.cross is None)]
+    return tuple((name, usual[name]) for name in names)
 
 
-def _check_of_icl(result: LoggedResult) -> None:
-    """Raise TypeError where what rows and bands are ordered by cannot be ordered."""
+def _check_order(result: LoggedResult, view: View) -> None:
+    """Raise TypeError where the values by which rows and columns are sorted cannot be sorted."""
     name = (result.run.get("generator") or {}).get("name", "")
-    if not isinstance(name, str) or not all(isinstance(value, int) for value in icl.band(result) or ()):
-        raise TypeError(f"generator {name!r}, band {icl.band(result)!r}")
-
-
-def _task_of_the_originals(result: LoggedResult) -> str:
-    """Return the task of an original's file whose path does not tell it: that of a data set's known subset."""
-    spec = DATASETS["bitext"].get(result.dataset)
-    return "bitext" if spec is not None and result.subset in spec.subsets else "classification"
+    values = view.values_of(result.run) or ()
+    if not isinstance(name, str) or not all(isinstance(value, int) for value in values):
+        raise TypeError(f"generator {name!r}, {' and '.join(view.by)} {values!r}")
 
 
 def _plain(value: object) -> Value:
     if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise TypeError(f"{value!r} is no setting")
+    raise TypeError(f"{value!r} is not the value of a setting")
 
 
 def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return the leaderboards, one a view, setting, k (of ICL, whose rows name theirs, all) and seed."""
+    """Return the leaderboards, one per view, setting, k and seed; of a generative task one for all k."""
     grouped: dict[tuple[Any, ...], list[Entry]] = {}
-    norms: dict[str, set[Value]] = {}  # view -> those of its records
+    logged: dict[tuple[str, str], set[Value]] = {}  # view, setting -> the values of its records
     for entry in entries:
-        norms.setdefault(entry.view, set()).update(value for name, value in entry.settings if name == "length_norm")
+        for name, value in entry.settings:
+            logged.setdefault((entry.view, name), set()).add(value)
     for entry in entries:
-        k = None if entry.task == "icl" else entry.result.k
-        for settings in _settings(entry, norms.get(entry.view, set())):
+        k = entry.result.k if TASKS[entry.task].table_k is not None else None
+        for settings in _boards_settings(entry, logged):
             grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
     return [_board(key, grouped[key]) for key in places]
 
 
-def _settings(entry: Entry, norms: Collection[Value]) -> Iterator[tuple[tuple[str, Value], ...]]:
-    """Yield the settings whose tables show a result: text that was generated has no length_norm and fits any."""
-    if ("length_norm", None) not in entry.settings:
-        yield entry.settings
-        return
-    for norm in sorted(str(norm) for norm in norms if norm is not None) or ["token"]:
-        yield tuple((name, norm if name == "length_norm" else value) for name, value in entry.settings)
+def _boards_settings(
+    entry: Entry, logged: Mapping[tuple[str, str], Collection[Value]]
+) -> Iterator[tuple[tuple[str, Value], ...]]:
+    """Yield the settings of the leaderboards that show a result.
+
+    A value that every table takes beside its own (such as no length_norm, where text is generated) stands for all
+    values that are logged.
+    """
+    fields = TASKS[entry.task].fields
+    choices: list[list[tuple[str, Value]]] = []
+    for name, value in entry.settings:
+        values: list[Value] = [value]
+        if value in fields[name].metadata["also"]:
+            others = [other for other in logged[entry.view, name] if other not in fields[name].metadata["also"]]
+            values = [*sorted(map(str, others))] or list(TASKS[entry.task].defaults([name]).values())
+        choices.append([(name, each) for each in values])
+    yield from itertools.product(*choices)
 
 
 def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
-    view, settings, k, seed = key
-    task, groups = VIEWS[view]
-    cross = "cross" in view or bool(dict(settings).get("cross"))
-    told = _told_settings(entries)
-    named = [_with_settings(entry.result, settings) for entry, settings in zip(entries, told, strict=True)]
-    subsets = _by_band(named, cross) if view == BANDS else standard_subsets(named, Kind(task, cross=cross))
+    view_name, settings, k, seed = key
+    spec, view = VIEWS[view_name]
+    groups = group_means(spec, view)
+    cross = bool(dict(settings).get("cross") if view.cross is None else view.cross)
+    kind = Kind(spec.name, cross=cross)
+    told = _told_settings(entries, spec, view)
+    results = [_with_settings(entry.result, settings) for entry, settings in zip(entries, told, strict=True)]
+    subsets = _by_values(results, kind, view) if view.by else standard_subsets(results, kind)
     numbers = {entry.result.path: entry.number for entry in entries}
-    names = sorted({name for found, _, _ in subsets.values() for result in found.values() for name in result.metrics})
-    tables = {metric: _table(subsets, task, metric, groups, view) for metric in (MAIN, *names)}
-    columns = _columns(list(subsets), tables, groups, view)
-    rows = _rows(named, subsets, task, view)
+    metrics = sorted({name for found, _, _ in subsets.values() for one in found.values() for name in one.metrics})
+    tables = {metric: _table(subsets, kind, metric, groups) for metric in (MAIN, *metrics)}
+    columns = list(dict.fromkeys(column for _, column in subsets)) if view.by else _columns(subsets, tables, groups)
+    rows = _rows(results, subsets, spec, view)
     return {
-        "view": view,
-        "task": task,
+        "view": view_name,
+        "task": spec.name,
+        "cross": cross,
         "settings": dict(settings),
         "k": k,
         "seed": seed,
         "columns": columns,
         "groups": {name: list(members) for name, members in groups.items()},
         "rows": rows,
-        "sides": [] if view == BANDS else _sides(entries, named, told, rows),
+        "sides": [] if view.by else _sides(entries, results, told, rows),
         "cells": {
             metric: [[_shown(table.get(row, {}).get(column)) for column in columns] for row in rows]
             for metric, table in tables.items()
@@ -161,14 +153,17 @@ def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _told_settings(entries: Sequence[Entry]) -> list[dict[str, Value]]:
-    """Return for each result the settings that tell its row apart from others of the model, and the limit of a part."""
-    free = tuple(dict.fromkeys((*FREE[entries[0].task], *NAMED)))
-    free = tuple(name for name in free if entries[0].view != BANDS or name != "max_percentile")  # a column there
+def _told_settings(entries: Sequence[Entry], spec: TaskSpec, view: View) -> list[dict[str, Value]]:
+    """Return for each result the settings that its row's name needs: those that differ between records of one cell.
+
+    The limit is among them for records of a part of the data.
+    """
+    free = [name for name in (*spec.row_settings, *spec.named_settings) if name not in view.by]
     alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
     for entry in entries:
         result = entry.result
-        alike.setdefault((result.model, result.dataset, result.subset, icl.band(result)), []).append(result)
+        place = (result.model, result.dataset, result.subset, view.values_of(result.run))
+        alike.setdefault(place, []).append(result)
     telling: dict[str, dict[str, None]] = {}  # row -> settings that differ, in their order
     for (model, *_), results in alike.items():
         if len(results) > 1:
@@ -182,21 +177,21 @@ def _told_settings(entries: Sequence[Entry]) -> list[dict[str, Value]]:
 
 
 def _with_settings(result: LoggedResult, told: Mapping[str, Value]) -> LoggedResult:
-    """Return a result whose model is called as its row."""
+    """Return a result with its row's name, which tells some settings, as the model."""
     words = ", ".join(f"{name} {value}" for name, value in told.items())
     return dataclasses.replace(result, model=f"{result.model} ({words})") if words else result
 
 
 def _sides(
-    entries: Sequence[Entry], named: Sequence[LoggedResult], told: Sequence[Mapping[str, Value]], rows: Sequence[str]
+    entries: Sequence[Entry], results: Sequence[LoggedResult], told: Sequence[Mapping[str, Value]], rows: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return what compare.py calls each row: its model, and the settings that any row tells as their NAME=VALUE.
+    """Return how compare.py names each row: its model, and the settings in row names as NAME=VALUE.
 
-    None stands for a setting that it does not take, or in which the row's records differ.
+    None stands for a setting that compare.py does not take, or in which the row's records differ.
     """
     every = dict.fromkeys(name for settings in told for name in settings)
     members: dict[str, list[int]] = {}
-    for place, result in enumerate(named):
+    for place, result in enumerate(results):
         members.setdefault(result.model, []).append(place)
     sides = []
     for row in rows:
@@ -208,7 +203,7 @@ def _sides(
 
 
 def _flag(task: str, name: str, values: Collection[Value]) -> str | None:
-    """Return a setting as compare.py is told it, None where it would read another value or has no such setting."""
+    """Return a setting as compare.py takes it, None where it has no such setting or would read another value."""
     (value, *more) = values
     text = f"{name}={str(value).lower() if value is None or isinstance(value, bool) else value}"
     try:
@@ -217,50 +212,43 @@ def _flag(task: str, name: str, values: Collection[Value]) -> str | None:
         return None
 
 
-def _by_band(results: Sequence[LoggedResult], cross: bool) -> dict[Place, Subsets]:
-    """Return the subsets by `model, dataset` and band of ranks, as aggregate_icl_percentile.py has them."""
+def _by_values(results: Sequence[LoggedResult], kind: Kind, view: View) -> dict[Place, Subsets]:
+    """Return the subsets by `model, dataset` and the values of the view's settings, as the task's table has them."""
     found: dict[Place, Subsets] = {}
-    for low, high in sorted({band for result in results if (band := icl.band(result)) is not None}):
-        chosen = [result for result in results if icl.band(result) == (low, high)]
-        for (model, dataset), subsets in standard_subsets(chosen, Kind("icl", cross=cross)).items():
-            found[f"{model}, {dataset}", f"{low}-{high} %"] = subsets
+    for values in sorted({values for result in results if (values := view.values_of(result.run))}):
+        chosen = [result for result in results if view.values_of(result.run) == values]
+        for (model, dataset), subsets in standard_subsets(chosen, kind).items():
+            found[f"{model}, {dataset}", view.column.format(*values)] = subsets
     return found
 
 
-def _table(subsets: Mapping[Place, Subsets], task: str, metric: str, groups: Groups, view: str) -> Table:
+def _table(subsets: Mapping[Place, Subsets], kind: Kind, metric: str, groups: Groups) -> Table:
+    """Return the means over subsets and over groups of data sets, of one metric or of each data set's main one."""
     table: Table = {}
     for (model, column), (found, _, expected) in subsets.items():
         dataset = next((result.dataset for result in found.values()), column)
-        name, _ = Kind(task, None if metric == MAIN else metric).metric_of(dataset)
+        name, _ = dataclasses.replace(kind, metric=None if metric == MAIN else metric).metric_of(dataset)
         figures = [result.metrics.get(name, math.nan) for result in found.values()]
         values = list(filter(math.isfinite, figures))
         if values:
             table.setdefault(model, {})[column] = Cell(sum(values) / len(values), len(values), len(expected))
-    if view != BANDS:
+    if groups:
         add_means(table, groups)
     return table
 
 
-def _columns(places: Sequence[Place], tables: Mapping[str, Table], groups: Groups, view: str) -> list[str]:
-    """Return the columns of all metrics; a data set without a mean has one too, by which its records are reached."""
-    every: Table = {}
-    for table in tables.values():
-        for model, cells in table.items():
-            every.setdefault(model, {}).update(cells)
-    for model, column in places:
-        every.setdefault(model, {}).setdefault(column, Cell(0.0, 0, 1))
-    if view == BANDS:
-        return list(dict.fromkeys(column for _, column in places))
-    return columns_of({column for cells in every.values() for column in cells}, groups)
+def _columns(places: Collection[Place], tables: Mapping[str, Table], groups: Groups) -> list[str]:
+    """Return the columns of all metrics, and those of data sets without a mean, which lead to their records."""
+    present = {column for table in tables.values() for cells in table.values() for column in cells}
+    return columns_of(present | {column for _, column in places}, groups)
 
 
-def _rows(named: Sequence[LoggedResult], subsets: Mapping[Place, Subsets], task: str, view: str) -> list[str]:
+def _rows(results: Sequence[LoggedResult], subsets: Collection[Place], spec: TaskSpec, view: View) -> list[str]:
     """Return the rows in the order of the tables."""
-    rows = {model for model, _ in subsets}
-    known = icl.order(named) if task == "icl" else list(ENCODERS)
-    if view == BANDS:
-        known = [f"{model}, {dataset}" for model in known for dataset in icl.datasets_of(named, model)]
-    return ordered(rows, None, known)
+    known = known_order(results, spec)
+    if view.by:
+        known = [f"{model}, {dataset}" for model in known for dataset in datasets_of(results, model)]
+    return ordered({model for model, _ in subsets}, None, known)
 
 
 def _shown(cell: Cell | None) -> list[float] | None:
@@ -270,7 +258,7 @@ def _shown(cell: Cell | None) -> list[float] | None:
 
 
 def _numbers(subsets: Subsets | None, numbers: Mapping[Any, int]) -> list[list[int]] | None:
-    """Return the numbers of the records in a cell's mean, and of those beside it."""
+    """Return the numbers of the records in a cell's mean, and of those of other subsets."""
     if subsets is None:
         return None
     return [[numbers[result.path] for result in of_kind.values()] for of_kind in subsets[:2]]

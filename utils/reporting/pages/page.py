@@ -1,15 +1,14 @@
-"""A folder of logs as one page: which records, their leaderboards, and everything that the page shows on request."""
+"""Write a folder of logs as one page: records, leaderboards, and the files that the page shows on request."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import gc
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,16 @@ from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.select import PLAIN, first_of
+from utils.tasks import TASKS, TaskSpec
 
 MEGABYTE = 1_000_000
 
 
-def write_report(args: argparse.Namespace) -> str:
-    """Write the page of the records under --logs and return what is said about it."""
+def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the page of the records under --logs and return a line about it.
+
+    defaults: the arguments of each task's script when none is given; the command line of a record leaves them out.
+    """
     with without_collector():
         entries, left_out = read(args)
         parts: list[str] = []
@@ -46,8 +48,9 @@ def write_report(args: argparse.Namespace) -> str:
             "args": {"debug": args.debug, "no_items": args.no_items, "max_mb": args.max_mb},
             "broken": [str(path) for path in left_out],
             "without": too_large(without, args.max_mb),
-            "defaults": defaults(),
-            "plain": {task: {name: first_of(value) for name, value in usual.items()} for task, usual in PLAIN.items()},
+            "defaults": defaults,
+            "tasks": {name: about_task(spec) for name, spec in TASKS.items()},
+            "plain": {name: spec.defaults(spec.table_settings) for name, spec in TASKS.items()},
             "main": main_metrics(entries),
             "boards": boards_of(entries),
             "items": items,
@@ -62,19 +65,19 @@ def write_report(args: argparse.Namespace) -> str:
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """Suspend the search for cycles, which would visit all records again and again as they are read."""
+    """Suspend the garbage collector, which would traverse all records again and again while they are read."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()  # else the next search would visit them all after all
+        gc.freeze()  # otherwise the next collection would traverse them all
         if was_on:
             gc.enable()
 
 
 def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
-    """Return the records asked for and the files that are none; raises UserError where nothing is left."""
+    """Return the records asked for and the files that are not records; raises UserError where no record is left."""
     left_out: list[Path] = []
     entries: list[Entry] = []
     there: Counter[str] = Counter()
@@ -82,7 +85,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
         try:
             entry = entry_of(len(entries), result)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            warn(f"{result.path} is not a record as docs/logs.md has it and left out ({error})")
+            warn(f"{result.path} is not a record as docs/logs.md describes it and is left out ({error})")
             left_out.append(result.path)
             continue
         there[f"{entry.task} {result.dataset}"] += 1
@@ -100,7 +103,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
 
 
 def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]:
-    """Return what the page knows of every record before it is opened, names by their numbers."""
+    """Return the page's index of the records, names as numbers into lists."""
     folders, models, places = dict[str, int](), dict[str, int](), dict[tuple[str | None, ...], int]()
     rows = []
     for entry, ref in zip(entries, refs, strict=True):
@@ -120,6 +123,16 @@ def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]
     return {"records": rows, "folders": list(folders), "models": list(models), "places": list(places)}
 
 
+def about_task(spec: TaskSpec) -> dict[str, Any]:
+    """Return what the page needs to know of a task: its script, whether subsets are pairs, what its flags imply."""
+    implied = {name: spec.implied({name: True}) for name in spec.table_settings}
+    return {
+        "script": spec.script,
+        "pairs": spec.pairs,
+        "implied": {name: values for name, values in implied.items() if values},
+    }
+
+
 def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
     """Return each data set's main metric, by task."""
     found: dict[str, dict[str, str]] = {}
@@ -129,25 +142,12 @@ def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
 
 
 def too_large(without: Sequence[Entry], max_mb: float) -> list[dict[str, Any]]:
-    """Return whose items had no room, a data set at a time, and say so on standard error."""
+    """Return the records without room for their items, counted by data set, and print a note on each."""
     counts = Counter((entry.task, entry.result.dataset) for entry in without)
     for (task, dataset), count in counts.items():
         print(
-            f"note: the items of {count} records have no room in --max_mb {max_mb:g}: "
+            f"note: the items of {count} records exceed --max_mb {max_mb:g}: "
             f"--task {task} --dataset {dataset} alone, or a larger --max_mb, shows them",
             file=sys.stderr,
         )
     return [{"task": task, "dataset": dataset, "count": count} for (task, dataset), count in counts.items()]
-
-
-def defaults() -> dict[str, dict[str, Any]]:
-    """Return each script's arguments as they are when none is given, of which a record's command line departs."""
-    import bitext
-    import classification
-    import icl
-
-    scripts = {"bitext": bitext, "classification": classification, "icl": icl}
-    return {
-        name: json.loads(json.dumps(vars(script.parse([])) | {"data_dir": None}, default=str))
-        for name, script in scripts.items()
-    }

@@ -1,4 +1,4 @@
-"""What the page takes out of the logs' files as it is: records, predictions, prompts, neighbours, packed in parts."""
+"""Pack the files of the logs for the page as they are: records, predictions, prompts and neighbours."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from utils.reporting.pages.html import pack_bytes
 from utils.reporting.pages.leaderboards import Entry
 from utils.reporting.tables.items import block_of
 
-PART = 1_000_000  # bytes of text that the page unpacks at once
-BETWEEN, INSIDE = b"\x1e", b"\x1f"  # no JSON text has these control characters
-NO_NUMBERS = (b"NaN", b"Infinity")  # what Python's JSON has and a browser's has not
-Ref = list[int]  # part, place in it
+PART = 1_000_000  # bytes of text per part, which the page unpacks as a whole
+BETWEEN, INSIDE = b"\x1e", b"\x1f"  # separators: JSON texts have no such control characters
+NO_NUMBERS = (b"NaN", b"Infinity")  # values of Python's JSON that a browser cannot parse
+Ref = list[int]  # number of a part, and index in it
 
 
 @dataclass
 class Packer:
-    """Texts joined into parts of about `PART` bytes, each packed by itself; `budget` is of packed bytes."""
+    """Joins texts into parts of about `PART` bytes, each packed separately; `budget` counts packed bytes."""
 
     parts: list[str]
     budget: float = math.inf
@@ -38,7 +38,7 @@ class Packer:
     full: bool = False
 
     def add(self, text: bytes) -> Ref:
-        """Return where the text will stand; a large one stands alone, so that small ones stay when it has no room."""
+        """Add a text and return its place; a large one gets a part of its own, so that smaller ones may still fit."""
         if self.size + len(text) > PART:
             self.flush()
         ref = [len(self.parts), len(self.waiting)]
@@ -47,7 +47,7 @@ class Packer:
         return ref
 
     def flush(self) -> None:
-        """Pack what waits, unless the budget has no room for it: then this part and later ones are left out."""
+        """Pack the texts that wait; a part that exceeds the budget is left out, and all later ones."""
         if not self.waiting:
             return
         part = pack_bytes(BETWEEN.join(self.waiting))
@@ -60,7 +60,7 @@ class Packer:
 
 @dataclass(frozen=True)
 class Items:
-    """The files of a record's items that are there, by what they hold, and how large they are together."""
+    """The files of a record's items by kind, and their total size."""
 
     entry: Entry
     files: Mapping[str, str]
@@ -68,7 +68,7 @@ class Items:
 
 
 def pack_records(entries: Sequence[Entry], parts: list[str], found: Mapping[int, Items], read: Reader) -> list[Ref]:
-    """Return where each record's text stands: the file's own, and which of its items are right where they are found."""
+    """Return the place of each record's text: the file's content, and which items are right where `found` has them."""
     packer, blocks = Packer(parts), dict[Hashable, int]()
     refs = []
     for entry in entries:
@@ -82,7 +82,7 @@ def pack_records(entries: Sequence[Entry], parts: list[str], found: Mapping[int,
 
 
 def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int]) -> dict[str, Any] | None:
-    """Return which of a record's items are right as bits, and the number of the gold that they share with others."""
+    """Return which of a record's items are right, as packed bits, and a number for its list of gold answers."""
     try:
         content = json.loads(preds)
     except (ValueError, RecursionError):
@@ -102,7 +102,7 @@ def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int])
 def pack_items(
     found: Iterable[Items], parts: list[str], budget: float, read: Reader
 ) -> tuple[dict[int, dict[str, Ref]], list[Entry]]:
-    """Return where each record's items stand, in the order given, and which had no room in `budget` bytes."""
+    """Return the places of each record's items, and the records whose items exceed `budget` bytes."""
     packer, refs, left = Packer(parts, budget), list[tuple[Entry, dict[str, Ref]]](), list[Entry]()
     shared: dict[str, Ref | None] = {}
     for items in found:
@@ -121,7 +121,7 @@ def pack_items(
 
 
 def items_of(entries: Sequence[Entry]) -> list[Items]:
-    """Return the files of items of each record that has some, the smallest first, of equal size the most recent."""
+    """Return the files of items of the records, the smallest first, then the most recent."""
     found = []
     listed: dict[str, dict[str, int]] = {}
     for entry in sorted(entries, key=lambda entry: str(entry.result.run.get("started", "")), reverse=True):
@@ -134,7 +134,7 @@ def items_of(entries: Sequence[Entry]) -> list[Items]:
             "prompts": f"{stem}_prompts.json",
             "neighbors": f"{stem.rpartition('_')[0]}_neighbors.json",
         }
-        there = {kind: name for kind, name in names.items() if listed[folder].get(name)}  # an empty file holds none
+        there = {kind: name for kind, name in names.items() if listed[folder].get(name)}  # empty files are ignored
         files = {kind: f"{folder}{os.sep}{name}" for kind, name in there.items()}
         if files:
             found.append(Items(entry, files, sum(listed[folder][name] for name in there.values())))
@@ -142,14 +142,14 @@ def items_of(entries: Sequence[Entry]) -> list[Items]:
 
 
 class Reader:
-    """The texts of files of items, each read and checked once; what cannot be read is None, and said."""
+    """Reads files of items, each once; returns None, with a warning, for a broken file."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.warn = warn
         self.texts: dict[str, bytes | None] = {}
 
     def __call__(self, path: str) -> bytes | None:
-        """Return a file's text; that it is JSON is found out by the page when it shows it."""
+        """Return a file's text; the page itself reports text that is not JSON."""
         if path not in self.texts:
             self.texts[path] = self._read(path)
         return self.texts[path]
@@ -159,16 +159,16 @@ class Reader:
         try:
             text.decode()
         except UnicodeDecodeError:
-            self.warn(f"{path} is broken and left out (UnicodeDecodeError)")
+            self.warn(f"{path} is broken and is left out (UnicodeDecodeError)")
             return None
         if BETWEEN in text or INSIDE in text:
-            self.warn(f"{path} is broken and left out (control characters)")
+            self.warn(f"{path} is broken and is left out (control characters)")
             return None
         return _checked(text)
 
 
 def _checked(text: bytes) -> bytes:
-    """Return a JSON text that a browser reads: what is no number is null."""
+    """Return a JSON text that a browser can parse: NaN and infinities become null."""
     if not any(word in text for word in NO_NUMBERS):
         return text
     try:

@@ -1,4 +1,4 @@
-"""The texts behind the items that a page shows, where they are at hand: shipped with the suite, or in a mirror."""
+"""Pack the texts of the items that a page shows, where they are on this machine: shipped, or in a mirror."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from utils.data.registry import DATASETS
 from utils.data.sources import Where, planned_origin
 from utils.errors import UserError
 from utils.reporting.pages.leaderboards import Entry
 from utils.reporting.pages.parts import Packer, Ref
+from utils.reporting.tables.build import Kind
 from utils.schema import DatasetSpec
+from utils.tasks import TASKS
 
 Load = Callable[[], dict[str, list[str]]]
 
@@ -19,15 +20,15 @@ Load = Callable[[], dict[str, list[str]]]
 def pack_texts(
     entries: Sequence[Entry], parts: list[str], budget: float, where: Where, warn: Callable[[str], None]
 ) -> dict[str, Ref]:
-    """Return where the texts of these records stand, by task, data set, subset and split; nothing is downloaded.
+    """Return the places of the texts of these records, by task, data set, subset and split; nothing is downloaded.
 
-    What has no room in `budget` bytes is left out, and said.
+    Texts that exceed `budget` bytes are left out, with a warning.
     """
     packer, refs = Packer(parts, budget), dict[str, Ref]()
     tried: set[str] = set()
     for entry in entries:
-        spec = DATASETS["bitext" if entry.task == "bitext" else "classification"].get(entry.result.dataset)
-        if spec is None or not _at_hand(spec, entry, where):
+        spec = Kind(entry.task).dataset(entry.result.dataset)
+        if spec is None or not _is_local(spec, entry, where):
             continue
         for key, load in _wanted(spec, entry, where):
             if key in tried or packer.full:
@@ -35,7 +36,7 @@ def pack_texts(
             tried.add(key)
             try:
                 refs[key] = packer.add(json.dumps(load(), ensure_ascii=False).encode(errors="backslashreplace"))
-            except (UserError, KeyError, OSError) as error:  # a language that the set has not is a KeyError
+            except (UserError, KeyError, OSError) as error:  # a KeyError: the set does not have the language
                 warn(f"no texts of {key}: {error}")
     packer.flush()
     there = {key: ref for key, ref in refs.items() if ref[0] < len(parts)}
@@ -44,19 +45,19 @@ def pack_texts(
     return there
 
 
-def _at_hand(spec: DatasetSpec, entry: Entry, where: Where) -> bool:
-    """Return whether the texts that a record was computed from are here; another revision's would mislead."""
+def _is_local(spec: DatasetSpec, entry: Entry, where: Where) -> bool:
+    """Return whether the texts that a record was computed from are on this machine, at the same revision."""
     if spec.kind != "shipped" and (where.data_dir is None or not (where.data_dir / spec.source).is_dir()):
         return False
     there = planned_origin(spec, where)
-    told = entry.result.run.get("source")
-    return isinstance(told, dict) and all(told.get(name) == there[name] for name in ("source", "revision"))
+    source = entry.result.run.get("source")
+    return isinstance(source, dict) and all(source.get(name) == there[name] for name in ("source", "revision"))
 
 
 def _wanted(spec: DatasetSpec, entry: Entry, where: Where) -> Iterator[tuple[str, Load]]:
-    """Yield the key and the loader of each list of texts that a record's items point into."""
+    """Yield the key and the loader of each list of texts that a record's items refer to."""
     run, name = entry.result.run, entry.result.subset
-    if entry.task == "bitext":
+    if TASKS[entry.task].pairs:
         src, tgt = run.get("src_lang"), run.get("tgt_lang")
         if isinstance(src, str) and isinstance(tgt, str):
             yield f"bitext {spec.name} {name}", partial(_pair, spec, src, tgt, where)

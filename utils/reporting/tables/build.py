@@ -1,4 +1,4 @@
-"""From records to cells: the mean over a data set's subsets, or over those of a group of languages."""
+"""Build cells from records: the mean over a data set's subsets, or over those of a group of languages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from utils.records.store import differences
 from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
 from utils.reporting.tables.select import by_cell, note
+from utils.schema import DatasetSpec
+from utils.tasks import TASKS, TaskSpec
 
-MAIN_METRIC = {"bitext": "f1", "classification": "acc", "icl": "acc"}  # of a user's own data
-ROWS = {**DATASETS, "icl": DATASETS["classification"]}  # task -> data sets
-SHOWN_MISSING = 8  # missing subsets named a cell before "..."
+SHOWN_MISSING = 8  # missing subsets named per cell before "..."
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a table's cells are made of: the task, a metric or each data set's main one, and whether with intervals.
+    """What the cells of a table are: the task, a metric (None: each data set's main one), and whether with intervals.
 
-    `cross` leaves the training language out of what a complete cell needs.
+    With `cross` a complete cell does not need the training language.
     """
 
     task: str
@@ -35,22 +35,29 @@ class Kind:
     cross: bool = False
     ci: bool = False
 
+    @property
+    def spec(self) -> TaskSpec:
+        """The task's row."""
+        return TASKS[self.task]
+
+    def dataset(self, name: str) -> DatasetSpec | None:
+        """Return a data set's row, None for a user's own data."""
+        return DATASETS[self.spec.data].get(name)
+
     def metric_of(self, dataset: str) -> tuple[str, bool]:
         """Return the metric shown of a data set, and whether it is the main one."""
-        rows = ROWS[self.task]
-        usual = rows[dataset].main_metric if dataset in rows else MAIN_METRIC[self.task]
+        row = self.dataset(dataset)
+        usual = self.spec.metric_for(row.main_metric if row is not None else None)
         return self.metric or usual, self.metric in (None, usual)
 
     def subsets_of(self, dataset: str, results: Sequence[LoggedResult]) -> Sequence[str]:
         """Return the subsets that a complete row needs; of a user's own data those that any row has."""
-        rows = ROWS[self.task]
-        if dataset in rows:
-            return rows[dataset].subsets
-        return sorted({result.subset for result in results if result.dataset == dataset})
+        row = self.dataset(dataset)
+        return row.subsets if row else sorted({result.subset for result in results if result.dataset == dataset})
 
 
 class Subsets(NamedTuple):
-    """The results of one model and data set: those in its mean, those beside the standard ones, the subsets needed."""
+    """The results of one model and data set: those of standard subsets, those of others, and the standard subsets."""
 
     found: dict[str, LoggedResult]
     beside: dict[str, LoggedResult]
@@ -64,7 +71,7 @@ def by_seed(results: Sequence[LoggedResult]) -> dict[int, list[LoggedResult]]:
 
 
 def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
-    """Return one cell a model and dataset: the mean of the metric over the dataset's subsets, and over seeds."""
+    """Return one cell per model and data set: the mean of the metric over the data set's subsets, and over seeds."""
     tables = {}
     for seed, chosen in (found := by_seed(results)).items():
         table: Table = {}
@@ -80,7 +87,10 @@ def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
 def standard_subsets(
     results: Sequence[LoggedResult], kind: Kind, of_all: Sequence[LoggedResult] | None = None
 ) -> dict[tuple[str, str], Subsets]:
-    """Return for each model and data set the results that its mean is of; `of_all` tell a user's own subsets."""
+    """Return for each model and data set the results of its mean.
+
+    The subsets of a user's own data are those of the results `of_all`, by default of `results`.
+    """
     chosen: dict[tuple[str, str], Subsets] = {}
     for (model, dataset), subsets in by_cell(results).items():
         expected = kind.subsets_of(dataset, of_all or results)
@@ -94,7 +104,7 @@ def standard_subsets(
 
 
 def _has(result: LoggedResult, metric: str) -> bool:
-    """Return whether a record has a number of this metric; an edited one may have NaN."""
+    """Return whether a record has a finite number for this metric; an edited record may have NaN."""
     return math.isfinite(result.metrics.get(metric, math.nan))
 
 
@@ -102,21 +112,21 @@ def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind) -> Cell
     _warn_of_mixtures(name, list(subsets.found.values()))
     metric, _ = kind.metric_of(dataset)
     there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
-    _tell_missing(name, there, subsets.found, subsets.expected, metric)
+    _report_missing(name, there, subsets.found, subsets.expected, metric)
     if subsets.beside:
-        note(f"note: {name}: {len(subsets.beside)} subsets beside the standard ones left out")
+        note(f"note: {name}: {len(subsets.beside)} subsets other than the standard ones left out")
     return mean_of_records(name, there, len(subsets.expected), kind) if there else None
 
 
 def _warn_of_mixtures(name: str, results: Sequence[LoggedResult]) -> None:
-    """Say so where a cell is the mean of records whose encoders or generators were asked in different ways."""
+    """Print a warning where a cell is a mean over records with different settings of the encoders or the generator."""
     ways = [{name: result.run.get(name) for name in ("encoders", "generator")} for result in results if result.run]
     mixed = sorted({place for way in ways[1:] for place, _, _ in differences(ways[0], way)})
     if mixed:
         note(f"warning: {name}: a mean over different settings of {', '.join(mixed)}")
 
 
-def _tell_missing(
+def _report_missing(
     name: str,
     there: Mapping[str, LoggedResult],
     found: Mapping[str, LoggedResult],
@@ -126,21 +136,21 @@ def _tell_missing(
     missing = [subset for subset in expected if subset not in there]
     name_missing(missing, len(expected), name)
     if broken := [subset for subset, result in found.items() if subset in missing and metric in result.metrics]:
-        note(f"warning: {name}: the {metric} of {', '.join(broken[:SHOWN_MISSING])} is no number")
+        note(f"warning: {name}: the {metric} of {', '.join(broken[:SHOWN_MISSING])} is not a number")
     known = sorted({key for result in found.values() for key in result.metrics})
     if not there and known:
         note(f"warning: {name}: no metric {metric!r}; there is {', '.join(known)}")
 
 
 def name_missing(missing: Sequence[str], n_expected: int, name: str) -> None:
-    """Name on standard error the subsets that are not there."""
+    """Name the missing subsets on standard error."""
     if missing:
         shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
         note(f"missing: {name}: {len(missing)} of {n_expected} subsets: {shown}")
 
 
 def mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:
-    """Return the mean over the records of one seed, each of equal weight."""
+    """Return the mean over the records of one seed, all of equal weight."""
     first, *_ = there.values()
     metric, main = kind.metric_of(first.dataset)
     value = sum(result.metrics[metric] for result in there.values()) / len(there)
@@ -150,9 +160,9 @@ def mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int,
 
 
 def _with_interval(name: str, cell: Cell, there: Mapping[str, LoggedResult], task: str, metric: str) -> Cell:
-    """Return the cell with its 95 % interval: the record's own where it is one, else subsets and items resampled.
+    """Return the cell with its 95 % interval: of one record the record's own, else from resampled subsets and items.
 
-    Without one where the predictions that it takes are not there.
+    The cell has no interval where predictions are missing.
     """
     draws = mean_draws(there, task, metric)
     first, *others = there.values()
@@ -160,15 +170,16 @@ def _with_interval(name: str, cell: Cell, there: Mapping[str, LoggedResult], tas
         low, high = first.ci95[metric]
         return replace(cell, ci95=(low, high), draws=draws)
     if draws is None:
-        note(f"note: {name}: no predictions that tell the {metric}'s interval")
+        note(f"note: {name}: no interval, since the predictions do not give the {metric} of each item")
         return cell
     return replace(cell, ci95=stats.percentiles(draws), draws=draws)
 
 
 def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: str) -> tuple[Table, list[str]]:
-    """Return one cell a model and group of languages of one dataset, and the groups in their order.
+    """Return one cell per model and group of languages of one data set, and the groups, the largest first.
 
-    `group` is family, script or lang. A group is complete when all of the dataset's languages in it are there.
+    `group` is family, script or lang. A group is complete when all of the data set's languages in it are there.
+    Raises UserError where no result has the metric.
     """
     metric, _ = kind.metric_of(dataset)
     fitting = [result for result in results if result.dataset == dataset and _has(result, metric)]

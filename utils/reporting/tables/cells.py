@@ -1,4 +1,4 @@
-"""A table's cells: figures over subsets, seeds and data sets, how complete they are, and what they are made of."""
+"""The cells of a table: means over subsets, seeds and data sets, with the records that they are computed from."""
 
 from __future__ import annotations
 
@@ -23,30 +23,33 @@ class Part:
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """Which record it is, whoever's: data set, subset and seed."""
+        """Data set, subset and seed: what the records of different models have in common."""
         return self.result.dataset, self.result.subset, self.result.seed
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean of a metric over the parts that are there, as a fraction, and how complete it is.
+    """A mean of a metric, as a fraction.
 
-    `seeds` has the value of each seed; it is empty for a mean of cells whose seeds differ. `main` says whether the
-    metric is each data set's main one.
+    n, expected: subsets (of a mean over data sets: data sets) that are there, and that a complete cell has.
+    parts: the records with their weights. seeds: the value of each seed; empty for a mean of cells whose seeds differ.
+    main: whether the metric is each data set's main one.
     """
 
     value: float
     n: int
     expected: int
     ci95: tuple[float, float] | None = None
-    draws: stats.Values | None = field(default=None, compare=False)  # resampled values, of which means are made
+    draws: stats.Values | None = field(
+        default=None, compare=False
+    )  # resampled values; the interval of a mean needs them
     parts: tuple[Part, ...] = ()
     seeds: Mapping[int, float] = field(default_factory=dict)
     main: bool = True
 
     @property
     def complete(self) -> bool:
-        """Whether every subset is there."""
+        """Whether no subset is missing."""
         return self.n == self.expected
 
     @property
@@ -64,7 +67,7 @@ Table = dict[str, dict[str, Cell]]  # model -> column -> cell
 
 
 def join(tables: Mapping[int, Table]) -> Table:
-    """Return one table of those of each seed; cells whose seeds are not those of the others are named."""
+    """Return the tables of several seeds as one; cells that lack a seed are named on standard error."""
     joined: Table = {}
     for model, column in dict.fromkeys(
         (model, column) for table in tables.values() for model, cells in table.items() for column in cells
@@ -79,9 +82,10 @@ def join(tables: Mapping[int, Table]) -> Table:
 
 
 def _over_seeds(name: str, cells: Mapping[int, Cell]) -> Cell:
-    """Return the mean of one cell's seeds; seeds that lack subsets which another has are named and left out.
+    """Return the mean of one cell over seeds.
 
-    Resamples are the same for every seed, so that the interval is that of the mean over these seeds.
+    Seeds that lack subsets which another seed has are named on standard error and left out. The resamples are the same
+    for every seed, so the interval is that of the mean over these seeds.
     """
     fullest = max(cells.values(), key=lambda cell: cell.n)
     wanted = {part.place[:2] for part in fullest.parts}
@@ -103,12 +107,15 @@ def _over_seeds(name: str, cells: Mapping[int, Cell]) -> Cell:
 
 
 def _weighted(cells: Sequence[Cell]) -> tuple[Part, ...]:
-    """Return the parts of a mean of cells."""
+    """Return the parts of a mean of cells, with their weights in it."""
     return tuple(replace(part, weight=part.weight / len(cells)) for cell in cells for part in cell.parts)
 
 
 def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
-    """Add a column a group, the mean of its datasets, and `avg`, the mean of the groups; none over a partial row."""
+    """Add one column per group, the mean of its data sets, and `avg`, the mean of the groups.
+
+    A row that lacks a complete cell has no mean.
+    """
     for cells in table.values():
         for group, datasets in groups.items():
             members = [cells[name] for name in datasets if name in cells and cells[name].complete]

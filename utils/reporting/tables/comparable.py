@@ -1,4 +1,4 @@
-"""Whether a table's cell is what was published: the same texts, k, metric and settings."""
+"""Decide whether a cell can be compared with a published figure: the same texts, k, metric and settings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from utils.generators.prompts import default_instruction
 from utils.generators.registry import GENERATORS
-from utils.reporting.tables.build import ROWS, Kind
+from utils.records import original
+from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Part
 from utils.reporting.tables.departures import departures
 from utils.reporting.tables.published import Published, other_texts, settings_of
-from utils.reporting.tables.select import PLAIN
+from utils.schema import DatasetSpec
+from utils.tasks import FUSION_SETTINGS
 
-FUSED = {"fuse": "score", "normalize": "none"}
-ORIGINAL: dict[str, Any] = {"similarity": "euclidean", "legacy": True}  # what the original's files do not tell
-PARTIAL = re.compile(r" \((?P<there>\d+)/(?P<all>\d+)\)$")  # ends the source of a mean that lacks subsets
+PARTIAL = re.compile(r" \((?P<there>\d+)/(?P<all>\d+)\)$")  # at the end of the source of a mean that lacks subsets
 
 
 def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
-    """Say in which way a cell is not what was published; empty where it is."""
+    """Return why a cell cannot be compared with a published figure; empty where it can."""
     if not cell.complete:
         return "subsets are missing"
     if partial := PARTIAL.search(figure.source):
@@ -36,13 +36,13 @@ def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
 
 
 def _otherwise(figure: Published, part: Part, kind: Kind) -> str:
-    """Say in which way a record was not computed as the figure was; empty where it was."""
+    """Return why a record was not computed as the published figure was; empty where it was."""
     run = part.result.run
-    told = run if "run" in part.result.body else {**ORIGINAL, **run}
+    settings = {**original.SETTINGS, **run} if original.is_original(part.result) else run
     for name, allowed in _required(figure, part, kind).items():
-        if (value := told.get(name, allowed[0])) not in allowed:
+        if (value := settings.get(name, allowed[0])) not in allowed:
             return f"{figure.source} has {name} {' or '.join(map(_shown, allowed))}, this is {_shown(value)}"
-    return next(departures(run, ROWS[kind.task].get(part.result.dataset)), "")
+    return next(departures(run, kind.dataset(part.result.dataset)), "")
 
 
 def _shown(value: object) -> str:
@@ -50,24 +50,28 @@ def _shown(value: object) -> str:
 
 
 def _required(figure: Published, part: Part, kind: Kind) -> dict[str, list[Any]]:
-    """Return the settings that a record must have to be what was published, each with the values that will do."""
-    plain: Mapping[str, Any] = {**PLAIN[kind.task], **FUSED, **(_of_icl(part) if kind.task == "icl" else {})}
+    """Return the settings that a record needs to be compared with a published figure, each with the values allowed."""
+    spec, row = kind.spec, kind.dataset(part.result.dataset)
+    plain: Mapping[str, Any] = {
+        **spec.plain(),
+        **spec.defaults(FUSION_SETTINGS),
+        **(_of_generator(part, row) if spec.generative else {}),
+    }
     required = {name: value if isinstance(value, list) else [value] for name, value in plain.items()}
-    required |= {"cross": [kind.cross]} if kind.task != "bitext" else {}
-    if kind.cross and part.result.dataset in ROWS[kind.task]:
-        required["train_lang"] = [ROWS[kind.task][part.result.dataset].pivot]
-    if figure.task == "icl_percentile":
-        required.pop("min_percentile")
+    required |= {"cross": [kind.cross]} if "cross" in required else {}
+    if kind.cross and row is not None:
+        required["train_lang"] = [row.pivot]
+    for name in next((view.by for view in spec.views if view.key == figure.task), ()):
+        required.pop(name, None)
     return required | settings_of(figure.source, figure.model)
 
 
-def _of_icl(part: Part) -> dict[str, Any]:
-    """Return what a record of in-context learning must have beside the tables' plain settings."""
-    spec = ROWS["icl"].get(part.result.dataset)
+def _of_generator(part: Part, row: DatasetSpec | None) -> dict[str, Any]:
+    """Return what a generative record needs beside the tables' plain settings: those of the registry's row."""
     generator = GENERATORS.get(str((part.result.run.get("generator") or {}).get("name")))
     return {
         "decode": generator.decode if generator else ["score", "generate"],
         "temperature": [0, None],
-        **({"instruction": default_instruction(spec.options.get("subject", ""))} if spec else {}),
+        **({"instruction": default_instruction(row.options.get("subject", ""))} if row else {}),
         **({"demonstrations": "nearest"} if part.result.k else {}),
     }

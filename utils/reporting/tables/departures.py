@@ -1,4 +1,4 @@
-"""Where a record departs from the registry: its encoders asked otherwise, other data, a part of the data."""
+"""Find where a record departs from the registry: encoders with other settings, other data, a part of the data."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ FULL, *HALF = DTYPES
 
 
 def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the encoders that a record names; none where it tells none."""
+    """Return the encoders that a record names; empty where it names none."""
     encoders = run.get("encoders")
     return [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
 
 
 def departures(run: Mapping[str, Any], spec: DatasetSpec | None) -> Iterator[str]:
-    """Yield in which ways a record is not what the registry's rows give; what it does not tell counts as theirs.
+    """Yield how a record departs from the registry's rows; values that it does not have count as the registry's.
 
-    `spec` is the data set's row, None for a user's own data. Half precision is none.
+    `spec` is the data set's row, None for a user's own data. Half precision is not a departure.
     """
     for member in members(run):
         yield from _of_encoder(member)
@@ -46,14 +46,14 @@ def _of_encoder(member: Mapping[str, Any]) -> Iterator[str]:
 
 
 def precisions(run: Mapping[str, Any]) -> set[str]:
-    """Return the half precisions that a record's encoders computed in."""
+    """Return the half precisions in which a record's encoders computed."""
     return {str(member["dtype"]) for member in members(run) if member.get("dtype") in HALF}
 
 
 def other_data(run: Mapping[str, Any], spec: DatasetSpec) -> str | None:
-    """Say which data a record is of where they are not the registry's; None where they are, or are not told.
+    """Return how a record's data differ from the registry's; None where they do not, or the record does not say.
 
-    A mirror has no revision of its own: its name must be the registry's.
+    A mirror has no revision: only its name is compared.
     """
     source = run.get("source")
     if not isinstance(source, dict):

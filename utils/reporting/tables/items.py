@@ -1,4 +1,4 @@
-"""The value of each item under a metric, read off the predictions beside a record, and resamples of a mean of them."""
+"""The value of each item under a metric, from a record's predictions, and resampled means of these values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from utils.errors import UserError
 from utils.evaluation import stats
 from utils.evaluation.metrics import item_scores, macro_labels
 from utils.records.reader import read_predictions
 from utils.records.result import LoggedResult
-
-METRICS = {"bitext": ("acc", "prec", "f1"), "classification": ("acc",), "icl": ("acc",)}  # means over items
-MACRO = ("prec", "rec", "f1")  # of labels: means over labels, not items
+from utils.tasks import TASKS, TaskSpec
 
 
-@lru_cache(maxsize=2048)  # a table tests the best row of a column against each other row, and means over the same again
+@lru_cache(maxsize=2048)  # a table reads the predictions of a column's best row once for each other row
 def predictions_of(record: Path) -> tuple[list[Any], list[Any]] | None:
-    """Return gold and hyp (n,) of a record as `read_predictions` does, a label that occurs often kept once."""
+    """Return gold and hyp (n,) of a record as `read_predictions` does; equal labels share one string in memory."""
     both = read_predictions(record)
     if both is None:
         return None
@@ -32,20 +31,27 @@ def predictions_of(record: Path) -> tuple[list[Any], list[Any]] | None:
 
 
 def block_of(dataset: str, gold: Sequence[Any]) -> Hashable:
-    """Return what subsets with the same gold share: their items may be translations of each other."""
+    """Return a key that subsets with the same gold share: their items may be translations of each other."""
     return dataset, tuple(gold)
 
 
 def item_values(gold: Sequence[Any], hyp: Sequence[Any], metric: str) -> stats.Values:
-    """Return the value of each item (n,), whose mean is the metric."""
+    """Return the value of each item (n,), whose mean is the metric.
+
+    Raises UserError for a metric whose values the predictions do not give.
+    """
     if metric == "acc":
         return np.array([one == other for one, other in zip(gold, hyp, strict=True)], dtype=np.float64)
-    return item_scores(np.asarray(gold, dtype=np.int64), np.asarray(hyp, dtype=np.int64))[metric]
+    values = item_scores(np.asarray(gold, dtype=np.int64), np.asarray(hyp, dtype=np.int64))
+    if metric not in values:
+        raise UserError(f"predictions do not give the {metric} of each item", f"choose from: {', '.join(values)}")
+    return values[metric]
 
 
 def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> stats.Values | None:
-    """Return resampled means (RESAMPLES,) of a metric over subsets, or None where the predictions do not tell it."""
-    if metric not in (*METRICS[task], *(MACRO if task != "bitext" else ())):
+    """Return resampled means (RESAMPLES,) of a metric over subsets, or None where the predictions do not give them."""
+    spec = TASKS[task]
+    if metric not in spec.metrics:
         return None
     places: dict[Hashable, int] = {}
     columns = []
@@ -54,15 +60,20 @@ def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> sta
         if both is None:
             return None
         place = places.setdefault(block_of(result.dataset, both[0]), len(places))
-        seed = zlib.crc32(result.dataset.encode()) + 1 + place  # data sets have draws of their own
-        columns.append(_draws(result, both, task, metric, seed))
+        seed = zlib.crc32(result.dataset.encode()) + 1 + place  # each data set has its own draws
+        try:
+            columns.append(_draws(result, both, spec, metric, seed))
+        except UserError:
+            return None
     dataset = next(iter(found.values())).dataset
     return stats.over_languages(np.stack(columns, axis=1), zlib.crc32(dataset.encode()))
 
 
-def _draws(result: LoggedResult, both: tuple[list[Any], list[Any]], task: str, metric: str, seed: int) -> stats.Values:
+def _draws(
+    result: LoggedResult, both: tuple[list[Any], list[Any]], spec: TaskSpec, metric: str, seed: int
+) -> stats.Values:
     """Return the resampled metric (RESAMPLES,) of one subset."""
-    if metric in METRICS[task]:
+    if metric in spec.item_metrics:
         return stats.mean_draws(item_values(*both, metric), seed)
     (gold, hyp), n_labels = label_indices(*both)
     kept = macro_labels(gold, hyp, n_labels, legacy=bool(result.run.get("legacy")))

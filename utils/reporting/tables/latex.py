@@ -1,4 +1,4 @@
-r"""A table as LaTeX: rules of booktabs, names escaped, figures as mathematics; fit for \input."""
+r"""Render a table as LaTeX with the rules of booktabs; the text can be read by \input."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SPECIAL = {
 
 
 def escape(text: str) -> str:
-    """Return a name that prints as it is."""
+    """Return a name with the characters escaped that are special in LaTeX."""
     escaped = "".join(SPECIAL.get(character, character) for character in text)
     apart = re.sub(r"-(?=-)", "-{}", escaped)  # two hyphens would become a dash
-    return re.sub(r"^(?=[\[*])", "{}", apart)  # behind the row above these would be arguments of its end
+    return re.sub(r"^(?=[\[*])", "{}", apart)  # else they would be read as arguments of the \\ that ends the row above
 
 
 def figure(text: str) -> str:
-    """Return a cell with its signs as mathematics; what is bold already may stand in it."""
-    if text == "-":  # nothing is there
+    """Return a cell with its numbers and signs in mathematics mode, bold figures included."""
+    if text == "-":  # an empty cell
         return "--"
     text = re.sub(r"\\textbf\{([\d.]+)\} ± ([\d.]+)", r"$\\mathbf{\1} \\pm \2$", text)
     text = re.sub(r"([\d.]+) ± ([\d.]+)", r"$\1 \\pm \2$", text)
@@ -34,7 +34,7 @@ def figure(text: str) -> str:
 
 
 def tabular(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a tabular of names in the header and the first column and figures elsewhere; it needs booktabs alone."""
+    """Return a tabular: names in the header and the first column, figures elsewhere; it needs booktabs only."""
     lines = [
         [escape(name) for name in header],
         *([escape(name), *map(figure, cells)] for name, *cells in body),

@@ -1,4 +1,4 @@
-"""Our records as mteb's results: which of them are mteb's measure, and how its files say it."""
+"""Write the suite's records as mteb's result files, where they measure the same."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from utils.records.result import LoggedResult
 from utils.records.store import differences
 from utils.reporting.tables import select
 from utils.reporting.tables.departures import other_data
-from utils.reporting.tables.mteb_models import Place, asked, folder_name, model_meta, model_name, revision
+from utils.reporting.tables.mteb_models import Place, encoder_settings, folder_name, model_meta, model_name, revision
+from utils.tasks import TASKS
 
-EVALUATOR = "miners-suite"  # beside mteb's own keys, which its loader passes over
-KNN = "-kNN"  # behind the name of a classification task, and k
-SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's -> ours
-PLAIN: dict[str, dict[str, object]] = {  # what mteb measures, or for classification what the tables show
-    task: {**select.PLAIN[task], "limit": None} for task in MAIN_SCORES
+EVALUATOR = "miners-suite"  # a key of its own, which mteb's loader ignores
+KNN = "-kNN"  # follows the name of a classification task, before k
+SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's name -> the suite's
+PLAIN: dict[str, dict[str, object]] = {  # the settings that mteb measures, or of classification those of the tables
+    task: {**TASKS[task].plain(), "limit": None} for task in MAIN_SCORES
 }
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The records of one task of one model, by subset; `name` is the task's for mteb."""
+    """The records of one task of one model, by subset; `name` is mteb's name of the task."""
 
     name: str
     row: MtebTask
@@ -39,9 +40,9 @@ class Chosen:
 
 
 def fitting(root: Path, seed: int, tasks: Sequence[str]) -> list[LoggedResult]:
-    """Return the records that are mteb's measure; how many others there are, and why, is told on standard error.
+    """Return the records that measure the same as mteb; the others are counted by reason on standard error.
 
-    Raises UserError where there is no folder, or nothing fits.
+    Raises UserError where there is no folder, or no such record.
     """
     kept, reasons = list[LoggedResult](), Counter[str]()
     for result in read_all(root):
@@ -56,14 +57,14 @@ def fitting(root: Path, seed: int, tasks: Sequence[str]) -> list[LoggedResult]:
         print(f"note: {count} record{'s' * (count > 1)} left out: {reason}", file=sys.stderr)
     if not kept:
         raise UserError(
-            f"no record under {root} is what mteb measures ({', '.join(tasks)})",
-            "run bitext.py on a data set that mteb has; --classification adds k-NN records under names of their own",
+            f"no record under {root} measures what mteb measures ({', '.join(tasks)})",
+            "run bitext.py on a data set that mteb has; --classification adds k-NN records under separate names",
         )
     return kept
 
 
 def unfit(result: LoggedResult) -> str | None:
-    """Say why a record is no figure of a task of mteb, or None where it is one."""
+    """Return why a record does not measure the same as a task of mteb, or None where it does."""
     run = result.run
     if not _is_ours(run):
         return "no provenance, as in the original's logs"
@@ -76,14 +77,14 @@ def unfit(result: LoggedResult) -> str | None:
     for name, usual in PLAIN[task].items():
         if run.get(name, usual) != usual:
             return f"{name} {run[name]}"
-    if task == "bitext" and result.k != 1:
+    if TASKS[task].at_k and result.k != 1:
         return "k above 1"
     if result.subset not in row.subsets:
-        return f"{result.dataset}: subsets that {row.name} has not"
+        return f"{result.dataset}: subsets that {row.name} does not have"
     if result.body.get("n") != row.items(result.subset):
         return f"{result.dataset}: not as many texts as {row.name} has"
     if not all(0 <= result.metrics.get(name, -1) <= 1 for name in SCORES.values()):
-        return "figures that are missing, or no fractions"
+        return "figures that are missing or not fractions"
     return None
 
 
@@ -97,16 +98,16 @@ def _is_ours(run: Mapping[str, Any]) -> bool:
 
 
 def of_models(results: Sequence[LoggedResult], models: Sequence[str] | None) -> list[LoggedResult]:
-    """Return the records of these rows of the tables (None: of all); UserError for one that is not there."""
+    """Return the records of these rows of the tables, None for all; raises UserError for a row without records."""
     there = sorted({result.model for result in results})
     for model in models or ():
         if model not in there:
-            raise UserError(f"no record of model {model!r} is what mteb measures", suggest(model, there))
+            raise UserError(f"no record of model {model!r} measures what mteb measures", suggest(model, there))
     return [result for result in results if models is None or result.model in models]
 
 
 def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
-    """Return what goes into each folder of mteb's layout: the tasks of a model at a revision."""
+    """Return the tasks of each folder of mteb's layout, which is a model at a revision."""
     grouped: dict[Place, list[Chosen]] = {}
     firsts: dict[Place, LoggedResult] = {}
     for k in sorted({result.k for result in results}):
@@ -118,24 +119,24 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
                 for subset in (name for name in row.subsets if name in subsets):
                     result = subsets[subset]
                     place = (model_name(result.run), revision(result.run))
-                    if _asked_alike(result, firsts.setdefault(place, result)):
+                    if _same_encoders(result, firsts.setdefault(place, result)):
                         found.setdefault(place, {})[subset] = result
-                name = row.name if task == "bitext" else f"{row.name}{KNN}{k}"
+                name = row.name if TASKS[task].at_k else f"{row.name}{KNN}{k}"
                 for place, there in found.items():
                     grouped.setdefault(place, []).append(Chosen(name, row, there))
     return grouped
 
 
-def _asked_alike(result: LoggedResult, first: LoggedResult) -> bool:
-    """Return whether the encoders were asked as in the model's first record; says so where they were not."""
-    places = [place for place, _, _ in differences(asked(result.run), asked(first.run))]
+def _same_encoders(result: LoggedResult, first: LoggedResult) -> bool:
+    """Return whether the encoders have the settings of the model's first record; prints a warning where not."""
+    places = [place for place, _, _ in differences(encoder_settings(result.run), encoder_settings(first.run))]
     if places:
         print(f"warning: {result.path} has other {places[0]} than {first.path}: left out", file=sys.stderr)
     return not places
 
 
 def task_result(chosen: Chosen) -> dict[str, Any]:
-    """Return the content of a task's file (mteb's TaskResult); `mteb_version` is null, as mteb computed none of it."""
+    """Return the content of a task's file (mteb's TaskResult); `mteb_version` is null, since mteb computed nothing."""
     row, runs = chosen.row, [result.run for result in chosen.found.values()]
     return {
         "dataset_revision": row.revision,
@@ -156,7 +157,7 @@ def _seconds(run: Mapping[str, Any]) -> float:
 
 
 def _started(run: Mapping[str, Any]) -> list[float]:
-    """Return when a record was begun, in seconds since 1970, where it tells."""
+    """Return when a record was started, in seconds since 1970; empty where it does not say."""
     try:
         return [datetime.datetime.fromisoformat(run["started"]).timestamp()]
     except (KeyError, TypeError, ValueError):
@@ -177,14 +178,14 @@ def scores(row: MtebTask, subset: str, result: LoggedResult) -> dict[str, Any]:
 def write_place(root: Path, place: Place, tasks: Sequence[Chosen]) -> list[Path]:
     """Write one model's folder, `<owner>__<name>/<revision>/`, and return its task files.
 
-    Raises UserError where a file that this suite did not write is in the way.
+    Raises UserError where there is a file that this suite did not write.
     """
     name, version = place
     folder = root / folder_name(name.replace("/", "__")) / version
     content = {folder / f"{chosen.name}.json": task_result(chosen) for chosen in tasks}
     for path in content:
         if path.is_file() and not _written_by_us(path):
-            raise UserError(f"{path} is there, and not this suite's", "name another folder: --output FOLDER")
+            raise UserError(f"{path} was not written by this suite", "name another folder: --output FOLDER")
     for path, body in content.items():
         write_json(path, body, indent=2)
     run = next(iter(tasks[0].found.values())).run

@@ -1,4 +1,4 @@
-"""mteb's results as reference figures: its files as they are, without mteb, old format and new."""
+"""Read mteb's result files, in its old and new format, as reference figures; mteb is not needed."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from typing import Any
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.errors import UserError
 from utils.files import read_json
+from utils.reporting.tables.build import name_missing
 from utils.reporting.tables.mteb_records import EVALUATOR, KNN, SCORES
+from utils.tasks import TASKS
 
 HEADER = ("source", "task", "k", "model", "column", "metric", "value")
 META = "model_meta.json"
-EXPERIMENTS = "experiments"  # mteb's folder of a model's variants, in a revision's
-REGRESSION = "accuracy (logistic regression)"  # of mteb's classification, so that nobody takes it for a k-NN vote
+EXPERIMENTS = "experiments"  # mteb's folder of a model's variants, in the folder of a revision
+REGRESSION = "accuracy (logistic regression)"  # mteb's classification, which is not a k-NN vote
 LOWER = {name.lower(): name for name in MTEB_TASKS}
 
 
 @dataclass(frozen=True)
 class Result:
-    """One file of mteb's: a task of a model; `scores` has the fractions of a split's subsets by mteb's names."""
+    """One file of mteb: a task of a model; `scores` has the fractions of a split's subsets by mteb's names."""
 
     path: Path
     model: str
-    version: str  # of mteb, or who else evaluated it
+    version: str  # of mteb, or another evaluator
     row: MtebTask
-    k: int | None  # of our k-NN vote
+    k: int | None  # of this suite's k-NN vote
     scores: Mapping[str, Mapping[str, Any]]
 
     @property
     def metric(self) -> str:
         """The metric's name in the reference."""
-        if self.row.task == "bitext":
-            return "f1"
-        return REGRESSION if self.k is None else "acc"
+        task = TASKS[self.row.task]
+        return task.main_metric if task.at_k or self.k is not None else REGRESSION
 
 
 def task_files(places: Sequence[Path]) -> list[Path]:
-    """Return the files that may be results; UserError for a place that is not there.
+    """Return the files that may be results; raises UserError for a path that does not exist.
 
     The variants of a model that mteb keeps under `experiments/` are counted on standard error and left out.
     """
@@ -57,11 +58,11 @@ def task_files(places: Sequence[Path]) -> list[Path]:
 
 
 def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
-    """Yield the results of tasks that have our texts; what is left out is named, other tasks are counted.
+    """Yield the results of tasks that have the suite's texts; files left out are named, other tasks are counted.
 
-    `model` is what a file is of that does not tell by model_meta.json or its folders.
+    model: the model of files for which neither model_meta.json nor a folder names one.
     """
-    others = untold = 0
+    others = unversioned = 0
     for path in paths:
         content = read_json(path)
         if content is None:
@@ -73,23 +74,23 @@ def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
         elif task is None:
             others += 1
         elif (of_model := _model(path) or model) is None:
-            print(f"note: {path} does not tell its model and is left out: name it, --model NAME", file=sys.stderr)
+            print(f"note: {path} does not name its model and is left out: name it with --model", file=sys.stderr)
         elif (revision := content.get("dataset_revision")) not in (None, task[0].revision):
-            known = f"{task[0].revision} has our texts"
+            known = f"the suite's texts are those at {task[0].revision}"
             print(f"note: {path} is of the data at {revision} and is left out: {known}", file=sys.stderr)
         elif not (found := _split(content, task[0].split)):
             print(f"note: {path} has no scores of the split {task[0].split} and is left out", file=sys.stderr)
         else:
-            untold += revision is None
+            unversioned += revision is None
             yield Result(path, of_model, _evaluator(content), *task, found)
-    if untold:
-        print(f"note: taken without a revision of the data in them: {untold} files", file=sys.stderr)
+    if unversioned:
+        print(f"note: files that name no revision of the data, taken: {unversioned}", file=sys.stderr)
     if others:
         print(f"note: other tasks left out: {others} files", file=sys.stderr)
 
 
 def _task(name: object) -> tuple[MtebTask, int | None] | None:
-    """Return the task that a file names, and k where it is our k-NN vote; None for a task that is not ours."""
+    """Return the task that a file names, and k where it is this suite's k-NN vote; None for other tasks."""
     base, knn, k = name.partition(KNN) if isinstance(name, str) else ("", "", "")
     row = MTEB_TASKS.get(LOWER.get(base.lower(), ""))
     if row is None or (knn and not k.isdecimal()):
@@ -102,7 +103,7 @@ def _evaluator(content: Mapping[str, Any]) -> str:
 
 
 def _model(path: Path) -> str | None:
-    """Return whose result a file is, by model_meta.json, or by a folder above it whose name is `owner__name`."""
+    """Return the model of a file, from model_meta.json, or from a folder above it called `owner__name`."""
     meta = path.with_name(META)
     content = read_json(meta) if meta.is_file() else None
     if content is not None and isinstance(content.get("name"), str):
@@ -112,7 +113,7 @@ def _model(path: Path) -> str | None:
 
 
 def _split(content: Mapping[str, Any], split: str) -> dict[str, Mapping[str, Any]]:
-    """Return the scores of each subset of a split, in mteb's format of today or that from before 1.11."""
+    """Return the scores of each subset of a split, in mteb's present format or that before 1.11."""
     scores = content.get("scores")
     entries = (scores if isinstance(scores, dict) else content).get(split)
     if isinstance(entries, list):
@@ -120,13 +121,13 @@ def _split(content: Mapping[str, Any], split: str) -> dict[str, Mapping[str, Any
     if not isinstance(entries, dict):
         return {}
     nested: dict[str, Mapping[str, Any]] = {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
-    return nested or {"default": entries}  # a task of one language had no subsets
+    return nested or {"default": entries}  # a task of one language has no subsets
 
 
 def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
-    """Return a line of the reference a model and task, the mean over our standard subsets in percent.
+    """Return one line of the reference per model and task: the mean over the standard subsets in percent.
 
-    A mean that lacks a subset is left out, or with `partial` says in its source how many it has; both are named.
+    A mean that lacks subsets is left out, or with `partial` has their number in its source. Missing subsets are named.
     """
     lines: dict[tuple[str, str, str, int], tuple[list[str], Path]] = {}
     for result in results:
@@ -135,15 +136,11 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
         missing = [name for name in subsets if name not in found]
         source = f"{result.version} {result.row.name}"
         if missing:
-            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
-            print(
-                f"missing: {result.row.name}, {result.model}: {len(missing)} of {len(subsets)} subsets: {shown}",
-                file=sys.stderr,
-            )
+            name_missing(missing, len(subsets), f"{result.row.name}, {result.model}")
             source += f" ({len(found)}/{len(subsets)})"
         if not found or (missing and not partial):
             continue
-        k = 1 if result.row.task == "bitext" else result.k
+        k = 1 if TASKS[result.row.task].at_k else result.k
         key = (result.row.task, result.row.dataset, result.model, k or 0)
         if key in lines:
             print(f"warning: {result.path} repeats {lines[key][1]} and is left out", file=sys.stderr)
@@ -154,9 +151,9 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
 
 
 def _figure(result: Result, subset: str) -> float | None:
-    """Return a subset's figure as a fraction, or None where there is none; what is no fraction is named.
+    """Return a subset's figure as a fraction, or None where there is none; other values are named and left out.
 
-    An entry that names its scores, but not ours, may have any of them as `main_score`.
+    `main_score` is taken only where an entry has none of the suite's metrics, since it may be any of them.
     """
     if subset not in result.row.subsets:
         return None
@@ -168,6 +165,8 @@ def _figure(result: Result, subset: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        print(f"warning: {result.path}, {subset}: {metric} {value!r} is no fraction and left out", file=sys.stderr)
+        print(
+            f"warning: {result.path}, {subset}: {metric} {value!r} is not a fraction and is left out", file=sys.stderr
+        )
         return None
     return float(value)

@@ -1,4 +1,4 @@
-"""Two models on the same items: what each record's predictions say item by item, paired, and the tests on them."""
+"""Compare two models on the same items: pair the values of their items, and test the differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from utils.reporting.tables.select import note
 
 SIGNIFICANT = 0.05
 SHOWN = 8  # subsets named before "..."
-ROUNDING = 1e-6  # by which a logged figure may differ from that of its predictions
+ROUNDING = 1e-6  # a logged figure may differ by this much from the one computed from its predictions
 
 Place = tuple[str, str]  # data set, subset
 Side = Mapping[Place, LoggedResult]  # one model's results
@@ -25,7 +25,7 @@ Side = Mapping[Place, LoggedResult]  # one model's results
 
 @dataclass(frozen=True)
 class Pair:
-    """The item values (n,) of A and B on one subset; subsets of one `block` have the same gold."""
+    """The item values (n,) of A and B on one subset; subsets with the same gold have the same `block`."""
 
     dataset: str
     subset: str
@@ -36,11 +36,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Line:
-    """What is told of one subset, or of the mean over several; fractions, None where it does not apply.
+    """The comparison on one subset, or of the mean over several; fractions, None where a value does not apply.
 
-    `difference` is A's figure less B's, `interval` its 95 % interval, `p_holm` p after Holm over the subsets,
-    `smallest` what the items could have shown at least. Of a mean, p is of swapping items, `p_subsets` of swapping
-    whole subsets.
+    interval: the 95 % interval of the difference. p_holm: p after Holm's correction over the subsets. only_a, only_b:
+    items that only one model has right. smallest: the smallest difference that so many items can show. Of a mean, p is
+    that of swapping items, and p_subsets that of swapping whole subsets.
     """
 
     dataset: str
@@ -59,7 +59,7 @@ class Line:
 
     @property
     def difference(self) -> float:
-        """A's figure less B's."""
+        """A's figure minus B's."""
         return self.a - self.b
 
     @property
@@ -69,9 +69,9 @@ class Line:
 
 
 def pair_up(sides: Mapping[str, Side], metric: str) -> list[Pair]:
-    """Return the subsets that A and B have, with the values of their items; what only one has is told.
+    """Return the subsets that both A and B have, with the values of their items; the others are named.
 
-    Raises UserError where there is none, where predictions are missing, and where the two had different data.
+    Raises UserError where there is none, where predictions are missing, and where the data differ.
     """
     side_a, side_b = sides["A"], sides["B"]
     common = sorted(side_a.keys() & side_b.keys())
@@ -104,7 +104,7 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
 
 
 def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
-    """Return the values of the items of one subset; UserError where the two cannot be paired."""
+    """Return the values of the items of one subset; raises UserError where the two cannot be paired."""
     gold, *hyps = same_items(of_a, of_b)
     values = [item_values(gold, hyp, metric) for hyp in hyps]
     for result, value in zip((of_a, of_b), values, strict=True):
@@ -113,7 +113,10 @@ def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
 
 
 def same_items(of_a: LoggedResult, of_b: LoggedResult) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return gold and both predictions (n,) of a subset; UserError where they are missing or of different data."""
+    """Return gold and both predictions (n,) of a subset.
+
+    Raises UserError where predictions are missing or the data differ.
+    """
     place = f"{of_a.dataset} {of_a.subset}"
     (gold, hyp_a), (gold_b, hyp_b) = _predictions(of_a), _predictions(of_b)
     if len(gold) != len(gold_b):
@@ -138,24 +141,24 @@ def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
     found = predictions_of(result.path)
     if found is None:
         raise UserError(
-            f"{path} does not hold as many `hyp` as `gold`" if path.is_file() else f"there is no {path}",
+            f"{path} does not have as many `hyp` as `gold`" if path.is_file() else f"there is no {path}",
             "run the script again with --overwrite",
         )
     return found
 
 
 def check(result: LoggedResult, metric: str, value: float) -> None:
-    """Raise UserError where the predictions do not give the logged figure."""
+    """Raise UserError where the figure computed from the predictions is not the logged one."""
     logged = result.metrics.get(metric)
     if logged is not None and abs(logged - value) > ROUNDING:
         raise UserError(
-            f"{result.path} says {metric} {logged:.4f}, its predictions {value:.4f}",
-            "the two are not of one run: run the script again with --overwrite",
+            f"{result.path} has {metric} {logged:.4f}, but its predictions give {value:.4f}",
+            "the files are not from one run: run the script again with --overwrite",
         )
 
 
 def lines_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
-    """Return a line a subset, p adjusted over all of them (Holm)."""
+    """Return one line per subset, p adjusted over all of them (Holm)."""
     tests = [_correctness(pair) if _is_binary(pair) else _values(pair, seed) for pair in pairs]
     adjusted = stats.holm([test["p"] for test in tests])
     return [
@@ -169,7 +172,7 @@ def _is_binary(pair: Pair) -> bool:
 
 
 def _correctness(pair: Pair) -> dict[str, Any]:
-    """Return the tests of items that are right or wrong: McNemar and what belongs to it."""
+    """Return the tests of items that are right or wrong: McNemar's, with its interval and odds ratio."""
     right_a, right_b = pair.a == 1, pair.b == 1
     both, neither = int((right_a & right_b).sum()), int((~right_a & ~right_b).sum())
     only_a, only_b = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum())
@@ -185,7 +188,7 @@ def _correctness(pair: Pair) -> dict[str, Any]:
 
 
 def _values(pair: Pair, seed: int) -> dict[str, Any]:
-    """Return the tests of items with values between 0 and 1: sign flips and a bootstrap."""
+    """Return the tests of items with values between 0 and 1: a permutation test and a bootstrap interval."""
     differences = pair.a - pair.b
     return {
         "interval": stats.bootstrap_mean(differences, seed),
@@ -194,7 +197,10 @@ def _values(pair: Pair, seed: int) -> dict[str, Any]:
 
 
 def swapped_together(pairs: Sequence[Pair], weights: Sequence[float]) -> stats.Values:
-    """Return the differences that a sign flip is of: those of all items at one place of a block, summed by weight."""
+    """Return the units of a permutation test.
+
+    Items at the same index of subsets with the same gold are one unit: their weighted differences are added.
+    """
     blocks: dict[Hashable, stats.Values] = {}
     for pair, weight in zip(pairs, weights, strict=True):
         items = weight * (pair.a - pair.b) / len(pair.a)
@@ -203,10 +209,10 @@ def swapped_together(pairs: Sequence[Pair], weights: Sequence[float]) -> stats.V
 
 
 def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
-    """Return the mean over subsets, each of equal weight.
+    """Return the mean over subsets, all of equal weight.
 
-    Items at one place of subsets with the same gold are drawn and swapped together: they may be translations of each
-    other, and if they are not, the test is as valid.
+    Items at the same index of subsets with the same gold are resampled and swapped together, since they may be
+    translations of each other; the test is also valid if they are not.
     """
     differences = [pair.a - pair.b for pair in pairs]
     units = swapped_together(pairs, [1.0] * len(pairs))
@@ -223,7 +229,7 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
 
 
 def means_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
-    """Return the mean over each data set's subsets where there are several sets, and the mean over all subsets last."""
+    """Return the mean over each data set's subsets if there are several data sets, then the mean over all subsets."""
     datasets = list(dict.fromkeys(pair.dataset for pair in pairs))
     each = [
         mean_line([pair for pair in pairs if pair.dataset == dataset], seed, dataset, "mean")

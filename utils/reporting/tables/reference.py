@@ -1,4 +1,4 @@
-"""Published figures beside a table's cells: only where the setting is the published one."""
+"""Put published figures beside the cells of a table where the settings are the published ones."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from dataclasses import dataclass, field
 
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Table
-from utils.reporting.tables.comparable import FUSED, PARTIAL, unlike
+from utils.reporting.tables.comparable import PARTIAL, unlike
 from utils.reporting.tables.departures import precisions
 from utils.reporting.tables.published import Published, notes_of, settings_of
-from utils.reporting.tables.select import PLAIN, note
+from utils.reporting.tables.select import note
+from utils.tasks import FUSION_SETTINGS
 
-ICL_ROW = re.compile(r"(?P<generator>.+?)(?: \([^()]*\))?(?: \+ .+)?, \d+-shot")  # as _icl.row_name has it
+GENERATOR_ROW = re.compile(r"(?P<generator>.+?)(?: \([^()]*\))?(?: \+ .+)?, \d+-shot")  # as rows.row_name writes it
 
 
 @dataclass
 class References:
-    """Figures that stand beside cells, by row and column, and rows of figures that stand beside none.
+    """Published figures of a table.
 
-    `halves` has the rows beside whose cells figures stand and that were computed in half precision, by its name.
+    beside: figures of cells, by row and column. rows: rows of figures without a cell. halves: half precision -> the
+    rows that were computed in it and have figures beside their cells.
     """
 
     beside: dict[tuple[str, str], Published] = field(default_factory=dict)
@@ -39,14 +41,14 @@ class References:
 def compare(
     table: Table, rows: Sequence[str], columns: Sequence[str], figures: Sequence[Published], name: str, kind: Kind
 ) -> References:
-    """Return the published figures of these cells; what is published of them in another setting is told and left out.
+    """Return the published figures of these cells; figures of other settings are named on standard error and left out.
 
-    `name` is the task as the references call it. Of several figures the first that fits is taken.
+    `name` is the table's key in the references. Of several figures the first that fits is taken.
     """
     found, reasons = References(), dict[str, list[str]]()
     for row in rows:
         for column, cell in ((column, table[row][column]) for column in columns if column in table[row]):
-            fitting = [figure for figure in figures if _is_of(figure, name, row, column)]
+            fitting = [figure for figure in figures if figure.task == name and _is_of(figure, row, column, kind)]
             why = [unlike(figure, cell, kind) for figure in fitting]
             if "" in why:
                 found.beside[row, column] = fitting[why.index("")]
@@ -65,11 +67,11 @@ def _halves(cell: Cell) -> list[str]:
     return sorted({half for part in cell.parts for half in precisions(part.result.run)})
 
 
-def _is_of(figure: Published, name: str, row: str, column: str) -> bool:
-    match = ICL_ROW.fullmatch(row) if name.startswith("icl") else None
+def _is_of(figure: Published, row: str, column: str, kind: Kind) -> bool:
+    match = GENERATOR_ROW.fullmatch(row) if kind.spec.generative else None
     generator = match["generator"] if match else row
     shots = match is None or figure.k is None or row.endswith(f", {figure.k}-shot")
-    return figure.task == name and figure.column == column and figure.model in (row, generator) and shots
+    return figure.column == column and figure.model in (row, generator) and shots
 
 
 def add_rows(
@@ -80,9 +82,9 @@ def add_rows(
     groups: Mapping[str, Sequence[str]],
     ks: Sequence[int] | None,
 ) -> list[str]:
-    """Add a row for each model of which something is published that stands beside no cell; return these rows' columns.
+    """Add a row for each model with a published figure that has no cell, and return the columns of these rows.
 
-    Only figures of this task, of these ks (None for all) and of the metric shown.
+    Only figures of this table, of these ks (None for all) and of the metric shown count.
     """
     fitting = [
         figure
@@ -91,21 +93,22 @@ def add_rows(
         and (ks is None or figure.k is None or figure.k in ks)
         and _of_metric(figure, kind, groups)
     ]
-    beside = {(_row_of(figure), figure.column) for figure in found.beside.values()}
+    beside = {(_row_of(figure, kind), figure.column) for figure in found.beside.values()}
     rows: dict[str, dict[str, Published]] = {}
     for figure in fitting:
-        rows.setdefault(_row_of(figure), {}).setdefault(figure.column, figure)
+        rows.setdefault(_row_of(figure, kind), {}).setdefault(figure.column, figure)
     found.rows = {row: cells for row, cells in rows.items() if any((row, column) not in beside for column in cells)}
     return list(dict.fromkeys(column for cells in found.rows.values() for column in cells))
 
 
-def _row_of(figure: Published) -> str:
-    shots = f", {figure.k}-shot" if figure.task in ("icl", "icl_cross") and figure.k is not None else ""
+def _row_of(figure: Published, kind: Kind) -> str:
+    in_rows = kind.spec.generative and not any(view.by for view in kind.spec.views if view.key == figure.task)
+    shots = f", {figure.k}-shot" if in_rows and figure.k is not None else ""
     return f"{figure.model}{shots} (published)"
 
 
 def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a figure's metric is the one that its column shows."""
+    """Return whether a figure has the metric that its column shows."""
     of_all = [dataset for datasets in groups.values() for dataset in datasets]
     datasets = of_all if figure.column == "avg" else groups.get(figure.column, [figure.column])
     shown = [kind.metric_of(dataset) for dataset in datasets]
@@ -114,8 +117,8 @@ def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]
     return {metric for metric, _ in shown} == {figure.metric}
 
 
-def tell(found: References, name: str, columns: Sequence[str], ks: Sequence[int], kind: Kind) -> list[str]:
-    """Return what the figures in parentheses are, and what must be known of them and of the figures beside them."""
+def notes_on(found: References, name: str, columns: Sequence[str], ks: Sequence[int], kind: Kind) -> list[str]:
+    """Return the notes on the figures in parentheses, their sources, and the cells beside them."""
     shown, texts = found.shown(), list[str]()
     if shown:
         texts.append(f"in parentheses: published ({', '.join(found.sources())}), and the difference from it")
@@ -125,14 +128,14 @@ def tell(found: References, name: str, columns: Sequence[str], ks: Sequence[int]
         if partial := PARTIAL.search(source):
             texts.append(f"{source}: a mean over {partial['there']} of {partial['all']} subsets, compared with none")
         if any(figure.k is None for figure in shown if figure.source == source):
-            texts.append(f"{source}: the publication does not tell k; beside k {', '.join(map(str, ks))}")
+            texts.append(f"{source}: the publication does not give k; shown beside k {', '.join(map(str, ks))}")
     texts += [f"{setting}: {', '.join(models)}" for setting, models in _unusual(found, kind).items()]
     return texts + [f"computed in {half}: {', '.join(rows)}" for half, rows in found.halves.items()]
 
 
 def _unusual(found: References, kind: Kind) -> dict[str, dict[str, None]]:
-    """Return which rows of published figures are in settings that are not the tables' plain ones, by these."""
-    plain, models = {**PLAIN[kind.task], **FUSED}, dict[str, dict[str, None]]()
+    """Return setting -> models, for rows of published figures in settings other than the tables' plain ones."""
+    plain, models = {**kind.spec.plain(), **kind.spec.defaults(FUSION_SETTINGS)}, dict[str, dict[str, None]]()
     for figure in (figure for cells in found.rows.values() for figure in cells.values()):
         for name, allowed in settings_of(figure.source, figure.model).items():
             if name in plain and plain[name] not in allowed:

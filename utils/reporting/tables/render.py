@@ -1,4 +1,4 @@
-"""A table as text: plain, Markdown, LaTeX, CSV or JSON."""
+"""Render a table as text: plain, Markdown, LaTeX, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from utils.files import write_output
 from utils.reporting.tables import latex
 from utils.reporting.tables.cells import Cell, Table
 from utils.reporting.tables.published import Published
@@ -19,14 +20,14 @@ from utils.reporting.tables.significance import Mark, Marks
 
 TABULATE = {"plain": "simple", "md": "github"}
 BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
-IN_WORDS = {"plain": "*", "md": "bold", "latex": "bold"}  # how a mark is called
+MARKS = {"plain": "*", "md": "bold", "latex": "bold"}  # what notes call a mark
 NOTHING = "-"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet evaluates text that begins with one of these
 
 
 @dataclass
-class View:
-    """What is shown: cells in rows and columns, what stands beside them, and what is said below."""
+class Shown:
+    """A table to render: cells in rows and columns, their marks and published figures, and the notes below."""
 
     table: Table
     rows: list[str]
@@ -42,18 +43,18 @@ class View:
         return max((len(cell.seeds) for row in self.rows for cell in self.table.get(row, {}).values()), default=0)
 
     def cell(self, row: str, column: str) -> Cell | None:
-        """Return what was computed, where there is something."""
+        """Return the cell of a row and column, None where nothing was computed."""
         return self.table.get(row, {}).get(column)
 
     def published(self, row: str, column: str) -> Published | None:
-        """Return what was published, where it is shown."""
+        """Return the published figure of a row and column, None where none is shown."""
         if self.references is None:
             return None
         return self.references.beside.get((row, column)) or self.references.rows.get(row, {}).get(column)
 
 
-def render(view: View, style: str) -> str:
-    """Return the table as text: percentages to two digits, `-` where there is nothing; json has full fractions."""
+def render(view: Shown, style: str) -> str:
+    """Return the table as text: percentages with two digits, `-` for an empty cell; JSON has unrounded fractions."""
     if style == "json":
         records = [_record(view, row, column) for row in view.rows for column in view.columns]
         return json.dumps([record for record in records if record], indent=2, ensure_ascii=False) + "\n"
@@ -71,8 +72,8 @@ def render(view: View, style: str) -> str:
     return render_rows(["model", *view.columns], body, style)
 
 
-def _text(view: View, row: str, column: str, style: str) -> str:
-    """Return a cell with all that is told of it, as text."""
+def _text(view: Shown, row: str, column: str, style: str) -> str:
+    """Return a cell as text: its figure, interval, seeds, completeness and published figure."""
     cell, published = view.cell(row, column), view.published(row, column)
     if cell is None:
         return f"({_percent(published.value)})" if published else NOTHING
@@ -88,7 +89,7 @@ def _text(view: View, row: str, column: str, style: str) -> str:
     return " ".join(parts)
 
 
-def _figure(view: View, row: str, column: str, cell: Cell, style: str) -> str:
+def _figure(view: Shown, row: str, column: str, cell: Cell, style: str) -> str:
     bold = view.marks.get((row, column), Mark(bold=False)).bold
     figure = (BOLD[style] if bold else "{}").format(_percent(cell.value))
     if view.seeds and cell.sd is not None and style != "csv":
@@ -96,8 +97,8 @@ def _figure(view: View, row: str, column: str, cell: Cell, style: str) -> str:
     return figure
 
 
-def _seeds(view: View, cell: Cell, style: str) -> str:
-    """Return of how many seeds a figure is; LaTeX tells it where they are not as many as the others'."""
+def _seeds(view: Shown, cell: Cell, style: str) -> str:
+    """Return the number of seeds of a figure; in LaTeX only where it is not the usual number."""
     n = len(cell.seeds)
     if n == 0:
         return "(mixed seeds)"
@@ -105,7 +106,7 @@ def _seeds(view: View, cell: Cell, style: str) -> str:
 
 
 def _harmless(name: str) -> str:
-    """Return a name that no spreadsheet runs as a formula."""
+    """Return a name that no spreadsheet evaluates as a formula."""
     return f"'{name}" if name.startswith(FORMULA) else name
 
 
@@ -113,8 +114,8 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def _extra_fields(view: View) -> list[str]:
-    """Return the names of what CSV has in columns of its own behind a figure."""
+def _extra_fields(view: Shown) -> list[str]:
+    """Return the names of the columns that CSV has after each figure."""
     return [
         *(["sd", "n_seeds"] if view.seeds else []),
         *(["bold"] if view.marks else []),
@@ -122,8 +123,8 @@ def _extra_fields(view: View) -> list[str]:
     ]
 
 
-def _fields(view: View, row: str, column: str) -> list[str]:
-    """Return a cell's fields of CSV: the figure, then those of _extra_fields."""
+def _fields(view: Shown, row: str, column: str) -> list[str]:
+    """Return the fields of a cell in CSV: the figure, then those of `_extra_fields`."""
     cell, published, mark = view.cell(row, column), view.published(row, column), view.marks.get((row, column))
     told = {
         "sd": _percent(cell.sd) if cell and cell.sd is not None else "",
@@ -137,8 +138,8 @@ def _fields(view: View, row: str, column: str) -> list[str]:
     return [figure, *(told[name] for name in _extra_fields(view))]
 
 
-def _record(view: View, row: str, column: str) -> dict[str, Any]:
-    """Return a cell as JSON has it, empty where there is nothing: fractions, unrounded."""
+def _record(view: Shown, row: str, column: str) -> dict[str, Any]:
+    """Return the JSON object of a cell, with unrounded fractions; empty where the cell is."""
     cell, published, mark = view.cell(row, column), view.published(row, column), view.marks.get((row, column))
     if cell is None and published is None:
         return {}
@@ -158,7 +159,7 @@ def _record(view: View, row: str, column: str) -> dict[str, Any]:
 
 
 def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str) -> str:
-    """Return rows of cells as text in any format but json, the first column to the left."""
+    """Return rows of cells as text in any format but JSON, the first column left-aligned."""
     if style == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([header, *body])
@@ -178,14 +179,14 @@ def _without_bars(texts: Sequence[str]) -> list[str]:
 
 
 def comment(texts: Sequence[str], style: str) -> list[str]:
-    """Return lines beside a table, as paragraphs of Markdown or comments of LaTeX."""
+    """Return lines of text as the format has them: a paragraph in Markdown, comments in LaTeX."""
     if style == "md":
-        return ["  \n".join(texts)] if texts else []  # two blanks break a line
+        return ["  \n".join(texts)] if texts else []  # two spaces break a line
     return [f"% {text}" for text in texts] if style == "latex" else list(texts)
 
 
 def with_notes(text: str, notes: Sequence[str], style: str) -> str:
-    """Return the table and below it what must be said of it; beside CSV and JSON it is said on standard error."""
+    """Return the table with its notes below; of CSV and JSON the notes go to standard error."""
     if style in ("csv", "json"):
         for line in notes:
             note(f"note: {line}")
@@ -195,10 +196,9 @@ def with_notes(text: str, notes: Sequence[str], style: str) -> str:
 
 
 def emit(args: argparse.Namespace, text: str) -> None:
-    """Print what was rendered, or write it to --output."""
+    """Print a rendered table, or write it to --output; raises UserError where the file cannot be written."""
     if args.output is None:
         print(text, end="")
     else:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text, encoding="utf-8")
+        write_output(args.output, text.encode())
         print(f"wrote {args.output}")

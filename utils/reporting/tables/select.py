@@ -1,4 +1,4 @@
-"""Which records enter a table: the flags that say so, the selection itself, and records by cell."""
+"""Select the records that enter a table: the flags, the selection itself, and records by cell."""
 
 from __future__ import annotations
 
@@ -6,40 +6,23 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from utils.cli.types import natural, positive
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
+from utils.tasks import DEFAULT_SEED, TASKS
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")
-PLAIN: dict[str, dict[str, Any]] = {  # the settings that the tables take unless told otherwise
-    "bitext": {"similarity": "cosine", "margin": "none", "direction": "forward"},
-    "classification": {"cross": False, "similarity": "cosine", "vote": "majority", "split": "test", "legacy": False},
-    "icl": {
-        "cross": False,
-        "similarity": "cosine",
-        "balance": False,
-        "order": "nearest_first",
-        "calibrate": False,
-        "split": "test",
-        "legacy": False,
-        "length_norm": ["token", None],
-        "min_percentile": None,
-    },
-}
-
-
-def first_of(usual: Any) -> Any:
-    """Return a setting's plain value, the first where the tables take several."""
-    return usual[0] if isinstance(usual, list) else usual
 
 
 def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
-    """Which records, which metric, and how the table is written; `several_ks` shows all ks unless --k names some."""
+    """Add the flags that select records and a metric and say how the table is written.
+
+    With `several_ks` the table shows every k unless --k names some.
+    """
     if several_ks:
         parser.add_argument("--k", type=natural, nargs="+", metavar="K", help="only these (default: all)")
     else:
@@ -57,21 +40,29 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
         "--reference",
         nargs="+",
         metavar="NAME|FILE",
-        help="published figures and the differences from them: paper, or a CSV file; later ones fill gaps",
+        help="published figures and the differences from them: paper, or a CSV file; of several, the first that has "
+        "a figure counts",
     )
-    parser.add_argument("--reference_rows", action="store_true", help="the reference's figures that no record has, too")
+    parser.add_argument("--reference_rows", action="store_true", help="add rows of published figures without a record")
     add_output_args(parser, several_seeds=True)
 
 
 def add_output_args(parser: argparse.ArgumentParser, *, several_seeds: bool = False) -> None:
-    """Whose records, and how what is made of them is written."""
+    """Add the flags of the seed, the folder of the logs, and the output."""
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=natural, default=42, metavar="N", help="(default: %(default)s)")
+    seeds.add_argument("--seed", type=natural, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     if several_seeds:
-        seeds.add_argument("--seeds", nargs="+", metavar="N", help="mean and deviation over these seeds, or over `all`")
+        seeds.add_argument(
+            "--seeds", nargs="+", metavar="N", help="mean and standard deviation over these seeds, or over `all`"
+        )
     parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table to this file instead of printing")
+
+
+def add_source_arg(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of a cross-lingual table's training language."""
+    parser.add_argument("--src_lang", metavar="LANG", help="the training language (default: each data set's pivot)")
 
 
 def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
@@ -90,19 +81,15 @@ def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
 def select(
     args: argparse.Namespace, task: str, settings: Mapping[str, object], flag: str = "--{name}"
 ) -> list[LoggedResult]:
-    """Return the results of one task at --k and --seed or --seeds whose settings are these; the original's files pass.
+    """Return the results of one task at --k and --seed or --seeds with these settings.
 
-    Raises UserError, naming what there is and the `flag` that chooses a setting, where nothing fits.
+    Settings that a record does not have count as the plain ones. Raises UserError where nothing fits; the error names
+    the values that there are, and the `flag` that chooses a setting.
     """
-    results = list(read_results(args.logs.expanduser(), task))
-    if not results:
-        only = " but those of --limit runs, which no table has" if _has_debug(args.logs.expanduser(), task) else ""
-        hint = f"run {task}.py{' without --limit' if only else ' first'}, or name the folder: --logs FOLDER"
-        raise UserError(f"no {task} results under {args.logs}{only}", hint)
-    chosen = results
+    chosen = _all_results(args, task)
     ks, seeds = args.k if isinstance(args.k, list) or args.k is None else [args.k], chosen_seeds(args)
-    wishes = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
-    for name, value in wishes.items():
+    conditions = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
+    for name, value in conditions.items():
         wanted = value if isinstance(value, list) else [value]
         found = {_setting(result, name, wanted[0]) for result in chosen}
         chosen = [result for result in chosen if _setting(result, name, wanted[0]) in wanted]
@@ -116,6 +103,18 @@ def select(
     return chosen
 
 
+def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
+    """Return the results of a task; raises UserError where there is none."""
+    logs = args.logs.expanduser()
+    results = list(read_results(logs, task))
+    if not results:
+        has_debug = any(True for _ in read_results(logs, task, debug=True))
+        only = " except those of --limit runs, which tables leave out" if has_debug else ""
+        hint = f"run {TASKS[task].script}{' without --limit' if only else ' first'}, or name the folder: --logs FOLDER"
+        raise UserError(f"no {task} results under {args.logs}{only}", hint)
+    return results
+
+
 def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
     """Return the results of --dataset, or all; raises UserError for a data set that has none."""
     there = sorted({result.dataset for result in results})
@@ -125,17 +124,13 @@ def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> li
     return [result for result in results if result.dataset in (args.dataset or there)]
 
 
-def add_source_arg(parser: argparse.ArgumentParser) -> None:
-    """Which training language a cross-lingual table is of."""
-    parser.add_argument("--src_lang", metavar="LANG", help="the training language (default: each data set's pivot)")
-
-
 def of_one_source(
     results: Sequence[LoggedResult], task: str, src_lang: str | None, flag: str = "--src_lang LANG"
 ) -> list[LoggedResult]:
-    """Return the cross-lingual results of one training language a data set: `src_lang`, else its pivot or the only one.
+    """Return the cross-lingual results of one training language per data set: `src_lang`, else the pivot.
 
-    What is left out is told. Raises UserError where there is nothing to choose by, or nothing of `src_lang`.
+    Of a data set without a pivot the only training language is taken. Records that are left out are counted on
+    standard error. Raises UserError where the choice is open, or nothing was trained on `src_lang`.
     """
     by_dataset: dict[str, dict[str | None, list[LoggedResult]]] = {}
     for result in results:
@@ -143,7 +138,7 @@ def of_one_source(
     kept: list[LoggedResult] = []
     for dataset, by_source in by_dataset.items():
         there = ", ".join(sorted(map(str, by_source)))
-        spec = DATASETS["classification"].get(dataset)
+        spec = DATASETS[TASKS[task].data].get(dataset)
         wanted = src_lang or (spec.pivot if spec and spec.pivot in by_source else None)
         if wanted is None and len(by_source) > 1:
             raise UserError(f"{task} results of {dataset} trained on {there}", f"choose one: {flag}")
@@ -152,26 +147,24 @@ def of_one_source(
         if left := sum(map(len, by_source.values())) - len(chosen):
             note(f"note: {dataset}: {left} records of other training languages left out ({flag} chooses: {there})")
     if not kept:
-        raise UserError(f"no cross-lingual {task} results trained on {src_lang!r}", "the notes above say what there is")
+        raise UserError(
+            f"no cross-lingual {task} results trained on {src_lang!r}", "the notes above name the training languages"
+        )
     return kept
-
-
-def _has_debug(logs: Path, task: str) -> bool:
-    return any(True for _ in read_results(logs, task, debug=True))
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:
     value = getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
-    return str(value) if isinstance(value, list | dict) else value  # of a record that was edited
+    return str(value) if isinstance(value, list | dict) else value  # a record that was edited may have such a value
 
 
 def nearest(model: str, results: Sequence[LoggedResult]) -> str:
-    """Say which rows there are whose names are near to a mistaken one."""
+    """Return a hint that names the rows whose names are close to a mistaken one."""
     return suggest(model, sorted({result.model for result in results}))
 
 
 def by_cell(results: Sequence[LoggedResult]) -> dict[tuple[str, str], dict[str, LoggedResult]]:
-    """Return the results of each model and data set by their subset; what repeats another is named and left out."""
+    """Return the results of each model and data set by their subset; duplicates are named and left out."""
     grouped: dict[tuple[str, str], dict[str, LoggedResult]] = {}
     for result in results:
         subsets = grouped.setdefault((result.model, result.dataset), {})
@@ -183,5 +176,5 @@ def by_cell(results: Sequence[LoggedResult]) -> dict[tuple[str, str], dict[str, 
 
 
 def note(text: str) -> None:
-    """Tell the user something beside the table."""
+    """Print a remark on standard error, so that it does not mix with the table."""
     print(text, file=sys.stderr)

@@ -1,77 +1,98 @@
-"""Which records a comparison or a figure takes: the plain settings of each task, and NAME=VALUE for others."""
+"""Select the records of a comparison or a figure: a task's plain settings, with NAME=VALUE for others."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from utils.cli.types import natural
 from utils.errors import UserError
 from utils.records.result import LoggedResult
-from utils.reporting.tables import icl, select
+from utils.reporting.tables import rows, select
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.items import METRICS
 from utils.reporting.tables.published import WORDS
-from utils.reporting.tables.select import PLAIN, note
+from utils.reporting.tables.select import note
+from utils.tasks import TASKS, TaskSpec
 
 Settings = Mapping[str, object]
 
-NONE_IS_A_NAME = ("margin", "normalize")
-FREE = {  # any, unless named
-    "bitext": ("margin_k", "fuse", "normalize"),
-    "classification": ("train_lang", "fuse", "normalize"),
-    "icl": ("train_lang", "fuse", "normalize", "demonstrations", "decode", "max_percentile"),
-}
+
+def names_none(spec: TaskSpec, name: str) -> bool:
+    """Return whether `none` is one of a setting's values, instead of standing for no value."""
+    return name in spec.fields and "none" in spec.fields[name].metadata["choices"]
 
 
 def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
-    """Return the settings that were given as NAME=VALUE, by name."""
-    known = (*PLAIN[task], *FREE[task])
+    """Return the settings that were given as NAME=VALUE, by name; raises UserError for a name that is not one."""
+    spec = TASKS[task]
+    known = (*spec.table_settings, *spec.row_settings)
     found: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
-            raise UserError(f"{text!r} is no setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
-        words = {} if name in NONE_IS_A_NAME else WORDS
+            raise UserError(f"{text!r} is not a setting of {task}", f"NAME=VALUE with the names {', '.join(known)}")
+        words = {} if names_none(spec, name) else WORDS
         found[name] = words.get(value.lower(), int(value) if value.isdecimal() else value)
     return found
 
 
 def add_both(parser: argparse.ArgumentParser) -> None:
-    """The two models of a comparison, and what of them is compared."""
+    """Add the two models of a comparison, and what of them is compared."""
     parser.add_argument("a", metavar="A", help="a row of the tables")
-    parser.add_argument("b", metavar="B", help="another")
-    parser.add_argument("--k", type=natural, metavar="K", help="(default: 1; of icl all, the rows name theirs)")
-    parser.add_argument("--metric", default="acc", metavar="NAME", help="acc; of bitext also prec, f1 (default: acc)")
-    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="of B alone")
+    parser.add_argument("b", metavar="B", help="another row")
+    add_k_arg(parser)
+    metrics = {name: spec.item_metrics for name, spec in TASKS.items() if spec.item_metrics != ("acc",)}
+    more = "".join(
+        f"; of {name} also {', '.join(each for each in found if each != 'acc')}" for name, found in metrics.items()
+    )
+    parser.add_argument("--metric", default="acc", metavar="NAME", help=f"acc{more} (default: acc)")
+    parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="settings of B alone")
 
 
-def checked(args: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments of a comparison with their defaults; UserError for a metric that is no mean over items."""
-    if args.metric not in METRICS[args.task]:
-        known = ", ".join(METRICS[args.task])
-        raise UserError(f"{args.metric!r} of {args.task} is no mean over items, or unknown", f"choose from: {known}")
-    if args.k is None and args.task != "icl":
-        args.k = 1
+def add_k_arg(parser: argparse.ArgumentParser) -> None:
+    """Add --k of a comparison or figure, which `with_table_k` gives its default."""
+    several = ", ".join(name for name, spec in TASKS.items() if spec.table_k is None)
+    parser.add_argument(
+        "--k", type=natural, metavar="K", help=f"(default: 1; of {several} all, since rows name theirs)"
+    )
+
+
+def with_table_k(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments with the tables' k where none was asked for."""
+    if args.k is None:
+        args.k = TASKS[args.task].table_k
     return args
 
 
-def tell_other_metrics(task: str, metric: str, datasets: Iterable[str]) -> None:
-    """Say so where the tables show another metric of a data set than the one compared."""
+def checked(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments of a comparison with their defaults.
+
+    Raises UserError for a metric that is not a mean over items.
+    """
+    known = TASKS[args.task].item_metrics
+    if args.metric not in known:
+        what = f"{args.metric!r} is not a metric of {args.task} that is a mean over items"
+        raise UserError(what, f"choose from: {', '.join(known)}")
+    return with_table_k(args)
+
+
+def note_other_metrics(task: str, metric: str, datasets: Iterable[str]) -> None:
+    """Print a note where the tables show another metric of a data set than the one compared."""
     shown: dict[str, list[str]] = {}
     for dataset in sorted(set(datasets)):
         shown.setdefault(Kind(task).metric_of(dataset)[0], []).append(dataset)
     for name, where in shown.items():
         if name != metric:
-            way = (
-                f"--metric {name} compares it" if name in METRICS[task] else "--bold significant of the tables tests it"
-            )
+            by_item = name in TASKS[task].item_metrics
+            way = f"--metric {name} compares it" if by_item else "--bold significant of the tables tests it"
             note(f"note: {metric} is compared; the tables show {name} of {', '.join(where)}: {way}")
 
 
 def settings_of_both(args: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """Return the settings of A (--setting) and of B (--setting_b as well); UserError where both sides are the same."""
+    """Return the settings of A (--setting) and of B (--setting_b as well).
+
+    Raises UserError where both sides are the same.
+    """
     settings = {"A": read_settings(args.setting, args.task)}
     settings["B"] = settings["A"] | read_settings(args.setting_b, args.task)
     if args.a == args.b and settings["A"] == settings["B"]:
@@ -80,17 +101,14 @@ def settings_of_both(args: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def results_of(args: argparse.Namespace, settings: Settings, without: Sequence[str] = ()) -> list[LoggedResult]:
-    """Return the results of --task in these settings, else the plain ones; each named as its row of the tables.
+    """Return the results of --task in these settings, else the plain ones, with their row's name as the model.
 
-    Of the settings `without`, those that are not given may have any value.
+    Settings in `without` may have any value unless they are given.
     """
-    usual = PLAIN[args.task] | ({"similarity": "euclidean"} if settings.get("legacy") else {})
-    usual = {name: value for name, value in usual.items() if name not in without}
+    spec = TASKS[args.task]
+    usual = {name: value for name, value in {**spec.plain(), **spec.implied(settings)}.items() if name not in without}
     wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
-    results = select.select(args, args.task, wanted, "--setting {name}=VALUE")
-    if args.task != "icl":
-        return results
-    return [dataclasses.replace(result, model=icl.row_name(result)) for result in results]
+    return rows.named(select.select(args, args.task, wanted, "--setting {name}=VALUE"), spec)
 
 
 def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tuple[str, str], LoggedResult]:

@@ -1,4 +1,4 @@
-"""Which cells of a table are marked: each column's best, and those that are not significantly worse."""
+"""Mark the cells of a table: the best of each column, and those that are not significantly worse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from utils.errors import UserError
 from utils.evaluation import permutation, stats
 from utils.reporting.tables import paired
 from utils.reporting.tables.cells import Cell, Part, Table
-from utils.reporting.tables.items import MACRO, METRICS, block_of, label_indices
+from utils.reporting.tables.items import block_of, label_indices
+from utils.tasks import TaskSpec
 
 MEANS = {
     "best": "the highest of its column",
@@ -22,7 +23,7 @@ MEANS = {
 
 @dataclass(frozen=True)
 class Mark:
-    """Whether a cell is marked, and its p against the column's best after Holm, None where none was tested."""
+    """Whether a cell is marked, and its p against the column's best after Holm; None where it was not tested."""
 
     bold: bool
     p_holm: float | None = None
@@ -32,11 +33,14 @@ Marks = dict[tuple[str, str], Mark]  # row, column
 
 
 def mark(
-    table: Table, rows: Sequence[str], columns: Sequence[str], how: str, task: str, seed: int
+    table: Table, rows: Sequence[str], columns: Sequence[str], how: str, spec: TaskSpec, seed: int
 ) -> tuple[Marks, list[str]]:
-    """Return the marks of the complete cells of these rows and columns, and what must be said of them."""
+    """Return the marks of the complete cells of these rows and columns, and notes on them.
+
+    how: `best` or `significant`. seed: of the permutation tests.
+    """
     marks: Marks = {}
-    alone: dict[str, list[str]] = {}  # what was not tested, and why -> columns
+    alone: dict[str, list[str]] = {}  # why only the highest cell is marked -> columns
     for column in columns:
         cells = {row: cell for row in rows if (cell := table[row].get(column)) is not None and cell.complete}
         if not cells:
@@ -48,7 +52,7 @@ def mark(
         adjusted: dict[str, float] = {}
         if how == "significant" and len(cells) > 1:
             try:
-                adjusted = _against(best, cells, task, seed)
+                adjusted = _against(best, cells, spec, seed)
             except UserError as error:
                 alone.setdefault(f"only the highest is marked, as {error.what}", []).append(column)
         for row, cell in cells.items():
@@ -57,31 +61,34 @@ def mark(
     return marks, [f"{', '.join(names)}: {why}" for why, names in alone.items()]
 
 
-def _against(best: str, cells: Mapping[str, Cell], task: str, seed: int) -> dict[str, float]:
-    """Return each other row's p against the best, Holm over them; UserError where one cannot be tested."""
+def _against(best: str, cells: Mapping[str, Cell], spec: TaskSpec, seed: int) -> dict[str, float]:
+    """Return each other row's p against the best, after Holm; raises UserError where a row cannot be tested."""
     ps = {}
     for row in [row for row in cells if row != best]:
         try:
-            ps[row] = _p(_matched(best, row, cells), task, seed)
+            ps[row] = _p(_matched(best, row, cells), spec, seed)
         except UserError as error:
             raise UserError(f"{best} (A) and {row} (B) cannot be paired: {error.what}") from error
     return dict(zip(ps, stats.holm(list(ps.values())), strict=True))
 
 
 def _matched(best: str, row: str, cells: Mapping[str, Cell]) -> list[tuple[Part, Part]]:
-    """Return the parts of two cells by subset and seed; UserError where the two are not of the same."""
+    """Return the parts of two cells in pairs; raises UserError where their subsets or seeds differ."""
     sides = [{part.place: part for part in cells[name].parts} for name in (best, row)]
     if sides[0].keys() != sides[1].keys():
         raise UserError("they have different subsets or seeds")
     return [(part, sides[1][place]) for place, part in sides[0].items()]
 
 
-def _p(matched: Sequence[tuple[Part, Part]], task: str, seed: int) -> float:
-    """Return the p of a difference of means: of one subset right or wrong McNemar's, else by swapping items."""
+def _p(matched: Sequence[tuple[Part, Part]], spec: TaskSpec, seed: int) -> float:
+    """Return the p of a difference of means.
+
+    McNemar's test where there is one subset of items that are right or wrong, else a permutation test of the items.
+    """
     metrics = {part.metric for part, _ in matched}
-    macro = set() if task == "bitext" else metrics & set(MACRO)
-    if untold := metrics - macro - set(METRICS[task]):
-        raise UserError(f"predictions do not tell {', '.join(sorted(untold))} item by item")
+    macro = metrics & set(spec.label_metrics)
+    if unknown := metrics - macro - set(spec.item_metrics):
+        raise UserError(f"predictions do not give the {', '.join(sorted(unknown))} of each item")
     if not macro:
         pairs = [paired.pair(one.result, other.result, one.metric) for one, other in matched]
         if len(pairs) == 1:
@@ -93,15 +100,15 @@ def _p(matched: Sequence[tuple[Part, Part]], task: str, seed: int) -> float:
         gold, *hyps = paired.same_items(one.result, other.result)
         block = block_of(one.result.dataset, gold)
         sizes[block] = len(gold)
-        blocks.setdefault(block, []).append(_statistic(one, other, gold, hyps))
+        blocks.setdefault(block, []).append(_statistic(one, other, gold, hyps, macro=one.metric in macro))
     return permutation.p_of_swaps([(sizes[block], found) for block, found in blocks.items()], seed)
 
 
 def _statistic(
-    one: Part, other: Part, gold: Sequence[str], hyps: Sequence[Sequence[str | None]]
+    one: Part, other: Part, gold: Sequence[str], hyps: Sequence[Sequence[str | None]], *, macro: bool
 ) -> permutation.Statistic:
-    """Return what a swap changes in one subset's share of a mean."""
-    if one.metric not in MACRO:
+    """Return how swapping items changes one subset's share of a mean."""
+    if not macro:
         pair = paired.pair(one.result, other.result, one.metric)
         return permutation.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
     (of_gold, *of_hyps), n_labels = label_indices(gold, *hyps)

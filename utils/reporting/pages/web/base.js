@@ -1,9 +1,9 @@
-// Data of the page: gzip in base64, unpacked by the browser itself.
+// The data of the page: gzip in base64, which the browser unpacks.
 async function pageData() {
   return JSON.parse(await unpacked("data"));
 }
 
-// The text of a part of the page; those behind the script may still be on their way.
+// The text of a part of the page; parts stand after the script and may not be loaded yet.
 async function pagePart(number) {
   if (document.readyState === "loading") await new Promise((go) => document.addEventListener("DOMContentLoaded", go, { once: true }));
   return unpacked(`part-${number}`);
@@ -15,7 +15,7 @@ async function unpacked(id) {
   return new Response(stream).text();
 }
 
-// An element with attributes and children; text is always text, never markup.
+// An element with attributes and children; strings become text, never markup.
 function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -27,7 +27,7 @@ function el(name, attributes = {}, ...children) {
   return made;
 }
 
-// A fraction as a percentage with two digits, as the tables have it: a tie, which only eighths can be, to the even digit.
+// A fraction as a percentage with two digits, rounded as Python does: a tie, possible for eighths only, to the even digit.
 function percent(value) {
   if (value === null || value === undefined) return "-";
   const shown = 100 * value;

@@ -1,4 +1,4 @@
-// The page as a whole: which view the address names, and what stands above each.
+// The page as a whole: its header, and the view that the address names.
 const VIEWS = { board: showBoard, cell: showCell, record: showRecord, items: showItems, compare: showCompare };
 let drawn = 0;
 
@@ -7,7 +7,7 @@ async function render() {
   const { name } = readState();
   const held = document.activeElement?.id;
   const view = await viewOf(name);
-  if (mine !== drawn) return; // the reader has gone on
+  if (mine !== drawn) return; // another view was chosen meanwhile
   const main = document.getElementById("main");
   main.replaceChildren(view);
   document.body.dataset.view = name;
@@ -21,7 +21,7 @@ async function viewOf(name) {
   try {
     return await (own(VIEWS, name) ?? showBoard)(stateParams());
   } catch (error) {
-    return missing(`This cannot be shown (${error}): the record is not as docs/logs.md has it.`);
+    return missing(`This cannot be shown (${error}): the record is not as docs/logs.md describes it.`);
   }
 }
 
@@ -33,7 +33,7 @@ function about() {
   return el(
     "span", {}, `${records.length.toLocaleString("en")} records of ${logs}, ${made.replace("T", " ").replace("+00:00", " UTC")}${args.no_items ? "; without items" : ""}`,
     broken.length ? list(`${files} left out`, broken) : null,
-    left.length ? list(`items left out: no room in --max_mb ${args.max_mb}`, left) : null,
+    left.length ? list(`items left out: they exceed --max_mb ${args.max_mb}`, left) : null,
   );
 }
 
@@ -44,7 +44,7 @@ async function start() {
   document.getElementById("nav").append(...[["board", "leaderboard"], ["compare", "compare two models"]].map(([name, label]) => link(name, {}, { "data-view": name }, label)));
   addEventListener("hashchange", render);
   await render();
-  performance.mark("drawn"); // what bench/load.py reads
+  performance.mark("drawn"); // read by bench/load.py
 }
 
 start();

@@ -1,4 +1,4 @@
-// The leaderboard: models by data sets, exactly the figures of script/aggregate.
+// The leaderboard: models by data sets, with the figures of script/aggregate.
 function showBoard(params) {
   const board = pickBoard(params);
   const place = el("div");
@@ -6,7 +6,7 @@ function showBoard(params) {
   const redraw = (name) => (value) => {
     filters[name] = value;
     keep({ [name]: value });
-    place.replaceChildren(boardTable(board, stateParams(), filters)); // sorted as it is by now
+    place.replaceChildren(boardTable(board, stateParams(), filters)); // keeps the present order
   };
   const controls = boardControls(board, params, "board");
   controls.push(textField("q", "models with", filters.q, redraw("q")), textField("sets", "data sets with", filters.sets, redraw("sets")));
@@ -17,7 +17,7 @@ function showBoard(params) {
     el("div", { class: "controls" }, ...controls),
     el(
       "p", { class: "soft" },
-      `Percentages${words ? `; ${words}` : ""}. A figure leads to its languages; (n/N): only so many of the data set's subsets are logged, and no mean over data sets is taken. `, link("compare", boardParams(board), {}, "Compare two of these models."),
+      `Percentages${words ? `; ${words}` : ""}. A figure links to its languages; (n/N): only n of the data set's N subsets are logged, so means over data sets leave it out. `, link("compare", boardParams(board), {}, "Compare two of these models."),
     ),
     place,
   );
@@ -32,7 +32,7 @@ function boardTable(board, params, filters) {
   const rows = board.rows.map((model, place) => ({ model, cells: cells[place], records: board.records[place] }));
   const parts = filters.q.toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = rows.filter((row) => parts.every((part) => row.model.toLowerCase().includes(part)));
-  const best = Object.fromEntries(shown.map(({ name, place }) => [name, percent(Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1))))])); // as shown: equal ones are all best
+  const best = Object.fromEntries(shown.map(({ name, place }) => [name, percent(Math.max(...rows.map((row) => (complete(row.cells[place]) ? row.cells[place][0] : -1))))])); // compared as shown, so that equal figures are all marked
   const columns = [
     { name: "model", value: (row) => row.model, cell: (row) => modelCell(row, board, params) },
     ...shown.map(({ name, place }) => ({
@@ -63,11 +63,11 @@ function modelCell(row, board, params) {
   return link("cell", { ...boardParams(board), metric: params.metric, dataset: sets, model: row.model }, { class: "quiet" }, row.model);
 }
 
-// A figure leads to the records that it is the mean of; those of a mean over data sets are its members' records.
+// A figure links to the records of its mean; a mean over data sets to the records of its data sets.
 function boardCell(row, place, name, { board, params, means, best }) {
   const cell = row.cells[place];
   const numbers = row.records[place];
-  const partly = !cell ? ` (beside: ${numbers?.[1].length})` : cell[1] === cell[2] ? null : ` (${cell[1]}/${cell[2]})`;
+  const partly = !cell ? ` (other subsets: ${numbers?.[1].length})` : cell[1] === cell[2] ? null : ` (${cell[1]}/${cell[2]})`;
   if (!cell && !numbers) return "-";
   const members = means.has(name) ? (own(board.groups, name) ?? Object.values(board.groups).flat()) : [name];
   const to = { ...boardParams(board), metric: params.metric, dataset: members, model: row.model };

@@ -1,9 +1,9 @@
-// The languages behind a cell: a row a subset, a column a model and k, each figure with its interval.
+// The languages of a cell: one row per subset, one column per model and k, each figure with its interval.
 async function showCell(params) {
   const board = pickBoard(params);
   const sets = [].concat(params.dataset ?? []).filter((name) => board.columns.includes(name));
   const models = [].concat(params.model ?? []).filter((name) => board.rows.includes(name));
-  if (!sets.length || !models.length) return missing("No such cell in these logs.");
+  if (!sets.length || !models.length) return missing("These logs have no such cell.");
   const several = otherKs(board);
   const ks = [].concat(params.ks ?? (models.length > 1 ? String(board.k) : several.map((other) => String(other.k))));
   const series = seriesOf(several.filter((other) => ks.includes(String(other.k))), sets, models);
@@ -11,7 +11,7 @@ async function showCell(params) {
   const grouping = own({ family: (row) => row.family ?? "unknown", script: (row) => row.script ?? "unknown" }, params.by);
   const columns = cellColumns(series, sets, rows);
   const summary = (column, members) => (column.key ? percent(mean(members.filter((row) => !row.beside).map(column.value).filter((value) => value !== null))) : "");
-  const whole = sets.length === 1 && rows.length > 1 ? () => "mean" : undefined; // the figure that led here, above its languages
+  const whole = sets.length === 1 && rows.length > 1 ? () => "mean" : undefined; // the figure of the leaderboard, above its languages
   return el(
     "section", {},
     el("h2", { tabindex: "-1" }, `${sets.join(", ")}: ${models.join(" and ")}`),
@@ -33,10 +33,10 @@ function cellControls(board, several, ks, sets, models, params) {
   const change = (changes) => go("cell", { ...stateParams(), ...changes });
   const made = several.length > 1 ? [choiceBoxes("k", several.map((other) => String(other.k)), ks, (chosen) => change({ ks: chosen }))] : [];
   const others = board.rows.filter((row, place) => !models.includes(row) && sets.some((name) => board.records[place][board.columns.indexOf(name)]));
-  if (others.length) made.push(select("beside", "beside it", [["", "another model"], ...others.map((name) => [name])], "", (name) => name && change({ model: [...models, name] })));
+  if (others.length) made.push(select("beside", "compare with", [["", "another model"], ...others.map((name) => [name])], "", (name) => name && change({ model: [...models, name] })));
   if (models.length > 1) made.push(el("button", { type: "button", onclick: () => change({ model: models[0] }) }, `only ${models[0]}`));
   if (models.length > 1) made.push(link("compare", { ...boardParams(board), a: models[0], b: models[1] }, { class: "button" }, "compare"));
-  made.push(select("metric", "metric", Object.keys(board.cells).map((name) => [name, name === "main" ? `the main one, ${sets.map((set) => metricName({}, board.task, set)).join(", ")}` : name]), params.metric ?? "main", (metric) => change({ metric })));
+  made.push(select("metric", "metric", Object.keys(board.cells).map((name) => [name, name === "main" ? `main metric: ${sets.map((set) => metricName({}, board.task, set)).join(", ")}` : name]), params.metric ?? "main", (metric) => change({ metric })));
   made.push(select("by", "group by", [["", "nothing"], ["family"], ["script"]], params.by ?? "", (by) => change({ by })));
   return made;
 }
@@ -74,7 +74,7 @@ async function cellRows(series, params, board) {
       const record = await recordOf(number);
       const name = `${record.dataset} ${record.subset}`;
       if (!rows.has(name)) rows.set(name, { ...infoOf(number), n: record.body.n ?? null, figures: {}, beside: extra.includes(number), first: record.path });
-      if (k === board.k) rows.get(name).first = record.path; // the record behind the figure that led here
+      if (k === board.k) rows.get(name).first = record.path; // the record of the figure in the leaderboard
       rows.get(name).figures[key] = { ...figureOf(record, metricName(params, board.task, record.dataset)), path: record.path };
     }
   }
@@ -109,7 +109,7 @@ function figureCell(figure) {
   return el("span", { class: "figure" }, link("record", { path: figure.path }, {}, percent(figure.value)), range, intervalBar(figure));
 }
 
-// A scale from 0 to 100 % with the interval as a bar and the figure as a mark.
+// A scale from 0 to 100 % with a bar for the interval and a mark for the figure.
 function intervalBar({ value, low, high }, from = 0, to = 1) {
   const x = (share) => 1 + (98 * (share - from)) / (to - from);
   const parts = [svg("line", { x1: 1, x2: 99, y1: 6, y2: 6, class: "axis" })];

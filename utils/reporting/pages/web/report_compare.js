@@ -1,4 +1,4 @@
-// Two rows of a leaderboard, item by item: what differs, and whether it is more than chance.
+// The comparison of two rows of a leaderboard, item by item, with paired tests.
 const SIGNIFICANT = 0.05;
 
 async function showCompare(params) {
@@ -14,14 +14,14 @@ async function showCompare(params) {
     el("button", { type: "button", onclick: () => change({ a: b, b: a }) }, "swap"),
   ];
   const head = [el("h2", { tabindex: "-1" }, "Two models on the same items"), el("div", { class: "controls" }, ...controls)];
-  if (a === b) return el("section", {}, ...head, el("p", {}, "There is only one model here: choose another task or setting."));
+  if (a === b) return el("section", {}, ...head, el("p", {}, "This leaderboard has only one model: choose another task or setting."));
   const { lines, notes } = await comparedLines(board, a, b);
   const said = notes.map((note) => el("p", { class: "note" }, note));
   if (!lines.length) return el("section", {}, ...head, ...said, el("p", {}, "No subset can be compared."));
   return el("section", {}, ...head, ...said, ...comparison(board, lines, a, b, params));
 }
 
-// A line a subset that both have, in the order of compare.py, and what could not be compared.
+// One line per subset that both models have, in the order of compare.py, and notes on those that cannot be compared.
 async function comparedLines(board, a, b) {
   const found = [], notes = [];
   const [rowA, rowB] = [board.rows.indexOf(a), board.rows.indexOf(b)];
@@ -51,7 +51,7 @@ function order(a, b) {
 
 // Why two records cannot be compared, null where they can.
 function unlike(one, other) {
-  if (!one.right || !other.right) return report.index.args.no_items ? "the page was written with --no_items" : "no predictions beside the records";
+  if (!one.right || !other.right) return report.index.args.no_items ? "the page was written with --no_items" : "the records have no predictions";
   if (one.right.gold !== other.right.gold || one.right.n !== other.right.n) return "A and B were run on different data";
   const sources = [one, other].map((record) => JSON.stringify(record.body.run?.source));
   if (sources[0] && sources[1] && sources[0] !== sources[1]) return "A and B are from different sources";
@@ -59,7 +59,7 @@ function unlike(one, other) {
   const logged = [one, other].map((record) => record.body.acc);
   const told = [counts.both + counts.onlyA, counts.both + counts.onlyB].map((hits) => hits / one.right.n);
   const wrong = logged.some((acc, side) => typeof acc === "number" && Math.abs(acc - told[side]) > 1e-6);
-  return wrong ? "the predictions beside a record do not give its figure" : null;
+  return wrong ? "the predictions of a record do not give its figure" : null;
 }
 
 function testedLine({ column, subset, one, other }) {
@@ -117,7 +117,7 @@ function compareTable(lines, params, a, b) {
   return sortableTable({ columns, rows: lines, sort: params.sort, file: "comparison", caption: "accuracy in %, McNemar's exact p" });
 }
 
-// A against B, a dot a subset; on the line they are alike.
+// A scatter plot of A against B: one dot per subset; on the diagonal they are equal.
 function scatter(lines, a, b) {
   const size = 340, edge = 44;
   const values = lines.flatMap((line) => [line.a, line.b]);
@@ -137,7 +137,7 @@ function scatter(lines, a, b) {
     dot.addEventListener("mouseenter", () => { told.textContent = name; });
     return dot;
   });
-  const told = el("figcaption", { class: "soft" }, "Filled: significant after Holm. Point at a dot for its name.");
+  const told = el("figcaption", { class: "soft" }, "Filled: significant after Holm. Point at a dot to read its name.");
   return el("figure", { class: "scatter" }, svg(
     "svg", { viewBox: `0 0 ${size} ${size}`, role: "group", "aria-label": `accuracy of ${a} against ${b}` }, ...ticks,
     svg("line", { x1: x(from), y1: y(from), x2: x(to), y2: y(to), class: "diagonal" }), ...dots,
@@ -150,12 +150,13 @@ function short(name) {
   return name.length > 40 ? `${name.slice(0, 38)}...` : name;
 }
 
-// What compare.py calls two rows: the models, the settings of both and of B alone, and which of these it does not take.
+// The arguments of compare.py for two rows: models, settings of both and of B alone, and settings that it does not take.
 function comparedSides(board, a, b) {
   const [one, other] = [a, b].map((row) => board.sides[board.rows.indexOf(row)]);
-  const plain = { ...report.index.plain[board.task], ...(board.settings.legacy ? { similarity: "euclidean" } : {}) };
-  const departures = Object.entries({ ...board.settings, cross: board.view.endsWith("cross") }).filter(([name, value]) => Object.hasOwn(plain, name) && value !== plain[name]);
-  const told = { one: one.told, other: [...new Set([...one.told, ...other.told])] }; // B would take A's
+  const implied = Object.entries(report.index.tasks[board.task].implied).filter(([flag]) => board.settings[flag] === true).map(([, values]) => values);
+  const plain = Object.assign({ ...report.index.plain[board.task] }, ...implied);
+  const departures = Object.entries({ ...board.settings, cross: board.cross }).filter(([name, value]) => Object.hasOwn(plain, name) && value !== plain[name]);
+  const told = { one: one.told, other: [...new Set([...one.told, ...other.told])] }; // otherwise B would have A's
   const ofA = told.one.map((name) => one.settings[name]);
   const unknown = told.other.filter((name) => other.settings[name] === null || (one.told.includes(name) && one.settings[name] === null));
   return {
@@ -165,16 +166,16 @@ function comparedSides(board, a, b) {
   };
 }
 
-// The command that adds the interval and the tests of the mean, which take resamples of all items.
+// The command that computes the interval and the tests of the mean, which need resamples of all items.
 function compareCommand(board, a, b) {
-  if (board.view === "icl percentile") return null;
+  if (!board.sides.length) return null; // columns are not data sets
   const { models, ofBoth, ofB, unknown } = comparedSides(board, a, b);
-  if (unknown.length) return el("p", { class: "soft", id: "no-command" }, `No command compares these rows: compare.py cannot be told their ${unknown.join(", ")}.`);
+  if (unknown.length) return el("p", { class: "soft", id: "no-command" }, `No command compares these rows: compare.py has no flag for their ${unknown.join(", ")}.`);
   const k = board.k === null ? [] : ["--k", board.k];
   const flags = ["--task", board.task, ...k, "--seed", board.seed, "--logs", report.index.logs];
   if (ofBoth.length) flags.push("--setting", ...ofBoth);
   if (ofB.length) flags.push("--setting_b", ...ofB);
   const parts = models.some((name) => name.startsWith("-")) ? [...flags, "--", ...models] : [...models, ...flags];
   const text = ["python", "script/aggregate/compare.py", ...parts.map((part) => quoted(String(part)))].join(" ");
-  return el("div", {}, el("p", { class: "soft" }, "The mean's interval and its tests, over languages and items:"), el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy")));
+  return el("div", {}, el("p", { class: "soft" }, "The interval and the tests of the mean, over languages and items:"), el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy")));
 }

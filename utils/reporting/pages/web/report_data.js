@@ -1,5 +1,5 @@
-// What the page has of the logs: an index at once, records and items in parts that are unpacked when they are wanted.
-const KEPT = 12; // parts held unpacked
+// The data of the page: an index, and records and items in parts that are unpacked on demand.
+const KEPT = 12; // unpacked parts kept in memory
 const report = { index: null, numbers: new Map(), parts: new Map() };
 
 async function openIndex() {
@@ -8,7 +8,7 @@ async function openIndex() {
   index.records.forEach((row, number) => report.numbers.set(`${index.folders[row[4]]}/${row[5]}`, number));
 }
 
-// What the index tells of a record.
+// The entry of a record in the index.
 function infoOf(number) {
   const { records, places, models, folders } = report.index;
   const [place, model, k, seed, folder, file] = records[number];
@@ -28,14 +28,14 @@ async function textAt([part, place]) {
   return (await report.parts.get(part))[place];
 }
 
-// A record: its body as the file has it, and which items are right where predictions are embedded.
+// A record: the content of its file, and which items are right where the page has predictions.
 async function recordOf(number) {
   const text = await textAt(report.index.records[number].slice(6, 8));
   const [body, right] = text.split("\x1f");
   return { ...infoOf(number), body: JSON.parse(body), right: right ? JSON.parse(right) : null };
 }
 
-// The files of a record's items (preds, prompts, neighbors) that are embedded; null where one cannot be read.
+// The files of a record's items (preds, prompts, neighbors) in the page; null for a file that cannot be parsed.
 async function itemsOf(number) {
   const found = {};
   for (const [kind, ref] of Object.entries(report.index.items[number] ?? {})) {
@@ -48,7 +48,7 @@ async function itemsOf(number) {
   return found;
 }
 
-// The metrics of a record, in its order.
+// The metrics of a record, in the order of its file.
 function metricsOf(body) {
   return Object.entries(body).filter(([name, value]) => typeof value === "number" && name !== "n" && name !== "k");
 }

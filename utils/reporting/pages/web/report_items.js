@@ -1,4 +1,4 @@
-// The items of a record: gold, prediction, and what they were made of.
+// The items of a record: gold, prediction, prompt and neighbours.
 const PER_PAGE = 50;
 
 async function showItems(params) {
@@ -24,11 +24,15 @@ async function showItems(params) {
 function whyNone(number, record) {
   const { args, without } = report.index;
   const task = taskOf(record);
-  if (args.no_items) return "The page was written with --no_items: write it again without.";
+  if (args.no_items) return "The page was written with --no_items: write it again without this flag.";
   if (report.index.items[number]) return "The file of predictions cannot be read.";
   const left = without.find((one) => one.dataset === record.dataset && one.task === task);
-  if (left) return `These items had no room in --max_mb ${args.max_mb}. To see them: python script/report.py --task ${task} --dataset ${record.dataset}, or a larger --max_mb.`;
-  return "There is no file of predictions beside the record.";
+  if (left) return `These items exceed --max_mb ${args.max_mb}. To see them: python script/report.py --task ${task} --dataset ${record.dataset}, or a larger --max_mb.`;
+  return "The record has no file of predictions.";
+}
+
+function ofPairs(record) {
+  return own(report.index.tasks, record.body.run?.task)?.pairs ?? false;
 }
 
 function taskOf(record) {
@@ -37,10 +41,10 @@ function taskOf(record) {
 
 // Items as {item, gold, hyp, right, neighbors, prompt, ...}; null where there are no predictions.
 function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates }) {
-  const chosen = own(preds, side) ?? preds; // the first direction's are on top
+  const chosen = own(preds, side) ?? preds; // the first direction's are at the top level
   if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
   const near = own(neighbors, side) ?? neighbors?.forward;
-  const named = record.body.run?.task === "bitext" ? (index) => candidates?.[index] : () => undefined;
+  const named = ofPairs(record) ? (index) => candidates?.[index] : () => undefined;
   return chosen.gold.map((gold, item) => ({
     item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item],
     neighbors: near?.indices?.[item]?.slice(0, Math.max(record.k, 1)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank] })) ?? [],
@@ -121,7 +125,7 @@ function demonstrationList({ demonstrations, candidates }) {
   return el("ol", {}, ...demonstrations.map((index) => el("li", { dir: "auto" }, `training text #${index}${candidates?.[index] ? `: ${candidates[index]}` : ""}`)));
 }
 
-// A label's score as a bar, the least likely one's is empty.
+// Bars of the labels' scores; that of the least likely label is empty.
 function scoreBars(item) {
   const low = Math.min(...item.scores), high = Math.max(...item.scores);
   const rows = item.labels.map((label, place) => ({ label, score: item.scores[place] })).sort((a, b) => b.score - a.score);
@@ -143,14 +147,14 @@ function neighborTable(item) {
   return el("table", { class: "near" }, el("tbody", {}, ...rows));
 }
 
-// The texts of a record's items, where the page has them: what was asked, and what its neighbours are.
+// The texts of a record's items, where the page has them: queries, and candidates or training texts.
 async function textsOf(record, side) {
-  const { task, split = "test", legacy, train_lang: train } = record.body.run ?? {};
+  const { split = "test", legacy, train_lang: train } = record.body.run ?? {};
   const read = async (key) => {
     const ref = own(report.index.texts, key);
     return ref ? JSON.parse(await textAt(ref)) : null;
   };
-  if (task === "bitext") {
+  if (ofPairs(record)) {
     const pair = await read(`bitext ${record.dataset} ${record.subset}`);
     if (!pair) return {};
     const [queries, candidates] = side === "backward" ? [pair.targets, pair.sources] : [pair.sources, pair.targets];

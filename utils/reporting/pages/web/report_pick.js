@@ -1,11 +1,11 @@
-// Which leaderboard is meant by the choices in the address, and the controls that change them.
+// The leaderboard that the address chooses, and the controls that change the choice.
 const PREFERRED = { seed: "42", k: "1" };
 
 function choicesOf(board) {
   return { ...Object.fromEntries(Object.entries(board.settings).map(([name, value]) => [name, String(value)])), seed: String(board.seed), k: String(board.k) };
 }
 
-// The leaderboard that fits the choices best: what was changed last counts most, then the address, then the plain setting.
+// The leaderboard that fits the choices best: the last change counts most, then the address, then the plain settings.
 function pickBoard(params) {
   const { boards, plain } = report.index;
   const view = boards.some((board) => board.view === params.view) ? params.view : boards[0].view;
@@ -21,7 +21,7 @@ function pickBoard(params) {
   return left[0];
 }
 
-// The address's part that names a leaderboard.
+// The parameters of the address that choose a leaderboard.
 function boardParams(board) {
   const of_view = report.index.boards.filter((other) => other.view === board.view);
   const choices = choicesOf(board);
@@ -29,7 +29,7 @@ function boardParams(board) {
   return { view: board.view, ...Object.fromEntries(told) };
 }
 
-// Leaderboards alike but for k, the present one among them.
+// The leaderboards that differ from this one in k only, itself included.
 function otherKs(board) {
   const same = ({ k, ...rest }) => JSON.stringify(rest);
   const own = same(choicesOf(board));
@@ -45,7 +45,7 @@ function textField(id, label, value, oninput) {
   return el("label", {}, el("span", {}, label), el("input", { id, type: "search", value: value ?? "", size: 14, oninput: (event) => oninput(event.target.value) }));
 }
 
-// Selects for the task, each setting that differs, k and seed; those with one value only are said in words.
+// Controls for the task, for each setting with several values, k and seed.
 function boardControls(board, params, page) {
   const { boards } = report.index;
   const views = [...new Set(boards.map((other) => other.view))];
@@ -58,7 +58,7 @@ function boardControls(board, params, page) {
     if (values.length > 1) made.push(select(`set-${name}`, name, values.map((value) => [value]), choices[name], change(name)));
   }
   const metrics = Object.keys(board.cells);
-  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each set's main" : name]), params.metric ?? "main", (metric) => go(page, { ...stateParams(), metric })));
+  made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each data set's main one" : name]), params.metric ?? "main", (metric) => go(page, { ...stateParams(), metric })));
   return made;
 }
 
@@ -66,13 +66,13 @@ function keptParams({ metric, q, sets, sort, a, b }) {
   return { metric, q, sets, sort, a, b };
 }
 
-// The settings in which all records of the view agree, in words.
+// The settings that have one value in all records of the view, in words.
 function settingWords(board) {
   const chosen = boardParams(board);
   return inWords(Object.entries(choicesOf(board)).filter(([name, value]) => !(name in chosen) && value !== "null" && value !== "false"));
 }
 
-// All that says which leaderboard it is, but k.
+// The description of a leaderboard, without k.
 function boardWords(board) {
   const { view, k, ...chosen } = boardParams(board);
   return [view, inWords(Object.entries(chosen)), settingWords(board)].filter(Boolean).join(", ");

@@ -1,4 +1,4 @@
-// One record: its figures, the labels, and where it comes from.
+// One record: its figures, labels and provenance.
 async function showRecord(params) {
   const number = numberOf(params.path);
   if (number === undefined) return missing(`No record ${params.path ?? ""} in this page.`);
@@ -15,8 +15,8 @@ async function showRecord(params) {
     record.body.members ? memberTable(record.body.members) : null,
     record.body.per_label ? labelTable(record.body.per_label) : null,
     isConfusion(record.body) ? confusionTable(record.body) : null,
-    el("h2", {}, "Where it comes from"),
-    run ? command(run) : el("p", {}, "A file of the original's: it says nothing but its four figures."),
+    el("h2", {}, "Provenance"),
+    run ? command(run) : el("p", {}, "A file of the original MINERS: it has four metrics and no provenance."),
     run ? provenance(record, other, params) : null,
   );
 }
@@ -27,7 +27,7 @@ function metricTable(record, other) {
     { name: "metric", value: (row) => row.name },
     { name: "value", number: true, value: (row) => row.figure.value, text: (row) => percent(row.figure.value), cell: (row) => percent(row.figure.value) },
     { name: "95 % interval", number: true, value: (row) => row.figure.low, text: (row) => rangeText(row.figure), cell: (row) => rangeCell(row.figure) },
-    ...(other ? [{ name: "the other", number: true, value: (row) => row.beside?.value ?? null, text: (row) => percent(row.beside?.value), cell: (row) => percent(row.beside?.value) }] : []),
+    ...(other ? [{ name: "other record", number: true, value: (row) => row.beside?.value ?? null, text: (row) => percent(row.beside?.value), cell: (row) => percent(row.beside?.value) }] : []),
   ];
   return sortableTable({ columns, rows, file: `${record.dataset}-${record.subset}-${record.k}`, caption: `figures in %, n ${record.body.n ?? "unknown"}` });
 }
@@ -42,10 +42,10 @@ function rangeCell(figure) {
 
 function ceilings(body) {
   if (typeof body.ceiling === "number") {
-    return el("p", { class: "soft" }, `Equal texts set a ceiling: no encoder can pass acc ${percent(body.ceiling)} and f1 ${percent(body.ceiling_f1)} here.`);
+    return el("p", { class: "soft" }, `Upper bounds, since texts repeat: acc ${percent(body.ceiling)}, f1 ${percent(body.ceiling_f1)}.`);
   }
   if (typeof body.majority_acc !== "number") return null;
-  return el("p", { class: "soft" }, `Always saying the commonest label of the training texts has acc ${percent(body.majority_acc)}, guessing ${percent(body.random_acc)}.`);
+  return el("p", { class: "soft" }, `Baselines: the most frequent label of the training texts has acc ${percent(body.majority_acc)}, a random label ${percent(body.random_acc)}.`);
 }
 
 function memberTable(members) {
@@ -55,7 +55,7 @@ function memberTable(members) {
     ...names.map((name) => ({ name, number: true, value: (row) => own(row, name) ?? null, text: (row) => percent(own(row, name)), cell: (row) => percent(own(row, name)) })),
   ];
   const rows = Object.entries(members).map(([name, metrics]) => ({ ...metrics, name }));
-  return sortableTable({ columns, rows, file: "members", caption: "each encoder of the ensemble by itself" });
+  return sortableTable({ columns, rows, file: "members", caption: "each encoder of the ensemble on its own" });
 }
 
 function labelTable(labels) {

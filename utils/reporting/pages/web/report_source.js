@@ -1,11 +1,9 @@
-// Where a record comes from: the command line, the run block as a tree, and how another record's differs.
-const SCRIPTS = { bitext: "bitext.py", classification: "classification.py", icl: "icl.py" };
-
+// The provenance of a record: its command line, the run block as a tree, and the differences from another record.
 function quoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-// The command line that computes the record, of its arguments those that are not the script's own defaults.
+// The command line that computes the record, without arguments that have the script's default values.
 function commandLine({ task, args }) {
   const usual = own(report.index.defaults, task);
   const flags = Object.entries(args ?? {}).flatMap(([name, value]) => {
@@ -13,7 +11,7 @@ function commandLine({ task, args }) {
     if (value === null || value === false) return [];
     return value === true ? [`--${name}`] : [`--${name}`, ...[].concat(value).map((one) => quoted(String(one)))];
   });
-  return ["python", own(SCRIPTS, task) ?? "?", ...flags].join(" ");
+  return ["python", own(report.index.tasks, task)?.script ?? "?", ...flags].join(" ");
 }
 
 function command(run) {
@@ -21,7 +19,7 @@ function command(run) {
   return el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy"));
 }
 
-// Other records of the same texts, with which provenance is worth comparing, then others of the same run.
+// Records to compare the provenance with: those of the same subset first, then others of the same run.
 function comparable(record) {
   const own = report.index.records[record.number];
   const others = report.index.records.map((row, number) => ({ row, number })).filter(({ number }) => number !== record.number);
@@ -43,7 +41,7 @@ function provenance(record, other, params) {
   );
 }
 
-// Where two JSON values differ, as deep as both are objects or lists of one length.
+// The differences of two JSON values, as deep as both are objects, or lists of equal length.
 function differences(one, other, place = "") {
   const both = (test) => test(one) && test(other);
   const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);

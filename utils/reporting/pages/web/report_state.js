@@ -1,15 +1,15 @@
-// Where the reader is, in the address's hash: `#view?name=value&...`, so that a link or the back button leads there.
+// The state of the page in the hash of its address, `#view?name=value&...`, so that links and the back button work.
 function readState() {
   const [name, query = ""] = location.hash.slice(1).split("?");
   return { name: name || "board", params: new URLSearchParams(query) };
 }
 
-// What an object has under a name that the address or the data gave, not what every object has (toString).
+// The property of an object itself; names come from the address or the data and may be those of inherited ones.
 function own(object, name) {
   return object !== null && object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-// The hash of a view; lists repeat their name, what is null, false or empty is left out.
+// The hash of a view; a list repeats its name; null, false and empty values are left out.
 function address(name, params = {}) {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
@@ -21,7 +21,7 @@ function address(name, params = {}) {
   return `#${name}${text ? `?${text}` : ""}`;
 }
 
-// The parameters of the present view as an object, lists where a name is repeated.
+// The parameters of the present view; a list where a name is repeated.
 function stateParams() {
   const found = {};
   for (const [key, value] of readState().params) {
@@ -30,12 +30,12 @@ function stateParams() {
   return found;
 }
 
-// Another view, or this one with other choices: a step that the back button undoes.
+// Go to a view, as a step that the back button undoes.
 function go(name, params) {
   location.hash = address(name, params);
 }
 
-// A change too small for a step back: sorting, typing into a filter.
+// Change parameters without a step in the history, for sorting and filters.
 function keep(changes) {
   history.replaceState(null, "", address(readState().name, { ...stateParams(), ...changes }));
 }

@@ -1,4 +1,4 @@
-// Statistics of items that two models have right or wrong; the methods of utils/stats.py.
+// Paired statistics of items that are right or wrong; the methods are those of utils/evaluation/stats.py.
 const Z = 1.959963984540054, Z_POWER = 0.8416212335729143; // quantiles of the normal distribution at .975 and .8
 
 // Wilson's 95 % interval of a proportion.
@@ -9,7 +9,7 @@ function wilson(hits, n) {
   return [hits === 0 ? 0 : middle - reach, hits === n ? 1 : middle + reach];
 }
 
-// The 95 % interval of A's accuracy less B's on the same items (Newcombe 1998, method 10).
+// The 95 % interval of A's accuracy minus B's on the same items (Newcombe 1998, method 10).
 function pairedInterval({ both, onlyA, onlyB, neither }) {
   const n = both + onlyA + onlyB + neither;
   const a = (both + onlyA) / n, b = (both + onlyB) / n;
@@ -21,11 +21,11 @@ function pairedInterval({ both, onlyA, onlyB, neither }) {
   return [a - b - reach(a - lowA, highB - b), a - b + reach(highA - a, b - lowB)];
 }
 
-// McNemar's exact two-sided p: twice the tail of fair coins, at most 1.
+// McNemar's exact two-sided p: twice the smaller tail of the binomial distribution, at most 1.
 function mcnemar(onlyA, onlyB) {
   const n = onlyA + onlyB, few = Math.min(onlyA, onlyB);
   if (n === 0) return 1;
-  let log = -n * Math.LN2, sum = Math.exp(log); // of no head; logarithms, as 2 ** -n is 0 beyond some thousand
+  let log = -n * Math.LN2, sum = Math.exp(log); // logarithms, since 2 ** -n underflows for large n
   for (let heads = 1; heads <= few; heads++) {
     log += Math.log((n - heads + 1) / heads);
     sum += Math.exp(log);
@@ -33,7 +33,7 @@ function mcnemar(onlyA, onlyB) {
   return Math.min(1, 2 * sum);
 }
 
-// p-values adjusted for being so many (Holm), in the order given.
+// p-values after Holm's correction for multiple tests, in the order given.
 function holm(ps) {
   const order = ps.map((_, place) => place).sort((a, b) => ps[a] - ps[b]);
   const adjusted = [];
@@ -45,7 +45,7 @@ function holm(ps) {
   return adjusted;
 }
 
-// The smallest difference that n items, this share of them discordant, show with a power of 80 % (Connor 1987).
+// The smallest difference that n items detect with a power of 80 %, given the share of discordant ones (Connor 1987).
 function smallestDifference(n, discordant) {
   const room = n + Z_POWER ** 2 - Z ** 2;
   if (room < 0 || n <= Z ** 2) return null;
@@ -60,7 +60,7 @@ function smallestDifference(n, discordant) {
   return (low + high) / 2;
 }
 
-// How many items both, one or neither has right, of bits packed eight a byte, the first in the highest.
+// Counts of items that both, one or neither model has right; bits are packed eight per byte, the first one highest.
 function pairedCounts(one, other) {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const a = bytes(one.right), b = bytes(other.right);

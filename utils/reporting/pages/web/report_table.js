@@ -1,5 +1,5 @@
-// A table that sorts by a click or a key on a column's name, and is exported as it stands.
-// columns: {name, label, number, value(row), cell(row), text(row)}; value is what is sorted and, unless text is there, exported.
+// A table that can be sorted by its column names and exported in its present order.
+// columns: {name, label, number, value(row), cell(row), text(row)}; sorted by value, exported as text or else value.
 function sortableTable({ columns, rows, sort, file, caption, group, summary, first }) {
   const state = { sort: sort ?? first ?? "" };
   const body = el("tbody");
@@ -54,7 +54,7 @@ function bodyRow(row, columns) {
   return el("tr", { class: row.class }, ...cells);
 }
 
-// Rows without a value come last, whichever way the others go; equal ones stay in their order.
+// Rows without a value come last in either direction; equal ones keep their order.
 function sortRows(rows, column, down) {
   if (!column) return [...rows];
   const empty = (value) => value === null || value === undefined;
@@ -66,7 +66,7 @@ function sortRows(rows, column, down) {
   });
 }
 
-// The rows under a heading for each group, the largest group first, with what is said of the group as a whole.
+// The rows under a heading per group, the largest group first; `summary` fills the other cells of the heading.
 function grouped(rows, group, columns, summary) {
   const groups = new Map();
   for (const row of rows) groups.set(group(row), [...(groups.get(group(row)) ?? []), row]);
@@ -79,7 +79,7 @@ function grouped(rows, group, columns, summary) {
   ]);
 }
 
-// A name that a spreadsheet would run as a formula begins with an apostrophe; a number and the dash of no figure do not.
+// Text that a spreadsheet would evaluate as a formula gets an apostrophe; numbers and a lone dash do not.
 function inert(text) {
   return /^[=+\-@\t\r]/.test(text) && text !== "-" && Number.isNaN(Number(text)) ? `'${text}` : text;
 }
@@ -103,7 +103,7 @@ function download(name, text) {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-  } catch { // where the browser keeps the clipboard from files
+  } catch { // browsers may refuse the clipboard to pages opened as files
     const field = el("textarea", {}, text);
     document.body.append(field);
     field.select();

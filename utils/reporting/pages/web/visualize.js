@@ -2,41 +2,12 @@
 const GRID = 65535, HOVER = 12, FADED = .08, GREY = .18, RINGED = 300;
 const by = (id) => document.getElementById(id);
 const plot = by("plot"), pen = plot.getContext("2d");
-const ground = document.createElement("canvas");  // the points, without what the pointer is on
+const ground = document.createElement("canvas");  // the points without the one under the pointer
 let data, fields, field, sample, n;
-let view = {x: 0, y: 0, scale: 1};  // the middle, in grid units from 0 to 1, and the zoom
+let view = {x: 0, y: 0, scale: 1};  // the centre, in grid units from 0 to 1, and the zoom
 let wide = 0, high = 0, ratio = 1;
 let visible, matches, query = "", hovered = -1, held = -1;
 let xs, ys, order, mates = new Map();
-
-const PATHS = {
-  o: (p, r) => p.arc(0, 0, r, 0, 2 * Math.PI),
-  s: (p, r) => p.rect(-.86 * r, -.86 * r, 1.72 * r, 1.72 * r),
-  D: (p, r) => corners(p, [[0, -1.15], [1.15, 0], [0, 1.15], [-1.15, 0]], r),
-  "^": (p, r) => corners(p, [[0, -1.1], [1.05, .8], [-1.05, .8]], r),
-  v: (p, r) => corners(p, [[0, 1.1], [1.05, -.8], [-1.05, -.8]], r),
-  "<": (p, r) => corners(p, [[-1.1, 0], [.8, 1.05], [.8, -1.05]], r),
-  ">": (p, r) => corners(p, [[1.1, 0], [-.8, 1.05], [-.8, -1.05]], r),
-  P: (p, r) => { p.rect(-.4 * r, -1.1 * r, .8 * r, 2.2 * r); p.rect(-1.1 * r, -.4 * r, 2.2 * r, .8 * r); },
-  X: (p, r) => { for (const a of [Math.PI / 4, -Math.PI / 4]) { p.rotate(a); p.rect(-.38 * r, -1.2 * r, .76 * r, 2.4 * r); p.rotate(-a); } },
-  p: (p, r) => corners(p, ring(5, 1.1), r),
-  h: (p, r) => corners(p, ring(6, 1.1), r),
-  "*": (p, r) => corners(p, ring(10, 1).map(([x, y], i) => i % 2 ? [.5 * x, .5 * y] : [1.35 * x, 1.35 * y]), r),
-};
-function corners(p, points, r) { points.forEach(([x, y], i) => i ? p.lineTo(x * r, y * r) : p.moveTo(x * r, y * r)); p.closePath(); }
-function ring(count, r) { return Array.from({length: count}, (_, i) => [r * Math.sin(2 * Math.PI * i / count), -r * Math.cos(2 * Math.PI * i / count)]); }
-
-const sprites = new Map();
-function sprite(colour, marker, r) {
-  const key = colour + marker + r + "/" + ratio;
-  if (!sprites.has(key)) {
-    const size = Math.ceil(3 * r * ratio) + 2, made = el("canvas", {width: size, height: size}), ink = made.getContext("2d");
-    ink.translate(size / 2, size / 2); ink.scale(ratio, ratio); ink.fillStyle = colour;
-    ink.beginPath(); PATHS[marker](ink, r); ink.fill();
-    sprites.set(key, made);
-  }
-  return sprites.get(key);
-}
 
 const colourOf = (f, i) => f.colours[f.codes[i]];
 const radius = (count) => Math.min(9, Math.max(1.6, Math.min(4.5, 260 / Math.sqrt(count))) * Math.sqrt(Math.min(view.scale, 6)));
@@ -44,64 +15,6 @@ const faint = (i) => query ? !matches[i] : field.codes[i] >= field.colored;
 const side = () => Math.min(wide, high) - 24;
 const px = (i) => wide / 2 + (xs[i] - view.x) * side() * view.scale;
 const py = (i) => high / 2 - (ys[i] - view.y) * side() * view.scale;
-
-let waiting = false, stale = true;
-function redraw(points = true) {  // the pointer alone leaves the points as they are
-  stale ||= points;
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => { waiting = false; paint(); });
-}
-
-function paintPoints(style) {
-  ground.width = plot.width; ground.height = plot.height;
-  const ink = ground.getContext("2d");
-  ink.fillStyle = style.getPropertyValue("--ground"); ink.fillRect(0, 0, ground.width, ground.height);
-  const strong = order.filter((i) => visible[i] && !faint(i)), weak = order.filter((i) => visible[i] && faint(i));
-  for (const [some, r] of [[weak, radius(n)], [strong, radius(strong.length)]]) {  // the fewer, the larger
-    const stamps = field.colours.map((colour, code) => sprite(colour, field.markers[code], r));
-    for (const i of some) {
-      const drawn = stamps[field.codes[i]];
-      ink.globalAlpha = some === strong ? (strong.length > 6000 ? .75 : .9) : query ? FADED : GREY;
-      ink.drawImage(drawn, Math.round(px(i) * ratio - drawn.width / 2), Math.round(py(i) * ratio - drawn.height / 2));
-    }
-  }
-  ink.globalAlpha = 1;
-  ink.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ink.strokeStyle = style.getPropertyValue("--ink");
-  for (const i of query && strong.length <= RINGED ? strong : []) {  // a few found among thousands
-    ink.beginPath(); ink.arc(px(i), py(i), radius(strong.length) + 4, 0, 2 * Math.PI); ink.stroke();
-  }
-  stale = false;
-}
-
-function paint() {
-  const style = getComputedStyle(document.body);
-  if (stale) paintPoints(style);
-  pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.drawImage(ground, 0, 0);
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  const told = hovered >= 0 ? hovered : held;
-  if (told >= 0 && visible[told]) emphasise(told, radius(n), style);
-  pen.fillStyle = style.getPropertyValue("--soft"); pen.font = "12px system-ui, sans-serif";
-  pen.fillText(data.axes[0], 10, high - 8);
-  pen.save(); pen.translate(14, high - 26); pen.rotate(-Math.PI / 2); pen.fillText(data.axes[1], 0, 0); pen.restore();
-}
-
-function emphasise(told, r, style) {
-  const others = translations(told).filter((i) => visible[i]);
-  pen.strokeStyle = style.getPropertyValue("--ink"); pen.lineWidth = 1;
-  pen.globalAlpha = others.length > 40 ? .35 : .7;
-  pen.beginPath();
-  for (const i of others) { pen.moveTo(px(told), py(told)); pen.lineTo(px(i), py(i)); }
-  pen.stroke();
-  pen.globalAlpha = 1;
-  for (const i of [...others, told]) {
-    pen.save(); pen.translate(px(i), py(i)); pen.beginPath();
-    PATHS[field.markers[field.codes[i]]](pen, i === told ? r + 3 : r + 1);
-    pen.fillStyle = colourOf(field, i); pen.fill(); pen.lineWidth = i === told ? 2 : 1; pen.stroke(); pen.restore();
-  }
-}
 
 function translations(i) {
   return sample ? (mates.get(sample.codes[i]) || []).filter((j) => j !== i) : [];
@@ -143,10 +56,10 @@ function hover(i, x, y) {
 
 function detail(i) {
   const place = by("details");
-  if (i < 0) { place.replaceChildren(el("p", {class: "soft"}, "Point at a text to read it; click to hold it.")); return; }
+  if (i < 0) { place.replaceChildren(el("p", {class: "soft"}, "Point at a text to read it; click to keep it.")); return; }
   const others = translations(i), language = fields.find((f) => f.key === "language");
   place.replaceChildren(
-    el("h2", {}, i === held ? "Held" : "Text"),
+    el("h2", {}, i === held ? "Kept text" : "Text"),
     el("div", {class: "text", dir: "auto"}, ...marked(data.texts[i])), el("div", {class: "soft"}, facts(i)),
     ...(others.length ? [el("h3", {}, `${others.length} translation${others.length > 1 ? "s" : ""}`),
       el("ol", {"aria-label": "translations"}, ...others.map((j) =>
@@ -170,63 +83,6 @@ function refresh() {
   redraw();
 }
 
-function solo(f, code) {  // once: only this name; again: all; names left out one by one are put back too
-  const alone = f.hidden.size === f.names.length - 1 && !f.hidden.has(code);
-  f.hidden = new Set(alone ? [] : [...f.names.keys()].filter((other) => other !== code));
-  refresh();
-}
-
-function headed(f, codes, make) {
-  const parts = [];
-  let group = "";
-  for (const code of codes) {
-    if (f.groups[code] !== group) { group = f.groups[code]; parts.push(el("h3", {}, group)); }
-    parts.push(make(code));
-  }
-  return parts;
-}
-
-function legend() {
-  const codes = [...field.names.keys()].slice(0, field.colored), grey = field.names.length - field.colored;
-  const make = (code) => {
-    const swatch = el("canvas", {width: 28, height: 28}), ink = swatch.getContext("2d");
-    ink.translate(14, 14); ink.fillStyle = field.colours[code]; ink.beginPath(); PATHS[field.markers[code]](ink, 9); ink.fill();
-    return el("button", {"data-code": code, title: `only ${field.shown[code]}; again: all; with Ctrl: in or out`, onclick: (event) => {
-      if (!event.ctrlKey && !event.metaKey) return solo(field, code);
-      field.hidden.has(code) ? field.hidden.delete(code) : field.hidden.add(code);
-      refresh();
-    }}, swatch, el("span", {dir: "auto"}, field.shown[code]), el("span", {class: "soft"}, field.counts[code].toLocaleString("en")));
-  };
-  by("legend").replaceChildren(el("h2", {}, "Colours: " + field.key),
-    el("div", {class: "names"}, ...headed(field, codes, make), grey ? el("p", {class: "soft"}, `${grey.toLocaleString("en")} others are grey`) : null));
-}
-
-function filterPanel(f) {
-  const lines = [];
-  const set = (hide) => {
-    for (const {line, code} of lines) if (!line.hidden) hide ? f.hidden.add(code) : f.hidden.delete(code);
-    refresh();
-  };
-  const make = (code) => {
-    const box = el("input", {type: "checkbox", value: code, checked: true, onchange: () => {
-      box.checked ? f.hidden.delete(code) : f.hidden.add(code);
-      refresh();
-    }});
-    const line = el("label", {}, box, el("span", {}, f.names[code]), el("span", {class: "soft"}, f.counts[code].toLocaleString("en")));
-    f.boxes.push(box); lines.push({line, code});
-    return line;
-  };
-  const names = el("div", {class: "names"}, ...headed(f, f.names.keys(), make));
-  const narrow = (event) => {
-    const part = event.target.value.toLowerCase();
-    for (const {line, code} of lines) line.hidden = !(f.names[code] + " " + f.groups[code]).toLowerCase().includes(part);
-    for (const head of names.querySelectorAll("h3")) head.hidden = part !== "";
-  };
-  return el("details", {"data-field": f.key}, el("summary", {}, `Filter by ${f.key} (${f.names.length})`),
-    el("div", {class: "row"}, el("input", {type: "search", placeholder: "find", "aria-label": `find a ${f.key}`, oninput: narrow}),
-      el("button", {onclick: () => set(false)}, "all"), el("button", {onclick: () => set(true)}, "none")), names);
-}
-
 function zoom(factor, x = wide / 2, y = high / 2) {
   const scale = Math.min(200, Math.max(.5, view.scale * factor)), unit = side();
   view.x += (x - wide / 2) / unit * (1 / view.scale - 1 / scale);
@@ -237,7 +93,7 @@ function zoom(factor, x = wide / 2, y = high / 2) {
 function pan(dx, dy) { view.x -= dx / (side() * view.scale); view.y += dy / (side() * view.scale); redraw(); }
 function home() { view = {x: data.middle[0], y: data.middle[1], scale: 1}; redraw(); }
 
-function walk(step) {  // through the texts in view, from left to right
+function walk(step) {  // step through the texts in view, from left to right
   const there = [...Array(n).keys()].filter((i) => visible[i] && (!query || matches[i]) && px(i) >= 0 && px(i) <= wide && py(i) >= 0 && py(i) <= high);
   if (!there.length) return;
   there.sort((a, b) => px(a) - px(b) || a - b);
@@ -247,11 +103,20 @@ function walk(step) {  // through the texts in view, from left to right
 }
 
 function resize() {
-  const other = plot.clientWidth !== wide || Math.abs(plot.clientHeight - high) > 60;  // not a line more in the header
+  const other = plot.clientWidth !== wide || Math.abs(plot.clientHeight - high) > 60;  // ignores a line more in the header
   ratio = window.devicePixelRatio || 1;
   wide = plot.clientWidth; high = plot.clientHeight;
   plot.width = Math.round(wide * ratio); plot.height = Math.round(high * ratio);
-  other ? home() : redraw();  // what was in view may lie outside of the new size
+  other ? home() : redraw();  // the present view may lie outside of the new size
+}
+
+function keyActions() {
+  return {
+    "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), "0": home,
+    ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
+    n: () => walk(1), p: () => walk(-1), Enter: () => { held = hovered === held ? -1 : hovered; detail(held); redraw(false); },
+    Escape: () => { held = -1; hover(-1, 0, 0); },
+  };
 }
 
 function listen() {
@@ -271,12 +136,7 @@ function listen() {
   });
   plot.addEventListener("pointercancel", () => { from = null; });
   for (const leaving of ["pointerleave", "blur"]) plot.addEventListener(leaving, () => hover(-1, 0, 0));
-  const keys = {
-    "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), "0": home,
-    ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    n: () => walk(1), p: () => walk(-1), Enter: () => { held = hovered === held ? -1 : hovered; detail(held); redraw(false); },
-    Escape: () => { held = -1; hover(-1, 0, 0); },
-  };
+  const keys = keyActions();
   plot.addEventListener("keydown", (event) => {
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault(); keys[event.key]();
@@ -302,7 +162,7 @@ pageData().then((loaded) => {
   field = fields.find((f) => f.key === data.first); sample = fields.find((f) => f.key === "sample");
   visible = new Uint8Array(n); matches = new Uint8Array(n);
   order = Uint32Array.from({length: n}, (_, i) => i);
-  for (let i = n - 1, state = 1; i > 0; i--) {  // mixed, the same each time: no language lies over the others
+  for (let i = n - 1, state = 1; i > 0; i--) {  // a fixed shuffle, so that no language covers the others
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     const j = state % (i + 1); [order[i], order[j]] = [order[j], order[i]];
   }
@@ -310,7 +170,7 @@ pageData().then((loaded) => {
   by("title").textContent = document.title;
   by("colour").append(...fields.filter((f) => data.offered.includes(f.key)).map((f) => el("option", {value: f.key, selected: f === field}, f.key)));
   by("filters").append(...fields.filter((f) => f !== sample && f.names.length > 1).map(filterPanel));
-  by("nearest").append(el("h2", {}, `Of the ${data.k} nearest texts, in all dimensions`), el("table", {},
+  by("nearest").append(el("h2", {}, `Of the ${data.k} nearest texts in the original space`), el("table", {},
     el("thead", {}, el("tr", {}, el("th"), el("th", {class: "number"}, "%"), el("th", {class: "number"}, "by chance"))),
     el("tbody", {}, ...data.nearest.map((row) => el("tr", {}, el("td", {}, row.what),
       el("td", {class: "number"}, percent(row.share)), el("td", {class: "number"}, percent(row.chance)))))));

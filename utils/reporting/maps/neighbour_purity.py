@@ -1,4 +1,4 @@
-"""How many of each text's nearest neighbours, in the whole space, are of its kind: what a picture cannot tell; pure."""
+"""Neighbour purity: the share of each text's nearest neighbours in the original space that have its value."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def nearest_others(rows: Rows, k: int, device: str = "cpu") -> npt.NDArray[np.in
     """Return the k nearest other rows (n, k) of each row (n, d) by cosine, best first; k < n."""
     found = topk(rows, rows, k + 1, device=device).indices
     own = found == np.arange(len(rows))[:, None]
-    own[~own.any(axis=1), -1] = True  # so many equal rows that it is not among them itself: the last one goes
+    own[~own.any(axis=1), -1] = True  # among many equal rows a row may not find itself: drop the last one
     kept: npt.NDArray[np.int64] = found[~own].reshape(len(rows), k)
     return kept
 
 
-def purity(neighbours: npt.NDArray[np.int64], values: Sequence[str | None]) -> dict[str, Any] | None:
-    """Return the share of the neighbours (n, k) that have their text's value, and the share that chance would give.
+def neighbour_purity(neighbours: npt.NDArray[np.int64], values: Sequence[str | None]) -> dict[str, Any] | None:
+    """Return the share of the neighbours (n, k) that have their text's value, and the share expected by chance.
 
-    A text with fewer than k others of its value can reach 1 as well: it is measured on as many nearest as there are.
-    Texts without a value or alone with it do not count; None where all are so. `chance` is the expected share with
-    neighbours drawn at random.
+    A text with fewer than k others of its value is measured on that many neighbours, so that it can reach 1 as well.
+    Texts without a value, or whose value no other text has, do not count; None where no text counts. `chance` is the
+    expected share for neighbours drawn at random.
     """
     names = {value: code for code, value in enumerate(dict.fromkeys(values))}
     codes = np.array([names[value] for value in values])
@@ -46,10 +46,10 @@ def purity(neighbours: npt.NDArray[np.int64], values: Sequence[str | None]) -> d
     return {"share": round(float(share.mean()), 6), "chance": round(float(chance.mean()), 6), "n": int(counted.sum())}
 
 
-def purities(rows: Rows, columns: Mapping[str, Sequence[str | None]], device: str = "cpu") -> dict[str, Any]:
-    """Return `purity` of each column that has more than one value, and k: at most 10 nearest others."""
+def neighbour_purities(rows: Rows, columns: Mapping[str, Sequence[str | None]], device: str = "cpu") -> dict[str, Any]:
+    """Return the neighbour purity of each column with more than one value, and k, at most 10 neighbours."""
     k = min(NEAREST, len(rows) - 1)
     neighbours = nearest_others(rows, k, device)
     several = {name: values for name, values in columns.items() if len(set(values)) > 1}
-    found = {name: purity(neighbours, values) for name, values in several.items()}
-    return {"k": k, **{name: told for name, told in found.items() if told is not None}}
+    found = {name: neighbour_purity(neighbours, values) for name, values in several.items()}
+    return {"k": k, **{name: shares for name, shares in found.items() if shares is not None}}

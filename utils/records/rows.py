@@ -1,0 +1,184 @@
+"""One record as a row of a table: its keys, metrics, settings, models and provenance by column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from utils.data.languages import ALIASES, family_and_script
+from utils.data.registry import DATASETS
+from utils.errors import warn
+from utils.records import original
+from utils.records.columns import COLUMNS, SETTINGS
+from utils.records.result import LoggedResult
+from utils.tasks import TASKS
+
+Row = dict[str, Any]
+
+
+def rows_of(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]:
+    """Yield each result with its row; a record with values of a wrong type is left out with a warning."""
+    for result in results:
+        try:
+            row = {name: _converted(name, value) for name, value in _row(result).items() if value is not None}
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            warn(f"{result.path} is not a record as docs/logs.md describes it and is left out ({error})")
+        else:
+            yield result, row
+
+
+def _row(result: LoggedResult) -> Row:
+    return {
+        **_figures(result),
+        **{name: result.run.get(name) for name in SETTINGS},
+        **_models(result),
+        **_about(result.run),
+        **languages_of(result),
+        "path": str(result.path),
+        "dataset": result.dataset,
+        "subset": result.subset,
+        "seed": result.seed,
+        "k": result.k,
+    }
+
+
+def _figures(result: LoggedResult) -> Row:
+    """Return n, and each metric with its interval where it has one."""
+    row: Row = {"n": result.body.get("n")}
+    intervals = result.body.get("ci95", {})
+    for name, value in result.metrics.items():
+        row[name] = value
+        if name in intervals:
+            row[f"{name}_low"], row[f"{name}_high"] = map(float, intervals[name])
+    return row
+
+
+def languages_of(result: LoggedResult) -> Row:
+    """Return the task and the languages of a result, by column.
+
+    `lang` is the language that the figure is about: of a pair the side that is neither the data set's pivot nor
+    English.
+    """
+    run, subset = result.run, result.subset
+    src_lang, tgt_lang = run.get("src_lang"), run.get("tgt_lang")
+    if tgt_lang is None and (pair := original.pair_of(result)):
+        src_lang, tgt_lang = pair
+    lang = subset if tgt_lang is None else _other_side(result.dataset, src_lang, tgt_lang)
+    train_lang = run.get("train_lang") or (lang if tgt_lang is None and run.get("cross") is False else None)
+    family, script = family_and_script(lang)
+    return {
+        "task": run.get("task"),
+        "setting": run.get("setting"),
+        "lang": lang,
+        "src_lang": src_lang,
+        "tgt_lang": tgt_lang,
+        "train_lang": train_lang,
+        "family": family,
+        "script": script,
+    }
+
+
+def _other_side(dataset: str, src_lang: str | None, tgt_lang: str) -> str:
+    """Return the side of a pair that is neither the set's pivot nor English, the target where both or neither are."""
+    spec = DATASETS["bitext"].get(dataset)
+    usual = {lang for lang in (src_lang, tgt_lang) if ALIASES.get(str(lang), str(lang)).partition("_")[0] == "eng"}
+    usual = {spec.pivot} if spec is not None and spec.pivot in (src_lang, tgt_lang) else usual
+    return src_lang if src_lang is not None and tgt_lang in usual and src_lang not in usual else tgt_lang
+
+
+def _models(result: LoggedResult) -> Row:
+    """Return the encoders and the generator; the values of an ensemble's encoders are joined by ` + `."""
+    run, encoders = result.run, result.run.get("encoders") or []
+    task, generator, model = TASKS.get(str(run.get("task"))), run.get("generator") or {}, result.model
+    if task is not None and task.generative:
+        generator, model = original.generator_and_encoder(result)
+    row: Row = {
+        "model": model or None,
+        "generator": generator.get("name"),
+        **{f"generator_{name}": generator.get(name) for name in ("kind", "revision", "dtype")},
+        "quantization": generator.get("quantization"),
+        "n_encoders": len(encoders) or None,
+        "weights": " ".join(str(member["weight"]) for member in encoders) if len(encoders) > 1 else None,
+        "tuned": "tuned" in run if run.get("encoders") else None,
+        "backend": _joined([member.get("backend", "torch") for member in encoders]),
+        "members": result.body.get("members"),
+    }
+    names = ("checkpoint", "revision", "prompt", "max_length", "dtype")
+    return row | {name: _joined([member.get(name) for member in encoders]) for name in names}
+
+
+def _joined(values: Sequence[Any]) -> str | None:
+    """Return the value that the members of an ensemble share, or each one's joined; None where no member has one."""
+    if all(value is None for value in values):
+        return None
+    texts = ["-" if value is None else str(value) for value in values]
+    return texts[0] if len(set(texts)) == 1 else " + ".join(texts)
+
+
+def _about(run: Mapping[str, Any]) -> Row:
+    """Return the provenance: data, machine, seconds of each phase, cache, an API's counts, versions."""
+    seconds, cache = run.get("seconds", {}), run.get("cache", {})
+    dropped, source, origin = (run.get(name, {}) for name in ("n_dropped", "source", "origin"))
+    alike = ("n_train", "dimensions", "device", "machine", "started", "git_commit", "git_dirty", "schema")
+    return {
+        **{name: run.get(name) for name in alike},
+        "n_dropped": sum(dropped.values()) if dropped else None,
+        "origin": origin.get("kind"),
+        "source": source.get("source"),
+        "source_revision": source.get("revision"),
+        "cache_hits": sum(counts["hits"] for counts in cache.values()) if cache else None,
+        "cache_misses": sum(counts["misses"] for counts in cache.values()) if cache else None,
+        "seconds": float(sum(seconds.values())) if seconds else None,
+        **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
+        **_api_counts(run.get("api", {})),
+        **{f"version_{name.replace('-', '_')}": as_name(version) for name, version in run.get("packages", {}).items()},
+    }
+
+
+def _api_counts(api: Mapping[str, Mapping[str, Any]]) -> Row:
+    """Return the sums over the models of an API: requests, retries, tokens, and dollars where the price is known."""
+    row: Row = {}
+    for counts in api.values():
+        for name, value in counts.items():
+            if isinstance(value, int | float):
+                row[f"api_{name}"] = row.get(f"api_{name}", 0.0) + value
+    return row
+
+
+def as_name(value: Any) -> str:
+    """Return a value as text; raises ValueError where it is not valid Unicode, which pandas' strings refuse."""
+    if isinstance(value, str):
+        value.encode()
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def as_whole(value: Any) -> int:
+    """Return a whole number of 64 bits; raises ValueError where the value is none."""
+    if int(value) != value or abs(value) >= 2**63:
+        raise ValueError(f"{value!r} is not a whole number of 64 bits")
+    return int(value)
+
+
+def _flag(value: Any) -> bool:
+    if value not in (True, False):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return bool(value)
+
+
+CONVERT: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("name", "text", "time"), as_name),
+    **dict.fromkeys(("whole", "count"), as_whole),
+    "number": float,
+    "flag": _flag,
+}
+CONVERTERS = {name: CONVERT[kind] for name, kind in COLUMNS.items() if kind in CONVERT}
+
+
+def _converted(name: str, value: Any) -> Any:
+    convert = CONVERTERS.get(name)
+    if convert is None:  # a column that only some records have
+        as_name(name)
+        return value
+    return convert(value)

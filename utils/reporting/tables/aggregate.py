@@ -1,0 +1,126 @@
+"""The table of a task, from the command line to the text; flags, columns and rows follow from the task's row."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from utils.cli import arguments
+from utils.cli.types import natural
+from utils.data.registry import group_means
+from utils.errors import UserError
+from utils.records.result import LoggedResult
+from utils.reporting.tables import rows, select, tables
+from utils.reporting.tables.build import Kind, build, build_by
+from utils.reporting.tables.cells import Table
+from utils.tasks import FUSION_SETTINGS, TASKS, TaskSpec, View
+
+GROUPINGS = ("family", "script", "lang")
+NUMBERS: dict[str, Callable[[str], Any]] = {"count": natural, "whole": natural, "number": float}
+TABLES = {view.key: (spec, view) for spec in TASKS.values() for view in spec.views}
+
+
+def aggregate(argv: Sequence[str], table: str, examples: str) -> None:
+    """Print one of `TABLES`, or write it to --output."""
+    spec, view = TABLES[table]
+    parser = arguments.Parser(description_of(view), examples)
+    add_args(parser, spec, view)
+    print_table(parser.parse_args(argv), spec, view)
+
+
+def description_of(view: View) -> str:
+    """Return the heading of the table's help."""
+    if view.by:
+        return f"Table of {view.title}."
+    means = f", {' and '.join(view.groups)} means, and their mean" if view.groups else ""
+    return f"Table of {view.title}: models by datasets{means}."
+
+
+def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> None:
+    """Add the flags of a table: which records, which metric, how it is written, and the task's settings."""
+    select.add_table_args(parser, several_ks=spec.table_k is None)
+    for name in spec.table_settings:
+        if name not in spec.column_settings and (name != "cross" or view.cross is None):
+            _add_setting(parser, spec.fields[name])
+    for name in spec.row_settings:
+        field = spec.fields.get(name)
+        if field is not None and field.metadata["choices"] and name not in FUSION_SETTINGS:
+            parser.add_argument(
+                f"--{name}", choices=field.metadata["choices"], nargs="+", help="only these (default: all)"
+            )
+    if view.cross is not False:
+        select.add_source_arg(parser)
+    if not view.by and not spec.pairs:
+        parser.add_argument("--by", choices=GROUPINGS, help="means by family, script or language of one --dataset")
+
+
+def _add_setting(parser: argparse.ArgumentParser, field: dataclasses.Field[Any]) -> None:
+    """Add the flag of a setting, by its field's kind and choices."""
+    flag, kind, default = f"--{field.name}", field.metadata["kind"], "(default: %(default)s)"
+    if kind == "flag":
+        parser.add_argument(flag, action="store_true", help=f"records made with --{field.name}")
+    elif choices := field.metadata["choices"]:
+        parser.add_argument(flag, choices=choices, default=field.default, help=default)
+    else:
+        parse = NUMBERS.get(kind, str)
+        parser.add_argument(flag, type=parse, default=field.default, metavar="VALUE", help=default)
+
+
+def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
+    """Print the table that the parsed flags ask for, or write it to --output."""
+    cross = bool(args.cross if view.cross is None else view.cross)
+    if getattr(args, "src_lang", None) and not cross:
+        raise UserError("--src_lang without --cross", "it chooses among cross-lingual records")
+    grouping = getattr(args, "by", None)
+    if grouping and len(args.dataset or ()) != 1:
+        raise UserError("--by without one data set", "for example --dataset sib200 --by family")
+    results = _results_of(args, spec, view, cross=cross)
+    kind, order = Kind(spec.name, args.metric, cross, args.ci), rows.known_order(results, spec)
+    if view.by:
+        tables.write(args, *_by_values(results, kind, view, order))
+    elif grouping:
+        table, columns = build_by(results, kind, args.dataset[0], grouping)
+        tables.write(args, table, kind, tables.Layout(columns, order))
+    else:
+        tables.show(args, build(results, kind), kind, view.key, group_means(spec, view), order)
+
+
+def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: bool) -> list[LoggedResult]:
+    """Return the results in the settings that the flags name, each with its row's name as the model."""
+    values = spec.defaults(spec.table_settings)
+    values |= {name: getattr(args, name) for name in values if hasattr(args, name)}
+    values |= {"cross": cross} if "cross" in values else {}
+    values |= spec.implied(values)
+    settings = {name: spec.accepted(name, value) for name, value in values.items() if name not in view.by}
+    asked = {name: getattr(args, name, None) for name in spec.row_settings}
+    settings |= {name: value for name, value in asked.items() if value}
+    results = select.of_datasets(args, select.select(args, spec.name, settings))
+    if cross:
+        results = select.of_one_source(results, spec.name, args.src_lang)
+    if view.by:
+        results = [result for result in results if view.values_of(result.run)]
+    if not results:
+        hint = f"run {spec.script} {view.made_with} first, or check --dataset"
+        raise UserError(f"no {spec.name} results with {' and '.join(view.by)}", hint)
+    return rows.named(results, spec)
+
+
+def _by_values(
+    results: Sequence[LoggedResult], kind: Kind, view: View, order: Sequence[str]
+) -> tuple[Table, Kind, tables.Layout]:
+    """Return a table of models and data sets by the values of the view's settings, with its layout."""
+    names = {(result.model, result.dataset): f"{result.model}, {result.dataset}" for result in results}
+    table: Table = {}
+    every = {values for result in results if (values := view.values_of(result.run))}
+    columns = {values: view.column.format(*values) for values in sorted(every)}
+    for values, column in columns.items():
+        chosen = [result for result in results if view.values_of(result.run) == values]
+        for model, cells in build(chosen, kind).items():
+            for dataset, cell in cells.items():
+                table.setdefault(names[model, dataset], {})[column] = cell
+    in_order = [names[model, dataset] for model in order for dataset in rows.datasets_of(results, model)]
+    datasets = dict.fromkeys(dataset for _, dataset in names)
+    rivals = [[name for (_, other), name in names.items() if other == dataset] for dataset in datasets]
+    return table, kind, tables.Layout(list(columns.values()), in_order, view.key, rivals=rivals)
