@@ -148,4 +148,4 @@ assert not {"torch", "scipy"} & set(sys.modules)
 topk(q, c, 5, precision="plain")
 assert "torch" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
