@@ -138,7 +138,7 @@ class Bitext(RetrievalTask[BitextSubset]):
 
     def search_by_margin(self, ensemble: Ensemble, members: Members, k: int) -> TopK:
         """Return the k candidates of greatest margin of each query; several encoders become one mean cosine first."""
-        from utils.retrieval.missing_vectors import without_gaps
+        from utils.retrieval.missing_vectors import search_around_missing
         from utils.retrieval.topk import concatenate, margin_topk
 
         settings, device, precision = self.settings, ensemble.device, ensemble.precision
@@ -152,7 +152,7 @@ class Bitext(RetrievalTask[BitextSubset]):
                 queries, candidates, k, margin=margin, margin_k=margin_k, device=device, precision=precision
             )
 
-        return without_gaps(members, k, best)
+        return search_around_missing(members, k, best)
 
     def score(self, data: BitextSubset, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Return the record at k and the predictions by direction, those of the first direction on top."""

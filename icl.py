@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
-from utils.cli.icl_settings import WITHOUT_ENCODER, check_flags, make_settings
+from utils.cli.icl_arguments import WITHOUT_ENCODER, add_demonstration_args, check_flags, make_settings
 from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
 from utils.cli.plan import Plan
 from utils.cli.task_run import TaskRun
-from utils.cli.types import natural
-from utils.schema import DEMONSTRATIONS, ORDERS, RunRecord
+from utils.schema import RunRecord
 from utils.tasks import IclSettings
 
 if TYPE_CHECKING:
@@ -31,13 +30,12 @@ if TYPE_CHECKING:
 
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
-    from utils.generators.cached import CachedGenerator
     from utils.generators.decoding import Answers, DecodeSettings, Query
+    from utils.protocols import Generator
     from utils.schema import GenerationSettings, TopK
 
     Ints = npt.NDArray[np.int64]
 
-SPLITS = ("test", "validation")
 MEANINGS = {
     "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
     "src_lang": "--cross: the language of the demonstrations (default: the dataset's pivot)",
@@ -60,39 +58,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser)
     add_generator_args(parser)
-    group = add_similarity_arg(parser)
-    group.add_argument(
-        "--k", type=natural, default=1, metavar="K", help="number of demonstrations (default: %(default)s)"
-    )
-    group.add_argument(
-        "--cross", action="store_true", help="take demonstrations from --src_lang and test on all other languages"
-    )
-    group.add_argument(
-        "--demonstrations",
-        choices=DEMONSTRATIONS,
-        default="nearest",
-        help="how demonstrations are chosen (default: %(default)s)",
-    )
-    group.add_argument(
-        "--order",
-        choices=ORDERS,
-        default="nearest_first",
-        help="order of the demonstrations in the prompt (default: %(default)s)",
-    )
-    group.add_argument("--balance", action="store_true", help="the k nearest demonstrations of each label")
-    group.add_argument(
-        "--sample_percentile", action="store_true", help="take demonstrations from a band of the ranked training texts"
-    )
-    group.add_argument("--min_percentile", type=natural, metavar="P", help="begin of the band (default: 0)")
-    group.add_argument("--max_percentile", type=natural, metavar="P", help="end of the band (default: 100)")
-    group.add_argument(
-        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
-    )
-    group.add_argument(
-        "--legacy",
-        action="store_true",
-        help="reproduce the original's label sets, distance, tokenisation and macro averages",
-    )
+    add_demonstration_args(add_similarity_arg(parser))
     add_api_args(parser, generator=True)
     add_run_args(parser)
     return parser.parse_args(argv)
@@ -101,7 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 class Icl(TaskRun["TrainTest"]):
     """In-context learning; a subset is a test language."""
 
-    def __init__(self, run: Run, settings: IclSettings, generator: CachedGenerator) -> None:
+    def __init__(self, run: Run, settings: IclSettings, generator: Generator) -> None:
         super().__init__(run)
         self.settings, self.generator = settings, generator
         self.k = run.ks.values[0]
@@ -252,7 +218,7 @@ class Icl(TaskRun["TrainTest"]):
             data = self.load(subset)
             queries, candidates = self.sides(data)
             plan.add(subset, self.sizes(data), [*queries, *candidates])
-            costs = self.generator.traffic is not None and not self.run.store.is_done(subset, self.k)
+            costs = self.generator.client is not None and not self.run.store.is_done(subset, self.k)
             if shown and not costs:
                 continue
             stand_ins = [np.arange(min(self.k, len(data.train.texts)))] * len(data.queries)  # the nearest need vectors
@@ -261,7 +227,7 @@ class Icl(TaskRun["TrainTest"]):
             if costs:
                 texts = [text for query in prompts for text in (query.prompt, *query.content_free)]
                 settings = self.generation_settings()
-                quoted += self.generator.to_ask(texts, data.names, settings, self.settings.decode)
+                quoted += self.generator.count_requests(texts, data.names, settings, self.settings.decode)
         plan.show()
         self.show_prompts(subsets[0], shown, quoted)
 
@@ -274,9 +240,8 @@ class Icl(TaskRun["TrainTest"]):
             return
         about = "" if exact else "about "
         print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all of {subset}")
-        if self.generator.traffic is not None:
-            n_requests, n_tokens, n_out = map(int, quoted)
-            print(self.generator.traffic.quote(n_requests, n_tokens, exact and self.k == 0, n_out))
+        if line := self.generator.quote(*map(int, quoted), exact=exact and self.k == 0):
+            print(line)
 
 
 def warn_of_failures(lang: str, answers: Answers) -> None:

@@ -1,4 +1,4 @@
-"""Peak memory of this process from a moment on, where the system tells it (Linux)."""
+"""Peak memory of this process since a given moment, on Linux."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def start_peak() -> float:
-    """Forget the peak so far, and return what is in use now, in MiB."""
+    """Reset the peak, and return the memory that is in use now, in MiB."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS:")
 
 
 def peak_above(before: float) -> float:
-    """Return how far memory has risen above what `start_peak` returned, in MiB."""
+    """Return the peak memory since `start_peak` minus its return value, in MiB."""
     return _status("VmHWM:") - before
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Throughput over an API whose every answer takes 50 ms, against a plain loop over the SDK.
+"""Throughput of requests to an API with a latency of 50 ms, compared with a plain loop over its SDK.
 
     python bench/api.py
     python bench/api.py --latency 0.2 --chats 200 --repeats 3
 
-The server is the one of the tests, in a process of its own on loopback. Loop and ours are interleaved; ours starts with
-an empty cache each time and keeps every answer. Medians and ratios are printed and written to bench/results/.
+The server is the one of the tests, in a separate process on the loopback interface. The runs of the loop and of the
+suite alternate; the suite starts with an empty cache each time and caches every response. Medians and ratios are
+printed and written to bench/results/.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from utils.cli.main import run
 from utils.cli.types import positive
 
-BATCH = 32  # texts a request, in the loop and in ours
+BATCH = 32  # texts per request, in the loop and in the suite
 
 SERVER = """
 import sys, time
@@ -39,7 +40,7 @@ with serving() as server:
 
 
 def plain_embeddings(url: str, texts: list[str]) -> None:
-    """Ask for all vectors, one request after the other."""
+    """Request all embeddings one batch after the other."""
     import openai
 
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
@@ -48,7 +49,7 @@ def plain_embeddings(url: str, texts: list[str]) -> None:
 
 
 def plain_chats(url: str, prompts: list[str]) -> None:
-    """Ask for all answers, one request after the other."""
+    """Request all responses one after the other."""
     import openai
 
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
@@ -58,36 +59,35 @@ def plain_chats(url: str, prompts: list[str]) -> None:
 
 
 def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) -> None:
-    """Ask for all vectors as the scripts do."""
+    """Request all embeddings as the scripts do."""
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
     from utils.encoders.cached import open_encoder
-    from utils.encoders.resolve import api_encoder
+    from utils.encoders.resolve import EncodingOptions, resolve
 
-    spec = api_encoder("openai:model", url, batch_size=BATCH)
+    spec = resolve("openai:model", cache, EncodingOptions(url, batch_size=BATCH))
     open_encoder(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None))).embed(texts, [])
 
 
 def our_chats(url: str, prompts: list[str], concurrency: int, cache: Path) -> None:
-    """Ask for all answers as icl.py does."""
+    """Request all responses as icl.py does."""
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.generators.cached import CachedGenerator
-    from utils.generators.resolve import api_generator
+    from utils.generators.cached import open_generator
+    from utils.generators.resolve import GeneratorOptions, resolve
     from utils.schema import GenerationSettings
 
-    spec = api_generator("openai:model", url, None)
-    assert spec is not None
-    generator = CachedGenerator(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None)))
+    spec = resolve("openai:model", cache, GeneratorOptions(url))
+    generator = open_generator(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None)))
     generator.generate(prompts, GenerationSettings())
 
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="Throughput over an API, against a plain loop over its SDK.")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds an answer takes (default: %(default)s)")
+    parser = argparse.ArgumentParser(description="Throughput of API requests, compared with a plain loop over the SDK.")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds per response (default: %(default)s)")
     parser.add_argument("--texts", type=positive, default=2000, help="texts to embed (default: %(default)s)")
-    parser.add_argument("--chats", type=positive, default=200, help="prompts to answer (default: %(default)s)")
+    parser.add_argument("--chats", type=positive, default=200, help="prompts to send (default: %(default)s)")
     parser.add_argument("--concurrency", type=positive, nargs="+", default=[1, 8, 32])
     parser.add_argument("--repeats", type=positive, default=3)
     args = parser.parse_args()
@@ -118,13 +118,13 @@ def main() -> None:
 
 
 def report(args: argparse.Namespace, seconds: dict[str, dict[str, list[float]]]) -> None:
-    """Print medians as items a second and as ratios to the loop, and write them."""
+    """Print the medians, items per second and ratios to the loop, and write them."""
     for name, found in seconds.items():
         n_items = args.texts if name == "embeddings" else args.chats
-        print(f"{n_items} {name}, {1000 * args.latency:.0f} ms an answer")
+        print(f"{n_items} {name}, {1000 * args.latency:.0f} ms per response")
         medians = {way: statistics.median(values) for way, values in found.items()}
         for way, median in medians.items():
-            speed = f"{median:7.2f} s  {n_items / median:8.0f} a second"
+            speed = f"{median:7.2f} s  {n_items / median:8.0f} per second"
             print(f"  {way:<9} {speed}  {medians['loop'] / median:5.1f} x loop")
     out = ROOT / "bench" / "results" / "api.json"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Encoding against SentenceTransformer.encode at its defaults, side by side on the same texts.
+"""Encoding speed, compared with SentenceTransformer.encode at its defaults on the same texts.
 
     python bench/encode.py
     python bench/encode.py --checkpoint intfloat/multilingual-e5-small --texts texts.txt --repeats 5 --cuda
 
-Texts are those of the sample set, or one a line of a file (or a JSON list). Each repeat runs all ways in turn; medians,
-spreads, and how far the vectors are apart are printed and written to bench/results/. Loading is not counted.
+The texts are those of the sample set, or of a file with one text per line or a JSON list. Each repeat runs all methods
+in turn. Medians, ranges and the greatest differences between embeddings are printed and written to bench/results/.
+The time of loading the model is not included.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def read_texts(path: Path | None) -> list[str]:
-    """Return the texts of a file, or every sentence of the sample in all its languages."""
+    """Return the texts of a file, or all sentences of the sample set."""
     if path is None:
         table = (ROOT / "data" / "sample" / "parallel.tsv").read_text(encoding="utf-8").splitlines()
         return [text for line in table[1:] for text in line.split("\t")[3:]]
@@ -44,7 +45,7 @@ def read_texts(path: Path | None) -> list[str]:
 
 
 def peer(checkpoint: str, device: str) -> Callable[[Sequence[str]], Rows]:
-    """Return SentenceTransformer.encode, as it is."""
+    """Return SentenceTransformer.encode at its defaults."""
     import transformers
     from sentence_transformers import SentenceTransformer
 
@@ -54,7 +55,7 @@ def peer(checkpoint: str, device: str) -> Callable[[Sequence[str]], Rows]:
 
 
 def ours(checkpoint: str, device: str, dtype: str) -> Callable[[Sequence[str]], Rows]:
-    """Return the suite's encoder, given chunks as the cache gives them."""
+    """Return the suite's encoder, called with chunks of the size that the cache uses."""
     from utils.encoders.cache import CHUNK
     from utils.encoders.cached import GPU_CHUNK
     from utils.encoders.sentence_transformer import SentenceTransformerEncoder
@@ -75,16 +76,16 @@ def ours(checkpoint: str, device: str, dtype: str) -> Callable[[Sequence[str]], 
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="Encoding: ours and SentenceTransformer.encode, side by side.")
+    parser = argparse.ArgumentParser(description="Encoding speed of the suite and of SentenceTransformer.encode.")
     parser.add_argument("--checkpoint", help="a folder or a hub id (default: the embedded encoder)")
-    parser.add_argument("--texts", type=Path, metavar="FILE", help="one text a line, or a JSON list")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="one text per line, or a JSON list")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
     device = "cuda" if args.cuda else "cpu"
     texts = read_texts(args.texts)
     if not texts:
-        raise UserError(f"{args.texts} holds no texts", "one a line, or a JSON list")
+        raise UserError(f"{args.texts} holds no texts", "give one text per line, or a JSON list")
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = args.checkpoint
         if checkpoint is None:
@@ -99,11 +100,11 @@ def main() -> None:
 def measure(
     ways: dict[str, Callable[[Sequence[str]], Rows]], texts: Sequence[str], repeats: int
 ) -> tuple[dict[str, list[float]], dict[str, Rows]]:
-    """Return the seconds of each way, run in turn, and its vectors."""
+    """Return the seconds of each method, run in turn, and its embeddings."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rows: dict[str, Rows] = {}
     for way in ways.values():
-        way(texts[:64])  # kernels are chosen, memory is reserved
+        way(texts[:64])  # warm-up: kernels are selected and memory is allocated
     for _ in range(repeats):
         for name, way in ways.items():
             start = time.perf_counter()
@@ -115,7 +116,7 @@ def measure(
 def report(
     args: argparse.Namespace, texts: Sequence[str], seconds: dict[str, list[float]], rows: dict[str, Rows]
 ) -> None:
-    """Print medians, spreads, ratios and differences, and write them."""
+    """Print medians, ranges, ratios and differences, and write them."""
     first = next(iter(seconds))
     machine = torch.cuda.get_device_name() if args.cuda else f"{torch.get_num_threads()} threads"
     print(f"{len(texts):,} texts, {sum(map(len, texts)) / len(texts):.0f} characters each, {machine}")

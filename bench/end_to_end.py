@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Time of a whole bitext command, cold and cached, against a plain script over SentenceTransformer and numpy.
+"""Time of a whole bitext command, with an empty and a full cache, compared with a plain script.
 
     python bench/end_to_end.py
     python bench/end_to_end.py --repeats 3 --dataset nusax --data_dir ~/mirror
 
-Runs are interleaved (plain, cold, cached, plain, ...) because machines are noisy; medians, ratios and the command's
-seconds by phase are printed and written to bench/results/. The plain script encodes the two sides of every pair at the
-library's defaults, multiplies, and sorts; `encode` is its encoding of each distinct text once, alone.
+Runs alternate (plain, cold, cached, plain, ...), because timings vary between moments. Medians, ratios and the seconds
+of each phase of the command are printed and written to bench/results/. The plain script encodes both sides of every
+pair by SentenceTransformer at its defaults, multiplies and sorts with numpy. `encode` is the time that
+SentenceTransformer takes to encode each distinct text once.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ print(encode, time.perf_counter() - start - encode)
 
 
 def seconds_of_peer(checkpoint: Path, pairs: Path) -> tuple[float, float]:
-    """Return the seconds that the library takes for each distinct text once, and the plain script for all pairs."""
+    """Return the seconds of encoding each distinct text once, and of the plain script for all pairs."""
     done = subprocess.run(
         [sys.executable, "-c", PEER, str(checkpoint), str(pairs)], capture_output=True, text=True, check=True
     )
@@ -61,7 +62,7 @@ def seconds_of_command(flags: list[str]) -> float:
 
 
 def phases(logs: Path) -> dict[str, float]:
-    """Return the seconds that the records of a command tell for each phase, summed over its pairs."""
+    """Return the seconds of each phase from the records of a command, summed over its pairs."""
     found: dict[str, float] = {}
     for path in logs.rglob("eval_*_1.json"):
         for name, value in json.loads(path.read_text(encoding="utf-8"))["run"]["seconds"].items():
@@ -70,7 +71,7 @@ def phases(logs: Path) -> dict[str, float]:
 
 
 def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tuple[list[str], list[str]]]:
-    """Return the two sides of each of the dataset's pairs, the prompt before every text."""
+    """Return the sources and targets of each pair of a data set, with the prompt before every text."""
     from utils.data.bitext import bitext_pairs, load_bitext
     from utils.data.registry import DATASETS
     from utils.data.sources import Where
@@ -121,8 +122,8 @@ def report(dataset: str, n_pairs: int, seconds: dict[str, list[float]], by_phase
         print(f"  {name:<7} median {medians[name]:7.2f} s  ({shown})  {medians[name] / medians['plain']:.3f} x plain")
     for name, found in by_phase.items():
         rest = medians[name] - sum(found.values())
-        told = ", ".join(f"{phase} {value:.2f}" for phase, value in found.items())
-        print(f"  {name}, seconds by phase: {told}; imports and the rest {rest:.2f}")
+        shown = ", ".join(f"{phase} {value:.2f}" for phase, value in found.items())
+        print(f"  {name}, seconds by phase: {shown}; the remainder, such as imports, {rest:.2f}")
     out = ROOT / "bench" / "results" / f"end_to_end_{dataset}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     content = {"n_pairs": n_pairs, "seconds": seconds, "medians": medians, "phases": by_phase}

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Time of scoring labels: one full forward pass a label and text, lm-eval's HFLM, and this suite, on the same texts.
+"""Time of scoring labels by this suite, by lm-eval's HFLM, and by one forward pass per label and text.
 
     python bench/icl.py --checkpoint FOLDER
     python bench/icl.py --checkpoint FOLDER --data_dir ~/mirror --texts 16 4 --repeats 3
     python bench/icl.py --checkpoint google/gemma-3-270m --device cuda --dtype bf16
 
-Two workloads of one-shot prompts: `nusax` (3 labels) and `massive_intent` (60 labels), of the real sets where
---data_dir has them, else of the sample set's sentences under the same labels. The three ways take turns in each
-repeat; medians, ratios and the largest difference between their log-probabilities are printed and written to
-bench/results/. HFLM takes part where lm-eval is installed (pip install lm-eval). Runs with torch and transformers.
+There are two workloads of one-shot prompts: `nusax` (3 labels) and `massive_intent` (60 labels). They use the data sets
+in --data_dir, or without it sentences of the sample set with the same labels. Each repeat runs the methods in turn.
+Medians, ratios and the greatest difference between their log-likelihoods are printed and written to bench/results/.
+HFLM is included if lm-eval is installed (pip install lm-eval). Needs torch and transformers.
 """
 
 from __future__ import annotations
@@ -37,15 +37,13 @@ from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, ScoreSettings
 
 LANGS = {"nusax": ("eng", "ace"), "massive_intent": ("en",)}
-HFLM_BATCH = 16  # texts a batch of the peer
-Sums = list[list[float]]  # per text, of each label
-
-
+HFLM_BATCH = 16  # texts per batch of lm-eval
+Sums = list[list[float]]  # log-likelihood of each label, per text
 Way = Callable[[LanguageModel, Sequence[str], Sequence[str]], Sums]
 
 
 def texts_of(dataset: str, data_dir: Path | None, n: int) -> list[tuple[str, str, str]]:
-    """Return n triples: a text to classify, a text to show and its label."""
+    """Return n triples: a text to classify, a demonstration and its label."""
     labels = registry.DATASETS["classification"][dataset].label_names
     if data_dir is None:
         with (ROOT / "data/sample/parallel.tsv").open(encoding="utf-8", newline="") as lines:
@@ -74,23 +72,23 @@ def prompts_of(dataset: str, data_dir: Path | None, n: int) -> list[str]:
     ]
 
 
-def plain_of(untouched: Any) -> Way:
-    """Return the original's way, label by label, by the model as transformers loads it."""
+def plain_of(unmodified: Any) -> Way:
+    """Return the scoring of MINERS' code: one forward pass per label with the unmodified transformers model."""
 
     def score(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
         texts = model.reader.with_labels(prompts, labels, ScoreSettings())
-        return [[sum(values) for values in score_plainly(untouched, text)] for text in texts]
+        return [[sum(values) for values in score_plainly(unmodified, text)] for text in texts]
 
     return score
 
 
 def ours(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
-    """Score by the suite, tokenisation included."""
+    """Return the log-likelihoods by the suite, including tokenization."""
     found = dict(model.score(prompts, labels, ScoreSettings()))
     return [[sum(values) for values in found[index].logprobs] for index in range(len(prompts))]
 
 
-def untouched_model(checkpoint: str, device: str, dtype: str) -> Any:
+def unmodified_model(checkpoint: str, device: str, dtype: str) -> Any:
     """Return the model as transformers loads it."""
     import torch
     import transformers
@@ -99,8 +97,8 @@ def untouched_model(checkpoint: str, device: str, dtype: str) -> Any:
     return transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=kind).eval().to(device)
 
 
-def peer_of(model: LanguageModel, untouched: Any) -> Way | None:
-    """Return lm-eval's way by the model as transformers loads it, or None where lm-eval is not installed."""
+def peer_of(model: LanguageModel, unmodified: Any) -> Way | None:
+    """Return the scoring of lm-eval with the unmodified transformers model, or None if lm-eval is not installed."""
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -110,7 +108,7 @@ def peer_of(model: LanguageModel, untouched: Any) -> Way | None:
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     peer = HFLM(
-        pretrained=untouched,
+        pretrained=unmodified,
         tokenizer=model.tokenizer,
         backend="causal",
         batch_size=HFLM_BATCH,
@@ -129,11 +127,11 @@ def peer_of(model: LanguageModel, untouched: Any) -> Way | None:
 def measure(
     dataset: str, model: LanguageModel, peers: dict[str, Any], prompts: Sequence[str], repeats: int
 ) -> dict[str, Any]:
-    """Return seconds a text of each way, and the largest differences from the plain way."""
+    """Return the seconds per text of each method, and its greatest difference from the plain loop."""
     labels = registry.DATASETS["classification"][dataset].label_names
     ways: dict[str, Any] = {**peers, "this suite": ours}
     ways = {name: way for name, way in ways.items() if way is not None}
-    ours(model, prompts[:1], labels[:2])  # warm
+    ours(model, prompts[:1], labels[:2])  # warm-up
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     sums: dict[str, Sums] = {}
     for _ in range(repeats):
@@ -153,14 +151,14 @@ def measure(
 
 
 def report(dataset: str, found: dict[str, Any]) -> None:
-    """Print one workload."""
+    """Print the results of one workload."""
     print(f"{dataset}: {found['texts']} texts of {found['tokens']:.0f} tokens, {found['labels']} labels")
     ours_median = found["medians"]["this suite"]
     for name, median in found["medians"].items():
         spread = f"{min(found['seconds'][name]):.3f}-{max(found['seconds'][name]):.3f}"
         ratio = f"{median / ours_median:6.1f} x ours"
         difference = found["largest_difference"][name]
-        print(f"  {name:<13}{median:8.3f} s a text ({spread}) {ratio}   off by {difference:.1e}")
+        print(f"  {name:<13}{median:8.3f} s per text ({spread}) {ratio}   differs by {difference:.1e}")
 
 
 def main() -> None:
@@ -169,7 +167,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True, help="a folder or hub id of a causal model")
     parser.add_argument("--data_dir", type=Path)
     parser.add_argument(
-        "--texts", type=positive, nargs=2, default=(16, 4), metavar="N", help="of nusax and massive_intent"
+        "--texts",
+        type=positive,
+        nargs=2,
+        default=(16, 4),
+        metavar="N",
+        help="number of texts of nusax and of massive_intent",
     )
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -178,8 +181,8 @@ def main() -> None:
     label = "local" if Path(args.checkpoint).is_dir() else ""
     spec = GeneratorSpec(args.checkpoint, TRANSFORMERS, "base", dtype=args.dtype, label=label)
     model = LanguageModel(spec, args.checkpoint, args.device)
-    untouched = untouched_model(args.checkpoint, args.device, args.dtype)
-    peers = {"plain loop": plain_of(untouched), "lm-eval HFLM": peer_of(model, untouched)}
+    unmodified = unmodified_model(args.checkpoint, args.device, args.dtype)
+    peers = {"plain loop": plain_of(unmodified), "lm-eval HFLM": peer_of(model, unmodified)}
     results = {}
     for dataset, n in zip(LANGS, args.texts, strict=True):
         results[dataset] = measure(dataset, model, peers, prompts_of(dataset, args.data_dir, n), args.repeats)

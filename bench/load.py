@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How long many records take: read by `utils.runlog.load` on one core, or made a page by `script/report.py`.
+"""Time of reading many records by `utils.runlog.load` on one core, or of building their page by `script/report.py`.
 
     python bench/load.py
     python bench/load.py --records 10000 --preds
     python bench/load.py --records 10000 --report
 
-The records are made in a temporary folder, as long as those of bitext in both directions, each with its predictions and
-neighbours beside it. `--report` measures the whole command of `script/report.py`, and in a Chromium, where there is
-one, how long its page takes from opening the file until the leaderboard is drawn.
-Medians of the repeats are printed, of the wall clock and of the processor's time (a busy machine lengthens the former).
+The records are generated in a temporary folder. They are as long as those of bitext.py in both directions, and each has
+its files of predictions and neighbours. `--report` measures the whole command `script/report.py`. If Chromium is
+installed, it also measures the time from opening the page until the leaderboard is drawn. Medians of the wall-clock
+time and of the CPU time are printed; other processes lengthen only the former.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from utils.records.provenance import environment, utc_now
 from utils.schema import RunRecord
 
 KS = (1, 5, 10)
-N = 100  # items a record
+N = 100  # items per record
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 METRICS = ("acc", "prec", "rec", "f1", "mrr", "acc_dedup")
 
 
 def write_records(root: Path, count: int) -> None:
-    """Write so many records as runs over the pairs of Tatoeba would: another model when all pairs have all ks."""
+    """Write this many records, as runs of one model after the other over the pairs of Tatoeba would."""
     subsets = DATASETS["bitext"]["tatoeba"].subsets
     for number in range(count):
         place, k = divmod(number, len(KS))
@@ -51,7 +51,7 @@ def write_records(root: Path, count: int) -> None:
 
 
 def write_one(folder: Path, subset: str, model: str, k: int) -> None:
-    """Write a record with its predictions, and an empty file where the neighbours would be."""
+    """Write a record with its predictions, and an empty file of neighbours."""
     src_lang, tgt_lang = subset.split("_")
     names = [name + tail for name in METRICS for tail in ("", "_backward", "_mean")]
     metrics = {name: (len(subset) * 7 + len(name) + k) % 97 / 97 for name in names}
@@ -83,39 +83,37 @@ def write_one(folder: Path, subset: str, model: str, k: int) -> None:
 
 
 def measure_load(folder: Path, repeats: int, *, preds: bool) -> dict[str, list[float]]:
-    """Return the seconds of reading all records into a table, by the wall clock and of the processor."""
-    import pandas  # noqa: F401  (a notebook has it loaded)
+    """Return the seconds of reading all records into a table: wall-clock and CPU time."""
+    import pandas  # noqa: F401  (not part of the measurement)
 
-    found: dict[str, list[float]] = {"wall": [], "processor": []}
+    found: dict[str, list[float]] = {"wall": [], "CPU": []}
     for _ in range(repeats):
         start, start_busy = time.perf_counter(), time.process_time()
         frame = load(folder, preds=preds)
         found["wall"].append(time.perf_counter() - start)
-        found["processor"].append(time.process_time() - start_busy)
+        found["CPU"].append(time.process_time() - start_busy)
     print(f"{len(frame):,} rows, {frame.shape[1]} columns")
     return found
 
 
 def measure_report(folder: Path, repeats: int) -> dict[str, list[float]]:
-    """Return the seconds of script/report.py, wall clock and processor, and of its page until it is drawn."""
+    """Return the seconds of script/report.py, wall-clock and CPU time, and those until its page is drawn."""
     page = folder / "report.html"
     command = [sys.executable, str(ROOT / "script/report.py"), "--logs", str(folder), "--output", str(page)]
-    found: dict[str, list[float]] = {"wall": [], "processor": []}
+    found: dict[str, list[float]] = {"wall": [], "CPU": []}
     for _ in range(repeats):
         start, before = time.perf_counter(), os.times()
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         after = os.times()
         found["wall"].append(time.perf_counter() - start)
-        found["processor"].append(
-            after.children_user + after.children_system - before.children_user - before.children_system
-        )
+        found["CPU"].append(after.children_user + after.children_system - before.children_user - before.children_system)
     print(done.stdout.strip())
     drawn = measure_page(page, repeats)
     return {**found, "page": drawn} if drawn else found
 
 
 def measure_page(path: Path, repeats: int) -> list[float]:
-    """Return the seconds from opening the page until its leaderboard is drawn; none without a browser."""
+    """Return the seconds from opening the page until its leaderboard is drawn; empty without a browser."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None or importlib.util.find_spec("playwright") is None:
         return []
@@ -135,15 +133,15 @@ def measure_page(path: Path, repeats: int) -> list[float]:
 
 
 def main() -> None:
-    """Generate, measure several times, print the seconds."""
+    """Generate records, measure, and print the seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=10_000, metavar="N")
     parser.add_argument("--repeats", type=int, default=3, metavar="N")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preds", action="store_true", help="a row an item, of a tenth of the records")
-    what.add_argument("--report", action="store_true", help="the page of results instead of the table")
+    what.add_argument("--preds", action="store_true", help="read one row per item, from a tenth of the records")
+    what.add_argument("--report", action="store_true", help="build the page of results instead of the table")
     args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity") and not args.report:  # a browser has processes of its own
+    if hasattr(os, "sched_setaffinity") and not args.report:  # a browser starts other processes
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Exact top-k against the libraries that a user would pick instead, side by side on the same rows.
+"""Exact top-k search, compared with other libraries on the same rows.
 
     python bench/retrieval.py
     python bench/retrieval.py --queries 5000 --candidates 100000 --dim 768 --data clustered --repeats 5
     python bench/retrieval.py --rows embeddings.npy --queries 2000 --cuda
 
-Needs torch alone; faiss, sentence-transformers and scikit-learn are compared where they are installed. Each repeat
-runs all of them in turn; medians and spreads are printed, and written to bench/results/. `product` is the bare matrix
-product in the scan's precision: no search that scores every pair can be faster. Some rows of ours are checked against
-float64 scores of all candidates, rounded to float32.
+Needs torch only; faiss, sentence-transformers and scikit-learn are compared if they are installed. Each repeat runs all
+of them in turn. Medians and ranges are printed and written to bench/results/. `product` is the matrix product in the
+scan's precision and nothing else, a lower bound for any search that scores every pair. Some rows of the suite's results
+are checked against float64 scores of all candidates, rounded to float32.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     from utils.schema import Rows
 
-TILE = 16384  # candidates a tile of the plain torch search and of the product
+TILE = 16384  # candidates per tile of the plain torch search
 QUERIES = 1024
 
 
 def make_rows(args: argparse.Namespace) -> tuple[Rows, Rows]:
-    """Return queries (n, d) and candidates (m, d): random, clustered as E5's are, or of a file."""
+    """Return queries (n, d) and candidates (m, d): random, clustered as embeddings of E5 are, or from a file."""
     n, m = args.queries, args.candidates
     if args.rows:
         found = load_rows(args.rows)
@@ -67,14 +67,14 @@ def load_rows(path: Path) -> Rows:
     try:
         found = np.load(path)
     except ValueError as error:
-        raise UserError(f"{path} is no file of numpy's", "write the rows with numpy.save") from error
+        raise UserError(f"{path} is not a .npy file", "write the rows with numpy.save") from error
     if found.ndim != 2:
-        raise UserError(f"{path} has the shape {found.shape}, expected (n, d)", "one row a text")
+        raise UserError(f"{path} has the shape {found.shape}, expected (n, d)", "give one row per text")
     return np.asarray(found, dtype=np.float32)
 
 
 def unit(rows: Rows) -> Rows:
-    """Return rows of length one."""
+    """Return the rows scaled to unit length."""
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
@@ -128,11 +128,11 @@ def by_sklearn(q: Rows, c: Rows, k: int, device: str) -> Any:
 
 
 def product(q: Rows, c: Rows, k: int, device: str) -> None:
-    """Compute the products that our scan computes, and nothing else."""
-    from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE, choose
+    """Compute only the matrix products of the scan, in its precision."""
+    from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE, choose_scan
     from utils.retrieval.topk import build_product
 
-    scan = choose(build_product(q, c, "cosine", device), k)
+    scan = choose_scan(build_product(q, c, "cosine", device), k)
     precision = scan.precision if scan is not None else "fp32"
     kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     a = torch.ones((QUERY_TILE, q.shape[1] + -q.shape[1] % 8), dtype=kind, device=device)
@@ -153,7 +153,7 @@ def _synchronize(device: str) -> None:
 
 
 def check(q: Rows, c: Rows, found: Any, k: int, n_rows: int) -> int:
-    """Return how many of some rows equal the k best by float64 scores rounded to float32, ties to the lower index."""
+    """Return how many of n_rows rows equal the k best by float64 scores rounded to float32, ties to the lower index."""
     rows = np.linspace(0, len(q) - 1, min(n_rows, len(q))).astype(int)
     b = unit(c.astype(np.float64)).astype(np.float64) if len(c) * c.shape[1] < 5e7 else None
     right = 0
@@ -167,7 +167,7 @@ def check(q: Rows, c: Rows, found: Any, k: int, n_rows: int) -> int:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="Exact top-k: ours and others, side by side.")
+    parser = argparse.ArgumentParser(description="Exact top-k search, compared with other libraries.")
     parser.add_argument("--queries", type=positive, default=5000)
     parser.add_argument("--candidates", type=positive, default=100_000)
     parser.add_argument("--dim", type=positive, default=768)
@@ -175,8 +175,10 @@ def main() -> None:
     parser.add_argument("--data", choices=("random", "clustered"), default="random")
     parser.add_argument("--rows", type=Path, metavar="FILE.npy", help="rows (n, d) to draw both sides from")
     parser.add_argument("--repeats", type=positive, default=5)
-    parser.add_argument("--only", nargs="+", help="only these (ours is always among them)")
-    parser.add_argument("--check", type=positive, default=200, metavar="N", help="rows checked against brute force")
+    parser.add_argument("--only", nargs="+", help="only these methods, and ours")
+    parser.add_argument(
+        "--check", type=positive, default=200, metavar="N", help="number of rows checked by brute force"
+    )
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
     device = "cuda" if args.cuda else "cpu"
@@ -189,7 +191,7 @@ def main() -> None:
     optional = {"faiss": by_faiss, "sentence_transformers": by_sentence_transformers, "sklearn": by_sklearn}
     ways |= {name: way for name, way in optional.items() if importlib.util.find_spec(name)}
     ways = {name: way for name, way in ways.items() if name == "ours" or not args.only or name in args.only}
-    for way in ways.values():  # imports, and what a first call costs
+    for way in ways.values():  # warm-up: imports and first calls
         way(q[:300], c[:9000], args.k, device)
     before = start_peak()
     ours(q, c, args.k, device)
@@ -210,7 +212,7 @@ def main() -> None:
 def report(
     args: argparse.Namespace, q: Rows, c: Rows, seconds: dict[str, list[float]], answers: dict[str, Any], memory: float
 ) -> None:
-    """Print medians, spreads and ratios, and write them."""
+    """Print medians, ranges and ratios, and write them."""
     machine = torch.cuda.get_device_name() if args.cuda else f"{platform.machine()}, {torch.get_num_threads()} threads"
     precision = product.precision  # type: ignore[attr-defined]
     data = args.rows.name if args.rows else args.data

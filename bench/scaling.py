@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Time and memory of the exact search against the number of queries, candidates, dimensions, neighbours, languages.
+"""Time and memory of the exact search by the number of queries, candidates, dimensions, neighbours and languages.
 
     python bench/scaling.py
     python bench/scaling.py --repeats 5 --cuda
 
-Needs torch alone. Every point runs in a process of its own, for its peak memory above the inputs; medians are printed
-and written to bench/results/, with the exponent p of seconds ~ size^p between the two greatest sizes.
+Needs torch only. Every point runs in its own process, so that its peak memory above the inputs can be measured. Medians
+are printed and written to bench/results/, with the exponent p of seconds ~ size^p between the two greatest sizes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SWEEPS = {
     "k": (1, 10, 100, 1000),
     "languages": (1, 10, 50, 200),
 }
-PER_LANGUAGE = {"queries": 1000, "candidates": 1000}  # as tatoeba's pairs are
+PER_LANGUAGE = {"queries": 1000, "candidates": 1000}  # the size of a pair of tatoeba
 
 POINT = """
 import json, sys, time
@@ -66,7 +66,7 @@ def measure(at: dict[str, int], repeats: int, device: str) -> tuple[list[float],
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="How the exact search scales.")
+    parser = argparse.ArgumentParser(description="Time and memory of the exact search by the size of the problem.")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--only", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--cuda", action="store_true")

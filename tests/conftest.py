@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +38,35 @@ for name in ("HF_TOKEN", "HF_ENDPOINT", "MINERS_CACHE_DIR", "MINERS_DATA_DIR"):
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle the files, and the tests of each, by the seed in MINERS_TEST_SEED: no test may need another's order."""
+    seed = os.environ.get("MINERS_TEST_SEED")
+    if seed:
+        draw = random.Random(seed)
+        of_file = {str(item.path): draw.random() for item in items}
+        places = {item.nodeid: (of_file[str(item.path)], draw.random()) for item in items}
+        items.sort(key=lambda item: places[item.nodeid])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt this process and those that it starts.
+
+    Under nohup, or in the background of a shell, it is ignored, and a process that is started inherits that. One that
+    has a handler here is reset to its default there.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests of a worker, so that the embedded checkpoint is expanded once."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache for all tests, those of other workers too, so that the embedded checkpoint is expanded once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -99,21 +127,27 @@ def until(page: Page, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
-@pytest.fixture
-def run(tmp_path: Path, cache_dir: Path) -> Run:
-    """Run a script of the project in an empty folder, its logs under tmp_path/logs, without a hub.
+@pytest.fixture(scope="session")
+def run_in(cache_dir: Path) -> Run:
+    """Run a script of the project in a folder, without a hub: `run_in(folder, script, *arguments)`.
 
     It runs in this process; with `process=True` in one of its own, for what only a process shows: imports that are
     blocked, signals, memory.
     """
 
     def run_script(
-        script: str, *args: str, env: dict[str, str] | None = None, process: bool = False
+        folder: Path, script: str, *args: str, env: dict[str, str] | None = None, process: bool = False
     ) -> subprocess.CompletedProcess[str]:
         usual = {"MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
         start = run_as_process if process else run_in_process
         path = ROOT / script
-        code, out, err = start(path, args, tmp_path, {**os.environ, **usual, **(env or {})})
+        code, out, err = start(path, args, folder, {**os.environ, **usual, **(env or {})})
         return subprocess.CompletedProcess([str(path), *args], code, out, err)
 
     return run_script
+
+
+@pytest.fixture
+def run(run_in: Run, tmp_path: Path) -> Run:
+    """Run a script in the test's own folder, its logs under tmp_path/logs: `run(script, *arguments)`."""
+    return partial(run_in, tmp_path)

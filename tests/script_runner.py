@@ -8,9 +8,10 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO
@@ -45,14 +46,17 @@ def run_as_process(script: Path, args: tuple[str, ...], cwd: Path, env: Mapping[
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
-        preexec_fn=default_interrupt,
     )
     return done.returncode, done.stdout, done.stderr
 
 
-def default_interrupt() -> None:
-    """Let SIGINT interrupt: a process under nohup or in the background of a shell ignores it and hands that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def wait_until(is_so: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something is so; fail after TIMEOUT, or when the process that it is expected of has ended."""
+    deadline = time.monotonic() + TIMEOUT
+    while not is_so():
+        assert time.monotonic() < deadline, "it took too long"
+        assert process is None or process.poll() is None or is_so(), "the process ended before"
+        time.sleep(0.01)
 
 
 def clear_caches() -> None:

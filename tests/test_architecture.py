@@ -33,7 +33,7 @@ FLOORS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints"),
     ("retrieval", "hub", "files", "tasks"),
-    ("evaluation", "numerics", "parallel", "progress", "errors", "schema", "loaders"),
+    ("evaluation", "numerics", "parallel", "progress", "errors", "schema", "protocols", "loaders"),
 )
 FLOOR = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = ("runlog", "prefetch", "parity")  # names that users import or run, each a line into its room

@@ -1,4 +1,4 @@
-"""bitext.py end to end, as a user runs it: a subprocess, real files, real encoders."""
+"""bitext.py end to end, as a user runs it: real files, real encoders."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
+from script_runner import TIMEOUT
+from tiny_encoders import make_masked_lm
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 FOLDER = "logs/save_bitext/sample/baseline/char_ngram/seed_42"
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def read(path: Path) -> dict:
@@ -227,48 +229,52 @@ def test_verbose_shows_where_an_error_comes_from(run: Run) -> None:
     assert done.returncode == 2 and "Traceback" in done.stderr and "error: unknown dataset" in done.stderr
 
 
-def start(tmp_path: Path, cache: Path, *flags: str) -> subprocess.Popen[str]:
-    """Start bitext.py as a terminal would: a background shell, as of some CI, ignores SIGINT and hands that on."""
-    command = [sys.executable, str(ROOT / "bitext.py"), *flags, "--cache_dir", str(cache)]
-    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        command, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **pipes
-    )
-
-
-def wait_for(pattern: str, folder: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not list(folder.glob(pattern)):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
+STOPPING = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+import bitext
+from utils.cli.main import run
+from utils.encoders.sentence_transformer import SentenceTransformerEncoder
+encode = SentenceTransformerEncoder.encode
+def encode_until_the_second_subset(self, texts):
+    if list(Path().glob("stopped/**/eval_eng_spa_10.json")):
+        print("encoding the second subset", flush=True)
+        time.sleep(3600)
+    return encode(self, texts)
+SentenceTransformerEncoder.encode = encode_until_the_second_subset
+run(bitext.main)
+"""
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path, bundled: str, cache_dir: Path) -> None:
-    from utils.encoders.bundled import expand_bundled
-
-    cache = tmp_path / "cache"
-    (cache / "bundled").mkdir(parents=True)
-    expanded = expand_bundled(cache_dir)
-    (cache / "bundled" / expanded.name).symlink_to(expanded)
-    flags = ("--langs", "spa", "deu", "tur", "rus", "hin", "cmn", "--output_dir", "stopped")
-    process = start(tmp_path, cache, *flags)
-    wait_for("stopped/**/eval_eng_spa_10.json", tmp_path, process)
+def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path) -> None:
+    model = make_masked_lm(tmp_path / "model")
+    flags = ("--model_checkpoint", str(model), "--langs", "spa", "deu", "hin", "--output_dir")
+    cache = ("--cache_dir", str(tmp_path / "cache"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPPING, *flags, "stopped", *cache], cwd=tmp_path, text=True, **PIPES
+    )
+    assert process.stdout and process.stdout.readline() == "encoding the second subset\n", process.communicate()
     process.send_signal(sign)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=TIMEOUT)
     if sign == signal.SIGINT:
         assert process.returncode == 130, said
-        assert "run the same command again" in said and "Traceback" not in said
-    assert run("bitext.py", *flags, "--cache_dir", str(cache)).returncode == 0
-    assert run("bitext.py", *flags[:-1], "whole", "--cache_dir", str(tmp_path / "fresh")).returncode == 0
-    for path in (tmp_path / "whole").rglob("eval_*_preds.json"):
+        assert "the same command" in said and "Traceback" not in said
+    done = run("bitext.py", *flags, "stopped", *cache)
+    assert done.returncode == 0 and done.stdout.startswith("1 of 3 subsets are already logged")
+    assert run("bitext.py", *flags, "whole", "--cache_dir", str(tmp_path / "fresh")).returncode == 0
+    paths = list((tmp_path / "whole").rglob("eval_*_preds.json"))
+    assert len(paths) == 9  # three subsets at three k
+    for path in paths:
         assert read(path) == read(tmp_path / "stopped" / path.relative_to(tmp_path / "whole"))
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_two_runs_at_once_write_the_same_records(tmp_path: Path) -> None:
-    runs = [start(tmp_path, tmp_path / "cache", *NGRAM) for _ in range(2)]
-    assert [one.communicate(timeout=120) and one.returncode for one in runs] == [0, 0]
+    command = [sys.executable, str(ROOT / "bitext.py"), *NGRAM, "--cache_dir", "cache"]
+    runs = [subprocess.Popen(command, cwd=tmp_path, text=True, **PIPES) for _ in range(2)]
+    assert [one.communicate(timeout=TIMEOUT) and one.returncode for one in runs] == [0, 0]
     records = list((tmp_path / FOLDER).glob("eval_*_10.json"))
     assert len(records) == 13 and all(read(path)["n"] == 70 for path in records)
 

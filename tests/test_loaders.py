@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
-from utils.api.batches import settings_of
+from utils.api.batches import batch_settings
 from utils.encoders.api import vector_settings
 from utils.encoders.cached import cache_settings
 from utils.encoders.registry import ENCODERS
 from utils.files import fingerprint
-from utils.generators.cached import answer_settings
+from utils.generators.cache import response_settings
 from utils.generators.registry import GENERATORS
 from utils.schema import EncoderSpec, GenerationSettings
 
@@ -62,6 +62,6 @@ def test_answers_and_pending_batches_are_found_under_the_keys_of_version_0_1(
     name: str, answers: str, batch: str
 ) -> None:
     spec = dataclasses.replace(GENERATORS[name], revision="r1")
-    assert fingerprint(answer_settings(spec, SCORED)) == answers
-    asked = settings_of(spec, task="texts", settings=dataclasses.asdict(GenerationSettings()))
+    assert fingerprint(response_settings(spec, SCORED)) == answers
+    asked = batch_settings(spec, task="texts", settings=dataclasses.asdict(GenerationSettings()))
     assert fingerprint(asked) == batch

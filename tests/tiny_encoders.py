@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import resolve_encoder
+from utils.encoders.resolve import EncodingOptions, resolve
 from utils.encoders.sentence_transformer import SentenceTransformerEncoder
+from utils.schema import EncoderSpec
 
 TEXTS = ["the cat sat", "a dog", "the dog sat on the cat and the cat sat on the dog"]
 
@@ -51,13 +52,17 @@ def make_masked_lm(folder: Path) -> Path:
     return folder
 
 
+def spec_of(name: Path | str, cache: Path, prompt: str | None = None, **options: object) -> EncoderSpec:
+    return resolve(str(name), cache, EncodingOptions(**options), prompt)  # type: ignore[arg-type]
+
+
 def embed(path: Path | str, cache: Path, texts: list[str], **options: object) -> np.ndarray:
-    spec = resolve_encoder(str(path), cache, **options)  # type: ignore[arg-type]
+    spec = spec_of(path, cache, **options)  # type: ignore[arg-type]
     return open_encoder(spec, "cpu", cache).embed(texts, texts[:1])[0]
 
 
 def load(checkpoint: Path, cache: Path, **options: object) -> SentenceTransformerEncoder:
-    spec = resolve_encoder(str(checkpoint), cache, **options)  # type: ignore[arg-type]
+    spec = spec_of(checkpoint, cache, **options)  # type: ignore[arg-type]
     return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu", cache)
 
 

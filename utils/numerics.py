@@ -1,4 +1,4 @@
-"""Which arithmetic a processor does fast, and matrix products in it; pure."""
+"""Which number formats a processor multiplies fast, and matrix products that use them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-ROUNDING = 1e-4  # how far two float32 ways may be apart, as a multiple of the largest value (deep models add up 1e-5)
+ROUNDING = 1e-4  # allowed difference of two float32 computations, relative to the largest value; deep models reach 1e-5
 
 
 @lru_cache
 def int8_is_exact() -> bool:
-    """Whether integer products are computed without saturation here (older processors add pairs in 16 bits)."""
+    """Whether int8 products are exact on this processor; older ones add pairs in 16 bits, which saturates."""
     import torch
 
     rows = torch.full((32, 64), 127, dtype=torch.int8)
@@ -30,7 +30,7 @@ def int8_is_exact() -> bool:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 products are faster than float32 ones on this device."""
+    """Whether bfloat16 products are faster than float32 products on this device."""
     import torch
 
     if device.type == "cuda":
@@ -41,7 +41,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 @lru_cache
 def _cpu_info() -> frozenset[str]:
-    """Return the words of the system's description of its processor; none where it gives none."""
+    """Return the words of /proc/cpuinfo, or none if the system does not have it."""
     try:
         return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
     except OSError:
@@ -50,7 +50,7 @@ def _cpu_info() -> frozenset[str]:
 
 @lru_cache
 def prefers_onednn() -> bool:
-    """Whether oneDNN's float32 products beat the default ones: MKL runs at half speed on AMD's processors."""
+    """Whether oneDNN's float32 products are faster than MKL's, as on AMD processors, where MKL runs at half speed."""
     import torch
 
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ def prefers_onednn() -> bool:
 
 @contextmanager
 def full_precision(device: str) -> Iterator[None]:
-    """While a GPU searches, float32 products are float32 (no TF32), and bfloat16 ones are summed in float32."""
+    """Within this context a GPU computes float32 products without TF32 and sums bfloat16 products in float32."""
     import torch
 
     if device == "cpu":
@@ -77,7 +77,7 @@ def full_precision(device: str) -> Iterator[None]:
 
 
 def products(queries: Tensor, rows: Tensor) -> Tensor:
-    """Return queries (n, d) times rows (m, d): (n, m), in their precision, the fastest way."""
+    """Return the products of queries (n, d) and rows (m, d) in their precision: (n, m)."""
     if rows.device.type == "cpu" and _is_float32(queries, rows) and prefers_onednn():
         return _onednn(queries, rows, None)
     return queries @ rows.T
@@ -98,11 +98,11 @@ def _onednn(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return found
 
 
-def quicken(model: torch.nn.Module, probe: Callable[[], Tensor]) -> bool:
-    """Let a float32 model on the CPU compute its linear layers by oneDNN where that is faster; say whether it does.
+def accelerate_linear_layers(model: torch.nn.Module, probe: Callable[[], Tensor]) -> bool:
+    """Compute the linear layers of a float32 model on the CPU by oneDNN if that is faster; return whether it is done.
 
-    `probe` runs the model on something small: where that fails afterwards, or gives other values than before (by more
-    than rounding), everything is put back.
+    `probe` runs the model on a small input. If it fails with oneDNN, or its values change by more than rounding, the
+    model is restored.
     """
     import torch
 
@@ -117,7 +117,7 @@ def quicken(model: torch.nn.Module, probe: Callable[[], Tensor]) -> bool:
         before = probe()
     for layer in layers:
         layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
-    if _agrees(before, probe):
+    if _gives_same_values(before, probe):
         return True
     for layer in layers:
         del layer.forward
@@ -128,7 +128,7 @@ def _forward(layer: torch.nn.Linear, values: Tensor) -> Tensor:
     return _onednn(values, layer.weight, layer.bias)
 
 
-def _agrees(before: Tensor, probe: Callable[[], Tensor]) -> bool:
+def _gives_same_values(before: Tensor, probe: Callable[[], Tensor]) -> bool:
     import torch
 
     try:

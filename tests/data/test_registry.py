@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from utils.api.limits import MAX_REQUEST_ITEMS, PRICES
+from utils.api.providers import PROVIDERS, price_of
 from utils.data import classification, registry
 from utils.data.bitext import READERS, bitext_pairs
 from utils.data.bitext_sets import BITEXT
@@ -72,12 +72,12 @@ def test_the_bitext_sets_of_the_paper_have_its_pairs_in_known_languages(name: st
 @pytest.mark.parametrize("spec", ENCODERS.values(), ids=lambda spec: spec.checkpoint)
 def test_encoder_rows_are_whole(spec: EncoderSpec) -> None:
     assert ENCODERS[spec.checkpoint] is spec
-    assert spec.fitted or callable(load_function(spec.loader))
+    assert callable(load_function(spec.loader))
     assert spec.prompt == ("query: " if "e5" in spec.checkpoint else "")
     assert (spec.dtype in DTYPES or spec.provider) and spec.licence
     if spec.provider:
-        assert PRICES[spec.checkpoint][0] > 0
-        assert 0 < spec.batch_size <= MAX_REQUEST_ITEMS[spec.provider]
+        assert (price_of(spec) or (0, 0))[0] > 0
+        assert 0 < spec.batch_size <= PROVIDERS[spec.provider].max_request_items
 
 
 @pytest.mark.parametrize("spec", CLASSIFICATION.values(), ids=lambda spec: spec.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,24 +16,30 @@ import pytest
 from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, vector
 from conftest import ROOT, Run
 
-from utils.api.embedding_requests import shortened
+from utils.api.embedding_requests import shorten
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
-from utils.api.providers import OWN_URLS
+from utils.api.openai import OPENAI
+from utils.api.providers import PROVIDERS as REGISTRY
 from utils.encoders.api import ApiEncoder
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import api_encoder, served_names
+from utils.encoders.resolve import EncodingOptions, api_names, resolve_api_encoder
 from utils.errors import UserError
+from utils.schema import EncoderSpec
 
 PROVIDERS = ("openai", "cohere")
 TEXTS = [f"text {number}" for number in range(1000)]
+
+
+def spec_of(name: str, url: str | None, **options: object) -> EncoderSpec:
+    return resolve_api_encoder(name, EncodingOptions(url, **options))  # type: ignore[arg-type]
 
 
 def encoder(
     server: ApiServer, folder: Path, provider: str = "openai", batch_size: int | None = None, **options: object
 ) -> ApiEncoder:
     usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
-    spec = api_encoder(f"{provider}:model", server.url, batch_size=batch_size)
+    spec = spec_of(f"{provider}:model", server.url, batch_size=batch_size)
     opened = open_encoder(spec, "cpu", folder, (usual, Budget(None)))
     assert isinstance(opened, ApiEncoder)
     return opened
@@ -92,7 +99,7 @@ def test_texts_that_can_never_succeed_do_not_sink_the_run(
     assert cut and cut[0] > LONGEST * 0.8  # as much of it as the server takes, or nearly
     assert (asked.counts["failed"], asked.counts["cut"]) == (1, 1)
     said = capsys.readouterr().err
-    assert "1 texts have no vector" in said and "cut at their ends" in said and "a blank for each empty text" in said
+    assert "1 texts have no vector" in said and "cut at their ends" in said and "a blank in place of" in said
     again = encoder(server, tmp_path, provider)
     again.embed(texts, [])
     assert (again.counts["misses"], again.counts["failed"], again.counts["cut"]) == (0, 1, 1)  # told again, not asked
@@ -116,59 +123,60 @@ def test_a_refusal_of_everything_is_an_error_not_a_failure_of_each_text(server: 
 def test_another_size_of_vectors_is_not_mixed_in(server: ApiServer, tmp_path: Path) -> None:
     encoder(server, tmp_path).embed(TEXTS[:10], [])
     opened = encoder(server, tmp_path)
-    with pytest.raises(UserError, match=r"vectors of 15 and 16 numbers"):
+    with pytest.raises(UserError, match=r"vectors of 15 and 16 dimensions"):
         server.always = "narrow"
         opened.embed(TEXTS[:20], [])
 
 
 def test_dimensions_and_input_type_are_sent_and_kept_apart(server: ApiServer, tmp_path: Path) -> None:
     def rows(**how: object) -> np.ndarray:
-        spec = api_encoder("openai:model", server.url, **how)  # type: ignore[arg-type]
+        spec = spec_of("openai:model", server.url, **how)  # type: ignore[arg-type]
         return open_encoder(spec, "cpu", tmp_path).embed(["one"], [])[0]
 
     assert rows(dimensions=4).shape == (1, 4) and rows().shape == (1, 16)
     rows(input_type="query")
     assert [body.get("input_type") for body in server.bodies] == [None, None, "query"]
-    cohere = api_encoder("cohere:model", server.url, input_type="classification")
+    cohere = spec_of("cohere:model", server.url, input_type="classification")
     open_encoder(cohere, "cpu", tmp_path).embed(["one"], [])
-    usual = api_encoder("embed-multilingual-v3.0", server.url)
+    usual = spec_of("embed-multilingual-v3.0", server.url)
     open_encoder(usual, "cpu", tmp_path).embed(["one"], [])
     assert [body["input_type"] for body in server.bodies[-2:]] == ["classification", "search_query"]
     assert server.bodies[-1]["truncate"] == "END" and len(server.asked) == 1
 
 
 def test_which_names_are_served() -> None:
-    assert served_names(["org/model"], None) == set()
-    assert served_names(["org/model"], "http://x") == {"org/model"}
-    assert served_names(["org/a", "openai:org/b"], "http://x") == {"openai:org/b"}
-    assert served_names(["org/a", "embed-v4.0"], None) == {"embed-v4.0"}
-    spec = api_encoder("intfloat/multilingual-e5-small", "http://localhost:8000")
+    assert api_names(["org/model"], None) == set()
+    assert api_names(["org/model"], "http://x") == {"org/model"}
+    assert api_names(["org/a", "openai:org/b"], "http://x") == {"openai:org/b"}
+    assert api_names(["org/a", "embed-v4.0"], None) == {"embed-v4.0"}
+    spec = spec_of("intfloat/multilingual-e5-small", "http://localhost:8000")
     assert (spec.prompt, spec.base_url, spec.batch_size) == ("query: ", "http://localhost:8000/v1", 32)
     assert spec.name.startswith("served/intfloat_multilingual-e5-small-")
-    assert api_encoder("text-embedding-3-large", None, dimensions=256).name == "text-embedding-3-large-256d"
-    assert api_encoder("embed-v4.0", None, input_type="classification").name == "embed-v4.0-classification"
-    own = api_encoder("text-embedding-3-large", None)
+    assert spec_of("text-embedding-3-large", None, dimensions=256).name == "text-embedding-3-large-256d"
+    assert spec_of("embed-v4.0", None, input_type="classification").name == "embed-v4.0-classification"
+    own = spec_of("text-embedding-3-large", None)
     assert (own.name, own.base_url, own.batch_size) == ("text-embedding-3-large", "", 256)
     for how, said in (
         ({"batch_size": 4096}, "2048 texts a request"),
         ({"input_type": "query"}, "--input_type query with"),
     ):
         with pytest.raises(UserError, match=said):
-            api_encoder("text-embedding-3-small", None, **how)  # type: ignore[arg-type]
+            spec_of("text-embedding-3-small", None, **how)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="--dimensions 256 with"):
-        api_encoder("embed-multilingual-v3.0", None, dimensions=256)
+        spec_of("embed-multilingual-v3.0", None, dimensions=256)
     with pytest.raises(UserError, match="which Cohere does not know"):
-        api_encoder("embed-v4.0", None, input_type="query")
+        spec_of("embed-v4.0", None, input_type="query")
 
 
 def test_a_run_stops_before_it_costs_more_than_it_may_and_goes_on_later(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
-    monkeypatch.setitem(OWN_URLS, "openai", f"{server.url}/v1")  # the server stands for the provider itself
+    own = dataclasses.replace(OPENAI, url=f"{server.url}/v1")
+    monkeypatch.setitem(REGISTRY, "openai", own)  # the server stands for the provider itself
 
     def opened(max_cost: float) -> ApiEncoder:
-        spec = api_encoder("text-embedding-3-large", None, batch_size=20)
+        spec = spec_of("text-embedding-3-large", None, batch_size=20)
         options = ApiOptions(max_cost=max_cost, concurrency=2)
         found = open_encoder(spec, "cpu", tmp_path, (options, Budget(max_cost)))
         assert isinstance(found, ApiEncoder)
@@ -176,32 +184,31 @@ def test_a_run_stops_before_it_costs_more_than_it_may_and_goes_on_later(
 
     cost = 2900 * 0.13 / 1e6  # of all texts, as the server bills them
     half = opened(cost / 2)
-    with pytest.raises(UserError, match="the next request could pass it"):
+    with pytest.raises(UserError, match="the next request could exceed it"):
         half.embed(TEXTS, [])
-    spent = half.traffic.usage()["cost_usd"]
+    spent = half.client.usage()["cost_usd"]
     assert 0.2 * cost < spent <= cost / 2 and 200 < len(server.paid) < 600
     rest = opened(2 * cost)
     rest.embed(TEXTS, [])
     assert len(server.paid) == 1000 and set(server.paid.values()) == {1}
-    assert spent + rest.traffic.usage()["cost_usd"] == pytest.approx(cost, abs=2e-6)
+    assert spent + rest.client.usage()["cost_usd"] == pytest.approx(cost, abs=2e-6)
 
 
 def test_a_long_text_is_cut_by_the_servers_figures() -> None:
     text = "x" * 1000
-    assert len(shortened(text, "maximum context length is 100 tokens, you requested 250")) == 380
-    assert len(shortened(text, "input too long")) == 500
+    assert len(shorten(text, "maximum context length is 100 tokens, you requested 250")) == 380
+    assert len(shorten(text, "input too long")) == 500
 
 
 SLOW_RUN = """
 import sys
 sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
-from utils.encoders import open_encoder
-from utils.schema import ApiOptions
-from utils.served import api_encoder
-from utils.traffic import Budget
-from utils.vector_requests import shortened
-spec = api_encoder("openai:model", sys.argv[2], batch_size=20)
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
+from utils.encoders.cached import open_encoder
+from utils.encoders.resolve import EncodingOptions, resolve
+spec = resolve("openai:model", Path(sys.argv[3]), EncodingOptions(sys.argv[2], batch_size=20))
 encoder = open_encoder(spec, "cpu", Path(sys.argv[3]), (ApiOptions(concurrency=4), Budget(None)))
 rows, _ = encoder.embed([f"text {number}" for number in range(2000)], [])
 print(encoder.counts["misses"])
@@ -239,7 +246,7 @@ def test_an_interruption_keeps_the_answers_that_are_under_way(server: ApiServer,
     wait_for(server, 600)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert process.returncode != 0 and "keeping the answers that are under way" in said
+    assert process.returncode != 0 and "finishing the pending requests" in said
     assert start(server, tmp_path).communicate(timeout=60)[0]
     assert len(server.paid) == 2000 and set(server.paid.values()) == {1}
 
@@ -258,7 +265,7 @@ def test_no_key_is_written_anywhere(server: ApiServer, tmp_path: Path, run: Run)
     flags = ["--model_checkpoint", "openai:model", "--base_url", server.url, "--langs", "fra"]
     flags += ["--cache_dir", str(tmp_path / "cache"), "--k", "1", "--verbose"]
     wrong = run("bitext.py", *flags, env=keys)
-    assert wrong.returncode == 2 and "answers 401" in wrong.stderr and "is OPENAI_API_KEY right" in wrong.stderr
+    assert wrong.returncode == 2 and "status 401" in wrong.stderr and "that OPENAI_API_KEY is right" in wrong.stderr
     right = run("bitext.py", *flags, env={**keys, "OPENAI_API_KEY": server.wants_key})
     assert right.returncode == 0, right.stderr
     written = "\n".join(path.read_bytes().decode("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
@@ -285,12 +292,15 @@ def test_bitext_classification_and_ensembles_over_an_api(server: ApiServer, tmp_
     [
         (["--model_checkpoint", "text-embedding-3-large"], "OPENAI_API_KEY is not set"),
         (["--model_checkpoint", "embed-v4.0"], "CO_API_KEY is not set"),
-        (["--model_checkpoint", "openai:m", "--base_url", "localhost:80"], "no address of a server"),
-        (["--model_checkpoint", "openai:m", "--base_url", "http://me:pw@127.0.0.1:9"], "holds a user or a query"),
+        (["--model_checkpoint", "openai:m", "--base_url", "localhost:80"], "not the address of a server"),
+        (
+            ["--model_checkpoint", "openai:m", "--base_url", "http://me:pw@127.0.0.1:9"],
+            "contains a user name",
+        ),
         (["--model_checkpoint", "openai:m", "--base_url", "http://127.0.0.1:9"], "Connection refused"),
         (["--base_url", "http://127.0.0.1:9", "--model_checkpoint", "m", "--max_length", "5"], "--max_length with"),
         (["--dimensions", "5"], "--dimensions without an API encoder"),
-        (["--model_checkpoint", "openai:m", "--max_cost", "1"], "no price of m is known"),
+        (["--model_checkpoint", "openai:m", "--max_cost", "1"], "the price of m is not known"),
         (["--model_checkpoint", "embed-v4.0", "--batch_api"], "--batch_api with embed-v4.0"),
         (["--max_cost", "0"], "is not an amount above 0"),
         (["--concurrency", "0"], "is not an integer of 1 or more"),

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_encoders import embed, load, make_masked_lm, many_texts
+from tiny_encoders import embed, load, make_masked_lm, many_texts, spec_of
 
 from utils.encoders import backends
 from utils.encoders.cached import cache_settings
-from utils.encoders.resolve import resolve_encoder
 from utils.errors import UserError
 
 BOTH = ("onnx", "openvino")
@@ -51,5 +50,5 @@ def test_what_a_backend_cannot_do_is_said(
 
 
 def test_vectors_of_a_backend_have_a_cache_of_their_own(checkpoint: Path, tmp_path: Path) -> None:
-    settings = [cache_settings(resolve_encoder(str(checkpoint), tmp_path, backend=name)) for name in ("torch", "onnx")]
+    settings = [cache_settings(spec_of(str(checkpoint), tmp_path, backend=name)) for name in ("torch", "onnx")]
     assert "backend" not in settings[0] and settings[1]["backend"] == "onnx"

@@ -12,8 +12,8 @@ from utils import numerics
 from utils.encoders import batching
 from utils.encoders.batching import Ints, batches
 from utils.errors import UserError
-from utils.numerics import products, quicken
-from utils.parallel import Lane, cpu_lanes, over_lanes
+from utils.numerics import accelerate_linear_layers, products
+from utils.parallel import Worker, cpu_workers, map_parts
 
 
 def as_lists(parts: list[Ints]) -> list[list[int]]:
@@ -36,36 +36,36 @@ def test_lanes_keep_the_order_halve_for_memory_and_give_the_threads_back(capsys:
     before = torch.get_num_threads()
     used: list[int] = []
 
-    def work(lane: Lane, part: Ints) -> torch.Tensor:
+    def work(worker: Worker, part: Ints) -> torch.Tensor:
         used.append(torch.get_num_threads())
         if len(part) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return torch.tensor(part * 10.0)
 
     parts = [np.arange(5), np.arange(5, 7)]
-    found = list(over_lanes([Lane(None, "cpu", 1)] * 2, work, parts, "texts"))
+    found = list(map_parts([Worker(None, "cpu", 1)] * 2, work, parts, "texts"))
     assert as_lists([part for part, _ in found]) == [[0, 1], [2], [3, 4], [5, 6]]
     assert all((rows.numpy() == part * 10).all() for part, rows in found)
     assert set(used) == {1} and torch.get_num_threads() == before
-    assert "5 texts at once become two halves" in capsys.readouterr().err
+    assert "a batch of 5 texts is split in halves" in capsys.readouterr().err
 
-    def hopeless(lane: Lane, part: Ints) -> torch.Tensor:
+    def hopeless(worker: Worker, part: Ints) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with pytest.raises(torch.OutOfMemoryError):
-        list(over_lanes([Lane(None, "cpu", 1)], hopeless, parts, "texts"))
+        list(map_parts([Worker(None, "cpu", 1)], hopeless, parts, "texts"))
     with pytest.raises(torch.OutOfMemoryError):  # parts without a name are not halved
-        list(over_lanes([Lane(None, "cpu", 1)], work, parts))
+        list(map_parts([Worker(None, "cpu", 1)], work, parts))
     assert torch.get_num_threads() == before
 
 
 def test_lanes_are_cores_not_more_than_sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    for cores, lanes, threads in ((1, 1, 1), (2, 2, 1), (16, 16, 1), (64, 16, 4)):
+    for cores, workers, threads in ((1, 1, 1), (2, 2, 1), (16, 16, 1), (64, 16, 4)):
         monkeypatch.setattr(torch, "get_num_threads", lambda cores=cores: cores)
-        found = cpu_lanes("model")
-        assert (len(found), found[0].threads, found[0].model) == (lanes, threads, "model")
+        found = cpu_workers("model")
+        assert (len(found), found[0].threads, found[0].model) == (workers, threads, "model")
 
 
 @pytest.mark.parametrize("tokens", [1, 40, 1024])
@@ -88,9 +88,9 @@ def test_batch_size_counts_texts(checkpoint: Path, tmp_path: Path, monkeypatch: 
     encoder = load(checkpoint, tmp_path, batch_size=7)
     embeddings = encoder._embeddings
 
-    def spy(features: dict[str, object], lane: Lane | None = None) -> object:
+    def spy(features: dict[str, object], worker: Worker | None = None) -> object:
         sizes.append(len(features["input_ids"]))  # type: ignore[arg-type]
-        return embeddings(features, lane)
+        return embeddings(features, worker)
 
     monkeypatch.setattr(encoder, "_embeddings", spy)
     encoder.encode(many_texts()[:20])
@@ -160,7 +160,7 @@ def test_quickened_layers_give_the_same_within_rounding(onednn: None) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(8, 16, bias=False), shared, torch.nn.ReLU(), shared)
     rows = torch.randn(3, 5, 8).transpose(0, 1)  # not contiguous
     expected = model(rows).detach()
-    assert quicken(model, lambda: model(rows[:1]))
+    assert accelerate_linear_layers(model, lambda: model(rows[:1]))
     assert ["forward" in vars(layer) for layer in model] == [True, True, False, True]
     np.testing.assert_allclose(model(rows).detach(), expected, atol=1e-6)
     assert model(rows[:0]).shape == (0, 3, 16)
@@ -180,7 +180,7 @@ def test_a_model_that_disagrees_or_fails_is_put_back(onednn: None, monkeypatch: 
         expected = model(rows).detach()
         with monkeypatch.context() as faulty:
             faulty.setattr(numerics, "_onednn", fault)
-            assert not quicken(model, lambda model=model: model(rows))
+            assert not accelerate_linear_layers(model, lambda model=model: model(rows))
         assert "forward" not in vars(model[0]) and model(rows).detach().equal(expected)
 
 
@@ -188,11 +188,11 @@ def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.Monk
     import torch
 
     half = torch.nn.Sequential(torch.nn.Linear(4, 4)).bfloat16()
-    assert not quicken(half, lambda: half(torch.ones(1, 4).bfloat16()))
+    assert not accelerate_linear_layers(half, lambda: half(torch.ones(1, 4).bfloat16()))
     assert "forward" not in vars(half[0])
     monkeypatch.setattr(numerics, "prefers_onednn", lambda: False)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4))
-    assert not quicken(model, lambda: model(torch.ones(1, 4))) and "forward" not in vars(model[0])
+    assert not accelerate_linear_layers(model, lambda: model(torch.ones(1, 4))) and "forward" not in vars(model[0])
 
 
 def test_products_of_rows(onednn: None) -> None:

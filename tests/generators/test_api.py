@@ -12,16 +12,17 @@ import pytest
 from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
 
-from utils.api.chat_requests import label_logprobs
 from utils.api.errors import ApiError
+from utils.api.labels import label_logprobs
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import api_encoder
+from utils.encoders.resolve import EncodingOptions, resolve_api_encoder
 from utils.errors import UserError
-from utils.generators.cached import CachedGenerator
-from utils.generators.resolve import api_generator
-from utils.schema import Failed, GenerationSettings, LabelScores, ScoreSettings
+from utils.generators.cached import open_generator
+from utils.generators.resolve import GeneratorOptions, resolve
+from utils.protocols import Generator
+from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")
@@ -29,11 +30,10 @@ LABELS = ("negative", "positive", "very positive")
 
 def generator(
     server: ApiServer, folder: Path, provider: str = "openai", kind: str | None = None, **options: object
-) -> CachedGenerator:
+) -> Generator:
     usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
-    spec = api_generator(f"{provider}:model", server.url, kind)
-    assert spec is not None
-    return CachedGenerator(spec, "cpu", folder, (usual, Budget(None)))
+    spec = resolve(f"{provider}:model", folder, GeneratorOptions(server.url, kind))
+    return open_generator(spec, "cpu", folder, (usual, Budget(None)))
 
 
 @pytest.mark.parametrize("provider", ["openai", "cohere"])
@@ -59,7 +59,7 @@ def test_a_server_that_breaks_for_good_leaves_exactly_the_finished_answers(
     monkeypatch.setattr("utils.api.client.FIRST_PAUSE", 0.001)
     generator(server, tmp_path, provider).generate(PROMPTS[:40], GenerationSettings())
     server.always = "503"
-    with pytest.raises(UserError, match="answers 503") as raised:
+    with pytest.raises(UserError, match="answered with status 503") as raised:
         generator(server, tmp_path, provider, max_retries=2).generate(PROMPTS[:200], GenerationSettings())
     assert "the same command goes on" in raised.value.hint
     server.always = ""
@@ -102,7 +102,7 @@ def test_labels_are_scored_where_the_server_tells_probabilities(server: ApiServe
 
 def test_scores_that_cannot_be_had_are_an_error(server: ApiServer, tmp_path: Path) -> None:
     server.wire_logprobs = "none"
-    with pytest.raises(UserError, match="gives no log-probabilities"):
+    with pytest.raises(UserError, match="returns no log-probabilities"):
         generator(server, tmp_path, kind="base").score(["x"], LABELS, ScoreSettings())
     with pytest.raises(UserError, match="a chat model"):
         generator(server, tmp_path).score(["x"], LABELS, ScoreSettings())
@@ -122,7 +122,9 @@ def test_the_labels_tokens_are_found_behind_any_beginning() -> None:
 @pytest.mark.parametrize("provider", ["openai", "cohere"])
 def test_structured_choice(server: ApiServer, tmp_path: Path, provider: str) -> None:
     server.answer = "very positive"
-    assert generator(server, tmp_path, provider).choose(["x"], LABELS, GenerationSettings()) == ["very positive"]
+    assert generator(server, tmp_path, provider).choose(["x"], LABELS, GenerationSettings()) == [
+        Choice(2, "very positive")
+    ]
     assert "response_format" in server.bodies[0]
     assert json.dumps(list(LABELS)) in json.dumps(server.bodies[0])
 
@@ -141,14 +143,14 @@ def test_a_server_without_schemas_is_asked_in_vllms_ways_then_given_up(server: A
 def test_what_is_left_to_ask_is_told_before_it_is_paid_for(server: ApiServer, tmp_path: Path) -> None:
     settings = GenerationSettings()
     chat, base = generator(server, tmp_path), generator(server, tmp_path, kind="base")
-    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "generate")[::2] == (10, 320)
-    n_requests, n_tokens, n_out = base.to_ask(PROMPTS[:10], LABELS, settings, "score")
+    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "generate")[::2] == (10, 320)
+    n_requests, n_tokens, n_out = base.count_requests(PROMPTS[:10], LABELS, settings, "score")
     assert (n_requests, n_out) == (30, 30) and n_tokens > 30 * 3  # one request a label
-    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "constrained")[::2] == (10, 640)
+    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "constrained")[::2] == (10, 640)
     chat.generate(PROMPTS[:4], settings)
     base.score(PROMPTS[:3], LABELS, ScoreSettings())
-    assert chat.to_ask(PROMPTS[:10], LABELS, settings, "generate")[0] == 6
-    assert base.to_ask(PROMPTS[:10], LABELS, settings, "score")[0] == 21
+    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "generate")[0] == 6
+    assert base.count_requests(PROMPTS[:10], LABELS, settings, "score")[0] == 21
 
 
 def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiServer, tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiS
     found = asked.generate(prompts, GenerationSettings())
     assert found[:30] == ["positive"] * 30 and isinstance(found[30], Failed)
     assert len(server.batches) == 1 and server.paid == dict.fromkeys(PROMPTS[:30], 1)
-    spec = api_encoder("openai:model", server.url)
+    spec = resolve_api_encoder("openai:model", EncodingOptions(server.url))
     encoder = open_encoder(spec, "cpu", tmp_path, (ApiOptions(**options), Budget(None)))  # type: ignore[arg-type]
     rows, _ = encoder.embed([*PROMPTS[:70], "x" * 900], [])
     assert rows.shape == (71, 16) and encoder.counts["cut"] == 1 and len(server.batches) == 2
@@ -169,13 +171,14 @@ BATCH_RUN = """
 import sys
 sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
-from utils.generators import CachedGenerator
-from utils.schema import ApiOptions, GenerationSettings
-from utils.served import api_generator
-from utils.traffic import Budget
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
+from utils.generators.cached import open_generator
+from utils.generators.resolve import GeneratorOptions, resolve
+from utils.schema import GenerationSettings
 options = ApiOptions(batch_api=sys.argv[4] == "batch", poll_seconds=0.1)
-generator = CachedGenerator(api_generator("openai:model", sys.argv[2], None), "cpu", Path(sys.argv[3]),
-                            (options, Budget(None)))
+spec = resolve("openai:model", Path(sys.argv[3]), GeneratorOptions(sys.argv[2]))
+generator = open_generator(spec, "cpu", Path(sys.argv[3]), (options, Budget(None)))
 print(len(generator.generate([f"prompt {number}" for number in range(500)], GenerationSettings())))
 print(generator.counts["misses"])
 """
@@ -200,10 +203,10 @@ def kill_while_waiting(server: ApiServer, folder: Path) -> None:
 def test_a_batch_that_is_under_way_is_not_submitted_again(server: ApiServer, tmp_path: Path) -> None:
     kill_while_waiting(server, tmp_path)
     alone, said = start(server, tmp_path, "chat").communicate(timeout=60)
-    assert not alone and "are under way at the provider" in said and not server.paid  # they would be paid for twice
+    assert not alone and "are pending at the provider" in said and not server.paid  # they would be paid for twice
     server.batch_looks = 1
     out, said = start(server, tmp_path, "batch").communicate(timeout=60)
-    assert out.split() == ["500", "500"] and "going on with the batches" in said
+    assert out.split() == ["500", "500"] and "continuing with the pending batches" in said
     assert len(server.batches) == 1 and set(server.paid.values()) == {1} and len(server.paid) == 500
     assert not list((tmp_path / "batches").iterdir())
 
@@ -260,7 +263,7 @@ def test_icl_over_apis_from_end_to_end(server: ApiServer, tmp_path: Path, run: R
         (["--decode", "score"], "--decode score with gpt-4o-2024-05-13, a chat model"),
         (["--batch_api", "--decode", "constrained"], "--batch_api with --decode constrained"),
         (["--gen_loader", "seq2seq"], "--gen_loader seq2seq with an API"),
-        (["--load_in_8bit"], "its server decides that"),
+        (["--load_in_8bit"], "decides its precision"),
     ):
         wrong = run("icl.py", *flags, *more, env=key)
         assert wrong.returncode == 2 and said in wrong.stderr, wrong.stderr

@@ -14,7 +14,7 @@ from utils.errors import UserError
 from utils.generators.cached import CachedGenerator
 from utils.generators.decoding import DecodeSettings, Query, answer
 from utils.generators.registry import GENERATORS
-from utils.generators.resolve import resolve_generator
+from utils.generators.resolve import resolve_local_generator
 from utils.loaders import load_function
 from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings
 
@@ -53,19 +53,19 @@ def test_every_row_of_the_registry_can_be_resolved_by_its_kind() -> None:
 @pytest.mark.parametrize(("kind", "decode"), [("base", "score"), ("chat", "generate"), ("seq2seq", "generate")])
 def test_a_folder_tells_what_it_is(kind: str, decode: str, folder: Path, request: Any, tmp_path: Path) -> None:
     path = request.getfixturevalue(kind)
-    spec = resolve_generator(str(path), tmp_path)
+    spec = resolve_local_generator(str(path), tmp_path)
     assert (spec.kind, spec.decode) == (kind, decode)
     assert spec.name.startswith(f"local/{kind}-") and str(spec.revision).startswith("sha256:")
-    assert resolve_generator(str(path), tmp_path, kind="base").decode == "score"
+    assert resolve_local_generator(str(path), tmp_path, kind="base").decode == "score"
 
 
 def test_the_content_names_a_folder_not_its_place(base: Path, tmp_path: Path) -> None:
     copy = tmp_path / "base"
     shutil.copytree(base, copy)
-    assert resolve_generator(str(copy), tmp_path).name == resolve_generator(str(base), tmp_path).name
+    assert resolve_local_generator(str(copy), tmp_path).name == resolve_local_generator(str(base), tmp_path).name
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
-    assert resolve_generator(str(copy), tmp_path).name != resolve_generator(str(base), tmp_path).name
+    assert resolve_local_generator(str(copy), tmp_path).name != resolve_local_generator(str(base), tmp_path).name
 
 
 @pytest.mark.parametrize(
@@ -78,25 +78,25 @@ def test_the_content_names_a_folder_not_its_place(base: Path, tmp_path: Path) ->
 )
 def test_wrong_names(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        resolve_generator(name, tmp_path)
+        resolve_local_generator(name, tmp_path)
 
 
 def test_an_encoder_is_no_generator(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
-    with pytest.raises(UserError, match="no generator: it is a BertModel"):
-        resolve_generator(str(tmp_path), tmp_path)
+    with pytest.raises(UserError, match="not a generator: it is a BertModel"):
+        resolve_local_generator(str(tmp_path), tmp_path)
 
 
 def test_a_file_that_is_no_gguf(tmp_path: Path) -> None:
     pytest.importorskip("gguf")
     (tmp_path / "x.gguf").write_bytes(b"nothing of the kind" * 10)
     with pytest.raises(UserError, match="is not a GGUF file"):
-        resolve_generator(str(tmp_path / "x.gguf"), tmp_path)
+        resolve_local_generator(str(tmp_path / "x.gguf"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["base", "chat", "seq2seq"])
 def test_generation_is_greedy_and_batched_rows_equal_single_ones(kind: str, request: Any, tmp_path: Path) -> None:
-    spec = resolve_generator(str(request.getfixturevalue(kind)), tmp_path)
+    spec = resolve_local_generator(str(request.getfixturevalue(kind)), tmp_path)
     together = CachedGenerator(spec, "cpu", tmp_path / "a").generate(PROMPTS, GenerationSettings(8))
     alone = [CachedGenerator(spec, "cpu", tmp_path / "b").generate([p], GenerationSettings(8))[0] for p in PROMPTS]
     assert together == alone and together[0] == together[2]
@@ -104,7 +104,7 @@ def test_generation_is_greedy_and_batched_rows_equal_single_ones(kind: str, requ
 
 
 def test_sampling_is_by_seed_and_cached_by_seed(base: Path, tmp_path: Path) -> None:
-    spec = resolve_generator(str(base), tmp_path)
+    spec = resolve_local_generator(str(base), tmp_path)
     by_seed = {
         seed: CachedGenerator(spec, "cpu", tmp_path).generate(PROMPTS, GenerationSettings(8, 1.5, seed))
         for seed in (1, 2)
@@ -117,7 +117,7 @@ def test_sampling_is_by_seed_and_cached_by_seed(base: Path, tmp_path: Path) -> N
 
 
 def test_what_is_cached_needs_no_model(base: Path, tmp_path: Path) -> None:
-    spec = resolve_generator(str(base), tmp_path)
+    spec = resolve_local_generator(str(base), tmp_path)
     first = CachedGenerator(spec, "cpu", tmp_path)
     scores = first.score(PROMPTS, LABELS, ScoreSettings())
     assert first.counts == {"hits": 0, "misses": 2} and scores[0] == scores[2]
@@ -132,7 +132,7 @@ def test_what_is_cached_needs_no_model(base: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["base", "chat", "seq2seq"])
 @pytest.mark.parametrize("decode", ["score", "constrained", "generate"])
 def test_every_kind_decodes_in_every_way(kind: str, decode: str, request: Any, tmp_path: Path) -> None:
-    spec = resolve_generator(str(request.getfixturevalue(kind)), tmp_path)
+    spec = resolve_local_generator(str(request.getfixturevalue(kind)), tmp_path)
     queries = [Query(prompt) for prompt in PROMPTS]
     found = answer(CachedGenerator(spec, "cpu", tmp_path), queries, LABELS, DecodeSettings(decode, max_new_tokens=4))
     assert len(found.hyp) == 3 and set(found.hyp) <= {-1, 0, 1, 2}
@@ -143,7 +143,7 @@ def test_every_kind_decodes_in_every_way(kind: str, decode: str, request: Any, t
 
 
 def test_calibration_asks_the_content_free_prompts_once(base: Path, tmp_path: Path) -> None:
-    spec = resolve_generator(str(base), tmp_path)
+    spec = resolve_local_generator(str(base), tmp_path)
     generator = CachedGenerator(spec, "cpu", tmp_path)
     blank = ("Input:N/A Prediction:", "Input: Prediction:", "Input:[MASK] Prediction:")
     queries = [Query(prompt, blank) for prompt in PROMPTS]
@@ -156,14 +156,14 @@ def test_calibration_asks_the_content_free_prompts_once(base: Path, tmp_path: Pa
 
 
 def test_a_chat_model_without_a_template(base: Path, tmp_path: Path) -> None:
-    spec = resolve_generator(str(base), tmp_path, kind="chat")
+    spec = resolve_local_generator(str(base), tmp_path, kind="chat")
     with pytest.raises(UserError, match="has no chat template"):
         CachedGenerator(spec, "cpu", tmp_path).generate(PROMPTS, GenerationSettings())
 
 
 def test_weights_that_cannot_be_quantised_here(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    spec = resolve_generator(str(base), tmp_path, quantization="4bit")  # rows of 32, blocks of 64
+    spec = resolve_local_generator(str(base), tmp_path, quantization="4bit")  # rows of 32, blocks of 64
     with pytest.raises(UserError, match="does not load") as error:
         CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS, LABELS, ScoreSettings())
     assert "--load_in_4bit" in error.value.hint
@@ -174,7 +174,7 @@ def test_a_broken_checkpoint(base: Path, tmp_path: Path) -> None:
     shutil.copytree(base, copy)
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    spec = resolve_generator(str(copy), tmp_path)
+    spec = resolve_local_generator(str(copy), tmp_path)
     with pytest.raises(UserError, match="does not load"):
         CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS, LABELS, ScoreSettings())
 
@@ -186,8 +186,8 @@ def test_quantised_weights_score_near_the_full_ones(
     pytest.importorskip("bitsandbytes")
     path = folder / "wide"
     path = path if path.is_dir() else make_model(path, "llama_wide")
-    full = resolve_generator(str(path), tmp_path)
-    small = resolve_generator(str(path), tmp_path, quantization=bits)
+    full = resolve_local_generator(str(path), tmp_path)
+    small = resolve_local_generator(str(path), tmp_path, quantization=bits)
     (a,), (b,) = (
         CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS[:1], LABELS, ScoreSettings()) for spec in (full, small)
     )

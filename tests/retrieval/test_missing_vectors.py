@@ -7,7 +7,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.evaluation.metrics import dedup_hits, item_scores, predict_at_k
-from utils.retrieval.missing_vectors import without_gaps
+from utils.retrieval.missing_vectors import search_around_missing
 from utils.retrieval.topk import topk
 from utils.schema import TopK
 
@@ -19,15 +19,15 @@ def search(members, k):  # type: ignore[no-untyped-def]
 def test_a_candidate_without_a_vector_is_never_found_and_a_query_finds_nothing() -> None:
     rng = np.random.default_rng(0)
     queries, candidates = rng.standard_normal((6, 4), dtype=np.float32), rng.standard_normal((9, 4), dtype=np.float32)
-    whole = without_gaps([(queries, candidates)], 9, search)
+    whole = search_around_missing([(queries, candidates)], 9, search)
     lacking_query, lacking_candidate = queries.copy(), candidates.copy()
     lacking_query[2], lacking_candidate[5] = np.nan, np.nan
-    found = without_gaps([(lacking_query, lacking_candidate)], 8, search)
+    found = search_around_missing([(lacking_query, lacking_candidate)], 8, search)
     assert (found.indices[2] == -1).all() and (found.scores[2] == 0).all()
     for row in (0, 1, 3, 4, 5):
         assert found.indices[row].tolist() == [index for index in whole.indices[row].tolist() if index != 5]
     with pytest.raises(UserError, match="only 8 candidates have a vector"):
-        without_gaps([(queries, lacking_candidate)], 9, search)
+        search_around_missing([(queries, lacking_candidate)], 9, search)
 
 
 def test_in_an_ensemble_a_text_that_one_lacks_lacks_in_all() -> None:
@@ -38,7 +38,7 @@ def test_in_an_ensemble_a_text_that_one_lacks_lacks_in_all() -> None:
         assert [len(queries) for queries, _ in members] == [2, 2]
         return topk(*members[0], k)
 
-    found: TopK = without_gaps([(one, one), (other, one)], 1, first)
+    found: TopK = search_around_missing([(one, one), (other, one)], 1, first)
     assert found.indices[:, 0].tolist() == [0, -1, 2]
 
 

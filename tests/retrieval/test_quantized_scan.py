@@ -12,7 +12,7 @@ from vectors import Pair, best, clustered, duplicates, gaussian, margins64, near
 from utils import numerics
 from utils.numerics import int8_is_exact
 from utils.retrieval import exact_search, pruning, quantized_scan
-from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose
+from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose_scan
 from utils.retrieval.topk import build_product, margin_topk, topk
 
 KINDS = (clustered, duplicates, near_ties, wild, gaussian)
@@ -61,11 +61,11 @@ def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
 def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[..., Pair], precision: str) -> None:
     q, c = kind(30, 4000, 128)
     scorer = build_product(q, c, "cosine", "cpu")
-    found = Scan(scorer, precision).survivors(slice(0, 30), 10)
+    found = Scan(scorer, precision).keep_candidates(slice(0, 30), 10)
     wanted = best(scores64(q, c, "cosine"), 10)
     for query in range(30):
         mine = found.candidates[found.queries == query]
-        assert bool(found.crowded[query]) or set(wanted[query].tolist()) <= set(mine.tolist())
+        assert bool(found.overflowed[query]) or set(wanted[query].tolist()) <= set(mine.tolist())
         assert mine.equal(mine.sort().values)
     if kind is clustered:
         most = {"int8": 400, "bf16": 60, "fp32": 11}[precision]
@@ -80,7 +80,7 @@ def test_the_error_of_rounding_is_bounded() -> None:
         true = torch.from_numpy(scores64(q, c, "cosine"))
         for precision in PRECISIONS:
             searched = Scan(scorer, precision)
-            found = searched.survivors(slice(0, 20), 448)  # all of them
+            found = searched.keep_candidates(slice(0, 20), 448)  # all of them
             assert len(found.queries) == 20 * 448
             told = found.upper.double() + searched.centring(slice(0, 20)).double()[found.queries]
             values = true[found.queries, found.candidates]
@@ -98,18 +98,18 @@ def test_integer_products_do_not_saturate_here() -> None:
 def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 4096)
     few = build_product(*gaussian(200, 500, 16), "cosine", "cpu")
-    assert choose(few, 10) is None  # a plain search is as fast
+    assert choose_scan(few, 10) is None  # a plain search is as fast
     tied = build_product(*near_ties(200, 20000, 32), "cosine", "cpu")
-    chosen = choose(tied, 10)
+    chosen = choose_scan(tied, 10)
     assert chosen is not None and chosen.precision == "fp32"
     if int8_is_exact():
         spread = build_product(*gaussian(200, 20000, 16), "cosine", "cpu")
-        chosen = choose(spread, 10)
+        chosen = choose_scan(spread, 10)
         assert chosen is not None and chosen.precision == "int8"
 
 
 def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "CROWD", 40)
+    monkeypatch.setattr(pruning, "MAX_KEPT", 40)
     q, c = near_ties(45, 1200, 24)
     q[7] = rows(1, 24, 99)[0]
     for precision in PRECISIONS:
@@ -120,7 +120,7 @@ def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_way_of_gpus_to_score_pairs_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     q, c = clustered(90, 3000, 24)
     expected = topk(q, c, 5, precision="int8")
-    monkeypatch.setattr(exact_search, "_sampled_products", exact_search._gathered_products)
+    monkeypatch.setattr(exact_search, "_pair_products", exact_search._gathered_products)
     monkeypatch.setitem(exact_search.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
     found = topk(q, c, 5, precision="int8")
     np.testing.assert_array_equal(found.indices, expected.indices)

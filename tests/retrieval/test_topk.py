@@ -155,9 +155,9 @@ def test_cuda_gives_the_same_answers() -> None:
         np.testing.assert_array_equal(host.indices, device.indices)
 
 
-def test_slab_by_slab_from_a_memory_map_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_of_a_memory_map_give_the_same_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     q, c = rows(40, 24, 1), rows(700, 24, 2)
-    c[650] = c[3]  # a tie across slabs
+    c[650] = c[3]  # a tie across shards
     q[0] = c[3]
     np.save(tmp_path / "rows.npy", c)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
@@ -172,7 +172,7 @@ def test_slab_by_slab_from_a_memory_map_is_the_same(tmp_path: Path, monkeypatch:
     found = margin_topk(q, mapped, 9, margin="ratio", margin_k=4)
     np.testing.assert_array_equal(found.indices, wide.indices)
     np.testing.assert_array_equal(found.scores, wide.scores)
-    assert topk(q, mapped, 700).indices.shape == (40, 700)  # more than a slab has
+    assert topk(q, mapped, 700).indices.shape == (40, 700)  # more than a shard has
     with pytest.raises(UserError) as caught:
         topk(q, mapped, 701)
     assert "there are 700 candidates" in caught.value.what
@@ -198,7 +198,7 @@ def test_rankings_of_all_candidates(similarity: str) -> None:
         np.testing.assert_array_equal(found.indices, best(expected, k))
 
 
-def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None:
+def test_shards_are_split_when_memory_runs_out(capsys: pytest.CaptureFixture[str]) -> None:
     torch = pytest.importorskip("torch")
     q, c = rows(8, 12, 1), rows(9000, 12, 2)
     c[8000] = c[4]
@@ -216,10 +216,10 @@ def test_slabs_are_halved_for_memory(capsys: pytest.CaptureFixture[str]) -> None
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)
     assert found.indices[1, :2].tolist() == [4, 8000]
-    assert "9000 candidates at once become two halves" in capsys.readouterr().err
+    assert "a shard of 9000 candidates is split in halves" in capsys.readouterr().err
     with pytest.raises(UserError) as caught:
         shards.search_shards(c, 5, "cpu", narrow(10))  # type: ignore[arg-type]
-    assert caught.value.what == "the device runs out of memory in a search of 9000 candidates"
+    assert caught.value.what == "the device ran out of memory in a search of 9000 candidates"
 
 
 def test_what_can_be_read_as_rows_is() -> None:

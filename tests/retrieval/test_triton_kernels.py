@@ -15,7 +15,7 @@ from utils.retrieval.fused_kernels import has_kernels
 # Triton's interpreter has no bfloat16 products, so float16 stands for all that are no integers
 KERNELS = """
 import torch
-from utils.retrieval.triton_kernels import block_maxima, inside_blocks
+from utils.retrieval.triton_kernels import block_maxima, products_in_blocks
 torch.manual_seed(0)
 for kind in (torch.int8, torch.float16):
     for n, m, d in ((5, 70, 24), (130, 300, 72), (1, 33, 8), (200, 128, 384)):
@@ -25,9 +25,9 @@ for kind in (torch.int8, torch.float16):
         assert maxima.dtype == (torch.int32 if kind == torch.int8 else torch.float32)
         assert (maxima.double() == blocks.amax(2)).all(), (kind, n, m, d)
         query, block = torch.randint(0, n, (50,)), torch.randint(0, maxima.shape[1], (50,))
-        found, wanted = inside_blocks(q, c, query, block, 32).double(), blocks[query, block]
+        found, wanted = products_in_blocks(q, c, query, block, 32).double(), blocks[query, block]
         assert (found == wanted)[wanted.isfinite()].all() and (found[~wanted.isfinite()] <= -(2**31)).all()
-assert inside_blocks(q, c, query[:0], block[:0], 32).shape == (0, 32)
+assert products_in_blocks(q, c, query[:0], block[:0], 32).shape == (0, 32)
 """
 SEARCH = """
 import numpy as np

@@ -1,17 +1,20 @@
-"""Asking an API within its limits: requests and tokens a minute, what a run may cost, tries with growing pauses."""
+"""Requests to an API within its limits: requests and tokens per minute, the cost of a run, retries with backoff."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from utils.api.errors import AGAIN, FATAL, GARBLED, REFUSED, ApiError, as_fault
+from utils.api.errors import AGAIN, FATAL, GARBLED, REFUSED, ApiError
+from utils.api.faults import classify_error
 from utils.api.limiter import Budget, Limiter
-from utils.api.limits import BATCH_DISCOUNT, PRICES, PRICES_READ, ApiOptions
+from utils.api.limits import ApiOptions
+from utils.api.provider import Reply
+from utils.api.providers import PROVIDERS, price_of
 from utils.errors import UserError
+from utils.schema import EncoderSpec, GeneratorSpec
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -19,56 +22,55 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between tries: doubled each time, with jitter
-LONGEST_WAIT = 300.0  # seconds that a provider may ask to wait
+LONGEST_WAIT = 300.0  # seconds; a provider that asks to wait longer ends the run
 GARBLED_TRIES = 3
-UNREACHED_TRIES = 3  # while no request of the run has succeeded, a server that is not there is given up sooner
-FEW, UNEXPLAINED = 10, 0.1  # so many items, or this share of the answered ones, may be refused without a known reason
-TOLD_SECONDS = 5.0  # a wait for the limits of so long is told
+UNREACHED_TRIES = 3  # fewer tries for a server that has not answered any request of the run
+FEW, UNEXPLAINED = 10, 0.1  # items, or share of the answered items, that may be refused without a known reason
+SHOWN_WAIT = 5.0  # seconds; a longer wait for the limits is printed
 COUNTS = ("requests", "retries", "tokens_in", "tokens_out")
-MARGIN = 1.5  # a request's estimated tokens may be short by this factor
+MARGIN = 1.5  # factor by which a request may have more tokens than estimated
 
 
-@dataclass(frozen=True)
-class Reply(Generic[T]):
-    """What a request brought: the content, the tokens it was billed for, the model's name as the server tells it."""
+class ApiClient:
+    """Sends the requests for one model within its limits, and counts requests, tokens and costs for the records."""
 
-    content: T
-    tokens_in: int = 0
-    tokens_out: int = 0
-    model: str = ""
-
-
-class Traffic:
-    """The requests of one model: their limits, tries, costs, and the counts that a record keeps."""
-
-    def __init__(self, model: str, provider: str, base_url: str, options: ApiOptions, budget: Budget) -> None:
-        self.model, self.provider, self.base_url, self.options, self.budget = model, provider, base_url, options, budget
-        self.price = None if base_url else PRICES.get(model)
-        if self.price is None and options.max_cost is not None:
-            what = f"--max_cost, but no price of {model} is known"
-            if base_url:
-                raise UserError(f"{what} at a server of your own", "leave --max_cost out")
-            raise UserError(what, "add it to PRICES in utils/registry.py, or leave --max_cost out")
-        if options.batch_api and provider != "openai":
-            raise UserError(f"--batch_api with {model}", "batch files are OpenAI's: leave it out")
+    def __init__(self, spec: EncoderSpec | GeneratorSpec, options: ApiOptions, budget: Budget) -> None:
+        self.model, self.provider, self.base_url = spec.checkpoint, PROVIDERS[spec.provider], spec.base_url
+        self.options, self.budget, self.price = options, budget, price_of(spec)
+        self._check_options()
         self.stop = threading.Event()
         self.limiter = Limiter(options.requests_per_minute, options.tokens_per_minute, self.stop)
         self.requests = self.retries = self.tokens_in = self.tokens_out = self.answered = 0
-        self._marked: dict[str, int] = {}  # counts before the subset that is under way
-        self._told: set[str] = set()
+        self._marked: dict[str, int] = {}  # the counts when the current subset began
+        self._printed: set[str] = set()
         self._unexplained = 0  # items refused without a known reason
         self.models: set[str] = set()
         self._lock = threading.Lock()
 
+    def _check_options(self) -> None:
+        if self.price is None and self.options.max_cost is not None:
+            what = f"--max_cost, but the price of {self.model} is not known"
+            if self.base_url:
+                raise UserError(f"{what} for the server at --base_url", "leave --max_cost out")
+            hint = f"add it to the prices in utils/api/{self.provider.name}.py, or leave --max_cost out"
+            raise UserError(what, hint)
+        if self.options.batch_api and not self.provider.batch_formats:
+            hint = f"{self.provider.title} has no batch files: leave --batch_api out"
+            raise UserError(f"--batch_api with {self.model}", hint)
+
     def cost(self, tokens_in: float, tokens_out: float) -> float:
-        """Return what so many tokens cost in US dollars; 0 where no price is known."""
+        """Return the cost of these numbers of tokens in US dollars; 0 where no price is known."""
         if self.price is None:
             return 0.0
-        discount = BATCH_DISCOUNT if self.options.batch_api else 1.0
+        discount = self.provider.batch_discount if self.options.batch_api else 1.0
         return discount * (self.price[0] * tokens_in + self.price[1] * tokens_out) / 1e6
 
-    def ask(self, send: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0) -> T:
-        """Send a request of about so many tokens until it is answered; ApiError or UserError where it cannot be."""
+    def send(self, request: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0) -> T:
+        """Return the content of a request's response, retrying where that may help.
+
+        `tokens` estimates the tokens of the request and `tokens_out` bounds those of the response. Raises ApiError or
+        UserError.
+        """
         from tenacity import Retrying
 
         reserved = self.cost(MARGIN * tokens, tokens_out)
@@ -76,7 +78,7 @@ class Traffic:
         paid = 0.0
         try:
             tries = Retrying(stop=self._is_enough, wait=self._pause, retry=_is_passing, sleep=self._sleep, reraise=True)
-            reply: Reply[T] = tries(self._send, send, tokens)
+            reply: Reply[T] = tries(self._send_once, request, tokens)
             paid = self.count(reply)
             return reply.content
         except ApiError as error:
@@ -88,7 +90,7 @@ class Traffic:
             self.budget.settle(reserved, paid)
 
     def count(self, reply: Reply[Any]) -> float:
-        """Count an answer's tokens; return what it cost."""
+        """Count the tokens of a response; return their cost in US dollars."""
         with self._lock:
             self.answered += 1
             self.tokens_in += reply.tokens_in
@@ -97,10 +99,10 @@ class Traffic:
                 self.models.add(reply.model)
         return self.cost(reply.tokens_in, reply.tokens_out)
 
-    def gives_up(self, error: ApiError) -> bool:
-        """Whether an error is this item's alone, so that the run goes on without it.
+    def is_of_item(self, error: ApiError) -> bool:
+        """Return whether an error concerns one item only, so that the run continues without it.
 
-        A refusal without a known reason counts as the item's when most others are answered.
+        A refusal without a known reason counts as such where most other items are answered.
         """
         if error.kind not in (REFUSED, GARBLED) or self.options.strict:
             return False
@@ -110,12 +112,12 @@ class Traffic:
             self._unexplained += 1
             return self.answered > 0 and self._unexplained <= max(FEW, UNEXPLAINED * self.answered)
 
-    def fault(self, error: Exception) -> ApiError:
-        """Return what an SDK's error means here."""
-        return as_fault(error, self.provider, self.base_url)
+    def classify(self, error: Exception) -> ApiError:
+        """Return what an SDK's error means."""
+        return classify_error(error, self.provider.name, self.base_url)
 
     def quote(self, n_requests: int, tokens_in: int, exact: bool, tokens_out: int = 0) -> str:
-        """Return a line that says what so many requests and tokens take and cost (--dry_run)."""
+        """Return a line with the requests, tokens and costs of a planned run (--dry_run)."""
         about = "" if exact else "about "
         line = f"{self.model}: {n_requests:,} requests, {about}{tokens_in:,} tokens"
         line += f" and at most {tokens_out:,} generated" if tokens_out else ""
@@ -124,57 +126,57 @@ class Traffic:
         cost = self.cost(tokens_in, tokens_out)
         bound = self.options.max_cost
         more = f"; more than --max_cost {bound:g} allows" if bound is not None and cost > bound else ""
-        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {PRICES_READ}){more}"
+        return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {self.provider.prices_read}){more}"
 
     def usage(self) -> dict[str, Any]:
-        """Return the counts since the last mark, for a record."""
+        """Return the counts since the last mark, as records have them."""
         counts: dict[str, Any] = {name: getattr(self, name) - self._marked.get(name, 0) for name in COUNTS}
         counts["models"] = sorted(self.models)
         if self.price is not None:
             counts |= {"cost_usd": round(self.cost(counts["tokens_in"], counts["tokens_out"]), 6)}
-            counts |= {"prices_read": PRICES_READ}
+            counts |= {"prices_read": self.provider.prices_read}
         return counts
 
     def mark(self) -> None:
-        """Let the counts of `usage` begin anew: another subset is begun."""
+        """Start the counts of `usage` anew, at the beginning of a subset."""
         self._marked = {name: getattr(self, name) for name in COUNTS}
 
-    def tell(self, about: str, what: str) -> None:
-        """Say once in a run why it waits: a run without a terminal would seem to hang."""
+    def print_once(self, topic: str, message: str) -> None:
+        """Print a note, once per topic."""
         with self._lock:
-            if about in self._told:
+            if topic in self._printed:
                 return
-            self._told.add(about)
-        print(f"note: {self.model}: {what}", file=sys.stderr)
+            self._printed.add(topic)
+        print(f"note: {self.model}: {message}", file=sys.stderr)
 
-    def _send(self, send: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
-        self.limiter.admit(tokens, self._tell_of_limits)
+    def _send_once(self, request: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
+        self.limiter.admit(tokens, self._print_wait)
         with self._lock:
             self.requests += 1
         try:
-            return send()
+            return request()
         except (UserError, MemoryError):
             raise
-        except Exception as error:  # SDKs raise errors of many libraries: each is classified
-            fault = self.fault(error)
+        except Exception as error:  # SDKs raise errors of many libraries
+            fault = self.classify(error)
             if fault.wait is not None and fault.wait > LONGEST_WAIT:
-                raise ApiError(
-                    FATAL, f"{fault.message}; it asks to wait {fault.wait:.0f} s", hint="try again later"
-                ) from error
+                message = f"{fault.message}; the provider asks to wait {fault.wait:.0f} s"
+                raise ApiError(FATAL, message, hint="try again later") from error
             if fault.wait and fault.kind == AGAIN:
                 self.limiter.hold(fault.wait)
             raise fault from error
 
-    def _tell_of_limits(self, seconds: float, tokens: int) -> None:
-        if seconds >= TOLD_SECONDS:
-            self.tell("limits", f"waiting {seconds:.0f} s for the limits a minute; a request has about {tokens} tokens")
+    def _print_wait(self, seconds: float, tokens: int) -> None:
+        if seconds >= SHOWN_WAIT:
+            message = f"waiting {seconds:.0f} s for the limits per minute; a request has about {tokens} tokens"
+            self.print_once("limits", message)
 
     def _is_enough(self, state: RetryCallState) -> bool:
         fault = state.outcome.exception() if state.outcome else None
         tries = self.options.max_retries + 1
         if isinstance(fault, ApiError) and fault.kind == GARBLED:
             tries = min(tries, GARBLED_TRIES)
-        if isinstance(fault, ApiError) and "is not reached" in fault.message and not self.answered:
+        if isinstance(fault, ApiError) and fault.unreachable and not self.answered:
             tries = min(tries, UNREACHED_TRIES)
         return state.attempt_number >= tries
 
@@ -183,12 +185,12 @@ class Traffic:
 
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, ApiError) and fault.wait is not None:
-            return 0.0  # the limiter holds this request as all others
+            return 0.0  # the limiter holds back this request and all others
         growing = wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
         return float(growing(state))
 
     def _sleep(self, seconds: float) -> None:
-        self.tell("tries", f"a request failed and is tried again, up to {self.options.max_retries} times")
+        self.print_once("tries", f"a request failed; requests are retried up to {self.options.max_retries} times")
         with self._lock:
             self.retries += 1
         if self.stop.wait(seconds):

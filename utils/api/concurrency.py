@@ -1,4 +1,4 @@
-"""Many requests at once: results as they arrive, and whatever is in the air is landed before the run ends."""
+"""Many requests at once; pending requests are finished before a run ends."""
 
 from __future__ import annotations
 
@@ -16,40 +16,38 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-LOOK_SECONDS = 0.5  # how often an interruption is looked for
+POLL_SECONDS = 0.5  # between two checks for an interruption
 
 
-def in_flight(
+def run_concurrently(
     jobs: Iterable[Job],
     work: Callable[[Job], tuple[Sequence[Result], Sequence[Job]]],
     concurrency: int,
     stop: threading.Event,
 ) -> Iterator[Result]:
-    """Yield the results of the jobs as they are ready, so many jobs at once.
+    """Yield the results of the jobs as they are ready, with at most `concurrency` jobs at once.
 
-    `work` returns results and further jobs, which go first. After an error, or Ctrl-C, no job is begun; those that are
-    under way are waited for and their results yielded, then the error is raised. `stop` is set meanwhile, so that
-    nothing is tried again. A second Ctrl-C ends at once.
+    `work` returns results and further jobs, which are run first. After an error or Ctrl-C, no job is started, `stop` is
+    set so that nothing is retried, the results of the pending jobs are yielded, and then the error is raised. A second
+    Ctrl-C ends the process at once.
     """
     source, queue = iter(jobs), deque[Job]()
-    trouble: BaseException | None = None
+    first_error: BaseException | None = None
     pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]] = set()
     stop.clear()
     with _held_interrupts(stop) as interrupted, ThreadPoolExecutor(concurrency) as pool:
         try:
             while True:
-                while trouble is None and not interrupted.is_set() and len(pending) < concurrency:
-                    job = queue.popleft() if queue else next(source, None)
-                    if job is None:
+                while first_error is None and not interrupted.is_set() and len(pending) < concurrency:
+                    if (job := queue.popleft() if queue else next(source, None)) is None:
                         break
                     pending.add(pool.submit(work, job))
                 if not pending:
                     break
-                done, pending = wait(pending, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    error = future.exception()
-                    if error is not None:
-                        trouble = trouble or error
+                    if (error := future.exception()) is not None:
+                        first_error = first_error or error
                         stop.set()
                         continue
                     results, more = future.result()
@@ -59,29 +57,29 @@ def in_flight(
             stop.set()
     if interrupted.is_set():
         raise KeyboardInterrupt
-    if trouble is not None:
-        raise trouble
+    if first_error is not None:
+        raise first_error
 
 
 @contextmanager
 def _held_interrupts(stop: threading.Event) -> Iterator[threading.Event]:
-    """Take note of the first Ctrl-C (or SIGTERM) instead of being torn out of a write; the second one interrupts."""
+    """Record the first SIGINT or SIGTERM in the event instead of raising, so that no write is cut off."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if interrupted.is_set():
-            os._exit(130)  # the pool would wait for its requests; every answer that came is written
+            os._exit(130)  # leaving the pool would wait for its requests; every response received is written
         interrupted.set()
         stop.set()
-        print("\ninterrupted: keeping the answers that are under way (again to leave them)", file=sys.stderr)
+        print("\ninterrupted: finishing the pending requests (interrupt again to exit at once)", file=sys.stderr)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, note)
+            signal.signal(number, handle)
     try:
         yield interrupted
     finally:

@@ -1,91 +1,105 @@
-"""Requests for vectors as OpenAI and Cohere want them, and what their answers hold."""
+"""Requests for embeddings: texts packed into requests, texts that are too long, vectors of responses."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.api.client import Reply
 from utils.api.errors import GARBLED, ApiError
-from utils.api.providers import open_client
+from utils.api.providers import PROVIDERS
+from utils.api.token_counts import upper_bound
 from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     from utils.schema import Rows
 
-SAFETY = 0.95  # of the length that the server's own figures allow
-COHERE_CUT = "END"  # where Cohere cuts what is longer than its model reads, as local encoders do
-
-Vectors = Callable[[Sequence[str]], "Reply[list[Any]]"]
+BLANK = " "  # sent in place of an empty text, which the providers refuse
+SAFETY = 0.95  # share of the length that follows from the server's own numbers
 
 
-def shortened(text: str, said: str) -> str:
-    """Return the beginning of a text that is too long: as long as the server's own figures say, or half."""
-    figures = sorted({int(figure) for figure in re.findall(r"\d+", said) if int(figure) >= 8}, reverse=True)
+@dataclass(frozen=True)
+class Job:
+    """The texts of one request with their indices; `n_cuts` is how often its only text has been shortened."""
+
+    places: tuple[int, ...]
+    texts: tuple[str, ...]
+    n_cuts: int = 0
+
+    def halves(self) -> list[Job]:
+        """Return two requests with half of the texts each."""
+        middle = len(self.places) // 2
+        return [Job(self.places[:middle], self.texts[:middle]), Job(self.places[middle:], self.texts[middle:])]
+
+    def shortened(self, message: str) -> Job:
+        """Return the request with a shorter text, after the server refused it with this message."""
+        return Job(self.places, (shorten(self.texts[0], message),), self.n_cuts + 1)
+
+
+def sent_text(spec: EncoderSpec, text: str) -> str:
+    """Return a text as it is sent, with the prompt."""
+    return (spec.prompt or "") + text or BLANK
+
+
+def build_job(spec: EncoderSpec, places: Sequence[int], texts: Sequence[str]) -> Job:
+    """Return the request for the texts at these places."""
+    return Job(tuple(places), tuple(sent_text(spec, texts[place]) for place in places))
+
+
+def pack_texts(spec: EncoderSpec, texts: Sequence[str]) -> Iterator[Job]:
+    """Yield requests of as many texts as --batch_size and the provider's limit of tokens allow.
+
+    The number of bytes bounds the number of tokens of a text from above.
+    """
+    provider = PROVIDERS[spec.provider]
+    places: list[int] = []
+    total = 0
+    for place, text in enumerate(texts):
+        tokens = min(upper_bound(sent_text(spec, text)), provider.max_text_tokens)
+        if places and (len(places) == spec.batch_size or total + tokens > provider.max_request_tokens):
+            yield build_job(spec, places, texts)
+            places, total = [], 0
+        places.append(place)
+        total += tokens
+    if places:
+        yield build_job(spec, places, texts)
+
+
+def shorten(text: str, message: str) -> str:
+    """Return the beginning of a text that is too long: the length that the server's message states, or half."""
+    numbers = sorted({int(number) for number in re.findall(r"\d+", message) if int(number) >= 8}, reverse=True)
     share = 0.5
-    if len(figures) >= 2 and 0.05 < figures[1] / figures[0] < 1:
-        share = SAFETY * figures[1] / figures[0]
+    if len(numbers) >= 2 and 0.05 < numbers[1] / numbers[0] < 1:
+        share = SAFETY * numbers[1] / numbers[0]
     return text[: max(1, int(len(text) * share))]
 
 
-def openai_vectors(spec: EncoderSpec, timeout: float) -> Vectors:
-    """Return a function that asks an OpenAI-compatible server for the vectors of texts."""
-    client = open_client("openai", spec.base_url, timeout)
-
-    def send(texts: Sequence[str]) -> Reply[list[Any]]:
-        found = client.embeddings.create(**openai_request(spec, texts))
-        data = [{"index": item.index, "embedding": item.embedding} for item in found.data or []]
-        used = {"total_tokens": found.usage.total_tokens} if found.usage else {}
-        return parsed_openai({"data": data, "usage": used, "model": found.model})
-
-    return send
-
-
-def openai_request(spec: EncoderSpec, texts: Sequence[str]) -> dict[str, Any]:
-    """Return the arguments of a request for embeddings."""
-    request: dict[str, Any] = {"model": spec.checkpoint, "input": list(texts), "encoding_format": "base64"}
-    if spec.dimensions:
-        request["dimensions"] = spec.dimensions
-    if spec.input_type:
-        request["extra_body"] = {"input_type": spec.input_type}
-    return request
-
-
-def parsed_openai(body: dict[str, Any]) -> Reply[list[Any]]:
-    """Return the vectors of an answer in the order of their texts, and what was billed."""
-    data = sorted(body.get("data") or [], key=lambda item: item["index"])
-    if [item["index"] for item in data] != list(range(len(data))):
-        raise ApiError(GARBLED, "the vectors of an answer are not numbered one by one")
-    usage = body.get("usage") or {}
-    return Reply([item["embedding"] for item in data], int(usage.get("total_tokens") or 0), 0, body.get("model") or "")
-
-
-def cohere_vectors(spec: EncoderSpec, timeout: float) -> Vectors:
-    """Return a function that asks Cohere for the vectors of texts."""
-    client = open_client("cohere", spec.base_url, timeout)
-
-    def send(texts: Sequence[str]) -> Reply[list[Any]]:
-        more = {"output_dimension": spec.dimensions} if spec.dimensions else {}
-        found = client.embed(
-            model=spec.checkpoint,
-            texts=list(texts),
-            input_type=spec.input_type,
-            embedding_types=["float"],
-            truncate=COHERE_CUT,
-            **more,
-        )
-        billed = found.meta.billed_units if found.meta else None
-        return Reply(list(found.embeddings.float_ or []), int((billed.input_tokens if billed else 0) or 0))
-
-    return send
-
-
-def as_row(vector: Any) -> Rows:
+def parse_vector(vector: Any) -> Rows:
     """Return a vector as float32 (d,), from base64 of little-endian float32 or from numbers."""
     if isinstance(vector, str):
         return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4")
     return np.asarray(vector, dtype=np.float32).reshape(-1)
+
+
+def parse_vectors(vectors: Sequence[Any], n_texts: int, size: int | None, name: str) -> list[Rows]:
+    """Return the vectors of a response, each (d,); ApiError where they are not one finite vector per text.
+
+    size: the number of dimensions, None where it is not known yet. name: of the encoder, for messages.
+    """
+    if len(vectors) != n_texts or not n_texts:
+        raise ApiError(GARBLED, f"{name} returned {len(vectors)} vectors for {n_texts} texts")
+    try:
+        rows = [parse_vector(vector) for vector in vectors]
+    except (ValueError, TypeError) as error:
+        raise ApiError(GARBLED, f"{name} returned something other than numbers ({error})") from error
+    sizes = {row.size for row in rows}
+    if len(sizes) != 1 or (size or next(iter(sizes))) not in sizes:
+        wanted = f", not {size}" if size else ""
+        raise ApiError(GARBLED, f"{name} returned vectors of {sorted(sizes)} dimensions{wanted}")
+    if not all(np.isfinite(row).all() and row.any() for row in rows):
+        raise ApiError(GARBLED, f"{name} returned a vector of NaN, infinity or zeros only")
+    return rows

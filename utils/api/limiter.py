@@ -1,4 +1,4 @@
-"""Requests and tokens per minute, and the budget of a run."""
+"""Limits of requests and tokens per minute, and the budget of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MINUTE = 60.0
 
 
 class Limiter:
-    """At most so many requests and tokens in any sixty seconds; a pause that the provider asks for holds all."""
+    """Bounds the requests and tokens in any sixty seconds (None: no bound).
+
+    A pause that the provider asks for holds back all requests. `stop` is set when the run is ending.
+    """
 
     def __init__(self, requests: int | None, tokens: int | None, stop: threading.Event) -> None:
         self.requests, self.tokens, self.stop = requests, tokens, stop
@@ -24,22 +27,22 @@ class Limiter:
         self._lock = threading.Lock()
 
     def hold(self, seconds: float) -> None:
-        """Let no request start for so long."""
+        """Let no request start for this many seconds."""
         with self._lock:
             self._held_until = max(self._held_until, time.monotonic() + seconds)
 
-    def admit(self, tokens: int, tell: Callable[[float, int], None] = lambda seconds, tokens: None) -> None:
-        """Wait until a request of so many tokens may start; raise ApiError when the run is ending.
+    def admit(self, tokens: int, report: Callable[[float, int], None] = lambda seconds, tokens: None) -> None:
+        """Wait until a request of this many tokens may start; raise ApiError when the run is ending.
 
-        `tell` is told of each wait: its seconds, and the request's tokens.
+        `report` is called before each wait, with its seconds and the request's tokens.
         """
         while (pause := self._try(tokens)) > 0:
-            tell(pause, tokens)
-            if self.stop.wait(pause * random.uniform(1.0, 1.1)):  # not all at the same instant
+            report(pause, tokens)
+            if self.stop.wait(pause * random.uniform(1.0, 1.1)):  # jitter: not all at once
                 raise ApiError(FATAL, "the run is ending")
 
     def _try(self, tokens: int) -> float:
-        """Count the request in and return 0, or return how long to wait."""
+        """Count the request and return 0, or return the seconds to wait."""
         with self._lock:
             now = time.monotonic()
             while self._sent and self._sent[0][0] <= now - MINUTE:
@@ -58,7 +61,7 @@ class Limiter:
         if self.tokens is None:
             return 0.0
         excess = sum(size for _, size in self._sent) + min(tokens, self.tokens) - self.tokens
-        for moment, size in self._sent:  # the oldest leave the minute first
+        for moment, size in self._sent:  # the oldest requests first
             if excess <= 0:
                 break
             excess -= size
@@ -69,7 +72,7 @@ class Limiter:
 
 
 class Budget:
-    """What all requests of a command may cost together; None is no bound."""
+    """Bounds the cost of all requests of a run, in US dollars; None is no bound."""
 
     def __init__(self, max_cost: float | None) -> None:
         self.max_cost = max_cost
@@ -78,17 +81,17 @@ class Budget:
         self._lock = threading.Lock()
 
     def reserve(self, cost: float) -> None:
-        """Set aside what a request may cost; UserError where it would pass the bound."""
+        """Reserve the cost that a request may have; UserError where it would exceed the bound."""
         with self._lock:
             if self.max_cost is not None and self.spent + self._reserved + cost > self.max_cost:
                 raise UserError(
-                    f"--max_cost {self.max_cost:g}: ${self.spent:.4f} are spent, and the next request could pass it",
-                    "what was answered is kept; the same command with a greater --max_cost goes on from there",
+                    f"--max_cost {self.max_cost:g}: ${self.spent:.4f} are spent, and the next request could exceed it",
+                    "the responses received so far are kept; the same command with a higher --max_cost continues",
                 )
             self._reserved += cost
 
     def settle(self, reserved: float, cost: float) -> None:
-        """Take back what was set aside and count what the request cost."""
+        """Release a reservation and count the cost that the request had."""
         with self._lock:
             self._reserved -= reserved
             self.spent += cost

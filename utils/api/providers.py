@@ -1,7 +1,7 @@
-"""API providers: keys from the environment, clients of their own SDKs, and what their errors mean.
+"""The known providers, their keys from the environment, and the addresses of servers.
 
-The SDKs' own retries are switched off: utils/traffic.py tries again, so that limits, costs and interruptions count
-every request.
+The SDKs' own retries are switched off. utils/api/client.py retries, so that limits, costs and interruptions take
+every request into account.
 """
 
 from __future__ import annotations
@@ -12,114 +12,122 @@ import re
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from utils.api.cohere import COHERE
+from utils.api.openai import OPENAI
+from utils.api.provider import Provider
 from utils.errors import UserError
 from utils.schema import EncoderSpec, GeneratorSpec
 
-KEYS = {"openai": ("OPENAI_API_KEY", "OPENAI_TOKEN"), "cohere": ("CO_API_KEY", "COHERE_TOKEN")}
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (OPENAI, COHERE)}
+DEFAULT_PROVIDER = OPENAI.name  # the wire format of a server where none is named
+SERVER_ITEMS = 32  # texts in a request to another server: the default limit of text-embeddings-inference
+
 HUB_KEYS = ("HF_TOKEN",)  # for endpoints of the hub
 HUB_HOSTS = ("huggingface.co", "huggingface.cloud", "hf.space")
-BASE_URLS = {"openai": "OPENAI_BASE_URL", "cohere": "CO_API_URL"}
-OWN_URLS = {"openai": "https://api.openai.com/v1", "cohere": "https://api.cohere.com"}
-NO_KEY = "none"  # what a server of one's own is sent where no key is set: the SDKs want something
-SHORTEST_SECRET = 6  # characters; anything shorter would blot out ordinary words
+NO_KEY = "none"  # sent to other servers where no key is set, because the SDKs require one
+SHORTEST_SECRET = 6  # characters; replacing shorter values would change ordinary words
 HIDDEN = "***"
-
-ENDPOINT = re.compile(r"/(embeddings|chat/completions|completions|v2/embed|v2/chat)$")  # as examples with curl have it
+ENDPOINT = re.compile(r"/(embeddings|chat/completions|completions|v2/embed|v2/chat)$")  # as in examples with curl
 
 
 def find_key(provider: str, base_url: str) -> str:
-    """Return the key of the environment; UserError names the variable where the provider's own service has none."""
+    """Return the key from the environment; UserError where the provider's own service has none."""
     host = urlsplit(base_url).hostname or ""
-    names = HUB_KEYS if any(host == hub or host.endswith(f".{hub}") for hub in HUB_HOSTS) else KEYS[provider]
+    is_hub = any(host == hub or host.endswith(f".{hub}") for hub in HUB_HOSTS)
+    names = HUB_KEYS if is_hub else PROVIDERS[provider].key_variables
     for name in names:
         key = os.environ.get(name, "").strip()
         if key:
             if not (key.isascii() and key.isprintable()) or " " in key:
-                raise UserError(f"{name} is no key: it holds blanks or special characters", f"export {name}=... again")
+                raise UserError(f"{name} is not a key: it has spaces or special characters", f"set {name} again")
             return key
     if base_url:
         return NO_KEY
     raise UserError(
         f"no key for {provider}: {names[0]} is not set",
-        f"export {names[0]}=... (keys are read from the environment alone); a server of your own needs --base_url",
+        f"export {names[0]}=... (keys are read from the environment only); for another server, give --base_url",
     )
 
 
 def secrets() -> list[str]:
     """Return the values of all key variables that are set, the longest first."""
-    names = [*KEYS["openai"], *KEYS["cohere"], *HUB_KEYS]
+    names = [*(name for provider in PROVIDERS.values() for name in provider.key_variables), *HUB_KEYS]
     found = {os.environ.get(name, "").strip() for name in names}
     return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def redact(text: str) -> str:
-    """Return a text without any key of the environment."""
+    """Return a text with every key of the environment replaced by asterisks."""
     for secret in secrets():
         text = text.replace(secret, HIDDEN)
     return text
 
 
 def checked_url(url: str, provider: str) -> str:
-    """Return the address of a server, with /v1 where an OpenAI-compatible one is typed without a path."""
+    """Return the address of a server, with the provider's usual path where it is typed without one."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(
-            f"{public_url(url)!r} is no address of a server", "give one like http://localhost:8000/v1 (--base_url)"
+            f"{public_url(url)!r} is not the address of a server", "give one like http://localhost:8000/v1 (--base_url)"
         )
     if "@" in parts.netloc or parts.query:
         raise UserError(
-            f"the address of {public_url(url)} holds a user or a query",
-            f"put the key into {KEYS[provider][0]}, and give the address without",
+            f"the address of {public_url(url)} contains a user name or a query",
+            f"set {PROVIDERS[provider].key_variables[0]} to the key, and give the address without it",
         )
-    path = ENDPOINT.sub("", parts.path.rstrip("/")) or ("/v1" if provider == "openai" else "")
+    path = ENDPOINT.sub("", parts.path.rstrip("/")) or PROVIDERS[provider].path
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
 def public_url(url: str) -> str:
-    """Return an address without user, password and query, which may hold keys."""
+    """Return an address without user, password and query, which may contain keys."""
     parts = urlsplit(url)
     host = parts.netloc.rsplit("@", 1)[-1]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def base_url_of(provider: str, typed: str | None) -> str:
-    """Return the server's address: as typed, or of the environment; empty for the provider's own."""
-    url = typed or os.environ.get(BASE_URLS[provider], "").strip()
+def resolve_base_url(provider: str, typed: str | None) -> str:
+    """Return the server's address, as typed or from the environment; empty for the provider's own service."""
+    url = typed or os.environ.get(PROVIDERS[provider].url_variable, "").strip()
     if not url:
         return ""
     url = checked_url(url, provider)
-    return "" if url == checked_url(OWN_URLS[provider], provider) else url
+    return "" if url == checked_url(PROVIDERS[provider].url, provider) else url
 
 
 def open_client(provider: str, base_url: str, timeout: float) -> Any:
-    """Return the SDK's client; it never retries by itself."""
-    key, url = find_key(provider, base_url), base_url or OWN_URLS[provider]
-    if provider == "openai":
-        import openai
-
-        return openai.OpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout)
-    import cohere
-
-    return cohere.ClientV2(api_key=key, base_url=url, max_retries=0, timeout=timeout)
-
-
-PREFIX = re.compile(r"(openai|cohere):(.*)")  # any model of a provider, or of a server that speaks its format
+    """Return a client of the provider's SDK for this server; timeout in seconds."""
+    known = PROVIDERS[provider]
+    return known.open_client(find_key(provider, base_url), base_url or known.url, timeout)
 
 
 def split_name(name: str) -> tuple[str, str]:
     """Return the provider that a name is prefixed with, or nothing, and the rest of the name."""
-    found = PREFIX.fullmatch(name)
-    if found and not found[2]:
-        raise UserError(f"{name!r} names no model", f"write it behind the colon: {name}NAME")
-    return (found[1], found[2]) if found else ("", name)
+    prefix, colon, rest = name.partition(":")
+    if not colon or prefix not in PROVIDERS:
+        return "", name
+    if not rest:
+        raise UserError(f"{name!r} names no model", f"write the model's name after the colon: {name}NAME")
+    return prefix, rest
 
 
-def _label(name: str, url: str) -> str:
-    """Return the name of a served model for folders and tables: its own, and the beginning of its address's hash."""
+def server_label(name: str, url: str) -> str:
+    """Return the name of another server's model for folders and tables, with the first digits of the address's hash."""
     clean = re.sub(r"[^\w.-]", "_", name)
     return f"served/{clean}-{hashlib.sha256(public_url(url).encode()).hexdigest()[:8]}"
 
 
-def where_served(spec: EncoderSpec | GeneratorSpec) -> str:
-    """Return the address that a record may tell."""
-    return public_url(spec.base_url or OWN_URLS[spec.provider])
+def endpoint_url(spec: EncoderSpec | GeneratorSpec) -> str:
+    """Return the address of a model's API as a record may show it."""
+    return public_url(spec.base_url or PROVIDERS[spec.provider].url)
+
+
+def price_of(spec: EncoderSpec | GeneratorSpec) -> tuple[float, float] | None:
+    """Return the US dollars per million tokens, read and generated; None where they are not known."""
+    known = PROVIDERS.get(spec.provider)
+    return known.prices.get(spec.checkpoint) if known and not spec.base_url else None
+
+
+def prices_read() -> str:
+    """Return the date of the prices; several dates where the providers' prices were read on different days."""
+    return ", ".join(sorted({provider.prices_read for provider in PROVIDERS.values() if provider.prices_read}))

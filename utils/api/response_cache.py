@@ -1,7 +1,7 @@
-"""The cache of what generators and APIs answered: one SQLite file, written the moment an answer is there.
+"""The cache of the responses of generators and APIs: one SQLite file, written as each response arrives.
 
-A key is the SHA-256 of what decides the answer (generator, revision, settings, labels) and of the prompt. Write-ahead
-logging lets several runs read and write at once; a killed run loses the answer in hand at most.
+A key is the SHA-256 of the settings that decide the response (generator, revision, settings, labels) and of the prompt.
+Write-ahead logging lets several runs read and write at once; a killed run loses at most the response being written.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import fingerprint, text_key
 
-BUSY_SECONDS = 60  # how long a run waits for another's write
+BUSY_SECONDS = 60  # to wait for the write of another run
 TABLE = "CREATE TABLE IF NOT EXISTS answers (settings TEXT, prompt TEXT, answer TEXT, PRIMARY KEY (settings, prompt))"
 
 
-class AnswerCache:
-    """Answers of one model under one set of settings; each prompt's answer is a JSON value, or bytes (a vector)."""
+class ResponseCache:
+    """Responses of one model with one set of settings; each is a JSON value, or bytes (a vector)."""
 
     def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
         self.path = root / "answers.sqlite"
         self.key = fingerprint(settings)
-        self.hits = self.misses = 0  # distinct prompts of the last call that were there, and that were not
+        self.hits = self.misses = 0  # distinct prompts of the last call that were in the cache, and that were not
         self._database = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -38,13 +38,13 @@ class AnswerCache:
             database.execute(TABLE)
         except sqlite3.DatabaseError as error:
             raise UserError(
-                f"the cache of answers {self.path} cannot be opened: {error}",
-                "move the file away (its answers are asked for again), or use another --cache_dir",
+                f"the cache of responses {self.path} cannot be opened: {error}",
+                "move the file away (its responses are then requested again), or use another --cache_dir",
             ) from error
         return database
 
-    def known(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Return the answers that are there, by prompt; an unreadable one counts as absent."""
+    def read(self, prompts: Sequence[str]) -> dict[str, Any]:
+        """Return the responses that the cache has, by prompt; one that cannot be read counts as missing."""
         found: dict[str, Any] = {}
         for prompt in dict.fromkeys(prompts):
             query = "SELECT answer FROM answers WHERE settings = ? AND prompt = ?"
@@ -55,29 +55,30 @@ class AnswerCache:
                 try:
                     found[prompt] = json.loads(row[0])
                 except ValueError:
-                    print("note: a broken answer in the cache: its prompt is asked again", file=sys.stderr)
+                    print("note: a response in the cache cannot be read; its prompt is sent again", file=sys.stderr)
         return found
 
-    def answers(
+    def get(
         self,
         prompts: Sequence[str],
-        ask: Callable[[list[str]], Iterable[tuple[int, Any]]],
-        is_good: Callable[[Any], bool] = lambda answer: True,
+        request: Callable[[list[str]], Iterable[tuple[int, Any]]],
+        is_usable: Callable[[Any], bool] = lambda response: True,
     ) -> dict[str, Any]:
-        """Return every prompt's answer; `ask` yields (index, answer) for what is missing, kept as each arrives.
+        """Return the response to every prompt, by prompt.
 
-        An answer that is not good counts as missing.
+        `request` yields (index, response) for the prompts that are missing, and each is kept as it arrives. A response
+        that is not usable counts as missing.
         """
-        found = {prompt: answer for prompt, answer in self.known(prompts).items() if is_good(answer)}
+        found = {prompt: response for prompt, response in self.read(prompts).items() if is_usable(response)}
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         self.hits, self.misses = len(found), len(missing)
         if missing:
-            for index, answer in ask(missing):
-                self._keep(missing[index], answer)
-                found[missing[index]] = answer
+            for index, response in request(missing):
+                self._write(missing[index], response)
+                found[missing[index]] = response
         return found
 
-    def _keep(self, prompt: str, answer: Any) -> None:
-        is_blob = isinstance(answer, bytes)
-        content = answer if is_blob else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    def _write(self, prompt: str, response: Any) -> None:
+        is_blob = isinstance(response, bytes)
+        content = response if is_blob else json.dumps(response, ensure_ascii=False, separators=(",", ":"))
         self._database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (self.key, text_key(prompt), content))

@@ -93,23 +93,11 @@ def quantization(args: argparse.Namespace) -> str:
 
 def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
     """Return the spec of the generator, from --gen_model_checkpoint and the flags beside it."""
-    from utils.generators.resolve import api_generator, resolve_generator
+    from utils.generators.resolve import GeneratorOptions, resolve
 
-    spec = api_generator(args.gen_model_checkpoint, args.gen_base_url, args.gen_loader)
-    if spec is not None:
-        if quantization(args) or args.gen_dtype:
-            raise UserError(
-                f"--load_in_8bit, --load_in_4bit or --gen_dtype with {spec.checkpoint}",
-                "the server of an API model decides its precision: leave them out",
-            )
-        return spec
-    return resolve_generator(
-        args.gen_model_checkpoint,
-        args.cache_dir.expanduser(),
-        kind=args.gen_loader,
-        dtype=args.gen_dtype or ("bf16" if args.cuda else "fp32"),
-        quantization=quantization(args),
-    )
+    options = GeneratorOptions(args.gen_base_url, args.gen_loader, args.gen_dtype, quantization(args))
+    device = "cuda" if args.cuda else "cpu"
+    return resolve(args.gen_model_checkpoint, args.cache_dir.expanduser(), options, device)
 
 
 def chosen_device(args: argparse.Namespace) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from utils.schema import EncoderSpec, GeneratorSpec
+
 
 def show_registry() -> None:
     """Print the data sets, encoders and generators that are known by name."""
-    from utils.api.limits import PRICES_READ
+    from utils.api.providers import prices_read
     from utils.data.registry import DATASETS
     from utils.encoders.registry import ENCODERS
     from utils.generators.registry import GENERATORS
@@ -18,21 +23,21 @@ def show_registry() -> None:
     print("encoders (--model_checkpoint); any other hub id or folder works too")
     for encoder in ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
-        told = _price(encoder.checkpoint) if encoder.provider else prompt
+        told = _price(encoder) if encoder.provider else prompt
         print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{told}")
     print("\ngenerators (icl.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
     for generator in GENERATORS.values():
-        told = f" {_price(generator.checkpoint)}" if generator.provider else ""
+        told = f" {_price(generator)}" if generator.provider else ""
         print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}{told}")
     print(
         "\nother models of APIs: openai:NAME and cohere:NAME; of your own server: --base_url, --gen_base_url\n"
-        f"(prices of {PRICES_READ}, in US dollars per million tokens, input / output)"
+        f"(prices of {prices_read()}, in US dollars per million tokens, input / output)"
     )
 
 
-def _price(model: str) -> str:
+def _price(spec: EncoderSpec | GeneratorSpec) -> str:
     """Return the price of an API model as --list shows it; an empty text where it is not known."""
-    from utils.api.limits import PRICES
+    from utils.api.providers import price_of
 
-    price = PRICES.get(model)
+    price = price_of(spec)
     return "" if price is None else f"${price[0]:g}" + (f" / ${price[1]:g}" if price[1] else "")

@@ -146,6 +146,10 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--load_in_4bit", action="store_true", help="quantise the generator to 4 bits (bitsandbytes, nf4)"
     )
+    _add_decoding_args(group)
+
+
+def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--instruction",
         metavar="TEXT",

@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
 from utils.encoders.cached import open_encoder
-from utils.encoders.resolve import api_encoder, resolve_encoder, served_names
+from utils.encoders.resolve import EncodingOptions, resolve_members
 from utils.errors import UserError
 from utils.records.identity import Identity, encoders_identity, generator_identity
 from utils.records.paths import encoder_label, run_folder
-from utils.records.provenance import shown_argument
+from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
 from utils.tasks import DEFAULT_KS, TASKS
 
 if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
-    from utils.generators.cached import CachedGenerator
+    from utils.protocols import Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.tasks import Settings
 
@@ -38,39 +38,32 @@ def open_run(
     generator: GeneratorSpec | None = None,
     without_encoder: str | None = None,
 ) -> Run:
-    """Return the run of a command line. No model is loaded yet.
+    """Return the run of a command line, its folder below --output_dir. No model is loaded yet.
 
-    folder: the folder of the run below --output_dir.
-    generator: the language model, for in-context learning.
-    without_encoder: the name that takes the encoder's place in a run that encodes nothing.
-    Raises UserError for flags that exclude each other.
+    without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for flags that exclude each other.
     """
     device, sources = chosen_device(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs = resolve_encoders(args, [(name, prompt) for name, prompt, _ in chosen], sources)
+    specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
     check_api_flags(args, specs, generator)
-    weights = [weight for _, _, weight in chosen]
-    known_weights = None if args.tune_weights else weights
-    model = without_encoder or encoder_label(specs, known_weights)
     identity = Identity(
         task=task,
         dataset=dataset.name,
-        model=model,
+        model=without_encoder or encoder_label(specs, None if args.tune_weights else weights),
         source=planned_origin(dataset, sources),
-        encoders=encoders_identity(specs, known_weights),
+        encoders=encoders_identity(specs, None if args.tune_weights else weights),
         settings=settings.identity(),
         generator=generator_identity(generator) if generator else None,
     )
     api = api_options(args), Budget(args.max_cost)
-    encoders = [open_encoder(spec, device, sources.cache_dir, api) for spec in specs]
     return Run(
         dataset=dataset,
         sources=sources,
-        ensemble=_ensemble(args, settings, encoders, weights, device),
+        ensemble=_ensemble(args, settings, specs, weights, device, api),
         store=_store(args, settings, folder, identity, generator),
         ks=chosen_ks(args),
         metric=TASKS[task].metric_for(dataset.main_metric),
-        arguments={name: shown_argument(value) for name, value in vars(args).items()},
+        arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,
         generator=_open_generator(generator, device, sources, api) if generator else None,
@@ -78,10 +71,15 @@ def open_run(
 
 
 def _ensemble(
-    args: argparse.Namespace, settings: Settings, encoders: Sequence[Any], weights: Sequence[float], device: str
+    args: argparse.Namespace,
+    settings: Settings,
+    specs: Sequence[EncoderSpec],
+    weights: Sequence[float],
+    device: str,
+    api: tuple[ApiOptions, Budget],
 ) -> Ensemble:
     return Ensemble(
-        encoders,
+        [open_encoder(spec, device, args.cache_dir.expanduser(), api) for spec in specs],
         weights,
         similarity=getattr(settings, "similarity", "cosine"),
         fuse=settings.fuse,
@@ -100,12 +98,10 @@ def _store(
     return RecordStore(place, identity, overwrite=args.overwrite, debug=debug)
 
 
-def _open_generator(
-    spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]
-) -> CachedGenerator:
-    from utils.generators.cached import CachedGenerator
+def _open_generator(spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]) -> Generator:
+    from utils.generators.cached import open_generator
 
-    return CachedGenerator(spec, device, sources.cache_dir, api)
+    return open_generator(spec, device, sources.cache_dir, api)
 
 
 def chosen_ks(args: argparse.Namespace) -> Ks:
@@ -126,31 +122,12 @@ def _chosen_sources(args: argparse.Namespace) -> Sources:
 
 
 def resolve_encoders(
-    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None]], sources: Sources
+    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None, float]], sources: Sources
 ) -> list[EncoderSpec]:
-    """Return the spec of each encoder, given its name and its prompt (None: the default prompt)."""
-    over_api = served_names([name for name, _ in chosen], args.base_url)
-    return [
-        api_encoder(
-            name,
-            args.base_url,
-            prompt=prompt,
-            input_type=args.input_type,
-            dimensions=args.dimensions,
-            batch_size=args.batch_size,
-        )
-        if name in over_api
-        else resolve_encoder(
-            name,
-            sources.cache_dir,
-            prompt=prompt,
-            max_length=args.max_length,
-            dtype=chosen_dtype(args),
-            batch_size=args.batch_size,
-            backend=args.backend,
-        )
-        for name, prompt in chosen
-    ]
+    """Return the spec of each encoder, given its name, its prompt (None: the default prompt) and its weight."""
+    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend")
+    options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
+    return resolve_members([(name, prompt) for name, prompt, _ in chosen], sources.cache_dir, options)
 
 
 def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], generator: GeneratorSpec | None) -> None:

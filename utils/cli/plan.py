@@ -15,7 +15,7 @@ class Plan:
     def __init__(self, run: Run, headers: Sequence[str]) -> None:
         self.run, self.headers = run, headers
         self.rows: list[list[Any]] = []
-        self._to_request: dict[str, dict[str, None]] = {}  # the distinct texts that each API has to embed
+        self._to_encode: dict[str, dict[str, None]] = {}  # the distinct texts that each encoder has to encode
 
     def add(self, subset: str, sizes: Sequence[int], texts: Sequence[str]) -> None:
         """Add a subset: its sizes, how many of its texts each encoder has to encode, and which records are there."""
@@ -24,11 +24,13 @@ class Plan:
         self.rows.append([subset, *sizes, self.to_encode(texts), state])
 
     def to_encode(self, texts: Sequence[str]) -> str:
-        """Return how many of these texts each encoder has to encode, and remember those of APIs."""
+        """Return how many of these texts each encoder has to encode, and remember them."""
+        counts = []
         for encoder in self.run.ensemble.encoders:
-            if encoder.spec.provider:
-                self._to_request.setdefault(encoder.spec.name, {}).update(dict.fromkeys(encoder.missing(texts)))
-        return " + ".join(str(encoder.n_missing(texts)) for encoder in self.run.ensemble.encoders)
+            missing = encoder.missing(texts)
+            self._to_encode.setdefault(encoder.spec.name, {}).update(dict.fromkeys(missing))
+            counts.append(str(len(missing)))
+        return " + ".join(counts)
 
     def show(self, outputs: str = "") -> None:
         """Print the table, what APIs would cost, and where the outputs go (default: the folder of the records)."""
@@ -40,7 +42,6 @@ class Plan:
         print(f"dataset {run.dataset.name} {place}")
         print(tabulate(self.rows, self.headers))
         for encoder in run.ensemble.encoders:
-            if encoder.spec.provider:
-                texts = list(self._to_request.get(encoder.spec.name, {}))
-                print(encoder.traffic.quote(*encoder.plan(texts)))
+            if line := encoder.quote(list(self._to_encode.get(encoder.spec.name, {}))):
+                print(line)
         print(outputs or f"logs: {run.store.folder}")

@@ -1,4 +1,4 @@
-"""Download data sets and checkpoints for later runs without a network, or say what is there and what is missing.
+"""Download data sets and checkpoints for later runs without a network, or check which of them are present.
 
 python -m utils.prefetch --datasets nusax tatoeba --model_checkpoints intfloat/multilingual-e5-base
 python -m utils.prefetch --datasets all --check
@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from utils.api.limits import PRICES
 from utils.cli import arguments
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
@@ -19,7 +18,7 @@ from utils.data.classification import load_labeled
 from utils.data.sources import Where
 from utils.errors import UserError, lookup
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
-from utils.schema import DatasetSpec
+from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
 
 EXAMPLES = """
 python -m utils.prefetch --datasets nusax tatoeba --model_checkpoints intfloat/multilingual-e5-base
@@ -30,19 +29,19 @@ NOT_WEIGHTS = ("onnx/*", "openvino/*", "*.msgpack", "*.h5", "*.ot", "*.onnx", "*
 
 
 def main(argv: Sequence[str]) -> None:
-    """Fetch or check each thing named; raises UserError at the end where one could not be had."""
+    """Download or check everything that is named; UserError at the end where something is missing."""
     parser = arguments.Parser(
         "Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES
     )
     parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="names that --list shows, or all")
     parser.add_argument("--model_checkpoints", nargs="+", default=[], metavar="NAME", help="hub ids or names")
     parser.add_argument("--gen_model_checkpoints", nargs="+", default=[], metavar="NAME", help="generators of icl.py")
-    parser.add_argument("--check", action="store_true", help="download nothing: say what is there and what is missing")
+    parser.add_argument("--check", action="store_true", help="download nothing; show what is there and what is missing")
     arguments.add_place_args(parser)
     args = parser.parse_args(argv)
     if not args.datasets and not args.model_checkpoints and not args.gen_model_checkpoints:
         raise UserError(
-            "nothing named",
+            "no data set and no checkpoint is named",
             "give --datasets, --model_checkpoints or --gen_model_checkpoints, for example --datasets all --check",
         )
     if args.check:
@@ -57,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
             print(f"missing  {name:<44}{error.what}", flush=True)
     if missing:
         hint = (
-            "without --check they are downloaded" if args.check else "give the same command again: it fetches the rest"
+            "without --check, they are downloaded" if args.check else "give the same command again to download the rest"
         )
         raise UserError(f"{len(missing)} missing: {', '.join(missing)}", hint)
 
@@ -75,7 +74,7 @@ def _datasets(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Cal
 
 
 def _read_all(spec: DatasetSpec, where: Where) -> str:
-    """Read every subset, which downloads, verifies and parses it; return its size and where it came from."""
+    """Read every subset, which downloads, verifies and parses it; return their size and origin."""
     texts, kinds = 0, set()
     if spec.task == "bitext":
         for pair in bitext_pairs(spec, None, None):
@@ -99,14 +98,13 @@ def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, 
 
 
 def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
-    """Download a checkpoint's files, or expand the embedded one; then load it and encode a word."""
+    """Download a checkpoint's files, or expand the bundled one; then load it and encode a word."""
     from utils.encoders.cached import load_encoder
-    from utils.encoders.resolve import api_encoder, is_api_encoder, resolve_encoder
+    from utils.encoders.resolve import resolve
 
-    if is_api_encoder(name):
-        api = api_encoder(name, None)
-        return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
-    spec = resolve_encoder(name, cache_dir)
+    spec = resolve(name, cache_dir)
+    if spec.provider:
+        return _fetch_vocabulary(spec, cache_dir)
     if spec.fitted:
         return "nothing to download"
     if spec.loader == SENTENCE_TRANSFORMERS and not spec.label:
@@ -116,36 +114,36 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
 
 
 def _fetch_generator(name: str, cache_dir: Path) -> str:
-    """Download a generator's files, or expand the embedded one; then read a word with its tokenizer alone."""
-    from utils.generators.cached import CachedGenerator
-    from utils.generators.resolve import api_generator, resolve_generator
+    """Download a generator's files, or expand the bundled one; then load its tokenizer only, and tokenise a word."""
+    from utils.generators.cached import open_generator
+    from utils.generators.resolve import resolve
 
-    api = api_generator(name, None, None)
-    if api is not None:
-        return _fetch_vocabulary(api.checkpoint, api.provider, api.base_url, cache_dir)
-    spec = resolve_generator(name, cache_dir)
+    spec = resolve(name, cache_dir)
+    if spec.provider:
+        return _fetch_vocabulary(spec, cache_dir)
     if spec.loader == BUNDLED_GENERATOR:
         from utils.generators.bundled import expand_bundled
 
         expand_bundled(cache_dir)
     elif not spec.label:
         _download(name, spec.revision)
-    CachedGenerator(spec, "cpu", cache_dir).n_tokens(["word"])
+    open_generator(spec, "cpu", cache_dir).n_tokens(["word"])
     return f"{spec.kind} model, revision {str(spec.revision)[:20]}"
 
 
-def _fetch_vocabulary(model: str, provider: str, base_url: str, cache_dir: Path) -> str:
-    """Fetch what counts a model's tokens, where it can be had; the model itself stays at the provider."""
+def _fetch_vocabulary(spec: EncoderSpec | GeneratorSpec, cache_dir: Path) -> str:
+    """Download the vocabulary that counts the tokens of an API's model, where there is one."""
+    from utils.api.providers import PROVIDERS, price_of
     from utils.api.token_counts import open_counter
 
-    exact = open_counter(model, provider, base_url, cache_dir)[1]
-    if not exact and model in PRICES and provider == "openai":
-        raise UserError("tiktoken's vocabulary for it is not there; tokens are estimated without")
-    return f"asked over {provider}'s API; tokens are {'counted' if exact else 'estimated'}"
+    exact = open_counter(spec.checkpoint, spec.provider, spec.base_url, cache_dir)[1]
+    if not exact and PROVIDERS[spec.provider].uses_tiktoken and price_of(spec) is not None:
+        raise UserError("tiktoken's vocabulary is not available; without it, tokens are estimated")
+    return f"model of {spec.provider}'s API; tokens are {'counted' if exact else 'estimated'}"
 
 
 def _download(checkpoint: str, revision: str | None) -> None:
-    """Download all files of a checkpoint but other formats of its weights; offline, check that they are there."""
+    """Download all files of a checkpoint, except other formats of its weights; offline, check that they are present."""
     from huggingface_hub import HfApi, snapshot_download
 
     from utils.hub import hub_errors, hub_token, is_offline

@@ -14,9 +14,8 @@ from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
 
 if TYPE_CHECKING:
-    from utils.api.client import Traffic
     from utils.data.sources import Sources
-    from utils.generators.cached import CachedGenerator
+    from utils.protocols import Generator, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
     from utils.schema import DatasetSpec, RunRecord
@@ -65,7 +64,7 @@ class Run:
     arguments: Mapping[str, Any]
     langs: Sequence[str] | None = None
     dry_run: bool = False
-    generator: CachedGenerator | None = None
+    generator: Generator | None = None
     tuned: dict[str, Any] | None = None
     started: str = field(default_factory=utc_now)
 
@@ -157,8 +156,7 @@ class Run:
             **({"api": {name: client.usage() for name, client in clients}} if clients else {}),
         }
 
-    def _clients(self) -> list[tuple[str, Traffic]]:
+    def _clients(self) -> list[tuple[str, UsageCounter]]:
         """Return the clients of the APIs, by the models' names."""
         parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
-        found = [(part.spec.name, getattr(part, "traffic", None)) for part in parts]
-        return [(name, client) for name, client in found if client is not None]
+        return [(part.spec.name, part.client) for part in parts if part.client is not None]

@@ -1,97 +1,80 @@
-"""Embeddings of an API: packed into requests, checked, kept one by one as they arrive."""
+"""Embeddings of an API: packed into requests, checked, and kept one by one as they arrive."""
 
 from __future__ import annotations
 
 import base64
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.api.batches import refuse_pending
-from utils.api.client import Reply, Traffic
-from utils.api.concurrency import in_flight
-from utils.api.embedding_requests import Vectors, as_row, openai_request, parsed_openai, shortened
-from utils.api.errors import GARBLED, REFUSED, ApiError, ended
-from utils.api.limits import MAX_REQUEST_TOKENS
-from utils.api.response_cache import AnswerCache
-from utils.api.token_counts import Counter, open_counter, upper_bound
+from utils.api.batches import Line, build_line, refuse_pending, request_in_batches
+from utils.api.client import ApiClient
+from utils.api.concurrency import run_concurrently
+from utils.api.embedding_requests import Job, build_job, pack_texts, parse_vector, parse_vectors, sent_text
+from utils.api.errors import GARBLED, REFUSED, ApiError, as_user_error
+from utils.api.provider import Reply
+from utils.api.providers import open_client
+from utils.api.response_cache import ResponseCache
+from utils.api.token_counts import Counter, open_counter
 from utils.errors import UserError
-from utils.loaders import load_function
+from utils.progress import progress
 from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     from utils.schema import Rows
 
-BLANK = " "  # stands for an empty text, which the providers refuse
 MAX_CUTS = 12  # times that a text is shortened until the server takes it
-TOKENS_PER_INPUT = 8192  # what OpenAI bills at most for one text
-
-
-@dataclass(frozen=True)
-class Job:
-    """Texts of one request, with their places; `n_cuts` says how often a single text was shortened."""
-
-    places: tuple[int, ...]
-    texts: tuple[str, ...]
-    n_cuts: int = 0
 
 
 class ApiEncoder:
-    """An encoder of an API behind the cache of answers; the client is opened when the first text is missing.
+    """An encoder of an API behind the cache of responses; the SDK's client is opened when a text is not in the cache.
 
-    The row of a text that the provider will never embed is NaN, and counted as failed.
+    A text that the provider will never embed has a row of NaN and counts as failed.
     """
 
-    def __init__(self, spec: EncoderSpec, cache_dir: Path, traffic: Traffic) -> None:
-        self.spec, self.cache_dir, self.traffic = spec, cache_dir, traffic
+    def __init__(self, spec: EncoderSpec, client: ApiClient, cache_dir: Path) -> None:
+        self.spec, self.client, self.cache_dir = spec, client, cache_dir
         self.counts = {"hits": 0, "misses": 0, "failed": 0, "cut": 0}
-        self.failures: dict[str, str] = {}  # of the last call: text -> why
-        self._cache: AnswerCache | None = None
+        self.failures: dict[str, str] = {}  # of the last call: text -> reason
+        self._cache: ResponseCache | None = None
         self._counter: tuple[Counter, bool] | None = None
-        self._send: Vectors | None = None
+        self._sdk: Any = None
         self._size: int | None = spec.dimensions
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Return the rows of both sides, (n, d) and (m, d); each distinct text is asked for once."""
-        from utils.progress import progress
-
+        """Return the vectors of both sides, (n, d) and (m, d); each distinct text is requested once."""
         texts = [*queries, *candidates]
-        missing = self.n_missing(texts)
-        with progress(missing, self.spec.name) as advance:
+        with progress(len(self.missing(texts)), self.spec.name) as advance:
 
-            def ask(absent: list[str]) -> Iterator[tuple[int, Any]]:
-                for found in self._ask(absent):
+            def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
+                for found in self._request(missing):
                     advance(1)
                     yield found
 
-            found = self.cache.answers(texts, ask, self._is_good)
+            found = self.cache.get(texts, request, self._is_usable)
         self._count(found)
         rows = self._rows(texts, found)
         return rows[: len(queries)], rows[len(queries) :]
 
-    def n_missing(self, texts: Sequence[str]) -> int:
-        """Return how many distinct texts the cache does not have."""
-        return len(self.missing(texts))
-
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that the cache does not have, in their order."""
-        known = self.cache.known(texts)
-        return [text for text in dict.fromkeys(texts) if text not in known or not self._is_good(known[text])]
+        known = self.cache.read(texts)
+        return [text for text in dict.fromkeys(texts) if text not in known or not self._is_usable(known[text])]
 
-    def plan(self, texts: Sequence[str]) -> tuple[int, int, bool]:
-        """Return how many requests and tokens these missing texts take, and whether the tokens are counted exactly."""
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return a line with the requests, tokens and costs of these texts."""
         counter, exact = self.counter
-        return len(list(self._pack(texts))), sum(counter(self._put(text)) for text in texts), exact
+        n_tokens = sum(counter(sent_text(self.spec, text)) for text in missing)
+        return self.client.quote(len(list(pack_texts(self.spec, missing))), n_tokens, exact)
 
     @property
-    def cache(self) -> AnswerCache:
+    def cache(self) -> ResponseCache:
         """The cache of this encoder's vectors."""
         if self._cache is None:
-            self._cache = AnswerCache(self.cache_dir, {"vectors": vector_settings(self.spec)})
+            self._cache = ResponseCache(self.cache_dir, self._cache_settings)
         return self._cache
 
     @property
@@ -102,163 +85,126 @@ class ApiEncoder:
         return self._counter
 
     @property
-    def _batch_settings(self) -> dict[str, Any]:
+    def _cache_settings(self) -> dict[str, Any]:
         return {"vectors": vector_settings(self.spec)}
 
-    def _is_good(self, answer: Any) -> bool:
-        """Whether a cached answer may be used; --strict asks once more for what failed."""
-        return isinstance(answer, bytes) or ("vector" in answer) or not self.traffic.options.strict
+    def _is_usable(self, response: Any) -> bool:
+        """Return whether a cached response may be used; with --strict, failed texts are requested again."""
+        return isinstance(response, bytes) or ("vector" in response) or not self.client.options.strict
 
-    def _put(self, text: str) -> str:
-        return (self.spec.prompt or "") + text or BLANK
-
-    def _pack(self, texts: Sequence[str]) -> Iterator[Job]:
-        """Fill requests up to the provider's items and tokens; bytes bound a text's tokens from above."""
-        most = MAX_REQUEST_TOKENS[self.spec.provider]
-        places: list[int] = []
-        total = 0
-        for place, text in enumerate(texts):
-            tokens = min(upper_bound(self._put(text)), TOKENS_PER_INPUT)
-            if places and (len(places) == self.spec.batch_size or total + tokens > most):
-                yield self._job(places, texts)
-                places, total = [], 0
-            places.append(place)
-            total += tokens
-        if places:
-            yield self._job(places, texts)
-
-    def _job(self, places: Sequence[int], texts: Sequence[str]) -> Job:
-        return Job(tuple(places), tuple(self._put(texts[place]) for place in places))
-
-    def _ask(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
-        if self._send is None:
-            self._send = _open(self.spec, self.traffic.options.timeout)
-        if any(not self._put(text).strip() for text in texts):
-            print(f"note: {self.spec.name} is sent a blank for each empty text", file=sys.stderr)
-        options = self.traffic.options
+    def _request(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
+        """Yield (index, content) for the texts, as the responses arrive."""
+        options = self.client.options
+        if self._sdk is None:
+            self._sdk = open_client(self.spec.provider, self.spec.base_url, options.timeout)
+        if any(not sent_text(self.spec, text).strip() for text in texts):
+            print(f"note: {self.spec.name} gets a blank in place of each empty text", file=sys.stderr)
         done: set[int] = set()
         if not options.batch_api:
-            refuse_pending(texts, self._batch_settings, self.cache_dir)
+            refuse_pending(texts, self._cache_settings, self.cache_dir)
         else:
-            for place, answer in self._ask_in_batches(texts):
+            for place, content in self._request_in_batches(texts):
                 done.add(place)
-                yield place, answer
-        met: list[tuple[int, Any]] = []
+                yield place, content
+        cached: list[tuple[int, Any]] = []
         try:
-            jobs = self._still_missing(texts, met, done)
-            for found in in_flight(jobs, self._work, options.concurrency, self.traffic.stop):
+            jobs = self._still_missing(texts, cached, done)
+            for found in run_concurrently(jobs, self._work, options.concurrency, self.client.stop):
                 yield found
-                yield from met
-                met.clear()
-        except ApiError as fault:
-            raise ended(fault) from fault
-        yield from met
+                yield from cached
+                cached.clear()
+        except ApiError as error:
+            raise as_user_error(error) from error
+        yield from cached
 
-    def _ask_in_batches(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
-        """Yield what the provider's batch files answer."""
-        from utils.api.batches import Line, line_of, through_batches
+    def _request_in_batches(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
+        """Yield (index, content) for the texts that the provider's batch files answer."""
+        how, counter = self.client.provider.batch_formats["embeddings"], self.counter[0]
 
-        def plan(places: list[int]) -> list[Line]:
+        def build_lines(places: list[int]) -> list[Line]:
             chosen = [texts[place] for place in places]
-            jobs = list(self._pack(chosen))
-            counter = self.counter[0]
             return [
-                line_of(
-                    "/v1/embeddings",
-                    openai_request(self.spec, job.texts),
-                    [chosen[place] for place in job.places],
-                    counter,
-                )
-                for job in jobs
+                build_line(how, self.spec, [chosen[place] for place in job.places], job.texts, counter)
+                for job in pack_texts(self.spec, chosen)
             ]
 
         def read(body: dict[str, Any]) -> Reply[list[Any]]:
-            reply = parsed_openai(body)
+            reply = how.read(body)
             rows = self._checked(reply, len(reply.content))
             return Reply([row.tobytes() for row in rows.content], rows.tokens_in, 0, rows.model)
 
-        yield from through_batches(texts, self._batch_settings, self.traffic, self.cache_dir, plan, read)
+        yield from request_in_batches(texts, self._cache_settings, self.client, self.cache_dir, build_lines, read)
 
-    def _still_missing(self, texts: list[str], met: list[tuple[int, Any]], done: set[int]) -> Iterator[Job]:
-        """Yield requests, each packed when it is due; what another run has had answered meanwhile goes to `met`."""
+    def _still_missing(self, texts: list[str], cached: list[tuple[int, Any]], done: set[int]) -> Iterator[Job]:
+        """Yield the requests, each packed when it is due; what another run has cached meanwhile goes to `cached`."""
         left = [place for place in range(len(texts)) if place not in done]
-        for packed in self._pack([texts[place] for place in left]):
+        for packed in pack_texts(self.spec, [texts[place] for place in left]):
             job = Job(tuple(left[place] for place in packed.places), packed.texts)
-            known = self.cache.known([texts[place] for place in job.places])
-            known = {text: answer for text, answer in known.items() if self._is_good(answer)}
-            met.extend((place, known[texts[place]]) for place in job.places if texts[place] in known)
+            known = self.cache.read([texts[place] for place in job.places])
+            known = {text: response for text, response in known.items() if self._is_usable(response)}
+            cached.extend((place, known[texts[place]]) for place in job.places if texts[place] in known)
             places = [place for place in job.places if texts[place] not in known]
             if places:
-                yield self._job(places, texts)
+                yield build_job(self.spec, places, texts)
 
     def _work(self, job: Job) -> tuple[list[tuple[int, Any]], list[Job]]:
-        """Return the vectors of one request, or the smaller requests that it falls into."""
-        assert self._send is not None
-        send, counter = self._send, self.counter[0]
+        """Return the vectors of one request, or the smaller requests that replace it."""
+        embed, counter = self.client.provider.embed, self.counter[0]
+        if embed is None:
+            raise ApiError(REFUSED, f"{self.client.provider.title} has no embeddings")
         try:
-            rows = self.traffic.ask(
-                lambda: self._checked(send(job.texts), len(job.texts)), sum(map(counter, job.texts))
+            rows = self.client.send(
+                lambda: self._checked(embed(self._sdk, self.spec, job.texts), len(job.texts)),
+                sum(map(counter, job.texts)),
             )
-        except ApiError as fault:
-            return self._after(fault, job)
-        answers = [row.tobytes() for row in rows]
+        except ApiError as error:
+            return self._after_error(error, job)
+        contents = [row.tobytes() for row in rows]
         if job.n_cuts:
-            return [(job.places[0], {"vector": base64.b64encode(answers[0]).decode(), "cut": len(job.texts[0])})], []
-        return list(zip(job.places, answers, strict=True)), []
+            return [(job.places[0], {"vector": base64.b64encode(contents[0]).decode(), "cut": len(job.texts[0])})], []
+        return list(zip(job.places, contents, strict=True)), []
 
-    def _after(self, fault: ApiError, job: Job) -> tuple[list[tuple[int, Any]], list[Job]]:
-        """Halve a request that will not do; shorten or give up a single text."""
-        if fault.kind not in (REFUSED, GARBLED):
-            raise fault
+    def _after_error(self, error: ApiError, job: Job) -> tuple[list[tuple[int, Any]], list[Job]]:
+        """Halve a request that the server does not take; shorten its only text, or record it as failed."""
+        if error.kind not in (REFUSED, GARBLED):
+            raise error
         if len(job.places) > 1:
-            middle = len(job.places) // 2
-            return [], [Job(job.places[:middle], job.texts[:middle]), Job(job.places[middle:], job.texts[middle:])]
-        if fault.too_long and job.n_cuts < MAX_CUTS:
-            return [], [Job(job.places, (shortened(job.texts[0], fault.said),), job.n_cuts + 1)]
-        if not self.traffic.gives_up(fault):
-            raise fault
-        return [(job.places[0], {"failed": fault.message})], []
+            return [], job.halves()
+        if error.too_long and job.n_cuts < MAX_CUTS:
+            return [], [job.shortened(error.provider_message)]
+        if not self.client.is_of_item(error):
+            raise error
+        return [(job.places[0], {"failed": error.message})], []
 
     def _checked(self, reply: Reply[list[Any]], n_texts: int) -> Reply[list[Rows]]:
-        """Raise ApiError where an answer is not one finite vector of the known size for each text."""
-        if len(reply.content) != n_texts or not n_texts:
-            raise ApiError(GARBLED, f"{self.spec.name} gives {len(reply.content)} vectors for {n_texts} texts")
-        try:
-            rows = [as_row(vector) for vector in reply.content]
-        except (ValueError, TypeError) as error:
-            raise ApiError(GARBLED, f"{self.spec.name} gives something else than numbers ({error})") from error
-        sizes = {row.size for row in rows}
-        if len(sizes) != 1 or (self._size or next(iter(sizes))) not in sizes:
-            wanted = f", {self._size} wanted" if self._size else ""
-            raise ApiError(GARBLED, f"{self.spec.name} gives vectors of {sorted(sizes)} numbers{wanted}")
-        if not all(np.isfinite(row).all() and row.any() for row in rows):
-            raise ApiError(GARBLED, f"{self.spec.name} gives a vector of NaN, infinity or zeros alone")
+        """Return the reply with its vectors; ApiError where they are not one finite vector per text."""
+        rows = parse_vectors(reply.content, n_texts, self._size, self.spec.name)
         self._size = rows[0].size
         return Reply(rows, reply.tokens_in, reply.tokens_out, reply.model)
 
     def _count(self, found: dict[str, Any]) -> None:
-        marks = {text: answer for text, answer in found.items() if not isinstance(answer, bytes)}
-        self.failures = {text: str(answer["failed"]) for text, answer in marks.items() if "failed" in answer}
-        n_cut = sum("cut" in answer for answer in marks.values())
+        marks = {text: response for text, response in found.items() if not isinstance(response, bytes)}
+        self.failures = {text: str(response["failed"]) for text, response in marks.items() if "failed" in response}
+        n_cut = sum("cut" in response for response in marks.values())
         counts = {"hits": self.cache.hits, "misses": self.cache.misses, "failed": len(self.failures), "cut": n_cut}
         self.counts.update(counts)
         if n_cut:
-            print(f"note: {n_cut} texts are longer than {self.spec.name} reads: cut at their ends", file=sys.stderr)
+            print(f"note: {n_cut} texts are too long for {self.spec.name} and are cut at their ends", file=sys.stderr)
         if self.failures:
             text, reason = next(iter(self.failures.items()))
             print(
                 f"warning: {len(self.failures)} texts have no vector from {self.spec.name}: as queries they count as "
-                f"wrong, as candidates they are never found; the first: {text[:40]!r} ({reason})",
+                f"wrong, as candidates they are never found; the first is {text[:40]!r} ({reason})",
                 file=sys.stderr,
             )
 
     def _rows(self, texts: Sequence[str], found: dict[str, Any]) -> Rows:
-        """Return one row a text (n, d), NaN where a text failed."""
-        vectors = {text: _vector(answer) for text, answer in found.items()}
+        """Return one row per text (n, d), NaN where a text failed."""
+        vectors = {text: _vector(response) for text, response in found.items()}
         sizes = {vector.size for vector in vectors.values() if vector is not None}
         if len(sizes) != 1:
-            what = f"vectors of {' and '.join(map(str, sorted(sizes)))} numbers" if sizes else "no vector at all"
-            hint = "did the server change its model? Use another --cache_dir" if sizes else "--strict shows why"
+            what = f"vectors of {' and '.join(map(str, sorted(sizes)))} dimensions" if sizes else "no vector at all"
+            hint = "if the server changed its model, use another --cache_dir" if sizes else "--strict shows the reason"
             raise UserError(f"{what} from {self.spec.name}", hint)
         rows = np.full((len(texts), sizes.pop()), np.nan, dtype=np.float32)
         for place, text in enumerate(texts):
@@ -269,19 +215,13 @@ class ApiEncoder:
 
 
 def vector_settings(spec: EncoderSpec) -> dict[str, Any]:
-    """Return what decides a vector of an API, the key of the cache."""
+    """Return the settings that decide a vector of an API; they are the key of the cache."""
     names = ("provider", "base_url", "checkpoint", "input_type", "dimensions", "prompt")
     return {name: getattr(spec, name) for name in names}
 
 
-def _vector(answer: Any) -> Rows | None:
-    """Return the vector of a cached answer (d,), or None where the text failed."""
-    if isinstance(answer, bytes):
-        return np.frombuffer(answer, dtype="<f4")
-    return as_row(answer["vector"]) if "vector" in answer else None
-
-
-def _open(spec: EncoderSpec, timeout: float) -> Vectors:
-    """Return the function that asks for vectors, by the loader that the spec names."""
-    vectors: Vectors = load_function(spec.loader)(spec, timeout)
-    return vectors
+def _vector(response: Any) -> Rows | None:
+    """Return the vector of a cached response (d,), or None where the text failed."""
+    if isinstance(response, bytes):
+        return np.frombuffer(response, dtype="<f4")
+    return parse_vector(response["vector"]) if "vector" in response else None

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from utils.errors import UserError
 from utils.files import build_folder
-from utils.schema import Encoder, EncoderSpec
+from utils.protocols import TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ def bundled_revision() -> str:
         ) from error
 
 
-def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
+def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
     """Load the embedded checkpoint, expanding it first where the cache has none (a few seconds, 470 MB)."""
     from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 

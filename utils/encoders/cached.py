@@ -1,4 +1,4 @@
-"""Encoders: resolving what a checkpoint is, loading it on first use, and encoding through the cache."""
+"""Opening an encoder, and local encoders behind the embedding cache."""
 
 from __future__ import annotations
 
@@ -6,50 +6,71 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.api.limiter import Budget
+from utils.api.limits import ApiOptions
 from utils.encoders.cache import CHUNK, EmbeddingCache
-from utils.encoders.char_ngram import NgramEncoder
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
-from utils.schema import Encoder, EncoderSpec
+from utils.protocols import Encoder, TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
-    from utils.api.limiter import Budget
-    from utils.api.limits import ApiOptions
-    from utils.encoders.api import ApiEncoder
     from utils.schema import Rows
 
-GPU_CHUNK = 4096  # texts that a GPU is given at once, and that a kill can cost
+GPU_CHUNK = 4096  # texts that a GPU encodes in one call, and that a killed run may lose
 
 
-def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
-    """Load the model itself, by the loader that the spec names."""
-    encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
+def open_encoder(
+    spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
+) -> Encoder:
+    """Return an encoder; nothing is loaded, and no server contacted, before a text is missing in the cache."""
+    if spec.provider:
+        from utils.api.client import ApiClient
+        from utils.encoders.api import ApiEncoder
+
+        options, budget = api or (ApiOptions(), Budget(None))
+        return ApiEncoder(spec, ApiClient(spec, options, budget), cache_dir)
+    if spec.fitted:
+        encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
+        return encoder
+    return CachedEncoder(spec, device, cache_dir)
+
+
+def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
+    """Load the model of a local encoder that is not fitted."""
+    encoder: TextEncoder = load_function(spec.loader)(spec, device, cache_dir)
     return encoder
 
 
 class CachedEncoder:
-    """An encoder behind the embedding cache; the model is loaded when the first text is missing."""
+    """A local encoder behind the embedding cache; the model is loaded when a text is not in the cache."""
+
+    client = None
 
     def __init__(self, spec: EncoderSpec, device: str, cache_dir: Path) -> None:
         self.spec, self.device, self.cache_dir = spec, device, cache_dir
         self.cache = EmbeddingCache(cache_dir, cache_settings(spec), GPU_CHUNK if device == "cuda" else CHUNK)
-        self._encoder: Encoder | None = None
+        self._encoder: TextEncoder | None = None
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Return the rows of both sides, (n, d) and (m, d); each distinct text is encoded once."""
+        """Return the vectors of both sides, (n, d) and (m, d); each distinct text is encoded once."""
         texts = [*queries, *candidates]
-        with progress(len(self.cache.missing(texts)), self.spec.name) as advance:
+        with progress(len(self.missing(texts)), self.spec.name) as advance:
             rows = self.cache.rows(texts, lambda chunk: self._encode(chunk, advance))
         return rows[: len(queries)], rows[len(queries) :]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Distinct texts of the last call that the cache had, and that it had not."""
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
         return {"hits": self.cache.hits, "misses": self.cache.misses}
 
-    def n_missing(self, texts: Sequence[str]) -> int:
-        """Return how many distinct texts the cache does not have."""
-        return len(self.cache.missing(texts))
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that the cache does not have, longest first."""
+        return self.cache.missing(texts)
+
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return nothing: a local encoder has no costs."""
+        return ""
 
     def _encode(self, texts: list[str], advance: Callable[[int], object]) -> Rows:
         if self._encoder is None:
@@ -59,23 +80,8 @@ class CachedEncoder:
         return rows
 
 
-def open_encoder(
-    spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
-) -> CachedEncoder | NgramEncoder | ApiEncoder:
-    """Return an encoder that loads its model, or opens its client, only when a text is not in the cache."""
-    if spec.provider:
-        from utils.api.client import Traffic
-        from utils.api.limiter import Budget
-        from utils.api.limits import ApiOptions
-        from utils.encoders.api import ApiEncoder
-
-        options, budget = api or (ApiOptions(), Budget(None))
-        return ApiEncoder(spec, cache_dir, Traffic(spec.checkpoint, spec.provider, spec.base_url, options, budget))
-    return NgramEncoder(spec) if spec.fitted else CachedEncoder(spec, device, cache_dir)
-
-
 def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
-    """Return what decides a vector, the key of its cache folder; a local folder counts by its content alone."""
+    """Return the settings that decide a vector; they are the key of the cache. A local folder counts by its content."""
     return {
         "loader": cache_name(spec.loader),
         "checkpoint": "local" if spec.label else spec.checkpoint,

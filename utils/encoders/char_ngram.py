@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
     from utils.schema import Rows
 
 
-NGRAM_FEATURES = 4096  # hashed columns of baseline/char_ngram
+NGRAM_FEATURES = 4096  # hashed columns
 NGRAM_LENGTHS = (2, 4)
 
 
+def load_char_ngram(spec: EncoderSpec, device: str, cache_dir: Path) -> NgramEncoder:
+    """Return the baseline, which is fitted on the candidates of each search; it runs on the CPU and is not cached."""
+    return NgramEncoder(spec)
+
+
 class NgramEncoder:
-    """baseline/char_ngram: hashed character n-grams, tf-idf weights learnt from the candidates; not cached."""
+    """Hashed character n-grams with tf-idf weights fitted on the candidates."""
+
+    client = None
 
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
@@ -26,21 +34,25 @@ class NgramEncoder:
         self._last: tuple[Sequence[str], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Fit on the candidates and return the rows of both sides, (n, 4096) and (m, 4096)."""
-        self.counts["misses"] = self.n_missing([*queries, *candidates])
-        if self._last is None or self._last[0] is not candidates:  # --cross searches the same ones for each language
+        """Fit on the candidates and return the vectors of both sides, (n, 4096) and (m, 4096)."""
+        self.counts["misses"] = len(self.missing([*queries, *candidates]))
+        if self._last is None or self._last[0] is not candidates:  # with --cross, the same for every test language
             fitted = CharNgram().fit(candidates)
             self._last = candidates, fitted, fitted.encode(candidates)
         _, fitted, rows = self._last
         return fitted.encode(queries), rows
 
-    def n_missing(self, texts: Sequence[str]) -> int:
-        """Return the number of distinct texts: all are encoded in each run."""
-        return len(set(texts))
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts: every run encodes all of them."""
+        return list(dict.fromkeys(texts))
+
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return nothing: a local encoder has no costs."""
+        return ""
 
 
 class CharNgram:
-    """Hashed character 2- to 4-grams within words, tf-idf weighted (scikit-learn): a lexical baseline."""
+    """Hashed character 2- to 4-grams within words, tf-idf weighted (scikit-learn)."""
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
@@ -51,11 +63,11 @@ class CharNgram:
         self.tfidf = TfidfTransformer()
 
     def fit(self, texts: Iterable[str]) -> CharNgram:
-        """Learn the inverse document frequencies of the candidates."""
+        """Fit the inverse document frequencies on the candidates."""
         self.tfidf.fit(self.hashing.transform(texts))
         return self
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """Return unit rows (n, 4096) float32."""
+        """Return unit vectors (n, 4096) float32."""
         rows: Rows = self.tfidf.transform(self.hashing.transform(texts)).toarray()
         return rows.astype(np.float32, copy=False)

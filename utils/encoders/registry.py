@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from utils.api.limits import COHERE_INPUT_TYPE, REQUEST_ITEMS
-from utils.loaders import BUNDLED, CHAR_NGRAM, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS, SENTENCE_TRANSFORMERS
+from utils.api.providers import PROVIDERS
+from utils.loaders import API_ENCODER, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec
 
 DEFAULT_ENCODER = "bundled/multilingual-e5-small"
 
 
-def _api(checkpoint: str, provider: str) -> EncoderSpec:
+def api_spec(checkpoint: str, provider: str) -> EncoderSpec:
+    """Return the spec of a provider's model, at the provider's own service."""
+    known = PROVIDERS[provider]
     return EncoderSpec(
         checkpoint,
-        {"openai": OPENAI_EMBEDDINGS, "cohere": COHERE_EMBEDDINGS}[provider],
+        API_ENCODER,
         prompt="",
         dtype="",
-        batch_size=REQUEST_ITEMS[provider],
+        batch_size=known.request_items,
         licence="API",
         provider=provider,
-        input_type=COHERE_INPUT_TYPE if provider == "cohere" else "",
+        input_type=known.default_input_type,
     )
 
 
@@ -45,12 +47,12 @@ ENCODERS: dict[str, EncoderSpec] = {
         _hub("cis-lmu/glot500-base", None, licence="Apache-2.0"),
         _hub("FacebookAI/xlm-roberta-base", "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089", licence="MIT"),
         _hub("FacebookAI/xlm-roberta-large", "c23d21b0620b635a76227c604d44e43a9f0ee389", licence="MIT"),
-        _api("text-embedding-3-large", "openai"),
-        _api("text-embedding-3-small", "openai"),
-        _api("text-embedding-ada-002", "openai"),
-        _api("embed-multilingual-v3.0", "cohere"),
-        _api("embed-multilingual-light-v3.0", "cohere"),
-        _api("embed-english-v3.0", "cohere"),
-        _api("embed-v4.0", "cohere"),
+        api_spec("text-embedding-3-large", "openai"),
+        api_spec("text-embedding-3-small", "openai"),
+        api_spec("text-embedding-ada-002", "openai"),
+        api_spec("embed-multilingual-v3.0", "cohere"),
+        api_spec("embed-multilingual-light-v3.0", "cohere"),
+        api_spec("embed-english-v3.0", "cohere"),
+        api_spec("embed-v4.0", "cohere"),
     )
 }

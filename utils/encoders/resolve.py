@@ -5,53 +5,97 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.api.limits import (
-    COHERE_INPUT_TYPE,
-    COHERE_INPUT_TYPES,
-    FIXED_DIMENSIONS,
-    MAX_DIMENSIONS,
-    MAX_REQUEST_ITEMS,
-    REQUEST_ITEMS,
-    SERVED_ITEMS,
+from utils.api.provider import Provider
+from utils.api.providers import (
+    DEFAULT_PROVIDER,
+    PROVIDERS,
+    SERVER_ITEMS,
+    resolve_base_url,
+    server_label,
+    split_name,
 )
-from utils.api.providers import _label, base_url_of, split_name
 from utils.checkpoints import hub_revision, local_digest, local_label
-from utils.encoders.registry import ENCODERS
+from utils.encoders.registry import ENCODERS, api_spec
 from utils.errors import UserError
-from utils.loaders import BUNDLED, COHERE_EMBEDDINGS, OPENAI_EMBEDDINGS, SENTENCE_TRANSFORMERS
+from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec
 
 
-def resolve_encoder(
-    name: str,
-    cache_dir: Path,
-    *,
-    prompt: str | None = None,
-    max_length: int | None = None,
-    dtype: str = "fp32",
-    batch_size: int | None = None,
-    backend: str = "torch",
-) -> EncoderSpec:
-    """Return the full spec of a checkpoint as it was typed: a registry row, a local folder, or any hub id.
+@dataclass(frozen=True)
+class EncodingOptions:
+    """How encoders are used; None leaves a value to the checkpoint, the registry or the provider.
 
-    Raises UserError for a folder that is not there, a hub id that cannot be resolved, or a missing package.
+    base_url, input_type and dimensions are for APIs; max_length, dtype and backend are for local encoders.
     """
+
+    base_url: str | None = None
+    input_type: str | None = None
+    dimensions: int | None = None
+    batch_size: int | None = None
+    max_length: int | None = None
+    dtype: str = "fp32"
+    backend: str = "torch"
+
+
+def resolve(
+    name: str, cache_dir: Path, options: EncodingOptions | None = None, prompt: str | None = None
+) -> EncoderSpec:
+    """Return the full spec of an encoder: local folder, hub id, bundled model, or model of an API.
+
+    An encoder is one of an API where its name says so, or where the options have a base_url. Raises UserError for a
+    name that cannot be resolved, and for options that the provider does not have.
+    """
+    options = options or EncodingOptions()
+    if options.base_url or is_api_encoder(name):
+        return resolve_api_encoder(name, options, prompt)
+    return resolve_local_encoder(name, cache_dir, options, prompt)
+
+
+def resolve_members(
+    names: Sequence[tuple[str, str | None]], cache_dir: Path, options: EncodingOptions
+) -> list[EncoderSpec]:
+    """Return the full specs of an ensemble's members, each given as its name and its prompt.
+
+    base_url is for the members whose names say that they are models of an API; where no name does, it is for all.
+    """
+    over_api = api_names([name for name, _ in names], options.base_url)
+    local = dataclasses.replace(options, base_url=None)
+    return [resolve(name, cache_dir, options if name in over_api else local, prompt) for name, prompt in names]
+
+
+def is_api_encoder(name: str) -> bool:
+    """Return whether a name says by itself that it is a model of an API."""
+    return bool(split_name(name)[0]) or (name in ENCODERS and bool(ENCODERS[name].provider))
+
+
+def api_names(names: Sequence[str], base_url: str | None) -> set[str]:
+    """Return which encoders are models of an API: those whose names say so, or all where only --base_url says so."""
+    found = {name for name in names if is_api_encoder(name)}
+    return set(names) if base_url and not found else found
+
+
+def resolve_local_encoder(
+    name: str, cache_dir: Path, options: EncodingOptions, prompt: str | None = None
+) -> EncoderSpec:
+    """Return the full spec of a local encoder: a row of the registry, a folder, or any hub id."""
     if name in ENCODERS:
         spec = ENCODERS[name]
     elif Path(name).expanduser().is_dir():
-        spec = _local_spec(Path(name).expanduser(), cache_dir)
+        spec = _folder_spec(Path(name).expanduser(), cache_dir)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError(
             f"--model_checkpoint {name}: no such folder",
-            "give a folder of a checkpoint, a hub id, or a name that --list shows",
+            "give the folder of a checkpoint, a hub id, or a name that --list shows",
         )
     else:
+        prefixes = " and ".join(f"{provider}:NAME" for provider in PROVIDERS)
         print(
-            f"note: {name} is not in the registry: taken for a sentence-transformers checkpoint of the hub "
-            "(openai:NAME and cohere:NAME are models of APIs)",
+            f"note: {name} is not in the registry; it is loaded from the hub as a sentence-transformers checkpoint "
+            f"({prefixes} are models of APIs)",
             file=sys.stderr,
         )
         spec = EncoderSpec(name, SENTENCE_TRANSFORMERS)
@@ -61,80 +105,63 @@ def resolve_encoder(
         spec = dataclasses.replace(spec, revision=bundled_revision())
     elif spec.revision is None:
         spec = dataclasses.replace(spec, revision=hub_revision(name, ENCODERS))
-    changes: dict[str, Any] = {"dtype": dtype, "max_length": max_length, "backend": backend}
-    if prompt is not None:
-        changes["prompt"] = prompt
-    if batch_size is not None:
-        changes["batch_size"] = batch_size
+    changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
+    changes |= {"prompt": prompt} if prompt is not None else {}
+    changes |= {"batch_size": options.batch_size} if options.batch_size is not None else {}
     return dataclasses.replace(spec, **changes)
 
 
-def _local_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
+def _folder_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
     digest = local_digest(folder, cache_dir)
     label = local_label(folder, digest)
     return EncoderSpec(str(folder), SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
 
 
-def is_api_encoder(name: str) -> bool:
-    """Whether a name says by itself that its model is asked over an API."""
-    return bool(split_name(name)[0]) or (name in ENCODERS and bool(ENCODERS[name].provider))
-
-
-def served_names(names: Sequence[str], base_url: str | None) -> set[str]:
-    """Return which encoders are asked over an API; --base_url serves all of them, unless some say it themselves."""
-    found = {name for name in names if is_api_encoder(name)}
-    return set(names) if base_url and not found else found
-
-
-def api_encoder(
-    name: str,
-    base_url: str | None,
-    *,
-    prompt: str | None = None,
-    input_type: str | None = None,
-    dimensions: int | None = None,
-    batch_size: int | None = None,
-) -> EncoderSpec:
-    """Return the full spec of an API's encoder; UserError where the provider does not have what is asked for."""
-    provider, bare = split_name(name)
+def resolve_api_encoder(name: str, options: EncodingOptions, prompt: str | None = None) -> EncoderSpec:
+    """Return the full spec of an API's encoder; UserError where the provider does not have what the options say."""
+    prefix, bare = split_name(name)
     row = ENCODERS.get(bare)
-    provider = provider or (row.provider if row else "") or "openai"
-    if row is not None and row.provider != provider:
-        if row.prompt and prompt is None:
-            print(f"note: {bare} is sent {row.prompt!r} before every text (--prompt '' for none)", file=sys.stderr)
-        prompt = row.prompt if prompt is None else prompt
-        row = None
-    url = base_url_of(provider, base_url)
-    usual = SERVED_ITEMS if url else REQUEST_ITEMS[provider]
-    loader = COHERE_EMBEDDINGS if provider == "cohere" else OPENAI_EMBEDDINGS
-    spec = row or EncoderSpec(bare, loader, prompt="", dtype="", licence="API", provider=provider)
-    if provider == "cohere" and not spec.input_type:
-        spec = dataclasses.replace(spec, input_type=COHERE_INPUT_TYPE)
-    changes: dict[str, Any] = {"base_url": url, "batch_size": batch_size or usual, "dimensions": dimensions}
-    known = bare in ENCODERS and ENCODERS[bare].provider == provider
-    label = _label(bare, url) if url else bare if known else f"{provider}/{bare}"
-    label += f"-{dimensions}d" if dimensions else ""  # another encoder, in folders and tables
-    label += f"-{input_type}" if input_type and input_type != spec.input_type else ""
-    changes |= {"label": label} if label != bare else {}
-    changes |= {"input_type": input_type} if input_type else {}
-    changes |= {"prompt": prompt} if prompt is not None else {}
-    _check(provider, url, bare, input_type, dimensions, batch_size)
-    return dataclasses.replace(spec, **changes)
+    provider = PROVIDERS[prefix or (row.provider if row else "") or DEFAULT_PROVIDER]
+    listed = row if row is not None and row.provider == provider.name else None
+    if listed is None and row is not None and prompt is None:  # another server has the registry's local model
+        prompt = row.prompt
+        if row.prompt:
+            print(f"note: {row.prompt!r} is put before every text for {bare} (--prompt '' for none)", file=sys.stderr)
+    url = resolve_base_url(provider.name, options.base_url)
+    _check(provider, url, bare, options)
+    spec = listed or api_spec(bare, provider.name)
+    label = server_label(bare, url) if url else bare if listed else f"{provider.name}/{bare}"
+    # other dimensions or another input type make another encoder, with folders of its own
+    label += f"-{options.dimensions}d" if options.dimensions else ""
+    label += f"-{options.input_type}" if options.input_type and options.input_type != spec.input_type else ""
+    return dataclasses.replace(
+        spec,
+        base_url=url,
+        batch_size=options.batch_size or (SERVER_ITEMS if url else provider.request_items),
+        dimensions=options.dimensions,
+        label=label if label != bare else spec.label,
+        input_type=options.input_type or spec.input_type,
+        prompt=spec.prompt if prompt is None else prompt,
+    )
 
 
-def _check(
-    provider: str, url: str, name: str, input_type: str | None, dimensions: int | None, batch_size: int | None
-) -> None:
-    most = MAX_REQUEST_ITEMS[provider]
+def _check(provider: Provider, url: str, name: str, options: EncodingOptions) -> None:
+    """Raise UserError for options that the provider, or its model of this name, does not have."""
+    batch_size, input_type, dimensions = options.batch_size, options.input_type, options.dimensions
+    if provider.embed is None:
+        raise UserError(f"--model_checkpoint {name}", f"{provider.title} has no embeddings: choose another encoder")
+    most = provider.max_request_items
     if batch_size and not url and batch_size > most:
-        raise UserError(f"--batch_size {batch_size}, but {provider} takes {most} texts a request", f"give 1 to {most}")
-    if provider == "openai" and not url and input_type:
-        raise UserError(f"--input_type {input_type} with {name}", "OpenAI's models know no input types: leave it out")
-    if provider == "cohere" and input_type and not url and input_type not in COHERE_INPUT_TYPES:
-        known = ", ".join(COHERE_INPUT_TYPES)
-        raise UserError(f"--input_type {input_type}, which Cohere does not know", f"choose from: {known}")
-    longest = MAX_DIMENSIONS.get(name)
+        what = f"--batch_size {batch_size}, but {provider.name} takes {most} texts a request"
+        raise UserError(what, f"give 1 to {most}")
+    if input_type and not url and not provider.input_types:
+        hint = f"{provider.title}'s models have no input types: leave it out"
+        raise UserError(f"--input_type {input_type} with {name}", hint)
+    if input_type and not url and input_type not in provider.input_types:
+        what = f"--input_type {input_type}, which {provider.title} does not know"
+        raise UserError(what, f"choose from: {', '.join(provider.input_types)}")
+    longest = provider.max_dimensions.get(name)
     if dimensions and longest and dimensions > longest:
-        raise UserError(f"--dimensions {dimensions}, but {name} gives {longest}", f"give 1 to {longest}")
-    if dimensions and not url and name in FIXED_DIMENSIONS:
-        raise UserError(f"--dimensions {dimensions} with {name}", "its vectors have one size: leave it out")
+        raise UserError(f"--dimensions {dimensions}, but {name} has at most {longest}", f"give 1 to {longest}")
+    if dimensions and not url and name in provider.fixed_dimensions:
+        raise UserError(f"--dimensions {dimensions} with {name}", "its vectors have one size only: leave it out")

@@ -15,9 +15,10 @@ from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.errors import UserError, first_line
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
-from utils.numerics import quicken
-from utils.parallel import Lane, cpu_lanes, gpu_lanes, over_lanes
-from utils.schema import Encoder, EncoderSpec
+from utils.numerics import accelerate_linear_layers
+from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
+from utils.protocols import TextEncoder
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ UNPADDED_TEXTS = 256  # a batch where texts are joined without padding
 PROBE = "one, two, three"
 
 
-def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> Encoder:
+def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
     """Load a checkpoint of the hub or of a folder; a plain masked language model gets mean pooling."""
     revision = None if spec.label else spec.revision
     return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)
@@ -60,8 +61,8 @@ class SentenceTransformerEncoder:
         if spec.backend != "torch":
             swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
         elif spec.dtype == "fp32":
-            quicken(self.model, lambda: self._embeddings(self._features([PROBE])))
-        self.lanes = gpu_lanes(self.model) if device == "cuda" else cpu_lanes(self.model)
+            accelerate_linear_layers(self.model, lambda: self._embeddings(self._features([PROBE])))
+        self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
 
     def _set_precision(self) -> None:
         import torch
@@ -108,10 +109,10 @@ class SentenceTransformerEncoder:
         most = TOKENS[self.device] if self.spec.batch_size is None else None
         is_left = getattr(self.model.tokenizer, "padding_side", "right") == "left"
 
-        def work(lane: Lane, part: Ints) -> torch.Tensor:
-            return self._embeddings(_cut(features, part, int(lengths[part].max()), is_left), lane)
+        def work(worker: Worker, part: Ints) -> torch.Tensor:
+            return self._embeddings(_cut(features, part, int(lengths[part].max()), is_left), worker)
 
-        found = list(over_lanes(self.lanes, work, batches(lengths, most, self.spec.batch_size), "texts"))
+        found = list(map_parts(self.workers, work, batches(lengths, most, self.spec.batch_size), "texts"))
         rows = np.empty((len(lengths), found[0][1].shape[1]), dtype=np.float32)
         for part, part_rows in found:
             rows[part] = part_rows.cpu().numpy()
@@ -139,11 +140,11 @@ class SentenceTransformerEncoder:
         found: str = self.model.prompts[self.model.default_prompt_name]
         return found
 
-    def _embeddings(self, features: dict[str, Any], lane: Lane | None = None) -> torch.Tensor:
+    def _embeddings(self, features: dict[str, Any], worker: Worker | None = None) -> torch.Tensor:
         """Return the rows of a batch (n, d), still on their device."""
         import torch
 
-        model, device = (lane.model, lane.device) if lane else (self.model, self.device)
+        model, device = (worker.model, worker.device) if worker else (self.model, self.device)
         placed = {
             name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
             for name, value in features.items()

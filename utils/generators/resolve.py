@@ -6,10 +6,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.api.providers import _label, base_url_of, split_name
+from utils.api.providers import DEFAULT_PROVIDER, PROVIDERS, resolve_base_url, server_label, split_name
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
@@ -19,27 +20,62 @@ from utils.schema import GeneratorSpec
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
-Reader = Callable[[str], "bytes | None"]  # a file of the checkpoint, or None where it has no such file
+Reader = Callable[[str], "bytes | None"]  # from the name of a checkpoint's file to its content, None where it has none
 
 
-def resolve_generator(
+@dataclass(frozen=True)
+class GeneratorOptions:
+    """How a generator is used; None leaves a value to the checkpoint, the registry or the device.
+
+    kind is base, chat or seq2seq. base_url is for APIs; dtype and quantization are for local generators.
+    """
+
+    base_url: str | None = None
+    kind: str | None = None
+    dtype: str | None = None
+    quantization: str = ""
+
+
+def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None, device: str = "cpu") -> GeneratorSpec:
+    """Return the full spec of a generator: local folder or GGUF file, hub id, bundled model, or model of an API.
+
+    A generator is one of an API where its name says so, or where the options have a base_url. The precision of a local
+    one defaults to bf16 on a GPU and fp32 on the CPU. Raises UserError for a name that cannot be resolved, and for
+    options that the model does not have.
+    """
+    options = options or GeneratorOptions()
+    spec = resolve_api_generator(name, options.base_url, options.kind)
+    if spec is None:
+        dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
+        return resolve_local_generator(
+            name, cache_dir, kind=options.kind, dtype=dtype, quantization=options.quantization
+        )
+    if options.quantization or options.dtype:
+        flags = "--load_in_8bit, --load_in_4bit or --gen_dtype"
+        raise UserError(
+            f"{flags} with {spec.checkpoint}", "the server of an API model decides its precision: leave them out"
+        )
+    return spec
+
+
+def resolve_local_generator(
     name: str, cache_dir: Path, *, kind: str | None = None, dtype: str = "fp32", quantization: str = ""
 ) -> GeneratorSpec:
-    """Return the full spec of a generator as it was typed: a registry row, a local folder or GGUF file, or a hub id.
+    """Return the full spec of a local generator: a row of the registry, a folder, a GGUF file, or a hub id.
 
-    `kind` (base, chat, seq2seq) is read off the checkpoint's own files where it is not given. Raises UserError for a
-    folder that is not there, a hub id that cannot be resolved, or a missing package.
+    `kind` (base, chat, seq2seq) is read from the checkpoint's own files where it is not given. Raises UserError for a
+    folder that does not exist, a hub id that cannot be resolved, or a missing package.
     """
     path = Path(name).expanduser()
     if name in GENERATORS:
         spec = GENERATORS[name]
     elif path.is_dir() or path.suffix == ".gguf":
-        spec = _local_spec(path, cache_dir, kind)
+        spec = _folder_spec(path, cache_dir, kind)
     elif name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise UserError(
             f"--gen_model_checkpoint {name}: no such folder, and not a known name",
-            f"{suggest(name, GENERATORS)} Or give a folder, a .gguf file, a hub id, or openai:NAME "
-            "(cohere:NAME) for a model of an API",
+            f"{suggest(name, GENERATORS)} Or give a folder, a .gguf file, a hub id, or "
+            f"{' or '.join(f'{provider}:NAME' for provider in PROVIDERS)} for a model of an API",
         )
     else:
         spec = GeneratorSpec(name, "", "")
@@ -51,13 +87,16 @@ def resolve_generator(
         spec = dataclasses.replace(spec, revision=hub_revision(name, GENERATORS))
     if kind or not spec.kind:
         kind = kind or _kind_of(_hub_reader(spec))
-        print(f"note: {name} is taken for a {kind} model (--gen_loader changes that)", file=sys.stderr)
-        decode = "score" if kind == "base" else "generate"
-        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=decode)
+        print(f"note: {name} is used as a {kind} model (--gen_loader changes that)", file=sys.stderr)
+        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=_usual_decode(kind))
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
 
 
-def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
+def _usual_decode(kind: str) -> str:
+    return "score" if kind == "base" else "generate"
+
+
+def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"--gen_model_checkpoint {path}: no such file", "give a .gguf file, a folder or a hub id")
@@ -66,19 +105,19 @@ def _local_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
         kind = kind or _kind_of(lambda name: (path / name).read_bytes() if (path / name).is_file() else None)
     digest = local_digest(path, cache_dir)
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
-    decode = "score" if kind == "base" else "generate"
     label = local_label(path, digest)
+    decode = _usual_decode(kind)
     return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
 def _kind_of(read: Reader) -> str:
-    """Return seq2seq, chat or base, from what the checkpoint's own files say; UserError for an encoder."""
+    """Return seq2seq, chat or base, as the checkpoint's own files say; UserError for an encoder."""
     config = _json(read("config.json"))
     heads = config.get("architectures") or []
     if heads and not any(head.endswith(GENERATIVE) for head in heads):
         raise UserError(
-            f"the checkpoint is no generator: it is a {', '.join(heads)}",
-            "give a causal or sequence-to-sequence language model (--gen_loader takes it for one all the same)",
+            f"the checkpoint is not a generator: it is a {', '.join(heads)}",
+            "give a causal or sequence-to-sequence language model (--gen_loader loads it as one anyway)",
         )
     if config.get("is_encoder_decoder"):
         return "seq2seq"
@@ -102,7 +141,7 @@ def _gguf_kind(path: Path) -> str:
     try:
         return "chat" if "tokenizer.chat_template" in GGUFReader(path).fields else "base"
     except (ValueError, IndexError) as error:
-        raise UserError(f"{path} is not a GGUF file: {error}", "is it whole?") from error
+        raise UserError(f"{path} is not a GGUF file: {error}", "check that it is complete") from error
 
 
 def _hub_reader(spec: GeneratorSpec) -> Reader:
@@ -123,31 +162,33 @@ def _hub_reader(spec: GeneratorSpec) -> Reader:
     return read
 
 
-def api_generator(name: str, base_url: str | None, kind: str | None) -> GeneratorSpec | None:
-    """Return the full spec of an API's generator, or None where the name stands for a local one."""
-    provider, bare = split_name(name)
+def resolve_api_generator(name: str, base_url: str | None, kind: str | None) -> GeneratorSpec | None:
+    """Return the full spec of an API's generator, or None where the name is one of a local generator."""
+    prefix, bare = split_name(name)
     row = GENERATORS.get(bare)
-    provider = provider or (row.provider if row else "") or ("openai" if base_url else "")
-    if not provider:
+    provider = PROVIDERS.get(prefix or (row.provider if row else "") or (DEFAULT_PROVIDER if base_url else ""))
+    if provider is None:
         return None
-    url = base_url_of(provider, base_url)
-    if kind is None:  # a server may hold the very model of the registry
+    listed = row is not None and bool(row.provider)
+    url = resolve_base_url(provider.name, base_url)
+    if kind is None:  # another server may have a local model of the registry
         kind = row.kind if row is not None and row.kind != "seq2seq" else "chat"
-        if row is None or not row.provider:
+        if not listed:
             how = "chat completions (--gen_loader base: text completions)" if kind == "chat" else "text completions"
-            print(f"note: {bare} is asked for {how}", file=sys.stderr)
+            print(f"note: {bare} is used through {how}", file=sys.stderr)
     if kind == "seq2seq":
         raise UserError("--gen_loader seq2seq with an API", "give chat (chat completions) or base (text completions)")
-    if kind == "base" and provider == "cohere":
-        raise UserError("--gen_loader base with Cohere", "it has chat models alone: leave --gen_loader out")
+    if (provider.complete if kind == "base" else provider.chat) is None:
+        only = f"{provider.title} has no {'text completions' if kind == 'base' else 'chat models'}"
+        raise UserError(f"--gen_loader {kind} with {provider.title}", f"{only}: leave --gen_loader out")
     return GeneratorSpec(
         bare,
         API_GENERATOR,
         kind,
-        decode="score" if kind == "base" else "generate",
+        decode=_usual_decode(kind),
         dtype="",
         licence="API",
-        label=_label(bare, url) if url else "" if row is not None and row.provider else f"{provider}/{bare}",
-        provider=provider,
+        label=server_label(bare, url) if url else "" if listed else f"{provider.name}/{bare}",
+        provider=provider.name,
         base_url=url,
     )

@@ -16,7 +16,7 @@ from utils.generators.label_scoring import budget_for, causal_scorer, score_labe
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
-from utils.numerics import quicken
+from utils.numerics import accelerate_linear_layers
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
@@ -235,7 +235,7 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
         return tokenizer, model
     model = model.to(device)
     if dtype == torch.float32:
-        quicken(model, lambda: torch.tensor(score_plainly(model, FEW_TOKENS)))
+        accelerate_linear_layers(model, lambda: torch.tensor(score_plainly(model, FEW_TOKENS)))
     return tokenizer, model
 
 

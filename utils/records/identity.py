@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from utils.api.providers import where_served
+from utils.api.providers import endpoint_url
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec, GeneratorSpec
@@ -53,7 +53,7 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "dtype": spec.dtype,
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
             "weight": "tuned" if weights is None else weights[place],
-            **_api_identity(spec),
+            **api_identity(spec),
         }
         for place, spec in enumerate(specs)
     ]
@@ -62,13 +62,13 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
 def generator_identity(spec: GeneratorSpec) -> dict[str, Any]:
     """Return what decides the answers of a generator beside the prompts and the settings."""
     names = ("name", "revision", "kind", "dtype", "quantization")
-    return {**{name: getattr(spec, name) for name in names}, **_api_identity(spec)}
+    return {**{name: getattr(spec, name) for name in names}, **api_identity(spec)}
 
 
-def _api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
+def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
     """Return what decides the responses of an API beside the usual settings."""
     if not spec.provider:
         return {}
     names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
     of_encoder = {name: getattr(spec, name) for name in names}
-    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": where_served(spec), **of_encoder}
+    return {"provider": spec.provider, "model": spec.checkpoint, "served_at": endpoint_url(spec), **of_encoder}

@@ -58,7 +58,7 @@ def utc_now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def shown_argument(value: Any) -> Any:
+def public_argument(value: Any) -> Any:
     """Return the value of an argument without the password in an address and without keys."""
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)

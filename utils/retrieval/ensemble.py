@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.retrieval.fusion import fused_topk
-from utils.retrieval.missing_vectors import without_gaps
+from utils.retrieval.missing_vectors import search_around_missing
 from utils.retrieval.topk import concatenate
 
 if TYPE_CHECKING:
+    from utils.protocols import Encoder
     from utils.schema import Rows, TopK
 
     Members = Sequence[tuple[Rows, Rows]]  # queries (n, d) and candidates (m, d) of each encoder
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 class Ensemble:
     """Encoders, the weight of each, and how their similarities are joined.
 
-    similarity, fuse and normalize are those of `fused_topk`. precision is that of the scan: None takes the fastest one,
-    "plain" takes float32; the results are the same.
+    similarity, fuse and normalize are those of `fused_topk`. precision is that of the scan, such as "plain"; it
+    defaults to the fastest, and the results do not depend on it.
     """
 
-    encoders: Sequence[Any]
+    encoders: Sequence[Encoder]
     weights: Sequence[float]
     similarity: str = "cosine"
     fuse: str = "score"
@@ -61,7 +62,7 @@ class Ensemble:
             how = {"fuse": self.fuse, "normalize": self.normalize, "similarity": self.similarity}
             return fused_topk(there, self.weights, k, **how, device=self.device, precision=self.precision)
 
-        return without_gaps(members, k, search)
+        return search_around_missing(members, k, search)
 
     def pairwise_cosines(self, members: Sequence[Rows]) -> Callable[[Any], Any]:
         """Return a function from indices (m,) to the weighted mean cosines (m, m), float64, of these rows."""

@@ -1,4 +1,11 @@
-"""The k best candidates of each query, by any scorer: scanned fast, rescored exactly, certified row by row; pure."""
+"""The k best candidates of each query by any scorer, in torch: a fast scan, then exact scores.
+
+A scan in low precision (utils/retrieval/quantized_scan.py) keeps all candidates that can be among the k best. They are
+scored in float32, and those that its error leaves in doubt in float64. If a problem is too small for that to pay, a
+plain float32 scan keeps k + SLACK candidates per query. A query is certified if no other candidate can reach its k-th
+score by the worst-case rounding error of a float32 product (Higham 2002, section 3.1). Queries that are not certified,
+for example because more candidates tie, are searched again with float64 scores of all candidates.
+"""
 
 from __future__ import annotations
 
@@ -9,55 +16,51 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from utils.errors import UserError
-from utils.parallel import Lane, cpu_lanes, over_lanes
-from utils.retrieval.pruning import U32, Survivors
-from utils.retrieval.quantized_scan import Scan, choose, tile_sizes
-from utils.retrieval.rows import first_of_equals
+from utils.parallel import Worker, cpu_workers, map_parts
+from utils.retrieval.pruning import KeptCandidates
+from utils.retrieval.quantized_scan import Scan, choose_scan, tile_sizes
+from utils.retrieval.rows import U32, first_of_equals
 from utils.retrieval.similarities import WORK_BYTES, Margin, Product
 from utils.schema import TopK
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FEW, RANKING = 64, 0.2  # neighbours, and their share of the candidates, from which all are scored in float64
-MANY = 256  # neighbours from which tiles are smaller, since each query has more survivors
-LIFT = 4  # survivors a query, in multiples of k, at which exact values of the likeliest ones pay
-SLACK = 16  # candidates kept beyond k before the exact scores are taken
+FEW, RANKING = 64, 0.2  # from so many neighbours and this share of the candidates on, all are scored in float64
+MANY = 256  # from so many neighbours on, tiles are smaller, since each query keeps more candidates
+PRUNE_AGAIN = 4  # candidates kept per query, in multiples of k, from which pruning by lower bounds of scores pays
+SLACK = 16  # candidates beyond k that the plain scan keeps
 QUERY_TILE = 1024
-FEW_SCORES = 1 << 22  # fewer are not worth threads of their own
+FEW_SCORES = 1 << 22  # scores below which several threads do not pay
 CANDIDATE_TILE = 16384
-RESCORE_BYTES = {"cpu": 1 << 21, "cuda": 1 << 28}  # of rescoring: what a core's cache holds
+RESCORE_BYTES = {"cpu": 1 << 21, "cuda": 1 << 28}  # rows that are gathered at once: what a core's cache holds
 
 
 def search(scorer: Product | Margin, k: int, precision: str | None = None) -> TopK:
-    """Return the k best candidates of each query by their exact scores, ties to the lower index.
+    """Return the k best candidates of each query by their exact scores, ties to the lower index; 1 <= k <= m.
 
-    `precision` is that of the scan, None for the fastest. Raises UserError for k > m.
+    `precision` is that of the scan; it defaults to the fastest.
     """
     import torch
 
     n, m = scorer.shape
-    if not 1 <= k <= m:
-        raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     indices = np.empty((n, k), dtype=np.int64)
     scores = np.empty((n, k), dtype=np.float32)
-    left: list[npt.NDArray[np.int64]] = []  # queries to be searched in full
-    is_ranking = k > FEW and k > RANKING * m  # of nearly everything: chosen ones are not worth looking for
+    uncertified: list[npt.NDArray[np.int64]] = []
+    is_ranking = k > FEW and k > RANKING * m  # most candidates are needed, so pruning does not pay
     with torch.inference_mode():
         for queries, (best, value, certified) in [] if is_ranking else _search_tiles(scorer, k, precision):
             indices[queries], scores[queries] = best.cpu().numpy(), value.cpu().numpy()
-            left.append(queries[~certified.cpu().numpy()])
-        for rows, best, value in _search_float64(
-            scorer, torch.as_tensor(np.arange(n) if is_ranking else np.concatenate(left), device=scorer.q.device), k
-        ):
-            indices[rows.cpu().numpy()], scores[rows.cpu().numpy()] = best.cpu().numpy(), value.cpu().numpy()
+            uncertified.append(queries[~certified.cpu().numpy()])
+        rows = torch.as_tensor(np.arange(n) if is_ranking else np.concatenate(uncertified), device=scorer.q.device)
+        for chunk, best, value in _search_float64(scorer, rows, k):
+            indices[chunk.cpu().numpy()], scores[chunk.cpu().numpy()] = best.cpu().numpy(), value.cpu().numpy()
     return TopK(indices, scores)
 
 
 @dataclass(frozen=True)
 class _Queries:
-    """Some queries: their numbers (q,), and their scaled rows (q, d), float32."""
+    """A tile of queries: their numbers (q,) and their scaled rows (q, d), float32."""
 
     rows: Tensor
     scaled: Tensor
@@ -70,86 +73,94 @@ def _search_tiles(
     import torch
 
     n, m = scorer.shape
-    scan = choose(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
+    scan = choose_scan(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
     is_small = scorer.q.device.type != "cpu" or n * m < FEW_SCORES
-    lanes = [Lane(None, str(scorer.q.device), torch.get_num_threads())] if is_small else cpu_lanes(None)
+    workers = [Worker(None, str(scorer.q.device), torch.get_num_threads())] if is_small else cpu_workers(None)
     most = QUERY_TILE if scan is None else max(64, tile_sizes(scorer.q.device)[0] * MANY // max(k, MANY))
-    rounds = -(-n // (len(lanes) * most))
-    size = -(-n // (len(lanes) * rounds))  # as many tiles in every lane
+    rounds = -(-n // (len(workers) * most))
+    size = -(-n // (len(workers) * rounds))  # the same number of tiles for every worker
 
-    def work(_: Lane, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+    def search_tile(_: Worker, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.as_tensor(queries, device=scorer.q.device)
         part = slice(int(queries[0]), int(queries[-1]) + 1)
         if scan is None:
-            return _rescore(scorer, rows, *_scan(scorer, part, min(m, k + SLACK)), k)
-        tile = _Queries(rows, scorer.queries(part))
-        centring = scan.centring(part)
-        found = scan.survivors(part, k, lambda chosen: _reached(scorer, tile, chosen) - centring[:, None])
-        if len(found.queries) > LIFT * k * len(rows):
-            found = _lifted(scorer, tile, found, centring, k)
-        best, value = _ranked(scorer, rows, *_narrowed(scorer, tile, found, k), k)
-        return best, value, ~found.crowded
+            return _rescore(scorer, rows, *_scan_plainly(scorer, part, min(m, k + SLACK)), k)
+        return _search_by_scan(scorer, scan, part, rows, k)
 
-    return over_lanes(lanes, work, [np.arange(at, min(n, at + size)) for at in range(0, n, size)], "queries")
+    return map_parts(workers, search_tile, [np.arange(at, min(n, at + size)) for at in range(0, n, size)], "queries")
 
 
-def _lifted(scorer: Product | Margin, tile: _Queries, found: Survivors, centring: Tensor, k: int) -> Survivors:
-    """Drop the survivors that cannot reach the k-th of the exact values of each query's k likeliest ones."""
-    counts = found.queries.bincount(minlength=len(tile.rows))
-    grid, _ = _grid(found.queries, found.upper, counts, -float("inf"))
-    full = counts >= k  # crowded queries have none
+def _search_by_scan(
+    scorer: Product | Margin, scan: Scan, part: slice, rows: Tensor, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the k best of a tile of queries (q, k), the scores, and which of them are certified (q,)."""
+    tile = _Queries(rows, scorer.queries(part))
+    centring = scan.centring(part)
+    kept = scan.keep_candidates(part, k, lambda chosen: _lower_bounds(scorer, tile, chosen) - centring[:, None])
+    if len(kept.queries) > PRUNE_AGAIN * k * len(rows):
+        kept = _prune_by_likeliest(scorer, tile, kept, centring, k)
+    best, value = _rank(scorer, rows, *_prune_by_float32(scorer, tile, kept, k), k)
+    return best, value, ~kept.overflowed
+
+
+def _prune_by_likeliest(
+    scorer: Product | Margin, tile: _Queries, kept: KeptCandidates, centring: Tensor, k: int
+) -> KeptCandidates:
+    """Prune the candidates that cannot reach the lower bounds of the k likeliest, by upper bound, of their query."""
+    counts = kept.queries.bincount(minlength=len(tile.rows))
+    grid, _ = _grid(kept.queries, kept.upper, counts, -float("inf"))
+    full = counts >= k  # overflowed queries list none
     if grid.shape[1] < k or not full.any():
-        return found
+        return kept
     places = grid.topk(k, dim=1).indices  # (q, k)
-    chosen = ((counts.cumsum(0) - counts)[:, None] + places).clamp_max(max(len(found.candidates) - 1, 0))
-    reached = _reached(scorer, tile, found.candidates[chosen]).amin(dim=1)
+    chosen = ((counts.cumsum(0) - counts)[:, None] + places).clamp_max(max(len(kept.candidates) - 1, 0))
+    reached = _lower_bounds(scorer, tile, kept.candidates[chosen]).amin(dim=1)
     floor = reached.masked_fill(~full, -float("inf"))
-    kept = found.upper + centring[found.queries] >= floor[found.queries]
-    return Survivors(found.queries[kept], found.candidates[kept], found.upper[kept], found.crowded)
+    is_kept = kept.upper + centring[kept.queries] >= floor[kept.queries]
+    return KeptCandidates(kept.queries[is_kept], kept.candidates[is_kept], kept.upper[is_kept], kept.overflowed)
 
 
-def _reached(scorer: Product | Margin, tile: _Queries, candidates: Tensor) -> Tensor:
-    """Return values that those of chosen candidates (q, j) certainly reach: float32 ones less their error, (q, j)."""
+def _lower_bounds(scorer: Product | Margin, tile: _Queries, candidates: Tensor) -> Tensor:
+    """Return lower bounds of the scores of the given candidates (q, j): float32 scores minus their error, (q, j)."""
     import torch
 
     n, j = candidates.shape
     ordered, order = candidates.sort(dim=1)
     counts = torch.full((n,), j, device=candidates.device)
-    products = _sampled_products(scorer, tile, ordered.reshape(-1), counts)
+    products = _pair_products(scorer, tile, ordered.reshape(-1), counts)
     values = scorer.pair_values(tile.rows.repeat_interleave(j), ordered.reshape(-1), products).view(n, j)
     return torch.empty_like(values).scatter_(1, order, values - _float32_error(scorer, tile.rows, values))
 
 
 def _float32_error(scorer: Product | Margin, rows: Tensor, values: Tensor) -> Tensor:
-    """Return how far float32 values (q, j) of pairs may be from the true ones."""
+    """Return the worst-case error of float32 values (q, j) of pairs."""
     return 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float()[:, None] + 16 * U32 * values.abs()
 
 
-def _narrowed(scorer: Product | Margin, tile: _Queries, found: Survivors, k: int) -> tuple[Tensor, Tensor]:
-    """Score the survivors in float32 and keep those that can be among the k best by its error.
+def _prune_by_float32(scorer: Product | Margin, tile: _Queries, kept: KeptCandidates, k: int) -> tuple[Tensor, Tensor]:
+    """Score the candidates in float32, and keep those that can be among the k best by the error of these scores.
 
-    Returns candidates (q, j) in the order of their indices, and which of them are real (q, j): the rest is padding.
+    Returns candidates (q, j) in the order of their indices, padded, and which of them are not padding (q, j).
     """
     import torch
 
     rows = tile.rows
-    counts = torch.bincount(found.queries, minlength=len(rows))
+    counts = torch.bincount(kept.queries, minlength=len(rows))
+    queries, candidates = kept.queries, kept.candidates
     if int(counts.max()) > k:
-        products = _sampled_products(scorer, tile, found.candidates, counts)
-        values = scorer.pair_values(rows[found.queries], found.candidates, products)
-        grid, _ = _grid(found.queries, values, counts, -torch.inf)
+        products = _pair_products(scorer, tile, candidates, counts)
+        values = scorer.pair_values(rows[queries], candidates, products)
+        grid, _ = _grid(queries, values, counts, -torch.inf)
         floor = grid.topk(k, dim=1).values[:, -1] if grid.shape[1] >= k else grid.new_full((len(rows),), -torch.inf)
         floor -= _float32_error(scorer, rows, floor[:, None])[:, 0]
-        kept = values >= floor[found.queries]
-        queries, candidates = found.queries[kept], found.candidates[kept]
+        is_kept = values >= floor[queries]
+        queries, candidates = queries[is_kept], candidates[is_kept]
         counts = torch.bincount(queries, minlength=len(rows))
-    else:
-        queries, candidates = found.queries, found.candidates
     return _grid(queries, candidates, counts, 0)
 
 
 def _grid(queries: Tensor, values: Tensor, counts: Tensor, fill: float) -> tuple[Tensor, Tensor]:
-    """Put the values (s,) of each query, which stand together, into a row of their own: (q, j), and which are real."""
+    """Return values (s,), sorted by query, as one padded row per query (q, j), and which are not padding (q, j)."""
     import torch
 
     width = max(int(counts.max()), 1)
@@ -160,8 +171,8 @@ def _grid(queries: Tensor, values: Tensor, counts: Tensor, fill: float) -> tuple
     return grid, torch.arange(width, device=queries.device) < counts[:, None]
 
 
-def _sampled_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
-    """Return float32 products (s,) of the queries, `counts` (q,) each, with candidates (s,) as they are."""
+def _pair_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
+    """Return float32 products (s,) of the scaled queries, `counts` (q,) of each, with the unscaled candidates (s,)."""
     import warnings
 
     import torch
@@ -171,14 +182,14 @@ def _sampled_products(scorer: Product | Margin, tile: _Queries, candidates: Tens
     ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
     zeros = tile.scaled.new_zeros(len(candidates))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that sparse tensors are young
+        warnings.simplefilter("ignore")  # torch warns that its sparse tensors are in beta state
         pattern = torch.sparse_csr_tensor(ends, candidates, zeros, (len(tile.rows), scorer.shape[1]))
         products: Tensor = torch.sparse.sampled_addmm(pattern, tile.scaled, scorer.c.t(), beta=0.0).values()
     return products
 
 
 def _gathered_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
-    """Return the same by gathering rows, which a GPU does at the speed of its memory; no TF32 in it."""
+    """Return the same by gathering rows, for which a GPU's memory is fast enough; does not use TF32."""
     import torch
 
     queries = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
@@ -191,28 +202,28 @@ def _gathered_products(scorer: Product | Margin, tile: _Queries, candidates: Ten
     return products
 
 
-def _ranked(scorer: Product | Margin, rows: Tensor, kept: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Score candidates (q, j) exactly; return the k best (q, k) and their scores; rows without k are left for later."""
+def _rank(scorer: Product | Margin, rows: Tensor, kept: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k best of candidates (q, j) by exact scores (q, k), and the scores; `real` (q, j) excludes padding."""
     import torch
 
-    exact = _exact(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
-    if exact.shape[1] < k:  # only where no row has k: all are crowded
+    exact = _exact_scores(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
+    if exact.shape[1] < k:  # every query has overflowed and is searched in full later
         missing = (0, k - exact.shape[1])
         exact, kept = torch.nn.functional.pad(exact, missing), torch.nn.functional.pad(kept, missing)
     value, order = exact.sort(dim=1, descending=True, stable=True)
     return kept.gather(1, order[:, :k]), value[:, :k]
 
 
-def _exact(scorer: Product | Margin, rows: Tensor, kept: Tensor) -> Tensor:
-    """Return the float64 scores of queries (q,) with chosen candidates (q, j), some queries at a time."""
+def _exact_scores(scorer: Product | Margin, rows: Tensor, candidates: Tensor) -> Tensor:
+    """Return the float64 scores of queries (q,) with candidates (q, j), computed for some queries at a time: (q, j)."""
     import torch
 
-    step = max(1, RESCORE_BYTES[rows.device.type] // (8 * scorer.dim * kept.shape[1]))
-    return torch.cat([scorer.exact(rows[i : i + step], kept[i : i + step]) for i in range(0, len(rows), step)])
+    step = max(1, RESCORE_BYTES[rows.device.type] // (8 * scorer.dim * candidates.shape[1]))
+    return torch.cat([scorer.exact(rows[i : i + step], candidates[i : i + step]) for i in range(0, len(rows), step)])
 
 
-def _scan(scorer: Product | Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
-    """Return the best scan values (q, keep) and whose they are; what is left out is not above the least of them."""
+def _scan_plainly(scorer: Product | Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
+    """Return the greatest float32 values of some queries (q, keep) and their candidates (q, keep), in no order."""
     import torch
 
     values = indices = None
@@ -235,19 +246,19 @@ def _scan(scorer: Product | Margin, rows: slice, keep: int) -> tuple[Tensor, Ten
 def _rescore(
     scorer: Product | Margin, rows: Tensor, values: Tensor, kept: Tensor, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Score the likeliest of the kept (q, keep) exactly; return the k best (q, k), their scores, and who is certified.
+    """Score those of the candidates (q, keep) exactly that can be among the k best by their float32 values (q, keep).
 
-    A query is certified when nothing that is not scored exactly can reach its k-th score.
+    Returns the k best (q, k), their scores, and which queries are certified (q,).
     """
     import torch
 
-    error = 2 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float()[:, None]  # (q, 1) of a scan value
+    error = 2 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float()[:, None]  # (q, 1) of a value
     ordered, order = values.sort(dim=1, descending=True)
     in_doubt = ordered >= ordered[:, k - 1 : k] - 2.5 * error - 4 * U32 * ordered[:, k - 1 : k].abs()
     width = int(in_doubt.sum(dim=1).max())
     floor = ordered[:, min(width, ordered.shape[1] - 1)]
     kept = kept.gather(1, order[:, :width]).sort(dim=1).values  # by index: a stable sort breaks ties to the lower
-    value, order = _exact(scorer, rows, kept).float().sort(dim=1, descending=True, stable=True)
+    value, order = _exact_scores(scorer, rows, kept).float().sort(dim=1, descending=True, stable=True)
     best, value = kept.gather(1, order[:, :k]), value[:, :k]
     if width == scorer.shape[1]:
         return best, value, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
@@ -284,5 +295,5 @@ def _score_all(scorer: Product | Margin, rows: Tensor, first: Tensor | None) -> 
     row, col = (lower.float() != scores).nonzero(as_tuple=True)
     if len(row):
         pairs, back = torch.unique(row * m + (col if first is None else first[col]), return_inverse=True)
-        scores[row, col] = _exact(scorer, rows[pairs // m], (pairs % m)[:, None])[:, 0].float()[back]
+        scores[row, col] = _exact_scores(scorer, rows[pairs // m], (pairs % m)[:, None])[:, 0].float()[back]
     return scores

@@ -1,4 +1,4 @@
-"""Values of a tile that are never written where a GPU has Triton: the greatest of each block, the others on demand."""
+"""Block maxima of a tile of products without materialising the products, on GPUs with Triton."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FusedValues:
-    """Products of rounded queries (q, d) and candidates (t, d), by blocks of candidates."""
+    """Products of rounded queries (q, d) and candidates (t, d): maxima of blocks at once, single values on demand."""
 
     def __init__(self, queries: Tensor, candidates: Tensor, block: int) -> None:
         from utils.retrieval.triton_kernels import block_maxima
@@ -23,27 +23,28 @@ class FusedValues:
         self._queries, self._candidates = queries.contiguous(), candidates.contiguous()
         self.maxima = block_maxima(self._queries, self._candidates, block)
 
-    def inside(self, query: Tensor, block: Tensor) -> Tensor:
-        """Return the values of chosen queries (h,) in chosen blocks (h,), by number: (h, block)."""
-        from utils.retrieval.triton_kernels import inside_blocks
+    def in_blocks(self, query: Tensor, block: Tensor) -> Tensor:
+        """Return the values of the given queries (h,) in the given blocks (h,), both by number: (h, block)."""
+        from utils.retrieval.triton_kernels import products_in_blocks
 
-        return inside_blocks(self._queries, self._candidates, query, block, self.block)
+        return products_in_blocks(self._queries, self._candidates, query, block, self.block)
 
 
 @lru_cache
 def has_kernels(device: str, precision: str) -> bool:
-    """Whether the kernels compile here and give the right answers, tried once on some random rows."""
+    """Whether the kernels compile and give correct results on this machine; tried once on random rows."""
     if device != "cuda" or precision == "fp32" or importlib.util.find_spec("triton") is None:
         return False
     try:
-        return _are_right(device, precision)
-    except Exception as error:  # compilers fail in many ways, and there is another one
-        print(f"note: Triton's kernels do not work here ({first_line(error)}): plain torch searches", file=sys.stderr)
+        return _are_correct(device, precision)
+    except Exception as error:  # compilers fail in many ways, and torch can do the same
+        reason = first_line(error)
+        print(f"note: the Triton kernels fail on this machine ({reason}); torch is used instead", file=sys.stderr)
         return False
 
 
-def _are_right(device: str, precision: str) -> bool:
-    """Compare with float64 products: 300 queries, 1,000 candidates, 200 dimensions."""
+def _are_correct(device: str, precision: str) -> bool:
+    """Compare the kernels with float64 products of 300 queries and 1,000 candidates in 200 dimensions."""
     import torch
 
     drawn = torch.Generator().manual_seed(0)
@@ -52,7 +53,7 @@ def _are_right(device: str, precision: str) -> bool:
     values = FusedValues(q.to(kind), c.to(kind), 32)
     expected = torch.nn.functional.pad(q.double() @ c.double().T, (0, 24), value=-torch.inf).view(300, 32, 32)
     query, block = torch.arange(32, device=device) * 7, torch.arange(32, device=device)
-    inside, wanted = values.inside(query, block).double(), expected[query, block]
-    there = wanted.isfinite()
-    apart = (values.maxima.double() - expected.amax(dim=2)).abs().max(), (inside - wanted)[there].abs().max()
-    return bool(max(apart) <= 1.0) and bool((inside[~there] < -1e9).all())
+    in_blocks, wanted = values.in_blocks(query, block).double(), expected[query, block]
+    real = wanted.isfinite()
+    apart = (values.maxima.double() - expected.amax(dim=2)).abs().max(), (in_blocks - wanted)[real].abs().max()
+    return bool(max(apart) <= 1.0) and bool((in_blocks[~real] < -1e9).all())

@@ -1,4 +1,4 @@
-"""Joining several encoders' rankings (DistFuse): weighted scores, weighted distances, reciprocal ranks; pure.
+"""Ensembles of encoders (DistFuse): weighted scores, weighted distances, reciprocal rank fusion; pure.
 
 Winata et al. 2024, section 3.4, sum weighted Euclidean distances; reciprocal rank fusion is Cormack, Clarke and
 Buettcher 2009, with its constant of 60.
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from utils.schema import Rows
 
-RRF = 60
+RRF = 60  # the constant of reciprocal rank fusion
+TENTHS, FIFTHS = 10, 5  # steps of the weight grid for two encoders, and for more
 
 
 def fused_topk(
@@ -37,14 +38,13 @@ def fused_topk(
     device: str = "cpu",
     precision: str | None = None,
 ) -> TopK:
-    """Return the k best candidates by several encoders together, best first, ties to the lower index.
+    """Return the k best candidates of each query by several encoders together, best first, ties to the lower index.
 
-    members: (queries (n, d_i), candidates (m, d_i)) of each encoder; weights >= 0, not all 0. `score`: the weighted
-    mean of the similarities; `distance`: the negative weighted sum of Euclidean distances; `rank`: the weighted sum
-    of 1 / (60 + rank). `normalize` puts each member's scores of a query on one scale over all candidates first.
-    One member is searched as it is, as is the mean cosine or dot product; `precision` is that of their scan
-    (utils/retrieval.py).
-    Raises UserError for rows that cannot be searched.
+    members: (queries (n, d_i), candidates (m, d_i)) of each encoder; weights >= 0, not all 0. `fuse` is what is ranked
+    by: score, the weighted mean of the similarities; distance, the negative weighted mean of Euclidean distances; rank,
+    the weighted mean of 1 / (60 + rank). `normalize` first rescales each encoder's scores of a query over all
+    candidates: zscore or minmax. A single encoder, and the mean of cosines or dot products, are searched by `topk`,
+    which `precision` is for. Raises UserError as `topk` does.
     """
     if len(members) == 1:
         single = "euclidean" if fuse == "distance" else similarity
@@ -53,10 +53,12 @@ def fused_topk(
         queries, candidates = zip(*members, strict=True)
         left, right = (concatenate(side, weights, similarity) for side in (queries, candidates))
         return topk(left, right, k, similarity=similarity, device=device, precision=precision)
-    return _search(members, weights, k, fuse, normalize, "euclidean" if fuse == "distance" else similarity, device)
+    return _search_fused(
+        members, weights, k, fuse, normalize, "euclidean" if fuse == "distance" else similarity, device
+    )
 
 
-def _search(
+def _search_fused(
     members: Sequence[tuple[Rows, Rows]],
     weights: Sequence[float],
     k: int,
@@ -65,7 +67,7 @@ def _search(
     similarity: str,
     device: str,
 ) -> TopK:
-    """Score a block of queries with all candidates in float64, one member after the other."""
+    """Rank all candidates by fused float64 scores, for a block of queries at a time."""
     import torch
 
     n, m = len(members[0][0]), len(members[0][1])
@@ -84,15 +86,15 @@ def _search(
             for scorer, weight in zip(scorers, weights, strict=True):
                 values = scorer(rows)
                 values = values[:, first] if first is not None else values
-                fused += weight / total * (_reciprocal_ranks(values) if fuse == "rank" else _normal(values, normalize))
+                fused += weight / total * (_reciprocal_ranks(values) if fuse == "rank" else _rescale(values, normalize))
             value, order = fused.float().sort(dim=1, descending=True, stable=True)
             indices[start : start + len(rows)] = order[:, :k].cpu().numpy()
             scores[start : start + len(rows)] = value[:, :k].cpu().numpy()
     return TopK(indices, scores)
 
 
-def _normal(values: Tensor, normalize: str) -> Tensor:
-    """Put each row (q, m) on one scale; a constant row becomes zeros."""
+def _rescale(values: Tensor, normalize: str) -> Tensor:
+    """Return each row (q, m) rescaled to mean 0 and deviation 1, or to 0 to 1; a constant row becomes zeros."""
     if normalize == "zscore":
         spread = values.std(dim=1, correction=0, keepdim=True)
         return (values - values.mean(dim=1, keepdim=True)) / spread.where(spread > 0, spread + 1)
@@ -103,7 +105,7 @@ def _normal(values: Tensor, normalize: str) -> Tensor:
 
 
 def _reciprocal_ranks(values: Tensor) -> Tensor:
-    """Return 1 / (60 + rank) of each candidate in its row (q, m), rank 1 the best; equal scores share the best rank."""
+    """Return 1 / (60 + rank) of each candidate in its row (q, m); ranks start at 1, equal scores share one."""
     import torch
 
     rounded = values.float()
@@ -111,15 +113,12 @@ def _reciprocal_ranks(values: Tensor) -> Tensor:
     position = torch.arange(values.shape[1], device=values.device).expand_as(order)
     new = torch.ones_like(ordered, dtype=torch.bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    rank = torch.where(new, position, 0).cummax(dim=1).values + 1  # equal neighbours keep the first one's rank
+    rank = torch.where(new, position, 0).cummax(dim=1).values + 1  # equal scores have the rank of the first
     return torch.zeros_like(values).scatter_(1, order, 1.0 / (RRF + rank.double()))
 
 
-TENTHS, FIFTHS = 10, 5  # steps of the grid: for two members, for more
-
-
 def weight_grid(n_members: int) -> list[tuple[float, ...]]:
-    """Return all weights that sum to 1 in steps of 0.1 (two members) or 0.2 (more), zeros included."""
+    """Return all weights that sum to 1, in steps of 0.1 for two encoders and 0.2 for more; weights may be 0."""
     steps = TENTHS if n_members == 2 else FIFTHS
     points = itertools.product(range(steps + 1), repeat=n_members)
     return [tuple(part / steps for part in point) for point in points if sum(point) == steps]
@@ -128,9 +127,10 @@ def weight_grid(n_members: int) -> list[tuple[float, ...]]:
 def tune(
     n_members: int, evaluate: Callable[[Sequence[float]], float]
 ) -> tuple[tuple[float, ...], list[dict[str, Any]]]:
-    """Return the weights of the highest validation score, and the whole grid with its scores.
+    """Return the weights with the highest validation score, and the whole grid with its scores.
 
-    Of equal scores the weights nearest to equal ones win, then the first in the grid's order.
+    `evaluate` returns the score of weights. Among equal scores the most even weights are chosen, then the first ones
+    in the order of the grid.
     """
     grid: list[dict[str, Any]] = [
         {"weights": list(weights), "score": evaluate(weights)} for weights in weight_grid(n_members)

@@ -1,4 +1,4 @@
-"""Searching around texts that have no vector (an API refused them); pure."""
+"""Search when some texts have no vector, because an API rejected them; pure."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ if TYPE_CHECKING:
 
     Members = Sequence[tuple[Rows, Rows]]
 
-NOTHING = -1  # in place of a candidate's index
+NOT_FOUND = -1  # instead of the index of a candidate
 
 
-def without_gaps(members: Members, k: int, search: Callable[[Members, int], TopK]) -> TopK:
-    """Search where a row of NaN means no vector: such a candidate is never found, such a query finds nothing (-1).
+def search_around_missing(members: Members, k: int, search: Callable[[Members, int], TopK]) -> TopK:
+    """Search with the rows that have a vector; a row of NaN means that a text has none.
 
-    members: queries (n, d_i) and candidates (m, d_i) of each encoder; a row that one lacks counts as lacking in all.
+    members: queries (n, d_i) and candidates (m, d_i) of each encoder. A text is left out if any encoder has no vector
+    for it: such a candidate is never retrieved, and such a query gets the index -1 and the score 0 at every rank.
+    Raises UserError if fewer than k candidates have a vector.
     """
-    no_query, no_candidate = (_gaps(rows) for rows in zip(*members, strict=True))
+    no_query, no_candidate = (_are_missing(rows) for rows in zip(*members, strict=True))
     if not (no_query.any() or no_candidate.any()):
         return search(members, k)
-    asking, there = np.flatnonzero(~no_query), np.flatnonzero(~no_candidate)
-    if k > len(there):
-        raise UserError(f"--k {k}, but only {len(there)} candidates have a vector", f"give 1 to {len(there)}")
-    indices = np.full((len(no_query), k), NOTHING, dtype=np.int64)
+    present_queries, present = np.flatnonzero(~no_query), np.flatnonzero(~no_candidate)
+    if k > len(present):
+        raise UserError(f"--k {k}, but only {len(present)} candidates have a vector", f"give 1 to {len(present)}")
+    indices = np.full((len(no_query), k), NOT_FOUND, dtype=np.int64)
     scores = np.zeros((len(no_query), k), dtype=np.float32)
-    if len(asking):
-        found = search([(queries[asking], candidates[there]) for queries, candidates in members], k)
-        indices[asking], scores[asking] = there[found.indices], found.scores
+    if len(present_queries):
+        found = search([(queries[present_queries], candidates[present]) for queries, candidates in members], k)
+        indices[present_queries], scores[present_queries] = present[found.indices], found.scores
     return TopK(indices, scores)
 
 
-def _gaps(rows: Sequence[Rows]) -> npt.NDArray[np.bool_]:
-    """Return which rows have no vector (n,): those whose first number is NaN, in any encoder."""
-    gaps: npt.NDArray[np.bool_] = np.logical_or.reduce([np.isnan(one[:, 0]) for one in rows])
-    return gaps
+def _are_missing(rows: Sequence[Rows]) -> npt.NDArray[np.bool_]:
+    """Return which texts have no vector (n,): those whose first number is NaN in any encoder's rows."""
+    missing: npt.NDArray[np.bool_] = np.logical_or.reduce([np.isnan(one[:, 0]) for one in rows])
+    return missing

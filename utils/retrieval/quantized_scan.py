@@ -1,10 +1,11 @@
-"""A fast scan over all candidates that keeps, for each query, all that can be among its k best.
+"""Scan of all candidates in low precision, which keeps the ones that can be among the k best of each query.
 
-A score is a product of a query's row and a candidate's, plus terms that are added exactly. The product is taken in low
-precision: int8 with a scale a query and a scale a tile of candidates, bfloat16, or float32. By Cauchy and Schwarz it is
-off by at most |dq||c| + |q||dc|, with dq and dc the rounding residues, whose norms are computed. The k-th greatest of
-the tiles' block maxima, less that error, is a score that k candidates certainly reach; whatever cannot reach it is
-dismissed. So the survivors hold the k best, whatever the data; how many they are decides the time alone.
+A score is the product of a query's row and a candidate's row, plus terms that are added exactly. The product is
+computed in low precision: int8 with one scale per query and one per tile of candidates, bfloat16, or float32. By the
+Cauchy-Schwarz inequality its error is at most |dq||c| + |q||dc|, where dq and dc are the rounding residues, whose norms
+are computed. The k-th greatest block maximum minus this error is a score that k candidates are certain to reach, and
+candidates that cannot reach it are pruned. The candidates kept therefore include the k best for any data; their number
+affects only the time.
 """
 
 from __future__ import annotations
@@ -14,28 +15,29 @@ from typing import TYPE_CHECKING, Protocol
 
 from utils.numerics import has_fast_bf16, int8_is_exact, products
 from utils.retrieval.fused_kernels import FusedValues, has_kernels
-from utils.retrieval.pruning import BLOCK, CROWD, U32, Bar, Survivors, WrittenValues, block_size
+from utils.retrieval.pruning import BLOCK, MAX_KEPT, KeptCandidates, MatrixValues, Threshold, block_size
+from utils.retrieval.rows import U32
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from utils.retrieval.pruning import Exact, Values
+    from utils.retrieval.pruning import LowerBounds, Values
 
 PRECISIONS = ("int8", "bf16", "fp32")
-QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what the cores' caches hold
-GPU_QUERIES, GPU_CANDIDATES = 16_384, 32_768  # so many that a GPU is busy longer than a launch takes
-GPU_SHARE = 8  # one part in so many of the free memory is for a tile's products
-GPU_FEWEST = 32  # rows that a GPU's integer products want
-MIN_CANDIDATES = 2048  # fewer are not worth a scan in low precision
-MAX_K = 1024  # more neighbours are not worth block maxima
-SAMPLE, THIN = 64, 2048  # queries and candidates on which the precisions are tried
-WORTH = {"int8": 0.007, "bf16": 0.02}  # survivors, as a share of the candidates, at which the next precision is faster
-ROUND_UP = 1.0 + 2.0**-16  # norms of residues are taken in float32
+QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what its caches hold
+GPU_QUERIES, GPU_CANDIDATES = 16_384, 32_768  # large enough that launching a kernel takes no notable time
+GPU_SHARE = 8  # the products of a tile may take 1 / GPU_SHARE of the free memory
+GPU_MIN_ROWS = 32  # the least number of rows of a GPU's integer products
+MIN_CANDIDATES = 2048  # with fewer, a scan in low precision does not pay
+MAX_K = 1024  # with more neighbours, block maxima do not pay
+SAMPLE_QUERIES, SAMPLE_CANDIDATES = 64, 2048  # on which the precisions are tried
+MAX_SHARE = {"int8": 0.007, "bf16": 0.02}  # share of candidates kept above which the next precision is faster
+ROUND_UP = 1.0 + 2.0**-16  # covers the rounding of norms that are computed in float32
 
 
 class Scorer(Protocol):
-    """What is searched: scores are `to_value(product)`, the product of scaled rows."""
+    """Scores to be searched: `value(product)`, where the product is that of scaled rows."""
 
     shape: tuple[int, int]
     dim: int
@@ -46,7 +48,7 @@ class Scorer(Protocol):
     row_scale: Tensor
 
     def queries(self, rows: slice) -> Tensor:
-        """Some queries' scaled rows (q, d)."""
+        """Return the scaled rows of some queries (q, d)."""
         ...
 
     def is_product(self) -> bool:
@@ -54,17 +56,17 @@ class Scorer(Protocol):
         ...
 
     def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
-        """Turn products (q, t) into values, monotone in the product."""
+        """Return the values (q, t) of products (q, t); they increase with the product."""
         ...
 
-    def thinned(self, query_step: int, step: int) -> Scorer:
-        """The same scores of every so many queries and candidates."""
+    def subsample(self, query_step: int, step: int) -> Scorer:
+        """Return the scores of every query_step-th query with every step-th candidate."""
         ...
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Some candidates, rounded: rows (t, d), where they begin, their unit, the greatest norms of rows and residues."""
+    """Rounded candidates: rows (t, d), the first index, their scale, and the greatest norms of rows and residues."""
 
     rows: Tensor
     start: int
@@ -74,23 +76,33 @@ class Tile:
     residue: float
 
 
+@dataclass(frozen=True)
+class RoundedQueries:
+    """Rounded queries: rows (q, d), padded, their scales (q,), and the norms of rows and residues (q,)."""
+
+    rows: Tensor
+    scales: Tensor
+    norms: Tensor
+    residues: Tensor
+
+
 class Scan:
-    """The candidates of a scorer, rounded once, and searched by tiles of queries."""
+    """The candidates of a scorer, rounded once, which are scanned for one tile of queries after the other."""
 
     def __init__(self, scorer: Scorer, precision: str) -> None:
         self.scorer, self.precision = scorer, precision
         self.tile = tile_sizes(scorer.c.device)[1]
-        self.mean = self._mean()  # (d,) float32: what all candidates have in common is left out of the product
+        self.mean = self._mean()  # (d,) float32, subtracted from all candidates: smaller rows have smaller residues
         self.tiles = [self._round(start) for start in range(0, scorer.shape[1], self.tile)]
 
     def _mean(self) -> Tensor:
         c, factor = self.scorer.c, self.scorer.c_factor.float()
-        step = max(1, len(c) // 4096)  # of a sample: any vector would do, the mean makes the residues small
+        step = max(1, len(c) // 4096)  # the mean of a sample suffices, since the results do not depend on it
         found: Tensor = (c[::step] * factor[::step, None]).mean(dim=0)
         return found
 
     def _round(self, start: int) -> Tile:
-        """Round a tile of candidates; few passes over it, since this is done for every search."""
+        """Return a rounded tile of candidates, in few passes over the rows, since every search does this."""
         import torch
 
         which = slice(start, start + self.tile)
@@ -105,48 +117,53 @@ class Scan:
         rows -= rounded
         residue = float(rows.norm(dim=1).max()) * scale * ROUND_UP
         norm = float(rounded.norm(dim=1).max()) * scale * ROUND_UP + residue
-        return Tile(_padded(rounded.to(self._kind())), start, len(rounded), scale, norm, residue)
+        return Tile(_pad(rounded.to(self._kind())), start, len(rounded), scale, norm, residue)
 
-    def survivors(self, rows: slice, k: int, exact: Exact | None = None) -> Survivors:
+    def keep_candidates(self, rows: slice, k: int, lower_bounds: LowerBounds | None = None) -> KeptCandidates:
         """Return all candidates that can be among the k best of these queries.
 
-        `exact` turns candidates (q, k) into values that theirs certainly reach, counted as `Survivors.upper` is.
+        `lower_bounds` returns lower bounds (q, j) of the scores of candidates (q, j), centred as `KeptCandidates.upper`
+        is. They raise the threshold.
         """
         import torch
 
         scorer = self.scorer
         queries = scorer.queries(rows)
         n = len(queries)
-        rounded, scales, q_norm, q_residue = self._round_queries(queries)
-        constant = (queries @ self.mean)[:, None]  # (q, 1): what the centring takes from each product
-        slack = 4 * (scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where the products are exact
+        rounded = self._round_queries(queries)
         relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
         fused = scorer.is_product() and has_kernels(self.mean.device.type, self.precision)
-        bar = Bar(n, k, relative, queries.device)
-        space = self._space(0 if fused else len(rounded))
+        threshold = Threshold(n, k, relative, queries.device)
+        buffer = self._buffer(0 if fused else len(rounded.rows))
         for number, tile in enumerate(self.tiles, 1):
-            error = q_residue * tile.norm + q_norm * tile.residue + slack * (1 + q_norm)
-            error = error * scorer.row_scale[rows].float()
-            unit = scales * tile.scale
+            error = self._error(rounded, tile) * scorer.row_scale[rows].float()
+            unit = rounded.scales * tile.scale
             if fused and block_size(tile.width, k) == BLOCK:
-                values: Values = FusedValues(rounded[:n], tile.rows[: tile.width], BLOCK)
+                values: Values = FusedValues(rounded.rows[:n], tile.rows[: tile.width], BLOCK)
             else:
-                raw = self._product(rounded, tile, space)[:n]  # (q, t)
+                raw = self._product(rounded.rows, tile, buffer)[:n]  # (q, t)
                 if not scorer.is_product():
-                    error += relative * q_norm * tile.norm * scorer.row_scale[rows].float()
+                    error += relative * rounded.norms * tile.norm * scorer.row_scale[rows].float()
                     cols = slice(tile.start, tile.start + tile.width)
-                    raw = scorer.value((raw.float() * unit[:, None]).add_(constant), rows, cols)
+                    centred = (queries @ self.mean)[:, None]  # (q, 1): what centring takes from each product
+                    raw = scorer.value((raw.float() * unit[:, None]).add_(centred), rows, cols)
                     unit = torch.ones_like(unit)
-                values = WrittenValues(raw, k)
-            bar.add(values, unit, error, tile.start, exact if number & (number - 1) == 0 else None)
-        return bar.survivors()
+                values = MatrixValues(raw, k)
+            is_power_of_two = number & (number - 1) == 0  # the threshold rises less and less
+            threshold.add(values, unit, error, tile.start, lower_bounds if is_power_of_two else None)
+        return threshold.kept()
+
+    def _error(self, queries: RoundedQueries, tile: Tile) -> Tensor:
+        """Return how far the products of the rounded queries with a tile can be from the true ones (q,)."""
+        slack = 4 * (self.scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where products are exact
+        return queries.residues * tile.norm + queries.norms * tile.residue + slack * (1 + queries.norms)
 
     def centring(self, rows: slice) -> Tensor:
-        """Return what is missing from the `upper` values of these queries (q,): nothing where they are no products."""
+        """Return what centring takes from the scores of these queries (q,): 0 if the scores are not products."""
         return self.scorer.queries(rows) @ self.mean * float(self.scorer.is_product())
 
-    def _round_queries(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return rounded queries (q, d), their scales, and the norms of the rounded rows and of the residues (q,)."""
+    def _round_queries(self, queries: Tensor) -> RoundedQueries:
+        """Return queries (q, d) in the scan's precision, as rows that are multiples of a scale."""
         import torch
 
         if self.precision == "int8":
@@ -157,27 +174,28 @@ class Scan:
             rounded = queries.to(self._kind())
         back = rounded.float() * scales[:, None]
         norms = back.norm(dim=1) * ROUND_UP
-        return _padded(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP
+        return RoundedQueries(_pad(rounded), scales, norms, (queries - back).norm(dim=1) * ROUND_UP)
 
     def _kind(self) -> torch.dtype:
-        """Return what rounded rows are stored as."""
+        """Return the type of rounded rows."""
         import torch
 
         return {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[self.precision]
 
-    def _space(self, n: int) -> Tensor:
-        """Return room for the products of n queries with a tile: fresh memory for each would cost more than they do."""
+    def _buffer(self, n: int) -> Tensor:
+        """Return memory for the products of n queries with a tile; allocating it for every tile takes too long."""
         import torch
 
         kind = torch.int32 if self.precision == "int8" else self._kind()
         return torch.empty(n * (self.tile + 8), dtype=kind, device=self.mean.device)
 
-    def _product(self, queries: Tensor, tile: Tile, space: Tensor) -> Tensor:
+    def _product(self, queries: Tensor, tile: Tile, buffer: Tensor) -> Tensor:
+        """Return the products of rounded queries (q, d) with a tile: (q, t)."""
         import torch
 
         if self.precision == "fp32":
             return products(queries, tile.rows)[:, : tile.width].contiguous()
-        out = space[: len(queries) * len(tile.rows)].view(len(queries), len(tile.rows))
+        out = buffer[: len(queries) * len(tile.rows)].view(len(queries), len(tile.rows))
         found: Tensor = (torch._int_mm if self.precision == "int8" else torch.mm)(queries, tile.rows.t(), out=out)
         if len(tile.rows) > tile.width:  # the last tile
             found = found[:, : tile.width].contiguous()
@@ -185,38 +203,38 @@ class Scan:
 
 
 def tile_sizes(device: torch.device) -> tuple[int, int]:
-    """Return how many queries and candidates are multiplied at once on this device."""
+    """Return the number of queries and of candidates that are multiplied at once on this device."""
     if device.type == "cpu":
         return QUERY_TILE, CANDIDATE_TILE
     import torch
 
     free = torch.cuda.mem_get_info(device)[0] // (4 * GPU_SHARE)  # products
-    return max(GPU_FEWEST, min(GPU_QUERIES, free // GPU_CANDIDATES)), GPU_CANDIDATES
+    return max(GPU_MIN_ROWS, min(GPU_QUERIES, free // GPU_CANDIDATES)), GPU_CANDIDATES
 
 
-def _padded(rows: Tensor) -> Tensor:
-    """Return rows (n, d) with zeros up to multiples of eight, and no fewer than a GPU's integer products want."""
+def _pad(rows: Tensor) -> Tensor:
+    """Return rows (n, d) padded with zeros to multiples of eight, on a GPU to GPU_MIN_ROWS rows at least."""
     import torch
 
     missing = -rows.shape[1] % 8
-    more = max(-len(rows) % 8, GPU_FEWEST - len(rows)) if rows.device.type == "cuda" else 0
+    more = max(-len(rows) % 8, GPU_MIN_ROWS - len(rows)) if rows.device.type == "cuda" else 0
     return torch.nn.functional.pad(rows, (0, missing, 0, more)) if missing or more else rows
 
 
-def choose(scorer: Scorer, k: int) -> Scan | None:
-    """Return the fastest scan for these data, tried on a few queries; None where a plain search is as fast."""
+def choose_scan(scorer: Scorer, k: int) -> Scan | None:
+    """Return the fastest scan for these data, found on a sample; None if a search without a scan is as fast."""
     n, m = scorer.shape
-    if m < MIN_CANDIDATES or k > MAX_K or n < 2 * SAMPLE:
+    if m < MIN_CANDIDATES or k > MAX_K or n < 2 * SAMPLE_QUERIES:
         return None
     is_cpu = scorer.c.device.type == "cpu"
     precisions = [name for name in PRECISIONS[:2] if (int8_is_exact() if name == "int8" and is_cpu else True)]
     if not has_fast_bf16(scorer.c.device):
         precisions = [name for name in precisions if name != "bf16"]
-    step = max(1, m // THIN)
-    thin = scorer.thinned(max(1, n // SAMPLE), step)
+    step = max(1, m // SAMPLE_CANDIDATES)
+    sample = scorer.subsample(max(1, n // SAMPLE_QUERIES), step)
     for precision in precisions:
-        found = Scan(thin, precision).survivors(slice(0, thin.shape[0]), max(1, round(k / step)))
-        expected = step * (len(found.queries) + int(found.crowded.sum()) * CROWD) / thin.shape[0]
-        if expected <= max(4 * k, WORTH[precision] * m):
+        kept = Scan(sample, precision).keep_candidates(slice(0, sample.shape[0]), max(1, round(k / step)))
+        expected = step * (len(kept.queries) + int(kept.overflowed.sum()) * MAX_KEPT) / sample.shape[0]
+        if expected <= max(4 * k, MAX_SHARE[precision] * m):
             return Scan(scorer, precision)
     return Scan(scorer, "fp32")

@@ -1,4 +1,4 @@
-"""What a score is: cosines, dot products, distances and margins, approximately by tiles and exactly by pairs; pure."""
+"""Cosines, dot products, distances and margins in torch: approximate ones of whole tiles, exact ones of pairs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from utils.retrieval.rows import U64, check_dot_range, check_rows, inverse_power
 if TYPE_CHECKING:
     from torch import Tensor
 
-WORK_BYTES = 1 << 27  # float64 scratch
-MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: neighbourhoods at or below zero have no ratio
-TINY, HUGE = 1e-30, 1e30  # lengths beyond which factors leave float32's range
+WORK_BYTES = 1 << 27  # temporary float64 arrays
+MIN_NEIGHBOURHOOD = 1e-6  # ratio margin: the least denominator, since the mean cosines may be 0 or negative
+TINY, HUGE = 1e-30, 1e30  # norms outside this range have inverses that float32 does not represent
 
 
 class Product:
-    """Scores from one matrix product; scan space is 2qc - |c|^2 for Euclidean, the score itself otherwise."""
+    """Scores that come from one matrix product of scaled rows.
+
+    Tiles are scored in scan space: 2qc - |c|^2 for Euclidean distances, the score itself otherwise. Raises UserError
+    for NaN, infinity, zero rows under cosine, and dot products outside float32's range.
+    """
 
     def __init__(self, queries: Tensor, candidates: Tensor, similarity: str) -> None:
         self.similarity = similarity
@@ -35,7 +39,7 @@ class Product:
         if similarity == "cosine":
             self.q_factor, self.c_factor = 1 / q_norms, 1 / c_norms
             self.row_scale = self.q_factor * 0 + 1
-        else:  # powers of two keep the scan's products in range and change no rounding
+        else:  # powers of two keep the products of the scan in range and round nothing
             q_top, c_top = float(q_norms.max()), float(c_norms.max())
             if similarity == "euclidean":
                 q_top = c_top = max(q_top, c_top)
@@ -44,23 +48,23 @@ class Product:
             self.row_scale = self.q_factor * 0 + (4 if similarity == "euclidean" else 1)
         if similarity == "dot":
             check_dot_range(q_norms.cpu().numpy(), c_norms.cpu().numpy())
-        self.is_foldable = bool((self.c_factor >= TINY**0.5).all() and (self.c_factor <= HUGE**0.5).all())
+        self.factors_fit = bool((self.c_factor >= TINY**0.5).all() and (self.c_factor <= HUGE**0.5).all())
         self.q_squared = (q_norms * self.q_factor) ** 2  # (n,) in scan units
         self.c_squared = (c_norms * self.c_factor) ** 2  # (m,)
 
-    def thinned(self, query_step: int, step: int) -> Product:
-        """The same scores of every so many queries and candidates; the scale of dot products may be another."""
+    def subsample(self, query_step: int, step: int) -> Product:
+        """Return the scores of every query_step-th query with every step-th candidate; dot products may be rescaled."""
         return Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)
 
     def products(self, queries: Tensor, cols: slice) -> Tensor:
-        """Products of scaled queries (q, d) with some candidates' scaled rows: (q, t) float32."""
+        """Return the products of scaled queries (q, d) with the scaled rows of some candidates: (q, t) float32."""
         factor = self.c_factor[cols].float()
-        if self.is_foldable:  # no copy of the candidates
+        if self.factors_fit:  # no copy of the candidates
             return products(queries, self.c[cols]).mul_(factor)
         return products(queries, self.c[cols] * factor[:, None])
 
     def queries(self, rows: slice) -> Tensor:
-        """Some queries' scaled rows (q, d)."""
+        """Return the scaled rows of some queries (q, d)."""
         return self.q[rows] * self.q_factor[rows].float()[:, None]
 
     def is_product(self) -> bool:
@@ -68,16 +72,16 @@ class Product:
         return self.similarity != "euclidean"
 
     def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
-        """Turn products of scaled rows (q, t) into scan space; the argument may be changed."""
+        """Return products of scaled rows (q, t) in scan space; changes the argument."""
         return product if self.is_product() else product.mul_(2).sub_(self.c_squared[cols].float())
 
     def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
-        """Turn products of chosen scaled queries and bare candidates (s,) into scan space, float32."""
+        """Return the products of scaled queries and unscaled candidates (s,) in scan space, float32."""
         products = products * self.c_factor[cols].float()
         return products if self.is_product() else 2 * products - self.c_squared[cols].float()
 
     def full(self, rows: Tensor) -> Tensor:
-        """Scores of some queries with all candidates, in float64: (q, m)."""
+        """Return the scores of some queries with all candidates by a float64 matrix product: (q, m)."""
         q = self.q[rows].double() * self.q_factor[rows, None]
         product = self.q.new_empty((len(rows), self.shape[1]), dtype=q.dtype)
         step = max(1, WORK_BYTES // (8 * self.dim))
@@ -89,7 +93,7 @@ class Product:
         return self.to_score(rows, product)
 
     def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
-        """Scores of queries (q,) with chosen candidates (q, j), in float64, each summed alone: (q, j)."""
+        """Return the float64 scores of queries (q,) with candidates (q, j), each summed by itself: (q, j)."""
         q = self.q[rows].double()[:, None, :]  # (q, 1, d)
         c = self.c.index_select(0, cols.reshape(-1)).double().view(*cols.shape, -1)  # (q, j, d)
         if self.similarity == "euclidean":
@@ -108,7 +112,7 @@ class Product:
         return scores - error, scores + error
 
     def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
-        """Turn float64 values of scan space (q, j) into scores; monotone."""
+        """Return the scores of float64 values in scan space (q, j); they increase with the values."""
         if self.similarity == "cosine":
             return values
         if self.similarity == "dot":
@@ -117,7 +121,7 @@ class Product:
 
 
 class Margin:
-    """Margins over a cosine product, with the mean cosines to the nearest neighbours of each side."""
+    """Margins over cosines, given the mean cosines of queries (n,) and candidates (m,) to their neighbours."""
 
     def __init__(
         self, product: Product, margin: str, forward: npt.NDArray[np.float64], backward: npt.NDArray[np.float64]
@@ -142,38 +146,38 @@ class Margin:
             return cosines - (r_q + r_c) / 2
         return 2 * cosines - r_q - r_c
 
-    def thinned(self, query_step: int, step: int) -> Margin:
-        """The same margins of every so many queries and candidates."""
+    def subsample(self, query_step: int, step: int) -> Margin:
+        """Return the margins of every query_step-th query with every step-th candidate."""
         r_q, r_c = self.r_q[::query_step].cpu().numpy(), self.r_c[::step].cpu().numpy()
-        return Margin(self.product.thinned(query_step, step), self.margin, r_q, r_c)
+        return Margin(self.product.subsample(query_step, step), self.margin, r_q, r_c)
 
     def products(self, queries: Tensor, cols: slice) -> Tensor:
-        """Products of scaled queries (q, d) with some candidates' scaled rows: (q, t) float32."""
+        """Return the products of scaled queries (q, d) with the scaled rows of some candidates: (q, t) float32."""
         return self.product.products(queries, cols)
 
     def queries(self, rows: slice) -> Tensor:
-        """Some queries' scaled rows (q, d)."""
+        """Return the scaled rows of some queries (q, d)."""
         return self.product.queries(rows)
 
     def is_product(self) -> bool:
-        """A margin is none."""
+        """Whether scan space is the product of scaled rows itself; it is not."""
         return False
 
     def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
-        """Turn cosines (q, t) into margins."""
+        """Return the margins of cosines (q, t)."""
         return self._apply(product, self.r_q[rows, None].float(), self.r_c[cols].float())
 
     def pair_values(self, rows: Tensor, cols: Tensor, products: Tensor) -> Tensor:
-        """Turn products of chosen unit queries and bare candidates (s,) into margins, float32."""
+        """Return the margins of products of unit queries and unscaled candidates (s,), float32."""
         cosines = self.product.pair_values(rows, cols, products)
         return self._apply(cosines, self.r_q[rows].float(), self.r_c[cols].float())
 
     def full(self, rows: Tensor) -> Tensor:
-        """Margins of some queries with all candidates, in float64: (q, m)."""
+        """Return the margins of some queries with all candidates by a float64 matrix product: (q, m)."""
         return self._apply(self.product.full(rows), self.r_q[rows, None], self.r_c)
 
     def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
-        """Margins of queries (q,) with chosen candidates (q, j), in float64: (q, j)."""
+        """Return the float64 margins of queries (q,) with candidates (q, j): (q, j)."""
         return self._apply(self.product.exact(rows, cols), self.r_q[rows, None], self.r_c[cols])
 
     def bounds(self, rows: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,15 +186,15 @@ class Margin:
         return scores - error, scores + error
 
     def to_score(self, rows: Tensor, values: Tensor) -> Tensor:
-        """Scan space is the score."""
+        """Return the values: scan space is the score."""
         return values
 
 
 def _norms(rows: Tensor) -> Tensor:
-    """Return the lengths of rows (n,), float64."""
+    """Return the Euclidean norms of rows (n, d) in float64: (n,)."""
     import torch
 
-    if rows.device.type == "cpu":  # numpy casts block by block; torch would copy all rows first
+    if rows.device.type == "cpu":  # torch would copy all rows to float64 first
         return torch.from_numpy(row_norms(rows.numpy()))
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return norms
@@ -206,11 +210,11 @@ def _sum_products(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _within_range(rows: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale rows (n, d) whose lengths (n,) float32 cannot invert by powers of two, which changes no cosine."""
-    odd = ((norms < TINY) | (norms > HUGE)).nonzero().squeeze(1)
-    if not len(odd):
+    """Scale rows (n, d) with very small or large norms (n,) by powers of two, which changes no cosine."""
+    extreme = ((norms < TINY) | (norms > HUGE)).nonzero().squeeze(1)
+    if not len(extreme):
         return rows, norms
-    factors = norms.new_tensor([inverse_power_of_two(norm) for norm in norms[odd].tolist()])
+    factors = norms.new_tensor([inverse_power_of_two(norm) for norm in norms[extreme].tolist()])
     rows = rows.clone()
-    rows[odd] = (rows[odd].double() * factors[:, None]).float()
-    return rows, norms.index_copy(0, odd, norms[odd] * factors)
+    rows[extreme] = (rows[extreme].double() * factors[:, None]).float()
+    return rows, norms.index_copy(0, extreme, norms[extreme] * factors)

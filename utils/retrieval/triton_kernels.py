@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
-"""Triton kernels for GPUs: products of rounded rows whose scores are never written, only the greatest of each block."""
+"""Triton kernels: the greatest product of each block of candidates, without writing the products to memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import triton.language as tl
 if TYPE_CHECKING:
     from torch import Tensor
 
-QUERIES, CANDIDATES, DIMS = 128, 128, 64  # of a program
+QUERIES, CANDIDATES, DIMS = 128, 128, 64  # per program
 WARPS, STAGES = 8, 3
 
 
@@ -25,9 +25,9 @@ def _maxima(
     sums = tl.zeros((QUERIES, CANDIDATES), dtype=tl.int32 if IS_INT else tl.float32)
     for start in range(0, d, DIMS):
         dims = start + tl.arange(0, DIMS)
-        there = dims < d
-        a = tl.load(q + rows[:, None] * d + dims[None, :], mask=(rows[:, None] < n) & there[None, :], other=0)
-        b = tl.load(c + cols[None, :] * d + dims[:, None], mask=(cols[None, :] < m) & there[:, None], other=0)
+        valid = dims < d
+        a = tl.load(q + rows[:, None] * d + dims[None, :], mask=(rows[:, None] < n) & valid[None, :], other=0)
+        b = tl.load(c + cols[None, :] * d + dims[:, None], mask=(cols[None, :] < m) & valid[:, None], other=0)
         sums = tl.dot(a, b, sums, out_dtype=tl.int32 if IS_INT else tl.float32)
     sums = tl.where(cols[None, :] < m, sums, LOWEST)
     maxima = tl.max(tl.reshape(sums, (QUERIES, CANDIDATES // BLOCK, BLOCK)), axis=2)
@@ -37,7 +37,7 @@ def _maxima(
 
 
 @triton.jit
-def _inside(
+def _in_blocks(
     q, c, query, block, out, m, d, LOWEST: tl.constexpr, IS_INT: tl.constexpr,
     DIMS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -56,7 +56,7 @@ def _inside(
 def block_maxima(queries: Tensor, candidates: Tensor, block: int) -> Tensor:
     """Return the greatest product of each query (n, d) with each block of candidates (m, d): (n, ceil(m / block)).
 
-    int8 rows give int32, bfloat16 ones float32. The last block may be short.
+    int8 rows give int32, bfloat16 rows float32. The last block may be short.
     """
     n, m = len(queries), len(candidates)
     n_blocks = -(-m // block)
@@ -70,12 +70,12 @@ def block_maxima(queries: Tensor, candidates: Tensor, block: int) -> Tensor:
     return out
 
 
-def inside_blocks(queries: Tensor, candidates: Tensor, query: Tensor, block: Tensor, size: int) -> Tensor:
-    """Return the products of chosen queries (h,) with all candidates of chosen blocks (h,): (h, size)."""
+def products_in_blocks(queries: Tensor, candidates: Tensor, query: Tensor, block: Tensor, size: int) -> Tensor:
+    """Return the products of the given queries (h,) with all candidates of the given blocks (h,): (h, size)."""
     kind, lowest = _sums(queries)
     out = queries.new_empty((len(query), size), dtype=kind)
     if len(query):
-        _inside[(len(query),)](
+        _in_blocks[(len(query),)](
             queries, candidates, query, block, out, len(candidates), queries.shape[1], LOWEST=lowest,
             IS_INT=not kind.is_floating_point, DIMS=DIMS, BLOCK=size,
         )  # fmt: skip
@@ -83,7 +83,7 @@ def inside_blocks(queries: Tensor, candidates: Tensor, query: Tensor, block: Ten
 
 
 def _sums(rows: Tensor) -> tuple[Any, Any]:
-    """Return the type of sums of such rows' products, and what is lower than all of them."""
+    """Return the type of sums of products of such rows, and the lowest value of that type."""
     import torch
 
     return (torch.int32, -(2**31)) if rows.dtype == torch.int8 else (torch.float32, float("-inf"))

@@ -1,4 +1,4 @@
-"""The page of a folder of logs, written by subprocess and used in a browser as a reader would."""
+"""The page of a folder of logs, written by the scripts and used in a browser as a reader would."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -76,13 +74,12 @@ def log_icl(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+def logs(tmp_path_factory: pytest.TempPathFactory, run_in: Run) -> Path:
     """A folder with `logs`: real runs of the lexical baseline, and made-up records beside them."""
     folder = tmp_path_factory.mktemp("report")
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "MINERS_DATA_DIR": ""}
     flags = ["--model_checkpoint", NGRAM, "--langs"]
     for command in (["bitext.py", *flags, "spa", "fra", "swh"], ["classification.py", *flags, "eng", "deu"]):
-        subprocess.run([sys.executable, str(ROOT / command[0]), *command[1:]], cwd=folder, env=env, check=True)
+        assert run_in(folder, *command).returncode == 0
     root = folder / "logs"
     for subset, right in (("eng_spa", 7), ("eng_fra", 60), ("eng_swh", 70)):
         log(root, OTHER, "sample", subset, right, 70, source=_source(root, subset))
@@ -100,10 +97,8 @@ def _source(root: Path, subset: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def report(logs: Path) -> Path:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / SCRIPT)], cwd=logs, capture_output=True, text=True, timeout=120, check=False
-    )
+def report(logs: Path, run_in: Run) -> Path:
+    done = run_in(logs, SCRIPT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("164 records, ") and done.stderr == ""
     return logs / "report.html"
@@ -143,12 +138,9 @@ def board(page: Page) -> dict[tuple[str, str], str]:
     ],
 )
 def test_the_leaderboard_has_the_figures_of_the_tables(
-    logs: Path, report: Path, page: Page, view: str, script: str, flags: list[str]
+    logs: Path, report: Path, page: Page, run_in: Run, view: str, script: str, flags: list[str]
 ) -> None:
-    path = ROOT / f"script/aggregate/aggregate_{script}.py"
-    done = subprocess.run(
-        [sys.executable, str(path), "--format", "json", *flags], cwd=logs, capture_output=True, text=True, check=True
-    )
+    done = run_in(logs, f"script/aggregate/aggregate_{script}.py", "--format", "json", *flags)
     options = dict(zip(flags[::2], flags[1::2], strict=True))
     query = "".join(f"&{name.removeprefix('--')}={value}" for name, value in options.items())
     open_at(page, report, f"#board?view={view}{query}")
@@ -303,12 +295,11 @@ def test_items_of_the_shipped_set_have_their_texts(report: Path, page: Page) -> 
     assert page.locator(".near tr").count() == 10 and page.locator("summary .text").count() == 21
 
 
-def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page: Page) -> None:
+def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page: Page, run_in: Run) -> None:
     open_at(page, report, f"#compare?view=bitext&a={NGRAM}&b=org/other <b>")
     command = shlex.split(page.inner_text("#command"))
     assert command[:4] == ["python", "script/aggregate/compare.py", NGRAM, OTHER]
-    asked = [sys.executable, str(ROOT / command[1]), *command[2:], "--format", "json"]
-    done = subprocess.run(asked, cwd=logs, capture_output=True, text=True, check=True)
+    done = run_in(logs, *command[1:], "--format", "json")
     expected = json.loads(done.stdout)
     lines = page.evaluate(
         "async ([a, b]) => (await comparedLines(pickBoard({view: 'bitext'}), a, b)).lines", [NGRAM, OTHER]
@@ -341,11 +332,11 @@ def log_settings(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def told_apart(tmp_path_factory: pytest.TempPathFactory, run_in: Run) -> Path:
     """The page of `log_settings`; its logs stand beside it."""
     folder = tmp_path_factory.mktemp("told")
     log_settings(folder / "logs")
-    subprocess.run([sys.executable, str(ROOT / SCRIPT)], cwd=folder, check=True)
+    assert run_in(folder, SCRIPT).returncode == 0
     return folder / "report.html"
 
 
@@ -360,14 +351,12 @@ def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_command_of_rows_told_apart_by_a_setting(
-    told_apart: Path, page: Page, view: str, a: str, b: str, shown: tuple[str, str]
+    told_apart: Path, page: Page, run_in: Run, view: str, a: str, b: str, shown: tuple[str, str]
 ) -> None:
     open_at(page, told_apart, "#compare?" + urlencode({"view": view, "a": a, "b": b}))
     assert tuple(cells(page)[0][2:4]) == shown
     command = shlex.split(page.inner_text("#command"))
-    asked = [sys.executable, str(ROOT / command[1]), *command[2:]]
-    asked[2:2] = ["--format", "json"]
-    done = subprocess.run(asked, cwd=told_apart.parent, capture_output=True, text=True, check=False)
+    done = run_in(told_apart.parent, command[1], "--format", "json", *command[2:])
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)["subsets"]
     assert (f"{100 * line['a']:.2f}", f"{100 * line['b']:.2f}") == shown
@@ -405,16 +394,15 @@ def test_the_statistics_are_those_of_the_suite(report: Path, page: Page) -> None
     assert page.evaluate("ps => holm(ps)", ps) == pytest.approx(stats.holm(ps))
 
 
-def test_a_record_says_where_it_comes_from(logs: Path, report: Path, page: Page, cache_dir: Path) -> None:
+def test_a_record_says_where_it_comes_from(logs: Path, report: Path, page: Page, run_in: Run) -> None:
     folder = f"logs/save_bitext/sample/{NGRAM}/seed_42"
     open_at(page, report, f"#record?path={folder}/eval_eng_spa_1.json")
     command = shlex.split(page.inner_text("#command"))
     flags = dict(zip(command[2::2], command[3::2], strict=False))
     assert command[:2] == ["python", "bitext.py"] and flags["--model_checkpoint"] == NGRAM
     assert command[command.index("--langs") : command.index("--langs") + 4] == ["--langs", "spa", "fra", "swh"]
-    env = {**os.environ, "MINERS_CACHE_DIR": str(cache_dir), "HF_HUB_OFFLINE": "1"}
-    again = [sys.executable, str(ROOT / "bitext.py"), *command[2:]]
-    done = subprocess.run(again, cwd=logs, env=env, capture_output=True, text=True, check=True)
+    done = run_in(logs, "bitext.py", *command[2:])
+    assert done.returncode == 0, done.stderr
     assert "3 of 3 subsets are already logged" in done.stdout
     assert page.locator(".tree summary", has_text="packages").count() == 1
     page.select_option("#with", f"{folder}/eval_eng_spa_10.json")

@@ -47,7 +47,7 @@ class Kind:
     def metric_of(self, dataset: str) -> tuple[str, bool]:
         """Return the metric shown of a data set, and whether it is the main one."""
         row = self.dataset(dataset)
-        usual = self.spec.metric_for(row.main_metric if row else None)
+        usual = self.spec.metric_for(row.main_metric if row is not None else None)
         return self.metric or usual, self.metric in (None, usual)
 
     def subsets_of(self, dataset: str, results: Sequence[LoggedResult]) -> Sequence[str]:

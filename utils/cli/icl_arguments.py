@@ -1,17 +1,56 @@
-"""The settings of in-context learning: from arguments to one object, and which flags go together."""
+"""The flags of in-context learning: demonstrations, which flags exclude each other, and the settings they make."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
+from utils.cli.types import natural
 from utils.errors import UserError
+from utils.schema import DEMONSTRATIONS, ORDERS
 from utils.tasks import IclSettings
 
 if TYPE_CHECKING:
     from utils.schema import DatasetSpec, GeneratorSpec
 
+SPLITS = ("test", "validation")
 WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
+
+
+def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that choose the demonstrations and the texts that are classified."""
+    group.add_argument(
+        "--k", type=natural, default=1, metavar="K", help="number of demonstrations (default: %(default)s)"
+    )
+    group.add_argument(
+        "--cross", action="store_true", help="take demonstrations from --src_lang and test on all other languages"
+    )
+    group.add_argument(
+        "--demonstrations",
+        choices=DEMONSTRATIONS,
+        default="nearest",
+        help="how demonstrations are chosen (default: %(default)s)",
+    )
+    group.add_argument(
+        "--order",
+        choices=ORDERS,
+        default="nearest_first",
+        help="order of the demonstrations in the prompt (default: %(default)s)",
+    )
+    group.add_argument("--balance", action="store_true", help="the k nearest demonstrations of each label")
+    group.add_argument(
+        "--sample_percentile", action="store_true", help="take demonstrations from a band of the ranked training texts"
+    )
+    group.add_argument("--min_percentile", type=natural, metavar="P", help="begin of the band (default: 0)")
+    group.add_argument("--max_percentile", type=natural, metavar="P", help="end of the band (default: 100)")
+    group.add_argument(
+        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
+    )
+    group.add_argument(
+        "--legacy",
+        action="store_true",
+        help="reproduce the original's label sets, distance, tokenisation and macro averages",
+    )
 
 
 def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from utils.generators.decoding import calibrated, constrained_choice, label_scores, normalized
+from utils.generators.label_choice import calibrate, constrained_choice, label_scores, log_softmax
 from utils.schema import LabelScores
 
 SCORES = LabelScores(((1, 2), (3,), (1, 4, 5)), ((-1.0, -2.0), (-2.5,), (-1.0, -3.0, -0.5)))
@@ -19,7 +19,6 @@ LABELS = ("ab", "c", "dé")
     [
         ("token", [-1.5, -2.5, -1.5]),
         ("sum", [-3.0, -2.5, -4.5]),
-        ("none", [-3.0, -2.5, -4.5]),
         ("byte", [-1.5, -2.5, -1.5]),
     ],
 )
@@ -30,10 +29,10 @@ def test_length_norms(norm: str, expected: list[float]) -> None:
 def test_calibration_by_hand() -> None:
     text = np.log([0.6, 0.3, 0.1])  # the likeliest label is the one that the model always prefers
     empty = [np.log([0.8, 0.1, 0.1]), np.log([0.6, 0.3, 0.1])]  # mean 0.7, 0.2, 0.1
-    found = calibrated(text - 5.0, [value + 3.0 for value in empty])
+    found = calibrate(text - 5.0, [value + 3.0 for value in empty])
     assert np.exp(found).tolist() == pytest.approx([0.6 / 0.7, 0.3 / 0.2, 0.1 / 0.1])
     assert found.argmax() == 1
-    assert np.exp(normalized(np.array([1.0, 1.0]))).tolist() == pytest.approx([0.5, 0.5])
+    assert np.exp(log_softmax(np.array([1.0, 1.0]))).tolist() == pytest.approx([0.5, 0.5])
 
 
 def test_constrained_decoding_takes_the_likeliest_branch_at_each_token() -> None:

@@ -1,0 +1,98 @@
+"""Cohere: embeddings and chats of its API, version 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from utils.api.errors import GARBLED, ApiError
+from utils.api.labels import choice_schema
+from utils.api.provider import Provider, Reply
+from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
+
+TRUNCATE = "END"  # Cohere cuts a text that is too long at its end, as local encoders do
+PRICES = {
+    "embed-multilingual-v3.0": (0.10, 0.0),
+    "embed-multilingual-light-v3.0": (0.10, 0.0),
+    "embed-english-v3.0": (0.10, 0.0),
+    "embed-v4.0": (0.12, 0.0),
+    "command-r": (0.15, 0.60),
+    "command-r-08-2024": (0.15, 0.60),
+    "command-r-plus-08-2024": (2.50, 10.00),
+    "command-a-03-2025": (2.50, 10.00),
+}
+
+
+def open_client(key: str, url: str, timeout: float) -> Any:
+    """Return the SDK's client, without its own retries."""
+    import cohere
+
+    return cohere.ClientV2(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+
+
+def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[Any]]:
+    """Request the embeddings of texts."""
+    more = {"output_dimension": spec.dimensions} if spec.dimensions else {}
+    found = client.embed(
+        model=spec.checkpoint,
+        texts=list(texts),
+        input_type=spec.input_type,
+        embedding_types=["float"],
+        truncate=TRUNCATE,
+        **more,
+    )
+    billed = found.meta.billed_units if found.meta else None
+    return Reply(list(found.embeddings.float_ or []), int((billed.input_tokens if billed else 0) or 0))
+
+
+def chat(
+    client: Any, spec: GeneratorSpec, prompt: str, settings: GenerationSettings, more: Mapping[str, Any]
+) -> Reply[str]:
+    """Request a chat."""
+    response = client.chat(
+        messages=[{"role": "user", "content": prompt}],
+        max_tokens=settings.max_new_tokens,
+        model=spec.checkpoint,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        **more,
+    )
+    return parse_chat(response)
+
+
+def parse_chat(response: Any) -> Reply[str]:
+    """Return the text of a chat."""
+    parts = response.message.content if response.message else None
+    if response.finish_reason in ("ERROR", "TIMEOUT"):
+        raise ApiError(GARBLED, f"the response ended with {response.finish_reason}")
+    text = "".join(str(getattr(part, "text", "") or "") for part in parts or [])
+    units = response.usage.billed_units if response.usage else None
+    tokens = (int(units.input_tokens or 0), int(units.output_tokens or 0)) if units else (0, 0)
+    return Reply(text, *tokens)
+
+
+COHERE = Provider(
+    name="cohere",
+    title="Cohere",
+    key_variables=("CO_API_KEY", "COHERE_TOKEN"),
+    url_variable="CO_API_URL",
+    url="https://api.cohere.com",
+    open_client=open_client,
+    embed=embed,
+    chat=chat,
+    label_arguments={
+        "json_object": lambda labels: {
+            "response_format": {"type": "json_object", "json_schema": choice_schema(labels)}
+        },
+    },
+    request_items=96,
+    max_request_items=96,
+    max_request_tokens=1_000_000,  # Cohere states no limit of tokens in a request
+    input_types=("search_query", "search_document", "classification", "clustering"),
+    default_input_type="search_query",  # for both sides, as in MINERS
+    max_dimensions={"embed-v4.0": 1536},
+    fixed_dimensions=("embed-multilingual-v3.0", "embed-multilingual-light-v3.0", "embed-english-v3.0"),
+    token_rates=(0.32, 0.18),
+    prices=PRICES,
+    prices_read="2026-11-21",
+)

@@ -1,0 +1,52 @@
+"""The keys of generators' answers in the cache of responses, and answers read through it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from utils.api.response_cache import ResponseCache
+from utils.loaders import cache_name
+from utils.schema import GenerationSettings, GeneratorSpec
+
+
+def response_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides an answer beside its prompt, the key of the cache; a local folder counts by its content."""
+    return {
+        "loader": cache_name(spec.loader),
+        "checkpoint": "local" if spec.label and not spec.provider else spec.checkpoint,
+        "revision": spec.revision,
+        "kind": spec.kind,
+        "dtype": spec.dtype,
+        "quantization": spec.quantization,
+        **({"provider": spec.provider, "base_url": spec.base_url} if spec.provider else {}),
+        **how,
+    }
+
+
+def sampling_settings(settings: GenerationSettings) -> dict[str, Any]:
+    """Return the settings that decide a generated text: the seed only where tokens are sampled."""
+    return {**dataclasses.asdict(settings), "seed": settings.seed if settings.temperature else None}
+
+
+def cached_answers(
+    cache: ResponseCache,
+    prompts: Sequence[str],
+    request: Callable[[list[str]], Iterable[tuple[int, Any]]],
+    name: str,
+    is_usable: Callable[[Any], bool] = lambda answer: True,
+) -> tuple[list[Any], dict[str, int]]:
+    """Return each prompt's answer, requesting those that the cache does not have, and the counts of hits and misses.
+
+    name: of the generator, shown with a progress bar.
+    """
+    found = cache.get(prompts, lambda missing: _with_bar(request(missing), len(missing), name), is_usable)
+    return [found[prompt] for prompt in prompts], {"hits": cache.hits, "misses": cache.misses}
+
+
+def _with_bar(answers: Iterable[tuple[int, Any]], total: int, name: str) -> Iterator[tuple[int, Any]]:
+    """Yield the answers, with a progress bar over prompts on a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(answers, total=total, desc=name, unit=" prompts", leave=False, disable=None)

@@ -1,0 +1,141 @@
+"""What a run uses of encoders and generators, and what loaders return.
+
+A run asks neither for the class of an encoder or generator nor for its provider: local models and models of APIs
+implement the same protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from utils.schema import (
+        Choice,
+        EncoderSpec,
+        Failed,
+        GenerationSettings,
+        GeneratorSpec,
+        LabelScores,
+        Rows,
+        ScoreSettings,
+    )
+
+
+class UsageCounter(Protocol):
+    """The client of an API as records use it."""
+
+    def mark(self) -> None:
+        """Start the counts anew, at the beginning of a subset."""
+        ...
+
+    def usage(self) -> dict[str, Any]:
+        """Return the requests, retries, tokens and costs since the last mark."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """A loaded model, as a loader returns it: texts in, vectors out."""
+
+    def encode(self, texts: Sequence[str]) -> Rows:
+        """Return one float32 row per text, in order: (n, d)."""
+        ...
+
+
+class Encoder(Protocol):
+    """An encoder as a run uses it; the model is loaded, or the API called, when a vector is not in the cache."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What decides the vectors."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
+        ...
+
+    @property
+    def client(self) -> UsageCounter | None:
+        """The client of an API; None for a local encoder."""
+        ...
+
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
+        """Return the vectors of both sides, (n, d) and (m, d); a text that has none gets a row of NaN."""
+        ...
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that have to be encoded."""
+        ...
+
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return a line with the requests, tokens and costs of these texts; empty for a local encoder."""
+        ...
+
+
+class TextGenerator(Protocol):
+    """A loaded language model, as a loader returns it; results are yielded with the index of their prompt."""
+
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> Iterable[tuple[int, LabelScores]]:
+        """Yield the log-probabilities of each label's tokens after each prompt."""
+        ...
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
+        """Yield the text that follows each prompt."""
+        ...
+
+
+class Generator(Protocol):
+    """A generator as a run uses it; the model is loaded, or the API called, when an answer is not in the cache."""
+
+    @property
+    def spec(self) -> GeneratorSpec:
+        """What decides the answers."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The distinct prompts of the last call that the cache had (hits) and did not have (misses)."""
+        ...
+
+    @property
+    def client(self) -> UsageCounter | None:
+        """The client of an API; None for a local generator."""
+        ...
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `n_tokens` counts with the model's own tokenizer."""
+        ...
+
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> list[LabelScores | Failed]:
+        """Return the log-probabilities of each label's tokens after each prompt."""
+        ...
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
+        """Return the text that follows each prompt."""
+        ...
+
+    def choose(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
+    ) -> list[Choice | Failed]:
+        """Return the label that is generated after each prompt where only the labels may be generated."""
+        ...
+
+    def n_tokens(self, prompts: Sequence[str]) -> list[int] | None:
+        """Return each prompt's number of tokens; None where the tokenizer is not available yet."""
+        ...
+
+    def count_requests(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+    ) -> tuple[int, int, int]:
+        """Return the requests to an API that the prompts still need, their tokens, and the tokens generated at most."""
+        ...
+
+    def quote(self, n_requests: int, n_tokens: int, n_out: int, *, exact: bool) -> str:
+        """Return a line with these requests and tokens and their cost; empty for a local generator."""
+        ...
