@@ -31,7 +31,7 @@ def spec_of(name: str, url: str | None, **options: object) -> EncoderSpec:
 def encoder(
     server: ApiServer, folder: Path, provider: str = "openai", batch_size: int | None = None, **options: object
 ) -> ApiEncoder:
-    usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
+    usual = ApiOptions(**{"timeout": 60.0, **options})  # type: ignore[arg-type]
     spec = spec_of(f"{provider}:model", server.url, batch_size=batch_size)
     opened = open_encoder(spec, "cpu", folder, (usual, Budget(None)))
     assert isinstance(opened, ApiEncoder)
@@ -48,8 +48,8 @@ def test_every_fault_amid_a_thousand_texts_loses_none_and_pays_none_twice(
 ) -> None:
     every = (*FAULTS, *VECTOR_FAULTS)
     server.faults = {3 * place + 2: fault for place, fault in enumerate(every)}
-    server.slow_seconds = 1.5
-    asked = encoder(server, tmp_path, provider, batch_size=20, timeout=1.0)
+    server.slow_seconds = 4.5
+    asked = encoder(server, tmp_path, provider, batch_size=20, timeout=3.0)
     rows, _ = asked.embed(TEXTS, [])
     assert np.array_equal(rows, expected(TEXTS))
     assert not server.faults, "every fault was met"
