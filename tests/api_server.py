@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from script_runner import wait_until
 
 SIZE = 16  # numbers of a vector
 FILTERED, LONGEST = "[filtered]", 400  # a text that is never answered; characters (four a token) that are read
@@ -47,6 +49,8 @@ class ApiServer(ThreadingHTTPServer):
         self.faults: dict[int, str] = {}  # number of the request (from 1) -> fault
         self.always: str = ""  # a fault of every request
         self.latency = 0.0
+        self.held_after: int | None = None  # requests beyond so many wait until `released` is set
+        self.released = threading.Event()
         self.slow_seconds = 3.0
         self.max_items = 2048
         self.answer, self.refusal, self.finish = "positive", "", "stop"
@@ -67,6 +71,16 @@ class ApiServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def wait_for_held(self, n_held: int, process: subprocess.Popen[str]) -> None:
+        """Wait until so many requests of a process are held; it has the answers of all before them."""
+        assert self.held_after is not None
+        wait_until(lambda: self.n_requests == (self.held_after or 0) + n_held, process)
+
+    def release(self) -> None:
+        """Answer the requests that are held, and wait until that is done."""
+        self.released.set()
+        wait_until(lambda: self.now == 0)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up are part of the game."""
@@ -111,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault = server.faults.pop(number, "") or server.always
         try:
             time.sleep(server.latency)
+            if server.held_after is not None and number > server.held_after:
+                server.released.wait()
             self._respond(path, body, items, fault)
         finally:
             with server.lock:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from script_runner import TIMEOUT
 
 from utils.api.response_cache import ResponseCache
 from utils.errors import UserError
@@ -64,7 +65,7 @@ cache.get([f"{name} {i}" for i in range(300)], lambda texts: enumerate(texts))
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     commands = [[sys.executable, "-c", WRITER, str(ROOT), str(tmp_path), name] for name in ("one", "two")]
     for process in [subprocess.Popen(command) for command in commands]:
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=TIMEOUT) == 0
     for name in ("one", "two"):
         assert len(ResponseCache(tmp_path, {}).read([f"{name} {i}" for i in range(300)])) == 300
 

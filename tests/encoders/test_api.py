@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, vector
 from conftest import ROOT, Run
+from script_runner import TIMEOUT
 
 from utils.api.embedding_requests import shorten
 from utils.api.limiter import Budget
@@ -38,7 +38,7 @@ def spec_of(name: str, url: str | None, **options: object) -> EncoderSpec:
 def encoder(
     server: ApiServer, folder: Path, provider: str = "openai", batch_size: int | None = None, **options: object
 ) -> ApiEncoder:
-    usual = ApiOptions(**{"timeout": 5.0, **options})  # type: ignore[arg-type]
+    usual = ApiOptions(**{"timeout": 60.0, **options})  # type: ignore[arg-type]
     spec = spec_of(f"{provider}:model", server.url, batch_size=batch_size)
     opened = open_encoder(spec, "cpu", folder, (usual, Budget(None)))
     assert isinstance(opened, ApiEncoder)
@@ -55,8 +55,8 @@ def test_every_fault_amid_a_thousand_texts_loses_none_and_pays_none_twice(
 ) -> None:
     every = (*FAULTS, *VECTOR_FAULTS)
     server.faults = {3 * place + 2: fault for place, fault in enumerate(every)}
-    server.slow_seconds = 1.5
-    asked = encoder(server, tmp_path, provider, batch_size=20, timeout=1.0)
+    server.slow_seconds = 4.5
+    asked = encoder(server, tmp_path, provider, batch_size=20, timeout=3.0)
     rows, _ = asked.embed(TEXTS, [])
     assert np.array_equal(rows, expected(TEXTS))
     assert not server.faults, "every fault was met"
@@ -220,41 +220,38 @@ def start(server: ApiServer, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(server: ApiServer, n_paid: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(server.paid) < n_paid and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
 def test_killed_half_way_asks_again_only_for_what_was_in_the_air(server: ApiServer, tmp_path: Path) -> None:
-    server.latency = 0.05
+    server.held_after = 50
     process = start(server, tmp_path)
-    wait_for(server, 1000)
+    server.wait_for_held(4, process)
     process.kill()
     process.wait()
-    time.sleep(0.3)
+    server.release()
     paid_before = len(server.paid)
-    n_asked = int(start(server, tmp_path).communicate(timeout=60)[0])
+    n_asked = int(start(server, tmp_path).communicate(timeout=TIMEOUT)[0])
     assert 2000 - paid_before <= n_asked <= 2000 - paid_before + 4 * 20
     twice = [text for text, times in server.paid.items() if times > 1]
     assert len(server.paid) == 2000 and len(twice) <= 4 * 20  # at most the four requests that were under way
 
 
 def test_an_interruption_keeps_the_answers_that_are_under_way(server: ApiServer, tmp_path: Path) -> None:
-    server.latency = 0.1
+    server.held_after = 30
     process = start(server, tmp_path)
-    wait_for(server, 600)
+    server.wait_for_held(4, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode != 0 and "finishing the pending requests" in said
-    assert start(server, tmp_path).communicate(timeout=60)[0]
+    assert process.stderr and any("finishing the pending requests" in line for line in process.stderr)
+    assert len(server.paid) == 30 * 20
+    server.release()
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode != 0 and len(server.paid) == 34 * 20
+    assert start(server, tmp_path).communicate(timeout=TIMEOUT)[0]
     assert len(server.paid) == 2000 and set(server.paid.values()) == {1}
 
 
 def test_two_runs_at_once_end_with_the_same_vectors(server: ApiServer, tmp_path: Path) -> None:
     server.latency = 0.02
     processes = [start(server, tmp_path) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert [process.wait(timeout=TIMEOUT) for process in processes] == [0, 0]
     assert len(server.paid) == 2000
     assert np.array_equal(encoder(server, tmp_path, batch_size=20).embed(TEXTS, [])[0], expected(TEXTS))
 
