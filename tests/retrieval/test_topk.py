@@ -126,6 +126,7 @@ def test_what_cannot_be_searched_is_an_error() -> None:
         assert message in caught.value.what and caught.value.hint
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_tile() -> None:
     """20,000 x 60,000 scores are 4.8 GB; the search stays under 700 MB above its inputs."""
     code = f"""

@@ -376,6 +376,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_the_table_is_mtebs_metadata() -> None:
     found = in_mteb(METADATA, *MTEB_TASKS, *OTHER_TEXTS)
     assert set(found) == {*MTEB_TASKS, *OTHER_TEXTS}
@@ -408,6 +409,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_mteb_loads_what_was_written(run: Run, tmp_path: Path, logs: Path) -> None:
     log(logs, "ace", 0.6, n=400, **KNN, dataset="nusax")
     assert run(TO, "--classification").returncode == 0
@@ -454,6 +456,7 @@ print(json.dumps([mteb.TaskResult.from_disk(Path(written)).scores["train"], resu
 """
 
 
+@pytest.mark.slow
 def test_mtebs_own_evaluation_gives_our_figures(run: Run, mirror: Path, tmp_path: Path) -> None:
     usual = ("--model_checkpoint", "baseline/char_ngram", "--data_dir", str(mirror))
     assert run("bitext.py", "--dataset", "nusax", "--langs", "ace", "--k", "1", *usual).returncode == 0
