@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
+from utils.cli.choices import build_settings
 from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -84,16 +85,8 @@ def make_settings(args: argparse.Namespace) -> BitextSettings:
             f"--margin {margin} with --fuse or --normalize",
             "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
         )
-    return BitextSettings(
-        similarity=args.similarity,
-        margin=margin,
-        margin_k=(args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None,
-        direction=args.direction,
-        fuse=args.fuse,
-        normalize=args.normalize,
-        seed=args.seed,
-        limit=args.limit,
-    )
+    margin_k = (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
+    return build_settings(BitextSettings, args, margin_k=margin_k)
 
 
 class Bitext(RetrievalTask[BitextSubset]):

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
+from utils.cli.choices import build_settings
+from utils.cli.labeled_task import LabeledTask
 from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -65,18 +67,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, src_lang: str | None) -> ClassificationSettings:
     """Return the settings of the run; src_lang is the training language of --cross."""
-    return ClassificationSettings(
-        similarity="euclidean" if args.legacy else args.similarity,
-        cross=args.cross,
-        src_lang=src_lang,
-        split=args.split,
-        legacy=args.legacy,
-        vote=args.vote,
-        fuse=args.fuse,
-        normalize=args.normalize,
-        seed=args.seed,
-        limit=args.limit,
-    )
+    similarity = "euclidean" if args.legacy else args.similarity
+    return build_settings(ClassificationSettings, args, src_lang=src_lang, similarity=similarity)
 
 
 def check_flags(args: argparse.Namespace) -> None:
@@ -97,31 +89,12 @@ def check_flags(args: argparse.Namespace) -> None:
         )
 
 
-class Classification(RetrievalTask["TrainTest"]):
+class Classification(LabeledTask, RetrievalTask["TrainTest"]):
     """Retrieval-based classification; a subset is a test language."""
 
     def __init__(self, run: Run, settings: ClassificationSettings) -> None:
-        super().__init__(run)
+        super().__init__(run, settings)
         self.settings = settings
-        self.headers = ("language", "train", settings.split)
-
-    def load(self, subset: str, *, validation: bool = False) -> TrainTest:
-        """Return the training and the test texts; weights are tuned on all validation texts, whatever --limit is."""
-        from utils.data.train_test import load_train_test
-
-        return load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
-
-    def sizes(self, data: TrainTest) -> Sequence[int]:
-        """Return the numbers of training and test texts."""
-        return len(data.train.texts), len(data.queries)
-
-    def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the test texts, which query, and the training texts."""
-        return data.queries, data.train.texts
-
-    def n_candidates(self, data: TrainTest) -> int:
-        """Return the number of training texts."""
-        return len(data.train.texts)
 
     def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
         """Return the k nearest training texts of each test text."""

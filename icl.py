@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
 from utils.cli.icl_arguments import WITHOUT_ENCODER, add_demonstration_args, check_flags, make_settings
+from utils.cli.labeled_task import LabeledTask
 from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
 from utils.cli.plan import Plan
-from utils.cli.task_run import TaskRun
 from utils.schema import RunRecord
 from utils.tasks import IclSettings
 
@@ -64,32 +64,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-class Icl(TaskRun["TrainTest"]):
+class Icl(LabeledTask):
     """In-context learning; a subset is a test language."""
 
     def __init__(self, run: Run, settings: IclSettings, generator: Generator) -> None:
-        super().__init__(run)
+        super().__init__(run, settings)
         self.settings, self.generator = settings, generator
         self.k = run.ks.values[0]
-        self.headers = ("language", "train", settings.split)
-
-    def load(self, subset: str, *, validation: bool = False) -> TrainTest:
-        """Return the texts to show and those to classify."""
-        from utils.data.train_test import load_train_test
-
-        return load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
-
-    def sizes(self, data: TrainTest) -> Sequence[int]:
-        """Return the numbers of training and test texts."""
-        return len(data.train.texts), len(data.queries)
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
         """Return the test texts and the training texts, or none where nothing is encoded."""
-        return (data.queries, data.train.texts) if self.run.ensemble.encoders else ((), ())
-
-    def n_candidates(self, data: TrainTest) -> int:
-        """Return the number of training texts."""
-        return len(data.train.texts)
+        return super().sides(data) if self.run.ensemble.encoders else ((), ())
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args
+from utils.cli.choices import build_settings
 from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -116,21 +117,6 @@ def note(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
 
 
-def make_settings(args: argparse.Namespace) -> PictureSettings:
-    """Return the settings of the run."""
-    return PictureSettings(
-        langs=args.langs,
-        src_lang=args.src_lang,
-        split=args.split,
-        max_points=args.max_points,
-        method=args.method,
-        perplexity=args.perplexity,
-        n_neighbors=args.n_neighbors,
-        seed=args.seed,
-        limit=args.limit,
-    )
-
-
 def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
     """Return the files' name without an ending: the method, then each departure from the plain settings."""
     langs = settings.langs or []
@@ -223,7 +209,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.records.paths import picture_stem
     from utils.reporting.maps import coordinates, pictures
 
-    settings = make_settings(args)
+    settings = build_settings(PictureSettings, args)
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
     stem = picture_stem(args.output_dir.expanduser(), dataset.name, run.model, name_of(settings, dataset))

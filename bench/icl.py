@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.data import registry
-from utils.generators.label_scoring import score_plainly
+from utils.generators.label_scoring import score_one_by_one
 from utils.generators.prompts import build_prompt, default_instruction
 from utils.generators.transformers_model import LanguageModel
 from utils.loaders import TRANSFORMERS
@@ -77,7 +77,7 @@ def plain_of(unmodified: Any) -> Way:
 
     def score(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
         texts = model.reader.with_labels(prompts, labels, ScoreSettings())
-        return [[sum(values) for values in score_plainly(unmodified, text)] for text in texts]
+        return [[sum(values) for values in score_one_by_one(unmodified, text)] for text in texts]
 
     return score
 

@@ -165,6 +165,16 @@ def check(q: Rows, c: Rows, found: Any, k: int, n_rows: int) -> int:
     return right
 
 
+def methods(device: str, only: list[str] | None) -> dict[str, Callable[..., Any]]:
+    """Return the methods to compare by name: ours, and of the others those that are installed and among `only`."""
+    ways: dict[str, Callable[..., Any]] = {"ours": ours, "torch fp32": plain}
+    if device == "cuda":
+        ways["torch bf16"] = lambda q, c, k, device: plain(q, c, k, device, torch.bfloat16)
+    optional = {"faiss": by_faiss, "sentence_transformers": by_sentence_transformers, "sklearn": by_sklearn}
+    ways |= {name: way for name, way in optional.items() if importlib.util.find_spec(name)}
+    return {name: way for name, way in ways.items() if name == "ours" or not only or name in only}
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="Exact top-k search, compared with other libraries.")
@@ -185,12 +195,7 @@ def main() -> None:
     if args.k > args.candidates:
         raise UserError(f"--k {args.k}, but --candidates {args.candidates}", "give at least k candidates")
     q, c = make_rows(args)
-    ways: dict[str, Callable[..., Any]] = {"ours": ours, "torch fp32": plain}
-    if device == "cuda":
-        ways["torch bf16"] = lambda q, c, k, device: plain(q, c, k, device, torch.bfloat16)
-    optional = {"faiss": by_faiss, "sentence_transformers": by_sentence_transformers, "sklearn": by_sklearn}
-    ways |= {name: way for name, way in optional.items() if importlib.util.find_spec(name)}
-    ways = {name: way for name, way in ways.items() if name == "ours" or not args.only or name in args.only}
+    ways = methods(device, args.only)
     for way in ways.values():  # warm-up: imports and first calls
         way(q[:300], c[:9000], args.k, device)
     before = start_peak()

@@ -139,12 +139,12 @@ def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, co
     flags = ("--model_checkpoint", "somebody/tiny-encoder", "--langs", "spa")
     done = command("bitext.py", *flags)
     assert done.returncode == 0, done.stderr
-    assert "not in the registry: taken for a sentence-transformers checkpoint" in done.stderr
+    assert "not in the registry; it is loaded from the hub as a sentence-transformers checkpoint" in done.stderr
     body = json.loads(next((tmp_path / "logs").rglob("eval_eng_spa_1.json")).read_text())
     encoder = body["run"]["encoders"][0]
     assert (encoder["checkpoint"], encoder["revision"], encoder["prompt"]) == ("somebody/tiny-encoder", commit, None)
     offline = command("bitext.py", *flags, "--overwrite", "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
-    assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr
+    assert offline.returncode == 0 and "the last downloaded revision of" in offline.stderr
     missing = command("bitext.py", "--model_checkpoint", "somebody/else")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
 
@@ -157,13 +157,13 @@ def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, com
     flags = (*name, "--langs", "spa", "--k", "0", "--limit", "3", "--max_new_tokens", "4")
     done = command("icl.py", *flags)
     assert done.returncode == 0, done.stderr
-    assert "somebody/tiny-chat is taken for a chat model" in done.stderr
+    assert "somebody/tiny-chat is used as a chat model" in done.stderr
     folder = tmp_path / "logs/debug/save_icl/sample/somebody/tiny-chat/none/seed_42"
     body = json.loads((folder / "eval_spa_0.json").read_text())
     assert (body["run"]["generator"]["revision"], body["run"]["decode"]) == (commit, "generate")
     assert "Options:" in json.loads((folder / "eval_spa_0_prompts.json").read_text())["prompts"][0]
     offline = command("icl.py", *flags, "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
-    assert offline.returncode == 0 and "is used as it was last downloaded" in offline.stderr, offline.stderr
+    assert offline.returncode == 0 and "the last downloaded revision of" in offline.stderr, offline.stderr
     missing = command("icl.py", "--gen_model_checkpoint", "somebody/else", "--k", "0")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
     prefetch = ("-m", "utils.prefetch", "--gen_model_checkpoints", "somebody/tiny-chat")
@@ -200,12 +200,16 @@ def test_prefetch_downloads_checks_and_names_what_is_missing(
 
 
 FAULTS = {
-    "401": (Fault("/datasets/mteb", 401), "the hub answered 401", "set HF_TOKEN"),
+    "401": (Fault("/datasets/mteb", 401), "answered with status 401", "set HF_TOKEN"),
     "403 gated": (Fault("/datasets/mteb", 403, {"X-Error-Code": "GatedRepo"}), "is gated (403)", "accept its terms"),
     "404": (Fault("/datasets/mteb", 404, {"X-Error-Code": "RepoNotFound"}), "is not on the hub", "check the name"),
-    "429": (Fault("/datasets/mteb", 429, {"Retry-After": "0"}), "the hub answered 429", "wait some minutes"),
-    "503": (Fault("/datasets/mteb", 503), "the hub answered 503", "try again later"),
-    "cut connection": (Fault(".parquet", cut=True), "the download broke off", "the same command again"),
+    "429": (
+        Fault("/datasets/mteb", 429, {"Retry-After": "0"}),
+        "answered with status 429",
+        "wait some minutes",
+    ),
+    "503": (Fault("/datasets/mteb", 503), "answered with status 503", "try again later"),
+    "cut connection": (Fault(".parquet", cut=True), "the download was interrupted", "the same command again"),
     "truncated file": (Fault(".parquet", truncate=True), "", "the same command again"),
     "missing revision": (
         Fault("/datasets/mteb", 404, {"X-Error-Code": "RevisionNotFound"}),

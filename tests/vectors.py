@@ -1,4 +1,4 @@
-"""Vectors for the tests of retrieval, and their scores in float64, by brute force."""
+"""Embeddings for the tests of retrieval, and their float64 scores by brute force."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def clustered(n: int, m: int, d: int) -> Pair:
-    """Cosines between 0.7 and 0.95, as E5 has them."""
+    """Return rows with cosines between 0.7 and 0.95, as embeddings of E5 have."""
     centre = rows(1, d, 7)
     return centre + rows(n, d, 8, 0.45), centre + rows(m, d, 9, 0.45)
 
 
 def duplicates(n: int, m: int, d: int) -> Pair:
-    """Every candidate many times, in no order."""
+    """Return candidates of which each occurs many times, in random order."""
     few = rows(max(1, m // 50), d, 2)
     return rows(n, d, 1), few[np.random.default_rng(3).integers(0, len(few), m)]
 
 
 def near_ties(n: int, m: int, d: int) -> Pair:
-    """Candidates that low precision cannot tell apart."""
+    """Return candidates that low precision cannot distinguish."""
     base = rows(1, d, 5)
     return base + rows(n, d, 6, 0.1), base + rows(m, d, 7, 1e-5)
 
 
 def wild(n: int, m: int, d: int) -> Pair:
-    """Lengths from 1e-12 to 1e6, and a dimension that outweighs the others."""
+    """Return rows with norms from 1e-12 to 1e6, and one dimension that dominates."""
     lengths = 10.0 ** np.random.default_rng(1).uniform(-12, 6, (m, 1))
     q, c = rows(n, d, 2), (rows(m, d, 3) * lengths).astype(np.float32)
     c[:, 0] *= 50
@@ -63,5 +63,5 @@ def wild(n: int, m: int, d: int) -> Pair:
 
 
 def gaussian(n: int, m: int, d: int) -> Pair:
-    """No structure at all."""
+    """Return rows without structure."""
     return rows(n, d, 1), rows(m, d, 2)

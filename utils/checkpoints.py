@@ -1,4 +1,4 @@
-"""What an encoder's name stands for: a row of the registry, a local folder known by its content, or a hub id."""
+"""Revisions of checkpoints: the hash of a local folder, the commit of a repository on the hub."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ IGNORED_FILES = (
 
 
 def local_label(path: Path, digest: str) -> str:
-    """Return the name of a local checkpoint for folders and tables: its own, and the beginning of its hash."""
+    """Return the name of a local checkpoint for folders and tables: the folder's name and digits of its hash."""
     name = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.resolve().name)
     return f"local/{name}-{digest[:8]}"
 
 
 def local_digest(path: Path, cache_dir: Path) -> str:
-    """Return the SHA-256 of a checkpoint's file, or of all files of its folder; UserError where it holds none."""
+    """Return the SHA-256 of a checkpoint's file, or of all files in its folder; UserError where it has none."""
     if path.is_file():
         return _folder_digest(path.parent, [path], cache_dir)
     files = sorted(
@@ -39,14 +39,14 @@ def local_digest(path: Path, cache_dir: Path) -> str:
     )
     if not any(file.name in ("config.json", "modules.json") for file in files):
         raise UserError(
-            f"{path} holds no checkpoint",
-            "expected config.json or modules.json in it, as save_pretrained() writes them",
+            f"{path} is not the folder of a checkpoint",
+            "it needs a config.json or modules.json, as save_pretrained() writes them",
         )
     return _folder_digest(path, files, cache_dir)
 
 
 def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
-    """Hash a folder's content; the hash is remembered for as long as no size or time of a file changes."""
+    """Return the SHA-256 of some files of a folder; it is cached until the size or time of a file changes."""
     stats = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     memo = cache_dir / "fingerprints" / f"{fingerprint({'folder': str(folder.resolve()), 'files': stats})}.json"
     try:
@@ -61,9 +61,9 @@ def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path) -> str:
 
 
 def hub_revision(checkpoint: str, known: Collection[str]) -> str:
-    """Return the commit that the hub's main branch, or the local hub cache without a network, stands at.
+    """Return the commit of the hub's main branch, or without a network the commit in the hub's cache.
 
-    UserError names the nearest of the known names where neither has it.
+    Raises UserError with the closest known names where neither has the checkpoint.
     """
     with hub_errors(f"the checkpoint {checkpoint!r}"):
         if not is_offline():
@@ -72,8 +72,8 @@ def hub_revision(checkpoint: str, known: Collection[str]) -> str:
             return str(HfApi().model_info(checkpoint, token=hub_token()).sha)
     commit = last_downloaded(checkpoint, "model")
     if commit is not None:
-        print(f"note: {checkpoint} is used as it was last downloaded", file=sys.stderr)
+        print(f"note: the last downloaded revision of {checkpoint} is used", file=sys.stderr)
         return commit
     close = suggest(checkpoint, known) if checkpoint not in known else ""
-    hint = f"{close} or: {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
-    raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub is not reached", hint)
+    hint = f"{close} Or, {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
+    raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub cannot be reached", hint)

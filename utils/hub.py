@@ -1,4 +1,4 @@
-"""The hub's manners: whether it can be reached, with which token, and what its errors mean to a user."""
+"""Access to the Hugging Face hub: reachability, the token, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from utils.errors import UserError
 REACH_SECONDS = 10
 TRUE = ("1", "ON", "YES", "TRUE")
 WITHOUT_A_NETWORK = (
-    "without a network: --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>, a folder for "
-    "--model_checkpoint, or a machine whose cache already has it"
+    "without a network, give --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>, or a "
+    "folder as --model_checkpoint, or download it first with python -m utils.prefetch"
 )
 
 
 def hub_token() -> str | None:
-    """Return HF_TOKEN; an empty one counts as none, because it would be sent as a bare header."""
+    """Return HF_TOKEN, or None where it is empty, because an empty token would be sent as an invalid header."""
     return os.environ.get("HF_TOKEN") or None
 
 
 def wants_offline() -> bool:
-    """Return whether HF_HUB_OFFLINE asks for no downloads at all."""
+    """Return whether HF_HUB_OFFLINE forbids downloads."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in TRUE
 
 
 @lru_cache
 def is_offline() -> bool:
-    """Return whether the hub is to be left alone: HF_HUB_OFFLINE is set, or it cannot be reached.
+    """Return whether the hub is not used: HF_HUB_OFFLINE is set, or the hub cannot be reached.
 
-    Asked once, before the hub's libraries are used: they would try again for more than a minute.
+    Checked once, before the hub's libraries are used, because they would retry for more than a minute.
     """
     if wants_offline():
         return True
@@ -42,7 +42,7 @@ def is_offline() -> bool:
     try:
         httpx2.head(constants.ENDPOINT, timeout=REACH_SECONDS)
     except httpx2.TransportError as error:
-        print(f"note: the hub is not reached ({error}): only what is in its cache can be used", file=sys.stderr)
+        print(f"note: the hub cannot be reached ({error}); only files in its cache can be used", file=sys.stderr)
         os.environ["HF_HUB_OFFLINE"] = "1"
         constants.HF_HUB_OFFLINE = True
         return True
@@ -51,10 +51,10 @@ def is_offline() -> bool:
 
 @contextmanager
 def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[None]:
-    """Turn what the hub's libraries raise into a UserError that says how to go on.
+    """Raise the errors of the hub's libraries as UserErrors with a hint.
 
-    `what` names the thing wanted, `asked` the configuration or split, for errors that are about them; `local` things
-    are read by the hub's libraries from a folder.
+    `what` names the data set or checkpoint, and `asked` the configuration or split, for errors about them. `local` says
+    that the libraries read a folder.
     """
     try:
         yield
@@ -68,7 +68,7 @@ def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[N
 
 
 def _translated(error: Exception, what: str, asked: str, local: bool) -> UserError | None:
-    """Return the UserError for what the hub's libraries raised, looking through their wrappers; None for a bug."""
+    """Return the UserError for an error of the hub's libraries or its causes; None for any other error."""
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
@@ -81,55 +81,59 @@ def _translated(error: Exception, what: str, asked: str, local: bool) -> UserErr
         ("datasets.", "pyarrow.")
     ):
         if not local and is_offline():
-            return UserError(f"{what}{asked} is not in the cache, and the hub is not reached", WITHOUT_A_NETWORK)
+            return UserError(f"{what}{asked} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
         lines = str(chain[-1] if asked and len(chain) > 1 else error).strip().splitlines() or [type(error).__name__]
-        hint = "does it have this configuration and split?" if asked else "are all its files there and whole?"
+        hint = (
+            "check that it has this configuration and split" if asked else "check that its files are there and complete"
+        )
         return UserError(f"{what}{asked} does not load: {lines[0]}", hint)
     if isinstance(error, ConnectionError) and not local:
-        return UserError(f"{what} is not in the cache, and the hub is not reached", WITHOUT_A_NETWORK)
+        return UserError(f"{what} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
     return None
 
 
 def _known_error(error: BaseException, what: str) -> UserError | None:
-    """Return the UserError for one of the hub client's own errors, the plainest cause first."""
+    """Return the UserError for an error of the hub's client; None for any other error."""
     import httpx2
     from huggingface_hub import errors as hub
 
     if isinstance(error, hub.OfflineModeIsEnabled):
-        return UserError(f"{what} is not in the cache, and the hub is not reached", WITHOUT_A_NETWORK)
-    text = str(error) if type(error).__name__ == "DatasetNotFoundError" else ""  # `datasets` hides what caused it
+        return UserError(f"{what} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
+    text = str(error) if type(error).__name__ == "DatasetNotFoundError" else ""  # `datasets` does not keep the cause
     if isinstance(error, hub.GatedRepoError) or "gated dataset" in text:
         return UserError(f"{what} is gated (403)", "accept its terms on the hub and set HF_TOKEN")
     if isinstance(error, hub.RevisionNotFoundError) or text.startswith("Revision"):
         return UserError(
-            f"{what}: its pinned revision is not on the hub (404)", "was it removed? pin another one (docs/adding.md)"
+            f"{what}: its pinned revision is not on the hub (404)",
+            "if it was removed, pin another revision (docs/adding.md)",
         )
     if isinstance(error, hub.RepositoryNotFoundError) or "doesn't exist on the Hub" in text:
         return UserError(
-            f"{what} is not on the hub, or is private (404)", "check the name; a private one needs HF_TOKEN"
+            f"{what} is not on the hub, or is private (404)", "check the name; a private repository needs HF_TOKEN"
         )
     if isinstance(error, hub.HFValidationError):
-        return UserError(f"{what}: not a name that the hub could have", "give owner/name, or a folder")
+        return UserError(f"{what}: not a valid name on the hub", "give owner/name, or a folder")
     if isinstance(error, hub.HfHubHTTPError) and error.response is not None:
         status = error.response.status_code
         hints = {
-            401: "the hub wants a login: set HF_TOKEN to a valid token",
-            403: "the token may not read it: ask for access, or set another HF_TOKEN",
-            429: "too many requests: wait some minutes and give the same command again",
+            401: "the hub requires a login: set HF_TOKEN to a valid token",
+            403: "the token has no access to it: request access, or set another HF_TOKEN",
+            429: "too many requests: wait some minutes, then give the same command again",
         }
         return UserError(
-            f"{what}: the hub answered {status}", hints.get(status, "try again later; what is finished is kept")
+            f"{what}: the hub answered with status {status}",
+            hints.get(status, "try again later; finished downloads are kept"),
         )
     if isinstance(error, httpx2.TransportError) or "Consistency check failed" in str(error):
         reason = type(error).__name__
         return UserError(
-            f"{what}: the download broke off ({reason})", "give the same command again: it goes on from there"
+            f"{what}: the download was interrupted ({reason})", "give the same command again; it continues from there"
         )
     return None
 
 
 def last_downloaded(repo: str, kind: str) -> str | None:
-    """Return the commit of a repository that the hub's cache got last, or None where it has none."""
+    """Return the commit of a repository that was downloaded last, or None where the hub's cache has none."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -142,7 +146,7 @@ def last_downloaded(repo: str, kind: str) -> str | None:
 
 
 def forget_downloads(repo: str, kind: str) -> None:
-    """Remove what the hub's cache has of a repository, so that a broken file is downloaded again."""
+    """Delete a repository from the hub's cache, so that a broken file is downloaded again."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 

@@ -63,7 +63,7 @@ def test_a_broken_entry_is_encoded_again_and_said_so(
         sidecar.write_text("{" if damage == "sidecar" else json.dumps([1]))
     fresh = EmbeddingCache(tmp_path, SETTINGS)
     np.testing.assert_array_equal(fresh.rows(["a", "b"], encode), encode(["a", "b"]))
-    assert fresh.misses == 2 and "broken cache entry" in capsys.readouterr().err
+    assert fresh.misses == 2 and "is broken; its texts are encoded again" in capsys.readouterr().err
     assert EmbeddingCache(tmp_path, SETTINGS).missing(["a", "b"]) == []
 
 

@@ -109,7 +109,7 @@ def test_names_that_are_no_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match="no such folder"):
         spec_of("./nowhere", tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no checkpoint"):
+    with pytest.raises(UserError, match="is not the folder of a checkpoint"):
         spec_of(str(tmp_path / "empty"), tmp_path)
 
 

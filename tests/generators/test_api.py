@@ -61,7 +61,7 @@ def test_a_server_that_breaks_for_good_leaves_exactly_the_finished_answers(
     server.always = "503"
     with pytest.raises(UserError, match="answered with status 503") as raised:
         generator(server, tmp_path, provider, max_retries=2).generate(PROMPTS[:200], GenerationSettings())
-    assert "the same command goes on" in raised.value.hint
+    assert "the same command requests the rest" in raised.value.hint
     server.always = ""
     last = generator(server, tmp_path, provider)
     last.generate(PROMPTS[:200], GenerationSettings())

@@ -194,5 +194,5 @@ def test_quantised_weights_score_near_the_full_ones(
     differences = [
         abs(x - y) for one, two in zip(a.logprobs, b.logprobs, strict=True) for x, y in zip(one, two, strict=True)
     ]
-    assert small.quantization == bits and "forward pass a label" not in capsys.readouterr().err
+    assert small.quantization == bits and "forward pass per label" not in capsys.readouterr().err
     assert 0 < max(differences) < (1.0 if bits == "8bit" else 3.0)

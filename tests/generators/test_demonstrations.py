@@ -41,7 +41,7 @@ def test_a_rank_band(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "BLOCK", 1)  # as many blocks as test texts
     assert as_lists(ways.rank_band(search, 2, 6, 1, 50, 100)) == [[3], [2]]
     assert as_lists(ways.rank_band(search, 2, 6, 2, 0, 34)) == [[0, 1], [5, 4]]  # floor(6 * 34 / 100) = 2
-    with pytest.raises(UserError, match="hold 0, --k is 1"):
+    with pytest.raises(UserError, match="contain 0, but --k is 1"):
         ways.rank_band(search, 2, 6, 1, 90, 95)
 
 

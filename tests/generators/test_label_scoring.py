@@ -1,4 +1,4 @@
-"""Label scores: the trie behind a shared prompt against one full forward pass a label, for every family."""
+"""Label scores: the trie behind a shared prompt against one full forward pass per label, for every family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
 
 from utils.errors import UserError
-from utils.generators.label_scoring import Budget, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.generators.label_scoring import BatchLimits, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tries import Tokenized, build_trie, n_common, split_trie
@@ -50,7 +50,7 @@ def load(folder: Path, family: str, **kwargs: Any) -> LanguageModel:
 
 
 def largest_difference(model: LanguageModel, texts: list[Tokenized], found: dict[int, Any]) -> float:
-    plain = [score_plainly(model.model, text) for text in texts]
+    plain = [score_one_by_one(model.model, text) for text in texts]
     pairs = [
         (a, b)
         for index, of_text in enumerate(plain)
@@ -67,11 +67,11 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
     texts = model.reader.with_labels(prompts(), LABELS, ScoreSettings())
     assert max(len(text.prompt) for text in texts) > 3 * WINDOW
     scorer = seq2seq_scorer if model.is_seq2seq else causal_scorer
-    for budget in (Budget(4096, 4096), Budget(300, 5)):  # all at once, and many batches of split tries
+    for budget in (BatchLimits(4096, 4096), BatchLimits(300, 5)):  # all at once, and many batches of split tries
         found = dict(score_labels(scorer(model.model, budget), texts, budget))
         assert sorted(found) == list(range(len(texts)))
         assert largest_difference(model, texts, found) < 1e-5
-    assert model._takes_trees()
+    assert model._supports_trees()
 
 
 @pytest.mark.parametrize("family", ["mpt", "bart"])
@@ -80,13 +80,13 @@ def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path,
     found = dict(model.score(prompts(2), LABELS, ScoreSettings()))
     texts = model.reader.with_labels(prompts(2), LABELS, ScoreSettings())
     assert largest_difference(model, texts, {index: scores.logprobs for index, scores in found.items()}) < 1e-5
-    assert "one forward pass a label" in capsys.readouterr().err
+    assert "forward pass per label" in capsys.readouterr().err
 
 
 def test_a_wrong_tree_would_be_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     model = load(folder, "bloom")
     model.model.config.model_type = "not bloom"  # its bias no longer follows the tree's positions
-    assert not model._takes_trees()
+    assert not model._supports_trees()
     assert "cannot score labels as a tree" in capsys.readouterr().err
 
 
@@ -167,7 +167,7 @@ def test_out_of_memory_halves_the_batch() -> None:
             raise torch.OutOfMemoryError
         return [[[float(len(text.prompt))]] for text in batch]
 
-    found = dict(score_labels(score_batch, texts, Budget(1000, 100)))
+    found = dict(score_labels(score_batch, texts, BatchLimits(1000, 100)))
     assert found == {0: [[30.0]], 1: [[10.0]], 2: [[20.0]], 3: [[40.0]]}
     assert sizes[0] == 4 and sizes.count(1) == 4
 
@@ -177,7 +177,7 @@ def test_out_of_memory_on_one_prompt_is_an_error() -> None:
         raise torch.OutOfMemoryError
 
     with pytest.raises(UserError, match="one prompt of 11 tokens"):
-        list(score_labels(score_batch, [Tokenized((1,) * 10, ((2,),), (0,))], Budget(1000, 100)))
+        list(score_labels(score_batch, [Tokenized((1,) * 10, ((2,),), (0,))], BatchLimits(1000, 100)))
 
 
 def test_too_long_a_prompt_is_refused_before_anything_is_computed(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ensembles against plain numpy: mean scores, weighted distances, reciprocal ranks, normalised scores, tuning."""
+"""Ensembles compared with plain numpy: mean scores, distances, reciprocal ranks, normalised scores, tuned weights."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_equals_plain_numpy(fuse: str, normalize: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("fuse", ["score", "distance", "rank"])
-def test_a_weight_of_zero_leaves_a_member_out(fuse: str) -> None:
+def test_a_weight_of_zero_excludes_an_encoder(fuse: str) -> None:
     alone = ranking(-distance(A) if fuse == "distance" else cosine(A))
     np.testing.assert_array_equal(fused_topk([A, B], [1, 0], 10, fuse=fuse).indices, alone)
     np.testing.assert_array_equal(fused_topk([A], [1], 10, fuse=fuse).indices, alone)
@@ -82,12 +82,12 @@ def test_k_above_the_candidates_is_an_error() -> None:
         fused_topk([A, B], WEIGHTS, 51, fuse="rank")
 
 
-def test_the_grid_is_the_whole_simplex() -> None:
+def test_the_weight_grid_covers_the_simplex() -> None:
     assert len(weight_grid(2)) == 11 and len(weight_grid(3)) == 21
     assert all(sum(point) == pytest.approx(1) for point in weight_grid(3))
 
 
-def test_tuning_takes_the_best_and_of_equals_the_most_even() -> None:
+def test_tuning_chooses_the_best_weights_and_among_equals_the_most_even() -> None:
     best, grid = tune(2, lambda weights: -abs(weights[0] - 0.7))
     assert best == (0.7, 0.3) and len(grid) == 11
     assert tune(2, lambda weights: 1.0)[0] == (0.5, 0.5)

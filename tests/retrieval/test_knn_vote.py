@@ -1,4 +1,4 @@
-"""Votes and label figures: hand-worked numbers, and scikit-learn on random ones."""
+"""k-NN votes and label metrics: worked by hand, and compared with scikit-learn on random labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_majority_by_hand_with_ties_to_the_nearest() -> None:
     assert vote(labels[:, :1], scores[:, :1], 4).tolist() == [2, 2, 0, 3]
 
 
-def test_weighted_votes_count_by_likeness_or_distance() -> None:
+def test_weighted_votes_use_similarities_or_distances() -> None:
     labels = np.array([[0, 1, 1]])
     assert vote(labels, np.array([[0.9, 0.4, 0.4]], dtype=np.float32), 2, weighted=True).tolist() == [0]
     assert vote(labels, np.array([[0.9, 0.5, 0.5]], dtype=np.float32), 2, weighted=True).tolist() == [1]
@@ -66,7 +66,7 @@ def test_macro_means_equal_scikit_learn(seed: int) -> None:
         assert fixed[name] == pytest.approx(score(gold, hyp, average="macro", zero_division=0, labels=range(5)))
 
 
-def test_the_macro_interval_holds_the_figure() -> None:
+def test_the_macro_interval_contains_the_figure() -> None:
     rng = np.random.default_rng(3)
     gold = rng.integers(0, 3, 400)
     hyp = np.where(rng.random(400) < 0.7, gold, rng.integers(0, 3, 400))
@@ -76,7 +76,7 @@ def test_the_macro_interval_holds_the_figure() -> None:
     assert low < f1 < high and 0.05 < high - low < 0.15
 
 
-def test_random_baseline_is_what_chance_gives() -> None:
+def test_the_random_baseline_equals_random_predictions() -> None:
     rng = np.random.default_rng(0)
     gold = rng.choice(3, 60000, p=[0.6, 0.3, 0.1])
     figures = label_figures(gold, rng.integers(0, 3, 60000), ["a", "b", "c"], gold, seed=1)

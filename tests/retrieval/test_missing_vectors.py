@@ -1,4 +1,4 @@
-"""Texts without a vector: never found, and finding nothing."""
+"""Texts without a vector: candidates are never retrieved, queries retrieve nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def search(members, k):  # type: ignore[no-untyped-def]
     return topk(*members[0], k)
 
 
-def test_a_candidate_without_a_vector_is_never_found_and_a_query_finds_nothing() -> None:
+def test_a_candidate_without_a_vector_is_never_retrieved_and_a_query_retrieves_nothing() -> None:
     rng = np.random.default_rng(0)
     queries, candidates = rng.standard_normal((6, 4), dtype=np.float32), rng.standard_normal((9, 4), dtype=np.float32)
     whole = search_around_missing([(queries, candidates)], 9, search)
@@ -30,7 +30,7 @@ def test_a_candidate_without_a_vector_is_never_found_and_a_query_finds_nothing()
         search_around_missing([(queries, lacking_candidate)], 9, search)
 
 
-def test_in_an_ensemble_a_text_that_one_lacks_lacks_in_all() -> None:
+def test_an_ensemble_leaves_out_texts_that_any_encoder_has_no_vector_for() -> None:
     one, other = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
     other[1] = np.nan
 
@@ -42,7 +42,7 @@ def test_in_an_ensemble_a_text_that_one_lacks_lacks_in_all() -> None:
     assert found.indices[:, 0].tolist() == [0, -1, 2]
 
 
-def test_figures_with_a_query_that_found_nothing() -> None:
+def test_metrics_of_a_query_that_retrieved_nothing() -> None:
     gold, retrieved = np.array([0, 1, 2]), np.array([[0], [-1], [1]])
     hyp = predict_at_k(gold, retrieved, 1)
     assert hyp.tolist() == [0, -1, 1]

@@ -1,4 +1,4 @@
-"""The scan in low precision: its survivors hold the k best, whatever the data, and the answers are the exact ones."""
+"""The scan in low precision: it keeps the k best candidates for any data, and the results are exact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = (clustered, duplicates, near_ties, wild, gaussian)
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several tiles of queries and candidates, the last ones odd."""
+    """Make several tiles of queries and candidates, the last ones smaller."""
     monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 448)
     monkeypatch.setattr(exact_search, "FEW_SCORES", 1)
     monkeypatch.setattr(quantized_scan, "QUERY_TILE", 37)
@@ -29,11 +29,11 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
-def test_answers_equal_brute_force(kind: Callable[..., Pair], precision: str, similarity: str) -> None:
+def test_results_equal_brute_force(kind: Callable[..., Pair], precision: str, similarity: str) -> None:
     for n, m, d in ((50, 3000, 33), (1, 1501, 96)):
         q, c = kind(n, m, d)
         expected = scores64(q, c, similarity)
-        if kind is duplicates:  # equal candidates are equal to the last bit, in the order of a sum or not
+        if kind is duplicates:  # give identical candidates identical scores
             expected = scores64(q, np.unique(c, axis=0), similarity)[:, np.unique(c, axis=0, return_inverse=True)[1]]
         for k in (1, 10, 300):
             found = topk(q, c, k, similarity=similarity, precision=precision)
@@ -50,7 +50,7 @@ def test_every_number_of_neighbours(k: int) -> None:
 
 @pytest.mark.parametrize("margin", ["ratio", "distance", "csls"])
 @pytest.mark.parametrize("precision", [None, "int8", "bf16"])
-def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
+def test_margins_with_every_precision(margin: str, precision: str | None) -> None:
     q, c = np.abs(rows(60, 12, 1)), np.abs(rows(1500, 12, 2))
     found = margin_topk(q, c, 6, margin=margin, margin_k=4, precision=precision)
     np.testing.assert_array_equal(found.indices, best(margins64(q, c, margin, 4), 6))
@@ -58,7 +58,9 @@ def test_margins_by_the_scan(margin: str, precision: str | None) -> None:
 
 @pytest.mark.parametrize("kind", [clustered, gaussian, near_ties])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[..., Pair], precision: str) -> None:
+def test_the_candidates_kept_include_the_best_and_are_few_if_the_data_allow(
+    kind: Callable[..., Pair], precision: str
+) -> None:
     q, c = kind(30, 4000, 128)
     scorer = build_product(q, c, "cosine", "cpu")
     found = Scan(scorer, precision).keep_candidates(slice(0, 30), 10)
@@ -73,18 +75,18 @@ def test_survivors_hold_the_best_and_are_few_where_data_allow(kind: Callable[...
 
 
 def test_the_error_of_rounding_is_bounded() -> None:
-    """No value that the scan tells is farther from the true one than it says."""
+    """Upper bounds are never below the true scores."""
     for kind in KINDS:
         q, c = kind(20, 448, 40)
         scorer = build_product(q, c, "cosine", "cpu")
         true = torch.from_numpy(scores64(q, c, "cosine"))
         for precision in PRECISIONS:
             searched = Scan(scorer, precision)
-            found = searched.keep_candidates(slice(0, 20), 448)  # all of them
+            found = searched.keep_candidates(slice(0, 20), 448)  # all candidates are kept
             assert len(found.queries) == 20 * 448
-            told = found.upper.double() + searched.centring(slice(0, 20)).double()[found.queries]
+            upper = found.upper.double() + searched.centring(slice(0, 20)).double()[found.queries]
             values = true[found.queries, found.candidates]
-            assert bool((told >= values - 1e-12).all()), (kind.__name__, precision)
+            assert bool((upper >= values - 1e-12).all()), (kind.__name__, precision)
 
 
 def test_integer_products_do_not_saturate_here() -> None:
@@ -98,7 +100,7 @@ def test_integer_products_do_not_saturate_here() -> None:
 def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantized_scan, "CANDIDATE_TILE", 4096)
     few = build_product(*gaussian(200, 500, 16), "cosine", "cpu")
-    assert choose_scan(few, 10) is None  # a plain search is as fast
+    assert choose_scan(few, 10) is None  # a search without a scan is as fast
     tied = build_product(*near_ties(200, 20000, 32), "cosine", "cpu")
     chosen = choose_scan(tied, 10)
     assert chosen is not None and chosen.precision == "fp32"
@@ -108,7 +110,7 @@ def test_the_precision_is_chosen_by_the_data(monkeypatch: pytest.MonkeyPatch) ->
         assert chosen is not None and chosen.precision == "int8"
 
 
-def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_with_too_many_candidates_kept_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "MAX_KEPT", 40)
     q, c = near_ties(45, 1200, 24)
     q[7] = rows(1, 24, 99)[0]
@@ -117,7 +119,7 @@ def test_crowds_are_searched_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(found.indices, best(scores64(q, c, "cosine"), 2))
 
 
-def test_the_way_of_gpus_to_score_pairs_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_pairs_by_gathering_as_on_gpus_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
     q, c = clustered(90, 3000, 24)
     expected = topk(q, c, 5, precision="int8")
     monkeypatch.setattr(exact_search, "_pair_products", exact_search._gathered_products)
@@ -127,7 +129,7 @@ def test_the_way_of_gpus_to_score_pairs_gives_the_same(monkeypatch: pytest.Monke
     np.testing.assert_array_equal(found.scores, expected.scores)
 
 
-def test_full_precision_is_asked_for_and_given_back() -> None:
+def test_full_precision_is_set_and_restored() -> None:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

@@ -1,4 +1,4 @@
-"""The retriever against brute force: every similarity and margin, ties, tiles, duplicates and bad rows."""
+"""Top-k search compared with brute force: similarities, margins, ties, tiles, shards, duplicates and invalid rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def test_a_hand_worked_case() -> None:
     queries = np.array([[1, 0], [0, 2]], dtype=np.float32)
     candidates = np.array([[0, 1], [3, 0], [1, 1], [2, 0]], dtype=np.float32)
     found = topk(queries, candidates, 3)
-    assert found.indices.tolist() == [[1, 3, 2], [0, 2, 1]]  # 1 and 3 tie at cosine 1, 1 and 3 at 0: lower first
+    assert found.indices.tolist() == [
+        [1, 3, 2],
+        [0, 2, 1],
+    ]  # 1 and 3 tie at cosine 1, 1 and 3 at 0: ties to the lower index
     np.testing.assert_allclose(found.scores, [[1, 1, 2**-0.5], [1, 2**-0.5, 0]], atol=1e-7)
     assert found.indices.dtype == np.int64 and found.scores.dtype == np.float32
     far = topk(queries, candidates, 1, similarity="euclidean")
@@ -53,7 +56,7 @@ def test_equals_brute_force_over_many_tiles(monkeypatch: pytest.MonkeyPatch) -> 
         )
 
 
-def test_near_ties_below_float32_of_the_scan_are_told_apart() -> None:
+def test_near_ties_that_the_float32_scan_cannot_distinguish_are_ranked_exactly() -> None:
     base = rows(1, 384, 5)
     c = np.repeat(base, 300, axis=0)
     c += rows(300, 384, 6, 1e-6)  # cosines differ in the seventh digit only
@@ -73,7 +76,7 @@ def test_all_candidates_equal_gives_the_lowest_indices() -> None:
     assert (topk(rows(3, 16, 2), c, 4).indices == np.arange(4)).all()
 
 
-def test_torch_rows_are_taken_too() -> None:
+def test_torch_tensors_are_accepted() -> None:
     torch = pytest.importorskip("torch")
     q, c = rows(5, 8, 1), rows(9, 8, 2)
     np.testing.assert_array_equal(topk(torch.tensor(q), torch.tensor(c), 3).indices, topk(q, c, 3).indices)
@@ -88,8 +91,8 @@ def test_margins_equal_their_published_formulas(margin: str) -> None:
     np.testing.assert_allclose(found.scores, np.take_along_axis(expected, found.indices, 1), rtol=1e-5, atol=3e-7)
 
 
-def test_ratio_margin_by_hand_takes_a_hub_down() -> None:
-    """The hub lies nearer to the query, but it lies near to everything: a / b decides the other way."""
+def test_ratio_margin_by_hand_ranks_a_hub_lower() -> None:
+    """The hub has the greater cosine, but it is close to all queries, so its ratio a / b is smaller."""
     q = np.array([[1.0, 0.1], [0.1, 1.0], [0.7, 0.8]], dtype=np.float32)
     c = np.array([[1.0, 0.6], [1.0, -0.4]], dtype=np.float32)
     assert topk(q[:1], c, 1).indices.tolist() == [[0]]  # cosines 0.904 and 0.887
@@ -106,7 +109,7 @@ def test_concatenated_rows_have_the_weighted_mean_of_the_cosines() -> None:
     np.testing.assert_allclose(joined, (3 * scores64(*a, "cosine") + scores64(*b, "cosine")) / 4, atol=1e-6)
 
 
-def test_what_cannot_be_searched_is_an_error() -> None:
+def test_invalid_rows_and_k_are_errors() -> None:
     good, zero, nan = rows(3, 4), rows(3, 4), rows(3, 4)
     zero[1], nan[2, 0] = 0, np.nan
     cases = [
@@ -127,8 +130,8 @@ def test_what_cannot_be_searched_is_an_error() -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_bounded_by_the_tile() -> None:
-    """20,000 x 60,000 scores are 4.8 GB; the search stays under 700 MB above its inputs."""
+def test_memory_does_not_grow_with_the_number_of_scores() -> None:
+    """20,000 x 60,000 scores take 4.8 GB; the search takes less than 700 MB in addition to its inputs."""
     code = f"""
 import resource, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -146,7 +149,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 @pytest.mark.gpu
-def test_cuda_gives_the_same_answers() -> None:
+def test_cuda_gives_the_same_results() -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
@@ -179,14 +182,14 @@ def test_shards_of_a_memory_map_give_the_same_results(tmp_path: Path, monkeypatc
     assert "there are 700 candidates" in caught.value.what
 
 
-def test_lengths_that_float32_cannot_invert() -> None:
+def test_norms_whose_inverse_float32_cannot_represent() -> None:
     q, c = rows(5, 16, 3), rows(60, 16, 4)
     expected = topk(q, c, 60)
     factors = np.float32(2.0) ** np.random.default_rng(0).choice([-115, 0, 110], 60).astype(np.float32)
     for precision in ("plain", "int8", "bf16", "fp32"):
         found = topk(q * np.float32(2.0**-110), c * factors[:, None], 60, precision=precision)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-7)
-        assert (found.indices == expected.indices).mean() > 0.95  # what is nearly equal may change places
+        assert (found.indices == expected.indices).mean() > 0.95  # nearly equal scores may change places
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -194,7 +197,7 @@ def test_rankings_of_all_candidates(similarity: str) -> None:
     q, c = rows(30, 16, 1), rows(400, 16, 2)
     c[300:310] = c[5]  # ties
     expected = scores64(q, c, similarity)
-    for k in (64, 80, 81, 400):  # chosen, and ranked in full
+    for k in (64, 80, 81, 400):  # by pruning, and by ranking all candidates
         found = topk(q, c, k, similarity=similarity)
         np.testing.assert_array_equal(found.indices, best(expected, k))
 
@@ -223,7 +226,7 @@ def test_shards_are_split_when_memory_runs_out(capsys: pytest.CaptureFixture[str
     assert caught.value.what == "the device ran out of memory in a search of 9000 candidates"
 
 
-def test_what_can_be_read_as_rows_is() -> None:
+def test_lists_tensors_and_other_arrays_are_accepted_as_rows() -> None:
     torch = pytest.importorskip("torch")
     q, c = rows(6, 8, 1), rows(40, 8, 2)
     expected = topk(q, c, 3)
@@ -256,7 +259,7 @@ def test_what_can_be_read_as_rows_is() -> None:
         ("queries have the shape (8,)", {"queries": np.ones(8, np.float32)}),
     ],
 )
-def test_what_cannot_be_searched_is_told(what: str, change: dict[str, object]) -> None:
+def test_error_messages(what: str, change: dict[str, object]) -> None:
     scale = np.float32(change.pop("scale", 1.0))
     asked = {"queries": rows(6, 8, 1) * scale, "candidates": rows(40, 8, 2) * scale, "k": 3, **change}
     with pytest.raises(UserError) as caught:

@@ -1,4 +1,4 @@
-"""The kernels for GPUs, interpreted on the CPU where Triton is installed, and the search that uses them."""
+"""The Triton kernels, interpreted on the CPU if Triton is installed, and the search that uses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from utils.retrieval.fused_kernels import has_kernels
 
-# Triton's interpreter has no bfloat16 products, so float16 stands for all that are no integers
+# Triton's interpreter has no bfloat16 products, so float16 is used instead
 KERNELS = """
 import torch
 from utils.retrieval.triton_kernels import block_maxima, products_in_blocks
@@ -55,12 +55,12 @@ def test_interpreted(code: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
-def test_the_kernels_are_right_on_this_gpu(precision: str) -> None:
+def test_the_kernels_are_correct_on_this_gpu(precision: str) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     assert has_kernels("cuda", precision)
 
 
-def test_without_a_gpu_there_are_none() -> None:
+def test_there_are_no_kernels_without_a_gpu() -> None:
     assert not has_kernels("cpu", "int8") and not has_kernels("cuda", "fp32")

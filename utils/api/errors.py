@@ -53,5 +53,5 @@ class ApiError(Exception):
 
 def as_user_error(error: ApiError) -> UserError:
     """Return the error that ends the run."""
-    kept = "the responses received so far are kept; the same command goes on from there"
+    kept = "the responses received so far are kept; the same command requests the rest"
     return UserError(error.message, f"{error.hint}; {kept}" if error.hint else kept)

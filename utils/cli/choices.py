@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.api.limits import ApiOptions
 from utils.encoders.registry import DEFAULT_ENCODER
 from utils.errors import UserError
 from utils.schema import GeneratorSpec
+
+if TYPE_CHECKING:
+    from utils.tasks import Settings
+
+
+S = TypeVar("S", bound="Settings")
+
+
+def build_settings(kind: type[S], args: argparse.Namespace, **derived: Any) -> S:
+    """Return the settings of a run: the values in `derived`, else the arguments of the same names."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: derived[name] if name in derived else getattr(args, name) for name in names})
 
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:

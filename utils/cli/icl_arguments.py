@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from utils.cli.choices import build_settings
 from utils.cli.types import natural
 from utils.errors import UserError
 from utils.schema import DEMONSTRATIONS, ORDERS
@@ -125,25 +126,15 @@ def make_settings(
     low, high = rank_band(args)
     decode = chosen_decode(args, spec)
     typed = None if args.instruction is None else read_instruction(args.instruction)
-    return IclSettings(
+    return build_settings(
+        IclSettings,
+        args,
         similarity="euclidean" if args.legacy else args.similarity,
-        cross=args.cross,
         src_lang=src_lang,
-        split=args.split,
-        legacy=args.legacy,
-        balance=args.balance,
         min_percentile=low,
         max_percentile=high,
-        demonstrations=args.demonstrations,
-        order=args.order,
         instruction=default_instruction(dataset.options.get("subject", "")) if typed is None else typed,
         decode=decode,
         length_norm=args.length_norm if decode == "score" else None,
-        calibrate=args.calibrate,
         max_new_tokens=args.max_new_tokens if decode == "generate" else None,
-        temperature=args.temperature,
-        fuse=args.fuse,
-        normalize=args.normalize,
-        seed=args.seed,
-        limit=args.limit,
     )

@@ -40,7 +40,7 @@ def open_run(
 ) -> Run:
     """Return the run of a command line, its folder below --output_dir. No model is loaded yet.
 
-    without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for flags that exclude each other.
+    without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for conflicting flags.
     """
     device, sources = chosen_device(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []

@@ -45,18 +45,20 @@ def main(argv: Sequence[str]) -> None:
 
     from utils.data.bitext import bitext_pairs, load_bitext
     from utils.data.own_data import find_bitext
-    from utils.data.sources import Where
+    from utils.data.sources import Sources
 
-    where = Where(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
+    sources = Sources(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
     dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
-    encoders = _open_encoders(args, where.cache_dir)
+    encoders = _open_encoders(args, sources.cache_dir)
     found: dict[str, dict[str, float]] = {}
     for pair in bitext_pairs(dataset, args.src_lang, args.langs):
-        subset = load_bitext(dataset, *pair, where)
-        sources, targets = subset.sources[: args.limit], subset.targets
-        if args.k > len(targets):
-            raise UserError(f"--k {args.k}, but {subset.name} has {len(targets)} texts", f"give 1 to {len(targets)}")
-        members = [encoder.embed(sources, targets) for encoder in encoders]
+        subset = load_bitext(dataset, *pair, sources)
+        queries, candidates = subset.sources[: args.limit], subset.targets
+        if args.k > len(candidates):
+            raise UserError(
+                f"--k {args.k}, but {subset.name} has {len(candidates)} texts", f"give 1 to {len(candidates)}"
+            )
+        members = [encoder.embed(queries, candidates) for encoder in encoders]
         found[subset.name] = compare(members, subset.gold[: args.limit], args.k)
     print(" against ".join(encoder.spec.name for encoder in encoders))
     names = list(next(iter(found.values())))
@@ -137,8 +139,8 @@ def compare(members: Sequence[tuple[Rows, Rows]], gold: Sequence[int], k: int) -
     figures: dict[str, float] = {"texts": sum(map(len, members[0]))}
     one, other = ([*sources, *targets] for sources, targets in members)
     if one[0].size == other[0].size:
-        apart = 1 - _cosines(np.array(one), np.array(other))
-        figures |= {"1-cosine, max": float(apart.max()), "mean": float(apart.mean())}
+        distances = 1 - _cosines(np.array(one), np.array(other))
+        figures |= {"1-cosine, max": float(distances.max()), "mean": float(distances.mean())}
     differences = np.abs(cosines[0] - cosines[1])
     first, second = ranked
     return {

@@ -15,7 +15,7 @@ from utils.cli import arguments
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
-from utils.data.sources import Where
+from utils.data.sources import Sources
 from utils.errors import UserError, lookup
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
 from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
@@ -46,9 +46,9 @@ def main(argv: Sequence[str]) -> None:
         )
     if args.check:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
-    where = Where(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
+    sources = Sources(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
     missing = []
-    for name, fetch in [*_datasets(args, where), *_checkpoints(args, where)]:
+    for name, fetch in [*_datasets(args, sources), *_checkpoints(args, sources)]:
         try:
             print(f"ok       {name:<44}{fetch()}", flush=True)
         except UserError as error:
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"{len(missing)} missing: {', '.join(missing)}", hint)
 
 
-def _datasets(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Callable[[], str]]]:
+def _datasets(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str, Callable[[], str]]]:
     rows = [(task, name) for task, known in registry.DATASETS.items() for name in known]
     names = list(dict.fromkeys(name for _, name in rows)) if args.datasets == ["all"] else args.datasets
     for name in names:
@@ -70,31 +70,31 @@ def _datasets(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Cal
             lookup({row: None for _, row in rows}, name, "dataset")
         for task in tasks:
             spec = registry.DATASETS[task][name]
-            yield f"{name}, {task}", lambda spec=spec: _read_all(spec, where)  # type: ignore[misc]
+            yield f"{name}, {task}", lambda spec=spec: _read_all(spec, sources)  # type: ignore[misc]
 
 
-def _read_all(spec: DatasetSpec, where: Where) -> str:
+def _read_all(spec: DatasetSpec, sources: Sources) -> str:
     """Read every subset, which downloads, verifies and parses it; return their size and origin."""
     texts, kinds = 0, set()
     if spec.task == "bitext":
         for pair in bitext_pairs(spec, None, None):
-            subset = load_bitext(spec, *pair, where)
+            subset = load_bitext(spec, *pair, sources)
             texts += len(subset.sources) + len(subset.targets)
             kinds.add(subset.origin.kind)
     else:
         for lang in spec.subsets:
             for split in ("train", "test"):
-                labeled = load_labeled(spec, lang, split, where)
+                labeled = load_labeled(spec, lang, split, sources)
                 texts += len(labeled.texts)
                 kinds.add(labeled.origin.kind)
     return f"{len(spec.subsets)} subsets, {texts:,} texts ({', '.join(sorted(kinds))})"
 
 
-def _checkpoints(args: argparse.Namespace, where: Where) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checkpoints(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in args.model_checkpoints:
-        yield name, lambda name=name: _fetch_checkpoint(name, where.cache_dir)  # type: ignore[misc]
+        yield name, lambda name=name: _fetch_checkpoint(name, sources.cache_dir)  # type: ignore[misc]
     for name in args.gen_model_checkpoints:
-        yield name, lambda name=name: _fetch_generator(name, where.cache_dir)  # type: ignore[misc]
+        yield name, lambda name=name: _fetch_generator(name, sources.cache_dir)  # type: ignore[misc]
 
 
 def _fetch_checkpoint(name: str, cache_dir: Path) -> str:

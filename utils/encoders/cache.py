@@ -1,4 +1,4 @@
-"""The embedding cache."""
+"""The embedding cache: vectors on disk, keyed by text and by what decides them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from utils.schema import Rows
 
 
-CHUNK = 512  # texts a chunk: what a kill can cost
+CHUNK = 512  # texts per chunk; a killed run loses at most one chunk
 
 
 class EmbeddingCache:
-    """The cached rows of one encoder fingerprint: which texts are there, and their vectors (d,)."""
+    """The cached vectors (d,) of one encoder with one set of settings."""
 
     def __init__(self, root: Path, settings: Mapping[str, Any], chunk: int = CHUNK) -> None:
         self.folder = root / "embeddings" / fingerprint(settings)
         self.settings, self.chunk = dict(settings), chunk
-        self.hits = self.misses = 0  # distinct texts of the last call that were there, and that were not
+        self.hits = self.misses = 0  # distinct texts of the last call that were in the cache, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
         self._chunks: dict[str, Rows] = {}
         self._read_sidecars()
@@ -36,14 +36,14 @@ class EmbeddingCache:
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that have no vector yet, longest first.
 
-        The order depends on the texts alone, so a resumed run forms the batches that the first would have.
+        The order depends on the texts only, so a resumed run forms the same batches as an uninterrupted one.
         """
         return sorted(
             (text for text in dict.fromkeys(texts) if text_key(text) not in self._where), key=lambda t: (-len(t), t)
         )
 
     def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Rows]) -> Rows:
-        """Return one float32 row a text (n, d), encoding what is missing chunk by chunk and keeping it."""
+        """Return one float32 row per text (n, d); missing texts are encoded and written chunk by chunk."""
         self._check_chunks(texts)
         missing = self.missing(texts)
         distinct = len(set(texts))
@@ -52,7 +52,7 @@ class EmbeddingCache:
             chunk = missing[start : start + self.chunk]
             self._write(chunk, encode(chunk))
         gathered = self._gather(texts)
-        self._chunks.clear()  # memory stays that of one call, however many languages a run has
+        self._chunks.clear()  # so that memory does not grow with the number of languages
         return gathered
 
     def _read_sidecars(self) -> None:
@@ -61,19 +61,19 @@ class EmbeddingCache:
                 content = json.loads(sidecar.read_text(encoding="utf-8"))
                 name, keys = content["rows"], content["texts"]
             except (ValueError, KeyError, TypeError, OSError):
-                print(f"note: broken cache entry {sidecar.name}: its texts are encoded again", file=sys.stderr)
+                print(f"note: the cache entry {sidecar.name} is broken; its texts are encoded again", file=sys.stderr)
                 sidecar.unlink(missing_ok=True)
                 continue
             for row, key in enumerate(keys):
                 self._where.setdefault(key, (name, row))
 
     def _check_chunks(self, texts: Sequence[str]) -> None:
-        """Load the chunks that these texts need; forget those that are gone or altered."""
+        """Load the chunks that these texts need; drop chunks that are missing or altered."""
         needed = {self._where[key][0] for key in map(text_key, texts) if key in self._where}
         for name in sorted(needed - self._chunks.keys()):
             rows = _read_chunk(self.folder / name)
             if rows is None:
-                print(f"note: broken cache entry {name}: its texts are encoded again", file=sys.stderr)
+                print(f"note: the cache entry {name} is broken; its texts are encoded again", file=sys.stderr)
                 self._where = {key: place for key, place in self._where.items() if place[0] != name}
             else:
                 self._chunks[name] = rows
@@ -81,7 +81,8 @@ class EmbeddingCache:
     def _write(self, texts: Sequence[str], rows: Rows) -> None:
         if rows.shape[0] != len(texts) or rows.ndim != 2:
             raise UserError(
-                f"the encoder returned an array {rows.shape} for {len(texts)} texts", "the checkpoint is not an encoder"
+                f"the encoder returned an array {rows.shape} for {len(texts)} texts",
+                "check that the checkpoint is an encoder",
             )
         if not np.isfinite(rows).all():
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
@@ -116,7 +117,7 @@ def _npy_bytes(rows: Rows) -> bytes:
 
 
 def _read_chunk(path: Path) -> Rows | None:
-    """Return a chunk as a memory map, or None where its content is not what its name says."""
+    """Return a chunk as a memory map, or None where its content does not match the hash in its name."""
     try:
         rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):

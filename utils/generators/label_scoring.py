@@ -1,8 +1,8 @@
-"""Log-probabilities of label texts after prompts: the prompt computed once, the labels as a token trie.
+"""Log-probabilities of label texts after prompts: the prompt is computed once, and the labels as a token trie.
 
-All labels of a text go through the model in one pass behind the cached prompt: each token of the trie sees the
-prompt and its own ancestors, and stands at the position that it would have in its label. So nothing is computed
-twice, the cache is never copied, and only the prompt's last token and the trie's inner nodes reach the vocabulary.
+All labels of a text pass through the model at once, after the cached prompt: each token of the trie attends to the
+prompt and to its own ancestors, at the position that it has in its label. Nothing is computed twice, the cache is
+never copied, and logits are computed only for the prompt's last token and the trie's inner nodes.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from utils.generators.tries import Tokenized, Trie, build_trie, n_common, split_
 if TYPE_CHECKING:
     from torch import Tensor
 
-LogProbs = list[list[float]]  # per label, of each of its scored tokens
-MIN_SHARED = 8  # leading tokens that a batch must share before they are computed apart
-LOGIT_BYTES = 1 << 28  # of the logits at once on a CPU; eight times that on a GPU
-TOKENS = {"cpu": 512, "cuda": 32768}  # of a batch: on a CPU more only means more padding
+LogProbs = list[list[float]]  # one list per label, one value per scored token
+MIN_SHARED = 8  # a shorter common beginning of a batch's prompts is not computed separately
+LOGIT_BYTES = 1 << 28  # bound on the logits at once on a CPU; eight times as much on a GPU
+TOKENS = {"cpu": 512, "cuda": 32768}  # per batch; on a CPU, larger batches only add padding
 
 
 @dataclass
-class Budget:
-    """How much goes through the model at once; halved when the device runs out of memory."""
+class BatchLimits:
+    """Bounds on what passes through the model at once; halved when the device runs out of memory."""
 
     tokens: int
     logit_rows: int
 
     def shrink(self, n_texts: int, n_tokens: int) -> None:
-        """Halve what a batch of this size was; UserError where it cannot be halved any more."""
+        """Halve the bounds, given the batch that was too large; UserError where they cannot be halved."""
         if n_texts == 1 and self.logit_rows == 1:
             raise UserError(
                 f"out of device memory on one prompt of {n_tokens} tokens", "use a smaller --k, or --load_in_8bit"
@@ -43,19 +43,19 @@ class Budget:
         self.logit_rows = max(1, self.logit_rows // 2)
 
 
-def budget_for(device: str, vocabulary: int) -> Budget:
-    """Return the batch that fits a device: a number of tokens, and of rows of logits over the vocabulary."""
+def limits_for(device: str, vocabulary: int) -> BatchLimits:
+    """Return the bounds for a device: a number of tokens, and of rows of logits over the vocabulary."""
     logit_bytes = LOGIT_BYTES * (1 if device == "cpu" else 8)
-    return Budget(TOKENS[device], max(1, logit_bytes // (4 * vocabulary)))
+    return BatchLimits(TOKENS[device], max(1, logit_bytes // (4 * vocabulary)))
 
 
 def score_labels(
-    score_batch: Callable[[Sequence[Tokenized]], list[LogProbs]], texts: Sequence[Tokenized], budget: Budget
+    score_batch: Callable[[Sequence[Tokenized]], list[LogProbs]], texts: Sequence[Tokenized], limits: BatchLimits
 ) -> Iterator[tuple[int, LogProbs]]:
     """Yield each text's index and the log-probabilities of its labels' scored tokens, longest texts first.
 
-    Batches hold `budget.tokens` tokens at most, padding included; on out-of-memory the budget is halved and the batch
-    cut anew.
+    A batch has at most `limits.tokens` tokens, padding included; when the device runs out of memory, the limits are
+    halved and a smaller batch is formed.
     """
     import torch
 
@@ -63,19 +63,19 @@ def score_labels(
     start = 0
     while start < len(order):
         longest = texts[order[start]].longest
-        chosen = order[start : start + max(1, budget.tokens // longest)]
+        chosen = order[start : start + max(1, limits.tokens // longest)]
         try:
             scored = score_batch([texts[index] for index in chosen])
         except torch.OutOfMemoryError:
-            budget.shrink(len(chosen), longest * len(chosen))
+            limits.shrink(len(chosen), longest * len(chosen))
             torch.cuda.empty_cache()
             continue
         yield from zip(chosen, scored, strict=True)
         start += len(chosen)
 
 
-def causal_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
-    """Return the function that scores a batch of prompts by a decoder-only model."""
+def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
+    """Return the function that scores a batch of prompts with a decoder-only model."""
 
     def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
         import torch
@@ -83,7 +83,7 @@ def causal_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]],
         with torch.inference_mode():
             context = Context(model)
             root = _read_prompts(context, texts)  # (B, 1, V)
-            groups = [split_trie(text, max(1, budget.logit_rows // len(texts) - 1)) for text in texts]
+            groups = [split_trie(text, max(1, limits.logit_rows // len(texts) - 1)) for text in texts]
             found: list[dict[int, list[float]]] = [{} for _ in texts]
             for place in range(max(map(len, groups))):
                 chosen = [group[place] if place < len(group) else [] for group in groups]
@@ -94,7 +94,7 @@ def causal_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]],
 
 
 def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
-    """Fill the context with the prompts, their common beginning once, and return the last logits (B, 1, V)."""
+    """Compute the prompts into the context, their common beginning once, and return the last logits (B, 1, V)."""
     import torch
 
     device = context.model.device
@@ -121,7 +121,7 @@ def _read_tries(
     root: Tensor,
     found: Sequence[dict[int, list[float]]],
 ) -> None:
-    """Score the chosen labels of each text behind its prompt; the context is left as it was."""
+    """Score the chosen labels of each text after its prompt; the context is the same afterwards."""
     import torch
 
     tries = [
@@ -144,10 +144,10 @@ def _read_tries(
             found[row][index] = values
 
 
-def seq2seq_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
-    """Return the function that scores a batch of prompts by an encoder-decoder: the labels are the decoder's trie.
+def seq2seq_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
+    """Return the function that scores a batch of prompts with an encoder-decoder; the decoder reads the labels' trie.
 
-    Every text has the same labels, in the decoder's tokens; the encoder reads each prompt once.
+    All texts have the same labels, in the decoder's tokens; the encoder reads each prompt once.
     """
 
     def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
@@ -157,7 +157,7 @@ def seq2seq_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]]
         with torch.inference_mode():
             ids, mask = pad_right([text.prompt for text in texts], model.device)
             encoded = model.get_encoder()(input_ids=ids, attention_mask=mask)
-            for group in split_trie(texts[0], max(1, budget.logit_rows // len(texts) - 1)):
+            for group in split_trie(texts[0], max(1, limits.logit_rows // len(texts) - 1)):
                 trie = build_trie([texts[0].labels[index] for index in group], [0] * len(group))
                 logits = _decode_trie(model, encoded, mask, trie)
                 for row in range(len(texts)):
@@ -168,7 +168,7 @@ def seq2seq_scorer(model: Any, budget: Budget) -> Callable[[Sequence[Tokenized]]
 
 
 def _decode_trie(model: Any, encoded: Any, encoder_mask: Tensor, trie: Trie) -> Tensor:
-    """Return the logits of the start token and of the trie's inner nodes behind it: (B, 1 + T, V)."""
+    """Return the logits of the start token and of the trie's inner nodes: (B, 1 + T, V)."""
     import torch
 
     device, n_texts = model.device, len(encoder_mask)
@@ -204,24 +204,24 @@ def pad_right(rows: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tenso
     return ids, mask
 
 
-def score_plainly(model: Any, text: Tokenized) -> LogProbs:
-    """Return what the scorers return for one text, by one full forward pass a label and no cache.
+def score_one_by_one(model: Any, text: Tokenized) -> LogProbs:
+    """Return the log-probabilities of one text's labels, with one full forward pass per label and no cache.
 
-    The reference that the scorers are held to, and the path for models whose positions no tree can have.
+    The scorers above are checked against it. It is used for models that cannot compute a tree of tokens.
     """
     import torch
 
     found: LogProbs = []
     with torch.inference_mode():
         for label, n_unscored in zip(text.labels, text.n_unscored, strict=True):
-            logits = _plain_logits(model, text.prompt, label).float()
+            logits = _label_logits(model, text.prompt, label).float()
             scores = torch.log_softmax(logits, dim=-1)
             found.append([scores[place, label[place]].item() for place in range(n_unscored, len(label))])
     return found
 
 
-def _plain_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Tensor:
-    """Return the logits that foretell each token of a label: (tokens, V)."""
+def _label_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Tensor:
+    """Return the logits that predict each token of a label: (tokens, V)."""
     import torch
 
     if model.config.is_encoder_decoder:
@@ -235,7 +235,7 @@ def _plain_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Te
 
 
 def pad_tries(tries: Sequence[Trie]) -> tuple[Any, Any, Any]:
-    """Return tokens (B, T), depths (B, T), 0 for padding, and which node sees which (B, T, T)."""
+    """Return tokens (B, T), depths (B, T; 0 for padding), and which node attends to which (B, T, T)."""
     width = max(len(trie.tokens) for trie in tries)
     ids = np.zeros((len(tries), width), dtype=np.int64)
     depths = np.zeros((len(tries), width), dtype=np.int64)
@@ -256,6 +256,6 @@ def path_scores(logits: Tensor, trie: Trie) -> LogProbs:
         return [[] for _ in trie.paths]
     pairs = torch.tensor(flat, device=logits.device)
     used = int(pairs[:, 0].max()) + 1
-    scores = torch.log_softmax(logits[:used].float(), dim=1)  # logsumexp is off by 5e-5 over 262,144 tokens
+    scores = torch.log_softmax(logits[:used].float(), dim=1)  # logsumexp deviates by 5e-5 over 262,144 tokens
     values = iter(scores[pairs[:, 0], pairs[:, 1]].tolist())
     return [[next(values) for _ in path] for path in trie.paths]

@@ -1,4 +1,4 @@
-"""The prompt of in-context learning, and the label in an answer; pure.
+"""Prompts of in-context learning, and the label that an answer names; pure.
 
 Winata, Zhang and Adelani 2024, arXiv 2406.07424, section 2.3; the format is that of the authors' code.
 """
@@ -13,21 +13,21 @@ CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, arXiv 2102.09690, sect
 
 
 def default_instruction(subject: str) -> str:
-    """Return the original's instruction for labels of this kind: sentiment, topic, intent, or any."""
+    """Return the original's instruction for labels of this kind: sentiment, topic, intent, or none in particular."""
     kind = f"{subject} label" if subject else "label"
     article = "an" if kind[0] in "aeiou" else "a"
     return f"Generate {article} {kind} for a given input.\nPlease only output the label."
 
 
 def read_instruction(text: str) -> str:
-    """Return the instruction as typed, a literal backslash n read as a newline."""
+    """Return a typed instruction, with every literal backslash n replaced by a newline."""
     return text.replace("\\n", "\n")
 
 
 def build_prompt(
     instruction: str, demonstrations: Sequence[tuple[str, str]], text: str, options: Sequence[str] | None
 ) -> str:
-    """Return instruction, demonstrations (text, label) in their order, the options where asked for, and the text."""
+    """Return a prompt: instruction, demonstrations (text, label) in order, options (None: no list of them), text."""
     shown = "".join(f"Input:{example} Prediction:{label}\n" for example, label in demonstrations)
     listed = f"Options:{list(options)}\n" if options is not None else ""
     return f"Instruction:{instruction}\n{shown}{chr(10) if demonstrations else ''}{listed}Input:{text} Prediction:"
@@ -36,8 +36,8 @@ def build_prompt(
 def parse_label(answer: str, labels: Sequence[str]) -> int | None:
     """Return the index of the label that an answer names, or None.
 
-    Case, blanks, underscores and punctuation do not count. A label may stand in a sentence; the first one there
-    wins, of two that begin at the same word the longer.
+    Case, spaces, underscores and punctuation are ignored. A label may occur within a sentence; of several labels, the
+    first one counts, and of two that start at the same word the longer one.
     """
     words = _plain(answer).split()
     best: tuple[int, int] | None = None
@@ -55,7 +55,7 @@ def _plain(text: str) -> str:
 
 
 def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Return the first place of these words in a row, or None."""
+    """Return the index at which these words first occur consecutively, or None."""
     for place in range(len(words) - len(wanted) + 1 if wanted else 0):
         if list(words[place : place + len(wanted)]) == list(wanted):
             return place

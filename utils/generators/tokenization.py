@@ -1,4 +1,4 @@
-"""Prompts and labels as tokens: cut jointly at their boundary, or apart as the original does."""
+"""Prompts and labels as tokens: tokenised together, or separately as in the original."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from utils.errors import UserError
 from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec, ScoreSettings
 
-CHUNK = 4096  # texts a call of the tokenizer
+CHUNK = 4096  # texts per call of the tokenizer
 
 
 def leading_specials(tokenizer: Any) -> list[int]:
-    """Return the tokens that the tokenizer puts before a text (BOS, where the model wants one)."""
+    """Return the special tokens that the tokenizer puts before a text (BOS, for models that use it)."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
     n_leading = next(index for index, special in enumerate([*encoded["special_tokens_mask"], 0]) if not special)
     return list(encoded["input_ids"][:n_leading])
@@ -22,10 +22,10 @@ def leading_specials(tokenizer: Any) -> list[int]:
 def tokenize_jointly(
     tokenizer: Any, prompts: Sequence[str], labels: Sequence[str], specials: Sequence[int]
 ) -> Iterator[Tokenized]:
-    """Yield each prompt with its labels, cut from the joined text `prompt + label`.
+    """Yield each prompt with its labels, tokenised as the joined text `prompt + label`.
 
-    A token belongs to the label when it ends behind the prompt's last character; one that straddles the boundary
-    is scored as part of the label. `specials` are put in front.
+    A token belongs to the label when it ends after the prompt's last character, so a token across the boundary is
+    scored as part of the label. `specials` are put before the prompt.
     """
     per_call = max(1, CHUNK // len(labels))
     for start in range(0, len(prompts), per_call):
@@ -37,14 +37,14 @@ def tokenize_jointly(
             rows = range(index * len(labels), (index + 1) * len(labels))
             if tokenizer.is_fast:
                 starts = [_first_beyond(encoded["offset_mapping"][row], len(prompt)) for row in rows]
-            else:  # no offsets: the label starts where the prompt alone and the joined text part
+            else:  # no offsets: the label starts where the tokens of the prompt and of the joined text differ
                 alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
                 starts = [min(n_common([alone, ids[row]]), len(ids[row]) - 1) for row in rows]
             yield _with_shared_prompt([ids[row] for row in rows], starts, specials)
 
 
 def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> Iterator[Tokenized]:
-    """Yield each prompt with its labels, each cut for itself and without special tokens, as the original does."""
+    """Yield each prompt with its labels, tokenised separately and without special tokens, as in the original."""
     of_labels = tuple(map(tuple, tokenizer(list(labels), add_special_tokens=False)["input_ids"]))
     for start in range(0, len(prompts), CHUNK):
         for ids in tokenizer(list(prompts[start : start + CHUNK]), add_special_tokens=False)["input_ids"]:
@@ -52,44 +52,47 @@ def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
 
 
 def _first_beyond(offsets: Sequence[tuple[int, int]], n_characters: int) -> int:
-    """Return the index of the first token that ends behind this many characters."""
+    """Return the index of the first token that ends after this many characters."""
     return next(index for index, (_, end) in enumerate(offsets) if end > n_characters)
 
 
 def _with_shared_prompt(rows: Sequence[list[int]], starts: Sequence[int], specials: Sequence[int]) -> Tokenized:
     shared = min(n_common(rows), *starts)
     if not specials and shared == 0:
-        raise UserError("an empty prompt before a model without a BOS token", "its labels' first tokens have no score")
+        raise UserError(
+            "the prompt is empty, and the model has no BOS token: the first token of a label has no probability",
+            "use another --gen_model_checkpoint, or --decode generate",
+        )
     labels = tuple(tuple(row[shared:]) for row in rows)
     return Tokenized((*specials, *rows[0][:shared]), labels, tuple(start - shared for start in starts))
 
 
 class PromptReader:
-    """How a model reads a prompt: its tokenizer, and its chat template where it is a chat model."""
+    """Converts prompts to tokens: the model's tokenizer, and the chat template of a chat model."""
 
     def __init__(self, spec: GeneratorSpec, tokenizer: Any) -> None:
         self.spec, self.tokenizer = spec, tokenizer
         if spec.kind == "chat" and not tokenizer.chat_template:
             raise UserError(f"{spec.name} has no chat template", "use --gen_loader base")
-        # a chat template brings its own special tokens, a sequence-to-sequence tokenizer puts them on both sides
+        # chat templates contain special tokens, and sequence-to-sequence tokenizers add them on both sides
         self.specials = leading_specials(tokenizer) if spec.kind == "base" else []
 
     def render(self, prompt: str) -> str:
-        """Return the text that the model reads: the prompt, as a user's message where it is a chat model."""
+        """Return the text that the model reads: the prompt, for a chat model as a user's message."""
         if self.spec.kind != "chat":
             return prompt
         message = [{"role": "user", "content": prompt}]
         return str(self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Return each prompt in tokens, with the special ones that the model wants."""
+        """Return the token ids of each prompt, with the special tokens that the model uses."""
         rendered = [self.render(prompt) for prompt in prompts]
         if self.spec.kind == "seq2seq":
             return list(self.tokenizer(rendered)["input_ids"])
         return [[*self.specials, *ids] for ids in self.tokenizer(rendered, add_special_tokens=False)["input_ids"]]
 
     def with_labels(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[Tokenized]:
-        """Return each prompt with its labels in tokens; `terminated` puts the end of an answer behind each label."""
+        """Return each prompt with its labels in tokens; `terminated` appends the end of an answer to each label."""
         end = "" if not settings.terminated else "\n" if self.spec.kind == "base" else self.tokenizer.eos_token
         ended = [label + end for label in labels]
         if self.spec.kind == "seq2seq":

@@ -1,4 +1,4 @@
-"""Language models through transformers: loading, scoring label texts, generating."""
+"""Language models of transformers: loading, scoring label texts, generating text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError, first_line
-from utils.generators.label_scoring import budget_for, causal_scorer, score_labels, score_plainly, seq2seq_scorer
+from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
@@ -20,11 +20,15 @@ from utils.numerics import accelerate_linear_layers
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
-UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # positions by distance: no longest prompt
-TOLERANCES = {"fp32": 2e-3, "bf16": 0.3, "fp16": 0.1}  # of a tree's log-probability against the plain way
-# families that the tests hold to the plain way: what int8 arithmetic adds (0.6 was seen) says nothing against them
+UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length
+TOLERANCES = {
+    "fp32": 2e-3,
+    "bf16": 0.3,
+    "fp16": 0.1,
+}  # largest difference of a tree's log-probabilities from separate forward passes
+# families that the tests compare with separate forward passes; quantised arithmetic alone may differ by 0.6
 TESTED = ("llama", "mistral", "qwen2", "gemma3_text", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
-PROBE = ("one two three four five six seven", "one")  # prompts of the check, of different lengths
+PROBE = ("one two three four five six seven", "one")  # prompts of different lengths, to check a model with
 PROBE_LABELS = ("alpha beta", "alpha gamma", "delta")
 FEW_TOKENS = Tokenized((1, 1), ((1,),), (0,))
 
@@ -35,14 +39,14 @@ def load_language_model(spec: GeneratorSpec, device: str, cache_dir: Path) -> La
 
 
 class LanguageModel:
-    """A causal or sequence-to-sequence model with its tokenizer; a chat model's prompts pass its chat template."""
+    """A causal or sequence-to-sequence model with its tokenizer; a chat model's prompts get its chat template."""
 
     def __init__(self, spec: GeneratorSpec, path: str, device: str) -> None:
         self.spec, self.device = spec, device
         self.tokenizer, self.model = _load(spec, path, device)
         self.reader = PromptReader(spec, self.tokenizer)
         self.config = self.model.config.get_text_config(decoder=True)
-        self.budget = budget_for(device, self.config.vocab_size)
+        self.limits = limits_for(device, self.config.vocab_size)
         self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
         self._in_tree: bool | None = None
 
@@ -58,19 +62,19 @@ class LanguageModel:
             yield index, LabelScores(tokens, tuple(map(tuple, values)))
 
     def _scored(self, texts: Sequence[Tokenized]) -> Iterator[tuple[int, list[list[float]]]]:
-        if not self._takes_trees():
-            yield from ((index, score_plainly(self.model, text)) for index, text in enumerate(texts))
+        if not self._supports_trees():
+            yield from ((index, score_one_by_one(self.model, text)) for index, text in enumerate(texts))
             return
         scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
-        yield from score_labels(scorer(self.model, self.budget), texts, self.budget)
+        yield from score_labels(scorer(self.model, self.limits), texts, self.limits)
 
-    def _takes_trees(self) -> bool:
-        """Return whether a trie behind a prompt gives the plain way's scores, tried on this very model once."""
+    def _supports_trees(self) -> bool:
+        """Return whether scoring the labels as a trie equals separate forward passes, checked once on this model."""
         if self._in_tree is None:
             self._in_tree = set(getattr(self.config, "layer_types", None) or ()) <= KNOWN_LAYERS and self._probe()
             if not self._in_tree:
                 print(
-                    f"note: {self.spec.name} cannot score labels as a tree: one forward pass a label, which is slow",
+                    f"note: {self.spec.name} cannot score labels as a tree; one slow forward pass per label",
                     file=sys.stderr,
                 )
         return self._in_tree
@@ -81,10 +85,10 @@ class LanguageModel:
         texts = self.reader.with_labels(PROBE, PROBE_LABELS, ScoreSettings())
         scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
         try:
-            found = scorer(self.model, self.budget)(texts)
+            found = scorer(self.model, self.limits)(texts)
         except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, IndexError):
-            return False  # an architecture that takes no such mask or cache
-        plain = [score_plainly(self.model, text) for text in texts]
+            return False  # an architecture without such masks or caches
+        plain = [score_one_by_one(self.model, text) for text in texts]
         pairs = zip(_flat(found), _flat(plain), strict=True)
         return all(abs(a - b) <= TOLERANCES[self.spec.dtype] + 1e-5 * abs(b) for a, b in pairs)
 
@@ -92,11 +96,11 @@ class LanguageModel:
         limit = getattr(self.config, "max_position_embeddings", None) or getattr(self.config, "n_positions", None)
         if limit and self.model.config.model_type not in UNLIMITED and max(lengths) > limit:
             raise UserError(
-                f"a prompt of {max(lengths)} tokens, but {self.spec.name} takes {limit} at most", "use a smaller --k"
+                f"a prompt has {max(lengths)} tokens, but {self.spec.name} takes {limit} at most", "use a smaller --k"
             )
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
-        """Yield what follows each prompt, longest prompts first; a base model's answer ends at the line's end."""
+        """Yield the text after each prompt, longest prompts first; a base model's answer ends with its line."""
         import torch
 
         ids = self.reader.prompt_ids(prompts)
@@ -106,11 +110,11 @@ class LanguageModel:
         start = 0
         while start < len(order):
             longest = len(ids[order[start]]) + settings.max_new_tokens
-            chosen = order[start : start + max(1, self.budget.tokens // longest)]
+            chosen = order[start : start + max(1, self.limits.tokens // longest)]
             try:
                 texts = self._generate_batch([ids[index] for index in chosen], settings)
             except torch.OutOfMemoryError:
-                self.budget.shrink(len(chosen), longest * len(chosen))
+                self.limits.shrink(len(chosen), longest * len(chosen))
                 torch.cuda.empty_cache()
                 continue
             yield from zip(chosen, texts, strict=True)
@@ -144,7 +148,7 @@ class LanguageModel:
         return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
 
     def _stop_at_newline(self, n_prompt: int) -> list[Callable[..., Any]] | None:
-        """Return the criterion that ends a base model's rows at the first line that is not blank."""
+        """Return the criterion that stops a base model after its first line that is not blank."""
         if self.spec.kind != "base":
             return None
 
@@ -164,12 +168,12 @@ def _flat(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
 
 
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
-    """Return a seed that the batch's content decides, so a resumed run draws what the first would have."""
+    """Return a seed that depends on the batch's content, so that a resumed run samples the same texts."""
     return int.from_bytes(hashlib.sha256(f"{seed} {list(map(list, rows))}".encode()).digest()[:7], "big")
 
 
 def _pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
-    """Return token ids and mask (B, width), padded in front."""
+    """Return token ids and mask (B, width), padded on the left."""
     import torch
 
     width = max(map(len, rows))
@@ -188,7 +192,7 @@ def _load(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, Any]:
 
 
 def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
-    """Return what is loaded from the checkpoint's revision, None for a folder; UserError says what is missing."""
+    """Return what `load` returns for the checkpoint's revision, None for a folder; UserError where it fails."""
     from safetensors import SafetensorError
 
     revision = None if spec.label or spec.checkpoint.startswith("bundled/") else spec.revision
@@ -200,11 +204,11 @@ def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
         raise UserError(f"{spec.name} needs a package: {first_line(error)}", hint) from error
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
         if revision is not None and is_offline():
-            what = f"the checkpoint {spec.name!r} is not in the cache, and the hub is not reached"
+            what = f"the checkpoint {spec.name!r} is not in the cache, and the hub cannot be reached"
             raise UserError(what, WITHOUT_A_NETWORK) from error
-        hint = "are all its files there and whole?"
+        hint = "check that all its files are there and complete"
         if spec.quantization:
-            hint = f"has this machine what {spec.quantization} needs? Else leave out --load_in_{spec.quantization}"
+            hint = f"if this machine does not support {spec.quantization}, leave out --load_in_{spec.quantization}"
         raise UserError(f"the checkpoint {spec.name!r} does not load: {first_line(error)}", hint) from error
 
 
@@ -226,21 +230,23 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=dtype,
         )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a line a layer about casts
-    with contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext():  # GGUF has a bar
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
+    with (
+        contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext()
+    ):  # hides GGUF's progress bar
         model = kind.from_pretrained(path, dtype=dtype, **place).eval()
-    if spec.quantization:  # what the hardware lacks shows only when it computes
-        score_plainly(model, FEW_TOKENS)
+    if spec.quantization:  # missing hardware support shows only in a computation
+        score_one_by_one(model, FEW_TOKENS)
     if "device_map" in place:
         return tokenizer, model
     model = model.to(device)
     if dtype == torch.float32:
-        accelerate_linear_layers(model, lambda: torch.tensor(score_plainly(model, FEW_TOKENS)))
+        accelerate_linear_layers(model, lambda: torch.tensor(score_one_by_one(model, FEW_TOKENS)))
     return tokenizer, model
 
 
 def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:
-    """Return where transformers finds a checkpoint's files."""
+    """Return the arguments by which transformers finds a checkpoint's files."""
     files = {"gguf_file": spec.file} if spec.file else {}
     offline = revision is None or is_offline()
     return {"revision": revision, "token": hub_token(), "local_files_only": offline, **files}
@@ -255,5 +261,5 @@ def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
 
 
 def open_reader(spec: GeneratorSpec, path: str) -> PromptReader:
-    """Return how a checkpoint reads a prompt, without its model; UserError where its tokenizer does not load."""
+    """Return the prompt reader of a checkpoint without loading its model; UserError where it has no tokenizer."""
     return PromptReader(spec, _guarded(spec, lambda revision: _tokenizer(spec, path, revision)))

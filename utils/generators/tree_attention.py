@@ -1,4 +1,4 @@
-"""Tokens that form a tree, put to a model of transformers: its cache, masks, positions and position biases."""
+"""Trees of tokens as inputs of transformers models: cache, masks, positions and position biases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PADDING = -1  # the position of a padding token
 
 @contextmanager
 def tree_positions(model: Any, keys: Tensor) -> Iterator[None]:
-    """Let the model's attention biases follow these positions of all keys (B, K); elsewhere nothing is changed."""
+    """Compute the model's attention biases from these positions of all keys (B, K) within the block."""
     if model.config.model_type == "bloom":
         with _replaced(model.transformer, "build_alibi_tensor", _alibi(keys)):
             yield
@@ -33,7 +33,7 @@ def _replaced(owner: Any, name: str, function: Callable[..., Tensor]) -> Iterato
     try:
         yield
     finally:
-        delattr(owner, name)  # the class's own method shows again
+        delattr(owner, name)  # restores the class's own method
 
 
 @contextmanager
@@ -48,9 +48,9 @@ def _all_replaced(modules: list[Any], keys: Tensor) -> Iterator[None]:
 
 
 def _alibi(keys: Tensor) -> Callable[..., Tensor]:
-    """Return BLOOM's bias from true positions: slope times position of the key, (B * heads, 1, K).
+    """Return BLOOM's bias from the given positions: slope times position of the key, (B * heads, 1, K).
 
-    Press, Smith and Lewis 2022, arXiv 2108.12409, as BLOOM has it (arXiv 2211.05100, section 3.2).
+    Press, Smith and Lewis 2022, arXiv 2108.12409, as used in BLOOM (arXiv 2211.05100, section 3.2).
     """
 
     def build(_mask: Tensor, num_heads: int, dtype: Any) -> Tensor:
@@ -66,14 +66,16 @@ def _alibi(keys: Tensor) -> Callable[..., Tensor]:
 
 
 def _relative_bias(module: Any, keys: Tensor) -> Callable[..., Tensor]:
-    """Return T5's bias by distance (Raffel et al. 2020, arXiv 1910.10683, section 2.1) from true positions.
+    """Return T5's bias by distance (Raffel et al. 2020, arXiv 1910.10683, section 2.1) from the given positions.
 
-    One row of positions serves the batch: every text has the same labels.
+    All texts have the same labels, so one row of positions is used for the whole batch.
     """
 
     def compute(query_length: int, key_length: int, **_: Any) -> Tensor:
         distance = keys[0][None, :] - keys[0][-query_length:][:, None]  # (Q, K)
-        names = ("num_buckets", "max_distance") if module.config.model_type != "umt5" else ()  # its method knows them
+        names = (
+            ("num_buckets", "max_distance") if module.config.model_type != "umt5" else ()
+        )  # its method has them as attributes
         settings = {name: getattr(module, f"relative_attention_{name}") for name in names}
         causal = {"bidirectional": False} if names else {}
         bucket = module._relative_position_bucket(distance[:, :key_length], **causal, **settings)
@@ -84,20 +86,20 @@ def _relative_bias(module: Any, keys: Tensor) -> Callable[..., Tensor]:
 
 
 class Context:
-    """What a batch has computed so far: the key-value cache (B, K) and the position of each of its tokens."""
+    """The key-value cache of a batch (B, K) and the position of each of its tokens."""
 
     def __init__(self, model: Any) -> None:
         from transformers import DynamicCache
 
         self.model = model
-        self.cache = DynamicCache()  # every layer keeps all keys: windows are the mask's affair
+        self.cache = DynamicCache()  # every layer keeps all keys; sliding windows are part of the masks
         self.positions: Tensor | None = None  # (B, K), PADDING for padding
         self._accepted = inspect.signature(model.forward).parameters
 
     def extend(self, ids: Tensor, positions: Tensor, seen: Tensor | None, n_logits: int) -> Tensor:
-        """Pass tokens (B, Q) behind the cache and return the logits of the last `n_logits`: (B, n_logits, V).
+        """Append tokens (B, Q) to the cache and return the logits of the last `n_logits`: (B, n_logits, V).
 
-        `seen` (B, Q, Q) says which of the new tokens each sees; None is causal.
+        `seen` (B, Q, Q) says which of the new tokens each token attends to; None is causal.
         """
         import torch
 
@@ -120,7 +122,7 @@ class Context:
         return logits
 
     def _masks(self, visible: Tensor, positions: Tensor, keys: Tensor) -> Any:
-        """Return the additive mask (B, 1, Q, K + Q), or one for each kind of layer that the model has."""
+        """Return the additive mask (B, 1, Q, K + Q), or a mask for each kind of layer in the model."""
         config = self.model.config
         kinds = set(getattr(config, "layer_types", None) or ())
         window = getattr(config, "sliding_window", None)
@@ -141,13 +143,13 @@ class Context:
         return mask.masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
 
     def repeat(self, n_rows: int) -> None:
-        """Give a cache of one row to each of the batch's rows."""
+        """Repeat a cache of one row for each row of the batch."""
         self.cache.batch_repeat_interleave(n_rows)
         if self.positions is not None:
             self.positions = self.positions.expand(n_rows, -1)
 
     def drop(self, n_tokens: int) -> None:
-        """Forget the last tokens."""
+        """Remove the last tokens."""
         if n_tokens and self.positions is not None:
             self.cache.crop(-n_tokens)
             self.positions = self.positions[:, :-n_tokens]

@@ -1,4 +1,4 @@
-"""Label texts as a token trie: a beginning that labels share is computed once; pure."""
+"""Label texts as a token trie, in which a common beginning of labels is computed once; pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ROOT = 0  # the row of a trie's root: the last token before the labels
 
 @dataclass(frozen=True)
 class Tokenized:
-    """One prompt with its labels, in tokens: `prompt` is what all labels share, `labels` the rest of each.
+    """One prompt with its labels, in tokens: `prompt` is common to all labels, `labels` has the rest for each label.
 
-    The first `n_unscored[i]` tokens of label i belong to the prompt's text: where a label changes how the prompt's
-    end is cut into tokens, the prompts of two labels differ.
+    The first `n_unscored[i]` tokens of label i belong to the prompt's text: a label may change how the end of the
+    prompt is tokenised.
     """
 
     prompt: tuple[int, ...]
@@ -25,7 +25,7 @@ class Tokenized:
 
     @property
     def longest(self) -> int:
-        """Tokens of the prompt with its longest label."""
+        """The number of tokens of the prompt with its longest label."""
         return len(self.prompt) + max(map(len, self.labels))
 
 
@@ -33,8 +33,8 @@ class Tokenized:
 class Trie:
     """The inner nodes of a token trie, parents before children; leaves need no forward pass.
 
-    Row 0 is the root, so node i has row i + 1. tokens, parents (row of the parent) and depths (root 0): (nodes,).
-    `paths[label]` are the (row, token) pairs whose log-probabilities a label is scored by, `n_tokens` all of them.
+    Row 0 is the root, so node i has row i + 1. tokens, parents (row of the parent) and depths (root 0) are (nodes,).
+    `paths[label]` has the (row, token) pairs whose log-probabilities are the label's score.
     """
 
     tokens: npt.NDArray[np.int64]
@@ -43,7 +43,7 @@ class Trie:
     paths: tuple[tuple[tuple[int, int], ...], ...]
 
     def ancestors(self) -> npt.NDArray[np.bool_]:
-        """Return which nodes each node sees, itself and its ancestors: (nodes, nodes)."""
+        """Return which nodes each node attends to, itself and its ancestors: (nodes, nodes)."""
         seen = np.eye(len(self.tokens), dtype=np.bool_)
         for node, parent in enumerate(self.parents):
             if parent != ROOT:
@@ -52,22 +52,25 @@ class Trie:
 
 
 def n_common(rows: Sequence[Sequence[int]]) -> int:
-    """Return how many leading tokens all rows share."""
-    low, high = min(rows, key=tuple), max(rows, key=tuple)  # what the extremes of the order share, all share
+    """Return the number of leading tokens that all rows have in common."""
+    low, high = (
+        min(rows, key=tuple),
+        max(rows, key=tuple),
+    )  # tokens common to the first and last row in order are common to all
     return next(
         (place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
     )
 
 
 def build_trie(labels: Sequence[Sequence[int]], n_unscored: Sequence[int]) -> Trie:
-    """Join the labels' tokens into a trie; labels are non-empty and have at least one scored token each."""
+    """Return the trie of the labels' tokens; each label has at least one scored token."""
     rows: dict[tuple[int, ...], int] = {(): ROOT}
     tokens: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
     paths = []
     for label, start in zip(labels, n_unscored, strict=True):
-        for end in range(1, len(label)):  # the last token is a leaf, unless another label goes on from it
+        for end in range(1, len(label)):  # the last token is a leaf, unless another label continues it
             inner = tuple(label[:end])
             if inner not in rows:
                 rows[inner] = len(tokens) + 1
@@ -80,9 +83,9 @@ def build_trie(labels: Sequence[Sequence[int]], n_unscored: Sequence[int]) -> Tr
 
 
 def split_trie(tokenized: Tokenized, max_nodes: int) -> list[list[int]]:
-    """Return groups of label indices, in order of their tokens, whose tries have at most `max_nodes` inner nodes.
+    """Return groups of label indices, in the order of their tokens, whose tries have at most `max_nodes` inner nodes.
 
-    A group has at least one label, however long it is.
+    A group has at least one label, whose trie may be larger.
     """
     order = sorted(range(len(tokenized.labels)), key=lambda index: tokenized.labels[index])
     groups: list[list[int]] = []

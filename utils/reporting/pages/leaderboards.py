@@ -232,8 +232,7 @@ def _table(subsets: Mapping[Place, Subsets], kind: Kind, metric: str, groups: Gr
         values = list(filter(math.isfinite, figures))
         if values:
             table.setdefault(model, {})[column] = Cell(sum(values) / len(values), len(values), len(expected))
-    if groups:
-        add_means(table, groups)
+    add_means(table, groups)
     return table
 
 

@@ -119,10 +119,10 @@ def add_means(table: Table, groups: Mapping[str, Sequence[str]]) -> None:
     for cells in table.values():
         for group, datasets in groups.items():
             members = [cells[name] for name in datasets if name in cells and cells[name].complete]
-            if len(members) == len(datasets):
+            if members and len(members) == len(datasets):
                 cells[group] = _mean(members)
         means = [cells[group] for group in groups if group in cells]
-        if len(means) == len(groups):
+        if means and len(means) == len(groups):
             cells["avg"] = _mean(means)
 
 

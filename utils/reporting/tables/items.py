@@ -42,9 +42,10 @@ def item_values(gold: Sequence[Any], hyp: Sequence[Any], metric: str) -> stats.V
     """
     if metric == "acc":
         return np.array([one == other for one, other in zip(gold, hyp, strict=True)], dtype=np.float64)
-    values = item_scores(np.asarray(gold, dtype=np.int64), np.asarray(hyp, dtype=np.int64))
+    indices = all(isinstance(answer, int) for answer in (*gold, *hyp))
+    values = item_scores(np.asarray(gold, dtype=np.int64), np.asarray(hyp, dtype=np.int64)) if indices else {}
     if metric not in values:
-        raise UserError(f"predictions do not give the {metric} of each item", f"choose from: {', '.join(values)}")
+        raise UserError(f"predictions do not give the {metric} of each item", "--metric acc compares right and wrong")
     return values[metric]
 
 

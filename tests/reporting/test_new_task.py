@@ -1,0 +1,97 @@
+"""A task that is one row of utils/tasks.py has tables, frames, comparisons and a page, with metrics of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from utils.records import store
+from utils.schema import RunRecord
+
+# a process of its own: the modules of reporting read the tasks when they are imported
+HEAD = f"""
+import json, sys
+from dataclasses import dataclass
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "script" / "aggregate")!r}]
+from utils import tasks
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(tasks.Settings):
+    depth: int = tasks.setting(100, "whole")
+    reader: str = tasks.setting("cross", choices=("cross", "late"))
+
+tasks.TASKS["rerank"] = tasks.TaskSpec(
+    name="rerank", data="classification", settings=Settings, main_metric="ndcg", item_metrics=("acc", "ndcg"),
+    views=(tasks.View(name="rerank", title="reranking"),), table_settings=("reader",), row_settings=("depth",),
+)
+"""
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Records of the made-up task on one's own data: two readers, and two depths of one of them."""
+    for model, reader, depth, ndcg in (
+        ("org/a", "cross", 100, 0.5),
+        ("org/b", "cross", 10, 0.25),
+        ("org/a", "late", 100, 0.75),
+    ):
+        run = {"task": "rerank", "dataset": "mine", "model": model, "subset": "eng", "seed": 42}
+        run |= {"reader": reader, "depth": depth}
+        record = RunRecord({"acc": 1.0, "ndcg": ndcg}, {"ndcg": (ndcg - 0.1, ndcg + 0.1)}, 2, 1, run)
+        store.write_record(tmp_path / "logs" / reader / model, "eng", record, {"gold": ["x", "y"], "hyp": ["x", "y"]})
+    return tmp_path / "logs"
+
+
+def run_python(code: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", HEAD + code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_table(logs: Path, tmp_path: Path) -> None:
+    code = "import aggregate; aggregate.main(['--task', 'rerank', '--ci', '--format', 'csv', *{flags}])"
+    assert run_python(code.format(flags=[]), tmp_path) == (
+        'model,mine\norg/a,"50.00 [40.00, 60.00]"\norg/b,"25.00 [15.00, 35.00]"\n'
+    )
+    assert run_python(code.format(flags=["--reader", "late"]), tmp_path) == 'model,mine\norg/a,"75.00 [65.00, 85.00]"\n'
+    assert run_python(code.format(flags=["--metric", "acc", "--models", "org/b"]), tmp_path).startswith(
+        "model,mine\norg/b,"
+    )
+
+
+def test_its_columns_come_after_those_of_todays_tasks(logs: Path, tmp_path: Path) -> None:
+    code = "from utils.runlog import load; frame = load('logs')\n"
+    code += "print(frame.to_json(orient='records')); print(list(frame))"
+    rows, columns = run_python(code, tmp_path).splitlines()
+    assert {(row["model"], row["reader"], row["depth"], row["ndcg"]) for row in json.loads(rows)} == {
+        *(("org/a", "cross", 100, 0.5), ("org/b", "cross", 10, 0.25), ("org/a", "late", 100, 0.75)),
+    }
+    names = json.loads(columns.replace("'", '"'))
+    assert names[names.index("limit") + 1 :][:2] == ["depth", "reader"]
+    assert names[names.index("f1_high") + 1 :][:3] == ["ndcg", "ndcg_low", "ndcg_high"]
+
+
+def test_its_comparison(logs: Path, tmp_path: Path) -> None:
+    flags = ["org/a", "org/a", "--task", "rerank", "--setting_b", "reader=late", "--format", "json"]
+    code = f"import compare; compare.main({flags})"
+    told = json.loads(run_python(code, tmp_path))
+    assert told["settings"] == {"A": {}, "B": {"reader": "late"}} and told["ties"] == 1
+
+
+def test_its_leaderboards(logs: Path, tmp_path: Path) -> None:
+    code = """
+from pathlib import Path
+from utils.records.reader import read_all
+from utils.reporting.pages.leaderboards import boards_of, entry_of
+boards = boards_of([entry_of(number, result) for number, result in enumerate(read_all(Path("logs")))])
+print(json.dumps([(board["settings"], board["rows"], board["cells"]["main"]) for board in boards]))
+"""
+    assert json.loads(run_python(code, tmp_path)) == [
+        [{"reader": "cross"}, ["org/a", "org/b"], [[[0.5, 1, 1]], [[0.25, 1, 1]]]],
+        [{"reader": "late"}, ["org/a"], [[[0.75, 1, 1]]]],
+    ]

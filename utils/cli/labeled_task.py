@@ -1,0 +1,40 @@
+"""What the tasks on labelled texts share: their data, their sizes, and the number of neighbours they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from utils.cli.task_run import TaskRun
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+    from utils.data.train_test import TrainTest
+    from utils.tasks import LabeledSettings
+
+
+class LabeledTask(TaskRun["TrainTest"]):
+    """A task on training and test texts; a subset is a test language."""
+
+    def __init__(self, run: Run, settings: LabeledSettings) -> None:
+        super().__init__(run)
+        self.headers = ("language", "train", settings.split)
+        self._data_settings = settings
+
+    def load(self, subset: str, *, validation: bool = False) -> TrainTest:
+        """Return the training and the test texts; all validation texts, whatever --limit is, to tune weights on."""
+        from utils.data.train_test import load_train_test
+
+        return load_train_test(self.run.dataset, subset, self.run.sources, self._data_settings, validation=validation)
+
+    def sizes(self, data: TrainTest) -> Sequence[int]:
+        """Return the numbers of training and test texts."""
+        return len(data.train.texts), len(data.queries)
+
+    def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the test texts, which query, and the training texts."""
+        return data.queries, data.train.texts
+
+    def n_candidates(self, data: TrainTest) -> int:
+        """Return the number of training texts."""
+        return len(data.train.texts)
