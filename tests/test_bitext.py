@@ -22,6 +22,7 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_the_default_run_on_the_embedded_encoder(run: Run, tmp_path: Path, bundled: str) -> None:
     done = run("bitext.py")
     assert done.returncode == 0, done.stderr
@@ -247,6 +248,7 @@ run(bitext.main)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path) -> None:
     model = make_masked_lm(tmp_path / "model")
@@ -271,6 +273,7 @@ def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path)
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_write_the_same_records(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bitext.py"), *NGRAM, "--cache_dir", "cache"]
     runs = [subprocess.Popen(command, cwd=tmp_path, text=True, **PIPES) for _ in range(2)]
@@ -279,6 +282,7 @@ def test_two_runs_at_once_write_the_same_records(tmp_path: Path) -> None:
     assert len(records) == 13 and all(read(path)["n"] == 70 for path in records)
 
 
+@pytest.mark.slow
 def test_the_published_code_and_this_suite_agree_on_nusax(run: Run, tmp_path: Path, mirror: Path, bundled: str) -> None:
     """The original's figures for this checkpoint on eng_ind, from a run of its own code."""
     done = run("bitext.py", "--dataset", "nusax", "--langs", "ind", "--data_dir", str(mirror))

@@ -192,6 +192,7 @@ def test_labels_are_put_right_and_legacy_keeps_the_originals(mirror: Path, tmp_p
     assert load_labeled(mtop, "en", "test", where, legacy=True).texts[0] == " ".join(plain)
 
 
+@pytest.mark.slow
 def test_the_published_code_and_this_suite_agree_on_nusax(run: Run, tmp_path: Path, mirror: Path, bundled: str) -> None:
     """The original's figures for this checkpoint on English, from a run of its own code."""
     done = run("classification.py", "--dataset", "nusax", "--langs", "eng", "--data_dir", str(mirror))
@@ -204,6 +205,7 @@ def test_the_published_code_and_this_suite_agree_on_nusax(run: Run, tmp_path: Pa
     assert by_lang.stdout == f"model,eng\n{bundled},79.85\n"
 
 
+@pytest.mark.slow
 def test_weights_are_tuned_on_the_validation_split_and_the_grid_is_logged(
     run: Run, tmp_path: Path, mirror: Path
 ) -> None:

@@ -16,6 +16,7 @@ from hub_server import Fault, LoopbackHub
 from utils.data import registry
 from utils.data.classification_sets import SENTIMENTS
 
+pytestmark = pytest.mark.slow  # each run is a process: the hub's libraries read their settings when imported
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

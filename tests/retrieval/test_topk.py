@@ -129,6 +129,7 @@ def test_invalid_rows_and_k_are_errors() -> None:
         assert message in caught.value.what and caught.value.hint
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_scores() -> None:
     """20,000 x 60,000 scores take 4.8 GB; the search takes less than 700 MB in addition to its inputs."""
     code = f"""

@@ -91,6 +91,7 @@ def sib_scores(models: Sequence[str], by: str = "family") -> languages.Scores:
     return languages.Scores("sib200", "acc", values, family, script, joined, 1, len(SIB200_LANGS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_models", "sort"), [(1, "group"), (2, "mean"), (14, "group")])
 def test_a_heat_map_of_205_languages_can_be_read(n_models: int, sort: str) -> None:
     scores = sib_scores(LONG[:n_models])
@@ -129,6 +130,7 @@ def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
     assert uneven.logarithmic and not scale.logarithmic
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (20, 2), (60, 1)])
 def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:
     labels = list(MASSIVE_INTENTS[:n_labels])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Run
-from mteb_logs import FROM, KNN, NOLLYSENTI, TO, lines, log, written
+from mteb_logs import FROM, KNN, NOLLYSENTI, TO, lines, log
 
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS
 
@@ -55,6 +55,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_the_table_is_mtebs_metadata() -> None:
     found = in_mteb(METADATA, *MTEB_TASKS, *OTHER_TEXTS)
     assert set(found) == {*MTEB_TASKS, *OTHER_TEXTS}
@@ -87,6 +88,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_mteb_loads_what_was_written(run: Run, tmp_path: Path, logs: Path) -> None:
     log(logs, "ace", 0.6, n=400, **KNN, dataset="nusax")
     assert run(TO, "--classification").returncode == 0
@@ -133,6 +135,7 @@ print(json.dumps([mteb.TaskResult.from_disk(Path(written)).scores["train"], resu
 """
 
 
+@pytest.mark.slow
 def test_mtebs_own_evaluation_gives_our_figures(run: Run, mirror: Path, tmp_path: Path) -> None:
     usual = ("--model_checkpoint", "baseline/char_ngram", "--data_dir", str(mirror))
     assert run("bitext.py", "--dataset", "nusax", "--langs", "ace", "--k", "1", *usual).returncode == 0
