@@ -9,7 +9,7 @@ import pytest
 
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
-from utils.data.sources import Where
+from utils.data.sources import Sources
 from utils.errors import UserError
 from utils.reporting.maps import coloring
 from utils.reporting.maps.points import (
@@ -75,7 +75,7 @@ def test_rows_are_parallel_only_where_ids_and_labels_say_so() -> None:
 
 
 def test_the_sample_set_is_parallel_and_its_shared_source_stands_once(tmp_path: Path) -> None:
-    where = Where(None, tmp_path)
+    where = Sources(None, tmp_path)
     labelled = labeled_blocks(CLASSIFICATION["sample"], ["eng", "jpn"], "test", where)
     assert why_not_parallel(labelled) == "" and labelled[0].ids[:2] == ("s002", "s010")
     pairs = bitext_blocks(BITEXT["sample"], [("eng", "spa"), ("eng", "jpn")], where)
@@ -84,7 +84,7 @@ def test_the_sample_set_is_parallel_and_its_shared_source_stands_once(tmp_path: 
 
 
 def test_registry_ids_are_shared_ones(mirror: Path, tmp_path: Path) -> None:
-    where = Where(mirror, tmp_path)
+    where = Sources(mirror, tmp_path)
     expected = {
         "nusax": ("eng", "ace"),
         "massive_intent": ("en", "ja"),
