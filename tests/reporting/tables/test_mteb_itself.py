@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Run
-from mteb_logs import FROM, KNN, NOLLYSENTI, TO, lines, log, written
+from mteb_logs import FROM, KNN, NOLLYSENTI, TO, lines, log
 
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS
 
