@@ -104,6 +104,7 @@ def _components(rows: Rows, most: int, seed: int) -> tuple[npt.NDArray[np.float3
 
 
 def _tsne(rows: npt.NDArray[np.float32], perplexity: float, seed: int) -> tuple[npt.NDArray[np.float32], float]:
+    import numpy as np
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
@@ -118,6 +119,8 @@ def _umap(rows: npt.NDArray[np.float32], n_neighbors: int, seed: int) -> npt.NDA
         import umap
     except ImportError as error:
         raise UserError(f"umap-learn does not load: {first_line(error)}", "pip install --upgrade umap-learn") from error
+
+    import numpy as np
 
     model = umap.UMAP(n_neighbors=n_neighbors, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(rows), dtype=np.float32)
