@@ -78,7 +78,7 @@ def test_a_fault_that_stays_ends_the_run_with_exactly_the_finished_ones_kept(
     server.always = fault
     with pytest.raises(UserError) as raised:
         asked.embed(TEXTS, [])
-    assert "the same command goes on" in raised.value.hint
+    assert "the same command requests the rest" in raised.value.hint
     assert encoder(server, tmp_path, provider).missing(TEXTS) == TEXTS[300:]
     server.always = ""
     rows, _ = encoder(server, tmp_path, provider, batch_size=20).embed(TEXTS, [])
