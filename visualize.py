@@ -22,12 +22,11 @@ from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.plan import Plan
 from utils.cli.types import positive, positive_number
-from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.reporting.figures import FORMATS
 from utils.reporting.maps.points import FIELDS
 from utils.reporting.maps.projection import METHODS, NAMES, check_umap
-from utils.tasks import Settings
+from utils.tasks import TASKS, Settings
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 KEPT = "embeddings are kept; run the same command again to continue"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
+KINDS = tuple(dict.fromkeys(task.data for task in TASKS.values()))  # of data sets
 MAX_POINTS = 20_000
 SLOW = 5000  # points from which t-SNE is announced
 MEANINGS = {
@@ -88,9 +88,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def add_picture_args(parser: argparse.ArgumentParser) -> None:
     """Which texts, projected how, in which colours."""
     group = parser.add_argument_group("picture")
-    group.add_argument(
-        "--task", choices=tuple(DATASETS), help="take the data as labelled texts or as pairs (default: labelled)"
-    )
+    group.add_argument("--task", choices=KINDS, help="take the data as labelled texts or as pairs (default: labelled)")
     group.add_argument("--split", choices=SPLITS, default="test", help="of labelled sets (default: %(default)s)")
     group.add_argument("--method", choices=METHODS, default="tsne", help="(default: %(default)s)")
     group.add_argument("--perplexity", type=positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
@@ -119,6 +117,8 @@ def note(message: str) -> None:
 
 def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
     """Return the files' name without an ending: the method, then each departure from the plain settings."""
+    from utils.data.registry import DATASETS
+
     langs = settings.langs or []
     departures = [
         "bitext" if dataset.task == "bitext" and dataset.name in DATASETS["classification"] else "",

@@ -74,11 +74,11 @@ def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tup
     """Return the sources and targets of each pair of a data set, with the prompt before every text."""
     from utils.data.bitext import bitext_pairs, load_bitext
     from utils.data.registry import DATASETS
-    from utils.data.sources import Where
+    from utils.data.sources import Sources
     from utils.errors import lookup
 
     spec = lookup(DATASETS["bitext"], dataset, "dataset")
-    where = Where(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
+    where = Sources(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
     subsets = [load_bitext(spec, src, tgt, where) for src, tgt in bitext_pairs(spec, None, None)]
     return [([prompt + text for text in one.sources], [prompt + text for text in one.targets]) for one in subsets]
 

@@ -51,9 +51,9 @@ def texts_of(dataset: str, data_dir: Path | None, n: int) -> list[tuple[str, str
         texts = [row[lang] for row in rows for lang in ("eng", "ind", "swh")]
         return [(texts[2 * i], texts[2 * i + 1], labels[i % len(labels)]) for i in range(n)]
     from utils.data.classification import load_labeled
-    from utils.data.sources import Where
+    from utils.data.sources import Sources
 
-    spec, where = registry.DATASETS["classification"][dataset], Where(data_dir, Path(tempfile.gettempdir()))
+    spec, where = registry.DATASETS["classification"][dataset], Sources(data_dir, Path(tempfile.gettempdir()))
     langs = LANGS[dataset]
     found = []
     for i in range(n):

@@ -12,7 +12,7 @@ from conftest import Run
 from utils.data.classification import load_labeled
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.own_data import find_labeled
-from utils.data.sources import Where
+from utils.data.sources import Sources
 from utils.errors import UserError
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
@@ -157,7 +157,7 @@ def test_bad_labelled_files_say_what_is_wrong(
     (tmp_path / "bad.csv").write_text(content)
     with pytest.raises(UserError) as caught:
         spec = find_labeled(str(tmp_path / "bad.csv"), columns, 42)
-        load_labeled(spec, spec.subsets[0], "train", Where(None, tmp_path))
+        load_labeled(spec, spec.subsets[0], "train", Sources(None, tmp_path))
     assert message in caught.value.what and caught.value.hint
 
 
@@ -175,13 +175,13 @@ SIZES = {  # train, test, labels of the test
 
 @pytest.mark.parametrize(("name", "lang"), SIZES)
 def test_the_real_data_sets_have_their_known_sizes(name: str, lang: str, mirror: Path, tmp_path: Path) -> None:
-    spec, where = CLASSIFICATION[name], Where(mirror, tmp_path)
+    spec, where = CLASSIFICATION[name], Sources(mirror, tmp_path)
     train, test = (load_labeled(spec, lang, split, where) for split in ("train", "test"))
     assert (len(train.texts), len(test.texts), len(set(test.labels))) == SIZES[name, lang]
 
 
 def test_labels_are_put_right_and_legacy_keeps_the_originals(mirror: Path, tmp_path: Path) -> None:
-    where = Where(mirror, tmp_path)
+    where = Sources(mirror, tmp_path)
     fire, mtop = CLASSIFICATION["fire"], CLASSIFICATION["mtop_intent"]
     assert load_labeled(fire, "tamil", "train", where).labels.count("Unknown") == 609 + 368
     massive = load_labeled(CLASSIFICATION["massive_intent"], "en", "test", where)

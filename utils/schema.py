@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
 
 SCHEMA_VERSION = 1
+DEFAULT_ENCODER = "bundled/multilingual-e5-small"
+DEFAULT_GENERATOR = "bundled/gemma-3-270m"
 SIMILARITIES = ("cosine", "dot", "euclidean")
 MARGINS = ("none", "ratio", "distance", "absolute", "csls")
 FUSES = ("score", "distance", "rank")

@@ -8,156 +8,69 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from frame_records import BITEXT, ICL, LABELS, MEMBER, only, write
 
 from utils.errors import UserError
 from utils.records.columns import COLUMNS, ITEMS, KEYS, SETTINGS
 from utils.records.frames import load
 
-MEMBER = {"checkpoint": "org/a", "revision": "r1", "prompt": "query: ", "max_length": None, "dtype": "fp32"}
-BITEXT: dict[str, Any] = {
+ROW_OF_BITEXT = {  # of BITEXT at k 5
     "task": "bitext",
     "dataset": "nusax",
     "subset": "eng_ace",
-    "model": "org/a",
-    "seed": 42,
-    "setting": "xl",
+    "lang": "ace",
     "src_lang": "eng",
     "tgt_lang": "ace",
-    "encoders": [{**MEMBER, "weight": 1.0}],
+    "family": "Austronesian",
+    "script": "Latn",
+    "setting": "xl",
+    "model": "org/a",
+    "seed": 42,
+    "k": 5,
+    "n": 4,
+    "acc": 0.5,
+    "acc_low": 0.1,
+    "acc_high": 0.9,
+    "prec": 0.25,
+    "rec": 0.5,
+    "f1": 0.375,
+    "mrr": 0.45,
     "similarity": "cosine",
     "margin": "ratio",
     "margin_k": 4,
     "direction": "forward",
     "fuse": "score",
-    "limit": None,
-    "device": "cpu",
-    "started": "2026-11-02T10:00:00+00:00",
-    "seconds": {"encode": 1.5, "retrieve": 0.25},
-    "git_dirty": False,
-    "git_commit": "c0ffee",
-    "packages": {"python": "3.11.7", "scikit-learn": "1.9.1"},
-    "schema": 1,
-    "source": {"kind": "hub", "source": "indonlp/nusax", "revision": "abc"},
-    "origin": {"kind": "mirror"},
-    "cache": {"org/a": {"hits": 3, "misses": 5}},
+    "n_encoders": 1,
+    "checkpoint": "org/a",
+    "revision": "r1",
+    "prompt": "query: ",
+    "dtype": "fp32",
+    "backend": "torch",
+    "tuned": False,
     "dimensions": 768,
+    "cache_hits": 3,
+    "cache_misses": 5,
+    "origin": "mirror",
+    "source": "indonlp/nusax",
+    "source_revision": "abc",
+    "device": "cpu",
     "machine": "x86_64",
+    "seconds": 1.75,
+    "seconds_encode": 1.5,
+    "seconds_retrieve": 0.25,
+    "git_commit": "c0ffee",
+    "git_dirty": False,
+    "schema": 1,
+    "version_python": "3.11.7",
+    "version_scikit_learn": "1.9.1",
 }
-LABELS: dict[str, Any] = {
-    "task": "classification",
-    "dataset": "sib200",
-    "subset": "swh_Latn",
-    "model": "org/a",
-    "seed": 1,
-    "cross": True,
-    "src_lang": "eng_Latn",
-    "train_lang": "eng_Latn",
-    "lang": "swh_Latn",
-    "setting": "xl",
-    "vote": "weighted",
-    "split": "test",
-    "legacy": False,
-    "encoders": [{**MEMBER, "weight": 1.0}],
-    "n_train": 49,
-    "n_dropped": {"train": 1, "test": 2},
-    "similarity": "cosine",
-    "device": "cuda",
-}
-ICL: dict[str, Any] = {
-    **LABELS,
-    "task": "icl",
-    "cross": False,
-    "src_lang": None,
-    "train_lang": "swh_Latn",
-    "setting": "mono",
-    "generator": {"name": "org/g", "revision": "g1", "kind": "base", "dtype": "bf16", "quantization": "8bit"},
-    "balance": True,
-    "min_percentile": 90,
-    "max_percentile": 100,
-    "decode": "score",
-    "temperature": 0.5,
-    "demonstrations": "nearest",
-    "order": "nearest_first",
-    "length_norm": "token",
-    "calibrate": False,
-    "api": {"org/g": {"requests": 4, "tokens_in": 100, "models": ["g"], "cost_usd": 0.5}, "b": {"requests": 2}},
-}
-
-
-def write(root: Path, run: dict[str, Any], k: int = 1, *, preds: Any = None, **body: Any) -> Path:
-    folder = root / run["task"] / run["dataset"] / run["model"] / f"seed_{run['seed']}"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"eval_{run['subset']}_{k}.json"
-    usual = {"acc": 0.5, "prec": 0.25, "rec": 0.5, "f1": 0.375, "n": 4, "k": k, "ci95": {"acc": [0.1, 0.9]}}
-    path.write_text(json.dumps({**usual, **body, "run": run}))
-    if preds is not None:
-        path.with_name(f"{path.stem}_preds.json").write_text(json.dumps(preds))
-    return path
-
-
-def only(frame: pd.DataFrame) -> dict[str, Any]:
-    """The one row, without what is missing."""
-    assert len(frame) == 1
-    return {
-        name: value for name, value in frame.iloc[0].items() if not (pd.api.types.is_scalar(value) and pd.isna(value))
-    }
 
 
 def test_a_record_of_bitext(tmp_path: Path) -> None:
     path = write(tmp_path, BITEXT, 5, mrr=0.45)
     row = only(load(tmp_path))
     assert row.pop("started") == pd.Timestamp("2026-11-02T10:00:00Z")
-    assert row == {
-        "path": str(path),
-        "task": "bitext",
-        "dataset": "nusax",
-        "subset": "eng_ace",
-        "lang": "ace",
-        "src_lang": "eng",
-        "tgt_lang": "ace",
-        "family": "Austronesian",
-        "script": "Latn",
-        "setting": "xl",
-        "model": "org/a",
-        "seed": 42,
-        "k": 5,
-        "n": 4,
-        "acc": 0.5,
-        "acc_low": 0.1,
-        "acc_high": 0.9,
-        "prec": 0.25,
-        "rec": 0.5,
-        "f1": 0.375,
-        "mrr": 0.45,
-        "similarity": "cosine",
-        "margin": "ratio",
-        "margin_k": 4,
-        "direction": "forward",
-        "fuse": "score",
-        "n_encoders": 1,
-        "checkpoint": "org/a",
-        "revision": "r1",
-        "prompt": "query: ",
-        "dtype": "fp32",
-        "backend": "torch",
-        "tuned": False,
-        "dimensions": 768,
-        "cache_hits": 3,
-        "cache_misses": 5,
-        "origin": "mirror",
-        "source": "indonlp/nusax",
-        "source_revision": "abc",
-        "device": "cpu",
-        "machine": "x86_64",
-        "seconds": 1.75,
-        "seconds_encode": 1.5,
-        "seconds_retrieve": 0.25,
-        "git_commit": "c0ffee",
-        "git_dirty": False,
-        "schema": 1,
-        "version_python": "3.11.7",
-        "version_scikit_learn": "1.9.1",
-    }
+    assert row == {"path": str(path), **ROW_OF_BITEXT}
 
 
 def test_the_dtypes(tmp_path: Path) -> None:
@@ -256,101 +169,6 @@ def test_tasks_datasets_and_debug_are_chosen(tmp_path: Path) -> None:
     assert list(load(tmp_path, dataset="nusax").task) == ["bitext"]
     everything = load(tmp_path, debug=True)
     assert len(everything) == 4 and everything.limit.dropna().tolist() == [5]
-
-
-def test_the_items_of_both_directions(tmp_path: Path) -> None:
-    preds = {"gold": [0, 1, 2], "hyp": [0, 2, -1], "backward": {"gold": [0, 1], "hyp": [1, 1]}}
-    write(tmp_path, {**BITEXT, "direction": "both"}, preds=preds)
-    items = load(tmp_path, preds=True)
-    assert items[["side", "item", "gold", "hyp", "correct"]].to_numpy().tolist() == [
-        ["forward", 0, 0, 0, True],
-        ["forward", 1, 1, 2, False],
-        ["forward", 2, 2, -1, False],
-        ["backward", 0, 0, 1, False],
-        ["backward", 1, 1, 1, True],
-    ]
-    assert items.gold.dtype == items.hyp.dtype == "Int64" and items.correct.dtype == bool
-    assert set(items.subset) == {"eng_ace"} and set(items.margin) == {"ratio"} and set(items.lang) == {"ace"}
-    write(tmp_path, {**BITEXT, "direction": "backward"}, preds={"gold": [0], "hyp": [0]})
-    assert list(load(tmp_path, preds=True).side) == ["backward"]
-
-
-def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_path: Path) -> None:
-    write(tmp_path, ICL, preds={"gold": ["yes", "no"], "hyp": ["yes", None]})
-    write(tmp_path, LABELS, 10, preds={"gold": ["no"], "hyp": ["maybe"]})
-    items = load(tmp_path, preds=True)
-    assert list(items.gold.cat.categories) == ["maybe", "no", "yes"] and items.side.isna().all()
-    assert (items.gold == items.hyp).tolist() == items.correct.tolist() == [False, True, False]
-    assert items.hyp.isna().tolist() == [False, False, True] and items.k.tolist() == [10, 1, 1]
-    write(tmp_path, BITEXT, preds={"gold": [0], "hyp": [0]})
-    assert load(tmp_path, preds=True).gold.dtype == object
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(
-            "[1]",
-            "{}",
-            '{"gold": [1]',
-            '{"gold": [1], "hyp": []}',
-            '{"gold": [[1]], "hyp": [1]}',
-            '{"gold": 1, "hyp": 1}',
-        ),
-        *('{"gold": [1e400], "hyp": [1]}', '{"gold": ["\\ud800"], "hyp": [1]}'),
-        '{"gold": [0], "hyp": [0], "backward": 1}',
-    ],
-)
-def test_broken_predictions_are_said_and_left_out(
-    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = write(tmp_path, BITEXT, 1, preds={"gold": [0, 1], "hyp": [0, 0]})
-    write(tmp_path, BITEXT, 5)
-    broken = write(tmp_path, BITEXT, 10).with_name("eval_eng_ace_10_preds.json")
-    broken.write_text(content)
-    items = load(tmp_path, preds=True)
-    assert items.path.tolist() == [str(path)] * 2
-    said = capsys.readouterr().err
-    assert str(broken) in said and "left out" in said and "1 records have no predictions" in said
-
-
-@pytest.mark.parametrize(
-    ("run", "body"),
-    [
-        ({"encoders": "org/a"}, {}),
-        ({"seconds": {"encode": None}}, {}),
-        ({"seed": 10**30}, {}),
-        ({"margin_k": float("inf")}, {}),
-        ({"similarity": "\ud800"}, {}),
-        ({"cross": "yes"}, {}),
-        ({"packages": {"\ud800": "1"}}, {}),
-        ({"packages": {"torch": "\ud800"}}, {}),
-        ({"cache": {"a": 1}}, {}),
-        ({}, {"ci95": {"acc": [1]}}),
-        ({}, {"ci95": {"acc": None}}),
-        ({}, {"n": "many"}),
-        ({}, {"k": float("inf")}),
-    ],
-)
-def test_a_record_with_wrong_values_is_said_and_left_out(
-    run: dict[str, Any], body: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole = write(tmp_path, BITEXT, 1)
-    broken = write(tmp_path, BITEXT, 5)
-    content = json.loads(broken.read_text())
-    broken.write_text(json.dumps({**content, **body, "run": {**content["run"], **run}}))
-    assert load(tmp_path).path.tolist() == [str(whole)]
-    assert f"warning: {broken}" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": 1}', '{"run": {}}', "[" * 100_000, "\x00"])
-def test_a_file_that_is_no_record_is_said_and_left_out(
-    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole = write(tmp_path, BITEXT)
-    (tmp_path / "eval_x_1.json").write_text(content)
-    assert load(tmp_path).path.tolist() == [str(whole)]
-    assert "eval_x_1.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.api.limits import ApiOptions
-from utils.encoders.registry import DEFAULT_ENCODER
 from utils.errors import UserError
-from utils.schema import GeneratorSpec
+from utils.schema import DEFAULT_ENCODER, GeneratorSpec
 
 if TYPE_CHECKING:
     from utils.tasks import Settings

@@ -7,9 +7,17 @@ from collections.abc import Callable
 
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, natural, positive, seconds, temperature
-from utils.encoders.registry import DEFAULT_ENCODER
-from utils.generators.registry import DEFAULT_GENERATOR
-from utils.schema import BACKENDS, DECODES, DTYPES, FUSES, GENERATOR_KINDS, LENGTH_NORMS, NORMALIZERS
+from utils.schema import (
+    BACKENDS,
+    DECODES,
+    DEFAULT_ENCODER,
+    DEFAULT_GENERATOR,
+    DTYPES,
+    FUSES,
+    GENERATOR_KINDS,
+    LENGTH_NORMS,
+    NORMALIZERS,
+)
 
 
 def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) -> None:

@@ -29,9 +29,6 @@ class Sources:
     cache_dir: Path
 
 
-Where = Sources  # the former name
-
-
 def mirror_folder(source: str, sources: Sources) -> Path | None:
     """Return the folder `<data_dir>/<owner>/<name>` of a data set, or None where the mirror does not have it."""
     if sources.data_dir is None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from utils.api.providers import PROVIDERS
 from utils.loaders import API_ENCODER, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
-from utils.schema import EncoderSpec
-
-DEFAULT_ENCODER = "bundled/multilingual-e5-small"
+from utils.schema import DEFAULT_ENCODER, EncoderSpec
 
 
 def api_spec(checkpoint: str, provider: str) -> EncoderSpec:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from utils.loaders import API_GENERATOR, BUNDLED_GENERATOR, TRANSFORMERS
-from utils.schema import GeneratorSpec
-
-DEFAULT_GENERATOR = "bundled/gemma-3-270m"
+from utils.schema import DEFAULT_GENERATOR, GeneratorSpec
 
 
 def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:

@@ -9,8 +9,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.files import write_output
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -64,6 +62,8 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS[:2], *, ti
     be written.
     """
     import io
+
+    from utils.files import write_output
 
     written = []
     for name in formats:

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import ROOT, Run
+from conftest import Run
+from mteb_logs import ENCODER, FROM, KNN, NOLLYSENTI, TO, lines, log, written
 
-from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OF_DATASET, OTHER_TEXTS
-from utils.records import store
-from utils.schema import RunRecord
-
-TO, FROM = "script/aggregate/to_mteb.py", "script/aggregate/from_mteb.py"
-NOLLYSENTI = {"en400_ha": 0.5, "en400_ig": 0.25, "en400_pcm": 0.75, "en400_yo400": 0.1}  # the mean is 0.4
-ENCODER = {"checkpoint": "org/model", "revision": "abc", "prompt": "query: ", "max_length": 512, "weight": 1.0}
-PLAIN: dict[str, Any] = {
-    "task": "bitext",
-    "seed": 42,
-    "similarity": "cosine",
-    "margin": "none",
-    "direction": "forward",
-    "limit": None,
-    "encoders": [ENCODER],
-    "dimensions": 384,
-    "started": "2026-01-02T03:04:05+00:00",
-    "seconds": {"encode": 1.5, "retrieve": 0.5},
-}
-KNN = {"task": "classification", "cross": False, "vote": "majority", "split": "test", "legacy": False}
-
-
-def log(root: Path, subset: str, f1: float, *, k: int = 1, n: int = 410, **settings: Any) -> Path:
-    """Log a record; its accuracy is f1 + 0.01, its precision f1 - 0.01."""
-    run = {**PLAIN, "dataset": "nollysenti", "model": "org/model", "subset": subset, **settings}
-    folder = root / f"{len(list(root.rglob('*.json')))}" / run["dataset"] / run["model"] / "seed_42"
-    metrics = {"acc": f1 + 0.01, "prec": f1 - 0.01, "rec": f1 + 0.01, "f1": f1}
-    return store.write_record(folder, subset, RunRecord(metrics, {}, n, k, run), {"gold": [0], "hyp": [0]})
+from utils.data.mteb_tasks import OF_DATASET
 
 
 @pytest.fixture
@@ -49,35 +18,6 @@ def logs(tmp_path: Path) -> Path:
     for subset, f1 in NOLLYSENTI.items():
         log(tmp_path / "logs", subset, f1)
     return tmp_path / "logs"
-
-
-def written(tmp_path: Path, name: str = "org__model/abc/NollySentiBitextMining.json") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((tmp_path / "mteb_cache" / "results" / name).read_text(encoding="utf-8"))
-    return content
-
-
-def lines(text: str) -> list[list[str]]:
-    header, *rows = csv.reader(io.StringIO(text))
-    assert header == ["source", "task", "k", "model", "column", "metric", "value"]
-    return rows
-
-
-def in_mteb(code: str, *args: object, timeout: int = 120) -> Any:
-    """Run code where mteb is imported and no hub is reached, and return the JSON of its last line."""
-    pytest.importorskip("mteb", reason="requirements-dev.txt is not installed")
-    env = {
-        "HF_HUB_OFFLINE": "1",
-        "PATH": "",
-        "HOME": "/nonexistent",
-        "MTEB_CACHE": "/nonexistent",
-        "TMPDIR": "/tmp",
-        "OMP_NUM_THREADS": "1",
-    }
-    head = f"import json, sys, mteb; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})\n"
-    command = [sys.executable, "-c", head + code, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_task_is_written_as_mteb_has_it(run: Run, tmp_path: Path, logs: Path) -> None:
@@ -238,119 +178,6 @@ def test_mistakes_end_in_two_lines(run: Run, logs: Path, args: Sequence[str], me
     assert done.stderr.splitlines()[-1].startswith("hint: ")
 
 
-def theirs(folder: Path, name: str, content: object) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(content))
-    return path
-
-
-def entries(values: dict[str, float], metric: str) -> list[dict[str, Any]]:
-    return [{"hf_subset": name, metric: value, "main_score": value} for name, value in values.items()]
-
-
-def test_mtebs_files_become_a_reference(run: Run, tmp_path: Path) -> None:
-    values = {"en-ha": 0.5, "en-ig": 0.25, "en-pcm": 0.75, "en-yo": 0.1}
-    folder = tmp_path / "results" / "org__model" / "abc"
-    new = {"mteb_version": "2.1.0", "task_name": "NollySentiBitextMining", "scores": {"train": entries(values, "f1")}}
-    theirs(folder, "NollySentiBitextMining", new)
-    theirs(folder, "model_meta", {"name": "org/model", "revision": "abc"})
-    six = dict(
-        zip(("de", "en", "es", "fr", "hi", "th"), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), strict=True)
-    )  # the mean is 0.35
-    regression = {"test": entries(six, "accuracy"), "validation": entries(dict.fromkeys(six, 0.9), "accuracy")}
-    theirs(folder, "MTOPIntentClassification", {"task_name": "MTOPIntentClassification", "scores": regression})
-    theirs(folder, "STS12", {"task_name": "STS12", "scores": {"test": []}})
-    bucc = {"task_name": "BUCC", "scores": {"test": entries({"de-en": 0.9}, "f1")}}
-    theirs(folder, "BUCC", bucc)
-    theirs(folder / "experiments" / "dim_64", "NollySentiBitextMining", new)
-    done = run(FROM, "results")
-    assert lines(done.stdout) == [
-        ["mteb 2.1.0 NollySentiBitextMining", "bitext", "1", "org/model", "nollysenti", "f1", "40.000000"],
-        [
-            *("mteb - MTOPIntentClassification", "classification", "", "org/model", "mtop_intent"),
-            *("accuracy (logistic regression)", "35.000000"),
-        ],
-    ]
-    assert (
-        "variants of models, under experiments/, left out: 1 files" in done.stderr
-        and "BUCC left out: it searches" in done.stderr
-    )
-    assert "note: other tasks left out: 1 files" in done.stderr
-
-
-def test_the_format_before_1_11_is_read(run: Run, tmp_path: Path) -> None:
-    values = {"en-ha": 0.5, "en-ig": 0.25, "en-pcm": 0.75, "en-yo": 0.1}
-    old: dict[str, Any] = {
-        "dataset_revision": None,
-        "mteb_dataset_name": "NollySentiBitextMining",
-        "mteb_version": "1.0.3",
-        "train": {"evaluation_time": 3.2, **{name: {"f1": value, "accuracy": 1.0} for name, value in values.items()}},
-    }
-    path = theirs(tmp_path / "here", "NollySentiBitextMining", old)
-    assert "does not name its model" in run(FROM, str(path)).stderr
-    assert lines(run(FROM, str(path), "--model", "org/old").stdout) == [
-        ["mteb 1.0.3 NollySentiBitextMining", "bitext", "1", "org/old", "nollysenti", "f1", "40.000000"]
-    ]
-    alone = {"mteb_dataset_name": "PhincBitextMining", "train": {"f1": 0.125, "evaluation_time": 1}}
-    theirs(tmp_path / "org__model", "PhincBitextMining", alone)  # of one subset, without its name
-    assert lines(run(FROM, "org__model").stdout)[0][3:] == ["org/model", "phinc", "f1", "12.500000"]
-    old["train"]["en-ha"]["f1"] = 50.0
-    theirs(tmp_path / "here", "NollySentiBitextMining", old)
-    done = run(FROM, str(path), "--model", "org/old", "--partial")
-    assert "f1 50.0 is not a fraction" in done.stderr and lines(done.stdout)[0][6] == "36.666667"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *("[1]", "{", '{"task_name": 3}', '{"task_name": "NusaXBitextMining"}'),
-        *('{"task_name": "NusaXBitextMining", "scores": {"train": 3}}', '{"task_name": "NusaX-senti-kNN"}'),
-        '{"task_name": "PhincBitextMining", "scores": {"train": [{"hf_subset": "eng-eng_hin", "f1": NaN}, 4]}}',
-        '{"task_name": "PhincBitextMining", "scores": {"train": [{"hf_subset": "eng-eng_hin", "f1": "0.5"}]}}',
-    ],
-)
-def test_broken_files_are_named_and_left_out(run: Run, tmp_path: Path, content: str) -> None:
-    path = tmp_path / "org__model" / "abc" / "task.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(content)
-    done = run(FROM, "org__model")
-    assert done.returncode == 2 and "Traceback" not in done.stderr and len(done.stderr.splitlines()) > 2
-
-
-def test_one_revision_of_a_model_counts(run: Run, tmp_path: Path) -> None:
-    for revision, value in (("abc", 0.25), ("no_revision_available", 0.5)):
-        scores = {"train": entries({"eng-eng_hin": value}, "f1")}
-        content = {"task_name": "PhincBitextMining", "scores": scores}
-        theirs(tmp_path / "org__model" / revision, "PhincBitextMining", content)
-    done = run(FROM, "org__model")
-    assert lines(done.stdout)[0][6] == "25.000000" and "repeats" in done.stderr
-
-
-def test_results_over_other_data_or_without_a_revision_are_told(run: Run, tmp_path: Path) -> None:
-    task = OF_DATASET["bitext", "phinc"]
-    for model, told in (("a", {"dataset_revision": "old"}), ("b", {}), ("c", {"dataset_revision": task.revision})):
-        content = {"task_name": task.name, "scores": {"train": entries({"eng-eng_hin": 0.25}, "f1")}, **told}
-        theirs(tmp_path / f"org__{model}", task.name, content)
-    done = run(FROM, "org__a", "org__b", "org__c")
-    assert [row[3] for row in lines(done.stdout)] == ["org/b", "org/c"]
-    assert f"of the data at old and is left out: the suite's texts are those at {task.revision}" in done.stderr
-    assert "note: files that name no revision of the data, taken: 1" in done.stderr
-
-
-@pytest.mark.parametrize(("entry", "figure"), [({"accuracy": 0.5}, None), ({}, "25.000000")])
-def test_another_main_score_is_not_taken_for_f1(
-    run: Run, tmp_path: Path, entry: dict[str, float], figure: str | None
-) -> None:
-    scores = {"train": [{"hf_subset": "eng-eng_hin", "main_score": 0.25, **entry}]}
-    theirs(tmp_path / "org__a", "PhincBitextMining", {"task_name": "PhincBitextMining", "scores": scores})
-    done = run(FROM, "org__a")
-    if figure is None:
-        assert done.returncode == 2 and "missing: PhincBitextMining, org/a: 1 of 1 subsets" in done.stderr
-    else:
-        assert lines(done.stdout)[0][6] == figure
-
-
 def test_records_of_other_data_are_no_figure_of_mtebs_revision(run: Run, tmp_path: Path, logs: Path) -> None:
     source = {"kind": "mirror", "source": "indonlp/NusaX-senti", "revision": "refs/convert/parquet"}
     log(logs, "eng_ace", 0.3, n=500, dataset="nusax", source={**source, "source": "me/nusax"})
@@ -359,115 +186,3 @@ def test_records_of_other_data_are_no_figure_of_mtebs_revision(run: Run, tmp_pat
     assert "note: 1 record left out: nusax: data of me/nusax instead of indonlp/NusaX-senti" in done.stderr
     content = written(tmp_path, "org__model/abc/NusaXBitextMining.json")
     assert [entry["hf_subset"] for entry in content["scores"]["train"]] == ["eng-ban"]
-
-
-METADATA = """
-found = {}
-for name in sys.argv[1:]:
-    meta = mteb.get_task(name).metadata
-    stats = {split: whole.get("hf_subset_descriptive_stats") or {next(iter(meta.eval_langs)): whole}
-             for split, whole in meta.descriptive_stats.items()}
-    found[name] = {
-        "revision": meta.dataset["revision"], "main": meta.main_score, "splits": meta.eval_splits,
-        "languages": meta.hf_subsets_to_langscripts,
-        "n": {split: {name: one["num_samples"] for name, one in subsets.items()} for split, subsets in stats.items()},
-    }
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.slow
-def test_the_table_is_mtebs_metadata() -> None:
-    found = in_mteb(METADATA, *MTEB_TASKS, *OTHER_TEXTS)
-    assert set(found) == {*MTEB_TASKS, *OTHER_TEXTS}
-    for name, row in MTEB_TASKS.items():
-        meta = found[name]
-        assert (row.revision, MAIN_SCORES[row.task]) == (meta["revision"], meta["main"]) and row.split in meta["splits"]
-        assert {row.subsets[subset]: row.languages(subset) for subset in row.subsets} == meta["languages"]
-        assert {row.subsets[subset]: row.items(subset) for subset in row.subsets} == meta["n"][row.split]
-
-
-LOADED = """
-root = Path(sys.argv[1])
-files = {path.name: path for path in root.rglob("*.json")}
-from mteb.models.model_meta import ModelMeta
-meta = ModelMeta.model_validate_json_resolved(files.pop("model_meta.json").read_text())
-results = {name: mteb.TaskResult.from_disk(path) for name, path in files.items()}
-cache = mteb.ResultCache(root)
-known = mteb.get_tasks(tasks=["NollySentiBitextMining", "NusaXBitextMining"])
-loaded = cache.load_results(tasks=known, validate_and_filter=True)
-frame = cache.load_results().to_dataframe()
-print(json.dumps({
-    "model": [meta.name, meta.revision, meta.similarity_fn_name.value],
-    "path": str(cache.get_task_result_path("NollySentiBitextMining", meta).relative_to(root)),
-    "scores": {name: result.get_score() for name, result in results.items()},
-    "hausa": results["NollySentiBitextMining.json"].get_score(languages=["hau"]),
-    "missing": results["NollySentiBitextMining.json"].get_missing_evaluations(known[0]),
-    "filtered": [result.get_score() for result in loaded.model_results[0].task_results],
-    "frame": dict(zip(frame["task_name"], frame[meta.name])),
-}))
-"""
-
-
-@pytest.mark.slow
-def test_mteb_loads_what_was_written(run: Run, tmp_path: Path, logs: Path) -> None:
-    log(logs, "ace", 0.6, n=400, **KNN, dataset="nusax")
-    assert run(TO, "--classification").returncode == 0
-    loaded = in_mteb(LOADED, tmp_path / "mteb_cache")
-    assert loaded["model"] == ["org/model", "abc", "cosine"]
-    assert loaded["path"] == "results/org__model/abc/NollySentiBitextMining.json"
-    scores = {"NollySentiBitextMining": 0.4, "NusaX-senti-kNN1": 0.61}
-    assert loaded["scores"] == pytest.approx({f"{name}.json": value for name, value in scores.items()}, abs=1e-12)
-    assert loaded["frame"] == pytest.approx(scores, abs=1e-12)
-    assert loaded["filtered"] == pytest.approx([0.4], abs=1e-12)
-    assert loaded["hausa"] == 0.5 and loaded["missing"] == {}
-
-
-OWN = """
-import numpy as np
-from datasets import Dataset, DatasetDict, load_dataset
-from mteb.models.abs_encoder import AbsEncoder
-from mteb.models.model_meta import ModelMeta, ScoringFunction
-from mteb.tasks.bitext_mining.multilingual.nusa_x_bitext_mining import NusaXBitextMining
-from utils.encoders.char_ngram import CharNgram
-written, mirror, *subsets = sys.argv[1:]
-
-def texts(lang):
-    return list(load_dataset(f"{mirror}/indonlp/NusaX-senti", lang, split="train")["text"])
-
-class Local(NusaXBitextMining):
-    def load_data(self, num_proc=None, **kwargs):
-        pairs = {name: {"sentence1": texts("eng"), "sentence2": texts(name[4:])} for name in subsets}
-        self.dataset = {name: DatasetDict(train=Dataset.from_dict(pair)) for name, pair in pairs.items()}
-        self.data_loaded = True
-
-class Ngrams(AbsEncoder):
-    meta = {"name": "baseline/char_ngram", "revision": "1", "similarity_fn_name": ScoringFunction.COSINE}
-    mteb_model_meta = ModelMeta.create_empty(meta)
-
-    def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs):
-        fitted = CharNgram().fit(task.dataset[hf_subset][hf_split]["sentence2"])
-        return np.asarray(fitted.encode([text for batch in inputs for text in batch["text"]]))
-
-task = Local()
-task.hf_subsets = subsets
-(result,) = mteb.evaluate(Ngrams(), task, cache=None, co2_tracker=False, show_progress_bar=False).task_results
-print(json.dumps([mteb.TaskResult.from_disk(Path(written)).scores["train"], result.scores["train"]]))
-"""
-
-
-@pytest.mark.slow
-def test_mtebs_own_evaluation_gives_our_figures(run: Run, mirror: Path, tmp_path: Path) -> None:
-    usual = ("--model_checkpoint", "baseline/char_ngram", "--data_dir", str(mirror))
-    assert run("bitext.py", "--dataset", "nusax", "--langs", "ace", "--k", "1", *usual).returncode == 0
-    assert run(TO).returncode == 0
-    path = tmp_path / "mteb_cache" / "results" / "baseline__char_ngram" / "1" / "NusaXBitextMining.json"
-    ((ours,), (theirs,)) = in_mteb(OWN, path, mirror, "eng-ace")
-    names = ("main_score", "f1", "accuracy", "precision", "recall")
-    assert {name: ours[name] for name in names} == pytest.approx({name: theirs[name] for name in names}, abs=1e-9)
-    assert theirs["f1"] == pytest.approx(0.3135354384177914, abs=1e-9)
-    assert (ours["hf_subset"], ours["languages"]) == (theirs["hf_subset"], theirs["languages"])
-    (row,) = lines(run(FROM, "mteb_cache", "--partial").stdout)
-    assert row[3:6] == ["baseline/char_ngram", "nusax", "f1"] and float(row[6]) == pytest.approx(
-        100 * ours["f1"], abs=1e-6
-    )

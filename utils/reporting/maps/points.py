@@ -6,13 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from utils.data.bitext import load_bitext
-from utils.data.classification import load_labeled
 from utils.data.languages import family_and_script
-from utils.data.sources import Where
 from utils.errors import UserError
-from utils.schema import DatasetSpec
+
+if TYPE_CHECKING:
+    from utils.data.sources import Sources
+    from utils.schema import DatasetSpec
 
 FIELDS = ("class", "language", "sample", "family", "script")  # the fields that a picture can be coloured by
 
@@ -63,19 +64,23 @@ class Points:
         return {"class": "its texts have no labels"}.get(field, f"no {field} is known of its languages")
 
 
-def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: Where) -> list[Block]:
+def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: Sources) -> list[Block]:
     """Load one split of a labelled set, one block per language."""
+    from utils.data.classification import load_labeled
+
     loaded = ((lang, load_labeled(spec, lang, split, where)) for lang in langs)
     return [Block(lang, found.texts, found.labels, found.ids) for lang, found in loaded]
 
 
 def bitext_blocks(
-    spec: DatasetSpec, pairs: Sequence[tuple[str, str]], where: Where, *, validation: bool = False
+    spec: DatasetSpec, pairs: Sequence[tuple[str, str]], where: Sources, *, validation: bool = False
 ) -> list[Block]:
     """Load both sides of language pairs, one block per side; a source side that all pairs share is loaded once.
 
     A shared side is recognised by its texts; the index of a text is then the id of all its translations.
     """
+    from utils.data.bitext import load_bitext
+
     subsets = [load_bitext(spec, *pair, where, validation=validation) for pair in pairs]
     one_source = len({(subset.src_lang, subset.sources) for subset in subsets}) == 1
     blocks = []

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from utils.schema import Rows
 
 METHODS = ("tsne", "pca", "umap")
@@ -91,6 +91,7 @@ def fitting_neighbors(n: int, asked: int | None, note: Callable[[str], object]) 
 
 def _components(rows: Rows, most: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Return the leading principal components (n, <= most) and the shares of the variance that they explain."""
+    import numpy as np
     from sklearn.decomposition import PCA
 
     few = min(most, *rows.shape)

@@ -24,6 +24,7 @@ from utils.tasks import TASKS, TaskSpec, View
 
 Groups = Mapping[str, Sequence[str]]
 VIEWS: dict[str, tuple[TaskSpec, View]] = {view.name: (spec, view) for spec in TASKS.values() for view in spec.views}
+NAMED = tuple(dict.fromkeys(name for spec in TASKS.values() for name in spec.named_settings))
 MAIN = "main"  # each data set's main metric
 Place = tuple[str, str]  # model and column
 Value = str | int | float | bool | None
@@ -50,7 +51,7 @@ def entry_of(number: int, result: LoggedResult) -> Entry:
     view = spec.view_of(result.run)
     usual = _usual(view.name, bool(result.run.get("legacy")))
     settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
-    for name in (*spec.row_settings, *spec.named_settings, "limit"):
+    for name in (*spec.row_settings, *NAMED, "limit"):
         _plain(result.run.get(name))
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
@@ -158,7 +159,7 @@ def _told_settings(entries: Sequence[Entry], spec: TaskSpec, view: View) -> list
 
     The limit is among them for records of a part of the data.
     """
-    free = [name for name in (*spec.row_settings, *spec.named_settings) if name not in view.by]
+    free = [name for name in (*spec.row_settings, *NAMED) if name not in view.by]
     alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
     for entry in entries:
         result = entry.result

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.data.sources import Where
+from utils.data.sources import Sources
 from utils.errors import UserError, warn
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
@@ -39,7 +39,7 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
         refs = pack_records(entries, parts, {items.entry.number: items for items in items_there}, reader)
         room, n_parts = args.max_mb * MEGABYTE, len(parts)
         items, without = pack_items(items_there, parts, room, reader)
-        where = Where(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
+        where = Sources(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
         room -= sum(map(len, parts[n_parts:]))
         texts = pack_texts([entries[number] for number in items], parts, room, where, warn)
         data = {

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from utils.data.sources import Where, planned_origin
+from utils.data.sources import Sources, planned_origin
 from utils.errors import UserError
 from utils.reporting.pages.leaderboards import Entry
 from utils.reporting.pages.parts import Packer, Ref
@@ -18,7 +18,7 @@ Load = Callable[[], dict[str, list[str]]]
 
 
 def pack_texts(
-    entries: Sequence[Entry], parts: list[str], budget: float, where: Where, warn: Callable[[str], None]
+    entries: Sequence[Entry], parts: list[str], budget: float, where: Sources, warn: Callable[[str], None]
 ) -> dict[str, Ref]:
     """Return the places of the texts of these records, by task, data set, subset and split; nothing is downloaded.
 
@@ -45,7 +45,7 @@ def pack_texts(
     return there
 
 
-def _is_local(spec: DatasetSpec, entry: Entry, where: Where) -> bool:
+def _is_local(spec: DatasetSpec, entry: Entry, where: Sources) -> bool:
     """Return whether the texts that a record was computed from are on this machine, at the same revision."""
     if spec.kind != "shipped" and (where.data_dir is None or not (where.data_dir / spec.source).is_dir()):
         return False
@@ -54,7 +54,7 @@ def _is_local(spec: DatasetSpec, entry: Entry, where: Where) -> bool:
     return isinstance(source, dict) and all(source.get(name) == there[name] for name in ("source", "revision"))
 
 
-def _wanted(spec: DatasetSpec, entry: Entry, where: Where) -> Iterator[tuple[str, Load]]:
+def _wanted(spec: DatasetSpec, entry: Entry, where: Sources) -> Iterator[tuple[str, Load]]:
     """Yield the key and the loader of each list of texts that a record's items refer to."""
     run, name = entry.result.run, entry.result.subset
     if TASKS[entry.task].pairs:
@@ -68,14 +68,14 @@ def _wanted(spec: DatasetSpec, entry: Entry, where: Where) -> Iterator[tuple[str
         yield key, partial(_labelled, spec, lang, split, where, legacy)
 
 
-def _pair(spec: DatasetSpec, src: str, tgt: str, where: Where) -> dict[str, list[str]]:
+def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> dict[str, list[str]]:
     from utils.data.bitext import load_bitext
 
     subset = load_bitext(spec, src, tgt, where)
     return {"sources": list(subset.sources), "targets": list(subset.targets)}
 
 
-def _labelled(spec: DatasetSpec, lang: str, split: str, where: Where, legacy: bool) -> dict[str, list[str]]:
+def _labelled(spec: DatasetSpec, lang: str, split: str, where: Sources, legacy: bool) -> dict[str, list[str]]:
     from utils.data.classification import load_labeled
 
     texts = load_labeled(spec, lang, split, where, legacy=legacy)

@@ -1,0 +1,107 @@
+"""The table of items, and broken files beside good ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from frame_records import BITEXT, ICL, LABELS, write
+
+from utils.records.frames import load
+
+
+def test_the_items_of_both_directions(tmp_path: Path) -> None:
+    preds = {"gold": [0, 1, 2], "hyp": [0, 2, -1], "backward": {"gold": [0, 1], "hyp": [1, 1]}}
+    write(tmp_path, {**BITEXT, "direction": "both"}, preds=preds)
+    items = load(tmp_path, preds=True)
+    assert items[["side", "item", "gold", "hyp", "correct"]].to_numpy().tolist() == [
+        ["forward", 0, 0, 0, True],
+        ["forward", 1, 1, 2, False],
+        ["forward", 2, 2, -1, False],
+        ["backward", 0, 0, 1, False],
+        ["backward", 1, 1, 1, True],
+    ]
+    assert items.gold.dtype == items.hyp.dtype == "Int64" and items.correct.dtype == bool
+    assert set(items.subset) == {"eng_ace"} and set(items.margin) == {"ratio"} and set(items.lang) == {"ace"}
+    write(tmp_path, {**BITEXT, "direction": "backward"}, preds={"gold": [0], "hyp": [0]})
+    assert list(load(tmp_path, preds=True).side) == ["backward"]
+
+
+def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_path: Path) -> None:
+    write(tmp_path, ICL, preds={"gold": ["yes", "no"], "hyp": ["yes", None]})
+    write(tmp_path, LABELS, 10, preds={"gold": ["no"], "hyp": ["maybe"]})
+    items = load(tmp_path, preds=True)
+    assert list(items.gold.cat.categories) == ["maybe", "no", "yes"] and items.side.isna().all()
+    assert (items.gold == items.hyp).tolist() == items.correct.tolist() == [False, True, False]
+    assert items.hyp.isna().tolist() == [False, False, True] and items.k.tolist() == [10, 1, 1]
+    write(tmp_path, BITEXT, preds={"gold": [0], "hyp": [0]})
+    assert load(tmp_path, preds=True).gold.dtype == object
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            "[1]",
+            "{}",
+            '{"gold": [1]',
+            '{"gold": [1], "hyp": []}',
+            '{"gold": [[1]], "hyp": [1]}',
+            '{"gold": 1, "hyp": 1}',
+        ),
+        *('{"gold": [1e400], "hyp": [1]}', '{"gold": ["\\ud800"], "hyp": [1]}'),
+        '{"gold": [0], "hyp": [0], "backward": 1}',
+    ],
+)
+def test_broken_predictions_are_said_and_left_out(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, BITEXT, 1, preds={"gold": [0, 1], "hyp": [0, 0]})
+    write(tmp_path, BITEXT, 5)
+    broken = write(tmp_path, BITEXT, 10).with_name("eval_eng_ace_10_preds.json")
+    broken.write_text(content)
+    items = load(tmp_path, preds=True)
+    assert items.path.tolist() == [str(path)] * 2
+    said = capsys.readouterr().err
+    assert str(broken) in said and "left out" in said and "1 records have no predictions" in said
+
+
+@pytest.mark.parametrize(
+    ("run", "body"),
+    [
+        ({"encoders": "org/a"}, {}),
+        ({"seconds": {"encode": None}}, {}),
+        ({"seed": 10**30}, {}),
+        ({"margin_k": float("inf")}, {}),
+        ({"similarity": "\ud800"}, {}),
+        ({"cross": "yes"}, {}),
+        ({"packages": {"\ud800": "1"}}, {}),
+        ({"packages": {"torch": "\ud800"}}, {}),
+        ({"cache": {"a": 1}}, {}),
+        ({}, {"ci95": {"acc": [1]}}),
+        ({}, {"ci95": {"acc": None}}),
+        ({}, {"n": "many"}),
+        ({}, {"k": float("inf")}),
+    ],
+)
+def test_a_record_with_wrong_values_is_said_and_left_out(
+    run: dict[str, Any], body: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path, BITEXT, 1)
+    broken = write(tmp_path, BITEXT, 5)
+    content = json.loads(broken.read_text())
+    broken.write_text(json.dumps({**content, **body, "run": {**content["run"], **run}}))
+    assert load(tmp_path).path.tolist() == [str(whole)]
+    assert f"warning: {broken}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run": 1}', '{"run": {}}', "[" * 100_000, "\x00"])
+def test_a_file_that_is_no_record_is_said_and_left_out(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path, BITEXT)
+    (tmp_path / "eval_x_1.json").write_text(content)
+    assert load(tmp_path).path.tolist() == [str(whole)]
+    assert "eval_x_1.json" in capsys.readouterr().err
