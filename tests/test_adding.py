@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
 DOCUMENT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 SECTIONS = {
     title: re.findall(r"```diff\n(.*?)```", body, flags=re.DOTALL)

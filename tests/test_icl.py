@@ -29,7 +29,7 @@ def record(logs: Path, run_name: str, encoder: str, name: str) -> dict[str, Any]
 
 
 def test_one_shot_record_predictions_and_prompts(run: Run, model: Path, tmp_path: Path) -> None:
-    flags = ("--gen_model_checkpoint", str(model), *NGRAM, "--langs", "eng", "ind")
+    flags = ("--gen_model_checkpoint", str(model), *NGRAM, "--langs", "eng", "ind", "--cache_dir", "cache")
     done = run("icl.py", *flags)
     assert done.returncode == 0, done.stderr
     assert "mean" in done.stdout and "Traceback" not in done.stderr
