@@ -25,8 +25,8 @@ HEAVY = {
 } | SERVICES
 
 
-# The rooms from the top of the house to its bottom. A file may import from floors below its own, and from its own room.
-FLOORS = (
+# The packages from the top layer to the bottom one. A file may import from lower layers, and from its own package.
+LAYERS = (
     ("reporting",),
     ("cli",),
     ("records",),
@@ -35,8 +35,12 @@ FLOORS = (
     ("retrieval", "hub", "files", "tasks"),
     ("evaluation", "numerics", "parallel", "progress", "errors", "schema", "protocols", "loaders"),
 )
-FLOOR = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-DOORS = ("runlog", "prefetch", "parity")  # names that users import or run, each a line into its room
+LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}
+SHORT_NAMES = (
+    "runlog",
+    "prefetch",
+    "parity",
+)  # names that users import or run, each one line that leads into its package
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:
@@ -59,7 +63,7 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
     return found
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     return module.split(".")[1]
 
 
@@ -67,12 +71,12 @@ FILES = sorted((ROOT / "utils").rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_go_down_the_floors(path: Path) -> None:
-    room = path.relative_to(ROOT / "utils").parts[0].removesuffix(".py")
-    if room in (*DOORS, "__init__"):
+def test_imports_go_to_lower_layers(path: Path) -> None:
+    package = path.relative_to(ROOT / "utils").parts[0].removesuffix(".py")
+    if package in (*SHORT_NAMES, "__init__"):
         return
-    used = {room_of(name) for name in imports(path) if name.startswith("utils.")} - {room}
-    assert {name for name in used if FLOOR[name] >= FLOOR[room]} == set()
+    used = {package_of(name) for name in imports(path) if name.startswith("utils.")} - {package}
+    assert {name for name in used if LAYER[name] >= LAYER[package]} == set()
 
 
 def test_no_file_imports_itself_in_a_circle() -> None:

@@ -1,4 +1,4 @@
-"""What the documents say about files, rooms, options, data sets and constants is so in the code."""
+"""What the documents say about files, packages, options, data sets and constants is so in the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from script_runner import ROOT, run_in_process
-from test_architecture import DOORS, FLOORS
+from test_architecture import LAYERS, SHORT_NAMES
 
 from utils.data.registry import DATASETS
 from utils.tasks import TASKS
@@ -100,20 +100,20 @@ def test_options_exist(document: str, flags: set[str]) -> None:
     assert named - flags == set()
 
 
-def test_the_rooms_of_the_architecture_are_those_on_disk() -> None:
+def test_the_packages_of_the_architecture_are_those_on_disk() -> None:
     rows = re.findall(r"^\| `utils/(\w+)(?:/|\.py)` \|", TEXTS["docs/architecture.md"], flags=re.MULTILINE)
     on_disk = {path.name.removesuffix(".py") for path in (ROOT / "utils").iterdir() if path.name[0] not in "_."}
     assert len(rows) == len(set(rows))
-    assert set(rows) == on_disk - set(DOORS)
+    assert set(rows) == on_disk - set(SHORT_NAMES)
     inside = {path.name for path in (ROOT / "utils" / "reporting").iterdir() if path.is_dir() and path.name[0] != "_"}
-    room = next(line for line in TEXTS["docs/architecture.md"].splitlines() if line.startswith("| `utils/reporting/`"))
-    assert set(re.findall(r"\(`(\w+)/`\)", room)) == inside
+    row = next(line for line in TEXTS["docs/architecture.md"].splitlines() if line.startswith("| `utils/reporting/`"))
+    assert set(re.findall(r"\(`(\w+)/`\)", row)) == inside
 
 
-def test_the_floors_of_the_architecture_are_those_of_its_test() -> None:
+def test_the_layers_of_the_architecture_are_those_of_its_test() -> None:
     section = TEXTS["docs/architecture.md"].split("## Layers: who may import whom")[1].split("\n## ")[0]
-    floors = re.findall(r"^\d+\. (`.+`)$", section, flags=re.MULTILINE)
-    assert [tuple(re.findall(r"`(\w+)`", floor)) for floor in floors] == list(FLOORS)
+    layers = re.findall(r"^\d+\. (`.+`)$", section, flags=re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", layer)) for layer in layers] == list(LAYERS)
 
 
 def test_the_means_of_the_tables_are_those_of_the_rows() -> None:
