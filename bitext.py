@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
 from utils.cli.choices import build_settings
-from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import positive
+from utils.constants import DIRECTIONS, MARGINS
 from utils.errors import UserError
-from utils.schema import DIRECTIONS, MARGINS, BitextSubset, RunRecord
-from utils.tasks import BitextSettings
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.cli.task_run import Found
     from utils.retrieval.ensemble import Ensemble, Members
-    from utils.schema import TopK
+    from utils.schema import BitextSubset, RunRecord, TopK
+    from utils.tasks import BitextSettings
 
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
@@ -79,17 +78,21 @@ def make_settings(args: argparse.Namespace) -> BitextSettings:
             "margins are defined for the cosine: leave --similarity out",
         )
     if args.margin_k and margin not in DEFAULT_MARGIN_K:
-        raise UserError(f"--margin_k with --margin {margin}", f"it is read by --margin {', '.join(DEFAULT_MARGIN_K)}")
+        raise UserError(
+            "--margin_k without a margin that has neighbours", f"it is read by --margin {', '.join(DEFAULT_MARGIN_K)}"
+        )
     if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
         raise UserError(
             f"--margin {margin} with --fuse or --normalize",
             "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
         )
+    from utils.tasks import BitextSettings
+
     margin_k = (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
     return build_settings(BitextSettings, args, margin_k=margin_k)
 
 
-class Bitext(RetrievalTask[BitextSubset]):
+class Bitext(RetrievalTask["BitextSubset"]):
     """Bitext retrieval; `pairs` has the two languages of each subset."""
 
     headers = ("subset", "sources", "targets")
@@ -153,6 +156,7 @@ class Bitext(RetrievalTask[BitextSubset]):
 
         from utils.evaluation.metrics import text_ids
         from utils.evaluation.scores import bitext_figures, join_directions
+        from utils.schema import RunRecord
 
         seed, gold = self.settings.seed, np.asarray(data.gold, dtype=np.int64)
         sides = {"forward": (gold, data.targets), "backward": (np.argsort(gold), data.sources)}
@@ -167,7 +171,7 @@ class Bitext(RetrievalTask[BitextSubset]):
         others = {name: predictions[name] for name in rest}
         return RunRecord(values, ci95, n, k, {}), {**predictions[first], **others}
 
-    def describe(self, subset: str, data: BitextSubset) -> dict[str, Any]:
+    def describe(self, data: BitextSubset) -> dict[str, Any]:
         """Return the origin and the languages of a pair."""
         return {
             "origin": vars(data.origin),
@@ -180,9 +184,6 @@ class Bitext(RetrievalTask[BitextSubset]):
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    if args.list:
-        show_registry()
-        return
     from utils.cli.open_run import open_run
     from utils.data.bitext import bitext_pairs
     from utils.data.own_data import find_bitext
@@ -191,7 +192,7 @@ def main(argv: Sequence[str]) -> None:
     dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
     run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"))
     pairs = {"_".join(pair): pair for pair in bitext_pairs(dataset, args.src_lang, args.langs)}
-    Bitext(run, settings, pairs).execute(list(pairs), tune_weights=args.tune_weights)
+    Bitext(run, settings, pairs).execute(list(pairs))
 
 
 if __name__ == "__main__":

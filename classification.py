@@ -15,22 +15,19 @@ from typing import TYPE_CHECKING, Any
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
 from utils.cli.choices import build_settings
 from utils.cli.labeled_task import LabeledTask
-from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.task_run import RetrievalTask
+from utils.constants import SPLITS, VOTES
 from utils.errors import UserError
-from utils.schema import RunRecord
-from utils.tasks import ClassificationSettings
 
 if TYPE_CHECKING:
-    from utils.cli.run import Run
     from utils.cli.task_run import Found
     from utils.data.train_test import TrainTest
     from utils.retrieval.ensemble import Ensemble, Members
+    from utils.schema import RunRecord
+    from utils.tasks import ClassificationSettings
 
-SPLITS = ("test", "validation")
-VOTES = ("majority", "weighted")
 MEANINGS = {
     "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
     "src_lang": "--cross: the language of the training texts (default: the dataset's pivot)",
@@ -67,6 +64,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, src_lang: str | None) -> ClassificationSettings:
     """Return the settings of the run; src_lang is the training language of --cross."""
+    from utils.tasks import ClassificationSettings
+
     similarity = "euclidean" if args.legacy else args.similarity
     return build_settings(ClassificationSettings, args, src_lang=src_lang, similarity=similarity)
 
@@ -92,9 +91,7 @@ def check_flags(args: argparse.Namespace) -> None:
 class Classification(LabeledTask, RetrievalTask["TrainTest"]):
     """Retrieval-based classification; a subset is a test language."""
 
-    def __init__(self, run: Run, settings: ClassificationSettings) -> None:
-        super().__init__(run, settings)
-        self.settings = settings
+    settings: ClassificationSettings
 
     def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
         """Return the k nearest training texts of each test text."""
@@ -104,6 +101,7 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
         """Let the k nearest training texts vote; return the record at k and the predictions."""
         from utils.evaluation.scores import label_figures
         from utils.retrieval.knn_vote import vote
+        from utils.schema import RunRecord
 
         near, of_train, names = found["forward"], data.indices(data.train.labels), data.names
         weighted = self.settings.vote == "weighted"
@@ -114,7 +112,7 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
         record = RunRecord(figures.metrics, figures.ci95, len(gold), k, {}, figures.details)
         return record, data.predictions(hyp.tolist())
 
-    def describe(self, subset: str, data: TrainTest) -> dict[str, Any]:
+    def describe(self, data: TrainTest) -> dict[str, Any]:
         """Return the origin, the languages and the sizes."""
         return data.describe(self.run.dataset, cross=self.settings.cross)
 
@@ -122,9 +120,6 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    if args.list:
-        show_registry()
-        return
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
     from utils.data.own_data import find_labeled
@@ -134,7 +129,7 @@ def main(argv: Sequence[str]) -> None:
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     settings = make_settings(args, src_lang)
     run = open_run(args, dataset, "classification", settings, settings.run_name("save_classification"))
-    Classification(run, settings).execute(langs, tune_weights=args.tune_weights)
+    Classification(run, settings).execute(langs)
 
 
 if __name__ == "__main__":

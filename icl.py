@@ -17,12 +17,9 @@ from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similar
 from utils.cli.choices import chosen_generator
 from utils.cli.icl_arguments import WITHOUT_ENCODER, add_demonstration_args, check_flags, make_settings
 from utils.cli.labeled_task import LabeledTask
-from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
 from utils.cli.plan import Plan
-from utils.schema import RunRecord
-from utils.tasks import IclSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +29,8 @@ if TYPE_CHECKING:
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Answers, DecodeSettings, Query
     from utils.protocols import Generator
-    from utils.schema import GenerationSettings, TopK
+    from utils.schema import GenerationSettings, RunRecord, TopK
+    from utils.tasks import IclSettings
 
     Ints = npt.NDArray[np.int64]
 
@@ -56,7 +54,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser("In-context learning with retrieved demonstrations.", EXAMPLES)
     add_data_args(parser, MEANINGS)
-    add_encoder_args(parser)
+    add_encoder_args(parser, tuning=False)
     add_generator_args(parser)
     add_demonstration_args(add_similarity_arg(parser))
     add_api_args(parser, generator=True)
@@ -67,9 +65,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 class Icl(LabeledTask):
     """In-context learning; a subset is a test language."""
 
+    settings: IclSettings
+
     def __init__(self, run: Run, settings: IclSettings, generator: Generator) -> None:
         super().__init__(run, settings)
-        self.settings, self.generator = settings, generator
+        self.generator = generator
         self.k = run.ks.values[0]
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
@@ -151,7 +151,7 @@ class Icl(LabeledTask):
         instruction, options = self.settings.instruction, None if self.generator.spec.kind == "base" else data.names
         blanks = CONTENT_FREE if self.settings.calibrate else ()
         queries = []
-        for text, indices in zip(data.queries, shown, strict=False):
+        for text, indices in zip(data.queries, shown, strict=True):
             pairs = [(data.train.texts[index], data.train.labels[index]) for index in indices.tolist()]
             content_free = tuple(build_prompt(instruction, pairs, blank, options) for blank in blanks)
             queries.append(Query(build_prompt(instruction, pairs, text, options), content_free))
@@ -184,6 +184,7 @@ class Icl(LabeledTask):
         import numpy as np
 
         from utils.evaluation.scores import label_figures
+        from utils.schema import RunRecord
 
         hyp, settings = np.array(answers.hyp, dtype=np.int64), self.settings
         gold, of_train = data.indices(data.gold), data.indices(data.train.labels)
@@ -245,9 +246,6 @@ def warn_of_failures(lang: str, answers: Answers) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    if args.list:
-        show_registry()
-        return
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
     from utils.data.own_data import find_labeled
@@ -258,7 +256,7 @@ def main(argv: Sequence[str]) -> None:
     spec = chosen_generator(args)
     settings = make_settings(args, dataset, src_lang, spec)
     without = "none" if args.k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
-    folder = settings.folder(spec.quantization, spec.decode)
+    folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
     run = open_run(args, dataset, "icl", settings, folder, generator=spec, without_encoder=without)
     assert run.generator is not None
     Icl(run, settings, run.generator).execute(langs)

@@ -11,32 +11,29 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args
 from utils.cli.choices import build_settings
-from utils.cli.listing import show_registry
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.plan import Plan
 from utils.cli.types import positive, positive_number
+from utils.constants import DATA_KINDS, DEFAULT_SEED, MAX_POINTS
 from utils.errors import UserError
 from utils.reporting.figures import FORMATS
 from utils.reporting.maps.points import FIELDS
 from utils.reporting.maps.projection import METHODS, NAMES, check_umap
-from utils.tasks import TASKS, Settings
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
+    from utils.reporting.maps.picture_settings import PictureSettings
     from utils.reporting.maps.points import Block, Points
     from utils.schema import DatasetSpec
 
 KEPT = "embeddings are kept; run the same command again to continue"  # what an interruption leaves
 SPLITS = ("train", "validation", "test")
-KINDS = tuple(dict.fromkeys(task.data for task in TASKS.values()))  # of data sets
-MAX_POINTS = 20_000
 SLOW = 5000  # points from which t-SNE is announced
 MEANINGS = {
     "dataset": "a name that --list shows, a labelled file, a file or folder of pairs",
@@ -54,19 +51,6 @@ python visualize.py --dataset reviews.csv --columns text stars --method umap
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class PictureSettings(Settings):
-    """Settings that decide the coordinates of a picture."""
-
-    langs: list[str] | None = None
-    src_lang: str | None = None
-    split: str = "test"
-    max_points: int = MAX_POINTS
-    method: str = "tsne"
-    perplexity: float | None = None
-    n_neighbors: int | None = None
-
-
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
     parser = Parser("Pictures of embeddings: texts as points of a plane.", EXAMPLES)
@@ -80,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     for name, method in owners.items():
         if getattr(args, name) is not None and args.method != method:
             raise UserError(f"--{name} with --method {args.method}", f"it belongs to --method {method}")
-    if args.method == "umap" and not args.list:
+    if args.method == "umap":
         check_umap()
     return args
 
@@ -88,7 +72,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def add_picture_args(parser: argparse.ArgumentParser) -> None:
     """Which texts, projected how, in which colours."""
     group = parser.add_argument_group("picture")
-    group.add_argument("--task", choices=KINDS, help="take the data as labelled texts or as pairs (default: labelled)")
+    group.add_argument(
+        "--task", choices=DATA_KINDS, help="take the data as labelled texts or as pairs (default: labelled)"
+    )
     group.add_argument("--split", choices=SPLITS, default="test", help="of labelled sets (default: %(default)s)")
     group.add_argument("--method", choices=METHODS, default="tsne", help="(default: %(default)s)")
     group.add_argument("--perplexity", type=positive_number, metavar="P", help="t-SNE (default: 30, less for few)")
@@ -129,7 +115,7 @@ def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
         f"neighbors{settings.n_neighbors}" if settings.n_neighbors else "",
         f"limit{settings.limit}" if settings.limit else "",
         f"max{settings.max_points}" if settings.max_points != MAX_POINTS else "",
-        f"seed{settings.seed}" if settings.seed != 42 else "",
+        f"seed{settings.seed}" if settings.seed != DEFAULT_SEED else "",
     ]
     return "_".join([settings.method, *filter(None, departures)])
 
@@ -201,13 +187,11 @@ def show_plan(run: Run, settings: PictureSettings, stem: Path) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    if args.list:
-        show_registry()
-        return
     from utils.cli.open_run import open_run
     from utils.data.own_data import find_dataset
     from utils.records.paths import picture_stem
     from utils.reporting.maps import coordinates, pictures
+    from utils.reporting.maps.picture_settings import PictureSettings
 
     settings = build_settings(PictureSettings, args)
     dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)

@@ -33,7 +33,7 @@ LAYERS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints"),
     ("retrieval", "hub", "files", "tasks"),
-    ("evaluation", "numerics", "parallel", "progress", "errors", "schema", "protocols", "loaders"),
+    ("evaluation", "numerics", "parallel", "progress", "errors", "constants", "schema", "protocols", "loaders"),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}
 SHORT_NAMES = (
@@ -99,6 +99,7 @@ def test_root_scripts_import_utils_only(script: str) -> None:
     [
         "import bitext; bitext.parse([])",
         "import classification; classification.parse([])",
+        "import icl; icl.parse([])",
         "import visualize; visualize.parse([])",
         "import utils.data.registry, utils.cli.arguments, utils.data.bitext",
     ],

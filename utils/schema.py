@@ -10,23 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one text a row
-
-SCHEMA_VERSION = 1
-DEFAULT_ENCODER = "bundled/multilingual-e5-small"
-DEFAULT_GENERATOR = "bundled/gemma-3-270m"
-SIMILARITIES = ("cosine", "dot", "euclidean")
-MARGINS = ("none", "ratio", "distance", "absolute", "csls")
-FUSES = ("score", "distance", "rank")
-NORMALIZERS = ("none", "zscore", "minmax")
-DIRECTIONS = ("forward", "backward", "both")
-DTYPES = ("fp32", "bf16", "fp16")
-BACKENDS = ("torch", "onnx", "openvino")
-DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
-ORDERS = ("nearest_first", "nearest_last")
-DECODES = ("score", "generate", "constrained")
-GENERATOR_KINDS = ("base", "chat", "seq2seq")
-LENGTH_NORMS = ("token", "sum", "byte")
+    Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one row per text
 
 
 @dataclass(frozen=True)
@@ -216,7 +200,7 @@ class Failed:
 class TopK:
     """The k best candidates of each query, best first: indices (n, k) int64, scores (n, k) float32.
 
-    Scores grow with likeness for every similarity; a Euclidean distance is therefore negative.
+    A higher score means a nearer candidate for every similarity, so a Euclidean distance is negative.
     """
 
     indices: npt.NDArray[np.int64]
@@ -225,7 +209,7 @@ class TopK:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One figure with all that is needed to get it again; `metrics` and `details` become top-level keys of the file."""
+    """The metrics of one subset at one k, with their provenance; `metrics` and `details` become top-level keys."""
 
     metrics: Mapping[str, float]
     ci95: Mapping[str, tuple[float, float]]

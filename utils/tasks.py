@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from utils.schema import (
+from utils.constants import (
     DECODES,
+    DEFAULT_KS,
+    DEFAULT_SEED,
     DEMONSTRATIONS,
     DIRECTIONS,
     FUSES,
@@ -17,10 +19,10 @@ from utils.schema import (
     NORMALIZERS,
     ORDERS,
     SIMILARITIES,
+    SPLITS,
+    VOTES,
 )
 
-DEFAULT_KS = (1, 5, 10)
-DEFAULT_SEED = 42
 FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones
 
 
@@ -58,10 +60,15 @@ class Settings:
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, as a record has them: records with equal ones are the same."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        common = [field.name for field in dataclasses.fields(Settings)]
+        own = [field.name for field in dataclasses.fields(self) if field.name not in common]
+        return {name: getattr(self, name) for name in (*own, *common)}
 
-    def departures(self) -> Iterator[str]:
-        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order."""
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order.
+
+        of_models: what the models decide, for tasks whose folders name it.
+        """
         common = {field.name for field in dataclasses.fields(Settings)}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -72,9 +79,9 @@ class Settings:
         """Yield the names of what is not plain in an ensemble."""
         yield from (value for value, plain in ((self.fuse, "score"), (self.normalize, "none")) if value != plain)
 
-    def run_name(self, prefix: str) -> str:
+    def run_name(self, prefix: str, **of_models: str) -> str:
         """Return the folder of the run: its prefix, then each departure from the plain setting."""
-        return "_".join([prefix, *filter(None, (*self.departures(), *self.fusion_departures()))])
+        return "_".join([prefix, *filter(None, (*self.departures(**of_models), *self.fusion_departures()))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +93,7 @@ class BitextSettings(Settings):
     margin_k: int | None = setting(None, "whole")
     direction: str = setting("forward", choices=DIRECTIONS)
 
-    def departures(self) -> Iterator[str]:
+    def departures(self, **of_models: str) -> Iterator[str]:
         """Yield the similarity, the margin and the direction where they are not plain."""
         plain = ("cosine", "none", "forward")
         yield from (
@@ -103,16 +110,16 @@ class LabeledSettings(Settings):
     similarity: str = setting("cosine", choices=SIMILARITIES)
     cross: bool = setting(False, "flag")
     src_lang: str | None = setting(None)
-    split: str = setting("test", choices=("test", "validation"))
+    split: str = setting("test", choices=SPLITS)
     legacy: bool = setting(False, "flag", implies={"similarity": "euclidean"})
 
     @property
-    def odd_similarity(self) -> str:
+    def unusual_similarity(self) -> str:
         """The similarity where it is neither plain nor implied by --legacy."""
         return self.similarity if self.similarity != "cosine" and not self.legacy else ""
 
     @property
-    def odd_split(self) -> str:
+    def unusual_split(self) -> str:
         """The split where it is not the test split."""
         return self.split if self.split != "test" else ""
 
@@ -121,14 +128,14 @@ class LabeledSettings(Settings):
 class ClassificationSettings(LabeledSettings):
     """Settings of retrieval-based classification."""
 
-    vote: str = setting("majority", choices=("majority", "weighted"))
+    vote: str = setting("majority", choices=VOTES)
 
-    def departures(self) -> Iterator[str]:
+    def departures(self, **of_models: str) -> Iterator[str]:
         """Yield the training language of a cross-lingual run, then what is not plain."""
         yield f"cross_{self.src_lang}" if self.cross else ""
-        yield self.odd_similarity
+        yield self.unusual_similarity
         yield self.vote if self.vote != "majority" else ""
-        yield self.odd_split
+        yield self.unusual_split
         yield "legacy" if self.legacy else ""
 
 
@@ -148,25 +155,25 @@ class IclSettings(LabeledSettings):
     max_new_tokens: int | None = setting(None, "whole")
     temperature: float = setting(0.0, "number")
 
-    def folder(self, quantization: str, usual_decode: str) -> str:
-        """Return the folder of the run; the generator's quantisation and usual way of decoding are part of it."""
-        departures = [
-            quantization,
-            f"cross_{self.src_lang}" if self.cross else "",
-            "balance" if self.balance else "",
-            "diverse" if self.demonstrations == "diverse" else "",
-            self.order if self.order != "nearest_first" else "",
-            self.odd_similarity,
-            self.odd_split,
-            self.decode if self.decode != usual_decode else "",
-            self.length_norm if self.length_norm not in (None, "token") else "",
-            "calibrated" if self.calibrate else "",
-            f"temperature_{self.temperature:g}" if self.temperature else "",
-            "legacy" if self.legacy else "",
-            *self.fusion_departures(),
-        ]
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain; `quantization` and `usual_decode` are those of the generator."""
+        yield of_models.get("quantization", "")
+        yield f"cross_{self.src_lang}" if self.cross else ""
+        yield "balance" if self.balance else ""
+        yield "diverse" if self.demonstrations == "diverse" else ""
+        yield self.order if self.order != "nearest_first" else ""
+        yield self.unusual_similarity
+        yield self.unusual_split
+        yield self.decode if self.decode != of_models.get("usual_decode", self.decode) else ""
+        yield self.length_norm if self.length_norm not in (None, "token") else ""
+        yield "calibrated" if self.calibrate else ""
+        yield f"temperature_{self.temperature:g}" if self.temperature else ""
+        yield "legacy" if self.legacy else ""
+
+    def run_name(self, prefix: str, **of_models: str) -> str:
+        """Return the folder of the run, with one folder below it for each band of ranks."""
         band = "" if self.min_percentile is None else f"_percentile/{self.min_percentile}_{self.max_percentile}"
-        return "_".join(["save_icl", *filter(None, departures)]) + band
+        return super().run_name(prefix, **of_models) + band
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,11 @@ import _path  # noqa: F401
 from utils.cli import arguments
 from utils.cli.main import run
 from utils.cli.types import natural
+from utils.constants import DEFAULT_SEED
 from utils.data.mteb_tasks import MAIN_SCORES
 from utils.reporting.tables import mteb_records
 from utils.reporting.tables.build import name_missing
-from utils.tasks import DEFAULT_SEED, TASKS
+from utils.tasks import TASKS
 
 EXAMPLES = """
 python script/aggregate/to_mteb.py --output mteb_cache/results

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from utils.api.providers import PROVIDERS, price_of
+from utils.constants import DTYPES
 from utils.data import classification, registry
 from utils.data.bitext import READERS, bitext_pairs
 from utils.data.bitext_sets import BITEXT
@@ -16,7 +17,7 @@ from utils.data.languages import family_and_script
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, lookup
 from utils.loaders import load_function
-from utils.schema import DTYPES, DatasetSpec, EncoderSpec
+from utils.schema import DatasetSpec, EncoderSpec
 from utils.tasks import TASKS
 
 ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
@@ -128,7 +129,7 @@ def test_lookup_names_what_is_near() -> None:
     assert "did you mean 'nusax'" in caught.value.hint
     with pytest.raises(UserError) as caught:
         lookup(rows, "zzz", "dataset")
-    assert caught.value.hint == "choose from: sample, bucc, nusax; --list shows all"
+    assert caught.value.hint == "choose from: sample, bucc, nusax (--list shows all)"
 
 
 def test_a_row_enters_the_mean_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:

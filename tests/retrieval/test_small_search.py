@@ -12,11 +12,12 @@ import torch
 from conftest import ROOT
 from vectors import Pair, best, clustered, duplicates, gaussian, near_ties, rows, scores64, wild
 
+from utils.constants import SIMILARITIES
 from utils.errors import UserError
 from utils.retrieval import small_search
 from utils.retrieval.small_search import is_small
 from utils.retrieval.topk import concatenate, margin_topk, topk
-from utils.schema import SIMILARITIES, TopK
+from utils.schema import TopK
 
 
 def copies(n: int, m: int, d: int) -> Pair:

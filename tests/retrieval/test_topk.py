@@ -11,10 +11,11 @@ import pytest
 from conftest import ROOT
 from vectors import best, margins64, rows, scores64
 
+from utils.constants import SIMILARITIES
 from utils.errors import UserError
 from utils.retrieval import exact_search, shards
 from utils.retrieval.topk import concatenate, margin_topk, topk
-from utils.schema import SIMILARITIES, TopK
+from utils.schema import TopK
 
 
 def test_a_hand_worked_case() -> None:

@@ -17,4 +17,4 @@ class ApiOptions:
     timeout: float = 120.0  # seconds per request
     strict: bool = False  # an item that the provider will never answer ends the run
     batch_api: bool = False  # through the provider's batch files, at a lower price
-    poll_seconds: float = 60.0  # between two looks at a batch file
+    poll_seconds: float = 60.0  # seconds between two checks of a pending batch

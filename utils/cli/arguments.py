@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from utils.cli.types import natural, positive
+from utils.constants import DEFAULT_KS, DEFAULT_SEED, SIMILARITIES
 from utils.errors import UserError
-from utils.schema import (
-    SIMILARITIES,
-)
+
+
+class ListAction(argparse.Action):
+    """Print the data sets, encoders and generators, and exit, whatever else is on the command line."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> NoReturn:
+        """Print and exit with 0."""
+        from utils.cli.listing import show_registry
+
+        show_registry()
+        sys.stdout.flush()
+        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,7 +80,13 @@ def add_place_args(parser: argparse.ArgumentParser) -> None:
 def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the flags for the similarity and k; return the group, to which a task adds its own flags."""
     group = add_similarity_arg(parser)
-    group.add_argument("--k", nargs="+", type=positive, metavar="K", help="numbers of neighbours (default: 1 5 10)")
+    group.add_argument(
+        "--k",
+        nargs="+",
+        type=positive,
+        metavar="K",
+        help=f"numbers of neighbours (default: {' '.join(map(str, DEFAULT_KS))})",
+    )
     return group
 
 
@@ -88,7 +107,11 @@ def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what
     add_place_args(parser)
     group = parser.add_argument_group("run")
     group.add_argument(
-        "--seed", type=natural, default=42, metavar="N", help="seed of everything random (default: %(default)s)"
+        "--seed",
+        type=natural,
+        default=DEFAULT_SEED,
+        metavar="N",
+        help="seed of everything random (default: %(default)s)",
     )
     group.add_argument(
         "--output_dir",
@@ -103,5 +126,11 @@ def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what
         action="store_true",
         help="show subsets, sizes, cached texts, costs and paths without loading a model",
     )
-    group.add_argument("--list", action="store_true", help="list the data sets, encoders and generators, and exit")
+    group.add_argument(
+        "--list",
+        action=ListAction,
+        nargs=0,
+        dest=argparse.SUPPRESS,
+        help="list the data sets, encoders and generators, and exit",
+    )
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")

@@ -7,10 +7,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.api.limits import ApiOptions
+from utils.constants import DEFAULT_ENCODER
 from utils.errors import UserError
-from utils.schema import DEFAULT_ENCODER, GeneratorSpec
 
 if TYPE_CHECKING:
+    from utils.schema import GeneratorSpec
     from utils.tasks import Settings
 
 
@@ -81,12 +82,6 @@ def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:
         raise UserError(
             "--fuse distance with --similarity dot", "--fuse distance uses Euclidean distances: leave --similarity out"
         )
-
-
-def fusion_departures(args: argparse.Namespace) -> list[str]:
-    """Return the names that an ensemble's settings add to the run's folder."""
-    usual = {"fuse": "score", "normalize": "none"}
-    return [getattr(args, name) for name, value in usual.items() if getattr(args, name) != value]
 
 
 def chosen_dtype(args: argparse.Namespace) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
 from utils.cli.types import natural
+from utils.constants import DEMONSTRATIONS, ORDERS, SPLITS
 from utils.errors import UserError
-from utils.schema import DEMONSTRATIONS, ORDERS
-from utils.tasks import IclSettings
 
 if TYPE_CHECKING:
     from utils.schema import DatasetSpec, GeneratorSpec
+    from utils.tasks import IclSettings
 
-SPLITS = ("test", "validation")
 WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
 
 
@@ -42,7 +41,7 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--sample_percentile", action="store_true", help="take demonstrations from a band of the ranked training texts"
     )
-    group.add_argument("--min_percentile", type=natural, metavar="P", help="begin of the band (default: 0)")
+    group.add_argument("--min_percentile", type=natural, metavar="P", help="start of the band (default: 0)")
     group.add_argument("--max_percentile", type=natural, metavar="P", help="end of the band (default: 100)")
     group.add_argument(
         "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
@@ -86,10 +85,6 @@ def check_flags(args: argparse.Namespace) -> None:
             "--demonstrations diverse with another similarity or fusion",
             "diversity is defined on cosines: leave them out",
         )
-    if args.tune_weights:
-        raise UserError(
-            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
-        )
     if args.legacy and args.similarity == "dot":
         raise UserError(
             "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
@@ -122,6 +117,7 @@ def make_settings(
 ) -> IclSettings:
     """Return the settings of the run; a setting that its way of decoding does not use is None."""
     from utils.generators.prompts import default_instruction, read_instruction
+    from utils.tasks import IclSettings
 
     low, high = rank_band(args)
     decode = chosen_decode(args, spec)

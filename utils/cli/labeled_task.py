@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 class LabeledTask(TaskRun["TrainTest"]):
     """A task on training and test texts; a subset is a test language."""
 
+    settings: LabeledSettings
+
     def __init__(self, run: Run, settings: LabeledSettings) -> None:
         super().__init__(run)
+        self.settings = settings
         self.headers = ("language", "train", settings.split)
-        self._data_settings = settings
 
     def load(self, subset: str, *, validation: bool = False) -> TrainTest:
         """Return the training and the test texts; all validation texts, whatever --limit is, to tune weights on."""
         from utils.data.train_test import load_train_test
 
-        return load_train_test(self.run.dataset, subset, self.run.sources, self._data_settings, validation=validation)
+        return load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
 
     def sizes(self, data: TrainTest) -> Sequence[int]:
         """Return the numbers of training and test texts."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, natural, positive, seconds, temperature
-from utils.schema import (
+from utils.constants import (
     BACKENDS,
     DECODES,
     DEFAULT_ENCODER,
@@ -20,8 +20,11 @@ from utils.schema import (
 )
 
 
-def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) -> None:
-    """Add the flags that choose one encoder or several; with `fusion`, also those that combine their rankings."""
+def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True, tuning: bool = True) -> None:
+    """Add the flags that choose one encoder or several.
+
+    fusion: also those that combine the rankings of several. tuning: also --tune_weights.
+    """
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--model_checkpoint",
@@ -41,7 +44,12 @@ def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True) ->
     if fusion:
         _add_fusion_args(group)
     else:
-        parser.set_defaults(fuse="score", normalize="none", tune_weights=False)
+        parser.set_defaults(fuse="score", normalize="none")
+    if fusion and tuning:
+        tuned = "ensemble: choose the weights on the validation split"
+        group.add_argument("--tune_weights", action="store_true", help=tuned)
+    else:
+        parser.set_defaults(tune_weights=False)
     add_encoding_args(group)
 
 
@@ -57,9 +65,6 @@ def _add_fusion_args(group: argparse._ArgumentGroup) -> None:
         choices=NORMALIZERS,
         default="none",
         help="ensemble: put each member's scores of a query on one scale (default: %(default)s)",
-    )
-    group.add_argument(
-        "--tune_weights", action="store_true", help="ensemble: choose the weights on the validation split"
     )
 
 

@@ -19,13 +19,13 @@ from utils.records.paths import encoder_label, run_folder
 from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
-from utils.tasks import DEFAULT_KS, TASKS
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
     from utils.protocols import Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
-    from utils.tasks import Settings
+    from utils.tasks import Settings, TaskSpec
 
 
 def open_run(
@@ -61,11 +61,12 @@ def open_run(
         sources=sources,
         ensemble=_ensemble(args, settings, specs, weights, device, api),
         store=_store(args, settings, folder, identity, generator),
-        ks=chosen_ks(args),
+        ks=chosen_ks(args, TASKS[task]),
         metric=TASKS[task].metric_for(dataset.main_metric),
         arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,
+        tunes_weights=args.tune_weights,
         generator=_open_generator(generator, device, sources, api) if generator else None,
     )
 
@@ -104,11 +105,11 @@ def _open_generator(spec: GeneratorSpec, device: str, sources: Sources, api: tup
     return open_generator(spec, device, sources.cache_dir, api)
 
 
-def chosen_ks(args: argparse.Namespace) -> Ks:
-    """Return the ks of the command line, or the default ones."""
+def chosen_ks(args: argparse.Namespace, task: TaskSpec) -> Ks:
+    """Return the ks of the command line, or the default ones of the task."""
     asked = getattr(args, "k", None)
     asked = [asked] if isinstance(asked, int) else asked
-    return Ks(tuple(sorted(set(asked or DEFAULT_KS))), typed=asked is not None)
+    return Ks(tuple(sorted(set(asked or task.default_ks))), typed=asked is not None)
 
 
 def _chosen_sources(args: argparse.Namespace) -> Sources:

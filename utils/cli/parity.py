@@ -15,8 +15,8 @@ from utils.cli import arguments
 from utils.cli.choices import api_options, chosen_device, chosen_dtype
 from utils.cli.model_arguments import add_api_args, add_encoding_args
 from utils.cli.types import positive
+from utils.constants import DEFAULT_ENCODER
 from utils.errors import UserError
-from utils.schema import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from utils.protocols import Encoder

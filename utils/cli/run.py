@@ -64,6 +64,7 @@ class Run:
     arguments: Mapping[str, Any]
     langs: Sequence[str] | None = None
     dry_run: bool = False
+    tunes_weights: bool = False
     generator: Generator | None = None
     tuned: dict[str, Any] | None = None
     started: str = field(default_factory=utc_now)
@@ -141,7 +142,7 @@ class Run:
         self.store.write(subset, dataclasses.replace(record, run=run), predictions, prompts)
 
     def provenance(self, subset: str, seconds: Mapping[str, float]) -> dict[str, Any]:
-        """Return the `run` part of a record: its identity, and all else that is needed to get the figure again."""
+        """Return the `run` part of a record: its identity, and everything else that is needed to reproduce it."""
         parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
         clients = self._clients()
         return {

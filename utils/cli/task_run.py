@@ -52,9 +52,8 @@ class TaskRun(ABC, Generic[Data]):
     def evaluate(self, subset: str) -> None:
         """Compute and log the records of one subset that are missing."""
 
-    def tune_weights(self, subsets: Sequence[str]) -> None:
-        """Choose the weights of an ensemble on validation data; a task without neighbours to score has no such way."""
-        raise NotImplementedError
+    def prepare(self, subsets: Sequence[str]) -> None:
+        """Do what comes before the first subset; a task that needs nothing of the kind leaves this as it is."""
 
     def show_plan(self, subsets: Sequence[str]) -> None:
         """Print what the run would do, subset by subset."""
@@ -65,13 +64,12 @@ class TaskRun(ABC, Generic[Data]):
             plan.add(subset, self.sizes(data), [*queries, *candidates])
         plan.show()
 
-    def execute(self, subsets: Sequence[str], *, tune_weights: bool = False) -> None:
+    def execute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets and print their scores."""
         if self.run.dry_run:
             self.show_plan(subsets)
             return
-        if tune_weights:
-            self.tune_weights(subsets)
+        self.prepare(subsets)
         self.run.run_subsets(subsets, self.evaluate)
         self.run.print_scores(subsets)
 
@@ -88,7 +86,7 @@ class RetrievalTask(TaskRun[Data]):
         """Return the record at k, its `run` still empty, and the predictions."""
 
     @abstractmethod
-    def describe(self, subset: str, data: Data) -> dict[str, Any]:
+    def describe(self, data: Data) -> dict[str, Any]:
         """Return what a record says of its data."""
 
     def evaluate(self, subset: str) -> None:
@@ -107,7 +105,7 @@ class RetrievalTask(TaskRun[Data]):
         scored = [self.score_all(data, found, alone, k) for k in ks]
         clock.lap("score")
         run.store.write_neighbors(subset, found)
-        about = {**self.describe(subset, data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
+        about = {**self.describe(data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
         for record, predictions in scored:
             run.log(subset, record, predictions, about, clock.laps)
 
@@ -128,16 +126,23 @@ class RetrievalTask(TaskRun[Data]):
             record = dataclasses.replace(record, details={**record.details, "members": members})
         return record, predictions
 
+    def prepare(self, subsets: Sequence[str]) -> None:
+        """Choose the weights of the ensemble on validation data, if --tune_weights asks for it."""
+        if self.run.tunes_weights:
+            self.tune_weights(subsets)
+
     def tune_weights(self, subsets: Sequence[str]) -> None:
         """Choose the ensemble's weights by the mean main metric over subsets and ks on the validation split."""
         run = self.run
         loaded = [self.load(subset, validation=True) for subset in subsets]
         embedded = [run.ensemble.embed(*self.sides(data)) for data in loaded]
+        allowed = [
+            run.ks.allowed(subset, self.n_candidates(data)) for subset, data in zip(subsets, loaded, strict=True)
+        ]
 
         def mean_score(ensemble: Ensemble) -> float:
             scores = []
-            for data, members in zip(loaded, embedded, strict=True):
-                ks = [k for k in run.ks.values if k <= self.n_candidates(data)]
+            for data, members, ks in zip(loaded, embedded, allowed, strict=True):
                 found = self.search(ensemble, members, max(ks))
                 scores += [self.score(data, found, k)[0].metrics[run.metric] for k in ks]
             return sum(scores) / len(scores)

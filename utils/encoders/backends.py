@@ -9,9 +9,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.constants import BACKENDS
 from utils.errors import UserError, first_line
 from utils.files import build_folder, fingerprint
-from utils.schema import BACKENDS, EncoderSpec
+from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
     import torch

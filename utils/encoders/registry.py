@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from utils.api.providers import PROVIDERS
+from utils.constants import DEFAULT_ENCODER
 from utils.loaders import API_ENCODER, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
-from utils.schema import DEFAULT_ENCODER, EncoderSpec
+from utils.schema import EncoderSpec
 
 
 def api_spec(checkpoint: str, provider: str) -> EncoderSpec:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from utils.constants import DEFAULT_GENERATOR
 from utils.loaders import API_GENERATOR, BUNDLED_GENERATOR, TRANSFORMERS
-from utils.schema import DEFAULT_GENERATOR, GeneratorSpec
+from utils.schema import GeneratorSpec
 
 
 def _causal(checkpoint: str, kind: str, licence: str) -> GeneratorSpec:

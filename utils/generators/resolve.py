@@ -12,6 +12,7 @@ from typing import Any
 
 from utils.api.providers import DEFAULT_PROVIDER, PROVIDERS, resolve_base_url, server_label, split_name
 from utils.checkpoints import hub_revision, local_digest, local_label
+from utils.constants import USUAL_DECODE
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
 from utils.hub import hub_errors, hub_token, is_offline
@@ -88,12 +89,8 @@ def resolve_local_generator(
     if kind or not spec.kind:
         kind = kind or _kind_of(_hub_reader(spec))
         print(f"note: {name} is used as a {kind} model (--gen_loader changes that)", file=sys.stderr)
-        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=_usual_decode(kind))
+        spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=USUAL_DECODE[kind])
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
-
-
-def _usual_decode(kind: str) -> str:
-    return "score" if kind == "base" else "generate"
 
 
 def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec:
@@ -106,7 +103,7 @@ def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec
     digest = local_digest(path, cache_dir)
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
     label = local_label(path, digest)
-    decode = _usual_decode(kind)
+    decode = USUAL_DECODE[kind]
     return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
@@ -185,7 +182,7 @@ def resolve_api_generator(name: str, base_url: str | None, kind: str | None) -> 
         bare,
         API_GENERATOR,
         kind,
-        decode=_usual_decode(kind),
+        decode=USUAL_DECODE[kind],
         dtype="",
         licence="API",
         label=server_label(bare, url) if url else "" if listed else f"{provider.name}/{bare}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.api.providers import public_url, redact
-from utils.schema import SCHEMA_VERSION
+from utils.constants import SCHEMA_VERSION
 
 PACKAGES = (
     *("torch", "transformers", "sentence-transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy"),

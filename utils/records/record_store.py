@@ -1,4 +1,4 @@
-"""The records of one run: whether one is there, its metrics, and writing it with what stands beside it."""
+"""The records of one run: whether one is there, its metrics, and how it is written."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ if TYPE_CHECKING:
 class RecordStore:
     """The folder of one run's records.
 
-    overwrite: what is there is computed again. debug: a run with --limit, whose records are always computed again.
+    overwrite: existing records are computed again and replaced.
+    debug: the run has --limit, so its records are always computed again.
     """
 
     def __init__(self, folder: Path, identity: Identity, *, overwrite: bool = False, debug: bool = False) -> None:
         self.folder, self.identity, self.overwrite, self.debug = folder, identity, overwrite, debug
-        self._done: dict[tuple[str, int], bool] = {}
+        self._done: set[tuple[str, int]] = set()
 
     def is_done(self, subset: str, k: int) -> bool:
-        """Return whether the record of a subset at k was there when the run first asked.
+        """Return whether the record of a subset at k is there, be it from an earlier run or from one at the same time.
 
-        Raises UserError where the record there has another identity.
+        A record is read once. Raises UserError if it has another identity.
         """
         if (subset, k) not in self._done:
             path = record_path(self.folder, subset, k)
-            self._done[subset, k] = is_done(path, self.identity.of(subset), overwrite=self.overwrite or self.debug)
-        return self._done[subset, k]
+            if not is_done(path, self.identity.of(subset), overwrite=self.overwrite or self.debug):
+                return False
+            self._done.add((subset, k))
+        return True
 
     def missing(self, subset: str, ks: Iterable[int]) -> list[int]:
         """Return those of the ks at which the subset has no record yet."""
@@ -65,7 +68,11 @@ class RecordStore:
             return None
         path = self.folder / "tuned_weights.json"
         there = read_json(path) if path.is_file() else None
-        return there if there is not None and there.get("identity") == identity else None
+        if there is None or there.get("identity") != identity:
+            return None
+        # Version 0.1 searched by margins with equal weights whatever the grid said, so such a grid chose nothing.
+        ignored_weights = identity.get("margin", "none") != "none" and len({p["score"] for p in there["grid"]}) == 1
+        return None if ignored_weights else there
 
     def write_tuned(
         self, weights: Sequence[float], grid: Sequence[Mapping[str, Any]], identity: Mapping[str, Any]

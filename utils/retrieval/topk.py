@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.constants import MARGINS, SIMILARITIES
 from utils.errors import UserError
 from utils.retrieval.exact_search import search
 from utils.retrieval.quantized_scan import PRECISIONS
@@ -21,7 +22,7 @@ from utils.retrieval.rows import row_norms
 from utils.retrieval.shards import search_shards
 from utils.retrieval.similarities import Margin, Product
 from utils.retrieval.small_search import SmallMargin, SmallProduct, is_small, search_small
-from utils.schema import MARGINS, SIMILARITIES, TopK
+from utils.schema import TopK
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from utils.constants import DEFAULT_SEED
 from utils.encoders.registry import ENCODERS
 from utils.reporting.charts import drawing
 from utils.reporting.tables.build import Kind
-from utils.tasks import DEFAULT_SEED, TASKS
+from utils.tasks import TASKS
 
 SHOWN = 3  # data sets in a name; the others are counted
 FEW_LANGS, FEW_MODELS = 4, 2

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from utils.cli import arguments
 from utils.cli.types import natural
+from utils.constants import DEFAULT_SEED
 from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.records.result import LoggedResult
@@ -22,7 +23,7 @@ from utils.reporting.charts import drawing, naming
 from utils.reporting.tables import rows as table_rows
 from utils.reporting.tables import select, sides
 from utils.reporting.tables.build import Kind
-from utils.tasks import DEFAULT_SEED, TASKS
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

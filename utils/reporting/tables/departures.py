@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from utils.constants import DTYPES
 from utils.encoders.registry import ENCODERS
-from utils.schema import DTYPES, DatasetSpec
+from utils.schema import DatasetSpec
 
 FULL, *HALF = DTYPES
 

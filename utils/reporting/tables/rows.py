@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
+from utils.constants import USUAL_DECODE
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
 from utils.generators.registry import GENERATORS
 from utils.records.original import generator_and_encoder
 from utils.records.result import LoggedResult
 from utils.tasks import TaskSpec
-
-USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}
 
 
 def named(results: Sequence[LoggedResult], spec: TaskSpec) -> list[LoggedResult]:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils.cli.types import natural, positive
+from utils.constants import DEFAULT_SEED
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
-from utils.tasks import DEFAULT_SEED, TASKS
+from utils.tasks import TASKS
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")

@@ -58,7 +58,7 @@ def add_k_arg(parser: argparse.ArgumentParser) -> None:
 
 
 def with_table_k(args: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments with the tables' k where none was asked for."""
+    """Set --k to that of the tables if it was not given, and return the arguments."""
     if args.k is None:
         args.k = TASKS[args.task].table_k
     return args
@@ -70,6 +70,10 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
     Raises UserError for a metric that is not a mean over items.
     """
     known = TASKS[args.task].item_metrics
+    if not known:
+        raise UserError(
+            f"{args.task} has no metric that is a mean over items", "its models cannot be compared by items"
+        )
     if args.metric not in known:
         what = f"{args.metric!r} is not a metric of {args.task} that is a mean over items"
         raise UserError(what, f"choose from: {', '.join(known)}")

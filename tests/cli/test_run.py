@@ -1,0 +1,92 @@
+"""The parts of a run: the ks that the data allow, weights that are tuned, and settings from arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bitext
+from utils.cli.choices import build_settings
+from utils.cli.run import Ks, Run
+from utils.data.registry import BITEXT
+from utils.data.sources import Sources
+from utils.errors import UserError
+from utils.records.identity import Identity
+from utils.records.record_store import RecordStore
+from utils.retrieval.ensemble import Ensemble
+from utils.schema import EncoderSpec
+from utils.tasks import TASKS, BitextSettings, IclSettings
+
+
+class FixedEncoder:
+    """An encoder whose vectors are given, by text."""
+
+    client = None
+
+    def __init__(self, name: str, rows: dict[str, list[float]]) -> None:
+        self.spec = EncoderSpec(name, "none")
+        self.rows, self.counts = rows, {"hits": 0, "misses": 0}
+
+    def embed(self, queries: Any, candidates: Any) -> Any:
+        both = [np.array([self.rows[text] for text in side], dtype=np.float32) for side in (queries, candidates)]
+        return both[0], both[1]
+
+
+def run_of(ensemble: Ensemble, folder: Path, settings: BitextSettings) -> Run:
+    identity = Identity("bitext", "nusax", "model", {}, [], settings.identity())
+    store = RecordStore(folder, identity)
+    return Run(BITEXT["nusax"], Sources(None, folder), ensemble, store, Ks((1,), False), "acc", {})
+
+
+def test_a_k_that_is_too_large_is_left_out_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Ks((1, 5, 10), typed=False).allowed("eng_fra", 7) == [1, 5]
+    assert capsys.readouterr().err == "note: eng_fra has 7 candidates: k = 10 left out\n"
+
+
+def test_a_typed_k_that_is_too_large_is_an_error() -> None:
+    with pytest.raises(UserError, match="--k 10, but eng_fra has 7 candidates"):
+        Ks((1, 10), typed=True).allowed("eng_fra", 7)
+
+
+def test_the_weights_of_a_grid_reach_the_search_by_margins(tmp_path: Path) -> None:
+    """One encoder finds both translations, the other neither, so a grid with equal scores would have ignored them."""
+    good = {"a": [1.0, 0.1], "b": [0.1, 1.0], "x": [1.0, 0.0], "y": [0.0, 1.0]}
+    bad = {"a": [0.0, 1.0], "b": [1.0, 0.0], "x": [1.0, 0.1], "y": [0.1, 1.0]}
+    settings = BitextSettings(margin="ratio", margin_k=1)
+    ensemble = Ensemble([FixedEncoder("good", good), FixedEncoder("bad", bad)], (1.0, 1.0))
+    run = run_of(ensemble, tmp_path, settings)
+    task = bitext.Bitext(run, settings, {})
+    members = ensemble.embed(["a", "b"], ["x", "y"])
+
+    def accuracy(weighted: Ensemble) -> float:
+        return float((task.search(weighted, members, 1)["forward"].indices[:, 0] == [0, 1]).mean())
+
+    run.tune(accuracy)
+    assert run.tuned is not None
+    scores = {tuple(point["weights"]): point["score"] for point in run.tuned["grid"]}
+    assert scores[1.0, 0.0] == 1.0 and scores[0.0, 1.0] == 0.0
+    assert run.ensemble.weights[0] > run.ensemble.weights[1]
+
+
+def test_settings_are_the_arguments_and_what_is_derived_from_them() -> None:
+    args = argparse.Namespace(similarity="cosine", margin="ratio", margin_k=None, direction="both", fuse="score")
+    args = argparse.Namespace(**vars(args), normalize="none", seed=7, limit=None)
+    settings = build_settings(BitextSettings, args, margin_k=4)
+    assert settings == BitextSettings(margin="ratio", margin_k=4, direction="both", seed=7)
+    assert settings.run_name("save_bitext") == "save_bitext_ratio_both"
+    assert args.margin_k is None
+
+
+def test_the_folder_of_in_context_learning_names_what_is_not_plain() -> None:
+    plain = IclSettings(decode="score")
+    assert plain.run_name("save_icl", usual_decode="score") == "save_icl"
+    odd = IclSettings(
+        cross=True, src_lang="eng", decode="generate", length_norm=None, min_percentile=0, max_percentile=10
+    )
+    named = odd.run_name("save_icl", quantization="8bit", usual_decode="score")
+    assert named == "save_icl_8bit_cross_eng_generate_percentile/0_10"
+    assert TASKS["icl"].default_ks == (1,)

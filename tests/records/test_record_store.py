@@ -1,0 +1,85 @@
+"""The records of one run: asked once, found when another run writes them, and the weights that a run chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from utils.errors import UserError
+from utils.files import write_json
+from utils.records.identity import Identity
+from utils.records.paths import record_path
+from utils.records.record_store import RecordStore
+from utils.schema import RunRecord
+from utils.tasks import BitextSettings
+
+
+def identity(**settings: str) -> Identity:
+    chosen = BitextSettings(**settings).identity()  # type: ignore[arg-type]
+    return Identity("bitext", "sample", "model", {"kind": "shipped"}, [], chosen)
+
+
+def record(of: Identity, k: int) -> RunRecord:
+    return RunRecord({"f1": 0.5}, {}, 7, k, of.of("eng_fra"))
+
+
+def test_what_another_run_writes_meanwhile_is_found(tmp_path: Path) -> None:
+    ours, other = (RecordStore(tmp_path, identity()) for _ in range(2))
+    assert ours.missing("eng_fra", (1, 5)) == [1, 5]
+    other.write("eng_fra", record(identity(), 1), {"gold": [0], "hyp": [0]})
+    assert ours.missing("eng_fra", (1, 5)) == [5]
+    assert ours.metric("eng_fra", 1, "f1") == 0.5 and ours.metric("eng_fra", 5, "f1") is None
+
+
+def test_a_record_that_is_there_is_read_once(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path, identity())
+    store.write("eng_fra", record(identity(), 1), {})
+    assert store.is_done("eng_fra", 1)
+    record_path(tmp_path, "eng_fra", 1).write_text("broken")
+    assert store.is_done("eng_fra", 1)
+
+
+def test_a_record_of_other_settings_is_an_error_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    RecordStore(tmp_path, identity()).write("eng_fra", record(identity(), 1), {})
+    other = identity(margin="ratio")
+    with pytest.raises(UserError, match="margin"):
+        RecordStore(tmp_path, other).is_done("eng_fra", 1)
+    assert not RecordStore(tmp_path, other, overwrite=True).is_done("eng_fra", 1)
+    assert not RecordStore(tmp_path, other, debug=True).is_done("eng_fra", 1)
+
+
+def test_tuned_weights_are_those_of_an_equal_identity(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path, identity())
+    grid = [{"weights": [0.0, 1.0], "score": 0.25}, {"weights": [1.0, 0.0], "score": 0.5}]
+    store.write_tuned([1.0, 0.0], grid, {"langs": None})
+    found = store.read_tuned({"langs": None})
+    assert found is not None and found["weights"] == [1.0, 0.0] and found["grid"] == grid
+    assert store.read_tuned({"langs": ["fra"]}) is None
+    assert RecordStore(tmp_path, identity(), overwrite=True).read_tuned({"langs": None}) is None
+
+
+def test_a_grid_of_equal_scores_is_chosen_anew(tmp_path: Path) -> None:
+    """Version 0.1 ignored the weights in the search by margins, so all points of its grid had the same score."""
+    store = RecordStore(tmp_path, identity(margin="ratio"))
+    grid = [{"weights": [0.0, 1.0], "score": 0.5}, {"weights": [1.0, 0.0], "score": 0.5}]
+    store.write_tuned([1.0, 0.0], grid, {"margin": "ratio"})
+    assert store.read_tuned({"margin": "ratio"}) is None
+
+
+def test_the_identity_has_the_settings_by_name(tmp_path: Path) -> None:
+    found = identity(direction="both").of("eng_fra")
+    names = [
+        "task",
+        "dataset",
+        "subset",
+        "model",
+        "source",
+        "encoders",
+        "similarity",
+        "margin",
+        "margin_k",
+        "direction",
+    ]
+    assert list(found) == [*names, "fuse", "normalize", "seed", "limit"]
+    write_json(tmp_path / "identity.json", found)  # a record can have it

@@ -1,0 +1,26 @@
+"""The values that flags and settings can take, and other constants that several packages share."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+DEFAULT_ENCODER = "bundled/multilingual-e5-small"
+DEFAULT_GENERATOR = "bundled/gemma-3-270m"
+SIMILARITIES = ("cosine", "dot", "euclidean")
+MARGINS = ("none", "ratio", "distance", "absolute", "csls")
+FUSES = ("score", "distance", "rank")
+NORMALIZERS = ("none", "zscore", "minmax")
+DIRECTIONS = ("forward", "backward", "both")
+DTYPES = ("fp32", "bf16", "fp16")
+BACKENDS = ("torch", "onnx", "openvino")
+DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
+ORDERS = ("nearest_first", "nearest_last")
+DECODES = ("score", "generate", "constrained")
+USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}  # kind of generator -> way of decoding
+GENERATOR_KINDS = tuple(USUAL_DECODE)
+LENGTH_NORMS = ("token", "sum", "byte")
+SPLITS = ("test", "validation")  # of labelled sets, that can be classified
+VOTES = ("majority", "weighted")
+DEFAULT_KS = (1, 5, 10)
+DEFAULT_SEED = 42
+DATA_KINDS = ("bitext", "classification")  # the registries of data sets
+MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise
