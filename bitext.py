@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from utils.cli.task_run import Found
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import BitextSubset, RunRecord, TopK
-    from utils.tasks import BitextSettings
+    from utils.settings import BitextSettings
 
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
@@ -86,7 +86,7 @@ def make_settings(args: argparse.Namespace) -> BitextSettings:
             f"--margin {margin} with --fuse or --normalize",
             "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
         )
-    from utils.tasks import BitextSettings
+    from utils.settings import BitextSettings
 
     margin_k = (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
     return build_settings(BitextSettings, args, margin_k=margin_k)

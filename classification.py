@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from utils.data.train_test import TrainTest
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import RunRecord
-    from utils.tasks import ClassificationSettings
+    from utils.settings import ClassificationSettings
 
 MEANINGS = {
     "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, src_lang: str | None) -> ClassificationSettings:
     """Return the settings of the run; src_lang is the training language of --cross."""
-    from utils.tasks import ClassificationSettings
+    from utils.settings import ClassificationSettings
 
     similarity = "euclidean" if args.legacy else args.similarity
     return build_settings(ClassificationSettings, args, src_lang=src_lang, similarity=similarity)

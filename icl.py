@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from utils.generators.decoding import Answers, DecodeSettings, Query
     from utils.protocols import Generator
     from utils.schema import GenerationSettings, RunRecord, TopK
-    from utils.tasks import IclSettings
+    from utils.settings import IclSettings
 
     Ints = npt.NDArray[np.int64]
 

@@ -33,6 +33,7 @@ LAYERS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints"),
     ("retrieval", "hub", "files", "tasks"),
+    ("settings",),
     ("evaluation", "numerics", "parallel", "progress", "errors", "constants", "schema", "protocols", "loaders"),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}

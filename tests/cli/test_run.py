@@ -19,7 +19,8 @@ from utils.records.identity import Identity
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
 from utils.schema import EncoderSpec
-from utils.tasks import TASKS, BitextSettings, IclSettings
+from utils.settings import BitextSettings, IclSettings
+from utils.tasks import TASKS
 
 
 class FixedEncoder:

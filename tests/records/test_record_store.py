@@ -12,7 +12,7 @@ from utils.records.identity import Identity
 from utils.records.paths import record_path
 from utils.records.record_store import RecordStore
 from utils.schema import RunRecord
-from utils.tasks import BitextSettings
+from utils.settings import BitextSettings
 
 
 def identity(**settings: str) -> Identity:

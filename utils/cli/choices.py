@@ -12,7 +12,7 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import GeneratorSpec
-    from utils.tasks import Settings
+    from utils.settings import Settings
 
 
 S = TypeVar("S", bound="Settings")

@@ -12,7 +12,7 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import DatasetSpec, GeneratorSpec
-    from utils.tasks import IclSettings
+    from utils.settings import IclSettings
 
 WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
 
@@ -117,7 +117,7 @@ def make_settings(
 ) -> IclSettings:
     """Return the settings of the run; a setting that its way of decoding does not use is None."""
     from utils.generators.prompts import default_instruction, read_instruction
-    from utils.tasks import IclSettings
+    from utils.settings import IclSettings
 
     low, high = rank_band(args)
     decode = chosen_decode(args, spec)

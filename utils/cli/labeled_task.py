@@ -10,7 +10,7 @@ from utils.cli.task_run import TaskRun
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
-    from utils.tasks import LabeledSettings
+    from utils.settings import LabeledSettings
 
 
 class LabeledTask(TaskRun["TrainTest"]):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from utils.api.limits import ApiOptions
     from utils.protocols import Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
-    from utils.tasks import Settings, TaskSpec
+    from utils.settings import Settings
+    from utils.tasks import TaskSpec
 
 
 def open_run(
@@ -38,8 +39,7 @@ def open_run(
     generator: GeneratorSpec | None = None,
     without_encoder: str | None = None,
 ) -> Run:
-    """Return the run of a command line, its folder below --output_dir. No model is loaded yet.
-
+    """Return the run of a command line, its folder below --output_dir; no model is loaded yet.
     without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for conflicting flags.
     """
     device, sources = chosen_device(args), _chosen_sources(args)

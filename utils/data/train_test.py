@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from utils.data.sources import Sources
     from utils.schema import DatasetSpec, LabeledTexts
-    from utils.tasks import LabeledSettings
+    from utils.settings import LabeledSettings
 
     Ints = npt.NDArray[np.int64]
 

@@ -1,0 +1,173 @@
+"""The settings of the tasks: what decides a figure, with the plain value of each, and the name of a run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from utils.constants import (
+    DECODES,
+    DEFAULT_SEED,
+    DEMONSTRATIONS,
+    DIRECTIONS,
+    FUSES,
+    LENGTH_NORMS,
+    MARGINS,
+    NORMALIZERS,
+    ORDERS,
+    SIMILARITIES,
+    SPLITS,
+    VOTES,
+)
+
+
+def setting(
+    default: Any,
+    kind: str = "name",
+    *,
+    also: tuple[Any, ...] = (),
+    choices: tuple[str, ...] = (),
+    implies: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a field of a task's settings.
+
+    default: the value of a plain run, and of records that do not have the setting.
+    kind: the type of its column in tables of records (utils/records/columns.py).
+    also: other values that a table takes beside the chosen one.
+    choices: the values that there are, for the flags of the tables; empty for any text.
+    implies: of a flag, the values that other settings have where it is set.
+    """
+    metadata = {"kind": kind, "also": also, "choices": choices, "implies": implies or {}}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings that decide a figure in every task; a task adds its own fields.
+
+    They are made once, from the arguments, and never change. Their names and values are part of every record.
+    """
+
+    fuse: str = setting("score", choices=FUSES)
+    normalize: str = setting("none", choices=NORMALIZERS)
+    seed: int = setting(DEFAULT_SEED, "count")
+    limit: int | None = setting(None, "whole")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by name, as a record has them: records with equal ones are the same."""
+        common = [field.name for field in dataclasses.fields(Settings)]
+        own = [field.name for field in dataclasses.fields(self) if field.name not in common]
+        return {name: getattr(self, name) for name in (*own, *common)}
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order.
+
+        of_models: what the models decide, for tasks whose folders name it.
+        """
+        common = {field.name for field in dataclasses.fields(Settings)}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in common and value != field.default:
+                yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
+
+    def fusion_departures(self) -> Iterator[str]:
+        """Yield the names of what is not plain in an ensemble."""
+        yield from (value for value, plain in ((self.fuse, "score"), (self.normalize, "none")) if value != plain)
+
+    def run_name(self, prefix: str, **of_models: str) -> str:
+        """Return the folder of the run: its prefix, then each departure from the plain setting."""
+        return "_".join([prefix, *filter(None, (*self.departures(**of_models), *self.fusion_departures()))])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitextSettings(Settings):
+    """Settings of bitext retrieval."""
+
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+    margin: str = setting("none", choices=MARGINS)
+    margin_k: int | None = setting(None, "whole")
+    direction: str = setting("forward", choices=DIRECTIONS)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield the similarity, the margin and the direction where they are not plain."""
+        plain = ("cosine", "none", "forward")
+        yield from (
+            value
+            for value, usual in zip((self.similarity, self.margin, self.direction), plain, strict=True)
+            if value != usual
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabeledSettings(Settings):
+    """Settings of the tasks on labelled texts."""
+
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+    cross: bool = setting(False, "flag")
+    src_lang: str | None = setting(None)
+    split: str = setting("test", choices=SPLITS)
+    legacy: bool = setting(False, "flag", implies={"similarity": "euclidean"})
+
+    @property
+    def unusual_similarity(self) -> str:
+        """The similarity where it is neither plain nor implied by --legacy."""
+        return self.similarity if self.similarity != "cosine" and not self.legacy else ""
+
+    @property
+    def unusual_split(self) -> str:
+        """The split where it is not the test split."""
+        return self.split if self.split != "test" else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationSettings(LabeledSettings):
+    """Settings of retrieval-based classification."""
+
+    vote: str = setting("majority", choices=VOTES)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield the training language of a cross-lingual run, then what is not plain."""
+        yield f"cross_{self.src_lang}" if self.cross else ""
+        yield self.unusual_similarity
+        yield self.vote if self.vote != "majority" else ""
+        yield self.unusual_split
+        yield "legacy" if self.legacy else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IclSettings(LabeledSettings):
+    """Settings of in-context learning."""
+
+    balance: bool = setting(False, "flag")
+    min_percentile: int | None = setting(None, "whole")
+    max_percentile: int | None = setting(None, "whole")
+    demonstrations: str = setting("nearest", choices=DEMONSTRATIONS)
+    order: str = setting("nearest_first", choices=ORDERS)
+    instruction: str = setting("")
+    decode: str = setting("score", choices=DECODES)
+    length_norm: str | None = setting("token", also=(None,), choices=LENGTH_NORMS)
+    calibrate: bool = setting(False, "flag")
+    max_new_tokens: int | None = setting(None, "whole")
+    temperature: float = setting(0.0, "number")
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain; `quantization` and `usual_decode` are those of the generator."""
+        yield of_models.get("quantization", "")
+        yield f"cross_{self.src_lang}" if self.cross else ""
+        yield "balance" if self.balance else ""
+        yield "diverse" if self.demonstrations == "diverse" else ""
+        yield self.order if self.order != "nearest_first" else ""
+        yield self.unusual_similarity
+        yield self.unusual_split
+        yield self.decode if self.decode != of_models.get("usual_decode", self.decode) else ""
+        yield self.length_norm if self.length_norm not in (None, "token") else ""
+        yield "calibrated" if self.calibrate else ""
+        yield f"temperature_{self.temperature:g}" if self.temperature else ""
+        yield "legacy" if self.legacy else ""
+
+    def run_name(self, prefix: str, **of_models: str) -> str:
+        """Return the folder of the run, with one folder below it for each band of ranks."""
+        band = "" if self.min_percentile is None else f"_percentile/{self.min_percentile}_{self.max_percentile}"
+        return super().run_name(prefix, **of_models) + band
