@@ -51,7 +51,7 @@ def run_as_process(script: Path, args: tuple[str, ...], cwd: Path, env: Mapping[
 
 
 def wait_until(is_so: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
-    """Wait until something is so; fail after TIMEOUT, or when the process that it is expected of has ended."""
+    """Wait until something holds; fail after TIMEOUT, or when the process that it is expected of has ended."""
     deadline = time.monotonic() + TIMEOUT
     while not is_so():
         assert time.monotonic() < deadline, "it took too long"
