@@ -79,7 +79,8 @@ def make_settings(args: argparse.Namespace) -> BitextSettings:
         )
     if args.margin_k and margin not in DEFAULT_MARGIN_K:
         raise UserError(
-            "--margin_k without a margin that has neighbours", f"it is read by --margin {', '.join(DEFAULT_MARGIN_K)}"
+            f"--margin_k {args.margin_k} with --margin {margin}",
+            f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}",
         )
     if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
         raise UserError(

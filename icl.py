@@ -55,6 +55,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser("In-context learning with retrieved demonstrations.", EXAMPLES)
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser, tuning=False)
+    parser.add_argument("--tune_weights", action="store_true", help=argparse.SUPPRESS)  # refused with a hint
     add_generator_args(parser)
     add_demonstration_args(add_similarity_arg(parser))
     add_api_args(parser, generator=True)

@@ -197,7 +197,7 @@ BAD = {
     "fp16 and bf16": (["--fp16", "--dtype", "bf16"], "--fp16 and --dtype bf16", "use one"),
     "no cuda": (["--cuda"], "no CUDA device was found", "leave --cuda out"),
     "margin over dot": (["--margin", "ratio", "--similarity", "dot"], "--margin ratio with", "the cosine"),
-    "margin_k alone": (["--margin_k", "3"], "--margin_k without a margin", "csls"),
+    "margin_k alone": (["--margin_k", "3"], "--margin_k 3 with --margin none", "csls"),
     "k zero": (["--k", "0"], "'0' is not an integer of 1 or more", "--help"),
     "k too large": ([*NGRAM, "--k", "71"], "--k 71, but eng_spa has 70 candidates", "give 1 to 70"),
     "margin_k too large": ([*NGRAM, "--margin", "csls", "--margin_k", "99"], "--margin_k 99", "give 1 to 70"),

@@ -167,7 +167,7 @@ def test_dry_run_shows_a_prompt_and_its_length(run: Run, model: Path, tmp_path: 
         (("--gen_model_checkpoint", "bloomz"), "not a known name"),
         (("--gen_model_checkpoint", "bigscience/bloomz-560m"), "not in the cache"),
         (("--langs", "xyz"), "no language 'xyz'"),
-        (("--tune_weights", "--model_checkpoints", "a", "b"), "unrecognized arguments: --tune_weights"),
+        (("--tune_weights", "--model_checkpoints", "a", "b"), "tune the weights with classification.py"),
         (("--demonstrations", "diverse", "--similarity", "dot"), "diversity is defined on cosines"),
     ],
 )

@@ -13,7 +13,7 @@ import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
-from utils.errors import lookup
+from utils.errors import UserError
 from utils.reporting.tables.aggregate import add_args, description_of, print_table
 from utils.tasks import TASKS, TaskSpec, View
 
@@ -49,7 +49,10 @@ def chosen_table(argv: Sequence[str]) -> tuple[TaskSpec, View]:
     args, _ = parser_of(DESCRIPTION).parse_known_args(asked)
     spec = TASKS[args.task]
     views = {view.key: view for view in spec.views}
-    return spec, lookup(views, args.view or spec.views[0].key, f"table of {spec.name}")
+    chosen = args.view or spec.views[0].key
+    if chosen not in views:
+        raise UserError(f"--view {chosen}: {spec.name} has no such table", f"choose from: {', '.join(views)}")
+    return spec, views[chosen]
 
 
 if __name__ == "__main__":

@@ -67,6 +67,16 @@ def test_a_grid_of_equal_scores_is_chosen_anew(tmp_path: Path) -> None:
     assert store.read_tuned({"margin": "ratio"}) is None
 
 
+def test_a_record_of_other_tuned_weights_is_computed_again(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path, identity())
+    run = {**identity().of("eng_fra"), "tuned": {"weights": [0.5, 0.5]}}
+    store.write("eng_fra", RunRecord({"f1": 0.5}, {}, 7, 1, run), {})
+    for weights, done in (([0.5, 0.5], True), ([1.0, 0.0], False)):
+        again = RecordStore(tmp_path, identity())
+        again.tuned_weights = weights
+        assert again.is_done("eng_fra", 1) == done
+
+
 def test_the_identity_has_the_settings_by_name(tmp_path: Path) -> None:
     found = identity(direction="both").of("eng_fra")
     names = [

@@ -51,7 +51,7 @@ class ApiClient:
         if self.price is None and self.options.max_cost is not None:
             what = f"--max_cost, but the price of {self.model} is not known"
             if self.base_url:
-                raise UserError(f"{what} for the server at --base_url", "leave --max_cost out")
+                raise UserError(f"{what} at a server of your own", "leave --max_cost out")
             hint = f"add it to the prices in utils/api/{self.provider.name}.py, or leave --max_cost out"
             raise UserError(what, hint)
         if self.options.batch_api and not self.provider.batch_formats:

@@ -85,6 +85,10 @@ def check_flags(args: argparse.Namespace) -> None:
             "--demonstrations diverse with another similarity or fusion",
             "diversity is defined on cosines: leave them out",
         )
+    if args.tune_weights:
+        raise UserError(
+            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
+        )
     if args.legacy and args.similarity == "dot":
         raise UserError(
             "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"

@@ -90,6 +90,7 @@ class Run:
             if not self.dry_run:
                 self.store.write_tuned(weights, grid, identity)
         self.ensemble = self.ensemble.with_weights(there["weights"])
+        self.store.tuned_weights = list(there["weights"])
         self.tuned = {"split": "validation", "weights": there["weights"], "grid": there["grid"]}
         print(f"weights chosen on the validation split: {' '.join(map(str, there['weights']))}")
 

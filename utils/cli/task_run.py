@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils.cli.plan import Plan
+from utils.errors import UserError
 from utils.progress import Clock
 
 if TYPE_CHECKING:
@@ -131,14 +132,21 @@ class RetrievalTask(TaskRun[Data]):
         if self.run.tunes_weights:
             self.tune_weights(subsets)
 
+    def validation_ks(self, subset: str, data: Data) -> list[int]:
+        """Return the ks that the validation data allow. Raises UserError if there is none."""
+        n = self.n_candidates(data)
+        ks = [k for k in self.run.ks.values if k <= n]
+        if not ks:
+            what = f"--k {self.run.ks.values[0]}, but the validation split of {subset} has {n} candidates"
+            raise UserError(what, f"--tune_weights needs at least one k from 1 to {n}")
+        return ks
+
     def tune_weights(self, subsets: Sequence[str]) -> None:
         """Choose the ensemble's weights by the mean main metric over subsets and ks on the validation split."""
         run = self.run
         loaded = [self.load(subset, validation=True) for subset in subsets]
         embedded = [run.ensemble.embed(*self.sides(data)) for data in loaded]
-        allowed = [
-            run.ks.allowed(subset, self.n_candidates(data)) for subset, data in zip(subsets, loaded, strict=True)
-        ]
+        allowed = [self.validation_ks(subset, data) for subset, data in zip(subsets, loaded, strict=True)]
 
         def mean_score(ensemble: Ensemble) -> float:
             scores = []

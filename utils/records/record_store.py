@@ -24,6 +24,7 @@ class RecordStore:
 
     def __init__(self, folder: Path, identity: Identity, *, overwrite: bool = False, debug: bool = False) -> None:
         self.folder, self.identity, self.overwrite, self.debug = folder, identity, overwrite, debug
+        self.tuned_weights: list[float] | None = None  # those that this run uses; records of others are replaced
         self._done: set[tuple[str, int]] = set()
 
     def is_done(self, subset: str, k: int) -> bool:
@@ -35,8 +36,15 @@ class RecordStore:
             path = record_path(self.folder, subset, k)
             if not is_done(path, self.identity.of(subset), overwrite=self.overwrite or self.debug):
                 return False
+            if self.tuned_weights is not None and self._weights_of(path) != self.tuned_weights:
+                return False
             self._done.add((subset, k))
         return True
+
+    def _weights_of(self, path: Path) -> list[float] | None:
+        """Return the tuned weights of a record."""
+        tuned = ((read_json(path) or {}).get("run") or {}).get("tuned") or {}
+        return list(tuned["weights"]) if "weights" in tuned else None
 
     def missing(self, subset: str, ks: Iterable[int]) -> list[int]:
         """Return those of the ks at which the subset has no record yet."""

@@ -92,7 +92,8 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     values = spec.defaults(spec.table_settings)
     values |= {name: getattr(args, name) for name in values if hasattr(args, name)}
     values |= {"cross": cross} if "cross" in values else {}
-    values |= spec.implied(values)
+    implied = spec.implied(values)  # chosen last, so that a message names the flag that implies them
+    values = {name: value for name, value in values.items() if name not in implied} | implied
     settings = {name: spec.accepted(name, value) for name, value in values.items() if name not in view.by}
     asked = {name: getattr(args, name, None) for name in spec.row_settings}
     settings |= {name: value for name, value in asked.items() if value}
