@@ -18,12 +18,12 @@ HEAD = f"""
 import json, sys
 from dataclasses import dataclass
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "script" / "aggregate")!r}]
-from utils import tasks
+from utils import settings, tasks
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(tasks.Settings):
-    depth: int = tasks.setting(100, "whole")
-    reader: str = tasks.setting("cross", choices=("cross", "late"))
+class Settings(settings.Settings):
+    depth: int = settings.setting(100, "whole")
+    reader: str = settings.setting("cross", choices=("cross", "late"))
 
 tasks.TASKS["rerank"] = tasks.TaskSpec(
     name="rerank", data="classification", settings=Settings, main_metric="ndcg", item_metrics=("acc", "ndcg"),
