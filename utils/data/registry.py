@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.schema import DatasetSpec
-from utils.tasks import TaskSpec, View
+
+if TYPE_CHECKING:
+    from utils.tasks import TaskSpec, View
 
 DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
