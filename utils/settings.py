@@ -72,13 +72,17 @@ class Settings:
             if field.name not in common and value != field.default:
                 yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
 
-    def fusion_departures(self) -> Iterator[str]:
-        """Yield the names of what is not plain in an ensemble."""
-        yield from (value for value, plain in ((self.fuse, "score"), (self.normalize, "none")) if value != plain)
+    def unusual(self, name: str) -> str:
+        """Return the value of a named setting, or an empty text where it is the default."""
+        (default,) = (field.default for field in dataclasses.fields(self) if field.name == name)
+        value = str(getattr(self, name))
+        return value if value != default else ""
 
     def run_name(self, prefix: str, **of_models: str) -> str:
         """Return the folder of the run: its prefix, then each departure from the plain setting."""
-        return "_".join([prefix, *filter(None, (*self.departures(**of_models), *self.fusion_departures()))])
+        return "_".join(
+            [prefix, *filter(None, (*self.departures(**of_models), self.unusual("fuse"), self.unusual("normalize")))]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +96,7 @@ class BitextSettings(Settings):
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield the similarity, the margin and the direction where they are not plain."""
-        plain = ("cosine", "none", "forward")
-        yield from (
-            value
-            for value, usual in zip((self.similarity, self.margin, self.direction), plain, strict=True)
-            if value != usual
-        )
+        yield from map(self.unusual, ("similarity", "margin", "direction"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +112,7 @@ class LabeledSettings(Settings):
     @property
     def unusual_similarity(self) -> str:
         """The similarity where it is neither plain nor implied by --legacy."""
-        return self.similarity if self.similarity != "cosine" and not self.legacy else ""
-
-    @property
-    def unusual_split(self) -> str:
-        """The split where it is not the test split."""
-        return self.split if self.split != "test" else ""
+        return "" if self.legacy else self.unusual("similarity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +125,8 @@ class ClassificationSettings(LabeledSettings):
         """Yield the training language of a cross-lingual run, then what is not plain."""
         yield f"cross_{self.src_lang}" if self.cross else ""
         yield self.unusual_similarity
-        yield self.vote if self.vote != "majority" else ""
-        yield self.unusual_split
+        yield self.unusual("vote")
+        yield self.unusual("split")
         yield "legacy" if self.legacy else ""
 
 
@@ -158,9 +152,9 @@ class IclSettings(LabeledSettings):
         yield f"cross_{self.src_lang}" if self.cross else ""
         yield "balance" if self.balance else ""
         yield "diverse" if self.demonstrations == "diverse" else ""
-        yield self.order if self.order != "nearest_first" else ""
+        yield self.unusual("order")
         yield self.unusual_similarity
-        yield self.unusual_split
+        yield self.unusual("split")
         yield self.decode if self.decode != of_models.get("usual_decode", self.decode) else ""
         yield self.length_norm if self.length_norm not in (None, "token") else ""
         yield "calibrated" if self.calibrate else ""

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from utils.constants import (
-    DEFAULT_KS,
-)
+from utils.constants import DEFAULT_KS
 from utils.settings import BitextSettings, ClassificationSettings, IclSettings, Settings
 
 FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones

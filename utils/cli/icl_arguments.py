@@ -68,7 +68,7 @@ def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
 
 
 def check_flags(args: argparse.Namespace) -> None:
-    """Raise UserError for flags that do not go together."""
+    """Raise UserError for flags that exclude each other."""
     rank_band(args)
     special = [name for name in ("balance", "sample_percentile") if getattr(args, name)]
     special += [f"demonstrations {args.demonstrations}"] if args.demonstrations != "nearest" else []
@@ -98,7 +98,7 @@ def check_flags(args: argparse.Namespace) -> None:
 
 
 def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
-    """Return --decode, or the generator's usual way of decoding; UserError for flags that it does not read."""
+    """Return --decode, or the usual way of the generator. Raises UserError for flags that this way does not use."""
     decode = str(args.decode or spec.decode)
     if args.calibrate and decode != "score":
         raise UserError(

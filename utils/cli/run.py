@@ -15,7 +15,7 @@ from utils.retrieval.fusion import tune
 
 if TYPE_CHECKING:
     from utils.data.sources import Sources
-    from utils.protocols import Generator, UsageCounter
+    from utils.protocols import Encoder, Generator, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
     from utils.schema import DatasetSpec, RunRecord
@@ -144,7 +144,6 @@ class Run:
 
     def provenance(self, subset: str, seconds: Mapping[str, float]) -> dict[str, Any]:
         """Return the `run` part of a record: its identity, and everything else that is needed to reproduce it."""
-        parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
         clients = self._clients()
         return {
             **self.store.identity.of(subset),
@@ -154,11 +153,14 @@ class Run:
             **environment(),
             "started": self.started,
             "seconds": dict(seconds),
-            "cache": {part.spec.name: dict(part.counts) for part in parts},
+            "cache": {part.spec.name: dict(part.counts) for part in self._models()},
             **({"api": {name: client.usage() for name, client in clients}} if clients else {}),
         }
 
     def _clients(self) -> list[tuple[str, UsageCounter]]:
         """Return the clients of the APIs, by the models' names."""
-        parts = [part for part in (*self.ensemble.encoders, self.generator) if part]
-        return [(part.spec.name, part.client) for part in parts if part.client is not None]
+        return [(model.spec.name, model.client) for model in self._models() if model.client is not None]
+
+    def _models(self) -> list[Encoder | Generator]:
+        """Return the encoders and the generator."""
+        return [*self.ensemble.encoders, *([self.generator] if self.generator else [])]

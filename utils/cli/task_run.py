@@ -54,7 +54,7 @@ class TaskRun(ABC, Generic[Data]):
         """Compute and log the records of one subset that are missing."""
 
     def prepare(self, subsets: Sequence[str]) -> None:
-        """Do what comes before the first subset; a task that needs nothing of the kind leaves this as it is."""
+        """Do what comes before the first subset; by default nothing."""
 
     def show_plan(self, subsets: Sequence[str]) -> None:
         """Print what the run would do, subset by subset."""
