@@ -31,7 +31,7 @@ LAYERS = (
     ("cli",),
     ("records",),
     ("encoders", "generators"),
-    ("api", "data", "checkpoints"),
+    ("api", "data", "checkpoints", "weights"),
     ("retrieval", "hub", "files", "tasks"),
     ("settings",),
     ("evaluation", "numerics", "parallel", "progress", "errors", "constants", "schema", "protocols", "loaders"),

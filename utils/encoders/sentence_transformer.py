@@ -19,6 +19,7 @@ from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
 from utils.protocols import TextEncoder
 from utils.schema import EncoderSpec
+from utils.weights import load_whole
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,7 @@ class SentenceTransformerEncoder:
         self.spec, self.device = spec, device
         try:
             with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
-                self.model = _load_model(path, revision, device, spec.dtype).eval()
+                self.model = _load_model(spec, path, revision, device).eval()
         except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
             if revision is not None and is_offline():
                 what = f"the checkpoint {spec.name!r} is not in the cache, and the hub cannot be reached"
@@ -183,7 +184,7 @@ def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, A
     }
 
 
-def _load_model(path: str, revision: str | None, device: str, dtype: str) -> Any:
+def _load_model(spec: EncoderSpec, path: str, revision: str | None, device: str) -> Any:
     import logging
 
     if revision is not None and not is_offline():  # its errors say what is wrong
@@ -200,8 +201,22 @@ def _load_model(path: str, revision: str | None, device: str, dtype: str) -> Any
     )  # it warns of the mean pooling of a masked LM, which is intended
     kwargs: dict[str, Any] = {"device": device, "revision": revision, "token": hub_token()}
     kwargs["local_files_only"] = revision is None or is_offline()
-    how: dict[str, Any] = {"dtype": "auto"}
-    if device == "cuda" and dtype != "fp32" and importlib.util.find_spec("flash_attn"):
+
+    def load(how: dict[str, Any]) -> Any:
+        return SentenceTransformer(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
+
+    if device == "cuda" and spec.dtype != "fp32" and importlib.util.find_spec("flash_attn"):
+        flash = {"attn_implementation": "flash_attention_2"}
         with contextlib.suppress(ValueError, ImportError):  # models without this attention
-            return SentenceTransformer(path, model_kwargs={**how, "attn_implementation": "flash_attention_2"}, **kwargs)
-    return SentenceTransformer(path, model_kwargs=how, **kwargs)
+            return load_whole(lambda how: load({**flash, **how}), spec.name, _does_without)
+    return load_whole(load, spec.name, _does_without)
+
+
+def _does_without(model: Any, weight: str) -> bool:
+    """Return whether a model pools token vectors and so makes no use of this weight of a pooler."""
+    outputs = [
+        way["method_output_name"]
+        for module in model.modules()
+        for way in getattr(module, "modality_config", {}).values()
+    ]
+    return "pooler" in weight.split(".") and "pooler_output" not in outputs
