@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,17 @@ from utils.records.record_store import RecordStore
 from utils.schema import RunRecord
 from utils.settings import BitextSettings
 
+ENCODERS = [{"checkpoint": "org/a", "weight": "tuned"}, {"checkpoint": "org/b", "weight": "tuned"}]
+FIGURES = {"acc": 0.5, "prec": 0.5, "f1": 0.5}
+
 
 def identity(**settings: str) -> Identity:
     chosen = BitextSettings(**settings).identity()  # type: ignore[arg-type]
-    return Identity("bitext", "sample", "model", {"kind": "shipped"}, [], chosen)
+    return Identity("bitext", "sample", "model", {"kind": "shipped"}, ENCODERS, chosen)
 
 
 def record(of: Identity, k: int) -> RunRecord:
-    return RunRecord({"f1": 0.5}, {}, 7, k, of.of("eng_fra"))
+    return RunRecord(FIGURES, {}, 7, k, of.of("eng_fra"))
 
 
 def test_what_another_run_writes_meanwhile_is_found(tmp_path: Path) -> None:
@@ -67,10 +71,56 @@ def test_a_grid_of_equal_scores_is_chosen_anew(tmp_path: Path) -> None:
     assert store.read_tuned({"margin": "ratio"}) is None
 
 
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"weights": [1.0]}, "weights is [1.0] instead of a list of 2"),
+        ({"weights": ["a", 1.0]}, "weights[0] is 'a' instead of a number"),
+        ({"grid": [1]}, "grid[0] is 1 instead of an object"),
+        ({"grid": None}, "grid is None instead of a list"),
+    ],
+)
+def test_weights_of_an_edited_file_are_chosen_anew(
+    tmp_path: Path, edit: dict[str, object], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = RecordStore(tmp_path, identity())
+    store.write_tuned([1.0, 0.0], [{"weights": [1.0, 0.0], "score": 0.5}], {"langs": None})
+    path = tmp_path / "tuned_weights.json"
+    write_json(path, {**json.loads(path.read_text()), **edit})
+    assert store.read_tuned({"langs": None}) is None
+    assert f"{path} is broken, and the weights are chosen anew: {told}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"f1": None}, "f1 is None instead of a fraction from 0 to 1"),
+        ({"f1": 5.0}, "f1 is 5.0 instead of a fraction from 0 to 1"),
+        ({"acc": "0.5"}, "acc is '0.5' instead of a fraction from 0 to 1"),
+        ({"f1": ...}, "it has no f1"),
+        ({"k": "1"}, "k is '1' instead of a number of 0 or more"),
+        ({"run": [1]}, "run is [1] instead of an object"),
+        ({"run": {"tuned": {"weights": 3}}}, "run.tuned.weights is 3 instead of a list"),
+    ],
+)
+def test_an_edited_record_is_named_and_computed_again(
+    tmp_path: Path, edit: dict[str, object], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = RecordStore(tmp_path, identity())
+    store.write("eng_fra", record(identity(), 1), {})
+    path = record_path(tmp_path, "eng_fra", 1)
+    body = json.loads(path.read_text())
+    if isinstance(edit.get("run"), dict):
+        edit = {"run": {**body["run"], **edit["run"]}}  # type: ignore[dict-item]
+    write_json(path, {name: value for name, value in {**body, **edit}.items() if value is not ...})
+    assert not store.is_done("eng_fra", 1)
+    assert f"{path} is broken and computed again: {told}" in capsys.readouterr().err
+
+
 def test_a_record_of_other_tuned_weights_is_computed_again(tmp_path: Path) -> None:
     store = RecordStore(tmp_path, identity())
     run = {**identity().of("eng_fra"), "tuned": {"weights": [0.5, 0.5]}}
-    store.write("eng_fra", RunRecord({"f1": 0.5}, {}, 7, 1, run), {})
+    store.write("eng_fra", RunRecord(FIGURES, {}, 7, 1, run), {})
     for weights, done in (([0.5, 0.5], True), ([1.0, 0.0], False)):
         again = RecordStore(tmp_path, identity())
         again.tuned_weights = weights

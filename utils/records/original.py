@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.data.registry import DATASETS
 from utils.generators.registry import GENERATORS
+from utils.records.checks import is_fraction, is_whole
 from utils.records.result import LoggedResult
 
 METRICS = ("acc", "prec", "rec", "f1")
@@ -34,13 +35,13 @@ def original_result(
     start = next((index for index, part in enumerate(folders) if any(part in rows for rows in DATASETS.values())), None)
     if start is None or not re.fullmatch(r"seed_\d+", folders[-1]) or start + 1 >= len(folders) - 1:
         return None
-    metrics = {name: float(content[name]) for name in METRICS if isinstance(content.get(name), int | float)}
-    if len(metrics) != len(METRICS):
+    metrics = {name: float(content[name]) for name in METRICS if is_fraction(content.get(name))}
+    k, seed = int(match["k"]), int(folders[-1].removeprefix("seed_"))
+    if len(metrics) != len(METRICS) or not is_whole(k) or not is_whole(seed):
         return None
     model = "/".join(folders[start + 1 : -1])
-    seed = int(folders[-1].removeprefix("seed_"))
     run = _run_of(folders[:start])
-    return LoggedResult(path, folders[start], model, match["subset"], int(match["k"]), seed, metrics, run, content)
+    return LoggedResult(path, folders[start], model, match["subset"], k, seed, metrics, run, content)
 
 
 def _run_of(folders: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from utils.files import read_json
 from utils.records.original import original_result
 from utils.records.paths import RECORD_NAME, predictions_path
 from utils.records.result import LoggedResult
+from utils.records.validation import fault_of, metrics_of
 
 
 def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
@@ -59,10 +60,15 @@ def read_all(root: Path, *, debug: bool = False, left_out: list[Path] | None = N
         result = None
         if content is not None:
             own = "run" in content
-            result = _own_result(path, content) if own else original_result(path, places[folder], match, content)
+            fault = fault_of(content) if own else ""
+            if not fault:
+                result = _own_result(path, content) if own else original_result(path, places[folder], match, content)
             if result is None:
-                why = "" if own else ": it lacks the original's metrics, or its path has no data set that --list shows"
-                print(f"warning: {path} is not a record and is left out{why}", file=sys.stderr)
+                why = (
+                    fault
+                    or "it lacks the original's metrics as fractions, or its path has no data set that --list shows"
+                )
+                print(f"warning: {path} is not a record and is left out: {why}", file=sys.stderr)
         if result is not None:
             yield result
         elif left_out is not None:
@@ -79,13 +85,7 @@ def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
     return [found[place] for place in sorted(found)]
 
 
-def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult | None:
+def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult:
     run = content["run"]
-    try:
-        metrics = {
-            name: float(value) for name, value in content.items() if isinstance(value, float) and name not in ("n", "k")
-        }
-        place = (path, run["dataset"], run["model"], run["subset"])
-        return LoggedResult(*place, int(content["k"]), int(run["seed"]), metrics, run, content)
-    except (KeyError, OverflowError, TypeError, ValueError):
-        return None
+    place = (path, run["dataset"], run["model"], run["subset"])
+    return LoggedResult(*place, content["k"], run["seed"], metrics_of(content), run, content)

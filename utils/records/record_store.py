@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.errors import warn
 from utils.files import read_json, write_json
 from utils.records.paths import record_path
 from utils.records.store import is_done, write_neighbors, write_record
+from utils.records.validation import fault_of, metrics_of, tuned_fault_of
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.records.identity import Identity
@@ -34,27 +37,32 @@ class RecordStore:
         """
         if (subset, k) not in self._done:
             path = record_path(self.folder, subset, k)
-            if not is_done(path, self.identity.of(subset), overwrite=self.overwrite or self.debug):
+            anew = self.overwrite or self.debug
+            if not is_done(path, self.identity.of(subset), overwrite=anew, fault_of=self._fault_of):
                 return False
             if self.tuned_weights is not None and self._weights_of(path) != self.tuned_weights:
                 return False
             self._done.add((subset, k))
         return True
 
+    def _fault_of(self, body: Mapping[str, Any]) -> str:
+        """Return what is wrong with a record of the task."""
+        return fault_of(body, TASKS[self.identity.task].metrics)
+
     def _weights_of(self, path: Path) -> list[float] | None:
         """Return the tuned weights of a record."""
         tuned = ((read_json(path) or {}).get("run") or {}).get("tuned") or {}
-        return list(tuned["weights"]) if "weights" in tuned else None
+        return tuned.get("weights")
 
     def missing(self, subset: str, ks: Iterable[int]) -> list[int]:
         """Return those of the ks at which the subset has no record yet."""
         return [k for k in ks if not self.is_done(subset, k)]
 
     def metric(self, subset: str, k: int, name: str) -> float | None:
-        """Return a metric of a record as a fraction, None where there is no such record."""
+        """Return a metric of a record as a fraction, None where there is no such record or metric."""
         path = record_path(self.folder, subset, k)
         content = read_json(path) if path.is_file() else None
-        return None if content is None else float(content[name])
+        return None if content is None else metrics_of(content).get(name)
 
     def write(
         self,
@@ -77,6 +85,9 @@ class RecordStore:
         path = self.folder / "tuned_weights.json"
         there = read_json(path) if path.is_file() else None
         if there is None or there.get("identity") != identity:
+            return None
+        if fault := tuned_fault_of(there, len(self.identity.encoders)):
+            warn(f"{path} is broken, and the weights are chosen anew: {fault}")
             return None
         # Version 0.1 searched by margins with equal weights whatever the grid said, so such a grid chose nothing.
         ignored_weights = identity.get("margin", "none") != "none" and len({p["score"] for p in there["grid"]}) == 1

@@ -8,7 +8,6 @@ from typing import Any
 
 from utils.data.languages import ALIASES, family_and_script
 from utils.data.registry import DATASETS
-from utils.errors import warn
 from utils.records import original
 from utils.records.columns import COLUMNS, SETTINGS
 from utils.records.result import LoggedResult
@@ -18,14 +17,9 @@ Row = dict[str, Any]
 
 
 def rows_of(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]:
-    """Yield each result with its row; a record with values of a wrong type is left out with a warning."""
+    """Yield each result with its row, without the columns for which it has no value."""
     for result in results:
-        try:
-            row = {name: _converted(name, value) for name, value in _row(result).items() if value is not None}
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            warn(f"{result.path} is not a record as docs/logs.md describes it and is left out ({error})")
-        else:
-            yield result, row
+        yield result, {name: _converted(name, value) for name, value in _row(result).items() if value is not None}
 
 
 def _row(result: LoggedResult) -> Row:
@@ -46,7 +40,7 @@ def _row(result: LoggedResult) -> Row:
 def _figures(result: LoggedResult) -> Row:
     """Return n, and each metric with its interval where it has one."""
     row: Row = {"n": result.body.get("n")}
-    intervals = result.body.get("ci95", {})
+    intervals = result.ci95
     for name, value in result.metrics.items():
         row[name] = value
         if name in intervals:
@@ -99,7 +93,7 @@ def _models(result: LoggedResult) -> Row:
         **{f"generator_{name}": generator.get(name) for name in ("kind", "revision", "dtype")},
         "quantization": generator.get("quantization"),
         "n_encoders": len(encoders) or None,
-        "weights": " ".join(str(member["weight"]) for member in encoders) if len(encoders) > 1 else None,
+        "weights": " ".join(str(member.get("weight")) for member in encoders) if len(encoders) > 1 else None,
         "tuned": "tuned" in run if run.get("encoders") else None,
         "backend": _joined([member.get("backend", "torch") for member in encoders]),
         "members": result.body.get("members"),
@@ -118,8 +112,8 @@ def _joined(values: Sequence[Any]) -> str | None:
 
 def _about(run: Mapping[str, Any]) -> Row:
     """Return the provenance: data, machine, seconds of each phase, cache, an API's counts, versions."""
-    seconds, cache = run.get("seconds", {}), run.get("cache", {})
-    dropped, source, origin = (run.get(name, {}) for name in ("n_dropped", "source", "origin"))
+    seconds, cache, packages = (run.get(name) or {} for name in ("seconds", "cache", "packages"))
+    dropped, source, origin = (run.get(name) or {} for name in ("n_dropped", "source", "origin"))
     alike = ("n_train", "dimensions", "device", "machine", "started", "git_commit", "git_dirty", "schema")
     return {
         **{name: run.get(name) for name in alike},
@@ -127,12 +121,12 @@ def _about(run: Mapping[str, Any]) -> Row:
         "origin": origin.get("kind"),
         "source": source.get("source"),
         "source_revision": source.get("revision"),
-        "cache_hits": sum(counts["hits"] for counts in cache.values()) if cache else None,
-        "cache_misses": sum(counts["misses"] for counts in cache.values()) if cache else None,
+        "cache_hits": sum(counts.get("hits") or 0 for counts in cache.values()) if cache else None,
+        "cache_misses": sum(counts.get("misses") or 0 for counts in cache.values()) if cache else None,
         "seconds": float(sum(seconds.values())) if seconds else None,
         **{f"seconds_{phase}": float(value) for phase, value in seconds.items()},
-        **_api_counts(run.get("api", {})),
-        **{f"version_{name.replace('-', '_')}": as_name(version) for name, version in run.get("packages", {}).items()},
+        **_api_counts(run.get("api") or {}),
+        **{f"version_{name.replace('-', '_')}": as_name(version) for name, version in packages.items()},
     }
 
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, warn
 from utils.files import read_json, write_json
+from utils.records.checks import is_whole
 from utils.records.paths import predictions_path, record_path
 from utils.schema import RunRecord, TopK
 
 SHOWN = 3  # differing settings named in an error
 
 
-def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool:
+def run_fault(content: Mapping[str, Any]) -> str:
+    """Return what is wrong with the provenance in a file's content; empty where it is an object."""
+    return "" if isinstance(content["run"], dict) else "its run is no object"
+
+
+def is_done(
+    path: Path,
+    identity: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    fault_of: Callable[[Mapping[str, Any]], str] = run_fault,
+) -> bool:
     """Return whether a record with equal settings is there.
 
-    Raises UserError where the file has other settings, unless it may be overwritten. A broken file counts as absent.
+    `fault_of` returns what is wrong with a file's content, empty where nothing is. A broken file is named on standard
+    error and counts as absent. Raises UserError where the file has other settings, unless it may be overwritten.
     """
     if overwrite or not path.is_file():
         return False
@@ -29,6 +42,9 @@ def is_done(path: Path, identity: Mapping[str, Any], *, overwrite: bool) -> bool
             raise UserError(
                 f"{path} exists but is not a record of this suite", "use another --output_dir, or --overwrite"
             )
+        return False
+    if fault := fault_of(content):
+        warn(f"{path} is broken and computed again: {fault}")
         return False
     found = {key: content["run"].get(key) for key in identity}
     expected = json.loads(json.dumps(identity))
@@ -95,10 +111,9 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
     path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))  # one file for all k
     settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     k = max(result.indices.shape[1] for result in results.values())
-    if path.is_file():
-        there = read_json(path)
-        if there is not None and there.get("settings") == settings and there.get("k", 0) >= k:
-            return
+    there = read_json(path) if path.is_file() else None
+    if there is not None and there.get("settings") == settings and is_whole(there.get("k")) and there["k"] >= k:
+        return
     content: dict[str, Any] = {"settings": settings, "k": k}
     for direction, result in results.items():
         shortest = [

@@ -272,9 +272,10 @@ def test_what_is_no_number_is_missing_or_an_error(run: Run, tmp_path: Path) -> N
     paths[0].write_text(paths[0].read_text().replace('"acc": 0.5', '"acc": NaN'))
     done = run(*flags)
     assert done.returncode == 0 and "1 of 2 subsets" in done.stderr
+    assert f"{paths[0].relative_to(tmp_path)} is not a record and is left out: acc is nan instead of" in done.stderr
     paths[1].write_text(paths[1].read_text().replace('"acc": 0.5', '"acc": NaN'))
     done = run(*flags)
-    assert done.returncode == 2 and "acc is not a number in any of 2 records" in done.stderr
+    assert done.returncode == 2 and "no classification results under logs" in done.stderr
 
 
 def test_the_originals_own_logs_are_drawn(run: Run, tmp_path: Path) -> None:

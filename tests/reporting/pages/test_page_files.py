@@ -132,12 +132,12 @@ def test_what_is_broken_is_named_and_the_originals_files_appear(run: Run, page: 
     original.parent.mkdir(parents=True)
     original.write_text(json.dumps({"acc": 0.5, "prec": 0.25, "rec": 0.5, "f1": 0.4}))
     done = run(SCRIPT, "--output", "out/page.html")
-    assert done.returncode == 0 and done.stdout.startswith("3 records, 3 broken files left out, ")
-    for name in ("eval_bad_1", "eval_list_1", "eval_strange_1"):
+    assert done.returncode == 0 and done.stdout.startswith("2 records, 4 broken files left out, ")
+    for name in ("eval_bad_1", "eval_list_1", "eval_strange_1", "eval_nan_1"):
         assert name in done.stderr and "Traceback" not in done.stderr
     open_at(page, tmp_path / "out/page.html", "#board?view=bitext&metric=acc")
-    assert "3 broken files left out" in page.inner_text("#about")
-    assert board(page)["LaBSE", "phinc"] == "50.00" and board(page)["org/good", "mine"] == "50.00 (1/2)"
+    assert "4 broken files left out" in page.inner_text("#about")
+    assert board(page)["LaBSE", "phinc"] == "50.00" and board(page)["org/good", "mine"] == "50.00"
     page.locator("tr", has_text="LaBSE").get_by_role("link", name="50.00").click()
     page.wait_for_selector("h2:has-text('phinc')")
     assert [row[-1] for row in cells(page)] == ["50.00"]

@@ -49,7 +49,7 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
     results = plots.choose(args)
     dataset = plots.one_dataset(args, results)
     metric = plots.metric_of(args, dataset)
-    results = means.finite(results, metric)
+    results = means.with_metric(results, metric)
     names = means.expected(args, dataset, results)
     languages = _languages([result for result in results if result.subset in names])
     values: dict[str, dict[str, float]] = {}

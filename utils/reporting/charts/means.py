@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 
 from utils.errors import UserError
@@ -25,8 +24,8 @@ def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedRes
     return [name for name in names if name not in trained and plots.is_chosen(args, name)]
 
 
-def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
-    """Return the results that have the metric as a number.
+def with_metric(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
+    """Return the results that have the metric.
 
     Raises UserError where no result has it, with the metrics that there are.
     """
@@ -34,10 +33,7 @@ def finite(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:
     if not having:
         there = sorted({name for result in results for name in result.metrics})
         raise UserError(f"no record has the metric {metric!r}", f"choose with --metric from: {', '.join(there)}")
-    kept = [result for result in having if math.isfinite(result.metrics[metric])]
-    if not kept:
-        raise UserError(f"{metric} is not a number in any of {len(having)} records", "run them again with --overwrite")
-    return kept
+    return having
 
 
 def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, metric: str, about: str) -> Cell:

@@ -43,23 +43,16 @@ class Entry:
 
 
 def entry_of(number: int, result: LoggedResult) -> Entry:
-    """Return a result with its place; raises AttributeError, TypeError or ValueError where it is not a record."""
+    """Return a result with its place."""
     task = result.run.get("task") or original.task_of(result)
-    if task not in TASKS or not all(isinstance(text, str) for text in (result.dataset, result.model, result.subset)):
-        raise ValueError(f"task {task!r}, dataset {result.dataset!r}, model {result.model!r}")
     spec = TASKS[task]
     view = spec.view_of(result.run)
     usual = _usual(view.name, bool(result.run.get("legacy")))
-    settings = tuple([(name, _plain(result.run.get(name, value))) for name, value in usual])
-    for name in (*spec.row_settings, *NAMED, "limit"):
-        _plain(result.run.get(name))
+    settings = tuple([(name, result.run.get(name, value)) for name, value in usual])
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
     if spec.generative:
-        _check_order(result, view)
         (result,) = named([result], spec)
-    if not all(value is None or isinstance(value, str) for value in place):
-        raise TypeError(f"language {about['lang']!r}")
     return Entry(number, result, task, view.name, settings, place)
 
 
@@ -70,20 +63,6 @@ def _usual(view_name: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
     usual = spec.defaults(spec.table_settings) | spec.implied({"legacy": legacy})
     names = [name for name in usual if name not in spec.column_settings and (name != "cross" or view.cross is None)]
     return tuple((name, usual[name]) for name in names)
-
-
-def _check_order(result: LoggedResult, view: View) -> None:
-    """Raise TypeError where the values by which rows and columns are sorted cannot be sorted."""
-    name = (result.run.get("generator") or {}).get("name", "")
-    values = view.values_of(result.run) or ()
-    if not isinstance(name, str) or not all(isinstance(value, int) for value in values):
-        raise TypeError(f"generator {name!r}, {' and '.join(view.by)} {values!r}")
-
-
-def _plain(value: object) -> Value:
-    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise TypeError(f"{value!r} is not the value of a setting")
 
 
 def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:

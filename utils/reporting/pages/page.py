@@ -82,12 +82,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
     entries: list[Entry] = []
     there: Counter[str] = Counter()
     for result in read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out):
-        try:
-            entry = entry_of(len(entries), result)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            warn(f"{result.path} is not a record as docs/logs.md describes it and is left out ({error})")
-            left_out.append(result.path)
-            continue
+        entry = entry_of(len(entries), result)
         there[f"{entry.task} {result.dataset}"] += 1
         if entry.task in (args.task or (entry.task,)) and result.dataset in (args.dataset or (result.dataset,)):
             entries.append(entry)

@@ -14,8 +14,7 @@ FULL, *HALF = DTYPES
 
 def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the encoders that a record names; empty where it names none."""
-    encoders = run.get("encoders")
-    return [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
+    return run.get("encoders") or []
 
 
 def departures(run: Mapping[str, Any], spec: DatasetSpec | None) -> Iterator[str]:
@@ -57,7 +56,7 @@ def other_data(run: Mapping[str, Any], spec: DatasetSpec) -> str | None:
     A mirror has no revision: only its name is compared.
     """
     source = run.get("source")
-    if not isinstance(source, dict):
+    if source is None:
         return None
     name, revision = source.get("source", spec.source), source.get("revision", spec.revision)
     if name != spec.source:
