@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = ("bitext.py", "classification.py", "icl.py", "visualize.py")
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "tenacity"}
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken"}
 HEAVY = {
     "torch",
     "transformers",

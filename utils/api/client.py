@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from utils.api.errors import AGAIN, FATAL, GARBLED, REFUSED, ApiError
 from utils.api.faults import classify_error
@@ -13,18 +13,14 @@ from utils.api.limiter import Budget, Limiter
 from utils.api.limits import ApiOptions
 from utils.api.provider import Reply
 from utils.api.providers import PROVIDERS, price_of
+from utils.api.tries import Tries
 from utils.errors import UserError
 from utils.schema import EncoderSpec, GeneratorSpec
 
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
-
 T = TypeVar("T")
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between tries: doubled each time, with jitter
+FIRST_PAUSE = 0.5  # seconds before the second try; utils/api/tries.py has the pauses after it
 LONGEST_WAIT = 300.0  # seconds; a provider that asks to wait longer ends the run
-GARBLED_TRIES = 3
-UNREACHED_TRIES = 3  # fewer tries for a server that has not answered any request of the run
 FEW, UNEXPLAINED = 10, 0.1  # items, or share of the answered items, that may be refused without a known reason
 SHOWN_WAIT = 5.0  # seconds; a longer wait for the limits is printed
 COUNTS = ("requests", "retries", "tokens_in", "tokens_out")
@@ -71,21 +67,13 @@ class ApiClient:
         `tokens` estimates the tokens of the request and `tokens_out` bounds those of the response. Raises ApiError or
         UserError.
         """
-        from tenacity import Retrying
-
         reserved = self.cost(MARGIN * tokens, tokens_out)
         self.budget.reserve(reserved)
         paid = 0.0
         try:
-            tries = Retrying(stop=self._is_enough, wait=self._pause, retry=_is_passing, sleep=self._sleep, reraise=True)
-            reply: Reply[T] = tries(self._send_once, request, tokens)
+            reply = self._send_until_answered(request, tokens)
             paid = self.count(reply)
             return reply.content
-        except ApiError as error:
-            n_tries = tries.statistics.get("attempt_number", 1)
-            if error.kind == AGAIN and n_tries > 1:
-                error.message += f" ({n_tries} tries)"
-            raise
         finally:
             self.budget.settle(reserved, paid)
 
@@ -149,6 +137,18 @@ class ApiClient:
             self._printed.add(topic)
         print(f"note: {self.model}: {message}", file=sys.stderr)
 
+    def _send_until_answered(self, request: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
+        tries = Tries(self.options.max_retries, FIRST_PAUSE, lambda: self.answered > 0)
+        while True:
+            try:
+                return self._send_once(request, tokens)
+            except ApiError as fault:
+                if not tries.allows_another(fault):
+                    if fault.kind == AGAIN and tries.n_tries > 1:
+                        fault.message += f" ({tries.n_tries} tries)"
+                    raise
+            self._sleep(tries.pause())
+
     def _send_once(self, request: Callable[[], Reply[T]], tokens: int) -> Reply[T]:
         self.limiter.admit(tokens, self._print_wait)
         with self._lock:
@@ -171,32 +171,9 @@ class ApiClient:
             message = f"waiting {seconds:.0f} s for the limits per minute; a request has about {tokens} tokens"
             self.print_once("limits", message)
 
-    def _is_enough(self, state: RetryCallState) -> bool:
-        fault = state.outcome.exception() if state.outcome else None
-        tries = self.options.max_retries + 1
-        if isinstance(fault, ApiError) and fault.kind == GARBLED:
-            tries = min(tries, GARBLED_TRIES)
-        if isinstance(fault, ApiError) and fault.unreachable and not self.answered:
-            tries = min(tries, UNREACHED_TRIES)
-        return state.attempt_number >= tries
-
-    def _pause(self, state: RetryCallState) -> float:
-        from tenacity import wait_random_exponential
-
-        fault = state.outcome.exception() if state.outcome else None
-        if isinstance(fault, ApiError) and fault.wait is not None:
-            return 0.0  # the limiter holds back this request and all others
-        growing = wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
-        return float(growing(state))
-
     def _sleep(self, seconds: float) -> None:
         self.print_once("tries", f"a request failed; requests are retried up to {self.options.max_retries} times")
         with self._lock:
             self.retries += 1
         if self.stop.wait(seconds):
             raise ApiError(FATAL, "the run is ending")
-
-
-def _is_passing(state: RetryCallState) -> bool:
-    fault = state.outcome.exception() if state.outcome else None
-    return isinstance(fault, ApiError) and fault.kind in (AGAIN, GARBLED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
+import math
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping
 
 from utils.api.errors import AGAIN, FATAL, FILTERED, REFUSED, ApiError
@@ -66,17 +69,28 @@ def _status_error(provider: str, server: str, status: int, headers: Mapping[str,
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the provider asks to wait: Retry-After in seconds, as a date, or in milliseconds."""
-    import email.utils
-    import time
+    """Return the seconds that the provider asks to wait: Retry-After in seconds, as a date, or in milliseconds.
 
+    A date is compared with the response's own, because the clock of this machine may be wrong. None where there is no
+    number or date, or one that is none.
+    """
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) / scale)
+            seconds = float(headers[name]) / scale
         except (KeyError, ValueError):
             continue
-    moment = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    return max(0.0, email.utils.mktime_tz(moment) - time.time()) if moment else None
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    until, now = _seconds_of(headers.get("retry-after", "")), _seconds_of(headers.get("date", ""))
+    return max(0.0, until - (time.time() if now is None else now)) if until is not None else None
+
+
+def _seconds_of(date: str) -> float | None:
+    """Return the seconds since 1970 of a date in a header, or None where it is none."""
+    try:
+        moment = email.utils.parsedate_tz(date)
+        return float(email.utils.mktime_tz(moment)) if moment else None
+    except (ValueError, OverflowError, TypeError, IndexError):  # such as the year 99999
+        return None
 
 
 def _is_transport(error: Exception) -> bool:
