@@ -27,7 +27,14 @@ STATUS_FAULTS = {
     "500": (500, {}),
     "503": (503, {"Retry-After": "0"}),
 }
-BODY_FAULTS = ("cut", "reset", "truncated", "html", "empty", "slow")
+ERRORS: dict[str, Any] = {  # bodies of status 200 that are errors
+    "error": {"error": {"message": "the upstream server is overloaded", "code": 502}},
+    "error 429": {"error": {"message": "slow down", "type": "rate_limit_error", "code": None}},
+    "error in words": {"message": "internal error"},
+    "no content": {"id": "1"},
+}
+DRIP_SECONDS = 0.2  # between two bytes
+BODY_FAULTS = ("cut", "reset", "truncated", "html", "empty", "slow", "drip", "drip head", *ERRORS)
 VECTOR_FAULTS = ("short", "long", "narrow", "nan", "zeros")
 FAULTS = (*STATUS_FAULTS, *BODY_FAULTS)
 
@@ -161,6 +168,12 @@ class _Handler(BaseHTTPRequestHandler):
             content = {"truncated": raw[: len(raw) // 2], "html": b"<html>sorry</html>", "empty": b""}[fault]
             self._raw(200, content, "text/html" if fault == "html" else "application/json")
             return
+        if fault in ERRORS:
+            self._json(200, ERRORS[fault])
+            return
+        if fault in ("drip", "drip head"):
+            self._drip(raw, head=fault == "drip head")
+            return
         if fault == "cut":
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -175,6 +188,23 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 self.server.paid.update(items)
         self._raw(status, raw, "application/json")
+
+    def _drip(self, raw: bytes, *, head: bool) -> None:
+        """Send a response byte by byte, until the client gives up."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        if head:
+            self.send_header("X-Padding", "x" * 10_000)
+            headers, self._headers_buffer = self._headers_buffer, []
+            raw = b"".join(headers)
+        else:
+            self.end_headers()
+        self.close_connection = True
+        for place in range(len(raw)):
+            self.wfile.write(raw[place : place + 1])
+            self.wfile.flush()
+            time.sleep(DRIP_SECONDS)
 
     def _json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(content).encode(), "application/json", headers)

@@ -33,8 +33,18 @@ LAYERS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints", "weights"),
     ("retrieval", "hub", "files", "tasks"),
-    ("settings",),
-    ("evaluation", "numerics", "parallel", "progress", "errors", "constants", "schema", "protocols", "loaders"),
+    ("settings", "proxies"),
+    (
+        "evaluation",
+        "numerics",
+        "parallel",
+        "progress",
+        "errors",
+        "constants",
+        "schema",
+        "protocols",
+        "loaders",
+    ),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}
 SHORT_NAMES = (

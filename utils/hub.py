@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from utils.errors import UserError
+from utils.proxies import proxy_of
 
 REACH_SECONDS = 10
 TRUE = ("1", "ON", "YES", "TRUE")
@@ -39,6 +40,7 @@ def is_offline() -> bool:
     import httpx2
     from huggingface_hub import constants
 
+    proxy_of(constants.ENDPOINT)  # an error where the libraries could not use it
     try:
         httpx2.head(constants.ENDPOINT, timeout=REACH_SECONDS)
     except httpx2.TransportError as error:

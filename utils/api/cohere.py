@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from utils.api.errors import GARBLED, ApiError
+from utils.api.errors import AGAIN, ApiError
+from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import Provider, Reply
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
@@ -26,8 +27,11 @@ PRICES = {
 def open_client(key: str, url: str, timeout: float) -> Any:
     """Return the SDK's client, without its own retries."""
     import cohere
+    import httpcore
+    import httpx
 
-    return cohere.ClientV2(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    http = open_http(httpx, httpcore, url, timeout)
+    return cohere.ClientV2(api_key=key, base_url=url, max_retries=0, timeout=timeout, httpx_client=http)
 
 
 def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[Any]]:
@@ -62,9 +66,11 @@ def chat(
 
 def parse_chat(response: Any) -> Reply[str]:
     """Return the text of a chat."""
-    parts = response.message.content if response.message else None
-    if response.finish_reason in ("ERROR", "TIMEOUT"):
-        raise ApiError(GARBLED, f"the response ended with {response.finish_reason}")
+    if getattr(response, "finish_reason", None) in ("ERROR", "TIMEOUT"):
+        raise ApiError(AGAIN, f"the response ended with {response.finish_reason}")
+    if getattr(response, "message", None) is None:
+        raise ApiError(AGAIN, "a response without a message")
+    parts = response.message.content
     text = "".join(str(getattr(part, "text", "") or "") for part in parts or [])
     units = response.usage.billed_units if response.usage else None
     tokens = (int(units.input_tokens or 0), int(units.output_tokens or 0)) if units else (0, 0)

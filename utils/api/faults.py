@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 
 from utils.api.errors import AGAIN, FATAL, FILTERED, REFUSED, ApiError
+from utils.api.http import ErrorInResponse
 from utils.api.providers import PROVIDERS, public_url, redact
 from utils.errors import first_line
 
@@ -22,6 +23,8 @@ def classify_error(error: Exception, provider: str, base_url: str) -> ApiError:
     """Return what an SDK's error means, without any key that its message may contain."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error.__cause__, ErrorInResponse):  # an SDK takes whatever its client raises for a lost connection
+        error = error.__cause__
     server = public_url(base_url) if base_url else provider
     status, headers, message = _details(error)
     if status is not None and status >= 400:
@@ -30,6 +33,8 @@ def classify_error(error: Exception, provider: str, base_url: str) -> ApiError:
     # an SDK's own transport error only says that there is no connection; its cause says why
     cause = error.__cause__ if is_transport and error.__cause__ is not None else error
     name, first = type(cause).__name__, redact(first_line(cause))
+    if is_transport and "Timeout" in name and name != "ConnectTimeout":
+        return ApiError(AGAIN, f"{server} gave no complete response within --timeout ({name})", unreachable=True)
     if is_transport:
         return ApiError(AGAIN, f"{server} cannot be reached ({name}: {first})", unreachable=True)
     if isinstance(error, (AttributeError, TypeError, KeyError)):  # an HTML page, or another API's response

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from utils.api.errors import GARBLED, REFUSED, ApiError
+from utils.api.errors import AGAIN, GARBLED, REFUSED, ApiError
+from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import BatchFormat, Provider, Reply, TokenLogprobs
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
@@ -25,9 +26,12 @@ PRICES = {
 
 def open_client(key: str, url: str, timeout: float) -> Any:
     """Return the SDK's client, without its own retries."""
+    import httpcore2
+    import httpx2
     import openai
 
-    return openai.OpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout)
+    http = open_http(httpx2, httpcore2, url, timeout)
+    return openai.OpenAI(api_key=key, base_url=url, max_retries=0, timeout=timeout, http_client=http)
 
 
 def embedding_request(spec: EncoderSpec, texts: Sequence[str]) -> dict[str, Any]:
@@ -99,6 +103,8 @@ def complete(
 def parse_chat(response: Any) -> Reply[str]:
     """Return the text of a chat completion; where the model refuses to answer, its refusal is the text."""
     choice = _first_choice(response.choices)
+    if choice.finish_reason == "error":
+        raise ApiError(AGAIN, "the response ended with an error")
     if choice.finish_reason == "content_filter":
         raise ApiError(REFUSED, "the answer was withheld by the provider's content filter")
     return _reply(response, str(choice.message.content or getattr(choice.message, "refusal", None) or ""))
@@ -145,7 +151,7 @@ def _json_schema(labels: Sequence[str]) -> dict[str, Any]:
 
 def _first_choice(choices: Sequence[Any] | None) -> Any:
     if not choices:
-        raise ApiError(GARBLED, "a response without choices")
+        raise ApiError(AGAIN, "a response without choices")
     return choices[0]
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from utils.api.providers import PROVIDERS
+from utils.errors import UserError
+from utils.proxies import proxy_of
 
 VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"  # where tiktoken gets them
 REACH_SECONDS = 5
@@ -82,6 +84,7 @@ def _is_available(name: str) -> bool:
     import httpx2
 
     try:
+        proxy_of(url)
         return httpx2.head(url, timeout=REACH_SECONDS).is_success
-    except httpx2.HTTPError:
+    except (httpx2.HTTPError, UserError):  # UserError: a proxy that cannot be used
         return False

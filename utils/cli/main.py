@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from utils.errors import UserError
+from utils.proxies import prepare_proxies
 
 RUN_AGAIN = "finished subsets are logged; run the same command again to continue"
 
@@ -18,6 +19,7 @@ def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoRetur
     A user's error prints two lines and exits with 2; an interruption prints one line and exits with 130. `kept` says
     what an interrupted run leaves, and how to continue.
     """
+    prepare_proxies()
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

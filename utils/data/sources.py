@@ -10,6 +10,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.files import sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, wants_offline
+from utils.proxies import proxy_of
 from utils.schema import DatasetSpec, Origin
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,7 @@ def _download(spec: DatasetSpec, path: str, local: Path) -> None:
         )
     import httpx2
 
+    proxy_of(url)  # an error where the library could not use it
     try:
         response = httpx2.get(url, timeout=TIMEOUT_S, follow_redirects=True)
         response.raise_for_status()
