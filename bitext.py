@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
-    "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of two line-aligned files",
+    "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of line-aligned files",
     "src_lang": "source language (default: the pivot of the data set, or all of its pairs)",
     "langs": "only the pairs with these languages on the other side",
     "columns": "own table: the source's and the target's column",
@@ -179,18 +179,19 @@ class Bitext(RetrievalTask["BitextSubset"]):
             "src_lang": data.src_lang,
             "tgt_lang": data.tgt_lang,
             "setting": data.setting,
+            "n_dropped": {"pairs": data.n_dropped},
         }
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
+    from utils.cli.data_choice import chosen_pairs
     from utils.cli.open_run import open_run
     from utils.data.bitext import bitext_pairs
-    from utils.data.own_data import find_bitext
 
     settings = make_settings(args)
-    dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
+    dataset = chosen_pairs(args)
     run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"))
     pairs = {"_".join(pair): pair for pair in bitext_pairs(dataset, args.src_lang, args.langs)}
     Bitext(run, settings, pairs).execute(list(pairs))

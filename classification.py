@@ -120,12 +120,12 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
+    from utils.cli.data_choice import chosen_labeled
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
-    from utils.data.own_data import find_labeled
 
     check_flags(args)
-    dataset = find_labeled(args.dataset, args.columns, args.seed)
+    dataset = chosen_labeled(args)
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     settings = make_settings(args, src_lang)
     run = open_run(args, dataset, "classification", settings, settings.run_name("save_classification"))

@@ -247,12 +247,12 @@ def warn_of_failures(lang: str, answers: Answers) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
+    from utils.cli.data_choice import chosen_labeled
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
-    from utils.data.own_data import find_labeled
 
     check_flags(args)
-    dataset = find_labeled(args.dataset, args.columns, args.seed)
+    dataset = chosen_labeled(args)
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     spec = chosen_generator(args)
     settings = make_settings(args, dataset, src_lang, spec)

@@ -187,14 +187,14 @@ def show_plan(run: Run, settings: PictureSettings, stem: Path) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
+    from utils.cli.data_choice import chosen_dataset
     from utils.cli.open_run import open_run
-    from utils.data.own_data import find_dataset
     from utils.records.paths import picture_stem
     from utils.reporting.maps import coordinates, pictures
     from utils.reporting.maps.picture_settings import PictureSettings
 
     settings = build_settings(PictureSettings, args)
-    dataset = find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed)
+    dataset = chosen_dataset(args)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
     stem = picture_stem(args.output_dir.expanduser(), dataset.name, run.model, name_of(settings, dataset))
     if args.dry_run:

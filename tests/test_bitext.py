@@ -181,7 +181,7 @@ def test_own_data_in_a_folder(run: Run, tmp_path: Path) -> None:
 BAD = {
     "unknown dataset": (["--dataset", "nusx"], "unknown dataset 'nusx'", "did you mean 'nusax'"),
     "missing file": (["--dataset", "no.tsv"], "--dataset no.tsv: no such file", ".tsv, .csv"),
-    "unknown language": (["--langs", "spanish"], "sample has no language 'spanish'", "did you mean 'spanglish'"),
+    "unknown language": (["--langs", "spanish"], "sample has no language 'spanish'", "did you mean 'spa'"),
     "unknown source": (["--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
     "columns of a known set": (["--columns", "a", "b"], "--columns with the registered data set", "your own files"),
     "missing data_dir": (["--data_dir", "nowhere"], "--data_dir nowhere: no such folder", "mirror"),

@@ -114,7 +114,7 @@ def test_own_files_with_and_without_a_split(run: Run, tmp_path: Path) -> None:
 
 
 BAD = {
-    "unknown language": (["--langs", "english"], "sample has no language 'english'", "did you mean 'hinglish'"),
+    "unknown language": (["--langs", "english"], "sample has no language 'english'", "did you mean 'eng'"),
     "src without cross": (["--src_lang", "eng"], "--src_lang without --cross", "add --cross"),
     "unknown source": (["--cross", "--src_lang", "en"], "sample has no language 'en'", "did you mean 'eng'"),
     "nothing left": (["--cross", "--langs", "eng"], "--cross leaves no language of sample", "not tested"),
@@ -145,9 +145,9 @@ def test_bad_input_ends_in_two_lines_and_exit_code_2(name: str, run: Run) -> Non
         ("a,b\nx,y\n", None, "has the columns a, b"),
         ("text,label\nx,y\n", ["text"], "--columns names 1 columns"),
         ("text,label\nx,y\n", ["text", "lable"], "has no column 'lable'"),
-        ("text,label,split\nx,y,trial\n", None, "row 1 has the split 'trial'"),
-        ("text,label,split\nx,,train\n", None, "row 1 has the label ''"),
-        ("text,label\nx,y\nz,w\n", None, "no stratified test split can be drawn"),
+        ("text,label,split\nx,y,trial\n", None, "bad.csv: line 2 has the split 'trial'"),
+        ("text,label,split\nx,,train\n", None, "bad.csv: line 2 has no label"),
+        ("text,label\nx,y\nz,w\n", None, "no label has two rows, of which one could be the test"),
         ("text,label,split\n ,y,train\n", None, "no rows"),
     ],
 )

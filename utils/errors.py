@@ -9,6 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 SHOWN = 20  # names that a hint lists
+NEAR = 3  # names that a hint suggests
 
 
 class UserError(Exception):
@@ -32,15 +33,25 @@ def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the known names that are similar to a mistyped one, or with up to 20 names if none is."""
+    """Return a hint with the known names that are near a mistyped one, or with up to 20 names if none is.
+
+    Names that begin with the mistyped one, or that it begins with, come before those of similar spelling.
+    """
     import difflib
 
     names = list(known)
     lowered = {candidate.lower(): candidate for candidate in names}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
+    typed = name.lower()
+    begins = [other for other in lowered if len(other) > 1 < len(typed) and _share_a_beginning(typed, other)]
+    similar = difflib.get_close_matches(typed, list(lowered), n=NEAR, cutoff=0.6)
+    close = [lowered[match] for match in dict.fromkeys([*sorted(begins, key=len), *similar])][:NEAR]
     if close:
         return f"did you mean {' or '.join(repr(match) for match in close)}?"
     return f"choose from: {', '.join(names[:SHOWN])}" + (", ..." if len(names) > SHOWN else "")
+
+
+def _share_a_beginning(name: str, other: str) -> bool:
+    return name.startswith(other) or other.startswith(name)
 
 
 @lru_cache

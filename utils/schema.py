@@ -63,7 +63,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class BitextSubset:
-    """One language pair: `targets[gold[i]]` is the translation of `sources[i]`; `setting` is "xl" or "cs"."""
+    """One language pair: `targets[gold[i]]` is the translation of `sources[i]`; `setting` is "xl" or "cs".
+
+    n_dropped: number of rows of a user's own data that are left out, as a side is blank.
+    """
 
     name: str
     src_lang: str
@@ -73,6 +76,7 @@ class BitextSubset:
     gold: tuple[int, ...]
     setting: str
     origin: Origin
+    n_dropped: int = 0
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,17 @@ BAD_TABLES = {
     "column.tsv": ("a\tb\nx\ty\n", ["a", "c"], "column.tsv has no column 'c'"),
     "one.tsv": ("a\tb\nx\ty\n", ["a"], "--columns names 1 columns"),
     "same.tsv": ("a\tb\nx\ty\n", ["a", "a"], "source and target are both 'a'"),
-    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: row 2 has 1 fields, but the header has 2"),
-    "blank.tsv": ("a\tb\nx\ty\n \tz\n", None, "row 2, a: the text is blank"),
+    "short.tsv": ("a\tb\nx\ty\nz\n", None, "short.tsv: line 3 has 1 fields, but line 1, the first, has 2"),
+    "blank.tsv": ("a\tb\nx\t\n \tz\n", None, "a_b: none of 2 rows has both texts"),
     "empty.csv": ("", None, "empty.csv is empty"),
     "header.csv": ("a,b\n", None, "a_b: no rows"),
     "twice.csv": ("a,a\nx,y\n", None, "two columns have the same name"),
-    "nan.jsonl": ('{"a": "x", "b": "y"}\n{"a": "z", "b": null}\n', None, "row 2, b: None (NoneType) is not a text"),
-    "number.jsonl": ('{"a": "x", "b": 3}\n', None, "row 1, b: 3 (int) is not a text"),
-    "broken.jsonl": ("{", None, "broken.jsonl cannot be read as jsonl"),
+    "number.jsonl": ('\n{"a": "x", "b": 3}\n', None, "number.jsonl: line 2, b: 3 (int) is not a text"),
+    "broken.jsonl": ('{"a": 1}\n\n{', None, "broken.jsonl: line 3 is not JSON: Expecting property name"),
+    "list.jsonl": ('{"a": 1}\n[1]\n', None, "list.jsonl: line 2 is not a JSON object"),
+    "deep.jsonl": ('{"a": ' + "[" * 99_999, None, "deep.jsonl: line 1 cannot be read: it is nested too deeply"),
+    "digits.jsonl": ('{"a": ' + "1" * 5000 + "}", None, "digits.jsonl: line 1 cannot be read: Exceeds the limit"),
+    "empty.jsonl": ("\n", None, "empty.jsonl is empty"),
     "broken.parquet": ("not parquet", None, "broken.parquet cannot be read as parquet"),
     "what.xlsx": ("a", None, "what.xlsx has the ending .xlsx, which is no known format"),
 }
@@ -150,14 +153,14 @@ def test_wrong_encoding_is_said(tmp_path: Path, sources: Sources) -> None:
     (tmp_path / "latin.csv").write_bytes("a,b\ngrün,x\n".encode("latin-1"))
     with pytest.raises(UserError) as caught:
         only_pair(str(tmp_path / "latin.csv"), sources)
-    assert "latin.csv cannot be read as csv" in caught.value.what
+    assert "latin.csv is not in UTF-8 but, it seems, in Latin-1" in caught.value.what
 
 
 def test_unaligned_folders_say_so(tmp_path: Path, sources: Sources) -> None:
     folder = tmp_path / "pair"
     folder.mkdir()
     write(folder / "a.de", "eins\nzwei\n")
-    with pytest.raises(UserError, match="has 1 files, expected two"):
+    with pytest.raises(UserError, match="has 1 files, expected at least two"):
         find_bitext(str(folder), None, None, None)
     write(folder / "a.en", "one\n")
     with pytest.raises(UserError, match="2 de texts but 1 en texts"):
@@ -166,7 +169,7 @@ def test_unaligned_folders_say_so(tmp_path: Path, sources: Sources) -> None:
 
 def test_a_quoted_line_break_is_noted(tmp_path: Path, sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
     only_pair(write(tmp_path / "spans.tsv", 'a\tb\n"x\ny"\tz\n'), sources)
-    assert "1 quoted texts span several lines" in capsys.readouterr().err
+    assert "1 quoted text spans several lines" in capsys.readouterr().err
 
 
 def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, sources: Sources) -> None:

@@ -54,6 +54,9 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
     group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
+    group.add_argument(
+        "--no_header", action="store_true", help="own table: the first line is data; its columns are called 1, 2, ..."
+    )
     usual = "use only the first N test items; the records go to debug/"
     group.add_argument("--limit", type=positive, metavar="N", help=meanings.get("limit", usual))
 

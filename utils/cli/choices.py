@@ -26,7 +26,7 @@ def build_settings(kind: type[S], args: argparse.Namespace, **derived: Any) -> S
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:
     """Raise UserError for a flag that only API models read, in a run without one."""
-    for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api", "strict"):
+    for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api"):
         if getattr(args, name):
             raise UserError(f"--{name} without an API model", "leave it out, or choose an API model: --list shows them")
 

@@ -131,7 +131,8 @@ def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) ->
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop at an item that the API rejects for good, instead of counting it as failed",
+        help="stop at an item that the API rejects for good, and at a row of your own data without a text, instead "
+        "of counting it",
     )
     group.add_argument(
         "--batch_api", action="store_true", help="use OpenAI's batch API: half the price, results within a day"

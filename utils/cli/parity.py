@@ -43,12 +43,12 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from tabulate import tabulate
 
+    from utils.cli.data_choice import chosen_pairs
     from utils.data.bitext import bitext_pairs, load_bitext
-    from utils.data.own_data import find_bitext
     from utils.data.sources import Sources
 
     sources = Sources(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
-    dataset = find_bitext(args.dataset, args.columns, args.src_lang, args.langs)
+    dataset = chosen_pairs(args)
     encoders = _open_encoders(args, sources.cache_dir)
     found: dict[str, dict[str, float]] = {}
     for pair in bitext_pairs(dataset, args.src_lang, args.langs):

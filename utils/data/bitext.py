@@ -7,13 +7,18 @@ passed on unchanged; a prompt is put before a text only when it is encoded.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from utils.data.hub_tables import read_hub_table
-from utils.data.sources import PROJECT, Sources, read_file
-from utils.data.tables import read_lines, read_table, tsv_rows
-from utils.errors import UserError, suggest
+from utils.data.labeled_tables import local_table, origin_of
+from utils.data.languages import suggest_language
+from utils.data.sources import Sources, read_file
+from utils.data.tables import is_blank, tsv_rows
+from utils.data.text_files import read_lines
+from utils.errors import UserError
 from utils.schema import BitextSubset, DatasetSpec, Origin
 
 Pair = tuple[list[str], list[str], Origin]
@@ -68,7 +73,7 @@ def _check_source(spec: DatasetSpec, src_lang: str, pairs: Sequence[tuple[str, s
 def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: str = "language") -> None:
     for lang in langs:
         if lang not in known:
-            raise UserError(f"{spec.name} has no {word} {lang!r}", suggest(lang, known))
+            raise UserError(f"{spec.name} has no {word} {lang!r}", suggest_language(lang, known))
 
 
 def load_bitext(
@@ -77,7 +82,8 @@ def load_bitext(
     """Load one language pair; row i of the targets is the translation of row i of the sources.
 
     validation: load the validation split in place of the test split.
-    Raises UserError where there is no such split, the sides differ in length, or a text is missing or blank.
+    Rows of a user's own data in which a side is blank are left out and counted. Raises UserError where there is no such
+    split, the sides differ in length, or a text is missing.
     """
     if validation:
         if "validation" not in spec.options:
@@ -85,30 +91,53 @@ def load_bitext(
                 f"{spec.name} has no validation split of pairs", "choose the weights yourself: --weights W W"
             )
         spec = dataclasses.replace(spec, options={**spec.options, **spec.options["validation"]})
-    src_texts, tgt_texts, origin = READERS[spec.reader](spec, src_lang, tgt_lang, sources)
+    sources_of, targets, origin = READERS[spec.reader](spec, src_lang, tgt_lang, sources)
     name = f"{src_lang}_{tgt_lang}"
-    if len(src_texts) != len(tgt_texts):
+    n_rows = len(sources_of)
+    if n_rows != len(targets):
         raise UserError(
-            f"{spec.name} {name}: {len(src_texts)} {src_lang} texts but {len(tgt_texts)} {tgt_lang} texts",
+            f"{spec.name} {name}: {n_rows} {src_lang} texts but {len(targets)} {tgt_lang} texts",
             "line i of one side must be the translation of line i of the other side",
         )
-    if not src_texts:
-        raise UserError(f"{spec.name} {name}: no rows", "the file or the split is empty; check its name")
-    for lang, texts in ((src_lang, src_texts), (tgt_lang, tgt_texts)):
-        for row, text in enumerate(texts, start=1):
-            if not isinstance(text, str) or not text.strip():
-                raise UserError(
-                    f"{spec.name} {name}: row {row}, {lang}: {_shown(text)}", "remove the row, or add the text"
-                )
-    cs_languages = spec.options.get("cs_languages", ())
-    setting = "cs" if spec.setting == "cs" or {src_lang, tgt_lang} & set(cs_languages) else "xl"
-    return BitextSubset(
-        name, src_lang, tgt_lang, tuple(src_texts), tuple(tgt_texts), tuple(range(len(src_texts))), setting, origin
-    )
+    sides = _checked_texts(spec, {src_lang: sources_of, tgt_lang: targets})
+    if not sides[0]:
+        why = f"none of {n_rows} rows has both texts" if n_rows else "no rows"
+        raise UserError(f"{spec.name} {name}: {why}", "the file or the split is empty; check its name")
+    dropped = n_rows - len(sides[0])
+    if dropped:
+        print(f"note: {spec.name} {name}: {dropped} of {n_rows} rows left out, as a side is blank", file=sys.stderr)
+    code_switched = spec.setting == "cs" or {src_lang, tgt_lang} & set(spec.options.get("cs_languages", ()))
+    setting, gold = "cs" if code_switched else "xl", tuple(range(len(sides[0])))
+    return BitextSubset(name, src_lang, tgt_lang, tuple(sides[0]), tuple(sides[1]), gold, setting, origin, dropped)
 
 
-def _shown(text: object) -> str:
-    return "the text is blank" if isinstance(text, str) else f"{text!r} ({type(text).__name__}) is not a text"
+def _checked_texts(spec: DatasetSpec, sides: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """Return the texts of both sides, of a user's own data without the rows in which a side is blank.
+
+    Raises UserError for a value that is no text, and for a blank one in registered data, or where the data set's row
+    says strict.
+    """
+    skips = spec.kind == "local" and not spec.options["strict"]
+    kept: tuple[list[str], list[str]] = ([], [])
+    for row, texts in enumerate(zip(*sides.values(), strict=True)):
+        blank = [is_blank(text) for text in texts]
+        for lang, text, lacking in zip(sides, texts, blank, strict=True):
+            if not skips if lacking else not isinstance(text, str):
+                _refuse(spec, row, lang, text)
+        if not any(blank):
+            for side, text in zip(kept, texts, strict=True):
+                side.append(text)
+    return kept
+
+
+def _refuse(spec: DatasetSpec, row: int, lang: str, text: object) -> NoReturn:
+    """Raise the UserError for a value that is no text, or a blank one, with its place in the file."""
+    place = f"row {row + 1}"
+    if spec.kind == "local":
+        place = f"line {row + 1}" if spec.reader == "aligned_files" else local_table(spec).place(row)
+    what = "the text is blank" if is_blank(text) else f"{text!r} ({type(text).__name__}) is not a text"
+    strict = "; without --strict it is left out" if is_blank(text) and spec.kind == "local" else ""
+    raise UserError(f"{spec.source}: {place}, {lang}: {what}", f"remove the row, or add the text{strict}")
 
 
 def read_hub_pairs(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources) -> Pair:
@@ -160,17 +189,15 @@ def read_file_pairs(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: So
 
 def read_parallel_file(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources) -> Pair:
     """Read one table with a column per language: the sample, or a user's own tsv, csv, jsonl or parquet file."""
-    path = PROJECT / spec.source if spec.kind == "shipped" else Path(spec.options["path"])
-    columns = spec.options.get("columns", {})
-    table = read_table(path)
+    columns, table = spec.options.get("columns", {}), local_table(spec)
     sides = [table[columns.get(lang, lang)] for lang in (src_lang, tgt_lang)]
-    return sides[0], sides[1], Origin(spec.kind, spec.name, spec.revision)
+    return sides[0], sides[1], origin_of(spec)
 
 
 def read_aligned_files(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources) -> Pair:
     """Read two files with one text per line, aligned line by line."""
     sides = [read_lines(Path(spec.options["paths"][lang])) for lang in (src_lang, tgt_lang)]
-    return sides[0], sides[1], Origin(spec.kind, spec.name, spec.revision)
+    return sides[0], sides[1], origin_of(spec)
 
 
 READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], Pair]] = {

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from utils.data.hub_tables import read_hub_table
+from utils.data.labeled_tables import read_rows
+from utils.data.languages import suggest_language
 from utils.data.original import as_published
-from utils.data.sources import PROJECT, Sources, read_file
-from utils.data.tables import read_table, tsv_rows
-from utils.errors import UserError, suggest
+from utils.data.sources import Sources, read_file
+from utils.data.tables import is_blank, tsv_rows
+from utils.errors import UserError
 from utils.schema import DatasetSpec, LabeledTexts, Origin
 
 Labeled = tuple[list[str], list[Any], list[Any], Origin]
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "valid", "dev"), "validation"),
-    "test": "test",
-}  # as the split column of a user's own file may have them
-TEST_SHARE = 0.2  # of a user's own file without a split column
 
 
 def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
@@ -35,7 +29,7 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
     """
     for lang in langs or ():
         if lang not in spec.subsets:
-            raise UserError(f"{spec.name} has no language {lang!r}", suggest(lang, spec.subsets))
+            raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, spec.subsets))
     return [lang for lang in spec.subsets if langs is None or lang in langs]
 
 
@@ -104,7 +98,7 @@ def _map_label(spec: DatasetSpec, raw: Any, place: str) -> str:
     names = spec.label_names
     if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < len(names):
         return names[raw]  # the index of a ClassLabel
-    text = str(raw).strip() if raw is not None else ""
+    text = "" if is_blank(raw) else str(raw).strip()
     if text not in names:
         text = spec.options.get("label_map", {}).get(text, text)
     if spec.options.get("underscores_as_blanks"):
@@ -141,53 +135,7 @@ def read_file_labels(spec: DatasetSpec, lang: str, split: str, sources: Sources)
 
 def read_labeled_table(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> Labeled:
     """Read one table with a label column: the sample (a column per language) or a user's own file."""
-    path = PROJECT / spec.source if spec.kind == "shipped" else Path(spec.options["path"])
-    table = read_table(path)
-    count = len(next(iter(table.values())))
-    texts, labels = table[spec.options.get("text", lang)], table[spec.options["label"]]
-    langs = table[spec.options["lang"]] if "lang" in spec.options else [lang] * count
-    rows = [row for row in range(count) if langs[row] == lang]
-    if "split" in spec.options:
-        found = [_split_name(table[spec.options["split"]][row], path.name, row + 1) for row in rows]
-    else:
-        found = _draw_splits(tuple(str(labels[row]) for row in rows), spec.options["seed"], f"{path.name}, {lang}")
-    chosen = [row for row, name in zip(rows, found, strict=True) if name == split]
-    if not chosen:
-        raise UserError(
-            f"{path.name} has no rows of the split {split!r} for the language {lang!r}",
-            f"it has: {', '.join(sorted(set(found)))}",
-        )
-    ids = [table[spec.options["id"]][row] for row in chosen] if "id" in spec.options else []
-    origin = Origin(spec.kind, spec.name, spec.revision)
-    return [texts[row] for row in chosen], [labels[row] for row in chosen], ids, origin
-
-
-def _split_name(value: str, file: str, row: int) -> str:
-    name = SPLIT_NAMES.get(str(value).strip().lower())
-    if name is None:
-        raise UserError(f"{file}: row {row} has the split {value!r}", "use train, validation (or dev, valid) or test")
-    return name
-
-
-@lru_cache(maxsize=64)
-def _draw_splits(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
-    """Return the split of each row (n,): a fifth of the rows of each label, drawn by the seed, is the test split."""
-    import numpy as np
-    from sklearn.model_selection import train_test_split
-
-    try:
-        _, test = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed, stratify=labels)
-    except ValueError as error:
-        raise UserError(
-            f"{place}: no split column, and no stratified test split can be drawn: {error}",
-            "add a column with train, validation or test in each row, and name it in --columns",
-        ) from error
-    chosen = set(test.tolist())
-    print(
-        f"note: {place}: no split column: a fifth of the rows, stratified by label, is the test split (seed {seed})",
-        file=sys.stderr,
-    )
-    return ["test" if row in chosen else "train" for row in range(len(labels))]
+    return read_rows(spec, lang, split)
 
 
 READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], Labeled]] = {

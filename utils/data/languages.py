@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from utils.errors import suggest
+
 SAMPLE_LANGS = ("eng", "spa", "fra", "deu", "rus", "tur", "ara", "hin", "ind", "swh", "cmn", "jpn")
 SAMPLE_CS = ("hinglish", "spanglish")
 NUSAX_LANGS = ("ace", "ban", "bbc", "bjn", "bug", "eng", "ind", "jav", "mad", "min", "nij", "sun")
@@ -87,6 +91,15 @@ ALIASES = {
     "mhr": "mhr_Cyrl", "mon": "khk_Cyrl", "orv": "orv_Cyrl", "wuu": "wuu_Hans", "yid": "ydd_Hebr", "arq": "arq_Arab",
     "uzb": "uzn", "sqi": "als", "aze": "azj", "kur": "kmr_Latn",
 }  # fmt: skip
+NAMES = {  # English names, by which users call languages
+    "arabic": "arb", "bengali": "ben", "bulgarian": "bul", "chinese": "zho", "czech": "ces", "danish": "dan",
+    "dutch": "nld", "english": "eng", "finnish": "fin", "french": "fra", "german": "deu", "greek": "ell",
+    "hausa": "hau", "hebrew": "heb", "hindi": "hin", "hungarian": "hun", "igbo": "ibo", "indonesian": "ind",
+    "italian": "ita", "japanese": "jpn", "javanese": "jav", "korean": "kor", "malay": "zsm", "mandarin": "zho",
+    "norwegian": "nob", "persian": "pes", "polish": "pol", "portuguese": "por", "romanian": "ron", "russian": "rus",
+    "spanish": "spa", "sundanese": "sun", "swahili": "swh", "swedish": "swe", "telugu": "tel", "thai": "tha",
+    "turkish": "tur", "ukrainian": "ukr", "urdu": "urd", "vietnamese": "vie", "yoruba": "yor", "zulu": "zul",
+}  # fmt: skip
 _FAMILY_OF = {code: family for family, codes in FAMILIES.items() for code in codes.split()}
 # the Latin script comes last, so that it is kept for languages with several
 _SCRIPT_OF = dict(lang.split("_") for lang in sorted(SIB200_LANGS, key=lambda lang: lang.endswith("_Latn")))
@@ -101,3 +114,20 @@ def family_and_script(lang: str) -> tuple[str | None, str | None]:
     code, _, script = ALIASES.get(lang, lang).partition("_")
     family = _FAMILY_OF.get(code)
     return family, script or (_SCRIPT_OF.get(code, "Latn") if family else None)
+
+
+def code_of(lang: str) -> str:
+    """Return the ISO 639-3 code of a language as a data set or a user names it; of an unknown one, its name."""
+    name = NAMES.get(lang.lower(), lang)
+    return ALIASES.get(name, name).partition("_")[0].partition("-")[0]
+
+
+def is_language(name: str) -> bool:
+    """Return whether a name is that of a known language: a code, with or without a script, or an English name."""
+    return code_of(name.replace("-", "_")) in _FAMILY_OF or name in ALIASES
+
+
+def suggest_language(lang: str, known: Sequence[str]) -> str:
+    """Return a hint with the names that a data set has for the language that was meant, else with similar names."""
+    same = [name for name in known if code_of(name) == code_of(lang)]
+    return f"did you mean {' or '.join(map(repr, same))}?" if same else suggest(lang, known)

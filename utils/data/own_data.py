@@ -1,19 +1,26 @@
-"""A user's own data as a registry row: a table, or a folder of two aligned files."""
+"""A user's own data as a registry row: a table, or a folder of aligned files."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from utils.data import registry
-from utils.data.tables import read_table
+from utils.data.aligned_files import aligned_folder
+from utils.data.headers import check_names
+from utils.data.labeled_tables import languages_in
+from utils.data.tables import ENDINGS, Table, ending_of, read_table
+from utils.data.text_files import inner_name
 from utils.errors import UserError, lookup, suggest
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
-ENDINGS = (".tsv", ".csv", ".jsonl", ".parquet")
+ROLES = ("text", "label", "lang", "split")
+SHOWN_COLUMN = 24  # characters of a column in the name of a data set
 
 
 def find_dataset(
@@ -23,74 +30,122 @@ def find_dataset(
     src_lang: str | None,
     langs: Sequence[str] | None,
     seed: int,
+    *,
+    no_header: bool = False,
+    strict: bool = False,
 ) -> DatasetSpec:
     """Return the row of a registered data set, or one made for a user's own data, of any task.
 
     task: "bitext" or "classification"; None for classification where the data have labels, else for bitext.
     """
-    if (task or _likely_task(name, columns)) == "classification":
-        return find_labeled(name, columns, seed)
-    return find_bitext(name, columns, src_lang, langs)
+    if (task or _likely_task(name, columns, no_header=no_header)) == "classification":
+        return find_labeled(name, columns, seed, no_header=no_header, strict=strict)
+    return find_bitext(name, columns, src_lang, langs, no_header=no_header, strict=strict)
 
 
-def _likely_task(name: str, columns: Sequence[str] | None) -> str:
+def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -> str:
     """Return the task that a data set is for, by its registered name or the columns of the file."""
-    path = Path(name).expanduser()
     for task in ("classification", "bitext"):
         if name in registry.DATASETS[task]:
             return task
+    path = _path_of(name)
     if path.is_dir():
         return "bitext"
     if path.is_file():
-        return "classification" if columns or {"text", "label"} <= set(read_table(path)) else "bitext"
-    if name.strip() and "/" not in name and path.suffix.lower() not in ENDINGS:
+        labelled = columns or {"text", "label"} <= set(read_table(path, header=not no_header))
+        return "classification" if labelled else "bitext"
+    if name.strip() and "/" not in name and ending_of(path) not in ENDINGS:
         lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
     return "classification"
 
 
 def find_bitext(
-    name: str, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
+    name: str,
+    columns: Sequence[str] | None,
+    src_lang: str | None,
+    langs: Sequence[str] | None,
+    *,
+    no_header: bool = False,
+    strict: bool = False,
 ) -> DatasetSpec:
     """Return the row of a registered data set of pairs, or one made for the file or folder of this path.
 
-    columns: the source and the target column of a table. Raises UserError where there is no such data set, or its
+    columns: the source and the target column of a table. no_header: a table's first line is data, and its columns are
+    called 1, 2 and so on. strict: blank texts are errors. Raises UserError where there is no such data set, or its
     columns or files do not tell the languages.
     """
-    path = _own_path(name, "bitext", columns)
+    path = _own_path(name, "bitext", columns, no_header=no_header)
     if path is None:
         return registry.DATASETS["bitext"][name]
-    return _aligned_folder(path, src_lang, langs) if path.is_dir() else _pair_table(path, columns, src_lang, langs)
+    if path.is_dir():
+        if columns or no_header:
+            raise UserError(
+                f"--{'columns' if columns else 'no_header'} with the folder {name}", "files of lines have no columns"
+            )
+        digest, reader, pivot, options = aligned_folder(path, src_lang, langs)
+        reading: dict[str, Any] = {}
+    else:
+        digest, reader = sha256_of(path), "parallel_file"
+        chosen, names = _pair_columns(path, columns, src_lang, langs, no_header=no_header)
+        pairs, pivot = tuple((names[0], target) for target in names[1:]), names[0]
+        by_lang = dict(zip(names, chosen, strict=True))
+        options = {"path": str(path), "columns": by_lang, "pairs": pairs}
+        reading = {"columns": by_lang} if columns and chosen != names else {}
+    subsets = tuple("_".join(pair) for pair in options["pairs"])
+    options |= {"header": not no_header, "strict": strict}
+    return _row(path, digest, "bitext", reader, subsets, pivot, options, reading)
 
 
-def find_labeled(name: str, columns: Sequence[str] | None, seed: int) -> DatasetSpec:
+def find_labeled(
+    name: str, columns: Sequence[str] | None, seed: int, *, no_header: bool = False, strict: bool = False
+) -> DatasetSpec:
     """Return the row of a registered data set of labelled texts, or one made for the file of this path.
 
-    columns: the columns of text, label, language and split. Raises UserError where there is no such data set, or its
-    columns are not found.
+    columns: the columns of text, label, language and split; no_header and strict: as `find_bitext` has them. Raises
+    UserError where there is no such data set, or its columns are not found.
     """
-    path = _own_path(name, "classification", columns)
+    path = _own_path(name, "classification", columns, no_header=no_header)
     if path is None:
         return registry.DATASETS["classification"][name]
     if path.is_dir():
         raise UserError(
             f"--dataset {name} is a folder", f"give a file ({', '.join(ENDINGS)}) with a text and a label column"
         )
-    return _labeled_file(path, columns, seed)
+    table = read_table(path, header=not no_header)
+    usual = {role: role for role in ROLES if role in table}
+    chosen = usual if columns is None and not no_header else _roles(path, table, columns)
+    if not {"text", "label"} <= set(chosen):
+        raise UserError(
+            f"{path.name} has the columns {', '.join(table)}, but no columns text and label",
+            "name the columns of text and label: --columns TEXT LABEL [LANG [SPLIT]]; add --no_header if the first "
+            "line is data",
+        )
+    _check_columns(path, list(chosen.values()), table)
+    langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else ("all",)
+    reading = {"columns": chosen} if chosen != usual else {}
+    ids = {"id": "id"} if "id" in table and "id" not in chosen.values() else {}
+    options = {"path": str(path), "seed": seed, **chosen, **ids, "header": not no_header, "strict": strict}
+    pivot = langs[0] if langs else None
+    return _row(path, sha256_of(path), "classification", "labeled_table", langs, pivot, options, reading)
 
 
-def _own_path(name: str, task: str, columns: Sequence[str] | None) -> Path | None:
+def _own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: bool) -> Path | None:
     """Return the path of a user's own data, or None for a registered name; raises UserError where it is neither."""
     known = registry.DATASETS[task]
     if name in known:
-        if columns:
-            raise UserError(f"--columns with the registered data set {name}", "--columns is for your own files only")
+        for flag, given in (("columns", columns), ("no_header", no_header)):
+            if given:
+                raise UserError(f"--{flag} with the registered data set {name}", f"--{flag} is for your own files only")
         return None
     if not name.strip():
         raise UserError("--dataset is empty", "give a name that --list shows, or the path of a file or folder")
-    path = Path(name).expanduser()
+    path = _path_of(name)
     if path.exists():
         return path
-    if path.suffix.lower() in ENDINGS or "/" in name:
+    near = sorted(file.name for ending in ENDINGS for file in path.parent.glob(f"{_glob(path.name)}{ending}*"))
+    if near:
+        raise UserError(f"--dataset {name}: no such file", f"did you mean {' or '.join(near[:3])}?")
+    if ending_of(path) in ENDINGS or "/" in name:
         raise UserError(
             f"--dataset {name}: no such file or folder",
             f"give the path of a file ({', '.join(ENDINGS)}) or folder, or a name that --list shows",
@@ -102,51 +157,43 @@ def _own_path(name: str, task: str, columns: Sequence[str] | None) -> Path | Non
     return None
 
 
-def _labeled_file(path: Path, columns: Sequence[str] | None, seed: int) -> DatasetSpec:
-    """Return the row of a table with a text and a label column; a column named id gives the ids."""
-    table = read_table(path)
-    roles = ("text", "label", "lang", "split")
-    if columns is None:
-        chosen = {role: role for role in roles if role in table}
-        if not {"text", "label"} <= set(chosen):
-            raise UserError(
-                f"{path.name} has the columns {', '.join(table)}, but no columns text and label",
-                "name the columns of text and label: --columns TEXT LABEL [LANG [SPLIT]]",
-            )
-    elif 2 <= len(columns) <= len(roles):
-        chosen = dict(zip(roles, columns, strict=False))
-    else:
-        raise UserError(f"--columns names {len(columns)} columns", "name two to four: TEXT LABEL [LANG [SPLIT]]")
-    for column in chosen.values():
-        if column not in table:
-            raise UserError(f"{path.name} has no column {column!r}", suggest(column, table))
-    langs = tuple(dict.fromkeys(map(str, table[chosen["lang"]]))) if "lang" in chosen else ("all",)
-    digest = sha256_of(path)
-    if "id" in table and "id" not in chosen.values():
-        chosen["id"] = "id"
-    options: dict[str, object] = {"path": str(path), "seed": seed, **chosen}
-    return _row(path, digest, "classification", "labeled_table", langs, langs[0] if langs else None, options)
+def _path_of(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise UserError(f"--dataset {name}: {error}", "write the path in full") from error
 
 
-def _pair_table(
-    path: Path, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
-) -> DatasetSpec:
-    """Return the row of a table with a column per language."""
-    header = list(read_table(path))
-    chosen, names = _pair_columns(path, header, columns, src_lang, langs)
-    for column in chosen:
-        if column not in header:
-            raise UserError(f"{path.name} has no column {column!r}", suggest(column, header))
-    if len(set(names)) != len(names):
-        raise UserError(f"source and target are both {names[0]!r}", "name two different columns and languages")
-    options: dict[str, object] = {"path": str(path), "columns": dict(zip(names, chosen, strict=True))}
-    return _pair_row(path, sha256_of(path), "parallel_file", names, options)
+def _glob(name: str) -> str:
+    return re.sub(r"[\[*?]", "[\\g<0>]", name)
+
+
+def _roles(path: Path, table: Table, columns: Sequence[str] | None) -> dict[str, str]:
+    """Return the column of each role: --columns, or all columns of a table without a header, in the roles' order."""
+    given = list(table) if columns is None else list(columns)
+    if 2 <= len(given) <= len(ROLES):
+        return dict(zip(ROLES, given, strict=False))
+    what = f"{path.name} has {len(given)} columns" if columns is None else f"--columns names {len(given)} columns"
+    raise UserError(what, "name two to four: --columns TEXT LABEL [LANG [SPLIT]]")
 
 
 def _pair_columns(
-    path: Path, header: list[str], columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
+    path: Path, columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None, *, no_header: bool
 ) -> tuple[list[str], list[str]]:
     """Return the columns of a table that are read, the source's first, and the languages that they are in."""
+    header = list(read_table(path, header=not no_header))
+    chosen, names = _chosen_pair(path, header, columns, src_lang, langs)
+    _check_columns(path, chosen, header)
+    if len(set(names)) != len(names):
+        raise UserError(f"source and target are both {names[0]!r}", "name two different columns and languages")
+    if columns is None and not no_header and (len(header) == 2 or chosen != names) and path.suffix != ".parquet":
+        check_names(path, chosen)
+    return chosen, names
+
+
+def _chosen_pair(
+    path: Path, header: list[str], columns: Sequence[str] | None, src_lang: str | None, langs: Sequence[str] | None
+) -> tuple[list[str], list[str]]:
     if columns:
         if len(columns) != 2:
             raise UserError(f"--columns names {len(columns)} columns", "name the source column and the target column")
@@ -156,51 +203,26 @@ def _pair_columns(
                 "name one target language, or leave --langs out",
             )
         return list(columns), [src_lang or columns[0], langs[0] if langs else columns[1]]
+    asked = [lang for lang in (src_lang, *(langs or ())) if lang]
+    if len(header) == 2 and len(asked) <= 2 and (len(asked) < 2 or not set(asked) & set(header)):
+        first, second = header
+        if src_lang == second or (langs and langs[0] == first):
+            first, second = second, first
+        return [first, second], [src_lang or first, langs[0] if langs else second]
     if src_lang and langs:
         names = [src_lang, *(lang for lang in langs if lang != src_lang)]
         return names, names
-    if len(header) == 2:
-        return header, [src_lang or header[0], langs[0] if langs else header[1]]
     raise UserError(
         f"{path.name} has {len(header)} columns: {', '.join(header)}",
-        "name the pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...] for columns named by language",
+        "name the pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...] for columns named by language; add "
+        "--no_header if this line is data",
     )
 
 
-def _aligned_folder(path: Path, src_lang: str | None, langs: Sequence[str] | None) -> DatasetSpec:
-    """Return the row of a folder with two files, one text per line, whose names give their languages."""
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    if len(files) != 2:
-        raise UserError(
-            f"the folder {path} has {len(files)} files, expected two",
-            "give a folder with two files that are aligned line by line, such as text.de and text.en",
-        )
-    by_lang = {_language_of(file, files): file for file in files}
-    if len(by_lang) != 2:
-        raise UserError(
-            f"the names of both files in {path} give the language {next(iter(by_lang))!r}",
-            "name them by their languages: text.de and text.en",
-        )
-    for lang in [src_lang, *(langs or [])]:
-        if lang is not None and lang not in by_lang:
-            raise UserError(f"the folder {path} has no file for the language {lang!r}", f"it has: {', '.join(by_lang)}")
-    names = list(by_lang)
-    if src_lang == names[1] or (src_lang is None and langs and list(langs) == [names[0]]):
-        names.reverse()
-    digest = hashlib.sha256("".join(sha256_of(by_lang[name]) for name in names).encode()).hexdigest()
-    return _pair_row(path, digest, "aligned_files", names, {"paths": {lang: str(by_lang[lang]) for lang in names}})
-
-
-def _language_of(file: Path, files: Sequence[Path]) -> str:
-    """Return the language that a file's name gives: its ending, or its stem where both files have the same ending."""
-    same_ending = len({other.suffix for other in files}) == 1
-    return file.stem if same_ending or not file.suffix else file.suffix[1:]
-
-
-def _pair_row(path: Path, digest: str, reader: str, names: Sequence[str], options: dict[str, object]) -> DatasetSpec:
-    pairs = tuple((names[0], target) for target in names[1:])
-    subsets = tuple("_".join(pair) for pair in pairs)
-    return _row(path, digest, "bitext", reader, subsets, names[0], {"pairs": pairs, **options})
+def _check_columns(path: Path, chosen: Sequence[str], header: Sequence[str] | Table) -> None:
+    for column in chosen:
+        if column not in header:
+            raise UserError(f"{path.name} has no column {column!r}", suggest(column, header))
 
 
 def _row(
@@ -210,11 +232,20 @@ def _row(
     reader: str,
     subsets: tuple[str, ...],
     pivot: str | None,
-    options: dict[str, object],
+    options: dict[str, Any],
+    reading: dict[str, Any],
 ) -> DatasetSpec:
-    stem = re.sub(r"[^\w.-]+", "_", path.resolve().stem) or "data"
+    """Return the row of a user's own data; what is read of a file beside the usual, `reading`, is part of its name."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(inner_name(path.resolve())).stem) or "data"
+    key = digest[:8]
+    if not options.get("header", True):
+        reading = {**reading, "header": False}
+    if reading:
+        key = hashlib.sha256(f"{digest}{json.dumps(reading, sort_keys=True)}".encode()).hexdigest()[:8]
+        columns = [re.sub(r"\W+", "_", column)[:SHOWN_COLUMN] for column in reading.get("columns", {}).values()]
+        stem = "-".join([stem, *columns])
     return DatasetSpec(
-        name=f"{stem}-{digest[:8]}",
+        name=f"{stem}-{key}",
         task=task,
         kind="local",
         source=path.name,

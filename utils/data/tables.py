@@ -1,94 +1,151 @@
-"""Tables of texts in files: TSV, CSV, JSON lines, Parquet, and plain lines."""
+"""Tables of texts in files: TSV, CSV, JSON lines and Parquet, compressed or not."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from utils.data.delimited import read_delimited
+from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text
 from utils.errors import UserError, first_line
 
 csv.field_size_limit(1 << 30)  # the default of 128 KiB is less than a long document
+DELIMITED = {".tsv": "\t", ".csv": ","}
+ENDINGS = (*DELIMITED, ".jsonl", ".parquet")
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Table(Mapping[str, list[Any]]):
+    """The columns of a table by name; `lines` has the line of the file where each row starts, None for Parquet."""
+
+    columns: Mapping[str, list[Any]]
+    lines: list[int] | None
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """Return a column."""
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the columns."""
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self.columns)
+
+    def place(self, row: int) -> str:
+        """Return where a row, counted from 0, stands in the file."""
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+
+def ending_of(path: Path) -> str:
+    """Return the ending that names the format of a table, without that of its compression."""
+    return Path(inner_name(path)).suffix.lower()
 
 
 @lru_cache(maxsize=2)
-def read_table(path: Path) -> dict[str, list[Any]]:
-    """Return the columns of a table by name; the file's ending (tsv, csv, jsonl, parquet) names its format.
+def read_table(path: Path, *, header: bool = True) -> Table:
+    """Return a table; the file's ending (tsv, csv, jsonl, parquet; then gz, xz, zst, bz2, zip) names its format.
 
+    header: whether the first line of a TSV or CSV file names the columns; without it they are called 1, 2 and so on.
     Raises UserError for another ending, a file that is not of its format, or a row of the wrong length.
     """
-    kind = path.suffix.lower()
-    try:
-        if kind in (".tsv", ".csv"):
-            return _parse_delimited(path, "\t" if kind == ".tsv" else ",")
-        if kind == ".jsonl":
-            return _parse_json_lines(path)
-        if kind == ".parquet":
-            from pyarrow.parquet import ParquetFile
-
-            with ParquetFile(path) as file:
-                return {str(name): values for name, values in file.read().to_pydict().items()}
-    except (ValueError, OSError, csv.Error) as error:  # errors of pyarrow and json are ValueErrors
+    kind = ending_of(path)
+    if kind not in ENDINGS:
         raise UserError(
-            f"{path.name} cannot be read as {kind[1:]}: {first_line(error)}",
-            "check that the file is whole, is in UTF-8, and has the format that its ending names",
-        ) from error
-    raise UserError(
-        f"{path.name} has {f'the ending {kind}' if kind else 'no ending'}, which is no known format",
-        "use .tsv, .csv, .jsonl or .parquet",
-    )
-
-
-def _parse_json_lines(path: Path) -> dict[str, list[Any]]:
-    rows = [json.loads(line) for line in read_lines(path) if line.strip()]
-    if not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path.name}: a line is not a JSON object", 'write one {"column": "text", ...} per line')
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _parse_delimited(path: Path, delimiter: str) -> dict[str, list[Any]]:
-    rows = csv_rows(path, delimiter)
-    if not rows:
-        raise UserError(f"{path.name} is empty", "the first line must name the columns")
-    header = rows[0]
-    if len(set(header)) != len(header):
-        raise UserError(f"{path.name}: two columns have the same name: {', '.join(header)}", "rename one of them")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise UserError(
-                f"{path.name}: row {number} has {len(row)} fields, but the header has {len(header)}",
-                'check the delimiter and the quotes; a quote within a quoted text is written ""',
-            )
-    spanning = sum("\n" in field for row in rows for field in row)
-    if spanning:
-        print(
-            f"note: {path.name}: {spanning} quoted texts span several lines; if they should not, double their quotes",
-            file=sys.stderr,
+            f"{path.name} has {f'the ending {kind}' if kind else 'no ending'}, which is no known format",
+            f"use {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, also compressed ({', '.join(UNPACK)})",
         )
-    return {name: [row[index] for row in rows[1:]] for index, name in enumerate(header)}
+    if kind in DELIMITED:
+        names, rows = read_delimited(path, DELIMITED[kind], header=header)
+        columns = {name: [fields[index] for _, fields in rows] for index, name in enumerate(names)}
+        return Table(columns, [line for line, _ in rows])
+    if not header:
+        raise UserError(f"--no_header with {path.name}", "only .tsv and .csv files can be without names of columns")
+    return _parse_json_lines(path) if kind == ".jsonl" else _parse_parquet(path)
 
 
-def csv_rows(path: Path, delimiter: str) -> list[list[str]]:
-    """Return the rows of a delimited file, quoted as CSV; blank lines are left out."""
-    with _open_text(path, newline="") as file:
-        return [row for row in csv.reader(file, delimiter=delimiter) if row]
+def _parse_parquet(path: Path) -> Table:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(pa.BufferReader(read_content(path))) as file:
+            return Table({str(name): values for name, values in file.read().to_pydict().items()}, None)
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path.name} cannot be read as parquet: {first_line(error)}",
+            "check that the file is whole and has the format that its ending names",
+        ) from error
+
+
+def _parse_json_lines(path: Path) -> Table:
+    rows: dict[int, dict[str, Any]] = {}
+    replaced = 0
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            row, count = _whole_characters(_parse_line(line, f"{path.name}: line {number}"))
+            rows[number], replaced = row, replaced + count
+    if not rows:
+        raise UserError(f"{path.name} is empty", 'write one {"column": "text", ...} per line')
+    if replaced:
+        note = f"{replaced} halves of surrogate pairs, which are no characters, are read as U+FFFD"
+        print(f"note: {path.name}: {note}", file=sys.stderr)
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    return Table({name: [row.get(name) for row in rows.values()] for name in names}, list(rows))
+
+
+def _parse_line(line: str, place: str) -> dict[str, Any]:
+    """Return the object of a line; raises UserError, with its place, where there is none."""
+    hint = 'write one {"column": "text", ...} per line'
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{place} is not JSON: {error.msg} (column {error.colno})", hint) from error
+    except (ValueError, RecursionError) as error:  # a number of too many digits, or lists in lists in lists
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else first_line(error)
+        raise UserError(f"{place} cannot be read: {reason}", hint) from error
+    if not isinstance(row, dict):
+        raise UserError(f"{place} is not a JSON object", hint)
+    return row
+
+
+def _whole_characters(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return a row with each half of a surrogate pair replaced by U+FFFD, and their number."""
+    count = 0
+
+    def mend(value: Any) -> Any:
+        nonlocal count
+        if isinstance(value, str) and SURROGATE.search(value):
+            value, found = SURROGATE.subn("\ufffd", value)
+            count += found
+        return value
+
+    return {mend(name): mend(value) for name, value in row.items()}, count
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a cell has nothing: no value, a blank text, or the NaN that stands for a missing number."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value != value
 
 
 @lru_cache(maxsize=16)
 def tsv_rows(path: Path, *, quoted: bool) -> list[list[str]]:
-    """Return the rows of a tab-separated file, quoted as CSV or not at all; from memory if it was read before."""
-    return csv_rows(path, "\t") if quoted else [line.split("\t") for line in read_lines(path)]
+    """Return the rows of a registered tab-separated file, quoted as CSV or not at all, without blank lines.
 
-
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file without their line breaks."""
-    with _open_text(path) as file:
-        return [line.rstrip("\n") for line in file]
-
-
-def _open_text(path: Path, newline: str | None = None) -> TextIO:
-    return path.open(encoding="utf-8-sig", newline=newline)
+    They are kept in memory. Such files are pinned by their hashes, so that their quoting is known.
+    """
+    if not quoted:
+        return [line.split("\t") for line in read_lines(path)]
+    return [row for row in csv.reader(io.StringIO(read_text(path), newline=""), delimiter="\t") if row]

@@ -1,0 +1,177 @@
+"""The text of files: decompressed, decoded, and cut into lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from utils.errors import UserError, first_line
+
+TEXTS_OF_ONE_BYTE = 0.35  # share of bytes above 127 up to which text that is not UTF-8 is taken for Latin-1
+MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}  # the longer ones first
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a file, decompressed where its ending is that of a compressed file.
+
+    Raises UserError where it cannot be read or decompressed, or is an archive of several files.
+    """
+    unpack = UNPACK.get(path.suffix.lower())
+    try:
+        return unpack(path) if unpack else path.read_bytes()
+    except UserError:
+        raise
+    except PermissionError as error:
+        raise UserError(f"{path.name} cannot be read: permission denied", "change its permissions") from error
+    except Exception as error:  # each library has errors of its own for a broken file
+        if unpack is None:
+            raise
+        raise UserError(
+            f"{path.name} cannot be decompressed: {first_line(error)}", "check that the file is whole: copy it again"
+        ) from error
+
+
+def inner_name(path: Path) -> str:
+    """Return the name of a file without the ending of its compression."""
+    return path.stem if path.suffix.lower() in UNPACK else path.name
+
+
+def _gunzip(path: Path) -> bytes:
+    import gzip
+
+    return gzip.decompress(path.read_bytes())
+
+
+def _unxz(path: Path) -> bytes:
+    import lzma
+
+    return lzma.decompress(path.read_bytes())
+
+
+def _bunzip(path: Path) -> bytes:
+    import bz2
+
+    return bz2.decompress(path.read_bytes())
+
+
+def _unzstd(path: Path) -> bytes:
+    import pyarrow as pa
+
+    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+        content: bytes = stream.read()
+    return content
+
+
+def _unzip(path: Path) -> bytes:
+    import zipfile
+
+    with zipfile.ZipFile(path) as archive:
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
+        if len(names) != 1:
+            raise UserError(
+                f"{path.name} has {len(names)} files, expected one" + (f": {', '.join(names[:9])}" if names else ""),
+                "unpack it, and name the file",
+            )
+        return archive.read(names[0])
+
+
+UNPACK: dict[str, Callable[[Path], bytes]] = {
+    ".gz": _gunzip,
+    ".xz": _unxz,
+    ".bz2": _bunzip,
+    ".zst": _unzstd,
+    ".zip": _unzip,
+}
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file as it stands, without a byte order mark.
+
+    Raises UserError where it is in another encoding, which is named, or is no text.
+    """
+    content = read_content(path)
+    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
+    if mark is None:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise _not_utf8(path, content, error) from error
+        if "\0" not in text:
+            return text
+        mark = _utf16_by_zeros(content)
+    if mark is not None:
+        raise UserError(f"{path.name} is in {mark}, not in UTF-8", _conversion(path, mark))
+    raise UserError(
+        f"{path.name} is no text: it has bytes of value 0",
+        "give a file of text in UTF-8",
+    )
+
+
+def _utf16_by_zeros(content: bytes) -> str | None:
+    """Return the encoding of text without a byte order mark of whose bytes every other one is mostly 0."""
+    start = content[:4096]
+    shares = [start[side::2].count(0) / max(len(start) // 2, 1) for side in (0, 1)]
+    if min(shares) > 0.05 or max(shares) < 0.3:
+        return None
+    return "UTF-16BE" if shares[0] > shares[1] else "UTF-16LE"
+
+
+def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
+    """Return the error for bytes that are not UTF-8, with the line of the first one and the likely encoding."""
+    if (mark := _utf16_by_zeros(content)) is not None:
+        return UserError(f"{path.name} is in {mark}, not in UTF-8", _conversion(path, mark))
+    if b"\0" in content:
+        return UserError(f"{path.name} is no text: it has bytes of value 0", "give a file of text in UTF-8")
+    number = content.count(b"\n", 0, error.start) + 1
+    place = f"line {number} has the byte 0x{content[error.start]:02X}"
+    visible = re.sub(rb"[\s\d!-/:-@\[-`{-~]", b"", content)
+    one_byte = sum(byte > 127 for byte in visible) <= TEXTS_OF_ONE_BYTE * len(visible)
+    if one_byte:
+        what = f"{path.name} is not in UTF-8 but, it seems, in Latin-1 or Windows-1252: {place}"
+        return UserError(what, _conversion(path, "WINDOWS-1252"))
+    return UserError(
+        f"{path.name} is not in UTF-8: {place}",
+        f"convert it from its encoding, such as GB18030, SHIFT_JIS or WINDOWS-1251: {_command(path, 'ENCODING')}",
+    )
+
+
+def _conversion(path: Path, encoding: str) -> str:
+    return f"convert it: {_command(path, encoding)}"
+
+
+def _command(path: Path, encoding: str) -> str:
+    name = Path(inner_name(path))
+    return f"iconv -f {encoding} -t UTF-8 {name.name} > {name.stem}.utf8{name.suffix}"
+
+
+def lines_of(text: str) -> list[str]:
+    r"""Return the lines of a text: `\n` ends a line, one `\r` before it belongs to it, and all else is text."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Return the lines of a UTF-8 file without their line ends: `\n`, or `\r\n`.
+
+    Raises UserError where it is no such file, or the only line ends are those of old Macintosh computers.
+    """
+    return lines_of(with_line_feeds(path, read_text(path)))
+
+
+def with_line_feeds(path: Path, text: str) -> str:
+    r"""Return a file's text; raises UserError where it has several lines that end with `\r` alone."""
+    if "\n" not in text and text.count("\r") > 1:
+        raise UserError(
+            f"{path.name}: its lines end with carriage returns alone",
+            f"convert the line ends: tr '\\r' '\\n' < {path.name} > {path.stem}.lf{path.suffix}",
+        )
+    return text
