@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import warn
 from utils.files import read_json
 from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES
+from utils.records.own_names import logged_name
 from utils.records.paths import predictions_path
 from utils.records.reader import read_all, read_results
 from utils.records.result import LoggedResult
@@ -29,13 +30,16 @@ def load(
 ) -> pd.DataFrame:
     """Return the records under a folder as one table: one row per record, or with `preds` one row per item.
 
-    docs/logs.md lists the columns. `task` and `dataset` select records; `debug` includes --limit runs. Files that are
-    not records are named on standard error and left out. Raises UserError where there is no folder.
+    docs/logs.md lists the columns. `task` and `dataset` select records, own data by name or path; `debug` includes
+    --limit runs. Files that are not records are named on standard error and left out. Raises UserError where there is
+    no folder.
     """
     folder = Path(root).expanduser()
-    found = read_all(folder, debug=debug) if task is None else read_results(folder, task, debug=debug)
-    chosen = (result for result in found if dataset in (None, result.dataset))
-    return items(chosen) if preds else records(chosen)
+    found = list(read_all(folder, debug=debug) if task is None else read_results(folder, task, debug=debug))
+    if dataset is not None:
+        dataset = logged_name(dataset, {result.dataset for result in found})
+        found = [result for result in found if result.dataset == dataset]
+    return items(found) if preds else records(found)
 
 
 def records(results: Iterable[LoggedResult]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import Any
 
 from utils.data.sources import Sources
 from utils.errors import UserError, warn
+from utils.records.own_names import logged_names
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
 from utils.reporting.pages.html import write_page
@@ -81,10 +82,12 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
     left_out: list[Path] = []
     entries: list[Entry] = []
     there: Counter[str] = Counter()
-    for result in read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out):
+    found = list(read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out))
+    datasets = logged_names(args.dataset, {result.dataset for result in found})
+    for result in found:
         entry = entry_of(len(entries), result)
         there[f"{entry.task} {result.dataset}"] += 1
-        if entry.task in (args.task or (entry.task,)) and result.dataset in (args.dataset or (result.dataset,)):
+        if entry.task in (args.task or (entry.task,)) and result.dataset in (datasets or (result.dataset,)):
             entries.append(entry)
     if not entries:
         if there:

@@ -11,6 +11,7 @@ from utils.cli.types import natural, positive
 from utils.constants import DEFAULT_SEED
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
+from utils.records.own_names import logged_names
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
 from utils.tasks import TASKS
@@ -117,8 +118,12 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
 
 
 def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
-    """Return the results of --dataset, or all; raises UserError for a data set that has none."""
+    """Return the results of --dataset, or all, and set the flag to their names in full.
+
+    Raises UserError for a data set that has none.
+    """
     there = sorted({result.dataset for result in results})
+    args.dataset = logged_names(args.dataset, there)
     for name in args.dataset or ():
         if name not in there:
             raise UserError(f"no results of data set {name!r} with these settings", suggest(name, there))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from utils.cli.types import natural
 from utils.errors import UserError
+from utils.records.own_names import logged_names
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.build import Kind
@@ -125,12 +126,13 @@ def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tu
         raise UserError(f"no {args.task} results of model {model!r}", select.nearest(model, results))
     cells = select.by_cell(of_model)
     there = [dataset for _, dataset in cells]
-    for dataset in args.dataset or ():
+    wanted = logged_names(args.dataset, there) or there
+    for dataset in wanted:
         if dataset not in there:
             raise UserError(f"no {args.task} results of {model} on {dataset!r}", f"there is: {', '.join(there)}")
     return {
         (dataset, subset): result
         for (_, dataset), subsets in cells.items()
-        if dataset in (args.dataset or there)
+        if dataset in wanted
         for subset, result in subsets.items()
     }

@@ -1,0 +1,36 @@
+"""The names of own data in records: `<stem>-<digest>`, found by the stem or the path that the user typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from utils.data.tables import ENDINGS, ending_of
+from utils.data.text_files import inner_name
+from utils.errors import UserError
+
+
+def logged_name(name: str, there: Iterable[str]) -> str | None:
+    """Return the data set of records that a name stands for: its own, or that of own data without digest or by path.
+
+    Returns None where no record has it; raises UserError where several data sets have the name.
+    """
+    known = set(there)
+    if name in known:
+        return name
+    path = Path(name)
+    stem = Path(inner_name(path)).stem if ending_of(path) in ENDINGS else path.name
+    pattern = re.compile(re.escape(re.sub(r"[^\w.-]+", "_", stem)) + r"(-.+)?-[0-9a-f]{8}")
+    found = sorted(other for other in known if pattern.fullmatch(other))
+    if len(found) > 1:
+        raise UserError(
+            f"{name} is the name of {len(found)} data sets: {', '.join(found)}", "give the name of one of them in full"
+        )
+    return found[0] if found else None
+
+
+def logged_names(names: Sequence[str] | None, there: Iterable[str]) -> list[str] | None:
+    """Return the data sets of records that names stand for, a name that no record has as it is; None stays None."""
+    known = set(there)
+    return None if names is None else [logged_name(name, known) or name for name in names]
