@@ -42,7 +42,8 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
         items, without = pack_items(items_there, parts, room, reader)
         where = Sources(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
         room -= sum(map(len, parts[n_parts:]))
-        texts = pack_texts([entries[number] for number in items], parts, room, where, warn)
+        folders = [Path(), args.logs.expanduser().resolve().parent]
+        texts, no_texts = pack_texts([entries[number] for number in items], parts, room, where, folders, warn)
         data = {
             "logs": str(args.logs),
             "made": utc_now(),
@@ -56,6 +57,7 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "boards": boards_of(entries),
             "items": items,
             "texts": texts,
+            "no_texts": no_texts,
             **index(entries, refs),
         }
         write_page(args.output, "report", f"Results in {args.logs}", data, parts)

@@ -1,14 +1,18 @@
-"""Pack the texts of the items that a page shows, where they are on this machine: shipped, or in a mirror."""
+"""Pack the texts of the items that a page shows, where they are on this machine: shipped, in a mirror, or own data."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 from utils.data.sources import Sources, planned_origin
 from utils.errors import UserError
 from utils.reporting.pages.leaderboards import Entry
+from utils.reporting.pages.own_texts import OwnData, is_own
 from utils.reporting.pages.parts import Packer, Ref
 from utils.reporting.tables.build import Kind
 from utils.schema import DatasetSpec
@@ -18,31 +22,54 @@ Load = Callable[[], dict[str, list[str]]]
 
 
 def pack_texts(
-    entries: Sequence[Entry], parts: list[str], budget: float, where: Sources, warn: Callable[[str], None]
-) -> dict[str, Ref]:
-    """Return the places of the texts of these records, by task, data set, subset and split; nothing is downloaded.
+    entries: Sequence[Entry],
+    parts: list[str],
+    budget: float,
+    where: Sources,
+    folders: Sequence[Path],
+    warn: Callable[[str], None],
+) -> tuple[dict[str, Ref], dict[str, str]]:
+    """Return the places of the texts of these records, and why a list of texts has none; nothing is downloaded.
 
-    Texts that exceed `budget` bytes are left out, with a warning.
+    Lists of texts are named by task, data set, subset and split, those of own data also by the seed, which may draw the
+    split. Own data are read again at their paths, relative ones from `folders`. Texts that exceed `budget` bytes are
+    left out, with a warning.
     """
-    packer, refs = Packer(parts, budget), dict[str, Ref]()
-    tried: set[str] = set()
+    packer, refs, reasons = Packer(parts, budget), dict[str, Ref](), dict[str, str]()
+    own = OwnData(folders)
     for entry in entries:
-        spec = Kind(entry.task).dataset(entry.result.dataset)
-        if spec is None or not _is_local(spec, entry, where):
-            continue
+        spec = own.find(entry) if is_own(entry) else _registered(entry, where)
         for key, load in _wanted(spec, entry, where):
-            if key in tried or packer.full:
+            if key in refs or packer.full:
                 continue
-            tried.add(key)
+            if isinstance(load, str):
+                reasons[key] = load
+                continue
             try:
-                refs[key] = packer.add(json.dumps(load(), ensure_ascii=False).encode(errors="backslashreplace"))
+                with contextlib.redirect_stderr(io.StringIO()):  # the notes were told when the texts were first read
+                    texts = load()
+                refs[key] = packer.add(json.dumps(texts, ensure_ascii=False).encode(errors="backslashreplace"))
             except (UserError, KeyError, OSError) as error:  # a KeyError: the set does not have the language
+                reasons[key] = str(error)
                 warn(f"no texts of {key}: {error}")
     packer.flush()
     there = {key: ref for key, ref in refs.items() if ref[0] < len(parts)}
     if len(there) < len(refs):
         warn(f"{len(refs) - len(there)} lists of texts have no room in --max_mb and are left out")
-    return there
+    reasons |= dict.fromkeys(refs.keys() - there.keys(), "they have no room in --max_mb")
+    return there, {key: reason for key, reason in reasons.items() if key not in there}
+
+
+def _registered(entry: Entry, where: Sources) -> DatasetSpec | str:
+    """Return the row of a registered data set, or the reason why its texts cannot be shown."""
+    spec = Kind(entry.task).dataset(entry.result.dataset)
+    if spec is None:
+        return "no data set of this name is known"
+    if _is_local(spec, entry, where):
+        return spec
+    if spec.kind == "shipped":
+        return "the data set was another version"
+    return f"--data_dir names no mirror that has {spec.source} as it was used"
 
 
 def _is_local(spec: DatasetSpec, entry: Entry, where: Sources) -> bool:
@@ -54,18 +81,19 @@ def _is_local(spec: DatasetSpec, entry: Entry, where: Sources) -> bool:
     return isinstance(source, dict) and all(source.get(name) == there[name] for name in ("source", "revision"))
 
 
-def _wanted(spec: DatasetSpec, entry: Entry, where: Sources) -> Iterator[tuple[str, Load]]:
-    """Yield the key and the loader of each list of texts that a record's items refer to."""
-    run, name = entry.result.run, entry.result.subset
+def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[tuple[str, Load | str]]:
+    """Yield the key and the loader of each list of texts that a record's items refer to, or why there is none."""
+    run, dataset, name = entry.result.run, entry.result.dataset, entry.result.subset
     if TASKS[entry.task].pairs:
         src, tgt = run.get("src_lang"), run.get("tgt_lang")
         if isinstance(src, str) and isinstance(tgt, str):
-            yield f"bitext {spec.name} {name}", partial(_pair, spec, src, tgt, where)
+            yield f"bitext {dataset} {name}", spec if isinstance(spec, str) else partial(_pair, spec, src, tgt, where)
         return
     legacy = bool(run.get("legacy"))
+    more = (" legacy" if legacy else "") + (f" seed {entry.result.seed}" if is_own(entry) else "")
     for lang, split in ((name, str(run.get("split", "test"))), (str(run.get("train_lang") or name), "train")):
-        key = f"labelled {spec.name} {lang} {split}" + (" legacy" if legacy else "")
-        yield key, partial(_labelled, spec, lang, split, where, legacy)
+        key = f"labelled {dataset} {lang} {split}{more}"
+        yield key, spec if isinstance(spec, str) else partial(_labelled, spec, lang, split, where, legacy)
 
 
 def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 // The items of a record: gold, prediction, prompt and neighbours.
 const PER_PAGE = 50;
+const SHOWN_NEIGHBORS = 10;
 
 async function showItems(params) {
   const number = numberOf(params.path);
@@ -7,7 +8,8 @@ async function showItems(params) {
   const record = await recordOf(number);
   const files = await itemsOf(number);
   const side = params.side ?? (record.body.run?.direction === "backward" ? "backward" : "forward");
-  const items = itemList(record, files, side, await textsOf(record, side));
+  const texts = await textsOf(record, side);
+  const items = itemList(record, files, side, texts);
   const head = [
     el("h2", { tabindex: "-1" }, `Items of ${record.dataset} ${record.subset}, k ${record.k}: ${record.model}`),
     el("p", {}, link("record", { path: record.path }, {}, record.path)),
@@ -18,7 +20,8 @@ async function showItems(params) {
   const draw = () => place.replaceChildren(...itemPage(items, filters, (changes) => { Object.assign(filters, changes); keep(changes); draw(); }));
   const redraw = (changes) => { Object.assign(filters, changes, { page: 1, item: null }); keep({ ...changes, page: null, item: null }); draw(); };
   draw();
-  return el("section", {}, ...head, el("div", { class: "controls" }, ...itemControls(items, files, filters, redraw, params)), place);
+  const why = texts.why ? el("p", { class: "soft", id: "no-texts" }, `The texts are not shown: ${texts.why}.`) : null;
+  return el("section", {}, ...head, ...(why ? [why] : []), el("div", { class: "controls" }, ...itemControls(items, files, filters, redraw, params)), place);
 }
 
 function whyNone(number, record) {
@@ -40,18 +43,31 @@ function taskOf(record) {
 }
 
 // Items as {item, gold, hyp, right, neighbors, prompt, ...}; null where there are no predictions.
-function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates }) {
+function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates, labels }) {
   const chosen = own(preds, side) ?? preds; // the first direction's are at the top level
   if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
   const near = own(neighbors, side) ?? neighbors?.forward;
   const named = ofPairs(record) ? (index) => candidates?.[index] : () => undefined;
+  const isGold = ofPairs(record)
+    ? (index, gold) => index === gold || (candidates !== undefined && candidates[index] === candidates[gold])
+    : (index, gold) => labels?.[index] === gold;
+  const stored = (item) => (Array.isArray(near?.indices?.[item]) ? near.indices[item].filter((index) => index >= 0) : []);
   return chosen.gold.map((gold, item) => ({
-    item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item],
-    neighbors: near?.indices?.[item]?.slice(0, Math.max(record.k, 1)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank] })) ?? [],
+    item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item], k: record.k,
+    neighbors: stored(item).slice(0, Math.max(record.k, SHOWN_NEIGHBORS)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank], isGold: isGold(index, gold) })),
+    goldRank: ofPairs(record) || labels ? rankIn(stored(item), (index) => isGold(index, gold), ofPairs(record)) : null,
     prompt: prompts?.prompts?.[item], demonstrations: prompts?.demonstrations?.[item], output: prompts?.outputs?.[item],
     failure: prompts?.failures?.[item], scores: prompts?.scores?.[item], labels: prompts?.labels,
     text: queries?.[item], candidates, goldText: named(gold), hypText: named(chosen.hyp[item]),
   }));
+}
+
+// Where the gold candidate, or the first one of the gold label, is among the stored neighbours; null where none is stored.
+function rankIn(stored, isGold, ofPair) {
+  if (!stored.length) return null;
+  const rank = stored.findIndex(isGold) + 1;
+  const what = ofPair ? "" : "nearest text of its label: ";
+  return what + (rank ? `${rank} of ${stored.length} stored neighbours` : `not among the ${stored.length} stored neighbours`);
 }
 
 function itemControls(items, files, filters, redraw, params) {
@@ -110,6 +126,7 @@ function itemDetails(item) {
   return el(
     "div", { class: "details" },
     item.goldText !== undefined ? line("gold", item.goldText) : null,
+    item.goldRank ? line("gold's rank", item.goldRank) : null,
     item.hypText !== undefined && !item.right ? line("predicted", item.hypText) : null,
     item.prompt !== undefined && item.prompt !== null ? line("prompt", el("pre", { class: "prompt" }, item.prompt)) : null,
     item.demonstrations ? line("demonstrations", demonstrationList(item)) : null,
@@ -138,29 +155,36 @@ function scoreBars(item) {
 }
 
 function neighborTable(item) {
-  const rows = item.neighbors.map(({ index, score }, rank) => el(
-    "tr", { class: index === item.gold ? "gold" : "" },
+  const rows = item.neighbors.map(({ index, score, isGold }, rank) => el(
+    "tr", { class: [isGold ? "gold" : "", rank < Math.max(item.k, 1) ? "" : "beyond"].join(" ").trim() },
     el("td", { class: "number" }, String(rank + 1)), el("td", { class: "number" }, `#${index}`),
     el("td", { class: "number" }, typeof score === "number" ? score.toFixed(4) : "-"),
-    el("td", { dir: "auto" }, item.candidates?.[index] ?? (index === item.gold ? "gold" : "")),
+    el("td", { dir: "auto" }, item.candidates?.[index] ?? (isGold ? "gold" : "")),
   ));
   return el("table", { class: "near" }, el("tbody", {}, ...rows));
 }
 
 // The texts of a record's items, where the page has them: queries, and candidates or training texts.
 async function textsOf(record, side) {
-  const { split = "test", legacy, train_lang: train } = record.body.run ?? {};
+  const { split = "test", legacy, train_lang: train, source } = record.body.run ?? {};
+  const whys = new Set();
   const read = async (key) => {
     const ref = own(report.index.texts, key);
+    if (!ref) whys.add(own(report.index.no_texts, key) ?? "");
     return ref ? JSON.parse(await textAt(ref)) : null;
   };
+  const why = () => [...whys].filter(Boolean).join("; ");
   if (ofPairs(record)) {
     const pair = await read(`bitext ${record.dataset} ${record.subset}`);
-    if (!pair) return {};
+    if (!pair) return { why: why() };
     const [queries, candidates] = side === "backward" ? [pair.targets, pair.sources] : [pair.sources, pair.targets];
     return { queries, candidates };
   }
-  const key = (lang, part) => `labelled ${record.dataset} ${lang} ${part}${legacy ? " legacy" : ""}`;
+  const more = `${legacy ? " legacy" : ""}${source?.kind === "local" ? ` seed ${record.seed}` : ""}`;
+  const key = (lang, part) => `labelled ${record.dataset} ${lang} ${part}${more}`;
   const [test, training] = [await read(key(record.subset, split)), await read(key(train || record.subset, "train"))];
-  return { queries: test?.texts, candidates: training?.texts.map((text, index) => `${text} (${training.labels[index]})`) };
+  return {
+    queries: test?.texts, labels: training?.labels, why: why(),
+    candidates: training?.texts.map((text, index) => `${text} (${training.labels[index]})`),
+  };
 }
