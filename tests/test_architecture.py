@@ -51,6 +51,8 @@ SHORT_NAMES = (
     "runlog",
     "prefetch",
     "parity",
+    "demonstrations",
+    "prompts",
 )  # names that users import or run, each one line that leads into its package
 
 

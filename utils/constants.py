@@ -13,6 +13,8 @@ DIRECTIONS = ("forward", "backward", "both")
 DTYPES = ("fp32", "bf16", "fp16")
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
+# how BM25 reads texts (utils/generators/words.py), as records state it
+BM25_WORDS = "words with their marks; pairs of characters in scripts without spaces"
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}  # kind of generator -> way of decoding

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.constants import (
+    BM25_WORDS,
     DECODES,
     DEFAULT_SEED,
     DEMONSTRATIONS,
@@ -145,6 +146,10 @@ class IclSettings(LabeledSettings):
     calibrate: bool = setting(False, "flag")
     max_new_tokens: int | None = setting(None, "whole")
     temperature: float = setting(0.0, "number")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by name, and how BM25 reads texts where it chooses the demonstrations."""
+        return {**super().identity(), **({"words": BM25_WORDS} if self.demonstrations == "bm25" else {})}
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield what is not plain; `quantization` and `usual_decode` are those of the generator."""

@@ -5,13 +5,13 @@ Every function returns one array per test text: the indices of its demonstration
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
+from utils.generators.words import words
 from utils.schema import TopK
 
 Ints = npt.NDArray[np.int64]
@@ -20,11 +20,6 @@ ALL = slice(None)
 BLOCK = 256  # queries that are ranked at once where whole rankings are needed
 MMR_POOL, MMR_FACTOR = 20, 5  # diverse demonstrations are chosen from the nearest 20, or 5 k
 MMR_LAMBDA = 0.5
-# scripts without spaces between words, which are split into pairs of characters
-UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ffff]+"
-)
-WORD = re.compile(r"\w+")
 
 
 def nearest(search: Search, n_train: int, k: int) -> list[Ints]:
@@ -69,27 +64,20 @@ def at_random(n_test: int, n_train: int, k: int, seed: int) -> list[Ints]:
 def by_bm25(test: Sequence[str], train: Sequence[str], k: int) -> list[Ints]:
     """Return the k training texts with the highest BM25 scores; ties go to the lower index.
 
-    Robertson and Zaragoza 2009, with k1 = 1.5 and b = 0.75, as implemented by bm25s (arXiv 2407.03618).
+    Texts that share no word score 0, so that training texts without any word leave the lower indices first. Robertson
+    and Zaragoza 2009, with k1 = 1.5 and b = 0.75, as implemented by bm25s (arXiv 2407.03618).
     """
     import bm25s
 
-    retriever = bm25s.BM25()
-    retriever.index([words(text) for text in train], show_progress=False)
+    retriever, of_train = bm25s.BM25(), [words(text) for text in train]
+    if not any(of_train):  # the library cannot index an empty vocabulary
+        return [np.arange(min(k, len(train)), dtype=np.int64) for _ in test]
+    retriever.index(of_train, show_progress=False)
     found = []
     for text in test:
         known = [word for word in words(text) if word in retriever.vocab_dict]
         scores = retriever.get_scores(known) if known else np.zeros(len(train))
         found.append(np.argsort(-scores, kind="stable")[:k].astype(np.int64))
-    return found
-
-
-def words(text: str) -> list[str]:
-    """Return the lower-case words of a text, or pairs of characters in scripts without spaces."""
-    found: list[str] = []
-    for word in WORD.findall(text.lower()):
-        for part in filter(None, re.split(f"({UNSPACED.pattern})", word)):
-            pairs = [part[place : place + 2] for place in range(max(1, len(part) - 1))]
-            found += pairs if UNSPACED.fullmatch(part) else [part]
     return found
 
 

@@ -5,9 +5,9 @@ Winata, Zhang and Adelani 2024, arXiv 2406.07424, section 2.3; the format is tha
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
+
+from utils.generators.words import plain_words
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, arXiv 2102.09690, section 5
 
@@ -36,22 +36,19 @@ def build_prompt(
 def parse_label(answer: str, labels: Sequence[str]) -> int | None:
     """Return the index of the label that an answer names, or None.
 
-    Case, spaces, underscores and punctuation are ignored. A label may occur within a sentence; of several labels, the
-    first one counts, and of two that start at the same word the longer one.
+    Case, spaces, underscores and punctuation are ignored. A label may occur within a sentence, as whole words, or as
+    characters in scripts without spaces between words; of several labels, the first one counts, and of two that start
+    at the same word the longer one.
     """
-    words = _plain(answer).split()
+    words = plain_words(answer)
     best: tuple[int, int] | None = None
     found = None
     for index, label in enumerate(labels):
-        wanted = _plain(label).split()
+        wanted = plain_words(label)
         place = _find(words, wanted)
         if place is not None and (best is None or (place, -len(wanted)) < best):
             best, found = (place, -len(wanted)), index
     return found
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
 def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
