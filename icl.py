@@ -232,12 +232,18 @@ class Icl(LabeledTask):
 
 
 def warn_of_failures(lang: str, answers: Answers) -> None:
-    """Say how many texts have no answer, and where most answers name no label: the figures then tell little."""
+    """Say how many texts have no answer or an unfinished one, and where most answers name no label."""
+    from utils.generators.reasoning import behind_reasoning
+
     if answers.failures:
         first = next(iter(answers.failures.values()))
         n = len(answers.failures)
         print(f"warning: {lang}: {n} texts have no answer and count as wrong: {first}", file=sys.stderr)
     lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
+    unfinished = sum(behind_reasoning(text) is None for text in answers.outputs)
+    if unfinished:
+        hint = "give a larger --max_new_tokens"
+        print(f"warning: {lang}: {unfinished} answers end within the model's reasoning: {hint}", file=sys.stderr)
     if 2 * len(lost) > len(answers.hyp):
         shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
         share = 100 * len(lost) / len(answers.hyp)

@@ -9,6 +9,7 @@ import numpy as np
 
 from utils.generators.label_choice import Scores, calibrate, label_scores
 from utils.generators.prompts import CONTENT_FREE, parse_label
+from utils.generators.reasoning import behind_reasoning
 from utils.protocols import Generator
 from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
@@ -103,7 +104,7 @@ def _by_generating(
     how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed)
     found = generator.generate([query.prompt for query in queries], how)
     outputs = ["" if isinstance(output, Failed) else output for output in found]
-    parsed = [parse_label(output, labels) for output in outputs]
+    parsed = [parse_label(behind_reasoning(output) or "", labels) for output in outputs]
     return Answers([UNPARSED if index is None else index for index in parsed], [], outputs, _reasons(found))
 
 

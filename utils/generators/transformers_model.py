@@ -13,6 +13,7 @@ from typing import Any
 
 from utils.errors import UserError, first_line
 from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
@@ -100,7 +101,10 @@ class LanguageModel:
             )
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
-        """Yield the text after each prompt, longest prompts first; a base model's answer ends with its line."""
+        """Yield the text after each prompt, longest prompts first; a base model's answer ends with its line.
+
+        The tags of a model's reasoning stay in the text, also one with which the chat template ends the prompt.
+        """
         import torch
 
         ids = self.reader.prompt_ids(prompts)
@@ -117,7 +121,8 @@ class LanguageModel:
                 self.limits.shrink(len(chosen), longest * len(chosen))
                 torch.cuda.empty_cache()
                 continue
-            yield from zip(chosen, texts, strict=True)
+            opened = [opened_reasoning(self.reader.render(prompts[index])) for index in chosen]
+            yield from zip(chosen, map(str.__add__, opened, texts), strict=True)
             start += len(chosen)
 
     def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:
@@ -140,8 +145,16 @@ class LanguageModel:
                 **sampling,
             )
         new = output if self.is_seq2seq else output[:, ids.shape[1] :]
-        texts = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+        texts = self._decode(new.tolist())
         return [_first_line(text) for text in texts] if self.spec.kind == "base" else [text.strip() for text in texts]
+
+    def _decode(self, rows: list[list[int]]) -> list[str]:
+        """Return the texts of tokens without special tokens, except those that are tags of reasoning."""
+        special = {place: str(token) for place, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        if not any(map(is_tag, special.values())):
+            return list(self.tokenizer.batch_decode(rows, skip_special_tokens=True))
+        rows = [[place for place in row if place not in special or is_tag(special[place])] for row in rows]
+        return list(self.tokenizer.batch_decode(rows, skip_special_tokens=False))
 
     def _pad_token(self) -> int:
         pad = self.tokenizer.pad_token_id
