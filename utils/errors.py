@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
+DISK_FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
 SHOWN = 20  # names that a hint lists
 NEAR = 3  # names that a hint suggests
 
@@ -58,6 +60,23 @@ def _share_a_beginning(name: str, other: str) -> bool:
 def warn(message: str) -> None:
     """Print a warning to standard error, once per process."""
     print(f"warning: {message}", file=sys.stderr)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error, or one that led to it, says that no space is left on a disk.
+
+    Libraries in other languages report it as text only.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(cause) for words in DISK_FULL):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def first_line(error: BaseException) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
-import tempfile
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError, warn
+from utils.errors import UserError, is_disk_full, warn
+
+PART = re.compile(r"\..*\.\d+\.[0-9a-f]{8}\.part")  # names of files that are being written
+SHORT = 100  # characters of a file's own name in such a name
+BUILT, LOCK = ".part-", ".lock"  # folders that are being filled, and their locks
+ABANDONED, ABANDONED_FOLDER = 3600, 86400  # seconds after which nobody writes such a file or unlocked folder any more
+UNPAIRED = re.compile("[\ud800-\udfff]")
 
 
 def text_key(text: str) -> str:
@@ -23,24 +32,48 @@ def text_key(text: str) -> str:
 def fingerprint(settings: Mapping[str, Any]) -> str:
     """Return the key of settings: the first 32 hex digits of the SHA-256 of their canonical JSON."""
     canonical = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that readers see either the old content or the new one, never a part of it."""
+    """Write a file so that readers see either the old content or the new one, never a part of it.
+
+    Raises OSError, which names the file, where it cannot be written; the old content is then still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    _remove_leftovers(path.parent)
+    part = path.with_name(f".{path.name[:SHORT]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+@lru_cache
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once per process."""
+    oldest = time.time() - ABANDONED
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if PART.fullmatch(entry.name) and entry.stat().st_mtime < oldest:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file to a path that the user chose, atomically; raises UserError where it cannot be written."""
+    """Write a file to a path that the user chose, atomically; raises UserError where it cannot be written.
+
+    What a link leads to is replaced, and a device or pipe, such as /dev/stdout, is written to.
+    """
     try:
-        write_atomic(path, content)
+        if path.exists() and (not path.is_file() or path.absolute().parts[1:2] in (("dev",), ("proc",))):
+            path.write_bytes(content)
+        else:
+            write_atomic(path.resolve(), content)
     except OSError as error:
         hint = "choose another path with --output or --output_dir"
         raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
@@ -50,27 +83,82 @@ def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Pa
     """Return `folder`, calling `write` to fill it where it does not contain the file `marker` yet.
 
     The content is written to a temporary folder that is then renamed, so that no incomplete folder is ever visible.
+    What a killed process left is removed by the next one. Raises UserError where the disk is full.
     """
     if (folder / marker).is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:
-        write(part)
-        part.chmod(0o755)
-        try:
-            part.rename(folder)
-        except OSError:  # another process has made it meanwhile
-            if not (folder / marker).is_file():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary_folder(folder.parent) as part:
+            write(part)
+            try:
+                part.rename(folder)
+            except OSError:  # another process has made it meanwhile
+                if not (folder / marker).is_file():
+                    raise
+    except Exception as error:
+        if is_disk_full(error):
+            hint = "free some space, or choose another place with --cache_dir"
+            raise UserError(f"no space left on the disk for {folder}", hint) from error
+        raise
     return folder
 
 
+@contextlib.contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """Create a folder that is removed at the end, and remove those of processes that have ended.
+
+    A process holds a lock as long as it uses its folder.
+    """
+    for lock in parent.glob(f"{BUILT}*{LOCK}"):
+        with _locked(lock) as ours:
+            if ours:
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+    for left in parent.glob(f"{BUILT}*"):  # of versions that held no lock
+        if left.is_dir() and not left.with_name(left.name + LOCK).exists():
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > ABANDONED_FOLDER:
+                    shutil.rmtree(left)
+    part = parent / f"{BUILT}{uuid.uuid4().hex[:8]}"
+    lock = part.with_name(part.name + LOCK)
+    try:
+        with _locked(lock):
+            part.mkdir()
+            yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, which is created; yields whether no other process holds it."""
+    import fcntl
+
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process holds it, or the file system has no locks
+            yield False
+        else:
+            yield True
+
+
+def writable(text: str) -> tuple[str, int]:
+    """Return a text with U+FFFD for halves of surrogate pairs, which cannot be written as UTF-8, and their number."""
+    return (text, 0) if text.isascii() else UNPAIRED.subn("\ufffd", text)
+
+
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:
-    """Write JSON atomically; raises ValueError for NaN and infinities."""
-    write_atomic(path, (json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write JSON atomically; raises ValueError for NaN and infinities.
+
+    Characters that cannot be written are replaced, and counted on standard error.
+    """
+    text, n_replaced = writable(json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False))
+    if n_replaced:
+        warn(f"{path}: {n_replaced} characters that are not valid Unicode were replaced by U+FFFD")
+    write_atomic(path, f"{text}\n".encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

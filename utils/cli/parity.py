@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from utils.cli import arguments
 from utils.cli.choices import api_options, chosen_device, chosen_dtype
 from utils.cli.model_arguments import add_api_args, add_encoding_args
-from utils.cli.types import positive
+from utils.cli.types import any_text, name_or_path, path, positive
 from utils.constants import DEFAULT_ENCODER
 from utils.errors import UserError
+from utils.files import write_output
 
 if TYPE_CHECKING:
     from utils.protocols import Encoder
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.data.bitext import bitext_pairs, load_bitext
     from utils.data.sources import Sources
 
-    sources = Sources(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
+    sources = Sources(args.data_dir, args.cache_dir)
     dataset = chosen_pairs(args)
     encoders = _open_encoders(args, sources.cache_dir)
     found: dict[str, dict[str, float]] = {}
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> None:
     print(LEGEND.format(k=args.k))
     if args.output:
         content = {"encoders": [encoder.spec.name for encoder in encoders], "k": args.k, "pairs": found}
-        args.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_output(args.output, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -77,6 +78,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group = parser.add_argument_group("encoders")
     group.add_argument(
         "--model_checkpoint",
+        type=name_or_path,
         metavar="NAME|PATH",
         default=DEFAULT_ENCODER,
         help="the local encoder (default: %(default)s)",
@@ -84,20 +86,23 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_encoding_args(group)
     group.add_argument(
         "--served",
+        type=name_or_path,
         metavar="NAME|PATH",
         required=True,
         help="the other encoder, usually of the server at --base_url",
     )
-    group.add_argument("--served_prompt", metavar="TEXT", help="put before every text of the other encoder")
+    group.add_argument(
+        "--served_prompt", type=any_text, metavar="TEXT", help="put before every text of the other encoder"
+    )
     parser.add_argument(
         "--k", type=positive, default=10, metavar="K", help="neighbours compared (default: %(default)s)"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the figures to a JSON file")
+    parser.add_argument("--output", type=path, metavar="FILE", help="also write the figures to a JSON file")
     add_api_args(parser)
     arguments.add_place_args(parser)
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
-    if args.output and not args.output.expanduser().parent.is_dir():
+    if args.output and not args.output.parent.is_dir():
         raise UserError(f"--output {args.output}: no such folder", "create it first")
     if args.prompt and len(args.prompt) > 1:
         raise UserError(f"{len(args.prompt)} prompts for one encoder", "give one, and --served_prompt for the other")

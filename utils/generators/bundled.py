@@ -64,7 +64,7 @@ def _write_checkpoint(out: Path) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     with (
-        tempfile.TemporaryDirectory(dir=out.parent) as place,
+        tempfile.TemporaryDirectory(dir=out) as place,
         contextlib.redirect_stderr(io.StringIO()),
     ):  # hides a progress bar
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError, warn
-from utils.files import read_json, write_json
+from utils.files import read_json, writable, write_json
 from utils.records.checks import is_whole
 from utils.records.paths import predictions_path, record_path
 from utils.schema import RunRecord, TopK
@@ -47,7 +47,7 @@ def is_done(
         warn(f"{path} is broken and computed again: {fault}")
         return False
     found = {key: content["run"].get(key) for key in identity}
-    expected = json.loads(json.dumps(identity))
+    expected = json.loads(writable(json.dumps(identity, ensure_ascii=False))[0])
     differing = list(differences(found, expected))
     if not differing:
         return True
