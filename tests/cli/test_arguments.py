@@ -28,11 +28,3 @@ def test_memory_that_is_not_there_is_told(
     assert caught.value.code == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "error: out of memory" and second.startswith("hint: use a smaller --batch_size")
-
-
-def test_other_faults_of_ours_are_not_hidden() -> None:
-    def broken(_: Sequence[str]) -> None:
-        raise RuntimeError("a defect")
-
-    with pytest.raises(RuntimeError, match="a defect"):
-        run(broken)

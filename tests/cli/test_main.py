@@ -1,0 +1,113 @@
+"""How a script ends: what its errors print, its exit codes, and consoles of other encodings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Run
+from script_runner import wait_until
+
+HEAD = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from utils.cli.main import run
+from utils.errors import UserError
+
+def main(argv):
+    print("before", "हिन्दी")
+    {{}}
+
+run(main, "what is kept")
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    return tmp_path / "some_script.py"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("raise UserError('wrong', 'do this')", "error: wrong\nhint: do this\n"),
+        ("open('nowhere/x')", "error: No such file or directory: nowhere/x\nhint: check the free space"),
+        ("raise MemoryError", "error: out of memory\nhint: use a smaller --batch_size"),
+        ("raise RuntimeError('CUDA out of memory. Tried')", "error: out of memory\n"),
+        ("raise OSError(28, 'No space left on device', 'x')", "error: No space left on device: x\nhint: free some"),
+        ("raise ValueError('I/O error: No space left on device (os error 28)')", "error: no space left on the disk\n"),
+    ],
+)
+def test_an_error_is_two_lines(run: Run, script: Path, line: str, told: str) -> None:
+    script.write_text(HEAD.format(line))
+    done = run(str(script))
+    assert done.returncode == 2 and done.stderr.startswith(told) and done.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("folder", ["logs", "elsewhere/logs"])
+def test_an_error_that_nobody_foresaw_is_two_lines_and_a_file(
+    run: Run, script: Path, tmp_path: Path, folder: str
+) -> None:
+    script.write_text(HEAD.format("{}['secret-of-mine']"))
+    flags = ["--verb", "a b"] if folder == "logs" else [f"--output_dir={folder}"]
+    done = run(str(script), *flags, env={"OPENAI_API_KEY": "secret-of-mine"})
+    (path,) = (tmp_path / folder).iterdir()
+    place = path.relative_to(tmp_path)
+    assert done.returncode == 1 and path.name.startswith("error-some_script-")
+    assert done.stderr == (
+        f"error: unforeseen: KeyError: '***'\nhint: the traceback is in {place}; please report it; what is kept\n"
+    )
+    told = path.read_text()
+    assert "some_script.py" in told.splitlines()[0] and "KeyError: '***'" in told and "secret-of-mine" not in told
+
+
+def test_a_traceback_that_cannot_be_beside_the_logs_is_in_the_temporary_folder(
+    run: Run, script: Path, tmp_path: Path
+) -> None:
+    script.write_text(HEAD.format("1 / 0"))
+    (tmp_path / "logs").write_text("a file")
+    (tmp_path / "temporary").mkdir()
+    done = run(str(script), env={"TMPDIR": str(tmp_path / "temporary")}, process=True)
+    (path,) = (tmp_path / "temporary").iterdir()
+    assert done.returncode == 1 and str(path) in done.stderr and "division by zero" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii:strict"])
+def test_output_never_fails_for_the_encoding_of_the_console(run: Run, script: Path, encoding: str) -> None:
+    script.write_text(HEAD.format("raise UserError('ไทย', '\\ud800')"))
+    done = run(str(script), env={"PYTHONIOENCODING": encoding}, process=True)
+    assert (done.returncode, done.stdout) == (2, "before \\u0939\\u093f\\u0928\\u094d\\u0926\\u0940\n")
+    assert done.stderr == "error: \\u0e44\\u0e17\\u0e22\nhint: \\ud800\n"
+
+
+def test_a_full_disk_behind_the_output_is_two_lines(script: Path) -> None:
+    script.write_text(HEAD.format("pass"))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, str(script)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: No space left on device\nhint: free some space; what is kept\n",
+    )
+
+
+def test_sigterm_ends_a_run_as_an_interruption_does(script: Path, tmp_path: Path) -> None:
+    script.write_text(
+        HEAD.format(
+            "import time\n"
+            "    try:\n"
+            "        open('started', 'w').close()\n"
+            "        time.sleep(600)\n"
+            "    finally:\n"
+            "        open('cleaned', 'w').close()"
+        )
+    )
+    command = [sys.executable, str(script)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until((tmp_path / "started").is_file, process)
+    os.kill(process.pid, signal.SIGTERM)
+    _, told = process.communicate()
+    assert (process.returncode, told) == (143, "\nterminated: what is kept\n") and (tmp_path / "cleaned").is_file()
