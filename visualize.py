@@ -196,7 +196,7 @@ def main(argv: Sequence[str]) -> None:
     settings = build_settings(PictureSettings, args)
     dataset = chosen_dataset(args)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
-    stem = picture_stem(args.output_dir.expanduser(), dataset.name, run.model, name_of(settings, dataset))
+    stem = picture_stem(args.output_dir, dataset.name, run.model, name_of(settings, dataset))
     if args.dry_run:
         show_plan(run, settings, stem)
         return

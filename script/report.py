@@ -17,7 +17,8 @@ import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
-from utils.cli.types import positive
+from utils.cli.types import path, positive
+from utils.records.provenance import public_argument
 from utils.tasks import TASKS
 
 KEPT = "no page was written; run the same command again"  # shown when the script is interrupted
@@ -34,9 +35,9 @@ def main(argv: Sequence[str]) -> None:
     parser = arguments.Parser(
         "Write one HTML file, which opens without a network, to browse a folder of logs.", EXAMPLES
     )
-    parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--logs", type=path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument(
-        "--output", type=Path, default=Path("report.html"), metavar="FILE", help="(default: %(default)s)"
+        "--output", type=path, default=Path("report.html"), metavar="FILE", help="(default: %(default)s)"
     )
     parser.add_argument("--task", choices=tuple(TASKS), nargs="+", help="only these (default: all)")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all)")
@@ -60,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
 def defaults() -> dict[str, dict[str, Any]]:
     """Return the arguments of each task's script when none is given, as a record has them."""
     usual = {name: vars(importlib.import_module(name).parse([])) | {"data_dir": None} for name in TASKS}
-    parsed: dict[str, dict[str, Any]] = json.loads(json.dumps(usual, default=str))
+    parsed: dict[str, dict[str, Any]] = json.loads(json.dumps(usual, default=public_argument))
     return parsed
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import _path  # noqa: F401
 
 from utils.cli import arguments
 from utils.cli.main import run
+from utils.cli.types import path
 from utils.errors import UserError
 from utils.reporting.tables import mteb_results, render
 
@@ -28,7 +28,7 @@ python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/mul
 def main(argv: Sequence[str]) -> None:
     """Print the reference, or write it to --output."""
     args = parse(argv)
-    files = mteb_results.task_files([place.expanduser() for place in args.places])
+    files = mteb_results.task_files(args.places)
     lines = mteb_results.rows(mteb_results.read_results(files, args.model), partial=args.partial)
     if not lines:
         hint = "the notes above say what was left out; --partial also takes means that lack subsets"
@@ -39,10 +39,10 @@ def main(argv: Sequence[str]) -> None:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = arguments.Parser("Read mteb's results into a reference CSV for the tables; mteb is not needed.", EXAMPLES)
-    parser.add_argument("places", type=Path, nargs="+", metavar="PATH", help="folders of results, or files of tasks")
+    parser.add_argument("places", type=path, nargs="+", metavar="PATH", help="folders of results, or files of tasks")
     parser.add_argument("--model", metavar="NAME", help="the model of files that do not name theirs")
     parser.add_argument("--partial", action="store_true", help="also take means that lack subsets, marked (n/N)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the CSV to this file instead of printing")
+    parser.add_argument("--output", type=path, metavar="FILE", help="write the CSV to this file instead of printing")
     return parser.parse_args(argv)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from utils.cli.types import natural, positive
+from utils.cli.types import name_or_path, path, positive, seed, text
 from utils.constants import DEFAULT_KS, DEFAULT_SEED, SIMILARITIES
 from utils.errors import UserError
 
@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self.register("type", None, text)  # of every argument that names no type, in groups too
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""
@@ -49,7 +50,11 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     """Add the flags that choose the data set and its languages; `meanings` has the help text of each flag."""
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--dataset", default="sample", metavar="NAME|PATH", help=f"{meanings['dataset']} (default: %(default)s)"
+        "--dataset",
+        type=name_or_path,
+        default="sample",
+        metavar="NAME|PATH",
+        help=f"{meanings['dataset']} (default: %(default)s)",
     )
     group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
@@ -66,15 +71,15 @@ def add_place_args(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("places")
     group.add_argument(
         "--data_dir",
-        type=Path,
+        type=path,
         default=os.environ.get("MINERS_DATA_DIR") or None,
         metavar="FOLDER",
         help="a mirror of data sets, laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
     )
     group.add_argument(
         "--cache_dir",
-        type=Path,
-        default=Path(os.environ.get("MINERS_CACHE_DIR") or "~/.cache/miners"),
+        type=path,
+        default=os.environ.get("MINERS_CACHE_DIR") or "~/.cache/miners",
         metavar="FOLDER",
         help="cache of embeddings and expanded checkpoints (default: $MINERS_CACHE_DIR or ~/.cache/miners)",
     )
@@ -111,14 +116,14 @@ def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what
     group = parser.add_argument_group("run")
     group.add_argument(
         "--seed",
-        type=natural,
+        type=seed,
         default=DEFAULT_SEED,
         metavar="N",
         help="seed of everything random (default: %(default)s)",
     )
     group.add_argument(
         "--output_dir",
-        type=Path,
+        type=path,
         default=Path(output_dir),
         metavar="FOLDER",
         help=f"folder of the {what} (default: %(default)s)",

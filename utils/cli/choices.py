@@ -104,7 +104,7 @@ def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
 
     options = GeneratorOptions(args.gen_base_url, args.gen_loader, args.gen_dtype, quantization(args))
     device = "cuda" if args.cuda else "cpu"
-    return resolve(args.gen_model_checkpoint, args.cache_dir.expanduser(), options, device)
+    return resolve(args.gen_model_checkpoint, args.cache_dir, options, device)
 
 
 def chosen_device(args: argparse.Namespace) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from utils.api.limits import ApiOptions
-from utils.cli.types import dollars, natural, positive, seconds, temperature
+from utils.cli.types import any_text, dollars, name_or_path, natural, positive, seconds, temperature
 from utils.constants import (
     BACKENDS,
     DECODES,
@@ -28,11 +28,16 @@ def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True, tu
     group = parser.add_argument_group("encoder")
     group.add_argument(
         "--model_checkpoint",
+        type=name_or_path,
         metavar="NAME|PATH",
         help=f"a hub id, a folder, or a name that --list shows (default: {DEFAULT_ENCODER})",
     )
     group.add_argument(
-        "--model_checkpoints", nargs="+", metavar="NAME|PATH", help="several encoders, combined as an ensemble"
+        "--model_checkpoints",
+        type=name_or_path,
+        nargs="+",
+        metavar="NAME|PATH",
+        help="several encoders, combined as an ensemble",
     )
     group.add_argument(
         "--weights",
@@ -72,6 +77,7 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
     """Add the flags that decide how texts are encoded."""
     group.add_argument(
         "--prompt",
+        type=any_text,
         nargs="+",
         metavar="TEXT",
         help="text put before every input: one for all encoders or one each (default: the registered one, such as "
@@ -144,6 +150,7 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("generator")
     group.add_argument(
         "--gen_model_checkpoint",
+        type=name_or_path,
         metavar="NAME|PATH",
         default=DEFAULT_GENERATOR,
         help="a hub id, a folder, a .gguf file, or a name that --list shows (default: %(default)s)",
@@ -166,6 +173,7 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
 def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--instruction",
+        type=any_text,
         metavar="TEXT",
         help=r"first line of the prompt; \n is a newline (default: the instruction of the data set)",
     )

@@ -80,7 +80,7 @@ def _ensemble(
     api: tuple[ApiOptions, Budget],
 ) -> Ensemble:
     return Ensemble(
-        [open_encoder(spec, device, args.cache_dir.expanduser(), api) for spec in specs],
+        [open_encoder(spec, device, args.cache_dir, api) for spec in specs],
         weights,
         similarity=getattr(settings, "similarity", "cosine"),
         fuse=settings.fuse,
@@ -94,7 +94,7 @@ def _store(
     args: argparse.Namespace, settings: Settings, folder: str, identity: Identity, generator: GeneratorSpec | None
 ) -> RecordStore:
     name = f"{generator.name}/{identity.model}" if generator else identity.model
-    debug, output = settings.limit is not None, args.output_dir.expanduser()
+    debug, output = settings.limit is not None, args.output_dir
     place = run_folder(output, folder, identity.dataset, name, settings.seed, debug=debug)
     return RecordStore(place, identity, overwrite=args.overwrite, debug=debug)
 
@@ -114,12 +114,12 @@ def chosen_ks(args: argparse.Namespace, task: TaskSpec) -> Ks:
 
 def _chosen_sources(args: argparse.Namespace) -> Sources:
     """Return where data are read from. Raises UserError if --data_dir is no folder."""
-    data_dir = args.data_dir.expanduser() if args.data_dir else None
+    data_dir = args.data_dir
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(
             f"--data_dir {args.data_dir}: no such folder", "give the root of a mirror laid out as <owner>/<name>"
         )
-    return Sources(data_dir, args.cache_dir.expanduser())
+    return Sources(data_dir, args.cache_dir)
 
 
 def resolve_encoders(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from utils.cli import arguments
+from utils.cli.types import name_or_path
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
@@ -33,9 +34,15 @@ def main(argv: Sequence[str]) -> None:
     parser = arguments.Parser(
         "Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES
     )
-    parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME", help="names that --list shows, or all")
-    parser.add_argument("--model_checkpoints", nargs="+", default=[], metavar="NAME", help="hub ids or names")
-    parser.add_argument("--gen_model_checkpoints", nargs="+", default=[], metavar="NAME", help="generators of icl.py")
+    parser.add_argument(
+        "--datasets", type=name_or_path, nargs="+", default=[], metavar="NAME", help="names that --list shows, or all"
+    )
+    parser.add_argument(
+        "--model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="hub ids or names"
+    )
+    parser.add_argument(
+        "--gen_model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="generators of icl.py"
+    )
     parser.add_argument("--check", action="store_true", help="download nothing; show what is there and what is missing")
     arguments.add_place_args(parser)
     args = parser.parse_args(argv)
@@ -46,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
         )
     if args.check:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
-    sources = Sources(args.data_dir.expanduser() if args.data_dir else None, args.cache_dir.expanduser())
+    sources = Sources(args.data_dir, args.cache_dir)
     missing = []
     for name, fetch in [*_datasets(args, sources), *_checkpoints(args, sources)]:
         try:

@@ -1,8 +1,47 @@
-"""Argument types: numbers within bounds."""
+"""Argument types: texts and paths that can be used, and numbers within bounds."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
+
+LARGEST = 2**31 - 1  # of whole numbers
+LARGEST_SEED = 2**32 - 1  # of numpy's generators
+SHOWN = 40  # characters of a value in a message
+LONGEST_WAIT = 1e7  # seconds; timers of the operating system have a limit
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # no argument of a program has the first, no Unicode text the others
+
+
+def text(value: str) -> str:
+    """Return a text; an empty one would be taken for a flag that is not given."""
+    if not value:
+        raise argparse.ArgumentTypeError("it is empty; leave it out")
+    return any_text(value)
+
+
+def any_text(value: str) -> str:
+    """Return a text that may be empty, such as a prompt."""
+    if UNWRITABLE.search(value):
+        raise argparse.ArgumentTypeError(f"{value!a} is not valid UTF-8")
+    return value
+
+
+def path(value: str) -> Path:
+    """Return the path of a file or folder, `~` and `~user` replaced by the home folder."""
+    if not value or "\0" in value:
+        raise argparse.ArgumentTypeError("it is empty; give a path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{value!r}: no user of this name has a home folder") from error
+
+
+def name_or_path(value: str) -> str:
+    """Return the name of something, or its path as it was typed."""
+    if value.startswith("~"):
+        path(value)
+    return text(value)
 
 
 def temperature(text: str) -> float:
@@ -22,8 +61,8 @@ def positive_number(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Parse a number above 0."""
-    return _above(text, "a number of seconds above 0")
+    """Parse a number above 0, of at most 10,000,000."""
+    return min(_above(text, "a number of seconds above 0"), LONGEST_WAIT)
 
 
 def dollars(text: str) -> float:
@@ -51,11 +90,19 @@ def natural(text: str) -> int:
     return _at_least(text, 0)
 
 
-def _at_least(text: str, low: int) -> int:
+def seed(text: str) -> int:
+    """Parse the seed of a random generator, an integer from 0 to 4,294,967,295."""
+    return _at_least(text, 0, LARGEST_SEED)
+
+
+def _at_least(text: str, low: int, high: int = LARGEST) -> int:
     try:
         value = int(text)
     except ValueError:
         value = low - 1
     if value < low:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of {low} or more")
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+        raise argparse.ArgumentTypeError(f"{shown!r} is not an integer of {low} or more")
+    if value > high:
+        raise argparse.ArgumentTypeError(f"{text} is above the largest integer here, {high:,}")
     return value

@@ -62,4 +62,14 @@ def public_argument(value: Any) -> Any:
     """Return the value of an argument without the password in an address and without keys."""
     if isinstance(value, str):
         return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
-    return str(value) if isinstance(value, Path) else value
+    return _as_typed(value) if isinstance(value, Path) else value
+
+
+def _as_typed(path: Path) -> str:
+    """Return a path with the home folder as `~`, as it was typed or would be elsewhere."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return str(path)
+    inside = home != Path(home.anchor) and path.is_relative_to(home)
+    return str("~" / path.relative_to(home)) if inside else str(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli import arguments
-from utils.cli.types import natural
+from utils.cli.types import natural, path, seed
 from utils.constants import DEFAULT_SEED
 from utils.errors import UserError, suggest
 from utils.files import write_output
@@ -52,11 +52,11 @@ def parser_of(
     group.add_argument(
         "--setting", nargs="+", default=[], metavar="NAME=VALUE", help="instead of the plain ones, such as margin=ratio"
     )
-    group.add_argument("--seed", type=natural, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
-    group.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    group.add_argument("--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
+    group.add_argument("--logs", type=path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     group = parser.add_argument_group("figure")
     group.add_argument(
-        "--output", type=Path, metavar="STEM", help="path without an ending (default: figures/<script>_...)"
+        "--output", type=path, metavar="STEM", help="path without an ending (default: figures/<script>_...)"
     )
     group.add_argument("--format", choices=figures.FORMATS, nargs="+", help="one or several (default: pdf png)")
     group.add_argument("--width", type=inches, metavar="IN", help="inches (default: 3.3, a column, or 6.9, two)")
@@ -248,7 +248,7 @@ def _place(
         datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
         name = naming.default_name(args, script, datasets, list(dict.fromkeys(models)))
         return Path("figures", name), args.format or ("pdf", "png")
-    path = args.output.expanduser()
+    path = args.output
     ending = path.suffix.removeprefix(".")
     if ending in figures.FORMATS:
         return path.with_suffix(""), args.format or (ending,)

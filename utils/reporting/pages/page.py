@@ -40,9 +40,9 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
         refs = pack_records(entries, parts, {items.entry.number: items for items in items_there}, reader)
         room, n_parts = args.max_mb * MEGABYTE, len(parts)
         items, without = pack_items(items_there, parts, room, reader)
-        where = Sources(args.data_dir and args.data_dir.expanduser(), args.cache_dir.expanduser())
+        where = Sources(args.data_dir, args.cache_dir)
         room -= sum(map(len, parts[n_parts:]))
-        folders = [Path(), args.logs.expanduser().resolve().parent]
+        folders = [Path(), args.logs.resolve().parent]
         texts, no_texts = pack_texts([entries[number] for number in items], parts, room, where, folders, warn)
         data = {
             "logs": str(args.logs),
@@ -84,7 +84,7 @@ def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
     left_out: list[Path] = []
     entries: list[Entry] = []
     there: Counter[str] = Counter()
-    found = list(read_all(args.logs.expanduser(), debug=args.debug, left_out=left_out))
+    found = list(read_all(args.logs, debug=args.debug, left_out=left_out))
     datasets = logged_names(args.dataset, {result.dataset for result in found})
     for result in found:
         entry = entry_of(len(entries), result)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from utils.cli import arguments
-from utils.cli.types import natural
+from utils.cli.types import natural, text
 from utils.data.registry import group_means
 from utils.errors import UserError
 from utils.records.result import LoggedResult
@@ -64,7 +64,7 @@ def _add_setting(parser: argparse.ArgumentParser, field: dataclasses.Field[Any])
     elif choices := field.metadata["choices"]:
         parser.add_argument(flag, choices=choices, default=field.default, help=default)
     else:
-        parse = NUMBERS.get(kind, str)
+        parse = NUMBERS.get(kind, text)
         parser.add_argument(flag, type=parse, default=field.default, metavar="VALUE", help=default)
 
 

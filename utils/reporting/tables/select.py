@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils.cli.types import natural, positive
+from utils.cli.types import name_or_path, natural, path, positive, seed
 from utils.constants import DEFAULT_SEED
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
@@ -40,6 +40,7 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
     )
     parser.add_argument(
         "--reference",
+        type=name_or_path,
         nargs="+",
         metavar="NAME|FILE",
         help="published figures and the differences from them: paper, or a CSV file; of several, the first that has "
@@ -52,14 +53,14 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
 def add_output_args(parser: argparse.ArgumentParser, *, several_seeds: bool = False) -> None:
     """Add the flags of the seed, the folder of the logs, and the output."""
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=natural, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
+    seeds.add_argument("--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     if several_seeds:
         seeds.add_argument(
             "--seeds", nargs="+", metavar="N", help="mean and standard deviation over these seeds, or over `all`"
         )
-    parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--logs", type=path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table to this file instead of printing")
+    parser.add_argument("--output", type=path, metavar="FILE", help="write the table to this file instead of printing")
 
 
 def add_source_arg(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +76,7 @@ def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
     if named == ["all"]:
         return None
     try:
-        return sorted({natural(seed) for seed in named})
+        return sorted({seed(one) for one in named})
     except argparse.ArgumentTypeError as error:
         raise UserError(f"--seeds: {error}", "give `all`, or numbers: --seeds 1 2 3") from error
 
@@ -107,7 +108,7 @@ def select(
 
 def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     """Return the results of a task; raises UserError where there is none."""
-    logs = args.logs.expanduser()
+    logs = args.logs
     results = list(read_results(logs, task))
     if not results:
         has_debug = any(True for _ in read_results(logs, task, debug=True))
