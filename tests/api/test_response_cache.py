@@ -79,6 +79,6 @@ def test_a_file_that_is_no_database_is_an_error_with_a_way_out(tmp_path: Path) -
 def test_a_broken_answer_is_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cache = ResponseCache(tmp_path, {})
     cache.get(["a"], upper)
-    cache._database.execute("UPDATE answers SET answer = '{broken'")
+    cache.database.connection.execute("UPDATE answers SET answer = '{broken'")
     assert cache.get(["a"], upper) == {"a": "A"}
     assert "sent again" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """Batch files as OpenAI has them: a lower price, responses within a day, and no request submitted twice.
 
-A note in the cache folder is written before a batch is submitted, with a mark that the provider stores too. A command
-that was killed, or that is given again, collects the pending batches and submits only the rest.
+A note in the cache folder (utils/api/batch_notes.py) is written before a batch is submitted, with a mark that the
+provider stores too. A command that was killed, or that is given again, collects the pending batches and submits only
+the rest.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from utils.api.batch_notes import BatchNote, Entry
+from utils.api.claims import Claims
 from utils.api.client import MARGIN, ApiClient
 from utils.api.errors import ApiError, as_user_error
 from utils.api.provider import BatchFormat, Reply
 from utils.api.providers import open_client, public_url
 from utils.errors import UserError
-from utils.files import fingerprint, text_key, write_atomic
+from utils.files import fingerprint, text_key
 from utils.loaders import cache_name
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
 
@@ -57,93 +60,70 @@ class Line:
 Read = Callable[[dict[str, Any]], Reply[list[Any]]]
 
 
-def refuse_pending(items: Sequence[str], settings: Mapping[str, Any], cache_dir: Path) -> None:
-    """Raise UserError where a pending batch has some of these items, which would then be paid for twice."""
-    path = _note(settings, cache_dir)
-    if not path.is_file():
-        return
-    requested = set(map(text_key, items))
-    if any(requested & {key for keys in entry["lines"].values() for key in keys} for entry in _noted(path)):
-        raise UserError(
-            "batches with these texts are pending at the provider",
-            f"add --batch_api to collect them; or move {path} away to request them (and pay) again",
-        )
-
-
-def _noted(path: Path) -> list[dict[str, Any]]:
-    """Return the batches of a note; UserError where it cannot be read."""
-    try:
-        return [dict(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}, which lists the pending batches, cannot be read",
-            "look for them on the provider's site, then move the file away",
-        ) from error
-
-
-def _note(settings: Mapping[str, Any], cache_dir: Path) -> Path:
-    return cache_dir / "batches" / f"{fingerprint(settings)}.json"
-
-
 def request_in_batches(
     items: Sequence[str],
     settings: Mapping[str, Any],
     client: ApiClient,
-    cache_dir: Path,
+    claims: Claims,
     build_lines: Callable[[list[int]], Sequence[Line]],
     read: Read,
 ) -> Iterator[tuple[int, Any]]:
     """Yield (index, content) for the items that batches answer; items that a batch refuses are left out.
 
+    Items that another run has claimed are left out as well; responses to other items than these are kept in the cache.
     `build_lines` makes the lines for some indices, `read` takes the body of a response to one content per item. Raises
     UserError where a batch fails as a whole.
     """
-    batches = _Batches(settings, client, cache_dir)
+    batches = _Batches(settings, client, claims.cache.path.parent)
     places = {text_key(item): place for place, item in enumerate(items)}
     try:
-        covered = batches.resume()
-        rest = [place for key, place in places.items() if key not in covered]
-        if rest:
-            batches.submit(build_lines(rest))
+        with batches.note.locked():
+            covered = batches.resume(set(places))
+            known, taken = claims.take([items[place] for key, place in places.items() if key not in covered])
+            if taken:
+                batches.submit(build_lines([places[text_key(item)] for item in taken]))
+        for item, content in known.items():
+            yield places[text_key(item)], content
         for key, content in batches.collect(read):
             if key in places:
                 yield places[key], content
+            else:
+                claims.cache.keep(key, content)
     except ApiError as error:
         raise as_user_error(error) from error
 
 
 class _Batches:
-    """The pending batches of one set of settings, as the note in the cache folder lists them."""
+    """The pending batches of one run: those that it submits, and noted ones with items that it needs."""
 
     def __init__(self, settings: Mapping[str, Any], client: ApiClient, cache_dir: Path) -> None:
         self.client = client
-        self.path = _note(settings, cache_dir)
+        self.note = BatchNote(settings, cache_dir)
         self.sdk = open_client(client.provider.name, client.base_url, client.options.timeout)
-        self.entries: list[dict[str, Any]] = _noted(self.path)
+        self.entries: list[Entry] = []
         self._awaited = ""
-
-    def _write(self) -> None:
-        if not self.entries:
-            self.path.unlink(missing_ok=True)
-            return
-        write_atomic(self.path, json.dumps(self.entries).encode())
 
     def _call(self, send: Callable[[], T]) -> T:
         return self.client.send(lambda: Reply(send()), 0)
 
-    def resume(self) -> set[str]:
-        """Return the keys of the items of all noted batches; drop the batches that were never submitted."""
-        for entry in self.entries:
-            entry["id"] = entry["id"] or self._find(entry["mark"])
-            entry["reserved"] = 0.0  # the reservation was that of the command that submitted it
-        self.entries = [entry for entry in self.entries if entry["id"]]
-        self._write()
+    def resume(self, keys: set[str]) -> set[str]:
+        """Return the keys of the items of the noted batches that have some of these; the lock is held.
+
+        A batch that was never submitted is dropped: its run has died, as it would hold the lock.
+        """
+        for entry in self.note.with_keys(keys):
+            if not entry["id"]:
+                entry["id"] = self._find(entry["mark"])
+                if entry["id"]:
+                    self.note.put(entry)
+                else:
+                    self.note.remove(entry)
+                    continue
+            self.entries.append({**entry, "reserved": 0.0})  # the reservation was that of the run that submitted it
         if self.entries:
             names = ", ".join(entry["id"] for entry in self.entries)
             print(f"note: continuing with the pending batches {names}", file=sys.stderr)
-        return {key for entry in self.entries for keys in entry["lines"].values() for key in keys}
+        return {key for entry in self.entries for of_line in entry["lines"].values() for key in of_line}
 
     def _find(self, mark: str) -> str | None:
         """Return the id of the batch with a mark, or None; the provider lists the newest first."""
@@ -153,7 +133,7 @@ class _Batches:
         return None
 
     def submit(self, lines: Sequence[Line]) -> None:
-        """Submit all lines, in as many batches as the provider's limits require."""
+        """Submit all lines, in as many batches as the provider's limits require; the lock of the note is held."""
         for group in _groups(lines):
             reserved = self.client.cost(
                 MARGIN * sum(line.n_tokens for line in group), sum(line.n_tokens_out for line in group)
@@ -161,12 +141,12 @@ class _Batches:
             self.client.budget.reserve(reserved)
             mark = uuid.uuid4().hex
             entry = {"mark": mark, "id": None, "lines": {line.name: line.keys for line in group}, "reserved": reserved}
-            self.entries.append(entry)
-            self._write()
+            self.note.put(entry)
             content = "\n".join(map(_jsonl, group)).encode()
             file = self._call(lambda content=content: self._upload(content))  # type: ignore[misc]
             entry["id"] = self._call(lambda: self._create(mark, file.id, group[0].url))  # noqa: B023 (called at once)
-            self._write()
+            self.note.put(entry)
+            self.entries.append(entry)
             print(f"batch {entry['id']}: {len(group):,} requests submitted", file=sys.stderr)
 
     def _upload(self, content: bytes) -> Any:
@@ -192,7 +172,8 @@ class _Batches:
                 yield from self._responses(batch, entry, read)
                 self.client.budget.settle(entry.get("reserved", 0.0), 0.0)
                 self.entries.remove(entry)
-                self._write()
+                with self.note.locked():
+                    self.note.remove(entry)
                 if batch.status != "completed":
                     reasons = "; ".join(str(error.message) for error in getattr(batch.errors, "data", None) or [])
                     raise UserError(

@@ -10,41 +10,69 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import TypeVar
+from typing import Generic, TypeVar, Union
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 POLL_SECONDS = 0.5  # between two checks for an interruption
+WAIT_SECONDS = 0.1  # between two looks at what another run does
+
+
+@dataclass(frozen=True)
+class Ready(Generic[Result]):
+    """Results that need no work."""
+
+    results: Sequence[Result]
+
+
+class Waiting:
+    """In place of a job: there is none at present, but there may be one later."""
+
+
+WAITING = Waiting()
+Step = Union[Job, Ready[Result], Waiting]  # noqa: UP007 (mypy has no alias of a type variable with |)
 
 
 def run_concurrently(
-    jobs: Iterable[Job],
+    jobs: Iterable[Step[Job, Result]],
     work: Callable[[Job], tuple[Sequence[Result], Sequence[Job]]],
     concurrency: int,
     stop: threading.Event,
 ) -> Iterator[Result]:
     """Yield the results of the jobs as they are ready, with at most `concurrency` jobs at once.
 
-    `work` returns results and further jobs, which are run first. After an error or Ctrl-C, no job is started, `stop` is
-    set so that nothing is retried, the results of the pending jobs are yielded, and then the error is raised. A second
-    Ctrl-C ends the process at once.
+    Among the jobs may be results that are ready, and pauses. `work` returns results and further jobs, which are run
+    first. After an error or Ctrl-C, no job is started, `stop` is set so that nothing is retried, the results of the
+    pending jobs are yielded, and then the error is raised. A second Ctrl-C ends the process at once.
     """
     source, queue = iter(jobs), deque[Job]()
     first_error: BaseException | None = None
+    waits = False
     pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]] = set()
     stop.clear()
     with _held_interrupts(stop) as interrupted, ThreadPoolExecutor(concurrency) as pool:
         try:
             while True:
-                while first_error is None and not interrupted.is_set() and len(pending) < concurrency:
-                    if (job := queue.popleft() if queue else next(source, None)) is None:
+                waits = False
+                while not waits and first_error is None and not interrupted.is_set() and len(pending) < concurrency:
+                    step = queue.popleft() if queue else next(source, None)
+                    if step is None:
                         break
-                    pending.add(pool.submit(work, job))
-                if not pending:
+                    if isinstance(step, Ready):
+                        yield from step.results
+                    elif isinstance(step, Waiting):
+                        waits = True
+                    else:
+                        pending.add(pool.submit(work, step))
+                if not pending and not waits:
                     break
-                done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                pause = WAIT_SECONDS if waits else POLL_SECONDS
+                if not pending:
+                    stop.wait(pause)
+                done, pending = wait(pending, timeout=pause, return_when=FIRST_COMPLETED)
                 for future in done:
                     if (error := future.exception()) is not None:
                         first_error = first_error or error

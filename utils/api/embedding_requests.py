@@ -79,10 +79,24 @@ def shorten(text: str, message: str) -> str:
 
 
 def parse_vector(vector: Any) -> Rows:
-    """Return a vector as float32 (d,), from base64 of little-endian float32 or from numbers."""
+    """Return a vector as float32 (d,), from the bytes of little-endian float32, base64 of them, or numbers."""
+    if isinstance(vector, bytes):
+        return np.frombuffer(vector, dtype="<f4")
     if isinstance(vector, str):
         return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4")
     return np.asarray(vector, dtype=np.float32).reshape(-1)
+
+
+def is_vector(vector: bytes | str, n_bytes: int) -> bool:
+    """Return whether bytes, or base64 of them, are a vector: finite numbers, of which at least one is not 0.
+
+    n_bytes: of a vector as float32; 0 where it is not known.
+    """
+    try:
+        row = parse_vector(vector)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return bool(row.size and row.nbytes == (n_bytes or row.nbytes) and np.isfinite(row).all() and row.any())
 
 
 def parse_vectors(vectors: Sequence[Any], n_texts: int, size: int | None, name: str) -> list[Rows]:
@@ -94,7 +108,7 @@ def parse_vectors(vectors: Sequence[Any], n_texts: int, size: int | None, name: 
         raise ApiError(GARBLED, f"{name} returned {len(vectors)} vectors for {n_texts} texts")
     try:
         rows = [parse_vector(vector) for vector in vectors]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ApiError(GARBLED, f"{name} returned something other than numbers ({error})") from error
     sizes = {row.size for row in rows}
     if len(sizes) != 1 or (size or next(iter(sizes))) not in sizes:

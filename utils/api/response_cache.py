@@ -1,7 +1,7 @@
 """The cache of the responses of generators and APIs: one SQLite file, written as each response arrives.
 
 A key is the SHA-256 of the settings that decide the response (generator, revision, settings, labels) and of the prompt.
-Write-ahead logging lets several runs read and write at once; a killed run loses at most the response being written.
+Several runs read and write at once; a killed run loses at most the response being written.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.api.answer_database import AnswerDatabase
+from utils.api.texts import without_halves
 from utils.errors import UserError
 from utils.files import fingerprint, text_key
 
-BUSY_SECONDS = 60  # to wait for the write of another run
-TABLE = "CREATE TABLE IF NOT EXISTS answers (settings TEXT, prompt TEXT, answer TEXT, PRIMARY KEY (settings, prompt))"
+WRITE = "INSERT OR REPLACE INTO answers (settings, prompt, answer) VALUES (?, ?, ?)"
+UNCLAIM = "DELETE FROM claims WHERE settings = ? AND prompt = ?"
+Usable = Callable[[Any], bool]
+
+
+def always_usable(response: Any) -> bool:
+    """Return whether any response may be used."""
+    return True
 
 
 class ResponseCache:
@@ -27,58 +35,80 @@ class ResponseCache:
         self.path = root / "answers.sqlite"
         self.key = fingerprint(settings)
         self.hits = self.misses = 0  # distinct prompts of the last call that were in the cache, and that were not
-        self._database = self._open()
+        self.replaced = 0  # responses with characters that cannot be written, which were replaced
+        self.database = AnswerDatabase(self.path)
+        self._said_broken = False
 
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            database = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=NORMAL")
-            database.execute(TABLE)
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"the cache of responses {self.path} cannot be opened: {error}",
-                "move the file away (its responses are then requested again), or use another --cache_dir",
-            ) from error
-        return database
-
-    def read(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Return the responses that the cache has, by prompt; one that cannot be read counts as missing."""
+    def read(self, prompts: Sequence[str], is_usable: Usable = always_usable) -> dict[str, Any]:
+        """Return the usable responses that the cache has, by prompt; one that cannot be read counts as missing."""
         found: dict[str, Any] = {}
         for prompt in dict.fromkeys(prompts):
-            query = "SELECT answer FROM answers WHERE settings = ? AND prompt = ?"
-            row = self._database.execute(query, (self.key, text_key(prompt))).fetchone()
-            if row is not None and isinstance(row[0], bytes):
-                found[prompt] = row[0]
-            elif row is not None:
-                try:
-                    found[prompt] = json.loads(row[0])
-                except ValueError:
-                    print("note: a response in the cache cannot be read; its prompt is sent again", file=sys.stderr)
+            row = self.database.find(self.key, text_key(prompt))
+            if row is None:
+                continue
+            try:
+                response = row[1] if row[0] == "blob" else json.loads(row[1])
+            except (ValueError, RecursionError):
+                self._say_broken()
+                continue
+            if is_usable(response):
+                found[prompt] = response
+            elif not (isinstance(response, dict) and "failed" in response):  # failures are requested again on demand
+                self._say_broken()
         return found
 
     def get(
         self,
         prompts: Sequence[str],
         request: Callable[[list[str]], Iterable[tuple[int, Any]]],
-        is_usable: Callable[[Any], bool] = lambda response: True,
+        is_usable: Usable = always_usable,
     ) -> dict[str, Any]:
         """Return the response to every prompt, by prompt.
 
         `request` yields (index, response) for the prompts that are missing, and each is kept as it arrives. A response
         that is not usable counts as missing.
         """
-        found = {prompt: response for prompt, response in self.read(prompts).items() if is_usable(response)}
+        found = self.read(prompts, is_usable)
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         self.hits, self.misses = len(found), len(missing)
         if missing:
             for index, response in request(missing):
-                self._write(missing[index], response)
-                found[missing[index]] = response
+                found[missing[index]] = self.keep(text_key(missing[index]), response)
         return found
 
-    def _write(self, prompt: str, response: Any) -> None:
-        is_blob = isinstance(response, bytes)
-        content = response if is_blob else json.dumps(response, ensure_ascii=False, separators=(",", ":"))
-        self._database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (self.key, text_key(prompt), content))
+    def require_writable(self) -> None:
+        """Raise UserError where responses that are paid for could not be kept."""
+        if self.database.read_only:
+            raise UserError(
+                f"responses are missing in {self.path}, which cannot be written: they would be paid for and not kept",
+                "make the cache folder writable, or copy it and give the copy as --cache_dir",
+            )
+
+    def keep(self, prompt_key: str, response: Any) -> Any:
+        """Write the response to the prompt with this key (`text_key`); return it as it will be read."""
+        if self.database.read_only:
+            return response
+        content, kept = _written(response)
+        self.replaced += kept != response
+        key = (self.key, prompt_key)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(WRITE, (*key, content))
+            connection.execute(UNCLAIM, key)
+
+        self.database.write(write)
+        return kept
+
+    def _say_broken(self) -> None:
+        if not self._said_broken:
+            self._said_broken = True
+            print("note: responses in the cache are damaged; their prompts are sent again", file=sys.stderr)
+
+
+def _written(response: Any) -> tuple[bytes | str, Any]:
+    """Return a response as it is written and as it is read again: halves of surrogate pairs are replaced."""
+    if isinstance(response, bytes):
+        return response, response
+    text = json.dumps(response, ensure_ascii=False, separators=(",", ":"))
+    clean = without_halves(text)
+    return clean, response if clean == text else json.loads(clean)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import base64
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.api.batches import Line, build_line, refuse_pending, request_in_batches
+from utils.api.batch_notes import refuse_pending
+from utils.api.batches import Line, build_line, request_in_batches
+from utils.api.claims import Claims, shared_steps
 from utils.api.client import ApiClient
 from utils.api.concurrency import run_concurrently
-from utils.api.embedding_requests import Job, build_job, pack_texts, parse_vector, parse_vectors, sent_text
+from utils.api.embedding_requests import Job, build_job, is_vector, pack_texts, parse_vector, parse_vectors, sent_text
 from utils.api.errors import GARBLED, REFUSED, ApiError, as_user_error
 from utils.api.provider import Reply
 from utils.api.providers import open_client
 from utils.api.response_cache import ResponseCache
-from utils.api.token_counts import Counter, open_counter
+from utils.api.token_counts import Counter as TokenCounter
+from utils.api.token_counts import open_counter
 from utils.errors import UserError
 from utils.progress import progress
 from utils.schema import EncoderSpec
@@ -40,9 +44,10 @@ class ApiEncoder:
         self.counts = {"hits": 0, "misses": 0, "failed": 0, "cut": 0}
         self.failures: dict[str, str] = {}  # of the last call: text -> reason
         self._cache: ResponseCache | None = None
-        self._counter: tuple[Counter, bool] | None = None
+        self._counter: tuple[TokenCounter, bool] | None = None
         self._sdk: Any = None
         self._size: int | None = spec.dimensions
+        self._cached_bytes = 4 * (spec.dimensions or 0)  # of a vector in the cache; 0 where it is not known yet
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Return the vectors of both sides, (n, d) and (m, d); each distinct text is requested once."""
@@ -61,8 +66,12 @@ class ApiEncoder:
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that the cache does not have, in their order."""
-        known = self.cache.read(texts)
-        return [text for text in dict.fromkeys(texts) if text not in known or not self._is_usable(known[text])]
+        known = self.cache.read(texts, self._is_usable)
+        sizes = Counter(len(response) for response in known.values() if isinstance(response, bytes))
+        if sizes and not self._cached_bytes:
+            ((self._cached_bytes, _),) = sizes.most_common(1)
+            known = self.cache.read(texts, self._is_usable) if len(sizes) > 1 else known
+        return [text for text in dict.fromkeys(texts) if text not in known]
 
     def quote(self, missing: Sequence[str]) -> str:
         """Return a line with the requests, tokens and costs of these texts."""
@@ -78,7 +87,7 @@ class ApiEncoder:
         return self._cache
 
     @property
-    def counter(self) -> tuple[Counter, bool]:
+    def counter(self) -> tuple[TokenCounter, bool]:
         """The function that counts a text's tokens, and whether it is exact."""
         if self._counter is None:
             self._counter = open_counter(self.spec.checkpoint, self.spec.provider, self.spec.base_url, self.cache_dir)
@@ -89,8 +98,17 @@ class ApiEncoder:
         return {"vectors": vector_settings(self.spec)}
 
     def _is_usable(self, response: Any) -> bool:
-        """Return whether a cached response may be used; with --strict, failed texts are requested again."""
-        return isinstance(response, bytes) or ("vector" in response) or not self.client.options.strict
+        """Return whether a cached response may be used; with --strict, failed texts are requested again.
+
+        A vector of another size than most in the cache is a damaged one.
+        """
+        if isinstance(response, bytes):
+            return is_vector(response, self._cached_bytes)
+        if not isinstance(response, dict):
+            return False
+        if "vector" in response:
+            return isinstance(response["vector"], str) and is_vector(response["vector"], self._cached_bytes)
+        return isinstance(response.get("failed"), str) and not self.client.options.strict
 
     def _request(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield (index, content) for the texts, as the responses arrive."""
@@ -99,25 +117,28 @@ class ApiEncoder:
             self._sdk = open_client(self.spec.provider, self.spec.base_url, options.timeout)
         if any(not sent_text(self.spec, text).strip() for text in texts):
             print(f"note: {self.spec.name} gets a blank in place of each empty text", file=sys.stderr)
-        done: set[int] = set()
         if not options.batch_api:
-            refuse_pending(texts, self._cache_settings, self.cache_dir)
-        else:
-            for place, content in self._request_in_batches(texts):
-                done.add(place)
-                yield place, content
-        cached: list[tuple[int, Any]] = []
+            self._refuse_pending(texts)
         try:
-            jobs = self._still_missing(texts, cached, done)
-            for found in run_concurrently(jobs, self._work, options.concurrency, self.client.stop):
-                yield found
-                yield from cached
-                cached.clear()
+            with Claims(self.cache, self._is_usable) as claims:
+                done: set[int] = set()
+                for place, content in self._request_in_batches(texts, claims) if options.batch_api else ():
+                    done.add(place)
+                    yield place, content
+                left = [place for place in range(len(texts)) if place not in done]
+                packed = pack_texts(self.spec, [texts[place] for place in left])
+                groups = ([left[place] for place in job.places] for job in packed)
+                steps = shared_steps(
+                    claims, texts, groups, lambda places: build_job(self.spec, places, texts), self._refuse_pending
+                )
+                yield from run_concurrently(steps, self._work, options.concurrency, self.client.stop)
         except ApiError as error:
             raise as_user_error(error) from error
-        yield from cached
 
-    def _request_in_batches(self, texts: list[str]) -> Iterator[tuple[int, Any]]:
+    def _refuse_pending(self, texts: Sequence[str]) -> None:
+        refuse_pending(texts, self._cache_settings, self.cache_dir)
+
+    def _request_in_batches(self, texts: list[str], claims: Claims) -> Iterator[tuple[int, Any]]:
         """Yield (index, content) for the texts that the provider's batch files answer."""
         how, counter = self.client.provider.batch_formats["embeddings"], self.counter[0]
 
@@ -133,19 +154,7 @@ class ApiEncoder:
             rows = self._checked(reply, len(reply.content))
             return Reply([row.tobytes() for row in rows.content], rows.tokens_in, 0, rows.model)
 
-        yield from request_in_batches(texts, self._cache_settings, self.client, self.cache_dir, build_lines, read)
-
-    def _still_missing(self, texts: list[str], cached: list[tuple[int, Any]], done: set[int]) -> Iterator[Job]:
-        """Yield the requests, each packed when it is due; what another run has cached meanwhile goes to `cached`."""
-        left = [place for place in range(len(texts)) if place not in done]
-        for packed in pack_texts(self.spec, [texts[place] for place in left]):
-            job = Job(tuple(left[place] for place in packed.places), packed.texts)
-            known = self.cache.read([texts[place] for place in job.places])
-            known = {text: response for text, response in known.items() if self._is_usable(response)}
-            cached.extend((place, known[texts[place]]) for place in job.places if texts[place] in known)
-            places = [place for place in job.places if texts[place] not in known]
-            if places:
-                yield build_job(self.spec, places, texts)
+        yield from request_in_batches(texts, self._cache_settings, self.client, claims, build_lines, read)
 
     def _work(self, job: Job) -> tuple[list[tuple[int, Any]], list[Job]]:
         """Return the vectors of one request, or the smaller requests that replace it."""
@@ -223,5 +232,5 @@ def vector_settings(spec: EncoderSpec) -> dict[str, Any]:
 def _vector(response: Any) -> Rows | None:
     """Return the vector of a cached response (d,), or None where the text failed."""
     if isinstance(response, bytes):
-        return np.frombuffer(response, dtype="<f4")
+        return parse_vector(response)
     return parse_vector(response["vector"]) if "vector" in response else None

@@ -14,6 +14,8 @@ from utils.generators.cache import cached_answers, response_settings, sampling_s
 from utils.generators.prompts import parse_label
 from utils.schema import Choice, Failed, GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 
+Request = Callable[[list[str], ResponseCache], Iterable[tuple[int, Any]]]
+
 
 class ApiGenerator:
     """A generator of an API; a prompt that the provider will never answer is a failure."""
@@ -27,11 +29,7 @@ class ApiGenerator:
         self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
     ) -> list[LabelScores | Failed]:
         """Return the labels' log-probabilities; each label after each prompt is a request of its own."""
-
-        def request(missing: list[str]) -> Iterable[tuple[int, Any]]:
-            return self.requests.score_pairs([tuple(json.loads(item)) for item in missing])
-
-        found = iter(self._answers(_pair_items(prompts, labels), _pair_settings(), request))
+        found = iter(self._answers(_pair_items(prompts, labels), _pair_settings(), self.requests.score_pairs))
         scores: list[LabelScores | Failed] = []
         for _ in prompts:
             answers = [next(found) for _ in labels]
@@ -42,7 +40,7 @@ class ApiGenerator:
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt."""
         how = {"generate": sampling_settings(settings)}
-        found = self._answers(prompts, how, lambda missing: self.requests.generate(missing, settings))
+        found = self._answers(prompts, how, lambda missing, cache: self.requests.generate(missing, settings, cache))
         return [_text(answer) for answer in found]
 
     def choose(
@@ -50,7 +48,9 @@ class ApiGenerator:
     ) -> list[Choice | Failed]:
         """Return the label that the API's structured output gives for each prompt."""
         how = _choice_settings(labels, settings)
-        found = self._answers(prompts, how, lambda missing: self.requests.choose(missing, labels, settings))
+        found = self._answers(
+            prompts, how, lambda missing, cache: self.requests.choose(missing, labels, settings, cache)
+        )
         texts = [_text(answer) for answer in found]
         return [text if isinstance(text, Failed) else Choice(parse_label(text, labels), text) for text in texts]
 
@@ -74,7 +74,7 @@ class ApiGenerator:
             texts = [prompt + label for prompt in prompts for label in labels]
         if decode == "constrained":
             how, n_out = _choice_settings(labels, settings), CHOICE_TOKENS
-        known = ResponseCache(self.cache_dir, response_settings(self.spec, how)).read(items)
+        known = ResponseCache(self.cache_dir, response_settings(self.spec, how)).read(items, self.requests.is_usable)
         left = dict(pair for pair in zip(items, texts, strict=True) if pair[0] not in known)
         return len(left), sum(self.n_tokens(list(left.values())) or []), len(left) * n_out
 
@@ -82,16 +82,10 @@ class ApiGenerator:
         """Return a line with these requests and tokens and their cost."""
         return self.client.quote(n_requests, n_tokens, exact, n_out)
 
-    def _answers(
-        self, prompts: Sequence[str], how: Mapping[str, Any], request: Callable[[list[str]], Iterable[tuple[int, Any]]]
-    ) -> list[Any]:
-        strict = self.client.options.strict
+    def _answers(self, prompts: Sequence[str], how: Mapping[str, Any], request: Request) -> list[Any]:
+        cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
         found, self.counts = cached_answers(
-            ResponseCache(self.cache_dir, response_settings(self.spec, how)),
-            prompts,
-            request,
-            self.spec.name,
-            lambda answer: not (strict and isinstance(answer, dict) and "failed" in answer),
+            cache, prompts, lambda missing: request(missing, cache), self.spec.name, self.requests.is_usable
         )
         return found
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.api.batches import Line, batch_settings, build_line, refuse_pending, request_in_batches
+from utils.api.batch_notes import refuse_pending
+from utils.api.batches import Line, batch_settings, build_line, request_in_batches
+from utils.api.claims import Claims, shared_steps
 from utils.api.client import ApiClient
 from utils.api.concurrency import run_concurrently
 from utils.api.errors import GARBLED, REFUSED, ApiError, as_user_error
 from utils.api.labels import label_logprobs, parse_choice
 from utils.api.provider import Reply
 from utils.api.providers import open_client
+from utils.api.response_cache import ResponseCache
 from utils.api.token_counts import Counter, open_counter
 from utils.errors import UserError
 from utils.schema import GenerationSettings, GeneratorSpec
@@ -44,35 +48,41 @@ class PromptRequests:
             self._counter = open_counter(self.spec.checkpoint, self.spec.provider, self.spec.base_url, self.cache_dir)
         return self._counter
 
-    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str | Failure]]:
+    def generate(
+        self, prompts: Sequence[str], settings: GenerationSettings, cache: ResponseCache
+    ) -> Iterator[tuple[int, str | Failure]]:
         """Yield the text that follows each prompt, or why there will be none."""
-        done: set[int] = set()
-        if not self.client.options.batch_api:
-            refuse_pending(prompts, self._batch_settings(settings), self.cache_dir)
-        else:
-            for place, text in self._generate_in_batches(prompts, settings):
-                done.add(place)
-                yield place, text
-        left = [place for place in range(len(prompts)) if place not in done]
+
+        def refuse(left: Sequence[str]) -> None:
+            refuse_pending(left, self._batch_settings(settings), self.cache_dir)
 
         def build(prompt: str) -> Request:
             return lambda: self._text(prompt, settings, {})
 
-        for place, found in self._send_all([prompts[place] for place in left], build, settings.max_new_tokens):
-            yield left[place], found
+        batch_api = self.client.options.batch_api
+        if not batch_api:
+            refuse(prompts)
+        with Claims(cache, self.is_usable) as claims:
+            done: set[int] = set()
+            for place, text in self._generate_in_batches(prompts, settings, claims) if batch_api else ():
+                done.add(place)
+                yield place, text
+            left = [place for place in range(len(prompts)) if place not in done]
+            yield from self._send_all(prompts, left, claims, build, settings.max_new_tokens, refuse=refuse)
 
     def choose(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings
+        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, cache: ResponseCache
     ) -> Iterator[tuple[int, str | Failure]]:
         """Yield the label that structured output gives for each prompt; UserError where the server has none."""
 
         def build(prompt: str) -> Request:
             return lambda: self._choice(prompt, labels, settings)
 
-        yield from self._send_all(prompts, build, CHOICE_TOKENS)
+        with Claims(cache, self.is_usable) as claims:
+            yield from self._send_all(prompts, range(len(prompts)), claims, build, CHOICE_TOKENS)
 
-    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, list[float] | Failure]]:
-        """Yield the log-probabilities of a label's tokens after its prompt, for each (prompt, label).
+    def score_pairs(self, items: Sequence[str], cache: ResponseCache) -> Iterator[tuple[int, list[float] | Failure]]:
+        """Yield the log-probabilities of a label's tokens after its prompt, for each item: JSON of (prompt, label).
 
         Prompt and label are tokenised together; a token belongs to the label when it ends after the prompt's last
         character. Raises UserError where the server returns no log-probabilities of a prompt.
@@ -83,16 +93,27 @@ class PromptRequests:
                 "use --decode generate, or --gen_loader base",
             )
 
-        def build(place: str) -> Request:
-            return lambda: self._label_scores(*pairs[int(place)])
+        def build(item: str) -> Request:
+            return lambda: self._label_scores(*json.loads(item))
 
-        texts = ["".join(pair) for pair in pairs]
-        yield from self._send_all([str(place) for place in range(len(pairs))], build, 1, texts)
+        texts = ["".join(json.loads(item)) for item in items]
+        with Claims(cache, self.is_usable) as claims:
+            yield from self._send_all(items, range(len(items)), claims, build, 1, texts)
+
+    def is_usable(self, answer: Any) -> bool:
+        """Return whether a cached answer may be used: it has the form of one, and is no failure with --strict."""
+        if isinstance(answer, dict):
+            return isinstance(answer.get("failed"), str) and not self.client.options.strict
+        if isinstance(answer, list):
+            return bool(answer) and all(isinstance(value, int | float) for value in answer)
+        return isinstance(answer, str)
 
     def _batch_settings(self, settings: GenerationSettings) -> dict[str, Any]:
         return batch_settings(self.spec, task="texts", settings=dataclasses.asdict(settings))
 
-    def _generate_in_batches(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
+    def _generate_in_batches(
+        self, prompts: Sequence[str], settings: GenerationSettings, claims: Claims
+    ) -> Iterator[tuple[int, str]]:
         """Yield the texts that the provider's batch files give."""
         how, counter = self.client.provider.batch_formats[self.spec.kind], self.counter[0]
 
@@ -101,18 +122,22 @@ class PromptRequests:
             return [build_line(how, self.spec, prompt, prompt, counter, settings) for prompt in chosen]
 
         key = self._batch_settings(settings)
-        yield from request_in_batches(prompts, key, self.client, self.cache_dir, build_lines, how.read)
+        yield from request_in_batches(prompts, key, self.client, claims, build_lines, how.read)
 
     def _send_all(
         self,
         items: Sequence[str],
+        left: Sequence[int],
+        claims: Claims,
         build: Callable[[str], Request],
         tokens_out: int,
         texts: Sequence[str] | None = None,
+        refuse: Callable[[list[str]], None] = lambda prompts: None,
     ) -> Iterator[tuple[int, Any]]:
-        """Send the requests of all items, several at once; an item whose content is refused becomes a failure.
+        """Send the requests of the items at the places `left`, several at once.
 
-        `texts` are those whose tokens count where the items are not the texts themselves.
+        An item whose content is refused becomes a failure. `texts` are those whose tokens count where the items are not
+        the texts themselves.
         """
         if self._sdk is None:
             self._sdk = open_client(self.spec.provider, self.spec.base_url, self.client.options.timeout)
@@ -130,7 +155,8 @@ class PromptRequests:
 
         try:
             options = self.client.options
-            yield from run_concurrently(range(len(items)), work, options.concurrency, self.client.stop)
+            steps = shared_steps(claims, items, ([place] for place in left), lambda places: places[0], refuse)
+            yield from run_concurrently(steps, work, options.concurrency, self.client.stop)
         except ApiError as error:
             raise as_user_error(error) from error
 

@@ -55,7 +55,7 @@ class CachedGenerator:
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt; sampled texts are cached for each seed."""
         how = {"generate": sampling_settings(settings)}
-        found = self._answers(prompts, how, lambda missing: self._loaded().generate(missing, settings))
+        found = self._answers(prompts, how, lambda missing: self._loaded().generate(missing, settings), _is_text)
         return [str(text) for text in found]
 
     def choose(
@@ -103,14 +103,18 @@ class CachedGenerator:
         how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
         return [
             LabelScores(tuple(map(tuple, found["tokens"])), tuple(map(tuple, found["logprobs"])))
-            for found in self._answers(prompts, how, request)
+            for found in self._answers(prompts, how, request, _is_scores)
         ]
 
     def _answers(
-        self, prompts: Sequence[str], how: Mapping[str, Any], request: Callable[[list[str]], Iterable[tuple[int, Any]]]
+        self,
+        prompts: Sequence[str],
+        how: Mapping[str, Any],
+        request: Callable[[list[str]], Iterable[tuple[int, Any]]],
+        is_usable: Callable[[Any], bool],
     ) -> list[Any]:
         cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
-        found, self.counts = cached_answers(cache, prompts, request, self.spec.name)
+        found, self.counts = cached_answers(cache, prompts, request, self.spec.name, is_usable)
         return found
 
     def _loaded(self) -> TextGenerator:
@@ -119,3 +123,21 @@ class CachedGenerator:
             generator: TextGenerator = load_function(self.spec.loader)(self.spec, self.device, self.cache_dir)
             self._generator = generator
         return self._generator
+
+
+def _is_text(answer: Any) -> bool:
+    return isinstance(answer, str)
+
+
+def _is_scores(answer: Any) -> bool:
+    """Return whether an answer of the cache has the tokens of each label and their log-probabilities."""
+    if not isinstance(answer, dict):
+        return False
+    parts = [answer.get("tokens"), answer.get("logprobs")]
+    rows = [row for part in parts if isinstance(part, list) for row in part]
+    if not all(isinstance(part, list) for part in parts) or not all(isinstance(row, list) for row in rows):
+        return False
+    n = len(rows) // 2
+    return [*map(len, rows[:n])] == [*map(len, rows[n:])] and all(
+        isinstance(x, int | float) for row in rows for x in row
+    )
