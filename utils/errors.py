@@ -62,21 +62,24 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """Return an error and, one after another, the errors that led to it."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    return chain
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Return whether an error, or one that led to it, says that no space is left on a disk.
 
     Libraries in other languages report it as text only.
     """
-    seen: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        seen.append(cause)
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if any(words in str(cause) for words in DISK_FULL):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(
+        (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
+        or any(words in str(cause) for words in DISK_FULL)
+        for cause in causes(error)
+    )
 
 
 def first_line(error: BaseException) -> str:

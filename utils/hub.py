@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from utils.errors import UserError
+from utils.errors import UserError, causes, is_disk_full
 from utils.proxies import proxy_of
 
 REACH_SECONDS = 10
@@ -71,9 +71,9 @@ def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[N
 
 def _translated(error: Exception, what: str, asked: str, local: bool) -> UserError | None:
     """Return the UserError for an error of the hub's libraries or its causes; None for any other error."""
-    chain: list[BaseException] = [error]
-    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
-        chain.append(inner)
+    if is_disk_full(error):
+        return UserError(f"{what}{asked}: no space is left on the disk", "free some, or choose another --cache_dir")
+    chain = causes(error)
     if not local:
         for one in chain:
             known = _known_error(one, what)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -149,6 +151,40 @@ def test_every_configuration_is_read_once(
     for target in ("ace", "ban", "ace"):
         assert load_bitext(spec, "eng", target, sources).targets == (target,)
     assert len(read) == 3
+
+
+def test_a_mirror_with_the_hubs_loading_script_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    nusax, folder = BITEXT["nusax"], tmp_path / "mirror" / BITEXT["nusax"].source
+    (folder / "data").mkdir(parents=True)
+    (folder / "NusaX-senti.py").write_text("import datasets\n")
+    (folder / "data" / "train.csv").write_text("id,text\n1,x\n")
+    with pytest.raises(UserError) as caught:
+        read_hub_table(nusax, Sources(tmp_path / "mirror", tmp_path / "cache"), ["text"], "eng")
+    assert "has the hub's loading script" in caught.value.what
+    assert f"hf download {nusax.source} --repo-type dataset --revision refs/convert/parquet" in caught.value.hint
+
+
+def test_a_pointer_of_git_lfs_is_told_from_a_broken_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    nusax, folder = BITEXT["nusax"], tmp_path / "mirror" / BITEXT["nusax"].source / "eng" / "train"
+    folder.mkdir(parents=True)
+    (folder / "0000.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(UserError) as caught:
+        read_hub_table(nusax, Sources(tmp_path / "mirror", tmp_path / "cache"), ["text"], "eng")
+    assert "eng/train/0000.parquet is a pointer of git-lfs" in caught.value.what and "git lfs pull" in caught.value.hint
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_no_broken_file(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def fill(*args: object, **flags: object) -> None:
+        raise datasets.exceptions.DatasetGenerationError("An error occurred") from OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(datasets, "load_dataset", fill)
+    (tmp_path / "mirror" / BITEXT["nusax"].source).mkdir(parents=True)
+    with pytest.raises(UserError, match="no space is left on the disk"):
+        read_hub_table(BITEXT["nusax"], Sources(tmp_path / "mirror", tmp_path / "cache"), ["text"], "eng")
 
 
 def test_a_missing_column_and_a_broken_file_are_named(mirrored: tuple[DatasetSpec, Sources]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from utils.data.parquet_files import find_parquet_files, read_parquet_files
 from utils.data.sources import Sources, mirror_folder
-from utils.errors import UserError, first_line
+from utils.errors import UserError, first_line, is_disk_full
 from utils.hub import forget_downloads, hub_errors, hub_token, is_offline
 from utils.schema import DatasetSpec, Origin
 
@@ -140,7 +140,7 @@ def _load_table(
         import pyarrow as pa
 
         datasets.disable_progress_bars()
-        datasets.logging.set_verbosity_error()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what is wrong is told once, below
         try:
             loaded = datasets.load_dataset(
                 path,
@@ -152,7 +152,13 @@ def _load_table(
                 cache_dir=str(cache_dir / "datasets"),
             )
         except (pa.ArrowInvalid, datasets.exceptions.DatasetGenerationError) as error:
+            if is_disk_full(error):
+                raise  # not the fault of a file
             raise _broken(error, path, what + asked, on_hub=on_hub) from error
+        except RuntimeError as error:
+            if "scripts are no longer supported" not in str(error):
+                raise
+            raise _with_script(what, path) from error
         return loaded.with_format("arrow")[:]
 
 
@@ -161,11 +167,32 @@ def _broken(error: Exception, path: str, what: str, *, on_hub: bool) -> UserErro
     cause = first_line(error.__cause__ or error)
     if "BatchSize must be greater than 0" in cause:
         return UserError(f"{what}: a split has no rows", "its files are empty at the source")
+    if not on_hub and (pointer := _pointer_in(Path(path))) is not None:
+        what = f"{what}: {pointer} is a pointer of git-lfs, not the file itself"
+        return UserError(what, f"run git lfs pull in {path}, or copy the data set with: hf download")
     if not on_hub:
         return UserError(f"{what}: a file cannot be read ({cause})", "copy the data set into the mirror again")
     forget_downloads(path, "dataset")
     return UserError(
         f"{what}: a file cannot be read ({cause})", "the broken download was removed: run the same command again"
+    )
+
+
+def _pointer_in(folder: Path) -> str | None:
+    """Return the path of a file in a folder that git-lfs has not fetched; None where there is none."""
+    for file in sorted(folder.rglob("*.*")):
+        if file.is_file() and file.stat().st_size < 1024 and file.read_bytes().startswith(b"version https://git-lfs"):
+            return file.relative_to(folder).as_posix()
+    return None
+
+
+def _with_script(what: str, path: str) -> UserError:
+    """Return the UserError for a data set whose files are made by a script of its own, which is never run."""
+    source = "/".join(Path(path).parts[-2:])
+    return UserError(
+        f"{what} has the hub's loading script in place of Parquet files; scripts are not run",
+        f"copy the branch with its Parquet files into an empty folder of the mirror: hf download {source} "
+        "--repo-type dataset --revision refs/convert/parquet --local-dir FOLDER",
     )
 
 
