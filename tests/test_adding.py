@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -75,20 +75,18 @@ def shown_by(page: Path) -> str:
     return "\n".join(gzip.decompress(base64.b64decode(part)).decode() for part in packed)
 
 
-def check_copy(copy: Path) -> None:
-    """Run the tests of the registries and of the architecture in the copy."""
-    tests = ["tests/data/test_registry.py", "tests/test_architecture.py", "tests/test_loaders.py"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
-        cwd=copy,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+CHECKS = ("tests/data/test_registry.py", "tests/test_architecture.py", "tests/test_loaders.py")
+ALL_CHECKS = (*CHECKS, "tests/data/test_bitext.py", "tests/encoders/test_resolve.py", "tests/test_hubness.py")
 
 
-def test_all_diffs_apply_together(copy: Path) -> None:
+def check_copy(copy: Path, tests: Sequence[str] = CHECKS) -> None:
+    """Run the tests of the registries and of the architecture in the copy, and the linter."""
+    for arguments in (["pytest", "-q", "-p", "no:cacheprovider", *tests], ["ruff", "check", "--no-cache", "."]):
+        done = subprocess.run([sys.executable, "-m", *arguments], cwd=copy, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_all_diffs_apply_together(copy: Path, command: Command) -> None:
     changed = {section: apply(section, copy) for section in SECTIONS if SECTIONS[section]}
     assert changed == {
         "A data set": ["utils/data/classification_sets.py"],
@@ -98,6 +96,30 @@ def test_all_diffs_apply_together(copy: Path) -> None:
         "A provider": ["utils/api/mistral.py", "utils/api/providers.py"],
         "A task": ["hubness.py", "tests/test_hubness.py", "utils/settings.py", "utils/tasks.py"],
     }
+    listed = command("bitext.py", "--list")
+    assert all(
+        name in listed for name in ("news_topics", "somebody/encoder-base", "example/word-hash", "somebody/chat-7b")
+    )
+    check_copy(copy, ALL_CHECKS)
+
+
+def test_an_encoder_is_one_row(copy: Path, command: Command) -> None:
+    apply("An encoder", copy)
+    plan = command("bitext.py", "--langs", "spa", "--model_checkpoint", "somebody/encoder-base", "--dry_run")
+    assert "encoder somebody/encoder-base" in plan and "140  to do" in plan
+    check_copy(copy)
+
+
+def test_a_generator_is_one_row(copy: Path) -> None:
+    apply("A generator", copy)
+    check_copy(copy)
+
+
+def test_a_provider_is_a_file_and_its_name(copy: Path, command: Command) -> None:
+    apply("A provider", copy)
+    plan = command("bitext.py", "--langs", "spa", "--model_checkpoint", "mistral:mistral-embed", "--dry_run")
+    assert "encoder mistral/mistral-embed" in plan and "(prices of 2026-11-26)" in plan
+    check_copy(copy)
 
 
 def test_a_data_set_is_one_row(copy: Path, command: Command, tmp_path: Path) -> None:
