@@ -147,6 +147,16 @@ def test_what_is_broken_is_named_and_the_originals_files_appear(run: Run, page: 
     page.wait_for_selector("text=no file of predictions")
 
 
+def test_the_command_of_an_edited_record_is_harmless(run: Run, page: Page, tmp_path: Path) -> None:
+    log(tmp_path / "logs", "org/good", "mine", "a_b", 1, 2, args={"x; touch PWNED #": "$(y)", "k": ["1", "`z`"]})
+    assert run(SCRIPT).returncode == 0
+    open_at(page, tmp_path / "report.html", "#board?view=bitext&metric=acc")
+    page.get_by_role("link", name="50.00").first.click()
+    page.get_by_role("link", name="a_b").first.click()
+    text = page.inner_text("#command")
+    assert text == "python bitext.py '--x; touch PWNED #' '$(y)' --k 1 '`z`'"
+
+
 def test_items_that_have_no_room_are_told(run: Run, page: Page, tmp_path: Path) -> None:
     root = tmp_path / "logs"
     noise = [os.urandom(700_000).hex() for _ in range(2)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +18,7 @@ from utils.records.result import LoggedResult
 from utils.records.store import differences
 from utils.reporting import figures
 from utils.reporting.charts import drawing, naming
+from utils.reporting.csv_text import csv_text
 from utils.reporting.tables import rows as table_rows
 from utils.reporting.tables import select, sides
 from utils.reporting.tables.build import Kind
@@ -261,12 +260,9 @@ def drawn_at(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _write_csv(stem: Path, rows: Sequence[Row]) -> Path:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    header = list(rows[0])
     path = stem.with_name(f"{stem.name}.csv")
-    write_output(path, out.getvalue().encode())
+    write_output(path, csv_text([header, *([row[name] for name in header] for row in rows)]).encode())
     return path
 
 

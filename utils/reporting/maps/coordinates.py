@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 from collections.abc import Mapping
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
-from utils.files import read_json, write_atomic, write_json
+from utils.files import read_json, writable, write_atomic, write_json
 from utils.records import store
+from utils.reporting.csv_text import csv_text
 from utils.reporting.maps.points import Points
 
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
@@ -90,17 +90,13 @@ def _table(points: Points, xy: npt.NDArray[np.float32], split: str) -> dict[str,
     shortest = [[float(str(value)) for value in axis] for axis in xy.T]  # the digits of float32, not of float64
     values = (
         *(*shortest, points.langs, columns["family"], columns["script"], points.labels, points.samples),
-        *([split] * len(points.texts), points.texts),
+        *([split] * len(points.texts), [writable(text)[0] for text in points.texts]),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def _csv(table: Mapping[str, Any]) -> bytes:
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(zip(*(table[name] for name in COLUMNS), strict=True))
-    return lines.getvalue().encode("utf-8", "surrogatepass")
+    return csv_text([COLUMNS, *zip(*(table[name] for name in COLUMNS), strict=True)]).encode()
 
 
 def _with(stem: Path, ending: str) -> Path:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from utils.errors import UserError, suggest
+from utils.reporting.csv_text import as_written
 from utils.tasks import TASKS
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "reference"
@@ -58,7 +59,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             for row in reader:
                 if None in row or None in row.values():
                     raise UserError(f"{path}, line {reader.line_num}: {_count(row)} fields", "as many as in line 1")
-                yield reader.line_num, {name: row[name].strip() for name in COLUMNS}
+                yield reader.line_num, {name: as_written(row[name].strip()) for name in COLUMNS}
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             f"{path} is not a CSV file in UTF-8: {error}", f"its first line is {','.join(COLUMNS)}"

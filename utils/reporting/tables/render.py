@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from utils.files import write_output
+from utils.reporting.csv_text import csv_text
 from utils.reporting.tables import latex
 from utils.reporting.tables.cells import Cell, Table
 from utils.reporting.tables.published import Published
@@ -22,7 +21,6 @@ TABULATE = {"plain": "simple", "md": "github"}
 BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
 MARKS = {"plain": "*", "md": "bold", "latex": "bold"}  # what notes call a mark
 NOTHING = "-"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet evaluates text that begins with one of these
 
 
 @dataclass
@@ -63,11 +61,8 @@ def render(view: Shown, style: str) -> str:
         header = ["model"]
         for column in view.columns:
             header += [column, *(f"{column}_{name}" for name in extra)]
-        body = [
-            [_harmless(row), *(text for column in view.columns for text in _fields(view, row, column))]
-            for row in view.rows
-        ]
-        return render_rows([_harmless(name) for name in header], body, "csv")
+        body = [[row, *(text for column in view.columns for text in _fields(view, row, column))] for row in view.rows]
+        return render_rows(header, body, "csv")
     body = [[row, *(_text(view, row, column, style) for column in view.columns)] for row in view.rows]
     return render_rows(["model", *view.columns], body, style)
 
@@ -105,11 +100,6 @@ def _seeds(view: Shown, cell: Cell, style: str) -> str:
     return "" if style == "latex" and n == view.usual_seeds else f"({n} seed{'s' * (n > 1)})"
 
 
-def _harmless(name: str) -> str:
-    """Return a name that no spreadsheet evaluates as a formula."""
-    return f"'{name}" if name.startswith(FORMULA) else name
-
-
 def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
@@ -132,7 +122,7 @@ def _fields(view: Shown, row: str, column: str) -> list[str]:
         "bold": str(mark.bold).lower() if mark else "",
         "published": _percent(published.value) if published else "",
         "difference": f"{100 * (cell.value - published.value):+.2f}" if cell and published else "",
-        "source": _harmless(published.source) if published else "",
+        "source": published.source if published else "",
     }
     figure = NOTHING if cell is None else _text(view, row, column, "csv")
     return [figure, *(told[name] for name in _extra_fields(view))]
@@ -161,9 +151,7 @@ def _record(view: Shown, row: str, column: str) -> dict[str, Any]:
 def render_rows(header: Sequence[str], body: Sequence[Sequence[str]], style: str) -> str:
     """Return rows of cells as text in any format but JSON, the first column left-aligned."""
     if style == "csv":
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([header, *body])
-        return out.getvalue()
+        return csv_text([header, *body])
     if style == "latex":
         return latex.tabular(header, body)
     if style == "md":

@@ -29,7 +29,7 @@ function about() {
   const { logs, made, records, broken, without, args } = report.index;
   const files = broken.length === 1 ? "1 broken file" : `${broken.length} broken files`;
   const list = (summary, texts) => el("details", {}, el("summary", {}, summary), el("ul", {}, ...texts.map((text) => el("li", {}, text))));
-  const left = without.map(({ task, dataset, count }) => `${task}, ${dataset}: the items of ${count} records; python script/report.py --task ${task} --dataset ${dataset} --logs ${quoted(logs)}`);
+  const left = without.map(({ task, dataset, count }) => `${task}, ${dataset}: the items of ${count} records; python script/report.py --task ${task} --dataset ${quoted(dataset)} --logs ${quoted(logs)}`);
   return el(
     "span", {}, `${records.length.toLocaleString("en")} records of ${logs}, ${made.replace("T", " ").replace("+00:00", " UTC")}${args.no_items ? "; without items" : ""}`,
     broken.length ? list(`${files} left out`, broken) : null,

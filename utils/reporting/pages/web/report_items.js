@@ -30,7 +30,7 @@ function whyNone(number, record) {
   if (args.no_items) return "The page was written with --no_items: write it again without this flag.";
   if (report.index.items[number]) return "The file of predictions cannot be read.";
   const left = without.find((one) => one.dataset === record.dataset && one.task === task);
-  if (left) return `These items exceed --max_mb ${args.max_mb}. To see them: python script/report.py --task ${task} --dataset ${record.dataset}, or a larger --max_mb.`;
+  if (left) return `These items exceed --max_mb ${args.max_mb}. To see them: python script/report.py --task ${task} --dataset ${quoted(record.dataset)}, or a larger --max_mb.`;
   return "The record has no file of predictions.";
 }
 

@@ -9,7 +9,7 @@ function commandLine({ task, args }) {
   const flags = Object.entries(args ?? {}).flatMap(([name, value]) => {
     if (["dry_run", "list", "verbose", "overwrite"].includes(name) || JSON.stringify(value) === JSON.stringify(own(usual, name) ?? null)) return [];
     if (value === null || value === false) return [];
-    return value === true ? [`--${name}`] : [`--${name}`, ...[].concat(value).map((one) => quoted(String(one)))];
+    return value === true ? [quoted(`--${name}`)] : [quoted(`--${name}`), ...[].concat(value).map((one) => quoted(String(one)))];
   });
   return ["python", own(report.index.tasks, task)?.script ?? "?", ...flags].join(" ");
 }
