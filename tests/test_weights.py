@@ -86,6 +86,15 @@ def test_an_untied_head_is_missed_and_a_tied_one_is_not(tmp_path: Path) -> None:
     assert generator(make_model(tmp_path / "b", "gpt2")).lm_head is not None
 
 
+def test_what_a_model_computes_by_itself_is_not_unknown(tmp_path: Path) -> None:
+    import torch
+
+    zeros = torch.zeros(2, 2)
+    for family, name in (("xglm", "model.embed_positions.weights"), ("gpt2", "transformer.h.0.attn.masked_bias")):
+        folder = make_model(tmp_path / family, family)
+        assert generator(edit(folder, lambda w, name=name: {**w, name: zeros.clone()})) is not None  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_a_known_prefix_is_left_out_where_all_names_have_it(
     prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

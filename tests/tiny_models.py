@@ -13,7 +13,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 SIZES = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48}
-WINDOW = 16
+WINDOW, WIDE = 16, 64  # the second is longer than the short probe of a loaded model
 
 
 def sample_texts() -> list[str]:
@@ -71,6 +71,13 @@ def config_of(family: str, vocabulary: int) -> Any:
             d_model=32, num_layers=3, attention_heads=4, ffn_dim=48, max_position_embeddings=256, **common
         ),
         "gpt2": lambda: t.GPT2Config(n_embd=32, n_layer=3, n_head=4, n_positions=256, **common),
+        "gemma2": lambda: t.Gemma2Config(
+            **rope, num_key_value_heads=1, head_dim=8, sliding_window=WIDE, query_pre_attn_scalar=8,
+        ),
+        "gpt_neo": lambda: t.GPTNeoConfig(
+            hidden_size=32, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=WIDE,
+            max_position_embeddings=256, **{**common, "pad_token_id": None},
+        ),
         "mpt": lambda: t.MptConfig(d_model=32, n_layers=2, n_heads=4, max_seq_len=256, **common),
         "t5": lambda: t.T5Config(**t5),
         "mt5": lambda: t.MT5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),

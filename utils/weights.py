@@ -15,7 +15,8 @@ from utils.errors import UserError
 T = TypeVar("T")
 WRAPPERS = ("module.", "_orig_mod.", "model.")  # what data parallelism, torch.compile and trainers put before names
 CONSTANTS = re.compile(  # buffers that older versions saved and that every model computes by itself
-    r"(position_ids|token_type_ids|inv_freq|masked_bias|(attn|attention)\.bias|num_batches_tracked)$"
+    r"(position_ids|token_type_ids|inv_freq|masked_bias|(attn|attention)\.bias|num_batches_tracked"
+    r"|embed_positions\.weights)$"  # the plural: sinusoids, learned positions are `embed_positions.weight`
 )
 SHOWN = 3  # names that a message lists
 

@@ -179,6 +179,20 @@ def test_a_broken_checkpoint(base: Path, tmp_path: Path) -> None:
         CachedGenerator(spec, "cpu", tmp_path).score(PROMPTS, LABELS, ScoreSettings())
 
 
+def test_a_head_that_is_missing_is_not_drawn_at_random(base: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "headless"
+    shutil.copytree(base, copy)
+    weights = load_file(copy / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"it lacks 1 \(lm_head.weight\), which would be drawn at random"):
+        CachedGenerator(resolve_local_generator(str(copy), tmp_path), "cpu", tmp_path).score(
+            PROMPTS, LABELS, ScoreSettings()
+        )
+
+
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
 def test_quantised_weights_score_near_the_full_ones(
     bits: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

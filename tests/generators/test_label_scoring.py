@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import SEQ2SEQ, WINDOW, make_model, sample_texts, train_tokenizer
+from tiny_models import SEQ2SEQ, WIDE, WINDOW, make_model, sample_texts, train_tokenizer
 
 from utils.errors import UserError
 from utils.generators.label_scoring import BatchLimits, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
 from utils.generators.transformers_model import LanguageModel
+from utils.generators.tree_attention import Context
+from utils.generators.tree_support import attention_windows
 from utils.generators.tries import Tokenized, build_trie, n_common, split_trie
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, LabelScores, ScoreSettings
 
-TREES = ("llama", "mistral", "qwen2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
+TREES = ("llama", "mistral", "qwen2", "gemma2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
 LABELS = (
     *("negative", "neutral", "positive"),
     *("alarm set", "alarm remove", "alarm", "play music", "play radio", "é"),
@@ -71,10 +73,10 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
         found = dict(score_labels(scorer(model.model, budget), texts, budget))
         assert sorted(found) == list(range(len(texts)))
         assert largest_difference(model, texts, found) < 1e-5
-    assert model._supports_trees()
+    assert model.trees.covers(texts)
 
 
-@pytest.mark.parametrize("family", ["mpt", "bart"])
+@pytest.mark.parametrize("family", ["mpt", "bart", "gpt_neo"])
 def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path, family: str, capsys: Any) -> None:
     model = load(folder, family)
     found = dict(model.score(prompts(2), LABELS, ScoreSettings()))
@@ -86,8 +88,36 @@ def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path,
 def test_a_wrong_tree_would_be_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     model = load(folder, "bloom")
     model.model.config.model_type = "not bloom"  # its bias no longer follows the tree's positions
-    assert not model._supports_trees()
-    assert "cannot score labels as a tree" in capsys.readouterr().err
+    dict(model.score(prompts(2), LABELS, ScoreSettings()))
+    assert "cannot score these labels as a tree" in capsys.readouterr().err
+
+
+def test_a_window_that_counts_places_in_the_cache_is_scored_as_a_tree_within_it_alone(folder: Path) -> None:
+    model = load(folder, "gpt_neo")
+    few = model.reader.with_labels(["a"], ["x y", "x z"], ScoreSettings())
+    many = model.reader.with_labels(prompts(3)[2:], ["x y", "x z"], ScoreSettings())
+    assert sum(map(len, (few[0].prompt, *few[0].labels))) <= WIDE < len(many[0].prompt)
+    assert attention_windows(model.config) == {"window_size": WIDE}
+    assert model.trees.covers(few) and not model.trees.covers(many)
+
+
+def test_a_wrong_window_is_noticed_by_a_probe_that_is_longer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folder, "gemma2")
+    few = model.reader.with_labels(["a"], ["x y", "x z"], ScoreSettings())
+    many = model.reader.with_labels(prompts(3)[2:], ["x y", "x z"], ScoreSettings())
+    assert model.trees.covers(few) and model.trees.covers(many)
+    monkeypatch.setattr(Context, "_masks", lambda self, visible, positions, keys: self._additive(visible))
+    model = load(folder, "gemma2")
+    assert model.trees.covers(few) and not model.trees.covers(many)
+
+
+def test_windows_are_read_from_the_configuration() -> None:
+    from transformers import BloomConfig, Gemma3TextConfig, Llama4TextConfig, Qwen2Config, RecurrentGemmaConfig
+
+    assert attention_windows(BloomConfig()) == attention_windows(Qwen2Config()) == {}
+    assert attention_windows(Gemma3TextConfig(sliding_window=512, sliding_window_pattern=6)) == {"sliding_window": 512}
+    assert attention_windows(Llama4TextConfig(attention_chunk_size=64)) == {"attention_chunk_size": 64}
+    assert attention_windows(RecurrentGemmaConfig()) == {"attention_window_size": 2048}
 
 
 def test_chat_prompts_and_ended_labels(folder: Path) -> None:

@@ -15,22 +15,14 @@ from utils.errors import UserError, first_line
 from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
+from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
 from utils.numerics import accelerate_linear_layers
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
+from utils.weights import load_whole
 
-KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length
-TOLERANCES = {
-    "fp32": 2e-3,
-    "bf16": 0.3,
-    "fp16": 0.1,
-}  # largest difference of a tree's log-probabilities from separate forward passes
-# families that the tests compare with separate forward passes; quantised arithmetic alone may differ by 0.6
-TESTED = ("llama", "mistral", "qwen2", "gemma3_text", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
-PROBE = ("one two three four five six seven", "one")  # prompts of different lengths, to check a model with
-PROBE_LABELS = ("alpha beta", "alpha gamma", "delta")
 FEW_TOKENS = Tokenized((1, 1), ((1,),), (0,))
 
 
@@ -49,7 +41,8 @@ class LanguageModel:
         self.config = self.model.config.get_text_config(decoder=True)
         self.limits = limits_for(device, self.config.vocab_size)
         self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
-        self._in_tree: bool | None = None
+        self.trees = TreeSupport(spec, self.model, self.reader, self.limits)
+        self._is_told = False
 
     def score(
         self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
@@ -63,35 +56,15 @@ class LanguageModel:
             yield index, LabelScores(tokens, tuple(map(tuple, values)))
 
     def _scored(self, texts: Sequence[Tokenized]) -> Iterator[tuple[int, list[list[float]]]]:
-        if not self._supports_trees():
+        if not self.trees.covers(texts):
+            if not self._is_told:
+                what = "one slow forward pass per label"
+                print(f"note: {self.spec.name} cannot score these labels as a tree; {what}", file=sys.stderr)
+                self._is_told = True
             yield from ((index, score_one_by_one(self.model, text)) for index, text in enumerate(texts))
             return
         scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
         yield from score_labels(scorer(self.model, self.limits), texts, self.limits)
-
-    def _supports_trees(self) -> bool:
-        """Return whether scoring the labels as a trie equals separate forward passes, checked once on this model."""
-        if self._in_tree is None:
-            self._in_tree = set(getattr(self.config, "layer_types", None) or ()) <= KNOWN_LAYERS and self._probe()
-            if not self._in_tree:
-                print(
-                    f"note: {self.spec.name} cannot score labels as a tree; one slow forward pass per label",
-                    file=sys.stderr,
-                )
-        return self._in_tree
-
-    def _probe(self) -> bool:
-        if self.spec.quantization and self.config.model_type in TESTED:
-            return True
-        texts = self.reader.with_labels(PROBE, PROBE_LABELS, ScoreSettings())
-        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
-        try:
-            found = scorer(self.model, self.limits)(texts)
-        except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, IndexError):
-            return False  # an architecture without such masks or caches
-        plain = [score_one_by_one(self.model, text) for text in texts]
-        pairs = zip(_flat(found), _flat(plain), strict=True)
-        return all(abs(a - b) <= TOLERANCES[self.spec.dtype] + 1e-5 * abs(b) for a, b in pairs)
 
     def _check_lengths(self, lengths: Sequence[int]) -> None:
         limit = getattr(self.config, "max_position_embeddings", None) or getattr(self.config, "n_positions", None)
@@ -176,10 +149,6 @@ def _first_line(text: str) -> str:
     return text.strip().split("\n")[0].strip()
 
 
-def _flat(scores: Sequence[Sequence[Sequence[float]]]) -> list[float]:
-    return [value for text in scores for label in text for value in label]
-
-
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
     """Return a seed that depends on the batch's content, so that a resumed run samples the same texts."""
     return int.from_bytes(hashlib.sha256(f"{seed} {list(map(list, rows))}".encode()).digest()[:7], "big")
@@ -247,7 +216,7 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     with (
         contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext()
     ):  # hides GGUF's progress bar
-        model = kind.from_pretrained(path, dtype=dtype, **place).eval()
+        model = load_whole(lambda how: kind.from_pretrained(path, dtype=dtype, **place, **how), spec.name).eval()
     if spec.quantization:  # missing hardware support shows only in a computation
         score_one_by_one(model, FEW_TOKENS)
     if "device_map" in place:
