@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             items = [str(item) for item in _items(request["url"], request["body"])]
             status, answer = answer_to(server, request["url"], request["body"], items)
             entry = {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
-            (good if status == 200 else bad).append(json.dumps({**entry, "error": None}))
+            (good if status == 200 else bad).append(json.dumps({**entry, "error": None}, ensure_ascii=False))
             server.asked.update(items)
             server.paid.update(items if status == 200 else [])
         for key, lines in (("output_file_id", good), ("error_file_id", bad)):

@@ -154,12 +154,12 @@ def test_what_is_left_to_ask_is_told_before_it_is_paid_for(server: ApiServer, tm
 
 
 def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiServer, tmp_path: Path) -> None:
-    server.batch_looks = 2
+    server.batch_looks, server.answer = 2, "positive\u2028\x85so"  # no line feed ends a line of a batch's file
     prompts = [*PROMPTS[:30], "bad [filtered]"]
     options = {"batch_api": True, "poll_seconds": 0.05}
     asked = generator(server, tmp_path, **options)
     found = asked.generate(prompts, GenerationSettings())
-    assert found[:30] == ["positive"] * 30 and isinstance(found[30], Failed)
+    assert found[:30] == [server.answer] * 30 and isinstance(found[30], Failed)
     assert len(server.batches) == 1 and server.paid == dict.fromkeys(PROMPTS[:30], 1)
     spec = resolve_api_encoder("openai:model", EncodingOptions(server.url))
     encoder = open_encoder(spec, "cpu", tmp_path, (ApiOptions(**options), Budget(None)))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ BAD = "=cmd()"
 def test_formulas_are_text_and_numbers_stay_numbers() -> None:
     rows = [["=1+1", "+a", "@x", "\ta", "-org/y"], ["-", "-1.25", "+2.50", "a=b", -0.5], ["'=q", "", None, 1, "a\nb"]]
     assert csv_text(rows) == "'=1+1,'+a,'@x,'\ta,'-org/y\n-,-1.25,+2.50,a=b,-0.5\n'=q,,,1,\"a\nb\"\n"
+    assert csv_text([["a\rb", 1], ["c", 2]]) == '"a\rb","1"\nc,2\n'
     assert [as_written(text) for text in ("'=1", "=1", "'a", "'", "-")] == ["=1", "=1", "'a", "'", "-"]
 
 

@@ -198,7 +198,7 @@ class _Batches:
         if not batch.output_file_id:
             return
         content = self._call(lambda: self.sdk.files.content(batch.output_file_id).read())
-        for text in content.decode().splitlines():
+        for text in filter(None, content.decode().split("\n")):  # an answer may have other separators of lines
             found = json.loads(text)
             keys = entry["lines"].get(found.get("custom_id"))
             response = found.get("response") or {}

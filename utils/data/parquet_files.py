@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.data.text_files import lines_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -88,7 +90,7 @@ def _pattern_of(readme: Path, config: str | None, split: str) -> str | None:
 
 def _entries(readme: Path) -> Iterator[tuple[str, str]]:
     """Yield key and value of each line below `configs:` in the front matter; what is no such line, with key ""."""
-    lines = readme.read_text(encoding="utf-8").splitlines()
+    lines = lines_of(readme.read_text(encoding="utf-8", errors="replace"))
     if not lines or lines[0] != "---" or "---" not in lines[1:]:
         return
     inside = False

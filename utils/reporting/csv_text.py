@@ -12,10 +12,15 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet evaluates text that 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as CSV; a text that a spreadsheet would evaluate gets a `'` before it, numbers and `-` do not.
 
+    Carriage returns are quoted, since readers take them for the ends of lines.
+
     Source: OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
     """
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows([[harmless(cell) for cell in row] for row in rows])
+    usual, quoting = csv.writer(out, lineterminator="\n"), csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [harmless(cell) for cell in row]
+        (quoting if any(isinstance(cell, str) and "\r" in cell for cell in cells) else usual).writerow(cells)
     return out.getvalue()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from utils.cli import arguments
 from utils.cli.types import natural, path, seed
 from utils.constants import DEFAULT_SEED
+from utils.data.languages import suggest_language
 from utils.errors import UserError, suggest
 from utils.files import write_output
 from utils.records.result import LoggedResult
@@ -125,7 +126,7 @@ def _of_langs(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list
     for lang in args.langs or ():
         if not any(is_of(result.subset, lang, args.task) for result in results):
             there = {side for result in results for side in _sides_of(result.subset, args.task)}
-            raise UserError(f"no {args.task} results of language {lang!r}", suggest(lang, sorted(there)))
+            raise UserError(f"no {args.task} results of language {lang!r}", suggest_language(lang, sorted(there)))
     return [result for result in results if is_chosen(args, result.subset)]
 
 
