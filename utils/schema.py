@@ -100,7 +100,8 @@ class LabeledTexts:
 class EncoderSpec:
     """What decides the vectors of an encoder: the checkpoint, its revision, and how texts are put into it.
 
-    `prompt` is put before every text; None leaves it to the checkpoint's own configuration, "" is no prompt.
+    `prompt` is put before every text; None and "" are no prompt. `has_own_prompt` says that it is the default of the
+    checkpoint's own configuration, and not the user's or the registry's.
     `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
@@ -119,6 +120,7 @@ class EncoderSpec:
     base_url: str = ""  # address of the server; empty: the provider's own service
     input_type: str = ""  # what the provider is told about the use of the texts
     dimensions: int | None = None  # of the vectors, where the provider offers a choice
+    has_own_prompt: bool = False
 
     @property
     def name(self) -> str:

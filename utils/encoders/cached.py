@@ -86,7 +86,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         "loader": cache_name(spec.loader),
         "checkpoint": "local" if spec.label else spec.checkpoint,
         "revision": spec.revision,
-        "prompt": spec.prompt,
+        "prompt": None if spec.has_own_prompt else spec.prompt,  # None: as the checkpoint's configuration says
         "max_length": spec.max_length,
         "dtype": spec.dtype,
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),

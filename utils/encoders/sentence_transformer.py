@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.checkpoints import checkpoint_errors
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
-from utils.errors import UserError, first_line
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
+from utils.encoders.tokens import (
+    check_ids,
+    cut_padding,
+    full_lengths,
+    lengths_of,
+    longest_text,
+    prepare_tokenizer,
+    right_padded,
+    set_longest_text,
+)
+from utils.errors import UserError
+from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
 from utils.protocols import TextEncoder
@@ -26,8 +37,17 @@ if TYPE_CHECKING:
 
     from utils.schema import Rows
 
+    Lengths = tuple[Ints, Ints]  # numbers of tokens (n,) before and after texts are cut
+
 UNPADDED_TEXTS = 256  # per batch, where texts are concatenated without padding
 PROBE = "one, two, three"
+LONG_PROBE = 8 * f"{PROBE}, "
+CLOSE = {
+    "fp32": 1e-4,
+    "bf16": 0.1,
+    "fp16": 0.02,
+}  # largest change of a vector by padding, as a share of its largest value
+ON_TEXTS = "check that the checkpoint is an encoder of texts; --verbose shows where its library failed"
 
 
 def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
@@ -43,28 +63,35 @@ class SentenceTransformerEncoder:
     """
 
     def __init__(self, spec: EncoderSpec, path: str, revision: str | None, device: str, cache_dir: Path) -> None:
-        from safetensors import SafetensorError
-
         check_backend(spec.backend, device, spec.dtype)
         self.spec, self.device = spec, device
-        try:
-            with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
-                self.model = _load_model(spec, path, revision, device).eval()
-        except (OSError, SafetensorError, ImportError, RuntimeError, KeyError) as error:
-            if revision is not None and is_offline():
-                what = f"the checkpoint {spec.name!r} is not in the cache, and the hub cannot be reached"
-                raise UserError(what, WITHOUT_A_NETWORK) from error
-            raise UserError(
-                f"the checkpoint {spec.name!r} does not load: {first_line(error)}",
-                "check that all its files are there and complete",
-            ) from error
-        self._set_precision()
-        self._set_max_length()
-        if spec.backend != "torch":
-            swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
-        elif spec.dtype == "fp32":
-            accelerate_linear_layers(self.model, lambda: self._embeddings(self._features([PROBE])))
-        self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
+        self.prompt = spec.prompt or ""
+        self.is_padded = True
+        with checkpoint_errors(spec.name, revision, path):
+            self.model = _load_model(spec, path, revision, device).eval()
+            _check_route(self.model, spec.name)
+            prepare_tokenizer(self.model)
+            self._set_precision()
+            self._set_max_length()
+            if spec.backend != "torch":
+                swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
+            elif spec.dtype == "fp32":
+                accelerate_linear_layers(self.model, lambda: self._embeddings(self._features([PROBE])))
+            self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
+            self.is_padded = not self._depends_on_neighbours()
+
+    def _depends_on_neighbours(self) -> bool:
+        """Return whether a text's vector changes beside a longer text, for which it is padded."""
+        alone, beside = self.encode([PROBE]), self.encode([PROBE, LONG_PROBE])[:1]
+        difference = float(np.abs(alone - beside).max())
+        if difference <= CLOSE[self.spec.dtype] * float(np.abs(alone).max()) or not np.isfinite(difference):
+            return False
+        print(
+            f"note: {self.spec.name} takes padding for a part of the text (a vector changes by {difference:.1g}); "
+            "only texts of equal length share a batch, which takes longer",
+            file=sys.stderr,
+        )
+        return True
 
     def _set_precision(self) -> None:
         import torch
@@ -82,42 +109,54 @@ class SentenceTransformerEncoder:
         self.model[0].register_forward_hook(_in_float32)
 
     def _set_max_length(self) -> None:
-        limit = self.model.max_seq_length
-        if self.spec.max_length is None:
-            return
-        if limit and self.spec.max_length > limit:
+        limit, asked = longest_text(self.model), self.spec.max_length
+        if asked is not None and limit is not None and asked > limit:
             raise UserError(
-                f"--max_length {self.spec.max_length}, but {self.spec.name} takes {limit} tokens at most",
-                f"give 1 to {limit}",
+                f"--max_length {asked}, but {self.spec.name} takes {limit} tokens at most", f"give 1 to {limit}"
             )
-        self.model.max_seq_length = self.spec.max_length
+        self.limit = limit if asked is None else asked
+        if self.limit is not None:
+            set_longest_text(self.model, self.limit)
 
     def encode(self, texts: Sequence[str]) -> Rows:
         """Return one float32 row per text (n, d), as `SentenceTransformer.encode` does.
 
         A batch that does not fit into the device's memory is halved.
         """
+        return self.encode_counted(texts)[0]
+
+    def encode_counted(self, texts: Sequence[str]) -> tuple[Rows, Lengths | None]:
+        """Return the rows of `encode`, and each text's number of tokens before and after it was cut.
+
+        The numbers are None where the model has no tokens.
+        """
         import torch
 
         try:
-            features = self._features(texts)
-            if "attention_mask" not in features or features["attention_mask"].shape[0] != len(texts):
-                return self._encode_by_library(texts)
-            return self._encode_by_tokens(features)
+            with checkpoint_errors(self.spec.name, None, fails="cannot encode these texts", hint=ON_TEXTS):
+                features = self._features(texts)
+                kept = lengths_of(features, len(texts))
+                full = None if kept is None else full_lengths(self.model, texts, self.prompt, kept, self.limit)
+                rows = (
+                    self._encode_by_library(texts)
+                    if kept is None or "attention_mask" not in features
+                    else self._encode_by_tokens(features, kept)
+                )
+                return rows, None if kept is None or full is None else (full, kept)
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"{self.spec.name} runs out of device memory on one text", "use --max_length, or --dtype bf16"
             ) from error
 
-    def _encode_by_tokens(self, features: dict[str, Any]) -> Rows:
-        lengths = features["attention_mask"].sum(dim=1).numpy()
+    def _encode_by_tokens(self, features: dict[str, Any], lengths: Ints) -> Rows:
+        check_ids(self.model, features, self.spec.name)
         most = TOKENS[self.device] if self.spec.batch_size is None else None
-        is_left = getattr(self.model.tokenizer, "padding_side", "right") == "left"
 
         def work(worker: Worker, part: Ints) -> torch.Tensor:
-            return self._embeddings(_cut(features, part, int(lengths[part].max()), is_left), worker)
+            return self._embeddings(cut_padding(features, part, int(lengths[part].max())), worker)
 
-        found = list(map_parts(self.workers, work, batches(lengths, most, self.spec.batch_size), "texts"))
+        parts = batches(lengths, most, self.spec.batch_size, equal=not self.is_padded)
+        found = list(map_parts(self.workers, work, parts, "texts"))
         rows = np.empty((len(lengths), found[0][1].shape[1]), dtype=np.float32)
         for part, part_rows in found:
             rows[part] = part_rows.cpu().numpy()
@@ -127,23 +166,17 @@ class SentenceTransformerEncoder:
         """Encode with the library, for models without padding (flash attention) and models without tokens."""
         rows = self.model.encode(
             list(texts),
-            prompt=self.spec.prompt,
-            batch_size=self.spec.batch_size or UNPADDED_TEXTS,
+            prompt=self.prompt,
+            batch_size=(self.spec.batch_size or UNPADDED_TEXTS) if self.is_padded else 1,
             show_progress_bar=False,
             convert_to_numpy=True,
         )
         return np.asarray(rows, dtype=np.float32)
 
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Return the features of all texts, padded to the longest."""
-        features: dict[str, Any] = self.model.preprocess(list(texts), prompt=self._prompt())
-        return features
-
-    def _prompt(self) -> str | None:
-        if self.spec.prompt is not None or self.model.default_prompt_name is None:
-            return self.spec.prompt
-        found: str = self.model.prompts[self.model.default_prompt_name]
-        return found
+        """Return the features of all texts, padded to the longest behind their tokens."""
+        features: dict[str, Any] = self.model.preprocess(list(texts), prompt=self.prompt)
+        return right_padded(features) if lengths_of(features, len(texts)) is not None else features
 
     def _embeddings(self, features: dict[str, Any], worker: Worker | None = None) -> torch.Tensor:
         """Return the vectors of a batch (n, d), on its device."""
@@ -158,20 +191,15 @@ class SentenceTransformerEncoder:
         return rows[:, : model.truncate_dim] if model.truncate_dim else rows
 
 
-def _cut(features: dict[str, Any], part: Ints, width: int, is_left: bool) -> dict[str, Any]:
-    """Return the features of some texts, without the padding that only longer texts need."""
-    import torch
-
-    n_texts, full = features["attention_mask"].shape
-    rows = torch.from_numpy(part)
-    columns = slice(full - width, full) if is_left else slice(0, width)
-    chosen = {}
-    for name, value in features.items():
-        if isinstance(value, torch.Tensor) and value.ndim and value.shape[0] == n_texts:
-            value = value[rows]
-            value = value[:, columns] if value.ndim > 1 and value.shape[1] == full else value
-        chosen[name] = value
-    return chosen
+def _check_route(model: Any, name: str) -> None:
+    """Raise UserError for a model with a module for queries and one for documents, and no default."""
+    first = model[0]
+    if hasattr(first, "default_route") and first.default_route is None:
+        routes = " and ".join(map(repr, first.sub_modules))
+        raise UserError(
+            f"the checkpoint {name!r} has modules of their own for {routes} and no default route",
+            "both sides of a search are encoded in one way: set default_route in its router_config.json",
+        )
 
 
 def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""Checkpoints that are no encoders are told from those that are; the checkpoint's own prompt is recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_encoders import TEXTS, bert_config, byte_tokenizer, edit_json, embed, make_encoder, one_by_one, spec_of
+
+from utils.encoders.cached import cache_settings
+from utils.errors import UserError
+from utils.records.identity import encoders_identity
+
+
+def save(folder: Path, head: str) -> Path:
+    """Save a small BERT with a head."""
+    import transformers
+
+    getattr(transformers, head)(bert_config()).save_pretrained(folder)
+    byte_tokenizer(model_max_length=64).save_pretrained(folder)
+    return folder
+
+
+def told(folder: Path, cache: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        spec_of(folder, cache)
+    assert "--model_checkpoint takes encoders" in caught.value.hint
+    return caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        ("BertForSequenceClassification", "it is a classifier or cross-encoder, which scores texts"),
+        ("BertForTokenClassification", "it is a tagger of tokens"),
+        ("BertForQuestionAnswering", "it is a model for extracting answers"),
+    ],
+)
+def test_a_head_of_another_task_is_told(head: str, kind: str, tmp_path: Path) -> None:
+    assert kind in told(save(tmp_path / "m", head), tmp_path)
+
+
+def test_what_sentence_transformers_saves_is_told(tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncoder
+
+    classifier = str(save(tmp_path / "c", "BertForSequenceClassification"))
+    CrossEncoder(classifier, device="cpu").save_pretrained(str(tmp_path / "cross"))
+    assert "it is a cross-encoder, which scores a pair" in told(tmp_path / "cross", tmp_path)
+    masked = str(save(tmp_path / "m", "BertForMaskedLM"))
+    SparseEncoder(masked, device="cpu").save_pretrained(str(tmp_path / "splade"))
+    assert "it is a sparse encoder (SPLADE)" in told(tmp_path / "splade", tmp_path)
+    MultiVectorEncoder(masked, device="cpu").save_pretrained(str(tmp_path / "colbert"))
+    assert "it is a multi-vector encoder (ColBERT)" in told(tmp_path / "colbert", tmp_path)
+    for folder in (tmp_path / "splade", tmp_path / "colbert"):  # older files say it by their modules alone
+        (folder / "config_sentence_transformers.json").unlink()
+        assert "is not an encoder" in told(folder, tmp_path)
+
+
+def test_colbert_of_its_authors_is_told_and_a_masked_language_model_is_an_encoder(tmp_path: Path) -> None:
+    folder = save(tmp_path / "m", "BertForMaskedLM")
+    assert embed(folder, tmp_path, TEXTS).shape == (3, 32)
+    (folder / "artifact.metadata").write_text("{}")
+    assert "multi-vector" in told(folder, tmp_path)
+
+
+def test_a_language_model_is_an_encoder_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {key: value for key, value in bert_config().to_dict().items() if "hidden" in key or "size" in key}
+    LlamaForCausalLM(LlamaConfig(**sizes | {"num_attention_heads": 4, "hidden_act": "silu"})).save_pretrained(tmp_path)
+    byte_tokenizer(model_max_length=64).save_pretrained(tmp_path)
+    assert embed(tmp_path, tmp_path / "cache", TEXTS).shape == (3, 32)
+    assert "is a language model: the vector of a text is that of its last token" in capsys.readouterr().err
+
+
+def prompted(folder: Path, **more: object) -> Path:
+    prompts = {"query": "query: ", "document": "passage: "}
+    edit_json(make_encoder(folder, bert_config()) / "config_sentence_transformers.json", prompts=prompts, **more)
+    return folder
+
+
+def test_the_checkpoints_own_prompt_is_used_recorded_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = prompted(tmp_path / "m", default_prompt_name="document")
+    spec = spec_of(folder, tmp_path)
+    assert "note: 'passage: ' is put before every text for local/m-" in capsys.readouterr().err
+    assert encoders_identity([spec], [1.0])[0]["prompt"] == "passage: "
+    assert cache_settings(spec)["prompt"] is None  # as earlier versions kept it
+    np.testing.assert_allclose(embed(folder, tmp_path, TEXTS), one_by_one(folder, TEXTS), atol=1e-5)
+    none = spec_of(folder, tmp_path, prompt="")
+    assert (none.prompt, cache_settings(none)["prompt"]) == ("", "") and capsys.readouterr().err.count("note:") == 1
+    other = spec_of(folder, tmp_path, prompt="query: ")
+    assert encoders_identity([other], [1.0])[0]["prompt"] == cache_settings(other)["prompt"] == "query: "
+
+
+def test_prompts_without_a_default_are_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = prompted(tmp_path / "m", default_prompt_name=None)
+    assert spec_of(folder, tmp_path).prompt is None
+    assert "knows the prompts 'query: ' (query), 'passage: ' (document) and has no default" in capsys.readouterr().err
+    (folder / "modules.json").unlink()  # without it the library reads no prompts
+    edit_json(folder / "config_sentence_transformers.json", default_prompt_name="query")
+    assert spec_of(folder, tmp_path).prompt is None and capsys.readouterr().err == ""
+
+
+def test_a_broken_configuration_says_nothing_before_the_model_is_loaded(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config())
+    for content in ("[]", "{", json.dumps({"prompts": ["a"], "default_prompt_name": 5, "model_type": [1]})):
+        (folder / "config_sentence_transformers.json").write_text(content)
+        assert spec_of(folder, tmp_path).prompt is None

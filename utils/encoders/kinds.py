@@ -1,0 +1,119 @@
+"""What the files of a checkpoint say before it is loaded: whether it is an encoder, and its own prompt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from utils.checkpoints import checkpoint_file, checkpoint_json
+from utils.errors import UserError
+
+CROSS_ENCODER = "a cross-encoder, which scores a pair of texts and has no vectors"
+SPARSE = "a sparse encoder (SPLADE), whose vectors are weights of words"
+MULTI_VECTOR = "a multi-vector encoder (ColBERT), which has a vector for each token and none for a text"
+TYPES = {"CrossEncoder": CROSS_ENCODER, "SparseEncoder": SPARSE, "MultiVectorEncoder": MULTI_VECTOR}
+TYPES |= {"ColBERT": MULTI_VECTOR}
+MODULES = {  # parts of the names of modules, in lower case
+    "sparse_encoder": SPARSE,
+    "splade": SPARSE,
+    "mlmtransformer": SPARSE,
+    "multi_vector_encoder": MULTI_VECTOR,
+    "pylate": MULTI_VECTOR,
+    "colbert": MULTI_VECTOR,
+    "cross_encoder": CROSS_ENCODER,
+    "logitscore": CROSS_ENCODER,
+}
+HEADS = {  # ends of the names of architectures
+    "ForSequenceClassification": "a classifier or cross-encoder, which scores texts and has no vectors",
+    "ForTokenClassification": "a tagger of tokens, which has no vectors of texts",
+    "ForQuestionAnswering": "a model for extracting answers, which has no vectors of texts",
+    "ForMultipleChoice": "a model for multiple choice, which has no vectors of texts",
+    "ForRetrieval": MULTI_VECTOR,
+    "ColBERT": MULTI_VECTOR,
+}
+CONFIGURATION = "config_sentence_transformers.json"
+
+
+def check_is_encoder(checkpoint: str, revision: str | None, name: str) -> None:
+    """Raise UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is.
+
+    revision: the commit on the hub, None for a folder.
+    """
+    kind = _kind(checkpoint, revision)
+    if kind is not None:
+        raise UserError(
+            f"the checkpoint {name!r} is not an encoder: it is {kind}",
+            "no command takes such a model: --model_checkpoint takes encoders with one vector for each text (to pool "
+            "its token vectors all the same, save its body: AutoModel.from_pretrained(A).save_pretrained(B))",
+        )
+
+
+def _kind(checkpoint: str, revision: str | None) -> str | None:
+    """Return what a checkpoint is where it is no encoder, else None."""
+    declared = checkpoint_json(checkpoint, revision, CONFIGURATION).get("model_type")
+    if isinstance(declared, str) and declared in TYPES:
+        return TYPES[declared]
+    modules = _modules(checkpoint, revision)
+    for part, kind in MODULES.items():
+        if any(part in module for module in modules):
+            return kind
+    if modules:
+        return None
+    if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
+        return MULTI_VECTOR
+    names = _architectures(checkpoint, revision)
+    if any(name.endswith("ForCausalLM") for name in names):
+        print(
+            f"note: {checkpoint} is a language model: the vector of a text is that of its last token", file=sys.stderr
+        )
+    return next((kind for end, kind in HEADS.items() if any(name.endswith(end) for name in names)), None)
+
+
+def _architectures(checkpoint: str, revision: str | None) -> list[str]:
+    names = checkpoint_json(checkpoint, revision, "config.json").get("architectures")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _modules(checkpoint: str, revision: str | None) -> list[str]:
+    """Return the types of a checkpoint's modules in lower case; none where modules.json is missing or broken."""
+    try:
+        rows = json.loads(checkpoint_file(checkpoint, revision, "modules.json") or b"[]")
+    except (ValueError, RecursionError):
+        return []
+    rows = rows if isinstance(rows, list) else []
+    return [str(row.get("type", "")).lower() for row in rows if isinstance(row, dict)]
+
+
+def own_prompt(checkpoint: str, revision: str | None, name: str) -> str | None:
+    """Return the prompt that a checkpoint's configuration puts before every text, None where it has no default.
+
+    A note says which it is, or which there are where none is the default. Without modules.json the library reads no
+    prompts.
+    """
+    if checkpoint_file(checkpoint, revision, "modules.json") is None:
+        return None
+    configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
+    prompts, default = _prompts(configuration), configuration.get("default_prompt_name")
+    if isinstance(default, str) and default in prompts:
+        prompt = prompts[default]
+        if not isinstance(prompt, str):
+            raise UserError(
+                f"the checkpoint {name!r}: its prompt {default!r} is {prompt!r}, not a text",
+                f"mend {CONFIGURATION}, or give --prompt",
+            )
+        print(
+            f"note: {prompt!r} is put before every text for {name}, as its configuration says "
+            "(--prompt TEXT for another, '' for none)",
+            file=sys.stderr,
+        )
+        return prompt
+    if used := {key: text for key, text in prompts.items() if isinstance(text, str) and text}:
+        known = ", ".join(f"{text!r} ({key})" for key, text in list(used.items())[:5])
+        print(f"note: {name} knows the prompts {known} and has no default: none is used (--prompt)", file=sys.stderr)
+    return None
+
+
+def _prompts(configuration: dict[str, Any]) -> dict[str, Any]:
+    prompts = configuration.get("prompts")
+    return {key: "" if text is None else text for key, text in prompts.items()} if isinstance(prompts, dict) else {}
