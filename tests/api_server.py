@@ -63,6 +63,9 @@ class ApiServer(ThreadingHTTPServer):
         self.answer, self.refusal, self.finish = "positive", "", "stop"
         self.refuses_schema = self.ignores_schema = False
         self.wants_key = ""
+        self.prefix = ""  # of all paths
+        self.replaced: dict[str, Any] = {}  # members of every answer that are sent in place of its own
+        self.added_lines: list[bytes] = []  # to the responses of a batch
         self.wire_logprobs = "echo"  # echo, prompt_logprobs or none
         self.n_requests = 0
         self.asked: Counter[str] = Counter()
@@ -103,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
+        path = urlsplit(self.path).path.removeprefix(self.server.prefix)
         if path.startswith("/v1/files/") and path.endswith("/content"):
             self._raw(200, self.server.files[path.split("/")[3]], "application/octet-stream")
         elif path == "/v1/batches":
@@ -115,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path = urlsplit(self.path).path
+        path = urlsplit(self.path).path.removeprefix(self.server.prefix)
         if path == "/v1/files":
             self._upload(raw)
             return
@@ -155,6 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, self._submit(body))
             return
         status, answer = answer_to(self.server, path, body, items)
+        if status == 200:
+            answer |= self.server.replaced
         if fault in VECTOR_FAULTS:
             _spoil(answer, fault)
         self._deliver(status, answer, items, fault)
@@ -253,13 +258,15 @@ class _Handler(BaseHTTPRequestHandler):
             items = [str(item) for item in _items(request["url"], request["body"])]
             status, answer = answer_to(server, request["url"], request["body"], items)
             entry = {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
-            (good if status == 200 else bad).append(json.dumps({**entry, "error": None}, ensure_ascii=False))
+            line = json.dumps({**entry, "error": None}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            (good if status == 200 else bad).append(line)
             server.asked.update(items)
             server.paid.update(items if status == 200 else [])
+        good += server.added_lines
         for key, lines in (("output_file_id", good), ("error_file_id", bad)):
             if lines:
                 batch[key] = f"file-{len(server.files)}"
-                server.files[batch[key]] = "\n".join(lines).encode()
+                server.files[batch[key]] = b"\n".join(lines)
         batch["status"] = "completed"
         return batch
 

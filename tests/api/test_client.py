@@ -16,7 +16,7 @@ from utils.api.faults import classify_error
 from utils.api.limiter import Budget, Limiter
 from utils.api.limits import ApiOptions
 from utils.api.provider import Reply
-from utils.api.providers import checked_url, find_key, public_url, redact
+from utils.api.providers import checked_url, find_key, public_url, redact, server_label
 from utils.api.token_counts import estimate, open_counter, upper_bound
 from utils.errors import UserError
 from utils.loaders import API_ENCODER
@@ -204,6 +204,57 @@ def test_addresses() -> None:
     assert "secret" not in raised.value.what + raised.value.hint
     with pytest.raises(UserError, match="not the address"):
         checked_url("localhost:8000", "openai")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://127.0.0.1:abc",
+            "http://[::1",
+            "http://h:99999/v1",
+            "http://h:0",
+            "http://",
+            "http:///v1",
+            "ftp://h/v1",
+        ),
+        *(
+            "http://a..b/v1",
+            f"http://{'a' * 64}/v1",
+            "http://h\n/v1",
+            "http://h h/v1",
+            "http://h/\ud83d",
+            "//h/v1",
+            "[",
+        ),
+        *("http://me:secret@[::1", "me:secret@host:8000", "http://me:secret@h:abc/v1", "http://h:1/" + "a" * 3000),
+    ],
+)
+def test_what_is_no_address(url: str) -> None:
+    for provider in ("openai", "cohere"):
+        with pytest.raises(UserError, match="is not the address of a server") as raised:
+            checked_url(url, provider)
+        assert "secret" not in raised.value.what + raised.value.hint and len(raised.value.what) < 300
+
+
+def test_keys_in_addresses_are_masked_wherever_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a+strange/key")
+    hidden = {
+        "https://gw.example.org/sk-abcdef0123456789xyz/v1": "https://gw.example.org/***/v1",
+        "http://h/v1/a+strange/key/x": "http://h/v1/***/x",
+        "http://h/v1/a%2Bstrange%2Fkey/x": "http://h/v1/***/x",
+        "http://h/0123456789abcdef0123456789abcdef/v1": "http://h/***/v1",
+        "http://u:p@h:8000/v1?api_key=1#2": "http://h:8000/v1",
+        "http://[::1]:8000/v1": "http://[::1]:8000/v1",
+        "https://h/openai/deployments/text-embedding-3-large-2024-01": "https://h/openai/deployments/text-embedding-3-large-2024-01",
+    }
+    for url, shown in hidden.items():
+        assert public_url(url) == shown
+        assert redact(f"(see {url}), or not").replace("?***", "") == f"(see {shown}), or not"
+    assert redact("http://[::1 is none: a+strange/key") == "http://[::1 is none: ***"
+    names = {server_label("m", url) for url in hidden}
+    assert len(names) == len(hidden)  # servers whose keys alone differ are different servers
+    assert server_label("m", "http://localhost:8000/v1") == "served/m-cbff7260"
 
 
 def test_estimates_stay_below_the_bound_and_near_the_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

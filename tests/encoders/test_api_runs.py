@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,28 @@ def test_no_key_is_written_anywhere(server: ApiServer, tmp_path: Path, run: Run)
     (record,) = [json.loads(path.read_text()) for path in tmp_path.rglob("eval_eng_fra_1.json")]
     assert record["run"]["encoders"][0]["served_at"] == f"{server.url}/v1"
     assert record["run"]["api"]["served/model-" + record["run"]["model"][-8:]]["requests"] >= 5
+
+
+@pytest.mark.parametrize("key", ["sk-path-0123456789abc", "of/the/environment"])
+def test_a_key_in_the_address_is_written_nowhere(server: ApiServer, tmp_path: Path, run: Run, key: str) -> None:
+    server.prefix = f"/{key}"
+    env = {"OPENAI_API_KEY": "of/the/environment"}
+    flags = ["--model_checkpoint", "model", "--base_url", f"{server.url}/{key}/v1", "--langs", "fra", "--k", "1"]
+    flags += ["--cache_dir", str(tmp_path / "cache"), "--verbose"]
+    done = run("bitext.py", *flags, env=env)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.rglob("eval_eng_fra_1.json")
+    record = json.loads(path.read_text())
+    assert record["run"]["encoders"][0]["served_at"] == f"{server.url}/***/v1" == record["run"]["args"]["base_url"]
+    server.always = "500"
+    path.unlink()
+    shutil.rmtree(tmp_path / "cache")
+    failed = run("bitext.py", *flags, "--max_retries", "0", env=env)
+    assert failed.returncode == 2 and "/***/v1 answered with status 500" in failed.stderr
+    both = run("bitext.py", *flags, "--model_checkpoints", "a", "b", "--dry_run", env=env)
+    shown = "".join(process.stdout + process.stderr for process in (done, failed, both))
+    written = "\n".join(path.read_bytes().decode("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert key not in shown and key not in written
 
 
 def test_bitext_classification_and_ensembles_over_an_api(server: ApiServer, tmp_path: Path, run: Run) -> None:

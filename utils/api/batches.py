@@ -194,23 +194,27 @@ class _Batches:
             print("\nthe batches continue at the provider; the same command collects them", file=sys.stderr)
             raise
 
-    def _responses(self, batch: Any, entry: Mapping[str, Any], read: Read) -> Iterator[tuple[str, Any]]:
+    def _responses(self, batch: Any, entry: Entry, read: Read) -> Iterator[tuple[str, Any]]:
         if not batch.output_file_id:
             return
         content = self._call(lambda: self.sdk.files.content(batch.output_file_id).read())
-        for text in filter(None, content.decode().split("\n")):  # an answer may have other separators of lines
-            found = json.loads(text)
-            keys = entry["lines"].get(found.get("custom_id"))
-            response = found.get("response") or {}
-            if not keys or response.get("status_code") != 200:
-                continue
-            try:
-                reply = read(response["body"])
-            except (ApiError, ValueError, KeyError, TypeError, IndexError):
-                continue  # requested again by itself
-            if len(reply.content) == len(keys):
+        for line in content.split(b"\n"):  # other line separators may stand in a text
+            keys, reply = self._read_line(line, entry, read)
+            if reply is not None and len(reply.content) == len(keys):
                 self.client.budget.settle(0.0, self.client.count(reply))
                 yield from zip(keys, reply.content, strict=True)
+
+    @staticmethod
+    def _read_line(line: bytes, entry: Entry, read: Read) -> tuple[Sequence[str], Reply[list[Any]] | None]:
+        """Return the keys of a line's items and their contents; None where they are requested again by themselves."""
+        try:
+            found = json.loads(line)
+            keys = entry["lines"][found["custom_id"]]
+            if found["response"]["status_code"] == 200:
+                return keys, read(found["response"]["body"])
+        except (ApiError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+            pass
+        return (), None
 
 
 def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:

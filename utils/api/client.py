@@ -13,6 +13,7 @@ from utils.api.limiter import Budget, Limiter
 from utils.api.limits import ApiOptions
 from utils.api.provider import Reply
 from utils.api.providers import PROVIDERS, price_of
+from utils.api.texts import written_name
 from utils.api.tries import Tries
 from utils.errors import UserError
 from utils.schema import EncoderSpec, GeneratorSpec
@@ -83,8 +84,8 @@ class ApiClient:
             self.answered += 1
             self.tokens_in += reply.tokens_in
             self.tokens_out += reply.tokens_out
-            if reply.model:
-                self.models.add(reply.model)
+            if name := written_name(reply.model):
+                self.models.add(name)
         return self.cost(reply.tokens_in, reply.tokens_out)
 
     def is_of_item(self, error: ApiError) -> bool:

@@ -9,6 +9,7 @@ from utils.api.errors import AGAIN, ApiError
 from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import Provider, Reply
+from utils.api.texts import token_count
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
 
 TRUNCATE = "END"  # Cohere cuts a text that is too long at its end, as local encoders do
@@ -45,8 +46,7 @@ def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[An
         truncate=TRUNCATE,
         **more,
     )
-    billed = found.meta.billed_units if found.meta else None
-    return Reply(list(found.embeddings.float_ or []), int((billed.input_tokens if billed else 0) or 0))
+    return Reply(list(found.embeddings.float_ or []), _billed(found.meta)[0])
 
 
 def chat(
@@ -72,9 +72,13 @@ def parse_chat(response: Any) -> Reply[str]:
         raise ApiError(AGAIN, "a response without a message")
     parts = response.message.content
     text = "".join(str(getattr(part, "text", "") or "") for part in parts or [])
-    units = response.usage.billed_units if response.usage else None
-    tokens = (int(units.input_tokens or 0), int(units.output_tokens or 0)) if units else (0, 0)
-    return Reply(text, *tokens)
+    return Reply(text, *_billed(response.usage))
+
+
+def _billed(stated: Any) -> tuple[int, int]:
+    """Return the tokens that were billed, read and generated; 0 where a response does not state them."""
+    units = getattr(stated, "billed_units", None)
+    return token_count(getattr(units, "input_tokens", None)), token_count(getattr(units, "output_tokens", None))
 
 
 COHERE = Provider(

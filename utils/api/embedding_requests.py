@@ -12,6 +12,7 @@ import numpy as np
 
 from utils.api.errors import GARBLED, ApiError
 from utils.api.providers import PROVIDERS
+from utils.api.texts import without_halves
 from utils.api.token_counts import upper_bound
 from utils.schema import EncoderSpec
 
@@ -41,8 +42,8 @@ class Job:
 
 
 def sent_text(spec: EncoderSpec, text: str) -> str:
-    """Return a text as it is sent, with the prompt."""
-    return (spec.prompt or "") + text or BLANK
+    """Return a text as it is sent, with the prompt; half of a surrogate pair cannot be."""
+    return without_halves((spec.prompt or "") + text) or BLANK
 
 
 def build_job(spec: EncoderSpec, places: Sequence[int], texts: Sequence[str]) -> Job:

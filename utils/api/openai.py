@@ -9,6 +9,7 @@ from utils.api.errors import AGAIN, GARBLED, REFUSED, ApiError
 from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import BatchFormat, Provider, Reply, TokenLogprobs
+from utils.api.texts import token_count
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
 
 PRICES = {
@@ -46,19 +47,21 @@ def embedding_request(spec: EncoderSpec, texts: Sequence[str]) -> dict[str, Any]
 
 def parse_embeddings(body: dict[str, Any]) -> Reply[list[Any]]:
     """Return the vectors of a response in the order of their texts, and the tokens billed."""
-    data = sorted(body.get("data") or [], key=lambda item: item["index"])
-    if [item["index"] for item in data] != list(range(len(data))):
-        raise ApiError(GARBLED, "the vectors of a response are not numbered consecutively")
-    usage = body.get("usage") or {}
-    return Reply([item["embedding"] for item in data], int(usage.get("total_tokens") or 0), 0, body.get("model") or "")
+    data = list(body.get("data") or [])
+    numbers = [item.get("index") for item in data]
+    if set(numbers) != {None}:  # servers that do not number the vectors keep the order of the texts
+        if sorted(numbers) != list(range(len(data))):
+            raise ApiError(GARBLED, "the vectors of a response are not numbered consecutively")
+        data.sort(key=lambda item: int(item["index"]))
+    n_tokens = token_count(_of(body.get("usage"), "total_tokens"))
+    return Reply([item["embedding"] for item in data], n_tokens, 0, body.get("model") or "")
 
 
 def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[Any]]:
     """Request the embeddings of texts."""
     found = client.embeddings.create(**embedding_request(spec, texts))
     data = [{"index": item.index, "embedding": item.embedding} for item in found.data or []]
-    usage = {"total_tokens": found.usage.total_tokens} if found.usage else {}
-    return parse_embeddings({"data": data, "usage": usage, "model": found.model})
+    return parse_embeddings({"data": data, "usage": found.usage, "model": found.model})
 
 
 def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
@@ -107,7 +110,10 @@ def parse_chat(response: Any) -> Reply[str]:
         raise ApiError(AGAIN, "the response ended with an error")
     if choice.finish_reason == "content_filter":
         raise ApiError(REFUSED, "the answer was withheld by the provider's content filter")
-    return _reply(response, str(choice.message.content or getattr(choice.message, "refusal", None) or ""))
+    content = choice.message.content
+    if isinstance(content, list):  # some servers send parts
+        content = "".join(str(_of(part, "text") or "") for part in content)
+    return _reply(response, str(content or getattr(choice.message, "refusal", None) or ""))
 
 
 def parse_completion(response: Any, *, whole: bool = False) -> Reply[str]:
@@ -158,8 +164,13 @@ def _first_choice(choices: Sequence[Any] | None) -> Any:
 def _reply(response: Any, content: Any) -> Reply[Any]:
     """Return the content with the tokens and the model that the response states."""
     used = response.usage
-    tokens = (int(used.prompt_tokens or 0), int(used.completion_tokens or 0)) if used else (0, 0)
-    return Reply(content, *tokens, response.model or "")
+    tokens_in, tokens_out = (token_count(_of(used, name)) for name in ("prompt_tokens", "completion_tokens"))
+    return Reply(content, tokens_in, tokens_out, response.model or "")
+
+
+def _of(usage: Any, name: str) -> Any:
+    """Return a member of what a response says of its tokens, whatever form that has."""
+    return usage.get(name) if isinstance(usage, dict) else getattr(usage, name, None)
 
 
 def _one_text(reply: Reply[str]) -> Reply[list[Any]]:

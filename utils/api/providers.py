@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
+from utils.api.addresses import HIDDEN, check_address, public_address, public_addresses, without_credentials
 from utils.api.cohere import COHERE
 from utils.api.openai import OPENAI
 from utils.api.provider import Provider
@@ -26,8 +27,6 @@ HUB_KEYS = ("HF_TOKEN",)  # for endpoints of the hub
 HUB_HOSTS = ("huggingface.co", "huggingface.cloud", "hf.space")
 NO_KEY = "none"  # sent to other servers where no key is set, because the SDKs require one
 SHORTEST_SECRET = 6  # characters; replacing shorter values would change ordinary words
-HIDDEN = "***"
-ENDPOINT = re.compile(r"/(embeddings|chat/completions|completions|v2/embed|v2/chat)$")  # as in examples with curl
 
 
 def find_key(provider: str, base_url: str) -> str:
@@ -56,34 +55,31 @@ def secrets() -> list[str]:
     return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
-def redact(text: str) -> str:
-    """Return a text with every key of the environment replaced by asterisks."""
+def hide_keys(text: str) -> str:
+    """Return a text with every key of the environment replaced by asterisks, also as it is written in an address."""
     for secret in secrets():
-        text = text.replace(secret, HIDDEN)
+        for form in {secret, quote(secret, safe=""), quote(secret)}:
+            text = text.replace(form, HIDDEN)
     return text
+
+
+def redact(text: str) -> str:
+    """Return a text as it may be shown: without the keys of the environment, and with its addresses made public."""
+    return hide_keys(public_addresses(hide_keys(text)))
+
+
+def public_url(url: str) -> str:
+    """Return an address as it may be written anywhere: without user, password and query, and without keys."""
+    return hide_keys(public_address(hide_keys(url)))
 
 
 def checked_url(url: str, provider: str) -> str:
     """Return the address of a server, with the provider's usual path where it is typed without one."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(
-            f"{public_url(url)!r} is not the address of a server", "give one like http://localhost:8000/v1 (--base_url)"
-        )
-    if "@" in parts.netloc or parts.query:
-        raise UserError(
-            f"the address of {public_url(url)} contains a user name or a query",
-            f"set {PROVIDERS[provider].key_variables[0]} to the key, and give the address without it",
-        )
-    path = ENDPOINT.sub("", parts.path.rstrip("/")) or PROVIDERS[provider].path
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-
-
-def public_url(url: str) -> str:
-    """Return an address without user, password and query, which may contain keys."""
-    parts = urlsplit(url)
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    known = PROVIDERS[provider]
+    try:
+        return check_address(url, known.path, known.key_variables[0])
+    except UserError as error:
+        raise UserError(hide_keys(error.what), error.hint) from None
 
 
 def resolve_base_url(provider: str, typed: str | None) -> str:
@@ -114,7 +110,7 @@ def split_name(name: str) -> tuple[str, str]:
 def server_label(name: str, url: str) -> str:
     """Return the name of another server's model for folders and tables, with the first digits of the address's hash."""
     clean = re.sub(r"[^\w.-]", "_", name)
-    return f"served/{clean}-{hashlib.sha256(public_url(url).encode()).hexdigest()[:8]}"
+    return f"served/{clean}-{hashlib.sha256(without_credentials(url).encode()).hexdigest()[:8]}"
 
 
 def endpoint_url(spec: EncoderSpec | GeneratorSpec) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONGEST_NAME = 200  # characters
+MOST_TOKENS = 10**9
+
 
 def without_halves(text: str) -> str:
     """Return a text with U+FFFD in place of each half of a surrogate pair; halves that belong together are joined."""
@@ -10,3 +13,17 @@ def without_halves(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def written_name(value: object) -> str:
+    """Return the name of a model as a server gives it, or what it gives in place of one, so that it can be written."""
+    if value is None:
+        return ""
+    return without_halves(value if isinstance(value, str) else repr(value))[:LONGEST_NAME]
+
+
+def token_count(value: object) -> int:
+    """Return a number of tokens as a server gives it; 0 for what is none, as the response itself is paid for."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        return 0
+    return int(value)

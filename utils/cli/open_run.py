@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils.api.limiter import Budget
+from utils.api.providers import public_url
 from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
@@ -146,7 +147,8 @@ def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], gene
     if len(over_api) > 1 and args.base_url:
         names = ", ".join(spec.checkpoint for spec in over_api)
         print(
-            f"note: {names} are requested at {args.base_url} (write openai:NAME for the members that are served there)",
+            f"note: {names} are requested at {public_url(args.base_url)} "
+            "(write openai:NAME for the members that are served there)",
             file=sys.stderr,
         )
     if over_api and args.backend != "torch":

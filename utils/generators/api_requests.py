@@ -18,6 +18,7 @@ from utils.api.labels import label_logprobs, parse_choice
 from utils.api.provider import Reply
 from utils.api.providers import open_client
 from utils.api.response_cache import ResponseCache
+from utils.api.texts import without_halves
 from utils.api.token_counts import Counter, open_counter
 from utils.errors import UserError
 from utils.schema import GenerationSettings, GeneratorSpec
@@ -118,8 +119,10 @@ class PromptRequests:
         how, counter = self.client.provider.batch_formats[self.spec.kind], self.counter[0]
 
         def build_lines(places: list[int]) -> list[Line]:
-            chosen = [[prompts[place]] for place in places]
-            return [build_line(how, self.spec, prompt, prompt, counter, settings) for prompt in chosen]
+            chosen = [prompts[place] for place in places]
+            return [
+                build_line(how, self.spec, [prompt], [without_halves(prompt)], counter, settings) for prompt in chosen
+            ]
 
         key = self._batch_settings(settings)
         yield from request_in_batches(prompts, key, self.client, claims, build_lines, how.read)
@@ -165,7 +168,7 @@ class PromptRequests:
         provider = self.client.provider
         generate = provider.complete if self.spec.kind == "base" else provider.chat
         assert generate is not None  # checked when the name is resolved
-        return generate(self._sdk, self.spec, prompt, settings, more)
+        return generate(self._sdk, self.spec, without_halves(prompt), settings, more)
 
     def _choice(self, prompt: str, labels: Sequence[str], settings: GenerationSettings) -> Reply[str]:
         """Return the label that the server chooses, in the first way that it supports."""
@@ -189,6 +192,7 @@ class PromptRequests:
 
     def _label_scores(self, prompt: str, label: str) -> Reply[list[float]]:
         """Return the log-probabilities of the label's tokens, in the first way that the server supports."""
+        prompt, label = without_halves(prompt), without_halves(label)
         ways, known = self.client.provider.logprobs, self._working.get("logprobs")
         problem = "the server returns no log-probabilities of a prompt (completions with echo, or prompt_logprobs)"
         for way in [known] if known else ways:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,11 @@ def cached_answers(
     name: of the generator, shown with a progress bar.
     """
     found = cache.get(prompts, lambda missing: _with_bar(request(missing), len(missing), name), is_usable)
-    return [found[prompt] for prompt in prompts], {"hits": cache.hits, "misses": cache.misses}
+    counts = {"hits": cache.hits, "misses": cache.misses}
+    if cache.replaced:
+        counts["replaced"] = cache.replaced
+        print(f"note: {name}: U+FFFD stands for halves of surrogate pairs in {cache.replaced} answers", file=sys.stderr)
+    return [found[prompt] for prompt in prompts], counts
 
 
 def _with_bar(answers: Iterable[tuple[int, Any]], total: int, name: str) -> Iterator[tuple[int, Any]]:

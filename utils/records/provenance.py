@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.api.providers import public_url, redact
+from utils.api.providers import hide_keys, public_url
 from utils.constants import SCHEMA_VERSION
 
 PACKAGES = (
@@ -61,7 +61,7 @@ def utc_now() -> str:
 def public_argument(value: Any) -> Any:
     """Return the value of an argument without the password in an address and without keys."""
     if isinstance(value, str):
-        return redact(public_url(value) if value.startswith(("http://", "https://")) else value)
+        return public_url(value) if value.lower().startswith(("http://", "https://")) else hide_keys(value)
     return _as_typed(value) if isinstance(value, Path) else value
 
 
