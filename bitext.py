@@ -18,7 +18,7 @@ from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import positive
-from utils.constants import DIRECTIONS, MARGINS
+from utils.constants import DEFAULT_MARGIN_K, DIRECTIONS, MARGINS
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from utils.schema import BitextSubset, RunRecord, TopK
     from utils.settings import BitextSettings
 
-DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # as published; see margin_topk
 MEANINGS = {
     "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of line-aligned files",
     "src_lang": "source language (default: the pivot of the data set, or all of its pairs)",

@@ -9,13 +9,19 @@ python icl.py --dataset nusax --cross --src_lang eng --k 5         English demon
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
-from utils.cli.icl_arguments import WITHOUT_ENCODER, add_demonstration_args, check_flags, make_settings
+from utils.cli.icl_arguments import (
+    WITHOUT_ENCODER,
+    add_demonstration_args,
+    check_flags,
+    chosen_instructions,
+    make_settings,
+)
 from utils.cli.labeled_task import LabeledTask
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
@@ -42,7 +48,7 @@ MEANINGS = {
 }
 EXAMPLES = """
 python icl.py
-python icl.py --dataset nusax --k 0 --gen_model_checkpoint bigscience/bloomz-560m --cuda
+python icl.py --dataset nusax --k 0 1 5 --gen_model_checkpoint bigscience/bloomz-560m --cuda
 python icl.py --dataset nusax --k 1 --balance --model_checkpoint intfloat/multilingual-e5-base
 python icl.py --dataset nusax --cross --src_lang eng --gen_model_checkpoint facebook/xglm-564M
 python icl.py --dataset nusax --sample_percentile --min_percentile 90 --max_percentile 100
@@ -63,15 +69,29 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@dataclass
+class Shared:
+    """What the runs of one command share: the texts of each language, and the demonstrations of a language at a k."""
+
+    data: dict[str, TrainTest] = field(default_factory=dict)
+    demonstrations: dict[tuple[str, int], list[Ints]] = field(default_factory=dict)
+
+
 class Icl(LabeledTask):
     """In-context learning; a subset is a test language."""
 
     settings: IclSettings
 
-    def __init__(self, run: Run, settings: IclSettings, generator: Generator) -> None:
+    def __init__(self, run: Run, settings: IclSettings, generator: Generator, shared: Shared) -> None:
         super().__init__(run, settings)
-        self.generator = generator
+        self.generator, self.shared = generator, shared
         self.k = run.ks.values[0]
+
+    def load(self, subset: str, *, validation: bool = False) -> TrainTest:
+        """Return the training and the test texts, which all runs of a command share."""
+        if subset not in self.shared.data:
+            self.shared.data[subset] = super().load(subset, validation=validation)
+        return self.shared.data[subset]
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
         """Return the test texts and the training texts, or none where nothing is encoded."""
@@ -79,14 +99,16 @@ class Icl(LabeledTask):
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""
-        from utils.generators.decoding import answer
+        from utils.generators.decoding import answer, warn_of_failures
         from utils.progress import Clock
 
         clock = Clock()
         data = self.load(subset)
         self.run.ks.allowed(subset, self.n_candidates(data))
         clock.lap("load")
-        shown = self.demonstrations(data)
+        shown = self.shared.demonstrations.get((subset, self.k))
+        if shown is None:
+            shown = self.shared.demonstrations[subset, self.k] = self.demonstrations(data)
         clock.lap("retrieve")
         queries = self.build_queries(data, shown)
         answers = answer(self.generator, queries, data.names, self.decode_settings())
@@ -231,42 +253,35 @@ class Icl(LabeledTask):
             print(line)
 
 
-def warn_of_failures(lang: str, answers: Answers) -> None:
-    """Say how many texts have no answer or an unfinished one, and where most answers name no label."""
-    from utils.generators.reasoning import behind_reasoning
-
-    if answers.failures:
-        first = next(iter(answers.failures.values()))
-        n = len(answers.failures)
-        print(f"warning: {lang}: {n} texts have no answer and count as wrong: {first}", file=sys.stderr)
-    lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
-    unfinished = sum(behind_reasoning(text) is None for text in answers.outputs)
-    if unfinished:
-        hint = "give a larger --max_new_tokens"
-        print(f"warning: {lang}: {unfinished} answers end within the model's reasoning: {hint}", file=sys.stderr)
-    if 2 * len(lost) > len(answers.hyp):
-        shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
-        share = 100 * len(lost) / len(answers.hyp)
-        print(f"warning: {lang}: {share:.0f} % of the answers name no label, the first is {shown!r}", file=sys.stderr)
-
-
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     from utils.cli.data_choice import chosen_labeled
+    from utils.cli.models import Models
     from utils.cli.open_run import open_run
+    from utils.cli.run import Ks, Run, print_scores
     from utils.data.classification import langs_to_test
 
     check_flags(args)
     dataset = chosen_labeled(args)
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
-    spec = chosen_generator(args)
-    settings = make_settings(args, dataset, src_lang, spec)
-    without = "none" if args.k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
-    folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
-    run = open_run(args, dataset, "icl", settings, folder, generator=spec, without_encoder=without)
-    assert run.generator is not None
-    Icl(run, settings, run.generator).execute(langs)
+    spec, models, shared = chosen_generator(args), Models(args), Shared()
+    for instruction in (instructions := chosen_instructions(args, dataset)):
+        settings, runs = make_settings(args, src_lang, spec, instruction), list[Run]()
+        folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
+        if len(instructions) > 1:
+            print(f"instruction: {instruction!r}")
+        for k in sorted(set(args.k)):
+            without = "none" if k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
+            ks = Ks((k,), typed=True)
+            run = open_run(
+                *(args, dataset, "icl", settings, folder), generator=spec, without_encoder=without, models=models, ks=ks
+            )
+            assert run.generator is not None
+            Icl(run, settings, run.generator, shared).compute(langs)
+            runs.append(run)
+        if not args.dry_run:
+            print_scores(runs, langs)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from utils.cli import arguments
 from utils.cli.main import run
 from utils.cli.types import path, positive
 from utils.records.provenance import public_argument
+from utils.reporting.tables.names import add_names_arg
 from utils.tasks import TASKS
 
 KEPT = "no page was written; run the same command again"  # shown when the script is interrupted
@@ -39,6 +40,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--output", type=path, default=Path("report.html"), metavar="FILE", help="(default: %(default)s)"
     )
+    add_names_arg(parser)
     parser.add_argument("--task", choices=tuple(TASKS), nargs="+", help="only these (default: all)")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these (default: all)")
     parser.add_argument("--debug", action="store_true", help="include the records of --limit runs")

@@ -94,12 +94,12 @@ def board(page: Page) -> dict[tuple[str, str], str]:
 
 
 def log_settings(root: Path) -> None:
-    """Log rows told apart by a training language or an instruction, and models whose names begin with a dash or =."""
+    """Log rows told apart by a training language or a setting, and models whose names begin with a dash or =."""
     cross = {"task": "classification", "cross": True, "vote": "majority", "split": "test"}
     for model, lang, right in (("org/x", "eng", 9), ("org/x", "ind", 6), ("-org/y", "ind", 2)):
         log(root / model / lang, model, "mine", "jav", right, 12, **cross, train_lang=lang)
-    for words, right in (("a", 3), ("b", 5)):
-        log(root / words, "=org/z", "mine", "a_b", right, 12, instruction=words)
+    for margin_k, right in ((8, 3), (16, 5)):
+        log(root / str(margin_k), "=org/z", "mine", "a_b", right, 12, margin="none", margin_k=margin_k)
     for fuse, right in (("score", 11), ("rank", 4)):
         log(root / fuse, "org/e", "own", "a_b", right, 12, fuse=fuse)
     log(root, "-org/y", "own", "a_b", 1, 12)

@@ -13,6 +13,8 @@ from conftest import ROOT, Run
 from script_runner import TIMEOUT
 from tiny_encoders import make_masked_lm
 
+from utils.runlog import load
+
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 FOLDER = "logs/save_bitext/sample/baseline/char_ngram/seed_42"
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -158,12 +160,56 @@ def test_default_ks_above_the_candidates_are_left_out_with_a_note(run: Run, tmp_
     assert typed.returncode == 2 and "error: --k 5, but de_en has 3 candidates" in typed.stderr
 
 
-def test_other_settings_need_overwrite(run: Run) -> None:
+def test_every_setting_has_a_folder_and_a_row_of_its_own(run: Run, tmp_path: Path) -> None:
     flags = (*NGRAM, "--langs", "spa")
+    assert "logs/save_bitext/" in run("bitext.py", *flags).stdout
+    shorter = run("bitext.py", *flags, "--max_length", "9")
+    assert shorter.returncode == 0 and "logs/save_bitext_max_length_9/" in shorter.stdout
+    tagged = run("bitext.py", *flags, "--max_length", "9", "--tag", "nine tokens")
+    assert "logs/save_bitext_nine_tokens_" in tagged.stdout and "_max_length_9/" in tagged.stdout
+    lines = run("script/aggregate/aggregate_bitext_mining.py").stdout.splitlines()
+    names = [line.split("  ")[0] for line in lines if line.startswith("baseline")]
+    one = "baseline/char_ngram"
+    assert names == [one, f"{one} (max_length 9)", f"{one} (nine tokens)"]
+    frame = load(tmp_path / "logs")
+    assert sorted(set(frame["row"])) == names
+
+
+def test_a_table_of_pairs_from_another_language(run: Run) -> None:
+    flags = (*NGRAM, "--src_lang", "spa", "--langs", "fra", "deu", "--k", "1")
     assert run("bitext.py", *flags).returncode == 0
-    clash = run("bitext.py", *flags, "--max_length", "9")
-    assert clash.returncode == 2 and "was written with other settings" in clash.stderr and "--overwrite" in clash.stderr
-    assert run("bitext.py", *flags, "--max_length", "9", "--overwrite").returncode == 0
+    table = "script/aggregate/aggregate_bitext_mining.py"
+    none = run(table)
+    assert none.returncode == 2 and "no bitext results of pairs from the pivot" in none.stderr
+    assert "2 records of pairs from other languages left out (--src_lang LANG chooses: spa)" in none.stderr
+    some = run(table, "--src_lang", "spa")
+    assert "(2/13)" in some.stdout and "pairs from spa" in some.stdout
+    whole = run(table, "--src_lang", "spa", "--langs", "fra", "deu")
+    assert "(2/" not in whole.stdout and "languages fra deu" in whole.stdout
+
+
+def test_both_directions_show_their_mean(run: Run, tmp_path: Path) -> None:
+    done = run("bitext.py", *NGRAM, "--langs", "spa", "--k", "1", "--direction", "both")
+    (path,) = (tmp_path / "logs").rglob("eval_eng_spa_1.json")
+    body = json.loads(path.read_text())
+    assert body["f1_mean"] == pytest.approx((body["f1"] + body["f1_backward"]) / 2) and body["f1"] != body["f1_mean"]
+    shown = f"{100 * body['f1_mean']:.2f}"
+    assert "f1_mean at k" in done.stdout and shown in done.stdout
+    table = ("script/aggregate/aggregate_bitext_mining.py", "--direction", "both")
+    assert shown in run(*table).stdout
+    assert f"{100 * body['f1']:.2f}" in run(*table, "--metric", "f1_forward").stdout
+    assert f"{100 * body['f1_backward']:.2f}" in run(*table, "--metric", "f1_backward").stdout
+    (cell,) = json.loads(run(*table, "--ci", "--format", "json").stdout)
+    assert cell["ci95"] == body["ci95"]["f1_mean"]
+
+
+def test_the_subsets_that_all_rows_have(run: Run) -> None:
+    run("bitext.py", *NGRAM, "--langs", "spa", "fra", "--k", "1")
+    run("bitext.py", *NGRAM, "--langs", "fra", "deu", "--k", "1", "--prompt", "x: ")
+    table = ("script/aggregate/aggregate_bitext_mining.py", "--common")
+    done = run(*table, "--bold", "best")
+    assert "only the subsets that all rows have: sample 1 (eng_fra)" in done.stdout and "/13" not in done.stdout
+    assert "*" in done.stdout.splitlines()[2] + done.stdout.splitlines()[3]
 
 
 def test_own_data_in_a_folder(run: Run, tmp_path: Path) -> None:

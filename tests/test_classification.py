@@ -202,7 +202,7 @@ def test_the_published_code_and_this_suite_agree_on_nusax(run: Run, tmp_path: Pa
         body = read(records / f"eval_eng_{k}.json")
         assert (body["acc"], body["f1"]) == (pytest.approx(acc, abs=1e-6), pytest.approx(f1, abs=1e-6))
     by_lang = run(TABLE, "--dataset", "nusax", "--by", "lang", "--format", "csv")
-    assert by_lang.stdout == f"model,eng\n{bundled},79.85\n"
+    assert by_lang.stdout == f"model,eng,eng_n,eng_expected\n{bundled},79.85,1,1\n"
 
 
 @pytest.mark.slow
@@ -213,7 +213,8 @@ def test_weights_are_tuned_on_the_validation_split_and_the_grid_is_logged(
     flags = ("--dataset", "nusax", "--langs", "ind", "--data_dir", str(mirror), *pair, "--tune_weights", "--k", "1")
     done = run("classification.py", *flags)
     assert done.returncode == 0, done.stderr
-    records = folder(tmp_path, "save_classification", "nusax", "char_ngram__char_ngram__weights_tuned")
+    (records,) = (path.parent for path in tmp_path.rglob("tuned_weights.json"))
+    assert records.parts[-4].startswith("save_classification_prompt_x")
     grid = read(records / "tuned_weights.json")["grid"]
     assert len(grid) == 11 and read(records / "eval_ind_1.json")["run"]["tuned"]["grid"] == grid
     assert run("classification.py", *flags).returncode == 0

@@ -68,7 +68,23 @@ def test_the_same_command_again_and_what_the_cache_saves(run: Run, model: Path, 
         key: first[key] for key in ("acc", "f1", "confusion")
     }
     other = run("icl.py", *flags, "--instruction", r"Name it.\nNow")
-    assert other.returncode == 2 and "instruction" in other.stderr
+    assert other.returncode == 0 and "logs/save_icl_instruction_Name_it._Now_" in other.stdout
+
+
+def test_lists_of_ks_and_instructions(run: Run, model: Path) -> None:
+    flags = ("--gen_model_checkpoint", str(model), *NGRAM, "--langs", "swh", "--limit", "6")
+    done = run("icl.py", *flags, "--k", "3", "0", "1", "--instruction", "Name it.", "Say it.")
+    assert done.returncode == 0, done.stderr
+    headers = [line.split()[-3:] for line in done.stdout.splitlines() if "at k" in line]
+    assert headers == [["0", "1", "3"]] * 2
+    assert [line for line in done.stdout.splitlines() if line.startswith("instruction")] == [
+        "instruction: 'Name it.'",
+        "instruction: 'Say it.'",
+    ]
+    alone = run("icl.py", *flags, "--k", "1", "--instruction", "Say it.", "--overwrite")
+    figure = next(line.split()[-1] for line in alone.stdout.splitlines() if line.startswith("swh"))
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("swh")]
+    assert len(rows) == 2 and rows[1][2] == figure
 
 
 def blocking(folder: Path, package: str) -> Path:
@@ -93,7 +109,11 @@ def blocking(folder: Path, package: str) -> Path:
         (("--demonstrations", "random"), "save_icl", "random"),
         (("--demonstrations", "diverse"), "save_icl_diverse", "baseline/char_ngram"),
         (("--decode", "constrained"), "save_icl_constrained", "baseline/char_ngram"),
-        (("--decode", "generate", "--max_new_tokens", "5"), "save_icl_generate", "baseline/char_ngram"),
+        (
+            ("--decode", "generate", "--max_new_tokens", "5"),
+            "save_icl_generate_max_new_tokens_5",
+            "baseline/char_ngram",
+        ),
         (("--calibrate", "--length_norm", "byte"), "save_icl_byte_calibrated", "baseline/char_ngram"),
         (("--legacy",), "save_icl_legacy", "baseline/char_ngram"),
     ],

@@ -31,6 +31,7 @@ def setting(
     also: tuple[Any, ...] = (),
     choices: tuple[str, ...] = (),
     implies: Mapping[str, Any] | None = None,
+    late: bool = False,
 ) -> Any:
     """Return a field of a task's settings.
 
@@ -39,8 +40,10 @@ def setting(
     also: other values that a table takes beside the chosen one.
     choices: the values that there are, for the flags of the tables; empty for any text.
     implies: of a flag, the values that other settings have where it is set.
+    late: whether earlier versions wrote records of all its values to one folder. `utils.records.variants` names its
+    part of the folder, and records are also looked for where these versions wrote them.
     """
-    metadata = {"kind": kind, "also": also, "choices": choices, "implies": implies or {}}
+    metadata = {"kind": kind, "also": also, "choices": choices, "implies": implies or {}, "late": late}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -55,12 +58,16 @@ class Settings:
     normalize: str = setting("none", choices=NORMALIZERS)
     seed: int = setting(DEFAULT_SEED, "count")
     limit: int | None = setting(None, "whole")
+    tag: str | None = setting(None, late=True)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings by name, as a record has them: records with equal ones are the same."""
+        """Return the settings by name, as a record has them: records with equal ones are the same.
+
+        A run without a tag has none, as in records of earlier versions.
+        """
         common = [field.name for field in dataclasses.fields(Settings)]
         own = [field.name for field in dataclasses.fields(self) if field.name not in common]
-        return {name: getattr(self, name) for name in (*own, *common)}
+        return {name: getattr(self, name) for name in (*own, *common) if name != "tag" or self.tag}
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order.
@@ -70,8 +77,12 @@ class Settings:
         common = {field.name for field in dataclasses.fields(Settings)}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in common and value != field.default:
+            if field.name not in common and value != field.default and not field.metadata["late"]:
                 yield field.name if value is True else value if isinstance(value, str) else f"{field.name}_{value}"
+
+    def figure_of(self, metric: str) -> str:
+        """Return the name under which a record of these settings has the figure that is shown of a metric."""
+        return metric
 
     def unusual(self, name: str) -> str:
         """Return the value of a named setting, or an empty text where it is the default."""
@@ -92,8 +103,12 @@ class BitextSettings(Settings):
 
     similarity: str = setting("cosine", choices=SIMILARITIES)
     margin: str = setting("none", choices=MARGINS)
-    margin_k: int | None = setting(None, "whole")
+    margin_k: int | None = setting(None, "whole", late=True)
     direction: str = setting("forward", choices=DIRECTIONS)
+
+    def figure_of(self, metric: str) -> str:
+        """Return the metric's name; of both directions that of their mean."""
+        return f"{metric}_mean" if self.direction == "both" else metric
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield the similarity, the margin and the direction where they are not plain."""
@@ -140,11 +155,11 @@ class IclSettings(LabeledSettings):
     max_percentile: int | None = setting(None, "whole")
     demonstrations: str = setting("nearest", choices=DEMONSTRATIONS)
     order: str = setting("nearest_first", choices=ORDERS)
-    instruction: str = setting("")
+    instruction: str = setting("", late=True)
     decode: str = setting("score", choices=DECODES)
     length_norm: str | None = setting("token", also=(None,), choices=LENGTH_NORMS)
     calibrate: bool = setting(False, "flag")
-    max_new_tokens: int | None = setting(None, "whole")
+    max_new_tokens: int | None = setting(None, "whole", late=True)
     temperature: float = setting(0.0, "number")
 
     def identity(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from utils.constants import DEFAULT_KS
@@ -57,8 +58,6 @@ class TaskSpec:
     label_metrics: metrics that are means over labels, counted from the predictions.
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
-    row_settings: records that differ in one of these stand in different rows of one table.
-    named_settings: further settings by which rows of the report are told apart.
     k_means: what k counts.
     at_k: whether the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
@@ -71,8 +70,6 @@ class TaskSpec:
     item_metrics: tuple[str, ...]
     views: tuple[View, ...]
     table_settings: tuple[str, ...]
-    row_settings: tuple[str, ...] = FUSION_SETTINGS
-    named_settings: tuple[str, ...] = ()
     label_metrics: tuple[str, ...] = ()
     default_ks: tuple[int, ...] = DEFAULT_KS
     k_means: str = "neighbours"
@@ -103,10 +100,17 @@ class TaskSpec:
         """The k of a table or figure unless another is asked for; None where the rows name theirs."""
         return None if self.generative else 1
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, dataclasses.Field[Any]]:
         """The fields of the settings, by name."""
         return {field.name: field for field in dataclasses.fields(self.settings)}
+
+    @cached_property
+    def row_settings(self) -> tuple[str, ...]:
+        """The settings that rows of one table can differ in; those of cross-lingual tasks are told by `train_lang`."""
+        trained = ("train_lang",) if "cross" in self.fields else ()
+        part = {*self.table_settings, "seed", "src_lang", "cross", "tag"}
+        return (*trained, *(name for name in self.fields if name not in part))
 
     def view_of(self, run: Mapping[str, Any]) -> View:
         """Return the table that a record stands in, by its `run` part."""
@@ -152,7 +156,6 @@ TASKS: dict[str, TaskSpec] = {
             item_metrics=("acc", "prec", "f1"),
             views=(View(name="bitext", title="bitext retrieval", groups=("XL", "CS")),),
             table_settings=("similarity", "margin", "direction"),
-            row_settings=("margin_k", *FUSION_SETTINGS),
             k_means="nearest candidates counted",
             at_k=True,
         ),
@@ -173,7 +176,6 @@ TASKS: dict[str, TaskSpec] = {
                 ),
             ),
             table_settings=("cross", "similarity", "vote", "split", "legacy"),
-            row_settings=("train_lang", *FUSION_SETTINGS),
             k_means="neighbours that vote",
         ),
         TaskSpec(
@@ -199,8 +201,6 @@ TASKS: dict[str, TaskSpec] = {
                 *("cross", "similarity", "balance", "order", "calibrate", "split", "legacy", "length_norm"),
                 "min_percentile",
             ),
-            row_settings=("train_lang", *FUSION_SETTINGS, "demonstrations", "decode", "max_percentile"),
-            named_settings=("instruction", "temperature"),
             k_means="demonstrations",
             default_ks=(1,),
             generative=True,

@@ -14,8 +14,9 @@ import _path  # noqa: F401
 
 from utils.cli.main import run
 from utils.reporting.charts import comparison, plots
-from utils.reporting.tables import paired
+from utils.reporting.tables import paired, select
 from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of
+from utils.tasks import TASKS
 
 EXAMPLES = """
 python script/plot/plot_compare.py intfloat/multilingual-e5-base sentence-transformers/LaBSE --task bitext
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
         name: {
             place: result
             for place, result in side_of(args, model, settings[name]).items()
-            if plots.is_chosen(args, result.subset)
+            if select.is_chosen(args.langs, result.subset, TASKS[args.task])
         }
         for name, model in (("A", args.a), ("B", args.b))
     }

@@ -56,7 +56,7 @@ def test_a_path_in_the_home_folder_is_one_whatever_the_shell_makes_of_it(run: Ru
     table = ("script/aggregate/aggregate_bitext_mining.py", "--logs=~/logs", "--format=csv", "--output=~/table.csv")
     done = run(*table, env={"HOME": str(home)})
     assert done.returncode == 0, done.stderr
-    assert (home / "table.csv").read_text().startswith("model,sample\nbaseline/char_ngram,")
+    assert (home / "table.csv").read_text().startswith("model,sample,sample_n,sample_expected\nbaseline/char_ngram,")
     assert not [path for path in tmp_path.iterdir() if path != home]
 
 

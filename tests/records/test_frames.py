@@ -25,6 +25,7 @@ ROW_OF_BITEXT = {  # of BITEXT at k 5
     "script": "Latn",
     "setting": "xl",
     "model": "org/a",
+    "row": "org/a (data indonlp/nusax@abc)",
     "seed": 42,
     "k": 5,
     "n": 4,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from utils.errors import UserError
 from utils.files import write_json
 from utils.records.identity import Identity
 from utils.records.paths import record_path
@@ -44,13 +43,47 @@ def test_a_record_that_is_there_is_read_once(tmp_path: Path) -> None:
     assert store.is_done("eng_fra", 1)
 
 
-def test_a_record_of_other_settings_is_an_error_unless_it_may_be_replaced(tmp_path: Path) -> None:
-    RecordStore(tmp_path, identity()).write("eng_fra", record(identity(), 1), {})
+def test_a_record_of_other_settings_is_left_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, other = RecordStore(tmp_path / "seed_42", identity()), identity(margin="ratio")
+    first.write("eng_fra", record(identity(), 1), {"gold": [0], "hyp": [0]})
+    second = RecordStore(tmp_path / "seed_42", other)
+    assert not second.is_done("eng_fra", 1)
+    second.write("eng_fra", RunRecord(dict.fromkeys(FIGURES, 0.25), {}, 7, 1, other.of("eng_fra")), {})
+    assert 'has other settings (margin: "none", now "ratio")' in capsys.readouterr().err
+    folders = sorted(tmp_path.iterdir())
+    assert [folder.name for folder in folders] == ["seed_42", second.spare.name]
+    again = RecordStore(tmp_path / "seed_42", other)
+    assert again.is_done("eng_fra", 1) and again.metric("eng_fra", 1, "f1") == 0.25
+    assert again.folders(["eng_fra"], [1]) == second.folders(["eng_fra"], [1]) == [second.spare]
+    assert RecordStore(tmp_path / "seed_42", identity()).metric("eng_fra", 1, "f1") == FIGURES["f1"]
+
+
+def test_overwriting_replaces_what_has_the_place(tmp_path: Path) -> None:
+    RecordStore(tmp_path / "seed_42", identity()).write("eng_fra", record(identity(), 1), {})
     other = identity(margin="ratio")
-    with pytest.raises(UserError, match="margin"):
-        RecordStore(tmp_path, other).is_done("eng_fra", 1)
-    assert not RecordStore(tmp_path, other, overwrite=True).is_done("eng_fra", 1)
-    assert not RecordStore(tmp_path, other, debug=True).is_done("eng_fra", 1)
+    store = RecordStore(tmp_path / "seed_42", other, overwrite=True)
+    store.write("eng_fra", record(other, 1), {})
+    assert store.folders(["eng_fra"], [1]) == [tmp_path / "seed_42"]
+    assert not RecordStore(tmp_path / "seed_42", identity()).is_done("eng_fra", 1)
+
+
+def test_records_where_earlier_versions_wrote_them_are_continued(tmp_path: Path) -> None:
+    of = identity(margin="ratio")
+    RecordStore(tmp_path / "usual", of).write("eng_fra", record(of, 1), {})
+    store = RecordStore(tmp_path / "own", of, earlier=[tmp_path / "usual"])
+    assert store.missing("eng_fra", (1, 5)) == [5]
+    store.write("eng_fra", record(of, 5), {})
+    assert store.folders(["eng_fra"], [1, 5]) == [tmp_path / "usual", tmp_path / "own"]
+
+
+def test_each_choice_of_weights_is_kept(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path, identity())
+    for lang, weights in (("fra", [0.9, 0.1]), ("jpn", [1.0, 0.0])):
+        store.write_tuned(weights, [{"weights": weights, "score": 0.5}], {"langs": [lang]})
+    for lang, weights in (("fra", [0.9, 0.1]), ("jpn", [1.0, 0.0])):
+        found = store.read_tuned({"langs": [lang]})
+        assert found is not None and found["weights"] == weights
+    assert len(list(tmp_path.glob("tuned_weights*.json"))) == 2
 
 
 def test_tuned_weights_are_those_of_an_equal_identity(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.errors import UserError
 from utils.records import store
 from utils.records.paths import encoder_label, record_path, run_folder
 from utils.records.provenance import environment
@@ -37,15 +36,13 @@ def test_no_name_leads_outside(name: str, tmp_path: Path) -> None:
     assert path.resolve().is_relative_to(tmp_path.resolve()) and ".." not in path.parts
 
 
-def test_a_record_is_done_only_with_equal_settings(tmp_path: Path) -> None:
+def test_a_record_is_that_of_a_run_only_with_equal_settings(tmp_path: Path) -> None:
     path = record_path(tmp_path, "a_b", 1)
-    assert not store.is_done(path, IDENTITY, overwrite=False)
+    assert store.other_settings(path, IDENTITY) is None
     assert store.write_record(tmp_path, "a_b", record(), {"gold": [0, 1], "hyp": [0, 0]}) == path
-    assert store.is_done(path, IDENTITY, overwrite=False)
-    assert not store.is_done(path, IDENTITY, overwrite=True)
-    with pytest.raises(UserError) as caught:
-        store.is_done(path, {**IDENTITY, "seed": 7}, overwrite=False)
-    assert "(seed: 42, now 7)" in caught.value.what and "--overwrite" in caught.value.hint
+    assert store.other_settings(path, IDENTITY) == ""
+    assert store.other_settings(path, {**IDENTITY, "seed": 7}) == "seed: 42, now 7"
+    assert store.other_settings(path, {**IDENTITY, "tag": "second"}) == 'tag: null, now "second"'
     assert json.loads((tmp_path / "eval_a_b_1_preds.json").read_text()) == {"gold": [0, 1], "hyp": [0, 0]}
     body = json.loads(path.read_text())
     assert list(body)[:2] == ["acc", "f1"] and body["ci95"] == {"acc": [0.4, 0.6]} and body["run"]["ks"] == [1, 2]
@@ -54,15 +51,14 @@ def test_a_record_is_done_only_with_equal_settings(tmp_path: Path) -> None:
 def test_a_broken_record_counts_as_absent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = record_path(tmp_path, "a_b", 1)
     path.write_text('{"acc": 0.')
-    assert not store.is_done(path, IDENTITY, overwrite=False)
+    assert store.other_settings(path, IDENTITY) is None
     assert "is broken and left out" in capsys.readouterr().err
 
 
-def test_a_strangers_record_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_strangers_record_is_another(tmp_path: Path) -> None:
     path = record_path(tmp_path, "a_b", 1)
     path.write_text('{"acc": 0.5}')
-    with pytest.raises(UserError, match="not a record of this suite"):
-        store.is_done(path, IDENTITY, overwrite=False)
+    assert store.other_settings(path, IDENTITY) == "it is not a record of this suite"
 
 
 def test_nan_never_enters_a_record(tmp_path: Path) -> None:
@@ -112,12 +108,11 @@ def test_the_environment_names_versions() -> None:
     assert about["packages"]["numpy"] == np.__version__ and about["schema"] == 1
 
 
-def test_an_error_names_the_setting_that_differs_however_deep(tmp_path: Path) -> None:
+def test_the_setting_that_differs_is_named_that_differs_however_deep(tmp_path: Path) -> None:
     path = tmp_path / "eval_x_1.json"
     member = {"checkpoint": "org/a-model-with-a-long-name" * 9, "dimensions": None, "weight": 1.0}
     path.write_text(json.dumps({"run": {"encoders": [member], "seed": 1}}))
     same = {"encoders": [dict(member)], "seed": 1}
-    assert store.is_done(path, same, overwrite=False)
-    with pytest.raises(UserError) as raised:
-        store.is_done(path, {**same, "encoders": [{**member, "dimensions": 256}]}, overwrite=False)
-    assert "(encoders[0].dimensions: null, now 256)" in raised.value.what
+    assert store.other_settings(path, same) == ""
+    other = {**same, "encoders": [{**member, "dimensions": 256}]}
+    assert store.other_settings(path, other) == "encoders[0].dimensions: null, now 256"

@@ -27,7 +27,7 @@ class Settings(settings.Settings):
 
 tasks.TASKS["rerank"] = tasks.TaskSpec(
     name="rerank", data="classification", settings=Settings, main_metric="ndcg", item_metrics=("acc", "ndcg"),
-    views=(tasks.View(name="rerank", title="reranking"),), table_settings=("reader",), row_settings=("depth",),
+    views=(tasks.View(name="rerank", title="reranking"),), table_settings=("reader",),
 )
 """
 
@@ -56,11 +56,14 @@ def run_python(code: str, folder: Path) -> str:
 def test_its_table(logs: Path, tmp_path: Path) -> None:
     code = "import aggregate; aggregate.main(['--task', 'rerank', '--ci', '--format', 'csv', *{flags}])"
     assert run_python(code.format(flags=[]), tmp_path) == (
-        'model,mine\norg/a,"50.00 [40.00, 60.00]"\norg/b,"25.00 [15.00, 35.00]"\n'
+        "model,mine,mine_low,mine_high,mine_n,mine_expected\n"
+        "org/a,50.00,40.00,60.00,1,1\norg/b (depth 10),25.00,15.00,35.00,1,1\n"
     )
-    assert run_python(code.format(flags=["--reader", "late"]), tmp_path) == 'model,mine\norg/a,"75.00 [65.00, 85.00]"\n'
+    assert run_python(code.format(flags=["--reader", "late"]), tmp_path) == (
+        "model,mine,mine_low,mine_high,mine_n,mine_expected\norg/a,75.00,65.00,85.00,1,1\n"
+    )
     assert run_python(code.format(flags=["--metric", "acc", "--models", "org/b"]), tmp_path).startswith(
-        "model,mine\norg/b,"
+        "model,mine,mine_n,mine_expected\norg/b (depth 10),"
     )
 
 
@@ -72,7 +75,7 @@ def test_its_columns_come_after_those_of_todays_tasks(logs: Path, tmp_path: Path
         *(("org/a", "cross", 100, 0.5), ("org/b", "cross", 10, 0.25), ("org/a", "late", 100, 0.75)),
     }
     names = json.loads(columns.replace("'", '"'))
-    assert names[names.index("limit") + 1 :][:2] == ["depth", "reader"]
+    assert names[names.index("tag") + 1 :][:2] == ["depth", "reader"]
     assert names[names.index("f1_high") + 1 :][:3] == ["ndcg", "ndcg_low", "ndcg_high"]
 
 
@@ -92,6 +95,6 @@ boards = boards_of([entry_of(number, result) for number, result in enumerate(rea
 print(json.dumps([(board["settings"], board["rows"], board["cells"]["main"]) for board in boards]))
 """
     assert json.loads(run_python(code, tmp_path)) == [
-        [{"reader": "cross"}, ["org/a", "org/b"], [[[0.5, 1, 1]], [[0.25, 1, 1]]]],
+        [{"reader": "cross"}, ["org/a", "org/b (depth 10)"], [[[0.5, 1, 1]], [[0.25, 1, 1]]]],
         [{"reader": "late"}, ["org/a"], [[[0.75, 1, 1]]]],
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from utils.cli.types import name_or_path, path, positive, seed, text
+from utils.cli.types import name_or_path, path, positive, seed, tag, text
 from utils.constants import DEFAULT_KS, DEFAULT_SEED, SIMILARITIES
 from utils.errors import UserError
 
@@ -128,6 +128,13 @@ def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what
         metavar="FOLDER",
         help=f"folder of the {what} (default: %(default)s)",
     )
+    if what == "logs":
+        group.add_argument(
+            "--tag",
+            type=tag,
+            metavar="NAME",
+            help="name of a variant, shown in rows, figures and pages; its records have a folder of their own",
+        )
     group.add_argument("--overwrite", action="store_true", help="compute again, and replace existing records")
     group.add_argument(
         "--dry_run",

@@ -20,7 +20,7 @@ WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encod
 def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
     """Add the flags that choose the demonstrations and the texts that are classified."""
     group.add_argument(
-        "--k", type=natural, default=1, metavar="K", help="number of demonstrations (default: %(default)s)"
+        "--k", type=natural, nargs="+", default=[1], metavar="K", help="numbers of demonstrations (default: 1)"
     )
     group.add_argument(
         "--cross", action="store_true", help="take demonstrations from --src_lang and test on all other languages"
@@ -76,7 +76,7 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             f"--{' and --'.join(special)} are both given", "each chooses the demonstrations: use one of them"
         )
-    if args.k == 0 and special:
+    if 0 in args.k and special:
         raise UserError(
             f"--k 0 with --{special[0]}", "a zero-shot prompt has no demonstrations to choose: use --k 1 or more"
         )
@@ -116,16 +116,20 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
     return decode
 
 
-def make_settings(
-    args: argparse.Namespace, dataset: DatasetSpec, src_lang: str | None, spec: GeneratorSpec
-) -> IclSettings:
-    """Return the settings of the run; a setting that its way of decoding does not use is None."""
+def chosen_instructions(args: argparse.Namespace, dataset: DatasetSpec) -> list[str]:
+    """Return the instructions of the command line, each once, or that of the data set."""
     from utils.generators.prompts import default_instruction, read_instruction
+
+    usual = [default_instruction(dataset.options.get("subject", ""))]
+    return list(dict.fromkeys(map(read_instruction, args.instruction or ()))) or usual
+
+
+def make_settings(args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str) -> IclSettings:
+    """Return the settings of a run; a setting that its way of decoding does not use is None."""
     from utils.settings import IclSettings
 
     low, high = rank_band(args)
     decode = chosen_decode(args, spec)
-    typed = None if args.instruction is None else read_instruction(args.instruction)
     return build_settings(
         IclSettings,
         args,
@@ -133,7 +137,7 @@ def make_settings(
         src_lang=src_lang,
         min_percentile=low,
         max_percentile=high,
-        instruction=default_instruction(dataset.options.get("subject", "")) if typed is None else typed,
+        instruction=instruction,
         decode=decode,
         length_norm=args.length_norm if decode == "score" else None,
         max_new_tokens=args.max_new_tokens if decode == "generate" else None,

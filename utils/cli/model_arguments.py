@@ -16,6 +16,7 @@ from utils.constants import (
     FUSES,
     GENERATOR_KINDS,
     LENGTH_NORMS,
+    MAX_NEW_TOKENS,
     NORMALIZERS,
 )
 
@@ -174,8 +175,9 @@ def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--instruction",
         type=any_text,
+        nargs="+",
         metavar="TEXT",
-        help=r"first line of the prompt; \n is a newline (default: the instruction of the data set)",
+        help=r"first line of the prompt, one or several; \n is a newline (default: the instruction of the data set)",
     )
     group.add_argument(
         "--decode",
@@ -193,7 +195,7 @@ def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max_new_tokens",
         type=positive,
-        default=32,
+        default=MAX_NEW_TOKENS,
         metavar="N",
         help="upper limit of generated tokens (default: %(default)s)",
     )

@@ -7,24 +7,22 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from utils.api.limiter import Budget
 from utils.api.providers import public_url
-from utils.cli.choices import api_options, chosen_device, chosen_dtype, chosen_encoders, refuse_idle_api_flags
+from utils.cli.choices import chosen_dtype, chosen_encoders, refuse_idle_api_flags
+from utils.cli.models import Models
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
-from utils.encoders.cached import open_encoder
 from utils.encoders.resolve import EncodingOptions, resolve_members
 from utils.errors import UserError
 from utils.records.identity import Identity, encoders_identity, generator_identity
 from utils.records.paths import encoder_label, run_folder
 from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
+from utils.records.variants import place_of
 from utils.retrieval.ensemble import Ensemble
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
-    from utils.api.limits import ApiOptions
-    from utils.protocols import Generator
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.settings import Settings
     from utils.tasks import TaskSpec
@@ -39,11 +37,15 @@ def open_run(
     *,
     generator: GeneratorSpec | None = None,
     without_encoder: str | None = None,
+    models: Models | None = None,
+    ks: Ks | None = None,
 ) -> Run:
-    """Return the run of a command line, its folder below --output_dir; no model is loaded yet.
-    without_encoder: the encoder's name in a run that encodes nothing. Raises UserError for conflicting flags.
+    """Return a run of a command line, its folder below --output_dir; no model is loaded yet.
+
+    without_encoder: the encoder's name in a run that encodes nothing. models: those of the command, where it has
+    several runs. ks: the run's own ks, by default those of the command line. Raises UserError for conflicting flags.
     """
-    device, sources = chosen_device(args), _chosen_sources(args)
+    models, sources = models or Models(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
     specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
     check_api_flags(args, specs, generator)
@@ -56,37 +58,35 @@ def open_run(
         settings=settings.identity(),
         generator=generator_identity(generator) if generator else None,
     )
-    api = api_options(args), Budget(args.max_cost)
     return Run(
         dataset=dataset,
         sources=sources,
-        ensemble=_ensemble(args, settings, specs, weights, device, api),
+        ensemble=_ensemble(args, settings, models, specs, weights),
         store=_store(args, settings, folder, identity, generator),
-        ks=chosen_ks(args, TASKS[task]),
-        metric=TASKS[task].metric_for(dataset.main_metric),
+        ks=ks or chosen_ks(args, TASKS[task]),
+        metric=settings.figure_of(TASKS[task].metric_for(dataset.main_metric)),
         arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,
         tunes_weights=args.tune_weights,
-        generator=_open_generator(generator, device, sources, api) if generator else None,
+        generator=models.generator(generator) if generator else None,
     )
 
 
 def _ensemble(
     args: argparse.Namespace,
     settings: Settings,
+    models: Models,
     specs: Sequence[EncoderSpec],
     weights: Sequence[float],
-    device: str,
-    api: tuple[ApiOptions, Budget],
 ) -> Ensemble:
     return Ensemble(
-        [open_encoder(spec, device, args.cache_dir, api) for spec in specs],
+        models.encoders(specs),
         weights,
         similarity=getattr(settings, "similarity", "cosine"),
         fuse=settings.fuse,
         normalize=settings.normalize,
-        device=device,
+        device=models.device,
         precision="plain" if getattr(args, "exact_float32", False) else None,
     )
 
@@ -96,14 +96,13 @@ def _store(
 ) -> RecordStore:
     name = f"{generator.name}/{identity.model}" if generator else identity.model
     debug, output = settings.limit is not None, args.output_dir
-    place = run_folder(output, folder, identity.dataset, name, settings.seed, debug=debug)
-    return RecordStore(place, identity, overwrite=args.overwrite, debug=debug)
-
-
-def _open_generator(spec: GeneratorSpec, device: str, sources: Sources, api: tuple[ApiOptions, Budget]) -> Generator:
-    from utils.generators.cached import open_generator
-
-    return open_generator(spec, device, sources.cache_dir, api)
+    usual = run_folder(output, folder, identity.dataset, name, settings.seed, debug=debug)
+    own = place_of(identity.of(""), identity.dataset, TASKS[identity.task])
+    if not own:
+        return RecordStore(usual, identity, overwrite=args.overwrite, debug=debug)
+    run, *below = folder.split("/")
+    place = run_folder(output, "/".join([f"{run}_{own}", *below]), identity.dataset, name, settings.seed, debug=debug)
+    return RecordStore(place, identity, earlier=[usual], overwrite=args.overwrite, debug=debug)
 
 
 def chosen_ks(args: argparse.Namespace, task: TaskSpec) -> Ks:

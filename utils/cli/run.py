@@ -95,10 +95,7 @@ class Run:
         print(f"weights chosen on the validation split: {' '.join(map(str, there['weights']))}")
 
     def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
-        """Evaluate the subsets that have a record missing, with a progress bar.
-
-        Raises UserError, before anything is computed, where a record of other settings is in the way.
-        """
+        """Evaluate the subsets that have a record missing, with a progress bar."""
         from tqdm import tqdm
 
         todo = [name for name in names if self.store.missing(name, self.ks.values)]
@@ -111,23 +108,15 @@ class Run:
                     client.mark()
                 evaluate(name)
 
-    def print_scores(self, names: Iterable[str]) -> None:
-        """Print the main metric of every subset and k as percentages, their means, and where the records are."""
-        from tabulate import tabulate
-
+    def scores(self, names: Iterable[str]) -> dict[str, dict[int, float]]:
+        """Return the main metric of every subset and k that has a record, in percent."""
         found: dict[str, dict[int, float]] = {}
         for name in names:
             for k in self.ks.values:
                 value = self.store.metric(name, k, self.metric)
                 if value is not None:
                     found.setdefault(name, {})[k] = 100 * value
-        ks = sorted({k for row in found.values() for k in row})
-        rows = [[name, *(row.get(k) for k in ks)] for name, row in found.items()]
-        if len(found) > 1:
-            columns = [[row[k] for row in found.values() if k in row] for k in ks]
-            rows.append(["mean", *(sum(column) / len(column) for column in columns)])
-        print(tabulate(rows, [f"{self.dataset.name}: {self.metric} at k", *map(str, ks)], floatfmt=".2f"))
-        print(f"logs: {self.store.folder}")
+        return found
 
     def log(
         self,
@@ -164,3 +153,25 @@ class Run:
     def _models(self) -> list[Encoder | Generator]:
         """Return the encoders and the generator."""
         return [*self.ensemble.encoders, *([self.generator] if self.generator else [])]
+
+
+def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Print the main metric of every subset and k as percentages, their means, and where the records are.
+
+    The runs differ in their ks alone.
+    """
+    from tabulate import tabulate
+
+    first, *_ = runs
+    found: dict[str, dict[int, float]] = {}
+    for run in runs:
+        for name, figures in run.scores(names).items():
+            found.setdefault(name, {}).update(figures)
+    ks = sorted({k for row in found.values() for k in row})
+    rows = [[name, *(row.get(k) for k in ks)] for name, row in found.items()]
+    if len(found) > 1:
+        columns = [[row[k] for row in found.values() if k in row] for k in ks]
+        rows.append(["mean", *(sum(column) / len(column) for column in columns)])
+    print(tabulate(rows, [f"{first.dataset.name}: {first.metric} at k", *map(str, ks)], floatfmt=".2f"))
+    folders = [folder for run in runs for folder in run.store.folders(found, ks)]
+    print(f"logs: {', '.join(map(str, dict.fromkeys(folders)))}")

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils.cli.plan import Plan
+from utils.cli.run import print_scores
 from utils.errors import UserError
 from utils.progress import Clock
 
@@ -67,12 +68,17 @@ class TaskRun(ABC, Generic[Data]):
 
     def execute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets and print their scores."""
+        self.compute(subsets)
+        if not self.run.dry_run:
+            print_scores([self.run], subsets)
+
+    def compute(self, subsets: Sequence[str]) -> None:
+        """Show the plan of a dry run, or evaluate all subsets."""
         if self.run.dry_run:
             self.show_plan(subsets)
             return
         self.prepare(subsets)
         self.run.run_subsets(subsets, self.evaluate)
-        self.run.print_scores(subsets)
 
 
 class RetrievalTask(TaskRun[Data]):
@@ -105,7 +111,7 @@ class RetrievalTask(TaskRun[Data]):
         clock.lap("retrieve")
         scored = [self.score_all(data, found, alone, k) for k in ks]
         clock.lap("score")
-        run.store.write_neighbors(subset, found)
+        run.store.write_neighbors(subset, found, ks[-1])
         about = {**self.describe(data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
         for record, predictions in scored:
             run.log(subset, record, predictions, about, clock.laps)

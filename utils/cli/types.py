@@ -80,6 +80,13 @@ def _above(text: str, wanted: str) -> float:
     return value
 
 
+def tag(text: str) -> str:
+    """Parse the name of a variant: letters, digits and ` _.+-`, at most 40 of them."""
+    if not re.fullmatch(r"[\w.+-]([\w .+-]{0,38}[\w.+-])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of up to 40 letters, digits, blanks and _.+-")
+    return text
+
+
 def positive(text: str) -> int:
     """Parse an integer of at least 1."""
     return _at_least(text, 1)

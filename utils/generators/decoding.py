@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,3 +112,20 @@ def _by_generating(
 def _reasons(found: Sequence[object]) -> dict[int, str]:
     """Return why prompts failed, by their indices."""
     return {place: item.reason for place, item in enumerate(found) if isinstance(item, Failed)}
+
+
+def warn_of_failures(lang: str, answers: Answers) -> None:
+    """Say how many texts have no answer or an unfinished one, and where most answers name no label."""
+    if answers.failures:
+        first = next(iter(answers.failures.values()))
+        n = len(answers.failures)
+        print(f"warning: {lang}: {n} texts have no answer and count as wrong: {first}", file=sys.stderr)
+    lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
+    unfinished = sum(behind_reasoning(text) is None for text in answers.outputs)
+    if unfinished:
+        hint = "give a larger --max_new_tokens"
+        print(f"warning: {lang}: {unfinished} answers end within the model's reasoning: {hint}", file=sys.stderr)
+    if 2 * len(lost) > len(answers.hyp):
+        shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
+        share = 100 * len(lost) / len(answers.hyp)
+        print(f"warning: {lang}: {share:.0f} % of the answers name no label, the first is {shown!r}", file=sys.stderr)

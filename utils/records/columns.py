@@ -9,13 +9,13 @@ from utils.tasks import TASKS
 KEYS = {
     "path": "text",
     **dict.fromkeys(("task", "dataset", "subset", "lang", "src_lang", "tgt_lang", "train_lang"), "name"),
-    **dict.fromkeys(("family", "script", "setting", "model", "generator"), "name"),
+    **dict.fromkeys(("family", "script", "setting", "model", "generator", "row"), "name"),
     **dict.fromkeys(("seed", "k"), "count"),
 }
 FIRST_SETTINGS = (  # the order of the settings; those of other tasks come after them
     *("similarity", "margin", "margin_k", "direction", "fuse", "normalize", "vote", "split", "cross", "legacy"),
     *("balance", "demonstrations", "order", "instruction", "decode", "length_norm", "calibrate"),
-    *("min_percentile", "max_percentile", "max_new_tokens", "temperature", "limit"),
+    *("min_percentile", "max_percentile", "max_new_tokens", "temperature", "limit", "tag"),
 )
 KINDS = {
     name: field.metadata["kind"] for spec in TASKS.values() for name, field in spec.fields.items() if name not in KEYS

@@ -15,6 +15,7 @@ from utils.records.paths import predictions_path
 from utils.records.reader import read_all, read_results
 from utils.records.result import LoggedResult
 from utils.records.rows import Row, as_name, as_whole, rows_of
+from utils.records.variants import row_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def load(
 
 def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
     """Return one row per record: `COLUMNS`, and what else the records have (metrics, phases, versions, costs)."""
-    rows = [row for _, row in rows_of(results)]
+    rows = [row for _, row in _named(rows_of(results))]
     extra = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
     figures = [name for name in extra if not name.startswith(("seconds_", "version_", "api_"))]
     kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTINGS, **MODELS, **ABOUT}
@@ -59,7 +60,7 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
     """
     rows, places, without = list[Row](), list[int](), list[str]()
     columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
-    for result, row in rows_of(results):
+    for result, row in _named(rows_of(results)):
         path = predictions_path(result.path)
         if not path.is_file():
             without.append(str(result.path))
@@ -73,6 +74,13 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
         print(f"warning: {len(without)} records have no predictions, the first is {without[0]}", file=sys.stderr)
     keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
     return keys.take(places).reset_index(drop=True).join(_frame(columns, ITEMS))
+
+
+def _named(rows: Iterable[tuple[LoggedResult, Row]]) -> list[tuple[LoggedResult, Row]]:
+    """Return the results and their rows, each with the name of its row in the tables."""
+    pairs = list(rows)
+    names = row_names([result for result, _ in pairs])
+    return [(result, {**row, "row": name}) for (result, row), name in zip(pairs, names, strict=True)]
 
 
 def _read_predictions(path: Path, direction: str | None) -> dict[str, list[Any]]:

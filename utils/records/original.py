@@ -91,8 +91,9 @@ def generator_and_encoder(result: LoggedResult) -> tuple[Mapping[str, Any], str]
     The original's folders are the generator's name and the encoder's; the encoder is empty where the generator is none
     that is known.
     """
+    model = result.plain_model
     if generator := result.run.get("generator"):
-        return generator, result.model
-    name = next((name for name in GENERATORS if result.model.startswith(f"{name}/")), None)
-    encoder = result.model.removeprefix(f"{name}/") if name else ""
-    return {"name": name or result.model, "quantization": result.run.get("quantization")}, encoder
+        return generator, model
+    name = next((name for name in GENERATORS if model.startswith(f"{name}/")), None)
+    encoder = model.removeprefix(f"{name}/") if name else ""
+    return {"name": name or model, "quantization": result.run.get("quantization")}, encoder

@@ -17,11 +17,16 @@ from utils.records.result import LoggedResult
 from utils.records.validation import fault_of, metrics_of
 
 
-def read_predictions(record: Path) -> tuple[list[Any], list[Any]] | None:
-    """Return gold and hyp (n,) of a record, or None where there are no predictions or the two differ in length."""
+def read_predictions(record: Path, direction: str = "") -> tuple[list[Any], list[Any]] | None:
+    """Return gold and hyp (n,) of a record, or None where there are no predictions or the two differ in length.
+
+    direction: `backward` for those of the targets in a record of both directions.
+    """
     path = predictions_path(record)
     content = read_json(path) if path.is_file() else None
-    return None if content is None else answers_in(content)
+    if content is not None and direction:
+        content = content.get(direction)
+    return answers_in(content) if isinstance(content, dict) else None
 
 
 def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:

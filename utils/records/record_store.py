@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import warn
 from utils.files import read_json, write_json
 from utils.records.paths import record_path
-from utils.records.store import is_done, write_neighbors, write_record
+from utils.records.store import other_settings, write_neighbors, write_record
 from utils.records.validation import fault_of, metrics_of, tuned_fault_of
+from utils.records.variants import digest
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -21,33 +24,76 @@ if TYPE_CHECKING:
 class RecordStore:
     """The folder of one run's records.
 
-    overwrite: existing records are computed again and replaced.
+    earlier: folders where earlier versions wrote records of this run; they are read, and continued.
+    overwrite: existing records are computed again and replaced, also those of other settings at their place.
     debug: the run has --limit, so its records are always computed again.
     """
 
-    def __init__(self, folder: Path, identity: Identity, *, overwrite: bool = False, debug: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: Identity,
+        *,
+        earlier: Sequence[Path] = (),
+        overwrite: bool = False,
+        debug: bool = False,
+    ) -> None:
         self.folder, self.identity, self.overwrite, self.debug = folder, identity, overwrite, debug
+        self.spare = folder.with_name(f"{folder.name}_{digest(json.dumps(identity.of(''), sort_keys=True))}")
+        self.earlier = earlier
         self.tuned_weights: list[float] | None = None  # those that this run uses; records of others are replaced
-        self._done: set[tuple[str, int]] = set()
+        self._done: dict[tuple[str, int], Path] = {}  # the records that were found
+        self._written: dict[tuple[str, int], Path] = {}
+        self._told = False
 
     def is_done(self, subset: str, k: int) -> bool:
         """Return whether the record of a subset at k is there, be it from an earlier run or from one at the same time.
 
-        A record is read once. Raises UserError if it has another identity.
+        A record is read once.
         """
-        if (subset, k) not in self._done:
-            path = record_path(self.folder, subset, k)
-            anew = self.overwrite or self.debug
-            if not is_done(path, self.identity.of(subset), overwrite=anew, fault_of=self._fault_of):
-                return False
-            if self.tuned_weights is not None and self._weights_of(path) != self.tuned_weights:
-                return False
-            self._done.add((subset, k))
+        if (subset, k) in self._done:
+            return True
+        path = self._ours(subset, k)
+        if path is None or self.overwrite or self.debug:
+            return False
+        if self.tuned_weights is not None and self._weights_of(path) != self.tuned_weights:
+            return False
+        self._done[subset, k] = path
         return True
 
-    def _fault_of(self, body: Mapping[str, Any]) -> str:
-        """Return what is wrong with a record of the task."""
-        return fault_of(body, TASKS[self.identity.task].metrics)
+    def _ours(self, subset: str, k: int) -> Path | None:
+        """Return the record of a subset at k that has this run's settings, None where there is none."""
+        paths = [record_path(folder, subset, k) for folder in (self.folder, *self.earlier, self.spare)]
+        return next((path for path in paths if self._other(path, subset) == ""), None)
+
+    def _other(self, path: Path, subset: str) -> str | None:
+        """Return why a file is not the record of a subset in this run's settings, as `other_settings` does."""
+        needed = TASKS[self.identity.task].metrics
+        return other_settings(path, self.identity.of(subset), lambda body: fault_of(body, needed))
+
+    def path_of(self, subset: str, k: int) -> Path:
+        """Return the path of a record, whether it is there or not.
+
+        Where a record of other settings has its place, it has one in a folder beside it, and a note says so.
+        """
+        if path := self._done.get((subset, k)) or self._ours(subset, k):
+            return path
+        path = record_path(self.folder, subset, k)
+        other = None if self.overwrite else self._other(path, subset)
+        if other is None:
+            return path
+        if not self._told:
+            self._told = True
+            note = f"note: {path} has other settings ({other}); the records of this run are in {self.spare}"
+            print(note, file=sys.stderr)
+        return record_path(self.spare, subset, k)
+
+    def folders(self, subsets: Iterable[str], ks: Iterable[int]) -> list[Path]:
+        """Return the folders that have records of these subsets and ks, or the run's folder where there are none."""
+        ks = list(ks)
+        known = self._done | self._written
+        paths = [known.get((subset, k)) for subset in subsets for k in ks]
+        return list(dict.fromkeys(path.parent for path in paths if path is not None)) or [self.folder]
 
     def _weights_of(self, path: Path) -> list[float] | None:
         """Return the tuned weights of a record."""
@@ -60,7 +106,7 @@ class RecordStore:
 
     def metric(self, subset: str, k: int, name: str) -> float | None:
         """Return a metric of a record as a fraction, None where there is no such record or metric."""
-        path = record_path(self.folder, subset, k)
+        path = self.path_of(subset, k)
         content = read_json(path) if path.is_file() else None
         return None if content is None else metrics_of(content).get(name)
 
@@ -72,19 +118,20 @@ class RecordStore:
         prompts: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a record, its predictions, and the prompts of a generator."""
-        write_record(self.folder, subset, record, predictions, prompts)
+        path = self.path_of(subset, record.k)
+        self._written[subset, record.k] = write_record(path.parent, subset, record, predictions, prompts)
 
-    def write_neighbors(self, subset: str, found: Mapping[str, TopK]) -> None:
-        """Write the indices and scores of the neighbours, by direction."""
-        write_neighbors(self.folder, subset, found, self.identity.of(subset))
+    def write_neighbors(self, subset: str, found: Mapping[str, TopK], k: int) -> None:
+        """Write the indices and scores of the neighbours, by direction, beside the record at k."""
+        write_neighbors(self.path_of(subset, k).parent, subset, found, self.identity.of(subset))
 
     def read_tuned(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the weights that an earlier run with this identity chose, and their grid; None to choose anew."""
         if self.overwrite:
             return None
-        path = self.folder / "tuned_weights.json"
-        there = read_json(path) if path.is_file() else None
-        if there is None or there.get("identity") != identity:
+        found = ((path, read_json(path) or {}) for path in self._tuned_paths(identity) if path.is_file())
+        path, there = next((one for one in found if one[1].get("identity") == identity), (None, None))
+        if there is None:
             return None
         if fault := tuned_fault_of(there, len(self.identity.encoders)):
             warn(f"{path} is broken, and the weights are chosen anew: {fault}")
@@ -96,6 +143,13 @@ class RecordStore:
     def write_tuned(
         self, weights: Sequence[float], grid: Sequence[Mapping[str, Any]], identity: Mapping[str, Any]
     ) -> None:
-        """Write the chosen weights and the whole grid."""
+        """Write the chosen weights and the whole grid, in a file of its own where another choice has the usual one."""
         content = {"weights": list(weights), "split": "validation", "grid": list(grid), "identity": identity}
-        write_json(self.folder / "tuned_weights.json", content, indent=2)
+        usual, own = self._tuned_paths(identity)
+        there = read_json(usual) if usual.is_file() else None
+        write_json(usual if there is None or there.get("identity") == identity else own, content, indent=2)
+
+    def _tuned_paths(self, identity: Mapping[str, Any]) -> tuple[Path, Path]:
+        """Return the file of the first weights that were tuned in this folder, and that of these."""
+        own = f"tuned_weights_{digest(json.dumps(identity, sort_keys=True))}.json"
+        return self.folder / "tuned_weights.json", self.folder / own

@@ -13,7 +13,7 @@ class LoggedResult:
     """One record, of this suite or of the original.
 
     metrics: fractions by name. run: the provenance; of a file of the original, what its path tells. body: the whole
-    content of the file.
+    content of the file. base: the model of the record, where `model` is a table's row.
     """
 
     path: Path
@@ -25,6 +25,12 @@ class LoggedResult:
     metrics: Mapping[str, float]
     run: Mapping[str, Any]
     body: Mapping[str, Any]
+    base: str = ""
+
+    @property
+    def plain_model(self) -> str:
+        """The name of the encoder or ensemble, as the record has it."""
+        return self.base or self.model
 
     @property
     def ci95(self) -> Mapping[str, Sequence[float]]:

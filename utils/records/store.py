@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError, warn
+from utils.errors import warn
 from utils.files import read_json, writable, write_json
 from utils.records.checks import is_whole
 from utils.records.paths import predictions_path, record_path
 from utils.schema import RunRecord, TopK
 
-SHOWN = 3  # differing settings named in an error
+SHOWN = 3  # differing settings named in a note
 
 
 def run_fault(content: Mapping[str, Any]) -> str:
@@ -22,40 +23,32 @@ def run_fault(content: Mapping[str, Any]) -> str:
     return "" if isinstance(content["run"], dict) else "its run is no object"
 
 
-def is_done(
-    path: Path,
-    identity: Mapping[str, Any],
-    *,
-    overwrite: bool,
-    fault_of: Callable[[Mapping[str, Any]], str] = run_fault,
-) -> bool:
-    """Return whether a record with equal settings is there.
+def other_settings(
+    path: Path, identity: Mapping[str, Any], fault_of: Callable[[Mapping[str, Any]], str] = run_fault
+) -> str | None:
+    """Return why the file at a record's place is another one: it has other settings, or is no record of this suite.
 
-    `fault_of` returns what is wrong with a file's content, empty where nothing is. A broken file is named on standard
-    error and counts as absent. Raises UserError where the file has other settings, unless it may be overwritten.
+    An empty text stands for the record itself, None for no file, or one that is broken: `fault_of` returns what is
+    wrong with its content, which is told once.
     """
-    if overwrite or not path.is_file():
-        return False
-    content = read_json(path)
-    if content is None or "run" not in content:
-        if content is not None:
-            raise UserError(
-                f"{path} exists but is not a record of this suite", "use another --output_dir, or --overwrite"
-            )
-        return False
+    content = read_json(path) if path.is_file() else None
+    if content is None:
+        return None
+    if "run" not in content:
+        return "it is not a record of this suite"
     if fault := fault_of(content):
-        warn(f"{path} is broken and computed again: {fault}")
-        return False
-    found = {key: content["run"].get(key) for key in identity}
-    expected = json.loads(writable(json.dumps(identity, ensure_ascii=False))[0])
-    differing = list(differences(found, expected))
-    if not differing:
-        return True
+        _tell_of(path, fault)
+        return None
+    whole = {"tag": None, **identity}  # a record without a tag has no such key
+    expected = json.loads(writable(json.dumps(whole, ensure_ascii=False))[0])
+    differing = list(differences({key: content["run"].get(key) for key in expected}, expected))
     shown = "; ".join(f"{key}: {_short(before)}, now {_short(now)}" for key, before, now in differing[:SHOWN])
-    shown += f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
-    raise UserError(
-        f"{path} was written with other settings ({shown})", "use another --output_dir, or --overwrite to replace it"
-    )
+    return shown + (f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else "")
+
+
+@lru_cache
+def _tell_of(path: Path, fault: str) -> None:
+    warn(f"{path} is broken and computed again: {fault}")
 
 
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -48,7 +48,8 @@ def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page:
         ("classification cross", "org/x (train_lang eng)", "-org/y", ("75.00", "16.67")),
         ("classification cross", "-org/y", "org/x (train_lang eng)", ("16.67", "75.00")),
         ("bitext", "-org/y", "org/e (fuse rank)", ("8.33", "33.33")),
-        ("bitext", "org/e (fuse score)", "-org/y", ("91.67", "8.33")),
+        ("bitext", "org/e", "-org/y", ("91.67", "8.33")),
+        ("bitext", "=org/z (margin_k 8)", "=org/z (margin_k 16)", ("25.00", "41.67")),
     ],
 )
 def test_the_command_of_rows_told_apart_by_a_setting(
@@ -61,13 +62,6 @@ def test_the_command_of_rows_told_apart_by_a_setting(
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)["subsets"]
     assert (f"{100 * line['a']:.2f}", f"{100 * line['b']:.2f}") == shown
-
-
-def test_rows_that_no_command_compares_are_said(told_apart: Path, page: Page) -> None:
-    rows = {"a": "=org/z (instruction a)", "b": "=org/z (instruction b)"}
-    open_at(page, told_apart, "#compare?" + urlencode({"view": "bitext", **rows}))
-    assert "has no flag for their instruction" in page.inner_text("#no-command")
-    assert page.locator("#command").count() == 0 and cells(page)[0][2:4] == ["25.00", "41.67"]
 
 
 def test_all_that_are_equal_as_shown_are_best(told_apart: Path, page: Page) -> None:
@@ -112,7 +106,7 @@ def test_no_exported_name_is_a_formula(told_apart: Path, page: Page, tmp_path: P
         page.get_by_role("button", name="CSV").click()
     download.value.save_as(tmp_path / "table.csv")
     rows = list(csv.reader((tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()))
-    assert rows[1:4] == [["'=org/z (instruction None)", "70.00"], ["'-org/y", "70.00"], ["org/x", "69.99"]]
+    assert rows[1:4] == [["'=org/z", "70.00"], ["'-org/y", "70.00"], ["org/x", "69.99"]]
     text = page.evaluate("asCsv([['@a', '+b,c', '-', '-1.25', '+2.50', '=1']])")
     assert text == "'@a,\"'+b,c\",-,-1.25,+2.50,'=1\n"
 

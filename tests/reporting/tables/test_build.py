@@ -64,9 +64,10 @@ def test_the_golden_table(run: Run, logs: Path) -> None:
 
 def test_formats(run: Run, logs: Path, tmp_path: Path) -> None:
     one = ("--models", E5)
+    columns = "bucc nollysenti nusax nusatranslation tatoeba lince_mt phinc XL CS avg".split()
     assert run(SCRIPT, *one, "--format", "csv").stdout == (
-        "model,bucc,nollysenti,nusax,nusatranslation,tatoeba,lince_mt,phinc,XL,CS,avg\n"
-        "intfloat/multilingual-e5-base,-,-,50.00 (3/11),-,-,-,25.00,-,-,-\n"
+        ",".join(["model", *(name for column in columns for name in (column, f"{column}_n", f"{column}_expected"))])
+        + "\nintfloat/multilingual-e5-base,,,,,,,50.00,3,11,,,,,,,,,,25.00,1,1,,,,,,,,,\n"
     )
     latex = run(SCRIPT, *one, "--format", "latex").stdout
     assert r"\toprule" in latex and r"lince\_mt" in latex and latex.count(r"\\") == 2
@@ -91,7 +92,7 @@ def test_what_cannot_be_shown_says_so(run: Run, logs: Path, tmp_path: Path) -> N
         (["--margin", "csls"], "no bitext results with margin csls; there is 'none', ratio", "--margin"),
         (["--logs", "nowhere"], "no folder of logs at nowhere", "--logs"),
         (["--metric", "bleu"], "no cell to show", "'bleu'"),
-        (["--models", "x"], "no results of model 'x'", "there is: "),
+        (["--models", "x"], "no bitext results of model 'x'", "choose from: "),
     ]
     for flags, what, hint in cases:
         done = run(SCRIPT, *flags)
@@ -108,11 +109,11 @@ def test_the_originals_logs_are_read(run: Run, tmp_path: Path) -> None:
         (folder / f"eval_{name}_1.json").write_text(json.dumps(metrics, indent=4))
     (folder / "eval_eng_ace_5.json").write_text("{broken")
     done = run(SCRIPT, "--logs", "theirs", "--format", "csv")
-    assert done.stdout == "model,nusax\nsentence-transformers/LaBSE,77.89\n"
+    assert done.stdout == "model,nusax,nusax_n,nusax_expected\nsentence-transformers/LaBSE,77.89,11,11\n"
     assert "eval_eng_ace_5.json is broken and left out" in done.stderr
 
 
-def test_a_mean_over_different_encoders_settings_is_told(tmp_path: Path, run: Run) -> None:
+def test_records_of_other_encoder_settings_are_another_row(tmp_path: Path, run: Run) -> None:
     for place, subset in enumerate(registry.DATASETS["bitext"]["nusax"].subsets):
         member = {"checkpoint": "org/model", "dimensions": 256 if place == 3 else None}
         settings = {**PLAIN, "dataset": "nusax", "model": "org/model", "subset": subset, "encoders": [member]}
@@ -120,7 +121,8 @@ def test_a_mean_over_different_encoders_settings_is_told(tmp_path: Path, run: Ru
         store.write_record(tmp_path / "logs/nusax/org/model/seed_42", subset, record, {"gold": [], "hyp": []})
     done = run(SCRIPT)
     assert done.returncode == 0, done.stderr
-    assert "warning: nusax, org/model: a mean over different settings of encoders[0].dimensions" in done.stderr
+    assert "missing: nusax, org/model (dimensions 256): 10 of 11 subsets" in done.stderr
+    assert "missing: nusax, org/model: 1 of 11 subsets: eng_bjn" in done.stderr
 
 
 def log_predictions(root: Path, model: str, dataset: str, right: dict[str, int], n: int = 50) -> None:
@@ -146,7 +148,7 @@ def test_intervals_of_cells(run: Run, tmp_path: Path) -> None:
     low, high = by_column["far"]  # subsets that differ: one of them may be drawn twice
     assert low < 0.2 and high > 0.8
     text = run(SCRIPT, "--metric", "acc", "--ci", "--format", "csv").stdout
-    assert '"50.00 [10.00, 90.00]"' in text
+    assert ",one,one_low,one_high,one_n,one_expected," in text and ",50.00,10.00,90.00,1,1," in text
 
 
 def test_a_mean_over_data_sets_has_the_interval_of_a_mean(run: Run, tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_a_mean_over_data_sets_has_the_interval_of_a_mean(run: Run, tmp_path: Pa
 def test_a_metric_without_values_per_item_has_no_interval(run: Run, tmp_path: Path) -> None:
     log_predictions(tmp_path, "org/one", "two", {"a": 25, "b": 25})
     done = run(SCRIPT, "--metric", "mrr", "--ci", "--format", "csv")
-    assert done.stdout == "model,two\norg/one,50.00\n"
+    assert done.stdout == "model,two,two_n,two_expected\norg/one,50.00,2,2\n"
     assert "note: two, org/one: no interval, since the predictions do not give the mrr of each item" in done.stderr
 
 
@@ -180,14 +182,14 @@ def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Pat
     assert row["ci95"] == pytest.approx(expected["f1"])
     by = run(script, "--metric", "f1", "--ci", "--dataset", "mine", "--by", "lang", "--format", "csv").stdout
     low, high = expected["f1"]
-    assert f"70.00 [{100 * low:.2f}, {100 * high:.2f}]" in by
+    assert f"70.00,{100 * low:.2f},{100 * high:.2f},1,1" in by
 
 
 def test_a_figure_that_is_no_number_is_missing(run: Run, logs: Path) -> None:
     path = next((logs / "{}" / "nusax" / LABSE).rglob("eval_eng_ace_1.json"))
     path.write_text(path.read_text().replace('"f1": 0.7789', '"f1": NaN'))
     done = run(SCRIPT, "--format", "csv", "--models", LABSE)
-    assert ",77.89 (10/11),81.17," in done.stdout
+    assert ",77.89,10,11,81.17," in done.stdout
     assert f"missing: nusax, {LABSE}: 1 of 11 subsets: eng_ace" in done.stderr
 
 

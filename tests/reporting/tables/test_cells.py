@@ -41,7 +41,7 @@ def test_a_seed_with_other_subsets_is_left_out(run: Run, tmp_path: Path) -> None
         for subset in subsets:
             made.log_bitext(tmp_path / "logs", "mine", "org/a", 10 + seed, 20, seed, subset=subset)
     done = run(SCRIPT, "--seeds", "all", "--format", "csv")
-    assert done.stdout == "model,mine,mine_sd,mine_n_seeds\norg/a,57.50,3.54,2\n"
+    assert done.stdout == "model,mine,mine_n,mine_expected,mine_sd,mine_n_seeds\norg/a,57.50,3,3,3.54,2\n"
     assert "missing: mine, org/a, seed 3: 1 of 3 subsets: c" in done.stderr
     assert "seeds: mine, org/a: seed 3 has other subsets than seed 1 and is left out" in done.stderr
 
@@ -51,11 +51,15 @@ def test_means_of_different_seeds_have_no_deviation(run: Run, tmp_path: Path) ->
         for seed in seeds:
             made.log_bitext(tmp_path / "logs", dataset, "org/a", 10 * seed, 20, seed)
     done = run(SCRIPT, "--seeds", "all", "--format", "csv", "--ci")
-    header, row = (line.replace('"', "").split(",") for line in done.stdout.replace(", ", "; ").splitlines())
+    header, row = (line.split(",") for line in done.stdout.splitlines())
     found = dict(zip(header, row, strict=True))
-    assert found["CS"].startswith("62.50 [") and (found["CS_sd"], found["CS_n_seeds"]) == ("", "")
+    assert (
+        found["CS"] == "62.50"
+        and found["CS_low"] < "62.50" < found["CS_high"]
+        and (found["CS_sd"], found["CS_n_seeds"]) == ("", "")
+    )
     assert "62.50 (mixed seeds)" in run(SCRIPT, "--seeds", "all", "--format", "latex").stdout
-    assert found["phinc"].startswith("75.00 [") and found["phinc_sd"] == "35.36"
+    assert found["phinc"] == "75.00" and found["phinc_low"] and found["phinc_sd"] == "35.36"
 
 
 def test_the_interval_is_that_of_the_mean_over_seeds(run: Run, tmp_path: Path) -> None:

@@ -86,8 +86,9 @@ def test_the_cross_lingual_table(run: Run, logs: Path) -> None:
 def test_the_percentile_table(run: Run, logs: Path) -> None:
     done = run("script/aggregate/aggregate_icl_percentile.py", "--format", "csv")
     assert done.stdout == (
-        "model,0-10 %,50-60 %,90-100 %\n"
-        '"bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot, nusax",60.00,40.00,30.00\n'
+        "model,0-10 %,0-10 %_n,0-10 %_expected,50-60 %,50-60 %_n,50-60 %_expected,"
+        "90-100 %,90-100 %_n,90-100 %_expected\n"
+        '"bigscience/bloomz-560m + intfloat/multilingual-e5-base, 1-shot, nusax",60.00,12,12,40.00,12,12,30.00,12,12\n'
     )
     none = run("script/aggregate/aggregate_icl_percentile.py", "--dataset", "fire")
     assert none.returncode == 2 and "no icl results with min_percentile and max_percentile" in none.stderr

@@ -19,9 +19,9 @@ def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedRes
     Of a user's own data, those that any record has.
     """
     of_set = [result for result in results if result.dataset == dataset]
-    names = plots.spec_subsets(dataset, args.task) or sorted({result.subset for result in of_set})
     trained = {result.run.get("train_lang") for result in of_set if result.run.get("cross")}
-    return [name for name in names if name not in trained and plots.is_chosen(args, name)]
+    names = Kind(args.task, langs=tuple(args.langs or ())).subsets_of(dataset, of_set)
+    return [name for name in names if name not in trained]
 
 
 def with_metric(results: Sequence[LoggedResult], metric: str) -> list[LoggedResult]:

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 from utils.cli import arguments
 from utils.cli.types import natural, path, seed
 from utils.constants import DEFAULT_SEED
-from utils.data.languages import suggest_language
-from utils.errors import UserError, suggest
+from utils.errors import UserError
 from utils.files import write_output
 from utils.records.result import LoggedResult
-from utils.records.store import differences
 from utils.reporting import figures
 from utils.reporting.charts import drawing, naming
 from utils.reporting.csv_text import csv_text
 from utils.reporting.tables import rows as table_rows
 from utils.reporting.tables import select, sides
 from utils.reporting.tables.build import Kind
+from utils.reporting.tables.names import add_names_arg
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ def parser_of(
     )
     group.add_argument("--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     group.add_argument("--logs", type=path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    add_names_arg(group)
     group = parser.add_argument_group("figure")
     group.add_argument(
         "--output", type=path, metavar="STEM", help="path without an ending (default: figures/<script>_...)"
@@ -89,16 +89,13 @@ def inches(text: str) -> float:
 def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[LoggedResult]:
     """Return the records that the flags select, ordered by model as in the tables.
 
-    Settings in `without` may have any value. Raises UserError where nothing fits, or where records of one line of the
-    figure differ in other settings.
+    Settings in `without` may have any value. Raises UserError where nothing fits.
     """
     if "k" not in without:
         sides.with_table_k(args)
     settings = sides.read_settings(args.setting, args.task)
     results = select.of_datasets(args, sides.results_of(args, settings, without))
-    results = _standard(_of_langs(args, _of_models(args, results)), args.task)
-    _refuse_mixtures(results, args.task, without)
-    return results
+    return _standard(select.of_langs(args, _of_models(args, results), TASKS[args.task]), args.task)
 
 
 def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> str:
@@ -115,92 +112,24 @@ def _of_models(args: argparse.Namespace, results: Sequence[LoggedResult]) -> lis
     there = table_rows.known_order(results, spec)
     if not spec.generative:
         there = table_rows.ordered({result.model for result in results}, None, there)
-    for name in getattr(args, "models", None) or ():
-        if name not in there:
-            raise UserError(f"no {args.task} results of model {name!r}", suggest(name, there))
-    order = getattr(args, "models", None) or there
+    order = table_rows.asked(getattr(args, "models", None), results, spec) or there
     return sorted((result for result in results if result.model in order), key=lambda one: order.index(one.model))
-
-
-def _of_langs(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
-    for lang in args.langs or ():
-        if not any(is_of(result.subset, lang, args.task) for result in results):
-            there = {side for result in results for side in _sides_of(result.subset, args.task)}
-            raise UserError(f"no {args.task} results of language {lang!r}", suggest_language(lang, sorted(there)))
-    return [result for result in results if is_chosen(args, result.subset)]
-
-
-def _sides_of(subset: str, task: str) -> set[str]:
-    return {subset, *(subset.split("_") if TASKS[task].pairs else ())}
-
-
-def is_of(subset: str, lang: str, task: str) -> bool:
-    """Return whether a subset is of a language: the language itself, or a pair with it."""
-    return lang in _sides_of(subset, task)
-
-
-def is_chosen(args: argparse.Namespace, subset: str) -> bool:
-    """Return whether --langs selects a subset."""
-    return not args.langs or any(is_of(subset, lang, args.task) for lang in args.langs)
-
-
-def spec_subsets(dataset: str, task: str) -> tuple[str, ...]:
-    """Return the standard subsets of a data set of the registry; empty for a user's own data."""
-    spec = Kind(task).dataset(dataset)
-    return spec.subsets if spec else ()
 
 
 def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
     """Return the results of standard subsets, as the tables do; others are named on standard error."""
-    extra = {
-        (result.dataset, result.subset)
-        for result in results
-        if (names := spec_subsets(result.dataset, task)) and result.subset not in names
-    }
+    kind, kept, extra = Kind(task), list[LoggedResult](), set[tuple[str, str]]()
+    for model, dataset in dict.fromkeys((result.model, result.dataset) for result in results):
+        of_row = [result for result in results if (result.model, result.dataset) == (model, dataset)]
+        names = set(kind.subsets_of(dataset, of_row))
+        extra |= {(dataset, result.subset) for result in of_row if result.subset not in names}
+        kept += [result for result in of_row if result.subset in names]
     if extra:
         shown = ", ".join(f"{dataset} {subset}" for dataset, subset in sorted(extra)[:SHOWN])
         print(f"note: {len(extra)} subsets other than the standard ones left out: {shown}", file=sys.stderr)
-    kept = [result for result in results if (result.dataset, result.subset) not in extra]
     if not kept:
         raise UserError("no results of standard subsets", "--list of the scripts shows how many a data set has")
     return kept
-
-
-def _refuse_mixtures(results: Sequence[LoggedResult], task: str, without: Sequence[str]) -> None:
-    """Raise UserError where one line of the figure would join records with different settings."""
-    spec = TASKS[task]
-    cross = any(result.run.get("cross") for result in results)
-    names = [name for name in spec.row_settings if name not in without and (cross or name != "train_lang")]
-    for name in names:
-        shared = name in ("margin_k", "train_lang")  # these must agree in all models, the others within each
-        ways: dict[tuple[str, str], set[str]] = {}
-        for result in results:
-            if name in result.run and not (spec.generative and result.k == 0):
-                place = (result.dataset, "" if shared else result.model)
-                ways.setdefault(place, set()).add(str(result.run[name]))
-        for (dataset, model), values in ways.items():
-            if len(values) > 1:
-                whose = f"{dataset}, {model}" if model else dataset
-                there = ", ".join(sorted(values))
-                raise UserError(f"{whose}: results with {name} {there}", f"choose with --setting {name}=VALUE")
-    _refuse_other_encoders(results)
-
-
-def _refuse_other_encoders(results: Sequence[LoggedResult]) -> None:
-    """Raise UserError where a model's records differ in the settings of encoders or generator, tuned weights aside."""
-    first: dict[tuple[str, str], LoggedResult] = {}
-    for result in results:
-        if not result.run.get("encoders"):  # the original's records, and zero-shot ones
-            continue
-        other = first.setdefault((result.dataset, result.model), result)
-        before, now = ({name: one.run.get(name) for name in ("encoders", "generator")} for one in (other, result))
-        places = [place for place, _, _ in differences(before, now) if not place.endswith(".weight")]
-        if places:
-            raise UserError(
-                f"{result.dataset}, {result.model}: results with different {', '.join(places)}, "
-                f"such as {other.path} and {result.path}",
-                "run them again with the same settings, or name a folder of one setting: --logs FOLDER",
-            )
 
 
 def metric_of(args: argparse.Namespace, dataset: str) -> str:

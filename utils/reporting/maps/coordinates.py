@@ -67,7 +67,12 @@ def read(
     Raises UserError where the files have other settings, unless they may be overwritten.
     """
     record = _with(stem, "json")
-    if not store.is_done(record, identity, overwrite=overwrite):
+    other = None if overwrite else store.other_settings(record, identity)
+    if other:
+        raise UserError(
+            f"{record} has other settings ({other})", "use another --output_dir, or --overwrite to replace it"
+        )
+    if other is None:
         return None
     body = read_json(record) or {}
     try:

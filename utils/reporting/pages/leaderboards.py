@@ -10,21 +10,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from utils.data.registry import group_means
-from utils.errors import UserError
+from utils.data.registry import DATASETS, group_means
 from utils.records import original
 from utils.records.result import LoggedResult
 from utils.records.rows import languages_of
 from utils.reporting.tables.build import Kind, Subsets, standard_subsets
 from utils.reporting.tables.cells import Cell, Table, add_means
 from utils.reporting.tables.rows import datasets_of, known_order, named, ordered
-from utils.reporting.tables.sides import read_settings
 from utils.reporting.tables.tables import columns_of
 from utils.tasks import TASKS, TaskSpec, View
 
 Groups = Mapping[str, Sequence[str]]
 VIEWS: dict[str, tuple[TaskSpec, View]] = {view.name: (spec, view) for spec in TASKS.values() for view in spec.views}
-NAMED = tuple(dict.fromkeys(name for spec in TASKS.values() for name in spec.named_settings))
 MAIN = "main"  # each data set's main metric
 Place = tuple[str, str]  # model and column
 Value = str | int | float | bool | None
@@ -32,28 +29,30 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Entry:
-    """A result, its number in the page, and its leaderboard: a view and settings."""
+    """A result, its number in the page, the row that tells its settings, and its leaderboard: a view and settings."""
 
     number: int
     result: LoggedResult
+    row: str
     task: str
     view: str
     settings: tuple[tuple[str, Value], ...]
     place: tuple[str | None, ...]  # data set, subset, language, family, script
 
 
-def entry_of(number: int, result: LoggedResult) -> Entry:
-    """Return a result with its place."""
+def entry_of(number: int, result: LoggedResult, names: Mapping[str, str] | None = None) -> Entry:
+    """Return a result with its place, by display names."""
     task = result.run.get("task") or original.task_of(result)
-    spec = TASKS[task]
+    spec, names = TASKS[task], names or {}
+    if result.dataset not in DATASETS[spec.data]:
+        result = dataclasses.replace(result, dataset=names.get(result.dataset, result.dataset))
     view = spec.view_of(result.run)
     usual = _usual(view.name, bool(result.run.get("legacy")))
     settings = tuple([(name, result.run.get(name, value)) for name, value in usual])
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
-    if spec.generative:
-        (result,) = named([result], spec)
-    return Entry(number, result, task, view.name, settings, place)
+    (row,) = named([result], spec, view.by, names)
+    return Entry(number, result, row.model, task, view.name, settings, place)
 
 
 @lru_cache
@@ -65,8 +64,11 @@ def _usual(view_name: str, legacy: bool) -> tuple[tuple[str, Value], ...]:
     return tuple((name, usual[name]) for name in names)
 
 
-def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return the leaderboards, one per view, setting, k and seed; of a generative task one for all k."""
+def boards_of(entries: Sequence[Entry], names: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Return the leaderboards, one per view, setting, k and seed; of a generative task one for all k.
+
+    names: display names of models.
+    """
     grouped: dict[tuple[Any, ...], list[Entry]] = {}
     logged: dict[tuple[str, str], set[Value]] = {}  # view, setting -> the values of its records
     for entry in entries:
@@ -78,7 +80,7 @@ def boards_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
-    return [_board(key, grouped[key]) for key in places]
+    return [_board(key, grouped[key], names or {}) for key in places]
 
 
 def _boards_settings(
@@ -100,14 +102,13 @@ def _boards_settings(
     yield from itertools.product(*choices)
 
 
-def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
+def _board(key: tuple[Any, ...], entries: Sequence[Entry], names: Mapping[str, str]) -> dict[str, Any]:
     view_name, settings, k, seed = key
     spec, view = VIEWS[view_name]
     groups = group_means(spec, view)
     cross = bool(dict(settings).get("cross") if view.cross is None else view.cross)
     kind = Kind(spec.name, cross=cross)
-    told = _told_settings(entries, spec, view)
-    results = [_with_settings(entry.result, settings) for entry, settings in zip(entries, told, strict=True)]
+    results = named([entry.result for entry in entries], spec, view.by, names)
     subsets = _by_values(results, kind, view) if view.by else standard_subsets(results, kind)
     numbers = {entry.result.path: entry.number for entry in entries}
     metrics = sorted({name for found, _, _ in subsets.values() for one in found.values() for name in one.metrics})
@@ -124,72 +125,13 @@ def _board(key: tuple[Any, ...], entries: Sequence[Entry]) -> dict[str, Any]:
         "columns": columns,
         "groups": {name: list(members) for name, members in groups.items()},
         "rows": rows,
-        "sides": [] if view.by else _sides(entries, results, told, rows),
+        "by_datasets": not view.by,
         "cells": {
             metric: [[_shown(table.get(row, {}).get(column)) for column in columns] for row in rows]
             for metric, table in tables.items()
         },
         "records": [[_numbers(subsets.get((row, column)), numbers) for column in columns] for row in rows],
     }
-
-
-def _told_settings(entries: Sequence[Entry], spec: TaskSpec, view: View) -> list[dict[str, Value]]:
-    """Return for each result the settings that its row's name needs: those that differ between records of one cell.
-
-    The limit is among them for records of a part of the data.
-    """
-    free = [name for name in (*spec.row_settings, *NAMED) if name not in view.by]
-    alike: dict[tuple[Any, ...], list[LoggedResult]] = {}
-    for entry in entries:
-        result = entry.result
-        place = (result.model, result.dataset, result.subset, view.values_of(result.run))
-        alike.setdefault(place, []).append(result)
-    telling: dict[str, dict[str, None]] = {}  # row -> settings that differ, in their order
-    for (model, *_), results in alike.items():
-        if len(results) > 1:
-            differing = (name for name in free if len({result.run.get(name) for result in results}) > 1)
-            telling.setdefault(model, {}).update(dict.fromkeys(differing))
-    names = [
-        [*telling.get(entry.result.model, ()), *(["limit"] if entry.result.run.get("limit") else [])]
-        for entry in entries
-    ]
-    return [{name: entry.result.run.get(name) for name in told} for entry, told in zip(entries, names, strict=True)]
-
-
-def _with_settings(result: LoggedResult, told: Mapping[str, Value]) -> LoggedResult:
-    """Return a result with its row's name, which tells some settings, as the model."""
-    words = ", ".join(f"{name} {value}" for name, value in told.items())
-    return dataclasses.replace(result, model=f"{result.model} ({words})") if words else result
-
-
-def _sides(
-    entries: Sequence[Entry], results: Sequence[LoggedResult], told: Sequence[Mapping[str, Value]], rows: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return how compare.py names each row: its model, and the settings in row names as NAME=VALUE.
-
-    None stands for a setting that compare.py does not take, or in which the row's records differ.
-    """
-    every = dict.fromkeys(name for settings in told for name in settings)
-    members: dict[str, list[int]] = {}
-    for place, result in enumerate(results):
-        members.setdefault(result.model, []).append(place)
-    sides = []
-    for row in rows:
-        first, *_ = places = members[row]
-        settings = {name: {entries[place].result.run.get(name) for place in places} for name in every}
-        flags = {name: _flag(entries[first].task, name, values) for name, values in settings.items()}
-        sides.append({"model": entries[first].result.model, "told": list(told[first]), "settings": flags})
-    return sides
-
-
-def _flag(task: str, name: str, values: Collection[Value]) -> str | None:
-    """Return a setting as compare.py takes it, None where it has no such setting or would read another value."""
-    (value, *more) = values
-    text = f"{name}={str(value).lower() if value is None or isinstance(value, bool) else value}"
-    try:
-        return text if not more and read_settings([text], task) == {name: value} else None
-    except UserError:
-        return None
 
 
 def _by_values(results: Sequence[LoggedResult], kind: Kind, view: View) -> dict[Place, Subsets]:

@@ -22,6 +22,7 @@ from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
 from utils.reporting.tables.build import Kind
+from utils.reporting.tables.names import read_names
 from utils.tasks import TASKS, TaskSpec
 
 MEGABYTE = 1_000_000
@@ -33,7 +34,8 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
     defaults: the arguments of each task's script when none is given; the command line of a record leaves them out.
     """
     with without_collector():
-        entries, left_out = read(args)
+        names = read_names(args.names, args.logs)
+        entries, left_out = read(args, names)
         parts: list[str] = []
         items_there = [] if args.no_items else items_of(entries)
         reader = Reader(warn)
@@ -54,7 +56,7 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "tasks": {name: about_task(spec) for name, spec in TASKS.items()},
             "plain": {name: spec.defaults(spec.table_settings) for name, spec in TASKS.items()},
             "main": main_metrics(entries),
-            "boards": boards_of(entries),
+            "boards": boards_of(entries, names),
             "items": items,
             "texts": texts,
             "no_texts": no_texts,
@@ -79,15 +81,18 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def read(args: argparse.Namespace) -> tuple[list[Entry], list[Path]]:
-    """Return the records asked for and the files that are not records; raises UserError where no record is left."""
+def read(args: argparse.Namespace, names: Mapping[str, str]) -> tuple[list[Entry], list[Path]]:
+    """Return the records asked for and the files that are not records; raises UserError where no record is left.
+
+    names: display names of models and of a user's own data.
+    """
     left_out: list[Path] = []
     entries: list[Entry] = []
     there: Counter[str] = Counter()
     found = list(read_all(args.logs, debug=args.debug, left_out=left_out))
     datasets = logged_names(args.dataset, {result.dataset for result in found})
     for result in found:
-        entry = entry_of(len(entries), result)
+        entry = entry_of(len(entries), result, names)
         there[f"{entry.task} {result.dataset}"] += 1
         if entry.task in (args.task or (entry.task,)) and result.dataset in (datasets or (result.dataset,)):
             entries.append(entry)
@@ -112,7 +117,7 @@ def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]
         rows.append(
             [
                 places.setdefault(entry.place, len(places)),
-                models.setdefault(result.model, len(models)),
+                models.setdefault(entry.row, len(models)),
                 result.k,
                 result.seed,
                 folders.setdefault(folder or ".", len(folders)),

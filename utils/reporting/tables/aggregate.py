@@ -13,8 +13,9 @@ from utils.data.registry import group_means
 from utils.errors import UserError
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select, tables
-from utils.reporting.tables.build import Kind, build, build_by
+from utils.reporting.tables.build import Kind, build, build_by, common_subsets
 from utils.reporting.tables.cells import Table
+from utils.reporting.tables.names import read_names
 from utils.tasks import FUSION_SETTINGS, TASKS, TaskSpec, View
 
 GROUPINGS = ("family", "script", "lang")
@@ -50,7 +51,7 @@ def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> Non
             parser.add_argument(
                 f"--{name}", choices=field.metadata["choices"], nargs="+", help="only these (default: all)"
             )
-    if view.cross is not False:
+    if view.cross is not False or spec.pairs:
         select.add_source_arg(parser)
     if not view.by and not spec.pairs:
         parser.add_argument("--by", choices=GROUPINGS, help="means by family, script or language of one --dataset")
@@ -71,20 +72,29 @@ def _add_setting(parser: argparse.ArgumentParser, field: dataclasses.Field[Any])
 def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     """Print the table that the parsed flags ask for, or write it to --output."""
     cross = bool(args.cross if view.cross is None else view.cross)
-    if getattr(args, "src_lang", None) and not cross:
+    if getattr(args, "src_lang", None) and not cross and not spec.pairs:
         raise UserError("--src_lang without --cross", "it chooses among cross-lingual records")
     grouping = getattr(args, "by", None)
     if grouping and len(args.dataset or ()) != 1:
         raise UserError("--by without one data set", "for example --dataset sib200 --by family")
     results = _results_of(args, spec, view, cross=cross)
-    kind, order = Kind(spec.name, args.metric, cross, args.ci), rows.known_order(results, spec)
+    models = rows.asked(args.models, results, spec)
+    compared = [result for result in results if models is None or result.model in models]
+    kind, order = _kind_of(args, compared, spec, cross=cross), rows.known_order(results, spec)
     if view.by:
-        tables.write(args, *_by_values(results, kind, view, order))
+        tables.write(args, *_by_values(compared, kind, view, models or order))
     elif grouping:
         table, columns = build_by(results, kind, args.dataset[0], grouping)
-        tables.write(args, table, kind, tables.Layout(columns, order))
+        tables.write(args, table, kind, tables.Layout(columns, order, models=models))
     else:
-        tables.show(args, build(results, kind), kind, view.key, group_means(spec, view), order)
+        layout = tables.Layout((), order, view.key, group_means(spec, view), models=models)
+        tables.show(args, build(results, kind), kind, layout)
+
+
+def _kind_of(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec, *, cross: bool) -> Kind:
+    """Return what the cells are; with --common the subsets that all rows have."""
+    kind = Kind(spec.name, args.metric, cross, args.ci, tuple(args.langs or ()))
+    return dataclasses.replace(kind, common=common_subsets(results, kind)) if args.common else kind
 
 
 def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: bool) -> list[LoggedResult]:
@@ -98,14 +108,15 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     asked = {name: getattr(args, name, None) for name in spec.row_settings}
     settings |= {name: value for name, value in asked.items() if value}
     results = select.of_datasets(args, select.select(args, spec.name, settings))
-    if cross:
+    if cross or spec.pairs:
         results = select.of_one_source(results, spec.name, args.src_lang)
+    results = select.of_langs(args, results, spec)
     if view.by:
         results = [result for result in results if view.values_of(result.run)]
     if not results:
         hint = f"run {spec.script} {view.made_with} first, or check --dataset"
         raise UserError(f"no {spec.name} results with {' and '.join(view.by)}", hint)
-    return rows.named(results, spec)
+    return rows.named(results, spec, (*view.by, "train_lang", "src_lang"), read_names(args.names, args.logs))
 
 
 def _by_values(

@@ -13,10 +13,9 @@ from utils.data.registry import DATASETS
 from utils.errors import UserError
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
-from utils.records.store import differences
 from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
-from utils.reporting.tables.select import by_cell, note
+from utils.reporting.tables.select import by_cell, is_chosen, note
 from utils.schema import DatasetSpec
 from utils.tasks import TASKS, TaskSpec
 
@@ -27,13 +26,16 @@ SHOWN_MISSING = 8  # missing subsets named per cell before "..."
 class Kind:
     """What the cells of a table are: the task, a metric (None: each data set's main one), and whether with intervals.
 
-    With `cross` a complete cell does not need the training language.
+    With `cross` a complete cell does not need the training language. langs: the only languages that a complete cell
+    needs. common: the only subsets of each data set that count, where they are those that all rows have.
     """
 
     task: str
     metric: str | None = None
     cross: bool = False
     ci: bool = False
+    langs: tuple[str, ...] = ()
+    common: Mapping[str, Sequence[str]] | None = None
 
     @property
     def spec(self) -> TaskSpec:
@@ -51,9 +53,34 @@ class Kind:
         return self.metric or usual, self.metric in (None, usual)
 
     def subsets_of(self, dataset: str, results: Sequence[LoggedResult]) -> Sequence[str]:
-        """Return the subsets that a complete row needs; of a user's own data those that any row has."""
+        """Return the subsets that a complete cell of these results of one row needs.
+
+        They are the standard subsets; of pairs from another language than the pivot all pairs from it; of a user's own
+        data those of all results.
+        """
+        if self.common is not None and dataset in self.common:
+            return self.common[dataset]
         row = self.dataset(dataset)
-        return row.subsets if row else sorted({result.subset for result in results if result.dataset == dataset})
+        names = _standard(row, results) if row else sorted({one.subset for one in results if one.dataset == dataset})
+        return [name for name in names if is_chosen(self.langs, name, self.spec)]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only a part of the subsets was asked for."""
+        return bool(self.langs) or self.common is not None
+
+
+def _standard(row: DatasetSpec, results: Sequence[LoggedResult]) -> Sequence[str]:
+    """Return a data set's standard subsets, or all pairs from the one other language that the results query from."""
+    found = {one.subset: one for one in results if one.dataset == row.name}
+    languages = row.options.get("languages", ())
+    if not languages or any(name in row.subsets for name in found):
+        return row.subsets
+    sources = {str(one.run.get("src_lang") or one.subset.partition("_")[0]) for one in found.values()}
+    if len(sources) != 1 or not sources <= set(languages):
+        return row.subsets
+    (source,) = sources
+    return [f"{source}_{target}" for target in languages if target != source]
 
 
 class Subsets(NamedTuple):
@@ -93,7 +120,8 @@ def standard_subsets(
     """
     chosen: dict[tuple[str, str], Subsets] = {}
     for (model, dataset), subsets in by_cell(results).items():
-        expected = kind.subsets_of(dataset, of_all or results)
+        of_own_data = of_all or results if kind.dataset(dataset) is None else ()
+        expected = kind.subsets_of(dataset, of_own_data or list(subsets.values()))
         if kind.cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
             expected = [name for name in expected if name not in sources]
@@ -109,21 +137,12 @@ def _has(result: LoggedResult, metric: str) -> bool:
 
 
 def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind) -> Cell | None:
-    _warn_of_mixtures(name, list(subsets.found.values()))
     metric, _ = kind.metric_of(dataset)
     there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
     _report_missing(name, there, subsets.found, subsets.expected, metric)
-    if subsets.beside:
+    if subsets.beside and not kind.is_part:
         note(f"note: {name}: {len(subsets.beside)} subsets other than the standard ones left out")
     return mean_of_records(name, there, len(subsets.expected), kind) if there else None
-
-
-def _warn_of_mixtures(name: str, results: Sequence[LoggedResult]) -> None:
-    """Print a warning where a cell is a mean over records with different settings of the encoders or the generator."""
-    ways = [{name: result.run.get(name) for name in ("encoders", "generator")} for result in results if result.run]
-    mixed = sorted({place for way in ways[1:] for place, _, _ in differences(ways[0], way)})
-    if mixed:
-        note(f"warning: {name}: a mean over different settings of {', '.join(mixed)}")
 
 
 def _report_missing(
@@ -147,6 +166,24 @@ def name_missing(missing: Sequence[str], n_expected: int, name: str) -> None:
     if missing:
         shown = ", ".join(missing[:SHOWN_MISSING]) + (", ..." if len(missing) > SHOWN_MISSING else "")
         note(f"missing: {name}: {len(missing)} of {n_expected} subsets: {shown}")
+
+
+def common_subsets(results: Sequence[LoggedResult], kind: Kind) -> dict[str, list[str]]:
+    """Return for each data set the subsets that all rows with results of it have, of every seed, in its order.
+
+    Raises UserError where rows have no subset in common.
+    """
+    there: dict[str, list[set[str]]] = {}
+    order: dict[str, dict[str, None]] = {}
+    for of_seed in by_seed(results).values():
+        for (_, dataset), (found, _, expected) in standard_subsets(of_seed, kind, results).items():
+            metric, _ = kind.metric_of(dataset)
+            there.setdefault(dataset, []).append({name for name, result in found.items() if _has(result, metric)})
+            order.setdefault(dataset, {}).update(dict.fromkeys(expected))
+    common = {dataset: set.intersection(*sides) for dataset, sides in there.items()}
+    if empty := [dataset for dataset, names in common.items() if not names]:
+        raise UserError(f"the rows have no subset of {', '.join(empty)} in common", "choose rows with --models")
+    return {dataset: [name for name in order[dataset] if name in names] for dataset, names in common.items()}
 
 
 def mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:

@@ -23,6 +23,8 @@ def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
     """Return why a cell cannot be compared with a published figure; empty where it can."""
     if not cell.complete:
         return "subsets are missing"
+    if kind.is_part:
+        return "only a part of the subsets was asked for"
     if partial := PARTIAL.search(figure.source):
         return f"{figure.source} is a mean over {partial['there']} of {partial['all']} subsets"
     if texts := other_texts(figure.source, figure.task, figure.column):

@@ -21,9 +21,9 @@ from utils.tasks import TASKS, TaskSpec
 
 
 @lru_cache(maxsize=2048)  # a table reads the predictions of a column's best row once for each other row
-def predictions_of(record: Path) -> tuple[list[Any], list[Any]] | None:
+def predictions_of(record: Path, direction: str = "") -> tuple[list[Any], list[Any]] | None:
     """Return gold and hyp (n,) of a record as `read_predictions` does; equal labels share one string in memory."""
-    both = read_predictions(record)
+    both = read_predictions(record, direction)
     if both is None:
         return None
     gold, hyp = ([sys.intern(item) if isinstance(item, str) else item for item in side] for side in both)
@@ -47,6 +47,24 @@ def item_values(gold: Sequence[Any], hyp: Sequence[Any], metric: str) -> stats.V
     if metric not in values:
         raise UserError(f"predictions do not give the {metric} of each item", "--metric acc compares right and wrong")
     return values[metric]
+
+
+def values_of(result: LoggedResult, metric: str) -> stats.Values:
+    """Return the value of each item (n,) of a record; of both directions the mean of the item's values in them.
+
+    Raises UserError where there are no predictions, or they do not give the values.
+    """
+    directions = ("", "backward") if result.run.get("direction") == "both" else ("",)
+    values = []
+    for direction in directions:
+        both = predictions_of(result.path, direction)
+        if both is None:
+            what = f"{result.path} has no predictions{' of the targets' if direction else ''} beside it"
+            raise UserError(what, "run the script again with --overwrite")
+        values.append(item_values(*both, metric))
+    if len({len(each) for each in values}) > 1:
+        raise UserError(f"{result.path}: the directions have different numbers of items", "compare one direction")
+    return np.asarray(sum(values) / len(values), dtype=np.float64)
 
 
 def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> stats.Values | None:
@@ -75,7 +93,7 @@ def _draws(
 ) -> stats.Values:
     """Return the resampled metric (RESAMPLES,) of one subset."""
     if metric in spec.item_metrics:
-        return stats.mean_draws(item_values(*both, metric), seed)
+        return stats.mean_draws(values_of(result, metric), seed)
     (gold, hyp), n_labels = label_indices(*both)
     kept = macro_labels(gold, hyp, n_labels, legacy=bool(result.run.get("legacy")))
     return stats.macro_draws(gold, hyp, kept, seed)[metric]

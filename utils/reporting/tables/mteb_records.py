@@ -17,7 +17,7 @@ from utils.files import write_json
 from utils.records.reader import read_all
 from utils.records.result import LoggedResult
 from utils.records.store import differences
-from utils.reporting.tables import select
+from utils.reporting.tables import rows, select
 from utils.reporting.tables.departures import other_data
 from utils.reporting.tables.mteb_models import Place, encoder_settings, folder_name, model_meta, model_name, revision
 from utils.tasks import TASKS
@@ -98,23 +98,34 @@ def of_models(results: Sequence[LoggedResult], models: Sequence[str] | None) -> 
 
 
 def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
-    """Return the tasks of each folder of mteb's layout, which is a model at a revision."""
+    """Return the tasks of each folder of mteb's layout, which is a model at a revision.
+
+    mteb has one result of a task there: of several rows of the tables the first is taken, and the others are named.
+    """
     grouped: dict[Place, list[Chosen]] = {}
     firsts: dict[Place, LoggedResult] = {}
     for k in sorted({result.k for result in results}):
         for task in PLAIN:
-            cells = select.by_cell([result for result in results if result.k == k and result.run["task"] == task])
-            for (_, dataset), subsets in cells.items():
+            of_task = [result for result in results if result.k == k and result.run["task"] == task]
+            taken: dict[tuple[Place, str], str] = {}
+            for (name, dataset), subsets in select.by_cell(rows.named(of_task, TASKS[task])).items():
                 row = OF_DATASET[task, dataset]
                 found: dict[Place, dict[str, LoggedResult]] = {}
-                for subset in (name for name in row.subsets if name in subsets):
+                for subset in (each for each in row.subsets if each in subsets):
                     result = subsets[subset]
                     place = (model_name(result.run), revision(result.run))
-                    if _same_encoders(result, firsts.setdefault(place, result)):
-                        found.setdefault(place, {})[subset] = result
-                name = row.name if TASKS[task].at_k else f"{row.name}{KNN}{k}"
+                    if not _same_encoders(result, firsts.setdefault(place, result)):
+                        continue
+                    if taken.setdefault((place, dataset), name) != name:
+                        print(
+                            f"warning: {result.path} is of {name}, not {taken[place, dataset]}: left out",
+                            file=sys.stderr,
+                        )
+                        continue
+                    found.setdefault(place, {})[subset] = result
+                title = row.name if TASKS[task].at_k else f"{row.name}{KNN}{k}"
                 for place, there in found.items():
-                    grouped.setdefault(place, []).append(Chosen(name, row, there))
+                    grouped.setdefault(place, []).append(Chosen(title, row, there))
     return grouped
 
 

@@ -12,7 +12,7 @@ from utils.errors import UserError
 from utils.evaluation import stats
 from utils.records.paths import predictions_path
 from utils.records.result import LoggedResult
-from utils.reporting.tables.items import block_of, item_values, predictions_of
+from utils.reporting.tables.items import block_of, predictions_of, values_of
 from utils.reporting.tables.select import note
 
 SIGNIFICANT = 0.05
@@ -105,8 +105,8 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
 
 def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
     """Return the values of the items of one subset; raises UserError where the two cannot be paired."""
-    gold, *hyps = same_items(of_a, of_b)
-    values = [item_values(gold, hyp, metric) for hyp in hyps]
+    gold, *_ = same_items(of_a, of_b)
+    values = [values_of(result, metric) for result in (of_a, of_b)]
     for result, value in zip((of_a, of_b), values, strict=True):
         check(result, metric, float(value.mean()))
     return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from utils.records.original import generator_and_encoder
+from utils.records.variants import base_name
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Table
 from utils.reporting.tables.comparable import PARTIAL, unlike
@@ -13,8 +14,6 @@ from utils.reporting.tables.departures import precisions
 from utils.reporting.tables.published import Published, notes_of, settings_of
 from utils.reporting.tables.select import note
 from utils.tasks import FUSION_SETTINGS
-
-GENERATOR_ROW = re.compile(r"(?P<generator>.+?)(?: \([^()]*\))?(?: \+ .+)?, \d+-shot")  # as rows.row_name writes it
 
 
 @dataclass
@@ -48,7 +47,7 @@ def compare(
     found, reasons = References(), dict[str, list[str]]()
     for row in rows:
         for column, cell in ((column, table[row][column]) for column in columns if column in table[row]):
-            fitting = [figure for figure in figures if figure.task == name and _is_of(figure, row, column, kind)]
+            fitting = [figure for figure in figures if figure.task == name and _is_of(figure, cell, column, kind)]
             why = [unlike(figure, cell, kind) for figure in fitting]
             if "" in why:
                 found.beside[row, column] = fitting[why.index("")]
@@ -67,11 +66,14 @@ def _halves(cell: Cell) -> list[str]:
     return sorted({half for part in cell.parts for half in precisions(part.result.run)})
 
 
-def _is_of(figure: Published, row: str, column: str, kind: Kind) -> bool:
-    match = GENERATOR_ROW.fullmatch(row) if kind.spec.generative else None
-    generator = match["generator"] if match else row
-    shots = match is None or figure.k is None or row.endswith(f", {figure.k}-shot")
-    return figure.column == column and figure.model in (row, generator) and shots
+def _is_of(figure: Published, cell: Cell, column: str, kind: Kind) -> bool:
+    """Return whether a figure is of a cell's model, column and number of demonstrations."""
+    result = cell.parts[0].result
+    names = {base_name(result, kind.spec)}
+    if kind.spec.generative:
+        names.add(str(generator_and_encoder(result)[0].get("name")))
+    shots = not kind.spec.generative or figure.k in (None, result.k)
+    return figure.column == column and figure.model in names and shots
 
 
 def add_rows(

@@ -18,7 +18,7 @@ from utils.reporting.tables.select import note
 from utils.reporting.tables.significance import Mark, Marks
 
 TABULATE = {"plain": "simple", "md": "github"}
-BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}", "csv": "{}"}
+BOLD = {"plain": "*{}", "md": "**{}**", "latex": r"\textbf{{{}}}"}
 MARKS = {"plain": "*", "md": "bold", "latex": "bold"}  # what notes call a mark
 NOTHING = "-"
 
@@ -75,11 +75,11 @@ def _text(view: Shown, row: str, column: str, style: str) -> str:
     parts = [_figure(view, row, column, cell, style)]
     if cell.ci95:
         parts.append(f"[{_percent(cell.ci95[0])}, {_percent(cell.ci95[1])}]")
-    if view.seeds and style != "csv" and (told := _seeds(view, cell, style)):
+    if view.seeds and (told := _seeds(view, cell, style)):
         parts.append(told)
     if not cell.complete:
         parts.append(f"({cell.n}/{cell.expected})")
-    if published and style != "csv":
+    if published:
         parts.append(f"({_percent(published.value)}, {100 * (cell.value - published.value):+.2f})")
     return " ".join(parts)
 
@@ -87,7 +87,7 @@ def _text(view: Shown, row: str, column: str, style: str) -> str:
 def _figure(view: Shown, row: str, column: str, cell: Cell, style: str) -> str:
     bold = view.marks.get((row, column), Mark(bold=False)).bold
     figure = (BOLD[style] if bold else "{}").format(_percent(cell.value))
-    if view.seeds and cell.sd is not None and style != "csv":
+    if view.seeds and cell.sd is not None:
         figure += f" ± {_percent(cell.sd)}"
     return figure
 
@@ -106,7 +106,10 @@ def _percent(value: float) -> str:
 
 def _extra_fields(view: Shown) -> list[str]:
     """Return the names of the columns that CSV has after each figure."""
+    cells = [cell for row in view.rows for cell in view.table.get(row, {}).values()]
     return [
+        *(["low", "high"] if any(cell.ci95 for cell in cells) else []),
+        *("n", "expected"),
         *(["sd", "n_seeds"] if view.seeds else []),
         *(["bold"] if view.marks else []),
         *(["published", "difference", "source"] if view.references else []),
@@ -117,6 +120,10 @@ def _fields(view: Shown, row: str, column: str) -> list[str]:
     """Return the fields of a cell in CSV: the figure, then those of `_extra_fields`."""
     cell, published, mark = view.cell(row, column), view.published(row, column), view.marks.get((row, column))
     told = {
+        "low": _percent(cell.ci95[0]) if cell and cell.ci95 else "",
+        "high": _percent(cell.ci95[1]) if cell and cell.ci95 else "",
+        "n": str(cell.n) if cell else "",
+        "expected": str(cell.expected) if cell else "",
         "sd": _percent(cell.sd) if cell and cell.sd is not None else "",
         "n_seeds": str(len(cell.seeds)) if cell and cell.seeds else "",
         "bold": str(mark.bold).lower() if mark else "",
@@ -124,7 +131,7 @@ def _fields(view: Shown, row: str, column: str) -> list[str]:
         "difference": f"{100 * (cell.value - published.value):+.2f}" if cell and published else "",
         "source": published.source if published else "",
     }
-    figure = NOTHING if cell is None else _text(view, row, column, "csv")
+    figure = "" if cell is None else _percent(cell.value)
     return [figure, *(told[name] for name in _extra_fields(view))]
 
 

@@ -3,57 +3,112 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 
-from utils.constants import USUAL_DECODE
 from utils.encoders.registry import ENCODERS
-from utils.errors import UserError
+from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
-from utils.records.original import generator_and_encoder
 from utils.records.result import LoggedResult
+from utils.records.variants import base_name, with_variants
 from utils.tasks import TaskSpec
 
 
-def named(results: Sequence[LoggedResult], spec: TaskSpec) -> list[LoggedResult]:
-    """Return the results with their row's name as the model."""
-    if not spec.generative:
-        return list(results)
-    return [dataclasses.replace(result, model=row_name(result)) for result in results]
+def named(
+    results: Sequence[LoggedResult],
+    spec: TaskSpec,
+    without: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> list[LoggedResult]:
+    """Return the results with their row's name as the model, and the figures that rows show.
 
-
-def row_name(result: LoggedResult) -> str:
-    """Return the row of a generative record: `generator (departures) + encoder, k-shot`."""
-    generator, encoder = generator_and_encoder(result)
-    decode = result.run.get("decode")
-    departures = [
-        generator.get("quantization", ""),
-        decode if decode and decode != USUAL_DECODE.get(generator.get("kind", ""), decode) else "",
+    Results of one name were made in one setting. without: settings that the names need not tell. names: what models are
+    called instead of their names in records.
+    """
+    shown = names or {}
+    bases = [base_name(result, spec) for result in results]
+    rows = with_variants(results, [renamed(base, shown) for base in bases], [spec] * len(results), without)
+    return [
+        dataclasses.replace(with_mean_of_directions(result), model=row, base=result.model)
+        for result, row in zip(results, rows, strict=True)
     ]
-    extra = f" ({', '.join(filter(None, departures))})" if any(departures) else ""
-    shown = f" + {encoder}" if result.k and encoder else ""
-    return f"{generator['name']}{extra}{shown}, {result.k}-shot"
+
+
+def renamed(name: str, names: Mapping[str, str]) -> str:
+    """Return a row's base name with the display names of the encoders and the generator in it."""
+    if name in names or not names:
+        return names.get(name, name)
+    short = {model.split("/")[-1]: shown for model, shown in names.items()}
+    if "__weights" in name:
+        return "__".join(short.get(part, part) for part in name.split("__"))
+    for model, shown in names.items():
+        name = re.sub(rf"(?<![\w./-]){re.escape(model)}(?![\w./-])", shown.replace("\\", r"\\"), name)
+    return name
+
+
+def with_mean_of_directions(result: LoggedResult) -> LoggedResult:
+    """Return a result of both directions with their mean under the metrics' plain names, and `<metric>_forward`.
+
+    Records have the forward figures under the plain names and the means under `<metric>_mean`.
+    """
+    if result.run.get("direction") != "both":
+        return result
+    means = {name.removesuffix("_mean"): value for name, value in result.metrics.items() if name.endswith("_mean")}
+    metrics = {
+        **result.metrics,
+        **{f"{name}_forward": result.metrics[name] for name in means if name in result.metrics},
+    }
+    intervals = dict(result.ci95)
+    of_means = {name: intervals[f"{name}_mean"] for name in means if f"{name}_mean" in intervals}
+    forward = {f"{name}_forward": intervals[name] for name in means if name in intervals}
+    others = {name: value for name, value in intervals.items() if name not in means}
+    body = {**result.body, "ci95": {**others, **forward, **of_means}}
+    return dataclasses.replace(result, metrics=metrics | means, body=body)
 
 
 def known_order(results: Sequence[LoggedResult], spec: TaskSpec) -> list[str]:
     """Return row names in the registry's order: of a generative task generators, fewer demonstrations first."""
     if not spec.generative:
-        return list(ENCODERS)
-    known = list(GENERATORS)
+        order = list(ENCODERS)
+        bases = {result.model: result.plain_model for result in results}
+        known = {row: order.index(base) for row, base in bases.items() if base in order}
+        return sorted(known, key=lambda row: (known[row], row != bases[row], row))
+    registered = list(GENERATORS)
 
     def place(result: LoggedResult) -> tuple[int, str, int, str]:
         name = (result.run.get("generator") or {}).get("name", "")
-        return known.index(name) if name in known else len(known), name, result.k, result.model
+        number = registered.index(name) if name in registered else len(registered)
+        return number, name, result.k, result.model
 
     return list(dict.fromkeys(result.model for result in sorted(results, key=place)))
+
+
+def asked(models: Sequence[str] | None, results: Sequence[LoggedResult], spec: TaskSpec) -> list[str] | None:
+    """Return the rows that --models names, None for all: a row by its name, or every row of a model by the model's.
+
+    Raises UserError for a name that is neither.
+    """
+    if not models:
+        return None
+    rows = sorted({result.model for result in results})
+    found: dict[str, None] = {}
+    for model in models:
+        of_model = sorted({result.model for result in results if model in _names_of(result)})
+        if model not in rows and not of_model:
+            raise UserError(f"no {spec.name} results of model {model!r}", suggest(model, rows))
+        found.update(dict.fromkeys([model] if model in rows else of_model))
+    return list(found)
+
+
+def _names_of(result: LoggedResult) -> tuple[str, ...]:
+    """Return the names by which --models selects a result beside its row: its model, and a row that tells its data."""
+    return result.plain_model, re.sub(r" \([^()]*\)$", "", result.model), f"{result.model}, {result.dataset}"
 
 
 def ordered(rows: Collection[str], models: Sequence[str] | None, known: Sequence[str]) -> list[str]:
     """Return the rows in order: `models` where given, else the `known` ones, then others, then ensembles."""
     if models:
-        for model in models:
-            if model not in rows:
-                raise UserError(f"no results of model {model!r}", f"there is: {', '.join(sorted(rows))}")
-        return list(models)
+        return [model for model in models if model in rows]
     return sorted(
         rows, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
     )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils.cli.types import name_or_path, natural, path, positive, seed
 from utils.constants import DEFAULT_SEED
+from utils.data.languages import suggest_language
 from utils.data.registry import DATASETS
 from utils.errors import UserError, suggest
 from utils.records.own_names import logged_names
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
-from utils.tasks import TASKS
+from utils.reporting.tables.names import add_names_arg, read_names
+from utils.tasks import TASKS, TaskSpec
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")
@@ -32,6 +35,10 @@ def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False)
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
     parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these data sets (default: all)")
+    parser.add_argument("--langs", nargs="+", metavar="LANG", help="only these languages, or pairs with them")
+    parser.add_argument(
+        "--common", action="store_true", help="only the subsets that all rows have, so that every row is complete"
+    )
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these rows, in this order")
     parser.add_argument(
         "--bold",
@@ -59,13 +66,18 @@ def add_output_args(parser: argparse.ArgumentParser, *, several_seeds: bool = Fa
             "--seeds", nargs="+", metavar="N", help="mean and standard deviation over these seeds, or over `all`"
         )
     parser.add_argument("--logs", type=path, default=Path("logs"), metavar="FOLDER", help="(default: %(default)s)")
+    add_names_arg(parser)
     parser.add_argument("--format", choices=FORMATS, default="plain", help="(default: %(default)s)")
     parser.add_argument("--output", type=path, metavar="FILE", help="write the table to this file instead of printing")
 
 
 def add_source_arg(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of a cross-lingual table's training language."""
-    parser.add_argument("--src_lang", metavar="LANG", help="the training language (default: each data set's pivot)")
+    """Add the flag of a cross-lingual table's training language, or of the language whose texts query."""
+    parser.add_argument(
+        "--src_lang",
+        metavar="LANG",
+        help="the language of the training texts or sources (default: each data set's pivot)",
+    )
 
 
 def chosen_seeds(args: argparse.Namespace) -> list[int] | None:
@@ -110,6 +122,10 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     """Return the results of a task; raises UserError where there is none."""
     logs = args.logs
     results = list(read_results(logs, task))
+    if names := read_names(args.names, logs):
+        known = DATASETS[TASKS[task].data]
+        own = {name: shown for name, shown in names.items() if name not in known}
+        results = [dataclasses.replace(one, dataset=own.get(one.dataset, one.dataset)) for one in results]
     if not results:
         has_debug = any(True for _ in read_results(logs, task, debug=True))
         only = " except those of --limit runs, which tables leave out" if has_debug else ""
@@ -134,30 +150,75 @@ def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> li
 def of_one_source(
     results: Sequence[LoggedResult], task: str, src_lang: str | None, flag: str = "--src_lang LANG"
 ) -> list[LoggedResult]:
-    """Return the cross-lingual results of one training language per data set: `src_lang`, else the pivot.
+    """Return the results of one source language per data set: `src_lang`, else the pivot.
 
-    Of a data set without a pivot the only training language is taken. Records that are left out are counted on
-    standard error. Raises UserError where the choice is open, or nothing was trained on `src_lang`.
+    The source is the language of the training texts, or of the texts that query in language pairs. Of labelled data
+    without a pivot the only training language is taken. Records that are left out are counted on standard error. Raises
+    UserError where the choice is open, or nothing has this source.
     """
+    spec = TASKS[task]
     by_dataset: dict[str, dict[str | None, list[LoggedResult]]] = {}
     for result in results:
-        by_dataset.setdefault(result.dataset, {}).setdefault(result.run.get("train_lang"), []).append(result)
+        by_dataset.setdefault(result.dataset, {}).setdefault(_source(result, spec, src_lang), []).append(result)
     kept: list[LoggedResult] = []
+    of = "pairs from other languages" if spec.pairs else "other training languages"
     for dataset, by_source in by_dataset.items():
-        there = ", ".join(sorted(map(str, by_source)))
-        spec = DATASETS[TASKS[task].data].get(dataset)
-        wanted = src_lang or (spec.pivot if spec and spec.pivot in by_source else None)
-        if wanted is None and len(by_source) > 1:
-            raise UserError(f"{task} results of {dataset} trained on {there}", f"choose one: {flag}")
-        chosen = by_source.get(wanted, []) if wanted else next(iter(by_source.values()))
+        there = ", ".join(sorted(str(source) for source in by_source if source is not None or not spec.pairs))
+        chosen = by_source.get(src_lang, []) if spec.pairs else _trained_on(src_lang, by_source, task, dataset, flag)
         kept += chosen
         if left := sum(map(len, by_source.values())) - len(chosen):
-            note(f"note: {dataset}: {left} records of other training languages left out ({flag} chooses: {there})")
+            note(f"note: {dataset}: {left} records of {of} left out ({flag} chooses: {there})")
     if not kept:
-        raise UserError(
-            f"no cross-lingual {task} results trained on {src_lang!r}", "the notes above name the training languages"
-        )
+        of_pairs = f"no {task} results of pairs from {src_lang or 'the pivot'}"
+        what = of_pairs if spec.pairs else f"no cross-lingual {task} results trained on {src_lang!r}"
+        raise UserError(what, f"the notes above name the languages that are there: {flag}")
     return kept
+
+
+def _trained_on(
+    src_lang: str | None,
+    by_source: Mapping[str | None, list[LoggedResult]],
+    task: str,
+    dataset: str,
+    flag: str,
+) -> list[LoggedResult]:
+    """Return a data set's results of one training language; raises UserError where the choice is open."""
+    row = DATASETS[TASKS[task].data].get(dataset)
+    wanted = src_lang or (row.pivot if row and row.pivot in by_source else None)
+    if wanted is None and len(by_source) > 1:
+        there = ", ".join(sorted(map(str, by_source)))
+        raise UserError(f"{task} results of {dataset} trained on {there}", f"choose one: {flag}")
+    return by_source.get(wanted, []) if wanted else next(iter(by_source.values()))
+
+
+def _source(result: LoggedResult, spec: TaskSpec, asked: str | None) -> str | None:
+    """Return a result's source language; None for a standard pair of which no source was asked for."""
+    if not spec.pairs:
+        lang = result.run.get("train_lang")
+        return None if lang is None else str(lang)
+    row = DATASETS[spec.data].get(result.dataset)
+    if asked is None and (row is None or result.subset in row.subsets):
+        return None
+    return str(result.run.get("src_lang") or result.subset.partition("_")[0])
+
+
+def of_langs(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec) -> list[LoggedResult]:
+    """Return the results of --langs, or all; raises UserError for a language without results."""
+    for lang in args.langs or ():
+        if not any(lang in languages_in(result.subset, spec) for result in results):
+            there = {side for result in results for side in languages_in(result.subset, spec)}
+            raise UserError(f"no {spec.name} results of language {lang!r}", suggest_language(lang, sorted(there)))
+    return [result for result in results if is_chosen(args.langs, result.subset, spec)]
+
+
+def languages_in(subset: str, spec: TaskSpec) -> set[str]:
+    """Return the names by which --langs selects a subset: its own, and of a pair those of both sides."""
+    return {subset, *(subset.split("_") if spec.pairs else ())}
+
+
+def is_chosen(langs: Sequence[str] | None, subset: str, spec: TaskSpec) -> bool:
+    """Return whether a subset is of one of the languages; None stands for all of them."""
+    return not langs or bool(languages_in(subset, spec) & set(langs))
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:

@@ -11,6 +11,7 @@ from utils.records.own_names import logged_names
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.build import Kind
+from utils.reporting.tables.names import read_names
 from utils.reporting.tables.published import WORDS
 from utils.reporting.tables.select import note
 from utils.tasks import TASKS, TaskSpec
@@ -26,7 +27,7 @@ def names_none(spec: TaskSpec, name: str) -> bool:
 def read_settings(texts: Sequence[str], task: str) -> dict[str, object]:
     """Return the settings that were given as NAME=VALUE, by name; raises UserError for a name that is not one."""
     spec = TASKS[task]
-    known = (*spec.table_settings, *spec.row_settings)
+    known = (*spec.table_settings, *spec.row_settings, *(("src_lang",) if spec.pairs else ()))
     found: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -106,25 +107,33 @@ def settings_of_both(args: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def results_of(args: argparse.Namespace, settings: Settings, without: Sequence[str] = ()) -> list[LoggedResult]:
-    """Return the results of --task in these settings, else the plain ones, with their row's name as the model.
+    """Return the results of --task in these settings, else the tables' plain ones, with their row's name as the model.
 
     Settings in `without` may have any value unless they are given.
     """
     spec = TASKS[args.task]
     usual = {name: value for name, value in {**spec.plain(), **spec.implied(settings)}.items() if name not in without}
     wanted = {name: [value] if value is None else value for name, value in {**usual, **settings}.items()}
-    return rows.named(select.select(args, args.task, wanted, "--setting {name}=VALUE"), spec)
+    results = select.select(args, args.task, wanted, "--setting {name}=VALUE")
+    return rows.named(results, spec, without, read_names(args.names, args.logs))
 
 
 def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tuple[str, str], LoggedResult]:
-    """Return the results of one model by data set and subset, of --dataset alone where it is given."""
+    """Return the results of one row by data set and subset, of --dataset alone where it is given.
+
+    `model` is a row of the tables, or the name of its model where the settings leave one row of it. Raises UserError
+    where there is no such row, or several.
+    """
     results = results_of(args, settings)
-    of_model = [result for result in results if result.model == model]
-    if of_model and settings.get("cross") is True and "train_lang" not in settings:
-        of_model = select.of_one_source(of_model, args.task, None, "--setting train_lang=LANG")
-    if not of_model:
+    of_row = [result for result in results if result.model == model]
+    of_row = of_row or [result for result in results if result.plain_model == model]
+    if not of_row:
         raise UserError(f"no {args.task} results of model {model!r}", select.nearest(model, results))
-    cells = select.by_cell(of_model)
+    if len(rows_there := sorted({result.model for result in of_row})) > 1:
+        raise UserError(
+            f"{model!r} has results in {len(rows_there)} settings", f"name one row: {'; '.join(rows_there)}"
+        )
+    cells = select.by_cell(of_row)
     there = [dataset for _, dataset in cells]
     wanted = logged_names(args.dataset, there) or there
     for dataset in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
@@ -15,14 +15,16 @@ from utils.reporting.tables.render import MARKS, Shown, emit, render, with_notes
 from utils.reporting.tables.rows import ordered
 from utils.reporting.tables.select import note
 
+SHOWN = 8  # subsets named in a note before "..."
+
 
 @dataclass(frozen=True)
 class Layout:
     """The columns and rows of a table, and what its figures are compared with.
 
-    order: the rows that come first, in their order. name: the table's key in files of published figures, None where
-    nothing is published of such columns. groups: the means among the columns, each with its data sets. rivals: rows
-    that --bold compares with each other, by default all.
+    order: the rows that come first, in their order. models: the only rows, in their order; None for all. name: the
+    table's key in files of published figures, None where nothing is published of such columns. groups: the means among
+    the columns, each with its data sets. rivals: rows that --bold compares with each other, by default all.
     """
 
     columns: Sequence[str]
@@ -30,22 +32,21 @@ class Layout:
     name: str | None = None
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rivals: Sequence[Sequence[str]] = ()
+    models: Sequence[str] | None = None
 
 
-def show(
-    args: argparse.Namespace,
-    table: Table,
-    kind: Kind,
-    name: str,
-    groups: Mapping[str, Sequence[str]],
-    order: Sequence[str],
-) -> None:
+def show(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) -> None:
     """Print a table of data sets with the means over groups of them, or write it to --output."""
     if not table:
-        raise UserError("no cell to show", f"no record has the metric {args.metric!r}")
-    add_means(table, groups)
-    columns = columns_of({column for cells in table.values() for column in cells}, groups)
-    write(args, table, kind, Layout(columns, order, name, groups))
+        what = (
+            f"no record has the metric {args.metric!r}"
+            if args.metric
+            else "the records have none of the standard subsets"
+        )
+        raise UserError("no cell to show", f"{what}; the notes above name what is there")
+    add_means(table, layout.groups)
+    columns = columns_of({column for cells in table.values() for column in cells}, layout.groups)
+    write(args, table, kind, replace(layout, columns=columns))
 
 
 def columns_of(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
@@ -58,13 +59,14 @@ def columns_of(present: set[str], groups: Mapping[str, Sequence[str]]) -> list[s
 
 def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) -> None:
     """Print the table with its notes, or write it to --output."""
-    rows = ordered(table, args.models, layout.order)
+    rows = ordered(table, layout.models, layout.order)
     shown = Shown(table, rows, list(layout.columns), seeds=args.seeds is not None)
     shown.notes.append(_about(args, shown, kind, layout))
     if shown.seeds:
         interval = "; [interval of that mean]" if args.ci else ""
         count = f"{shown.usual_seeds} seeds, unless the cell gives another number,"
         shown.notes.append(f"mean over {count} ± their standard deviation{interval}")
+    shown.notes += [*_about_directions(shown, kind), *_about_common(kind)]
     if args.bold:
         _mark(args, shown, kind, layout)
     if args.reference:
@@ -94,7 +96,30 @@ def _about(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -
     about += [f"{name} {value}" for name, value in settings.items()]
     if kind.cross:
         about.append("trained on " + (args.src_lang or "the pivot language"))
+    elif getattr(args, "src_lang", None):
+        about.append(f"pairs from {args.src_lang}")
+    about += [f"languages {' '.join(kind.langs)}"] if kind.langs else []
     return f"{'fractions' if args.format == 'json' else 'in %'}: {', '.join(told)}; {', '.join(about)}"
+
+
+def _about_directions(shown: Shown, kind: Kind) -> list[str]:
+    """Return a note where the figures are means of both directions."""
+    parts = [part for cells in shown.table.values() for cell in cells.values() for part in cell.parts]
+    if kind.metric not in (None, *kind.spec.metrics) or not any(
+        part.result.run.get("direction") == "both" for part in parts
+    ):
+        return []
+    name = kind.metric or kind.spec.main_metric
+    return [f"the mean of both directions; --metric {name}_forward and {name}_backward show each"]
+
+
+def _about_common(kind: Kind) -> list[str]:
+    """Return a note on the subsets that all rows have, data set by data set."""
+    told = [
+        f"{dataset} {len(names)} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+        for dataset, names in (kind.common or {}).items()
+    ]
+    return [f"only the subsets that all rows have: {'; '.join(told)}"] if told else []
 
 
 def _mark(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -> None:

@@ -150,31 +150,21 @@ function short(name) {
   return name.length > 40 ? `${name.slice(0, 38)}...` : name;
 }
 
-// The arguments of compare.py for two rows: models, settings of both and of B alone, and settings that it does not take.
-function comparedSides(board, a, b) {
-  const [one, other] = [a, b].map((row) => board.sides[board.rows.indexOf(row)]);
+// The settings of a leaderboard that compare.py has to be told, as NAME=VALUE.
+function departuresOf(board) {
   const implied = Object.entries(report.index.tasks[board.task].implied).filter(([flag]) => board.settings[flag] === true).map(([, values]) => values);
   const plain = Object.assign({ ...report.index.plain[board.task] }, ...implied);
-  const departures = Object.entries({ ...board.settings, cross: board.cross }).filter(([name, value]) => Object.hasOwn(plain, name) && value !== plain[name]);
-  const told = { one: one.told, other: [...new Set([...one.told, ...other.told])] }; // otherwise B would have A's
-  const ofA = told.one.map((name) => one.settings[name]);
-  const unknown = told.other.filter((name) => other.settings[name] === null || (one.told.includes(name) && one.settings[name] === null));
-  return {
-    models: [one.model, other.model], unknown,
-    ofBoth: [...departures.map(([name, value]) => `${name}=${value}`), ...ofA],
-    ofB: told.other.map((name) => other.settings[name]).filter((text) => !ofA.includes(text)),
-  };
+  const departing = Object.entries({ ...board.settings, cross: board.cross }).filter(([name, value]) => Object.hasOwn(plain, name) && value !== plain[name]);
+  return departing.map(([name, value]) => `${name}=${value}`);
 }
 
 // The command that computes the interval and the tests of the mean, which need resamples of all items.
 function compareCommand(board, a, b) {
-  if (!board.sides.length) return null; // columns are not data sets
-  const { models, ofBoth, ofB, unknown } = comparedSides(board, a, b);
-  if (unknown.length) return el("p", { class: "soft", id: "no-command" }, `No command compares these rows: compare.py has no flag for their ${unknown.join(", ")}.`);
+  if (!board.by_datasets) return null; // columns are not data sets
+  const models = [a, b], settings = departuresOf(board);
   const k = board.k === null ? [] : ["--k", board.k];
   const flags = ["--task", board.task, ...k, "--seed", board.seed, "--logs", report.index.logs];
-  if (ofBoth.length) flags.push("--setting", ...ofBoth);
-  if (ofB.length) flags.push("--setting_b", ...ofB);
+  if (settings.length) flags.push("--setting", ...settings);
   const parts = models.some((name) => name.startsWith("-")) ? [...flags, "--", ...models] : [...models, ...flags];
   const text = ["python", "script/aggregate/compare.py", ...parts.map((part) => quoted(String(part)))].join(" ");
   return el("div", {}, el("p", { class: "soft" }, "The interval and the tests of the mean, over languages and items:"), el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy")));

@@ -1,0 +1,284 @@
+"""What a record was made with beside its model: which records make a row, the row's name, and a run's own folder.
+
+One place decides it for the tables, the figures, the report page, the export to mteb and the tables of notebooks: a row
+is a model in one whole setting. What departs from the plain setting stands in the row's name. What has no plain value,
+such as the revision of a checkpoint that is not registered, stands there where the records of a row would differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from utils.constants import DEFAULT_MARGIN_K, DTYPES, MAX_NEW_TOKENS, USUAL_DECODE
+from utils.data.registry import DATASETS
+from utils.encoders.registry import ENCODERS
+from utils.generators.prompts import default_instruction
+from utils.records.original import generator_and_encoder, task_of
+from utils.records.result import LoggedResult
+from utils.schema import DatasetSpec
+from utils.tasks import TASKS, TaskSpec
+
+FULL, *_ = DTYPES
+SHOWN = 32  # characters of a text in a row's name
+IN_PLACE = 16  # characters of a value in a folder's name
+OF_ENCODERS = ("prompt", "max_length", "dtype", "backend", "dimensions", "input_type", "revision", "served_at")
+OF_GENERATORS = ("revision", "dtype", "kind", "served_at")
+NOT_IN_FOLDERS = ("revision", "served_at", "kind")  # a folder that another value occupies is left to it
+Traits = dict[str, str]  # name -> value as text
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a record was made with beside its model.
+
+    told: what departs from the plain setting. open: values that have no plain one. of_dataset: the same, of values that
+    may differ between data sets, such as weights that were tuned on each.
+    """
+
+    told: Traits
+    open: Traits
+    of_dataset: Traits
+
+
+def variant_of(
+    run: Mapping[str, Any], dataset: str, spec: TaskSpec, without: Collection[str] = (), subset: str = ""
+) -> Variant:
+    """Return what a record's `run` part departs in; settings in `without` are those that a table states elsewhere.
+
+    subset: the record's, of which a pair from another language than the pivot is told by that language.
+    """
+    told, free, of_dataset = dict[str, str](), dict[str, str](), dict[str, str]()
+    if tag := run.get("tag"):
+        told["tag"] = str(tag)
+    for name in spec.row_settings:
+        value = run.get(name)
+        if name not in without and value is not None and value not in _plain(name, run, dataset, spec):
+            told[name] = _text(value)
+    _of_models(run, told, free)
+    source, row = run.get("source"), DATASETS[spec.data].get(dataset)
+    if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
+        told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
+    if isinstance(source, dict):
+        data = "@".join(str(source[name]) for name in ("source", "revision") if source.get(name))
+        if row is None:
+            of_dataset["data"] = data
+        elif source.get("source") != row.source or not _same_revision(source, row):
+            told["data"] = data
+    if run.get("cross") and run.get("train_lang") and not (row and row.pivot) and "train_lang" not in without:
+        of_dataset["train_lang"] = str(run["train_lang"])
+    tuned = run.get("tuned")
+    if isinstance(tuned, dict) and isinstance(tuned.get("weights"), list):
+        of_dataset["tuned"] = " ".join(map(str, tuned["weights"]))
+    return Variant(told, free, of_dataset)
+
+
+def _same_revision(source: Mapping[str, Any], row: DatasetSpec) -> bool:
+    """Return whether data are of the registered revision; a mirror has none of its own."""
+    return source.get("kind") == "mirror" or source.get("revision") in (row.revision, None)
+
+
+def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> Collection[Any]:
+    """Return the values of a setting that are not told: its default, and what follows from the other settings."""
+    row = DATASETS[spec.data].get(dataset)
+    if name == "margin_k":
+        return (DEFAULT_MARGIN_K.get(str(run.get("margin"))),)
+    if name == "instruction":
+        return (default_instruction(row.options.get("subject", "") if row else ""),)
+    if name == "max_new_tokens":
+        return (MAX_NEW_TOKENS,)
+    if name == "decode":
+        return (run.get("decode"),)  # the generator's name tells it where it is not the usual one
+    if name == "demonstrations":
+        return ("nearest", run.get("model"))  # random and bm25 are the model's name already
+    if name == "train_lang":
+        return (row.pivot if row and row.pivot and run.get("cross") else run[name],)
+    return (spec.fields[name].default,)
+
+
+def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
+    """Add what departs in the encoders and the generator; of an ensemble each value is told with its encoder."""
+    encoders = run.get("encoders")
+    members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
+    for name in OF_ENCODERS:
+        comparable = [member for member in members if _has_plain(member, name)]
+        departing = {_who(member): text for member in comparable if (text := _of_encoder(member, name)) is not None}
+        if departing:
+            told[name] = _joined(departing, len(members))
+        others = [member for member in members if not _has_plain(member, name) and member.get(name) is not None]
+        if others:
+            free[name] = _joined({_who(member): _text(member[name]) for member in others}, len(members))
+    generator = run.get("generator")
+    generator = generator if isinstance(generator, dict) else {}
+    for name in OF_GENERATORS:
+        value = generator.get(name)
+        if name == "dtype" and value not in (None, "", FULL):
+            told["gen_dtype"] = str(value)
+        elif name != "dtype" and value is not None:
+            free[f"gen_{name}"] = _text(value)
+
+
+def _who(member: Mapping[str, Any]) -> str:
+    return str(member.get("checkpoint")).split("/")[-1]
+
+
+def _joined(texts: Mapping[str, str], n_members: int) -> str:
+    """Return the value that all members share, or each one's with its name."""
+    values = set(texts.values())
+    if len(texts) == n_members and len(values) == 1:
+        return values.pop()
+    return ", ".join(f"{text} of {who}" for who, text in texts.items())
+
+
+def _has_plain(member: Mapping[str, Any], name: str) -> bool:
+    """Return whether a value of an encoder can be compared with a plain one."""
+    row = ENCODERS.get(str(member.get("checkpoint")))
+    if name == "prompt":
+        return row is not None
+    return row is not None and row.revision is not None if name == "revision" else name != "served_at"
+
+
+def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
+    """Return the value of an encoder as text, None where it is the plain one."""
+    row = ENCODERS.get(str(member.get("checkpoint")))
+    value = member.get(name)
+    plain = {
+        "prompt": row.prompt if row else None,
+        "revision": row.revision if row else None,
+        "dtype": FULL,
+        "backend": "torch",
+        "input_type": row.input_type if row else None,
+    }
+    return None if value is None or value == plain.get(name) or (name == "dtype" and not value) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def words_of(traits: Mapping[str, str]) -> str:
+    """Return traits as a row's name has them: `fuse rank, prompt "query: "`; long texts are cut and end in a hash."""
+    return ", ".join(_words(name, value) for name, value in traits.items())
+
+
+def _words(name: str, value: str) -> str:
+    if name == "tag":
+        return value
+    if name in ("dtype", "gen_dtype"):
+        return value if name == "dtype" else f"generator in {value}"
+    if value == "true":
+        return name
+    if not value:
+        return f"no {name}"
+    if name in ("prompt", "instruction"):
+        return f"{name} {_quoted(value)}"
+    return f"{name} {value[:SHOWN]}" if name.endswith("revision") else f"{name} {_short(value)}"
+
+
+def _quoted(value: str) -> str:
+    return f'"{_short(value)}"'
+
+
+def _short(value: str) -> str:
+    flat = " ".join(value.splitlines()) if "\n" in value else value
+    return flat if flat == value and len(flat) <= SHOWN else f"{flat[: SHOWN - 8]}… {digest(value)}"
+
+
+def digest(value: str) -> str:
+    """Return six digits that tell long texts apart in names."""
+    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:6]
+
+
+def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
+    """Return the part of a run's folder that tells what earlier versions did not tell; empty for a plain run."""
+    told = variant_of(run, dataset, spec).told
+    late = [name for name, field in spec.fields.items() if field.metadata["late"]]
+    names = [name for name in told if name in (*late, *OF_ENCODERS, "gen_dtype") and name not in NOT_IN_FOLDERS]
+    return "_".join(_in_place(name, told[name]) for name in names)
+
+
+def _in_place(name: str, value: str) -> str:
+    clean = re.sub(r"[^\w.+-]+", "_", value, flags=re.ASCII).strip("_")
+    text = clean if clean == value and len(clean) <= IN_PLACE else f"{clean[:IN_PLACE]}_{digest(value)}".lstrip("_")
+    return text if name in ("tag", "dtype") else f"{name}_{text}"
+
+
+def base_name(result: LoggedResult, spec: TaskSpec) -> str:
+    """Return the model's name; of a generative record `generator (departures) + encoder, k-shot`."""
+    if not spec.generative:
+        return result.plain_model
+    generator, encoder = generator_and_encoder(result)
+    decode = result.run.get("decode")
+    departures = [
+        generator.get("quantization", ""),
+        decode if decode and decode != USUAL_DECODE.get(generator.get("kind", ""), decode) else "",
+    ]
+    extra = f" ({', '.join(filter(None, departures))})" if any(departures) else ""
+    shown = f" + {encoder}" if result.k and encoder else ""
+    return f"{generator['name']}{extra}{shown}, {result.k}-shot"
+
+
+def row_names(results: Sequence[LoggedResult]) -> list[str]:
+    """Return the row of each result as the tables name it, whatever the tasks of the results are."""
+    specs = [TASKS[result.run.get("task") or task_of(result)] for result in results]
+    bases = [base_name(result, spec) for result, spec in zip(results, specs, strict=True)]
+    return with_variants(results, bases, specs)
+
+
+def with_variants(
+    results: Sequence[LoggedResult], bases: Sequence[str], specs: Sequence[TaskSpec], without: Collection[str] = ()
+) -> list[str]:
+    """Return each result's row: its base name, and in parentheses what it was made with beside the model.
+
+    What has no plain value is told where results of otherwise one row differ in it.
+    """
+    variants = [
+        variant_of(result.run, result.dataset, spec, without, result.subset)
+        for result, spec in zip(results, specs, strict=True)
+    ]
+    keys = [
+        (base, variant.told.get("tag") or words_of(variant.told)) for base, variant in zip(bases, variants, strict=True)
+    ]
+    alike: dict[tuple[str, str], list[int]] = {}
+    for place, key in enumerate(keys):
+        alike.setdefault(key, []).append(place)
+    rows = [""] * len(results)
+    for (base, _), places in alike.items():
+        differing = _differing([(results[place].dataset, variants[place]) for place in places])
+        for place in places:
+            words = words_of(_shown(results[place].dataset, variants[place], differing))
+            rows[place] = f"{base} ({words})" if words else base
+    return rows
+
+
+def _differing(records: Sequence[tuple[str, Variant]]) -> set[tuple[str, str]]:
+    """Return the (data set, trait) in which records of one name differ; the data set is empty for all of them."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for dataset, variant in records:
+        for name, value in (*variant.told.items(), *variant.open.items()):
+            seen.setdefault(("", name), set()).add(value)
+        for name, value in variant.of_dataset.items():
+            seen.setdefault((dataset, name), set()).add(value)
+    lacking = {  # a tagged record that departs from the others by a setting that they have as plain
+        ("", name)
+        for dataset, name in seen
+        if not dataset and any(name not in variant.told and name not in variant.open for _, variant in records)
+    }
+    told = {name for _, variant in records for name in variant.told}
+    return {place for place, values in seen.items() if len(values) > 1} | {
+        place for place in lacking if place[1] in told
+    }
+
+
+def _shown(dataset: str, variant: Variant, differing: Collection[tuple[str, str]]) -> Traits:
+    """Return the traits that a record's row tells; a tag stands for the settings that all its records share."""
+    tagged = "tag" in variant.told
+    told = {
+        name: value for name, value in variant.told.items() if not tagged or name == "tag" or ("", name) in differing
+    }
+    told |= {name: value for name, value in variant.open.items() if ("", name) in differing}
+    return told | {name: value for name, value in variant.of_dataset.items() if (dataset, name) in differing}
