@@ -63,7 +63,7 @@ def test_its_table(logs: Path, tmp_path: Path) -> None:
         "model,mine,mine_low,mine_high,mine_n,mine_expected\norg/a,75.00,65.00,85.00,1,1\n"
     )
     assert run_python(code.format(flags=["--metric", "acc", "--models", "org/b"]), tmp_path).startswith(
-        "model,mine,mine_n,mine_expected\norg/b (depth 10),"
+        "model,mine,mine_low,mine_high,mine_n,mine_expected\norg/b (depth 10),"
     )
 
 
