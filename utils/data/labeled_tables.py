@@ -121,8 +121,8 @@ def _draw_splits(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
 
 
 def _note_split(place: str, seed: int, n_test: int, n: int, single: Sequence[str]) -> None:
-    share = "a fifth" if n_test == math.ceil(TEST_SHARE * n) else f"{n_test} of {n}"
-    text = f"no split column: {share} of the rows, stratified by label, is the test split (seed {seed})"
+    share = "a fifth of the rows" if n_test == math.ceil(TEST_SHARE * n) else f"a part of {n_test} of {n} rows"
+    text = f"no split column: {share}, stratified by label, is the test split (seed {seed})"
     if single:
         shown = ", ".join(map(repr, single[:5])) + (", ..." if len(single) > 5 else "")
         text += f"; labels with one row are in training only: {shown}"

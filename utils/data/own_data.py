@@ -21,6 +21,7 @@ from utils.schema import DatasetSpec
 
 ROLES = ("text", "label", "lang", "split")
 SHOWN_COLUMN = 24  # characters of a column in the name of a data set
+LONGEST_STEM = 150  # bytes of a file's name in that of a data set, which is the name of a folder
 
 
 def find_dataset(
@@ -140,8 +141,10 @@ def _own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header:
     if not name.strip():
         raise UserError("--dataset is empty", "give a name that --list shows, or the path of a file or folder")
     path = _path_of(name)
-    if path.exists():
+    if path.is_file() or path.is_dir():
         return path
+    if path.exists():
+        raise UserError(f"--dataset {name} is neither a file nor a folder", "write the data to a file, and name that")
     near = sorted(file.name for ending in ENDINGS for file in path.parent.glob(f"{_glob(path.name)}{ending}*"))
     if near:
         raise UserError(f"--dataset {name}: no such file", f"did you mean {' or '.join(near[:3])}?")
@@ -237,6 +240,7 @@ def _row(
 ) -> DatasetSpec:
     """Return the row of a user's own data; what is read of a file beside the usual, `reading`, is part of its name."""
     stem = re.sub(r"[^\w.-]+", "_", Path(inner_name(path.resolve())).stem) or "data"
+    stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore")
     key = digest[:8]
     if not options.get("header", True):
         reading = {**reading, "header": False}

@@ -120,7 +120,10 @@ def _utf16_by_zeros(content: bytes) -> str | None:
     shares = [start[side::2].count(0) / max(len(start) // 2, 1) for side in (0, 1)]
     if min(shares) > 0.05 or max(shares) < 0.3:
         return None
-    return "UTF-16BE" if shares[0] > shares[1] else "UTF-16LE"
+    encoding = "UTF-16BE" if shares[0] > shares[1] else "UTF-16LE"
+    text = start[: len(start) // 2 * 2].decode(encoding, errors="replace")
+    printable = sum(character.isprintable() or character in "\t\r\n" for character in text)
+    return encoding if printable > 0.95 * len(text) else None
 
 
 def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
