@@ -52,7 +52,10 @@ class Encoder(Protocol):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses).
+
+        An encoder that counts tokens also has those that were cut, and the tokens of all texts and those lost.
+        """
         ...
 
     @property

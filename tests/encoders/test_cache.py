@@ -11,6 +11,7 @@ import pytest
 
 from utils.encoders.cache import EmbeddingCache
 from utils.errors import UserError
+from utils.files import text_key
 
 SETTINGS = {"checkpoint": "x", "prompt": "query: "}
 
@@ -39,6 +40,80 @@ def test_a_text_is_encoded_once(tmp_path: Path) -> None:
 def test_other_settings_have_other_rows(tmp_path: Path) -> None:
     EmbeddingCache(tmp_path, SETTINGS).rows(["a"], encode)
     assert EmbeddingCache(tmp_path, {**SETTINGS, "prompt": ""}).missing(["a"]) == ["a"]
+
+
+SIDECARS = {
+    "sidecar": "{",
+    "no object": "[1]",
+    "more keys than rows": {"texts": ["0" * 32, "1" * 32, "2" * 32]},
+    "more keys and another shape": {"texts": ["0" * 32, "1" * 32, "2" * 32], "shape": [3, 3]},
+    "fewer keys": {"texts": ["0" * 32]},
+    "keys twice": {"texts": ["0" * 32, "0" * 32]},
+    "keys that are numbers": {"texts": [1, 2]},
+    "keys that are a text": {"texts": "ab"},
+    "no shape": {"shape": None},
+    "rows elsewhere": {"rows": "../x.npy"},
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", SIDECARS)
+def test_a_broken_sidecar_is_left_out_and_its_texts_are_encoded_again(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = EmbeddingCache(tmp_path, SETTINGS)
+    store.rows(["a", "b"], encode)
+    (sidecar,) = store.folder.glob("*.json")
+    change = SIDECARS[damage]
+    sidecar.write_text(change if isinstance(change, str) else json.dumps({**json.loads(sidecar.read_text()), **change}))
+    fresh = EmbeddingCache(tmp_path, SETTINGS)
+    np.testing.assert_array_equal(fresh.rows(["a", "b"], encode), encode(["a", "b"]))
+    assert fresh.misses == 2
+    if damage != "more keys and another shape":  # which shows where a text of it is asked for
+        assert "is broken; its texts are encoded again" in capsys.readouterr().err
+
+
+def test_a_sidecar_that_names_more_rows_than_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = EmbeddingCache(tmp_path, SETTINGS)
+    store.rows(["a", "b"], encode)
+    (sidecar,) = store.folder.glob("*.json")
+    content = json.loads(sidecar.read_text())
+    keys = [*content["texts"], text_key("c")]
+    sidecar.write_text(json.dumps({**content, "texts": keys, "shape": [3, 3]}))
+    fresh = EmbeddingCache(tmp_path, SETTINGS)
+    np.testing.assert_array_equal(fresh.rows(["c", "a"], encode), encode(["c", "a"]))
+    assert fresh.misses == 2 and "is broken; its texts are encoded again" in capsys.readouterr().err
+
+
+def test_vectors_of_two_widths_under_one_encoder_are_told(tmp_path: Path) -> None:
+    EmbeddingCache(tmp_path, SETTINGS).rows(["a"], encode)
+    with pytest.raises(UserError, match="vectors of 2 and 3 dimensions"):
+        EmbeddingCache(tmp_path, SETTINGS).rows(["a", "b"], lambda chunk: np.ones((len(chunk), 2), dtype=np.float32))
+
+
+def counted(texts: list[str]) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    full = np.array([len(text) for text in texts])
+    return encode(texts), (full, np.minimum(full, 4))
+
+
+def test_the_tokens_of_a_text_are_kept_beside_its_vector(tmp_path: Path) -> None:
+    texts = ["a", "bbbbbbb", "cccc", "bbbbbbb"]
+    first = EmbeddingCache(tmp_path, SETTINGS)
+    first.rows(texts, counted)
+    told = {"cut": 1, "tokens": 12, "tokens_lost": 3}
+    assert first.cut_texts(texts) == told
+    again = EmbeddingCache(tmp_path, SETTINGS)
+    again.rows(texts, forbidden)
+    assert again.cut_texts(texts) == told and again.cut_texts(["a"]) == {"cut": 0, "tokens": 1, "tokens_lost": 0}
+    again.rows(["d"], encode)  # as an encoder without tokens, or an earlier version, has written it
+    assert again.cut_texts(["a", "d"]) == {}
+    (sidecar, *_) = (path for path in again.folder.glob("*.json") if "tokens" in json.loads(path.read_text()))
+    content = json.loads(sidecar.read_text())
+    for tokens in ([1], ["a"] * 3, [0, 0, 0], [True] * 3, "abc"):
+        sidecar.write_text(json.dumps({**content, "tokens": tokens}))
+        damaged = EmbeddingCache(tmp_path, SETTINGS)
+        damaged.rows(texts, forbidden)
+        assert damaged.cut_texts(texts) == {}
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone", "other", "sidecar", "not an object"])

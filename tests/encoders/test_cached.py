@@ -142,3 +142,16 @@ def test_the_embedded_encoder_equals_its_packages_own_engine(bundled: str, cache
     assert ((rows * theirs).sum(1) > 0.999).all()
     (folder,) = (cache_dir / "bundled").iterdir()
     assert (folder / "model.safetensors").stat().st_size > 4e8
+
+
+def test_the_baseline_is_fitted_once_for_equal_candidates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from utils.encoders import char_ngram
+
+    fitted: list[int] = []
+    fit = char_ngram.CharNgram.fit
+    monkeypatch.setattr(char_ngram.CharNgram, "fit", lambda self, texts: fitted.append(len(texts)) or fit(self, texts))
+    encoder = open_encoder(ENCODERS["baseline/char_ngram"], "cpu", tmp_path)
+    for query in ("eins", "zwei"):  # as --cross, which has the same training texts in new tuples for every target
+        encoder.embed([query], tuple("one two three".split()))
+    encoder.embed(["drei"], ["one", "two"])
+    assert fitted == [3, 2]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.cut_texts import cut_lines
 from utils.errors import UserError
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
@@ -53,6 +54,7 @@ class Run:
     arguments: the arguments, as records show them.
     langs: the languages that were asked for, None for all.
     tuned: the weights chosen on validation data and the grid, once they are chosen.
+    counts: what each encoder counted, by the subsets that were computed.
     """
 
     dataset: DatasetSpec
@@ -68,6 +70,7 @@ class Run:
     generator: Generator | None = None
     tuned: dict[str, Any] | None = None
     started: str = field(default_factory=utc_now)
+    counts: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
 
     @property
     def device(self) -> str:
@@ -107,6 +110,8 @@ class Run:
                 for _, client in self._clients():
                     client.mark()
                 evaluate(name)
+        for line in cut_lines(self.counts):
+            print(line, file=sys.stderr)
 
     def scores(self, names: Iterable[str]) -> dict[str, dict[int, float]]:
         """Return the main metric of every subset and k that has a record, in percent."""
@@ -128,6 +133,7 @@ class Run:
         prompts: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a record with its provenance and what the task says about its data."""
+        self.counts[subset] = {encoder.spec.name: dict(encoder.counts) for encoder in self.ensemble.encoders}
         run = {**self.provenance(subset, seconds), **about}
         self.store.write(subset, dataclasses.replace(record, run=run), predictions, prompts)
 

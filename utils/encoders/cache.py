@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,7 +17,12 @@ from utils.errors import UserError
 from utils.files import fingerprint, text_key, write_atomic
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from utils.schema import Rows
+
+    Lengths = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]  # tokens (n,) before and after texts are cut
+    Counted = tuple[Rows, Lengths | None]
 
 
 CHUNK = 512  # texts per chunk; a killed run loses at most one chunk
@@ -31,6 +37,7 @@ class EmbeddingCache:
         self.hits = self.misses = 0  # distinct texts of the last call that were in the cache, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
         self._chunks: dict[str, Rows] = {}
+        self._lengths: dict[str, tuple[int, int]] = {}  # text key -> tokens before and after the text was cut
         self._read_sidecars()
 
     def missing(self, texts: Sequence[str]) -> list[str]:
@@ -42,43 +49,65 @@ class EmbeddingCache:
             (text for text in dict.fromkeys(texts) if text_key(text) not in self._where), key=lambda t: (-len(t), t)
         )
 
-    def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Rows]) -> Rows:
-        """Return one float32 row per text (n, d); missing texts are encoded and written chunk by chunk."""
+    def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Rows | Counted]) -> Rows:
+        """Return one float32 row per text (n, d); missing texts are encoded and written chunk by chunk.
+
+        `encode` returns rows, or rows and each text's numbers of tokens before and after it was cut.
+        """
         self._check_chunks(texts)
         missing = self.missing(texts)
         distinct = len(set(texts))
         self.hits, self.misses = distinct - len(missing), len(missing)
         for start in range(0, len(missing), self.chunk):
             chunk = missing[start : start + self.chunk]
-            self._write(chunk, encode(chunk))
+            encoded = encode(chunk)
+            rows, lengths = encoded if isinstance(encoded, tuple) else (encoded, None)
+            self._write(chunk, rows, lengths)
         gathered = self._gather(texts)
         self._chunks.clear()  # so that memory does not grow with the number of languages
         return gathered
 
+    def cut_texts(self, texts: Sequence[str]) -> dict[str, int]:
+        """Return how many distinct texts were cut, and the tokens that all have and that were lost.
+
+        It is empty where a text has no count: of encoders without tokens, and in caches of earlier versions.
+        """
+        lengths = [self._lengths.get(text_key(text)) for text in dict.fromkeys(texts)]
+        known = [pair for pair in lengths if pair is not None]
+        if len(known) < len(lengths):
+            return {}
+        lost = [full - kept for full, kept in known]
+        return {"cut": sum(map(bool, lost)), "tokens": sum(full for full, _ in known), "tokens_lost": sum(lost)}
+
     def _read_sidecars(self) -> None:
         for sidecar in sorted(self.folder.glob("*.json")):
-            try:
-                content = json.loads(sidecar.read_text(encoding="utf-8"))
-                name, keys = content["rows"], content["texts"]
-            except (ValueError, KeyError, TypeError, OSError):
+            content = _read_sidecar(sidecar)
+            if content is None:
                 print(f"note: the cache entry {sidecar.name} is broken; its texts are encoded again", file=sys.stderr)
-                sidecar.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a cache that others own is only read
+                    sidecar.unlink()
                 continue
-            for row, key in enumerate(keys):
-                self._where.setdefault(key, (name, row))
+            for row, key in enumerate(content["texts"]):
+                self._where.setdefault(key, (content["rows"], row))
+            if pairs := _lengths_of(content):
+                self._lengths.update(zip(content["texts"], pairs, strict=True))
 
     def _check_chunks(self, texts: Sequence[str]) -> None:
-        """Load the chunks that these texts need; drop chunks that are missing or altered."""
-        needed = {self._where[key][0] for key in map(text_key, texts) if key in self._where}
-        for name in sorted(needed - self._chunks.keys()):
+        """Load the chunks that these texts need; drop chunks that are missing, altered or too short."""
+        needed: dict[str, int] = {}
+        for key in map(text_key, texts):
+            if key in self._where:
+                name, row = self._where[key]
+                needed[name] = max(row, needed.get(name, 0))
+        for name in sorted(needed.keys() - self._chunks.keys()):
             rows = _read_chunk(self.folder / name)
-            if rows is None:
+            if rows is None or rows.shape[0] <= needed[name]:
                 print(f"note: the cache entry {name} is broken; its texts are encoded again", file=sys.stderr)
                 self._where = {key: place for key, place in self._where.items() if place[0] != name}
             else:
                 self._chunks[name] = rows
 
-    def _write(self, texts: Sequence[str], rows: Rows) -> None:
+    def _write(self, texts: Sequence[str], rows: Rows, lengths: Lengths | None) -> None:
         if rows.shape[0] != len(texts) or rows.ndim != 2:
             raise UserError(
                 f"the encoder returned an array {rows.shape} for {len(texts)} texts",
@@ -96,6 +125,9 @@ class EmbeddingCache:
         keys = [text_key(text) for text in texts]
         write_atomic(self.folder / name, _npy_bytes(content))
         sidecar = {"rows": name, "shape": list(content.shape), "settings": self.settings, "texts": keys}
+        if lengths is not None:
+            sidecar |= {"tokens": lengths[0].tolist(), "tokens_kept": lengths[1].tolist()}
+            self._lengths.update(zip(keys, zip(*(part.tolist() for part in lengths), strict=True), strict=True))
         write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
         self._chunks[name] = content
         for row, key in enumerate(keys):
@@ -103,11 +135,38 @@ class EmbeddingCache:
 
     def _gather(self, texts: Sequence[str]) -> Rows:
         places = [self._where[text_key(text)] for text in texts]
-        width = self._chunks[places[0][0]].shape[1]
+        widths = sorted({self._chunks[name].shape[1] for name, _ in places})
+        if len(widths) > 1:
+            what = f"the cache has vectors of {' and '.join(map(str, widths))} dimensions under one encoder"
+            raise UserError(what, f"delete {self.folder}, or use another --cache_dir")
+        width = widths[0]
         out = np.empty((len(texts), width), dtype=np.float32)
         for index, (name, row) in enumerate(places):
             out[index] = self._chunks[name][row]
         return out
+
+
+def _read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Return the content of a sidecar, or None where it does not name one row for each of its texts."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        name, keys, n_rows = content["rows"], content["texts"], content["shape"][0]
+        is_whole = (
+            type(keys) is list and len(keys) == n_rows == len(set(keys)) and all(isinstance(key, str) for key in keys)
+        )
+        return content if is_whole and Path(name).name == name and name.endswith(".npy") else None
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError):
+        return None
+
+
+def _lengths_of(sidecar: Mapping[str, Any]) -> list[tuple[int, int]] | None:
+    """Return the numbers of tokens in a sidecar, one pair for each text; None where it has none that make sense."""
+    full, kept = sidecar.get("tokens"), sidecar.get("tokens_kept")
+    n_texts = len(sidecar["texts"])
+    if not (isinstance(full, list) and isinstance(kept, list) and len(full) == len(kept) == n_texts):
+        return None
+    pairs = list(zip(full, kept, strict=True))
+    return pairs if all(type(a) is type(b) is int and 0 <= b <= a for a, b in pairs) else None
 
 
 def _npy_bytes(rows: Rows) -> bytes:

@@ -15,6 +15,7 @@ from utils.protocols import Encoder, TextEncoder
 from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
+    from utils.encoders.cache import Counted
     from utils.schema import Rows
 
 GPU_CHUNK = 4096  # texts that a GPU encodes in one call, and that a killed run may lose
@@ -51,18 +52,23 @@ class CachedEncoder:
         self.spec, self.device, self.cache_dir = spec, device, cache_dir
         self.cache = EmbeddingCache(cache_dir, cache_settings(spec), GPU_CHUNK if device == "cuda" else CHUNK)
         self._encoder: TextEncoder | None = None
+        self._cut: dict[str, int] = {}
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Return the vectors of both sides, (n, d) and (m, d); each distinct text is encoded once."""
         texts = [*queries, *candidates]
         with progress(len(self.missing(texts)), self.spec.name) as advance:
             rows = self.cache.rows(texts, lambda chunk: self._encode(chunk, advance))
+        self._cut = self.cache.cut_texts(texts)
         return rows[: len(queries)], rows[len(queries) :]
 
     @property
     def counts(self) -> dict[str, int]:
-        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
-        return {"hits": self.cache.hits, "misses": self.cache.misses}
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses).
+
+        Also how many were cut, with the tokens of all texts and those lost, where the cache knows it of every text.
+        """
+        return {"hits": self.cache.hits, "misses": self.cache.misses, **self._cut}
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that the cache does not have, longest first."""
@@ -72,12 +78,13 @@ class CachedEncoder:
         """Return nothing: a local encoder has no costs."""
         return ""
 
-    def _encode(self, texts: list[str], advance: Callable[[int], object]) -> Rows:
+    def _encode(self, texts: list[str], advance: Callable[[int], object]) -> Rows | Counted:
         if self._encoder is None:
             self._encoder = load_encoder(self.spec, self.device, self.cache_dir)
-        rows = self._encoder.encode(texts)
+        encode = getattr(self._encoder, "encode_counted", self._encoder.encode)  # also counts tokens
+        encoded: Rows | Counted = encode(texts)
         advance(len(texts))
-        return rows
+        return encoded
 
 
 def cache_settings(spec: EncoderSpec) -> dict[str, Any]:

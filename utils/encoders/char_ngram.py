@@ -31,14 +31,15 @@ class NgramEncoder:
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
         self.counts = {"hits": 0, "misses": 0}
-        self._last: tuple[Sequence[str], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
+        self._last: tuple[tuple[str, ...], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Fit on the candidates and return the vectors of both sides, (n, 4096) and (m, 4096)."""
         self.counts["misses"] = len(self.missing([*queries, *candidates]))
-        if self._last is None or self._last[0] is not candidates:  # with --cross, the same for every test language
-            fitted = CharNgram().fit(candidates)
-            self._last = candidates, fitted, fitted.encode(candidates)
+        texts = tuple(candidates)
+        if self._last is None or self._last[0] != texts:  # with --cross, the same for every test language
+            fitted = CharNgram().fit(texts)
+            self._last = texts, fitted, fitted.encode(texts)
         _, fitted, rows = self._last
         return fitted.encode(queries), rows
 

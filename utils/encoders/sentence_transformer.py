@@ -35,9 +35,8 @@ from utils.weights import load_whole
 if TYPE_CHECKING:
     import torch
 
+    from utils.encoders.cache import Counted
     from utils.schema import Rows
-
-    Lengths = tuple[Ints, Ints]  # numbers of tokens (n,) before and after texts are cut
 
 UNPADDED_TEXTS = 256  # per batch, where texts are concatenated without padding
 PROBE = "one, two, three"
@@ -125,7 +124,7 @@ class SentenceTransformerEncoder:
         """
         return self.encode_counted(texts)[0]
 
-    def encode_counted(self, texts: Sequence[str]) -> tuple[Rows, Lengths | None]:
+    def encode_counted(self, texts: Sequence[str]) -> Counted:
         """Return the rows of `encode`, and each text's number of tokens before and after it was cut.
 
         The numbers are None where the model has no tokens.
