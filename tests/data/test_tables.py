@@ -128,6 +128,13 @@ def test_compressed_files_are_read(ending: str, tmp_path: Path) -> None:
         read_table(path)
 
 
+def test_the_file_in_an_archive_may_name_the_format(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        archive.writestr("data/pairs.csv", "de;en\neins;one\n")
+    spec = find_bitext(str(tmp_path / "own.zip"), None, None, None)
+    assert spec.name.startswith("own-") and load_bitext(spec, "de", "en", Sources(None, tmp_path)).targets == ("one",)
+
+
 def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "own.tsv.zip", "w") as archive:
         archive.writestr("a.tsv", b"")

@@ -22,6 +22,7 @@ THERE = ("sample", "dups-0123abcd", "dups.v2-0123abcd", "own-title-label-00ff00f
         ("dups", "dups-0123abcd"),
         ("dups.tsv", "dups-0123abcd"),
         ("../data/dups.tsv.gz", "dups-0123abcd"),
+        ("dups.zip", "dups-0123abcd"),
         ("folder/dups.v2", "dups.v2-0123abcd"),
         ("own", "own-title-label-00ff00ff"),
         ("mine-bbbbbbbb", "mine-bbbbbbbb"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.delimited import read_delimited
-from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text
+from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text, zipped_names
 from utils.errors import UserError, first_line
 
 csv.field_size_limit(1 << 30)  # the default of 128 KiB is less than a long document
@@ -48,8 +48,14 @@ class Table(Mapping[str, list[Any]]):
 
 
 def ending_of(path: Path) -> str:
-    """Return the ending that names the format of a table, without that of its compression."""
-    return Path(inner_name(path)).suffix.lower()
+    """Return the ending that names the format of a table, without that of its compression; it may be within a zip."""
+    ending = Path(inner_name(path)).suffix.lower()
+    if ending in ENDINGS or path.suffix.lower() != ".zip":
+        return ending
+    try:
+        return next((Path(name).suffix.lower() for name in zipped_names(path)), ending)
+    except Exception:  # there is no such file, or it is broken: whoever reads it says so
+        return ending
 
 
 @lru_cache(maxsize=2)

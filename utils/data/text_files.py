@@ -71,15 +71,23 @@ def _unzstd(path: Path) -> bytes:
 def _unzip(path: Path) -> bytes:
     import zipfile
 
+    names = zipped_names(path)
+    if len(names) != 1:
+        raise UserError(
+            f"{path.name} has {len(names)} files, expected one" + (f": {', '.join(names[:9])}" if names else ""),
+            "unpack it, and name the file or the folder",
+        )
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(names[0])
+
+
+def zipped_names(path: Path) -> list[str]:
+    """Return the names of the files in a zip archive, without those that systems add."""
+    import zipfile
+
     with zipfile.ZipFile(path) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-        names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
-        if len(names) != 1:
-            raise UserError(
-                f"{path.name} has {len(names)} files, expected one" + (f": {', '.join(names[:9])}" if names else ""),
-                "unpack it, and name the file",
-            )
-        return archive.read(names[0])
+    return [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
 
 
 UNPACK: dict[str, Callable[[Path], bytes]] = {

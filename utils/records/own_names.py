@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from utils.data.tables import ENDINGS, ending_of
+from utils.data.tables import ENDINGS
 from utils.data.text_files import inner_name
 from utils.errors import UserError
 
@@ -19,8 +19,8 @@ def logged_name(name: str, there: Iterable[str]) -> str | None:
     known = set(there)
     if name in known:
         return name
-    path = Path(name)
-    stem = Path(inner_name(path)).stem if ending_of(path) in ENDINGS else path.name
+    path = Path(inner_name(Path(name)))
+    stem = path.stem if path.suffix.lower() in ENDINGS else path.name
     pattern = re.compile(re.escape(re.sub(r"[^\w.-]+", "_", stem)) + r"(-.+)?-[0-9a-f]{8}")
     found = sorted(other for other in known if pattern.fullmatch(other))
     if len(found) > 1:
