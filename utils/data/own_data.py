@@ -14,7 +14,7 @@ from utils.data.aligned_files import aligned_folder
 from utils.data.headers import check_names
 from utils.data.labeled_tables import languages_in
 from utils.data.tables import ENDINGS, Table, ending_of, read_table
-from utils.data.text_files import inner_name
+from utils.data.text_files import UNPACK, inner_name
 from utils.errors import UserError, lookup, suggest
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
@@ -148,7 +148,7 @@ def _own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header:
     near = sorted(file.name for ending in ENDINGS for file in path.parent.glob(f"{_glob(path.name)}{ending}*"))
     if near:
         raise UserError(f"--dataset {name}: no such file", f"did you mean {' or '.join(near[:3])}?")
-    if ending_of(path) in ENDINGS or "/" in name:
+    if ending_of(path) in ENDINGS or path.suffix.lower() in UNPACK or "/" in name:
         raise UserError(
             f"--dataset {name}: no such file or folder",
             f"give the path of a file ({', '.join(ENDINGS)}) or folder, or a name that --list shows",

@@ -67,6 +67,8 @@ def read_table(path: Path, *, header: bool = True) -> Table:
     """
     kind = ending_of(path)
     if kind not in ENDINGS:
+        if path.suffix.lower() == ".zip":
+            read_content(path)  # says why the archive has no table
         raise UserError(
             f"{path.name} has {f'the ending {kind}' if kind else 'no ending'}, which is no known format",
             f"use {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, also compressed ({', '.join(UNPACK)})",
