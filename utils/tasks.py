@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +58,7 @@ class TaskSpec:
     label_metrics: metrics that are means over labels, counted from the predictions.
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
+    bounds: what a metric is seen against, as (name, key in the record): its ceiling, chance, the most frequent label.
     k_means: what k counts.
     at_k: whether the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
@@ -71,6 +72,7 @@ class TaskSpec:
     views: tuple[View, ...]
     table_settings: tuple[str, ...]
     label_metrics: tuple[str, ...] = ()
+    bounds: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     default_ks: tuple[int, ...] = DEFAULT_KS
     k_means: str = "neighbours"
     at_k: bool = False
@@ -144,6 +146,10 @@ class TaskSpec:
 
 
 LABEL_METRICS = ("prec", "rec", "f1")
+CEILINGS = {"acc": (("ceiling", "ceiling"),), "f1": (("ceiling", "ceiling_f1"),)}
+CHANCE = {
+    metric: (("chance", f"random_{metric}"), ("majority label", f"majority_{metric}")) for metric in ("acc", "f1")
+}
 
 TASKS: dict[str, TaskSpec] = {
     spec.name: spec
@@ -155,6 +161,7 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="f1",
             item_metrics=("acc", "prec", "f1"),
             views=(View(name="bitext", title="bitext retrieval", groups=("XL", "CS")),),
+            bounds=CEILINGS,
             table_settings=("similarity", "margin", "direction"),
             k_means="nearest candidates counted",
             at_k=True,
@@ -166,6 +173,7 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="acc",
             item_metrics=("acc",),
             label_metrics=LABEL_METRICS,
+            bounds=CHANCE,
             views=(
                 View(name="classification", title="classification", groups=("Mono", "CS")),
                 View(
@@ -185,6 +193,7 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="acc",
             item_metrics=("acc",),
             label_metrics=LABEL_METRICS,
+            bounds=CHANCE,
             views=(
                 View(name="icl", title="in-context learning", groups=("Mono", "CS")),
                 View(name="icl cross", title="cross-lingual in-context learning", groups=("XL", "XL CS"), cross=True),

@@ -32,7 +32,7 @@ def test_what_another_run_writes_meanwhile_is_found(tmp_path: Path) -> None:
     assert ours.missing("eng_fra", (1, 5)) == [1, 5]
     other.write("eng_fra", record(identity(), 1), {"gold": [0], "hyp": [0]})
     assert ours.missing("eng_fra", (1, 5)) == [5]
-    assert ours.metric("eng_fra", 1, "f1") == 0.5 and ours.metric("eng_fra", 5, "f1") is None
+    assert ours.metrics("eng_fra", 1)["f1"] == 0.5 and not ours.metrics("eng_fra", 5)
 
 
 def test_a_record_that_is_there_is_read_once(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_a_record_of_other_settings_is_left_where_it_is(tmp_path: Path, capsys: 
     folders = sorted(tmp_path.iterdir())
     assert [folder.name for folder in folders] == ["seed_42", second.spare.name]
     again = RecordStore(tmp_path / "seed_42", other)
-    assert again.is_done("eng_fra", 1) and again.metric("eng_fra", 1, "f1") == 0.25
+    assert again.is_done("eng_fra", 1) and again.metrics("eng_fra", 1)["f1"] == 0.25
     assert again.folders(["eng_fra"], [1]) == second.folders(["eng_fra"], [1]) == [second.spare]
-    assert RecordStore(tmp_path / "seed_42", identity()).metric("eng_fra", 1, "f1") == FIGURES["f1"]
+    assert RecordStore(tmp_path / "seed_42", identity()).metrics("eng_fra", 1)["f1"] == FIGURES["f1"]
 
 
 def test_overwriting_replaces_what_has_the_place(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.cut_texts import cut_lines
 from utils.errors import UserError
+from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.data.sources import Sources
@@ -113,14 +115,14 @@ class Run:
         for line in cut_lines(self.counts):
             print(line, file=sys.stderr)
 
-    def scores(self, names: Iterable[str]) -> dict[str, dict[int, float]]:
-        """Return the main metric of every subset and k that has a record, in percent."""
-        found: dict[str, dict[int, float]] = {}
+    def figures(self, names: Iterable[str]) -> dict[str, dict[int, dict[str, float]]]:
+        """Return the metrics of every subset and k that has a record with the main metric, as fractions."""
+        found: dict[str, dict[int, dict[str, float]]] = {}
         for name in names:
             for k in self.ks.values:
-                value = self.store.metric(name, k, self.metric)
-                if value is not None:
-                    found.setdefault(name, {})[k] = 100 * value
+                metrics = self.store.metrics(name, k)
+                if self.metric in metrics:
+                    found.setdefault(name, {})[k] = metrics
         return found
 
     def log(
@@ -162,22 +164,28 @@ class Run:
 
 
 def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:
-    """Print the main metric of every subset and k as percentages, their means, and where the records are.
+    """Print the main metric of every subset and k as percentages, their means, their bounds, and where records are.
 
     The runs differ in their ks alone.
     """
     from tabulate import tabulate
 
     first, *_ = runs
-    found: dict[str, dict[int, float]] = {}
+    found: dict[str, dict[int, dict[str, float]]] = {}
     for run in runs:
-        for name, figures in run.scores(names).items():
-            found.setdefault(name, {}).update(figures)
-    ks = sorted({k for row in found.values() for k in row})
-    rows = [[name, *(row.get(k) for k in ks)] for name, row in found.items()]
+        for name, by_k in run.figures(names).items():
+            found.setdefault(name, {}).update(by_k)
+    ks = sorted({k for by_k in found.values() for k in by_k})
+    rows: list[list[Any]] = [
+        [name, *(100 * by_k[k][first.metric] if k in by_k else None for k in ks)] for name, by_k in found.items()
+    ]
+    columns = [[by_k[k] for by_k in found.values() if k in by_k] for k in ks]
     if len(found) > 1:
-        columns = [[row[k] for row in found.values() if k in row] for k in ks]
-        rows.append(["mean", *(sum(column) / len(column) for column in columns)])
+        rows.append(["mean", *(100 * sum(each[first.metric] for each in column) / len(column) for column in columns)])
+    spec = TASKS[first.store.identity.task]
+    bounds = [mean_bounds(bounds_of(each, first.metric, spec) for each in column) for column in columns]
+    labels = dict.fromkeys(label for each in bounds for label in each)
+    rows += [[label, *(100 * each[label] if label in each else None for each in bounds)] for label in labels]
     print(tabulate(rows, [f"{first.dataset.name}: {first.metric} at k", *map(str, ks)], floatfmt=".2f"))
     folders = [folder for run in runs for folder in run.store.folders(found, ks)]
     print(f"logs: {', '.join(map(str, dict.fromkeys(folders)))}")

@@ -104,11 +104,11 @@ class RecordStore:
         """Return those of the ks at which the subset has no record yet."""
         return [k for k in ks if not self.is_done(subset, k)]
 
-    def metric(self, subset: str, k: int, name: str) -> float | None:
-        """Return a metric of a record as a fraction, None where there is no such record or metric."""
+    def metrics(self, subset: str, k: int) -> dict[str, float]:
+        """Return the metrics of a record as fractions; empty where there is no such record."""
         path = self.path_of(subset, k)
         content = read_json(path) if path.is_file() else None
-        return None if content is None else metrics_of(content).get(name)
+        return {} if content is None else metrics_of(content)
 
     def write(
         self,

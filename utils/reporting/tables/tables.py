@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
+from utils.records.bounds import bounds_of, mean_bounds
 from utils.reporting.tables import published, reference, significance
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Table, add_means
@@ -15,6 +16,7 @@ from utils.reporting.tables.render import MARKS, Shown, emit, render, with_notes
 from utils.reporting.tables.rows import ordered
 from utils.reporting.tables.select import note
 
+BOUNDS = {"ceiling": "ceiling, which duplicate texts set", "chance": "chance", "majority label": "majority label"}
 SHOWN = 8  # subsets named in a note before "..."
 
 
@@ -66,7 +68,7 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
         interval = "; [interval of that mean]" if args.ci else ""
         count = f"{shown.usual_seeds} seeds, unless the cell gives another number,"
         shown.notes.append(f"mean over {count} ± their standard deviation{interval}")
-    shown.notes += [*_about_directions(shown, kind), *_about_common(kind)]
+    shown.notes += [*_about_bounds(shown, kind), *_about_directions(shown, kind), *_about_common(kind)]
     if args.bold:
         _mark(args, shown, kind, layout)
     if args.reference:
@@ -100,6 +102,23 @@ def _about(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -
         about.append(f"pairs from {args.src_lang}")
     about += [f"languages {' '.join(kind.langs)}"] if kind.langs else []
     return f"{'fractions' if args.format == 'json' else 'in %'}: {', '.join(told)}; {', '.join(about)}"
+
+
+def _about_bounds(shown: Shown, kind: Kind) -> list[str]:
+    """Return notes on what the figures of data sets are seen against: ceilings by duplicates, chance, frequent labels.
+
+    A data set's bounds are those of its most complete cell.
+    """
+    told: dict[str, list[str]] = {}
+    for column in shown.columns:
+        cells = [cell for row in shown.rows if (cell := shown.cell(row, column)) is not None and cell.parts]
+        cell = max(cells, key=lambda cell: cell.n, default=None)
+        if cell is None or len({part.result.dataset for part in cell.parts}) > 1:
+            continue
+        bounds = mean_bounds(bounds_of(part.result.metrics, part.metric, kind.spec) for part in cell.parts)
+        for label, value in bounds.items():
+            told.setdefault(label, []).append(f"{column} {100 * value:.2f}")
+    return [f"{BOUNDS.get(label, label)}: {', '.join(names)}" for label, names in told.items()]
 
 
 def _about_directions(shown: Shown, kind: Kind) -> list[str]:
