@@ -202,6 +202,8 @@ def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
 
 
 def _in_place(name: str, value: str) -> str:
+    if not value:
+        return f"no_{name}"
     clean = re.sub(r"[^\w.+-]+", "_", value, flags=re.ASCII).strip("_")
     text = clean if clean == value and len(clean) <= IN_PLACE else f"{clean[:IN_PLACE]}_{digest(value)}".lstrip("_")
     return text if name in ("tag", "dtype") else f"{name}_{text}"

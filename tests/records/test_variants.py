@@ -1,0 +1,128 @@
+"""Rows: records of one row were made in one setting, and the row's name tells which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from utils.encoders.registry import ENCODERS
+from utils.records.result import LoggedResult
+from utils.records.variants import place_of, row_names
+from utils.tasks import TASKS
+
+E5 = "intfloat/multilingual-e5-base"
+PLAIN = {"checkpoint": E5, "revision": ENCODERS[E5].revision, "prompt": "query: ", "dtype": "fp32", "weight": 1.0}
+OWN = {"checkpoint": "local/mine", "prompt": None, "dtype": "fp32", "weight": 1.0}
+
+
+def result(model: str = E5, dataset: str = "nusax", subset: str = "eng_ace", k: int = 1, **run: Any) -> LoggedResult:
+    run = {"task": "bitext", "model": model, "encoders": [PLAIN], **run}
+    return LoggedResult(Path("x.json"), dataset, model, subset, k, 42, {}, run, {})
+
+
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        ({}, E5),
+        ({"fuse": "rank"}, f"{E5} (fuse rank)"),
+        ({"fuse": "rank", "normalize": "zscore"}, f"{E5} (fuse rank, normalize zscore)"),
+        ({"margin": "ratio", "margin_k": 4}, E5),  # the margin is the table's, and 4 its usual neighbourhood
+        ({"margin": "ratio", "margin_k": 8}, f"{E5} (margin_k 8)"),
+        ({"margin": "csls", "margin_k": 4}, f"{E5} (margin_k 4)"),
+        ({"encoders": [{**PLAIN, "prompt": ""}]}, f"{E5} (no prompt)"),
+        ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, f'{E5} (prompt "passage: ")'),
+        ({"encoders": [{**PLAIN, "dtype": "fp16", "max_length": 64}]}, f"{E5} (max_length 64, fp16)"),
+        ({"encoders": [{**PLAIN, "revision": "abc"}]}, f"{E5} (revision abc)"),
+        ({"encoders": [{**PLAIN, "backend": "onnx"}]}, f"{E5} (backend onnx)"),
+        ({"tag": "second"}, f"{E5} (second)"),
+        ({"tag": "second", "fuse": "rank"}, f"{E5} (second)"),
+        ({"subset": "ind_ace", "src_lang": "ind"}, f"{E5} (src_lang ind)"),
+        ({"source": {"kind": "hub", "source": "me/nusax", "revision": "r"}}, f"{E5} (data me/nusax@r)"),
+        ({"source": {"kind": "mirror", "source": "indonlp/NusaX-senti", "revision": None}}, E5),
+        ({"limit": 5}, f"{E5} (limit 5)"),
+        ({"encoders": []}, E5),  # as a file of the original has none
+    ],
+)
+def test_a_row_tells_what_departs_from_the_plain_setting(run: dict[str, Any], name: str) -> None:
+    subset = str(run.pop("subset", "eng_ace"))
+    assert row_names([result(subset=subset, **run)]) == [name]
+
+
+def test_members_of_an_ensemble_are_told_apart() -> None:
+    half, whole = (
+        {**PLAIN, "dtype": "fp16"},
+        {**PLAIN, "checkpoint": "baseline/char_ngram", "revision": "1", "prompt": ""},
+    )
+    assert row_names([result("a__b", encoders=[half, whole])]) == ["a__b (fp16 of multilingual-e5-base)"]
+    assert row_names([result("a__b", encoders=[half, {**whole, "dtype": "fp16"}])]) == ["a__b (fp16)"]
+
+
+def test_what_has_no_plain_value_is_told_where_it_differs() -> None:
+    one, two = ({**OWN, "revision": revision} for revision in ("aaaa", "bbbb"))
+    assert row_names([result("local/mine", encoders=[one])]) == ["local/mine"]
+    both = [result("local/mine", encoders=[member]) for member in (one, two)]
+    assert row_names(both) == ["local/mine (revision aaaa)", "local/mine (revision bbbb)"]
+    prompts = [result("local/mine", encoders=[{**one, "prompt": prompt}]) for prompt in ("", "q: ")]
+    assert row_names(prompts) == ["local/mine (no prompt)", 'local/mine (prompt "q: ")']
+    servers = [result("m", encoders=[{**OWN, "served_at": f"http://{host}/v1"}]) for host in "ab"]
+    assert row_names(servers) == ["m (served_at http://a/v1)", "m (served_at http://b/v1)"]
+
+
+def test_tuned_weights_and_own_data_are_told_within_a_data_set() -> None:
+    tuned = [
+        result("a__b__weights_tuned", dataset, subset, tuned={"weights": weights})
+        for dataset, subset, weights in (
+            ("nusax", "eng_ace", [0.9, 0.1]),
+            ("nusax", "eng_ban", [1.0, 0.0]),
+            ("phinc", "eng_hinglish", [0.5, 0.5]),  # each data set has its own weights
+        )
+    ]
+    name = "a__b__weights_tuned"
+    assert row_names(tuned) == [f"{name} (tuned 0.9 0.1)", f"{name} (tuned 1.0 0.0)", name]
+    own = [result(dataset="mine", source={"source": "mine.tsv", "revision": revision}) for revision in ("r1", "r2")]
+    assert row_names(own) == [f"{E5} (data mine.tsv@r1)", f"{E5} (data mine.tsv@r2)"]
+
+
+def test_records_of_one_tag_that_differ_are_told_apart() -> None:
+    both = [result(tag="mine", fuse=fuse) for fuse in ("score", "rank")]
+    assert row_names(both) == [f"{E5} (mine)", f"{E5} (mine, fuse rank)"]
+
+
+def test_rows_of_generators() -> None:
+    usual = "Generate a sentiment label for a given input.\nPlease only output the label."
+    generator = {"name": "org/gen", "kind": "base", "dtype": "fp32"}
+    run = {"task": "icl", "generator": generator, "decode": "score", "instruction": usual, "demonstrations": "nearest"}
+    name = f"org/gen + {E5}, 1-shot"
+    assert row_names([result(**run, subset="ace")]) == [name]
+    assert row_names([result(**{**run, "instruction": "Name it."}, subset="ace")]) == [
+        f'{name} (instruction "Name it.")'
+    ]
+    long = [f"A long instruction that goes on and on, and ends in {end}" for end in "ab"]
+    rows = row_names([result(**{**run, "instruction": text}, subset="ace") for text in long])
+    assert len(set(rows)) == 2 and all(len(row) < 110 for row in rows)
+    none = result("none", k=0, **{**run, "encoders": []}, subset="ace")
+    half = result("none", k=0, **{**run, "encoders": [], "generator": {**generator, "dtype": "bf16"}}, subset="ace")
+    assert row_names([none, half]) == ["org/gen, 0-shot", "org/gen, 0-shot (generator in bf16)"]
+    bm25 = result("bm25", **{**run, "encoders": [], "demonstrations": "bm25"}, subset="ace")
+    assert row_names([bm25]) == ["org/gen + bm25, 1-shot"]
+
+
+@pytest.mark.parametrize(
+    ("run", "place"),
+    [
+        ({}, ""),
+        ({"fuse": "rank"}, ""),  # told by the folder since the first version
+        ({"margin": "ratio", "margin_k": 8}, "margin_k_8"),
+        ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, "prompt_passage_707ad5"),
+        ({"encoders": [{**PLAIN, "prompt": ""}]}, "no_prompt"),
+        ({"encoders": [{**PLAIN, "dtype": "fp16"}]}, "fp16"),
+        ({"encoders": [{**PLAIN, "revision": "abc"}]}, ""),  # a folder that another revision occupies is left to it
+        ({"tag": "second"}, "second"),
+        ({"tag": "../../etc"}, ".._.._etc_74ccf3"),
+    ],
+)
+def test_a_folder_tells_what_earlier_versions_did_not_tell(run: dict[str, Any], place: str) -> None:
+    found = place_of(result(**run).run, "nusax", TASKS["bitext"])
+    assert found == place and "/" not in found
