@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_encoders import bert_config, edit_json, make_encoder, spec_of
 
-from utils.checkpoints import checkpoint_errors, checkpoint_files, local_digest
+from utils.checkpoints import check_adapter, checkpoint_errors, checkpoint_files, local_digest
 from utils.encoders.cached import load_encoder
 from utils.errors import UserError
 
@@ -165,3 +165,14 @@ def test_errors_that_others_tell_apart_pass() -> None:
     with pytest.raises(UserError) as told, checkpoint_errors("it", None, fails="cannot encode", hint="do"):
         json.loads("{")
     assert (told.value.hint, told.value.what[:50]) == ("do", "the checkpoint 'it' cannot encode: Expecting prope")
+
+
+def test_an_adapter_is_not_left_out_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    check_adapter(str(folder), None, "it")
+    edit_json(folder / "adapter_config.json", peft_type="LORA")
+    with pytest.raises(UserError, match=r"'it' has an adapter \(adapter_config.json\), which needs the package peft"):
+        check_adapter(str(folder), None, "it")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    check_adapter(str(folder), None, "it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -230,3 +231,15 @@ def checkpoint_json(checkpoint: str, revision: str | None, name: str) -> dict[st
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def check_adapter(checkpoint: str, revision: str | None, name: str) -> None:
+    """Raise UserError for a checkpoint with an adapter (LoRA) where the package that loads it is not installed.
+
+    transformers would leave the adapter out without a word, and compute the base model.
+    """
+    if importlib.util.find_spec("peft") is None and checkpoint_file(checkpoint, revision, "adapter_config.json"):
+        raise UserError(
+            f"the checkpoint {name!r} has an adapter (adapter_config.json), which needs the package peft",
+            "pip install peft, or merge the adapter into the weights (merge_and_unload) and save them",
+        )

@@ -103,6 +103,7 @@ def _some(names: Collection[str]) -> str:
 def _reports() -> Iterator[list[LoadReport]]:
     """Collect the reports of all models that transformers loads meanwhile; it would only log them."""
     from transformers import modeling_utils
+    from transformers.integrations import peft
 
     found: list[LoadReport] = []
     log = modeling_utils.log_state_dict_report
@@ -112,11 +113,11 @@ def _reports() -> Iterator[list[LoadReport]]:
         found.append(_report(model, kwargs["loading_info"]))
         log(model, *args, **{**kwargs, "logger": silent})  # for the errors that it raises
 
-    modeling_utils.log_state_dict_report = collect
+    modeling_utils.log_state_dict_report = peft.log_state_dict_report = collect
     try:
         yield found
     finally:
-        modeling_utils.log_state_dict_report = log
+        modeling_utils.log_state_dict_report = peft.log_state_dict_report = log
 
 
 def _report(model: Any, info: Any) -> LoadReport:

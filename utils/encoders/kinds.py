@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from utils.checkpoints import checkpoint_file, checkpoint_json
+from utils.checkpoints import check_adapter, checkpoint_file, checkpoint_json
 from utils.errors import UserError
 
 CROSS_ENCODER = "a cross-encoder, which scores a pair of texts and has no vectors"
@@ -38,8 +38,10 @@ CONFIGURATION = "config_sentence_transformers.json"
 def check_is_encoder(checkpoint: str, revision: str | None, name: str) -> None:
     """Raise UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is.
 
+    Also for one with an adapter that cannot be loaded.
     revision: the commit on the hub, None for a folder.
     """
+    check_adapter(checkpoint, revision, name)
     kind = _kind(checkpoint, revision)
     if kind is not None:
         raise UserError(

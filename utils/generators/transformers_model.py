@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.checkpoints import check_adapter
 from utils.errors import UserError, first_line
 from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.reasoning import is_tag, opened_reasoning
@@ -198,6 +199,7 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     import torch
     import transformers
 
+    check_adapter(path, revision, spec.name)
     tokenizer = _tokenizer(spec, path, revision)
     place = _place(spec, revision)
     kind = transformers.AutoModelForSeq2SeqLM if spec.kind == "seq2seq" else transformers.AutoModelForCausalLM
