@@ -20,6 +20,7 @@ from tiny_encoders import (
 )
 
 from utils.encoders.batching import batches
+from utils.encoders.tokens import _positions
 from utils.errors import UserError
 
 TEXTS = [" ".join(f"w{place}" for _ in range(place * 7 % 40 + 1)) for place in range(60)]
@@ -169,3 +170,24 @@ def test_a_router_needs_a_default_route(tmp_path: Path) -> None:
     assert "has modules of their own for 'query' and 'document' and no default route" in caught.value.what
     edit_json(next(folder.rglob("router_config.json")), parameters={"default_route": "query"})
     np.testing.assert_allclose(embed(folder, tmp_path, TEXTS), one_by_one(folder, TEXTS), atol=1e-5)
+
+
+def test_the_positions_that_count_are_those_of_texts() -> None:
+    import transformers as t
+
+    clip = t.CLIPConfig(
+        text_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 40,
+        },
+        vision_config={"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 64},
+    )
+    sizes = {"d_model": 48, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 260, "max_position_embeddings": 50}
+    opt = t.OPTConfig(
+        hidden_size=48, word_embed_proj_dim=48, num_hidden_layers=1, vocab_size=260, max_position_embeddings=60
+    )
+    t5 = t.T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, vocab_size=260)
+    models = (t.CLIPModel(clip), t.BartModel(t.BartConfig(**sizes)), t.OPTModel(opt), t.T5EncoderModel(t5))
+    assert [_positions([model]) for model in models] == [40, 50, 60, None]

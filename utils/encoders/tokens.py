@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 TABLE_OF_POSITIONS = re.compile(r"(^|_)pos(ition)?s?(_|$)|^wpe$")  # names of modules
+OTHER_SENSES = re.compile(r"vision|visual|image|audio|patch|frame|speech")  # parts of models that read no text
 UNLIMITED = 10**9  # what tokenizers say where a model takes texts of any length is greater
 UNTOUCHED = {"truncation": False, "padding": False, "return_tensors": None}
 
@@ -67,15 +68,17 @@ def _positions(model: Any) -> int | None:
     """Return for how many tokens a model has positions; None where it computes positions of any number."""
     import torch
 
-    sizes = []
+    sizes: dict[str, int] = {}
     for name, module in model[0].named_modules():
         last = name.rpartition(".")[2]
-        if isinstance(module, torch.nn.Embedding) and TABLE_OF_POSITIONS.search(last) and "rel" not in last:
+        is_table = isinstance(module, torch.nn.Embedding) and TABLE_OF_POSITIONS.search(last) and "rel" not in last
+        if is_table and not OTHER_SENSES.search(name):
             # BART counts from an offset, RoBERTa from the place behind the padding's
             before = 0 if module.padding_idx is None else module.padding_idx + 1
             offset = getattr(module, "offset", before)
-            sizes.append(module.num_embeddings - (offset if isinstance(offset, int) else before))
-    return min(sizes) if sizes else None
+            sizes[name] = module.num_embeddings - (offset if isinstance(offset, int) else before)
+    reading = {name: size for name, size in sizes.items() if "decoder." not in name}  # a decoder alone also reads
+    return min((reading or sizes).values(), default=None)
 
 
 def lengths_of(features: dict[str, Any], n_texts: int) -> Ints | None:
