@@ -53,7 +53,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def _share_a_beginning(name: str, other: str) -> bool:
-    return name.startswith(other) or other.startswith(name)
+    return name.startswith(other) or other.startswith(name) or other.split("/")[-1].startswith(name)
 
 
 @lru_cache

@@ -96,6 +96,7 @@ def test_a_first_line_of_texts_is_no_header(tmp_path: Path, capsys: pytest.Captu
         "pt-BR\tzh-CN",
     ):
         find_bitext(str(put(tmp_path / "named.tsv", f"{header}\nx\ty\n")), None, None, None)
+    find_bitext(str(put(tmp_path / "own.jsonl", '{"dog": "x", "Hello you there": "y"}\n')), None, None, None)
     assert capsys.readouterr().err == ""
     assert labelled_without_header(tmp_path) == (("good film", "bad film"), ("1", "0"))
 
@@ -145,7 +146,7 @@ def test_halves_of_surrogate_pairs_are_replaced_and_counted(tmp_path: Path, caps
     path = put(tmp_path / "own.jsonl", '{"de": "x \\ud83d", "en": "y"}\n{"de": "\\ud83d\\ude00", "en": "\\ude00"}\n')
     found = pair(path, "de", "en")
     assert found.sources == ("x \ufffd", "\U0001f600") and found.targets == ("y", "\ufffd")
-    assert "2 halves of surrogate pairs" in capsys.readouterr().err
+    assert "are read as U+FFFD (2)" in capsys.readouterr().err
 
 
 def test_aligned_files_end_lines_at_line_feeds_alone(tmp_path: Path) -> None:

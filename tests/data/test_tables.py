@@ -91,9 +91,15 @@ def test_delimiters_quotes_and_line_ends_are_noticed(name: str, tmp_path: Path) 
 def test_what_is_noticed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("semicolons.csv", "said.tsv", "quoted.tsv"):
         read_table(put(tmp_path / name, DELIMITED[name][0]))
+    read_table(put(tmp_path / "all.tsv", '"a"\t"b"\n"x"\t"y"\n'))
+    assert dict(read_table(put(tmp_path / "some.tsv", 'a\tb\n"Stop!"\tx\nGo\ty\n'))) == {
+        "a": ["Stop!", "Go"],
+        "b": ["x", "y"],
+    }
     assert capsys.readouterr().err.splitlines() == [
         "note: semicolons.csv: the columns are separated by semicolons",
         "note: said.tsv: the quotation marks are not balanced as CSV has them, and are read as text",
+        "note: some.tsv: CSV's quotation marks are taken off some fields (1); double those that belong to texts",
     ]
 
 

@@ -69,6 +69,10 @@ def parse(path: Path, text: str, usual: str) -> Parsed:
         _note(path, f"the columns are separated by {DELIMITERS[chosen.delimiter]}")
     if not chosen.quoted and _opened_at(chosen) is not None:
         _note(path, "the quotation marks are not balanced as CSV has them, and are read as text")
+    elif (
+        chosen.quoted and '"' in text and (count := _doubtful_quotes(_split(text, chosen.delimiter), len(chosen.rows)))
+    ):
+        _note(path, f"CSV's quotation marks are taken off some fields ({count}); double those that belong to texts")
     return chosen
 
 
@@ -115,6 +119,20 @@ def _scan(text: str, delimiter: str, pattern: re.Pattern[str]) -> list[Row] | No
             rows.append((start, fields))
         fields, start = [], line
     return rows
+
+
+def _doubtful_quotes(plain: Sequence[Row], n_rows: int) -> int:
+    """Return how many fields are quoted without need while others of their column are not, as no writer of CSV does.
+
+    plain: the rows, read without quotes. n_rows: their number with quotes.
+    """
+    if len(plain) != n_rows or len({len(fields) for _, fields in plain}) != 1:
+        return 0  # a field needs its quotes
+    columns = list(zip(*(fields for _, fields in plain[1:]), strict=True))
+    quoted = [sum(field.startswith('"') for field in column) for column in columns]
+    if any('""' in field[1:-1] for column in columns for field in column):
+        return 0
+    return sum(count for count, column in zip(quoted, columns, strict=True) if count < sum(map(bool, column)))
 
 
 def _opened_at(parsed: Parsed) -> int | None:

@@ -13,7 +13,7 @@ from utils.data import registry
 from utils.data.aligned_files import aligned_folder
 from utils.data.headers import check_names
 from utils.data.labeled_tables import languages_in
-from utils.data.tables import ENDINGS, Table, ending_of, read_table
+from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, read_table
 from utils.data.text_files import UNPACK, inner_name
 from utils.errors import UserError, lookup, suggest
 from utils.files import sha256_of
@@ -189,7 +189,7 @@ def _pair_columns(
     _check_columns(path, chosen, header)
     if len(set(names)) != len(names):
         raise UserError(f"source and target are both {names[0]!r}", "name two different columns and languages")
-    if columns is None and not no_header and (len(header) == 2 or chosen != names) and path.suffix != ".parquet":
+    if columns is None and not no_header and len(header) == 2 and ending_of(path) in DELIMITED:
         check_names(path, chosen)
     return chosen, names
 

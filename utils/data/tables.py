@@ -106,7 +106,7 @@ def _parse_json_lines(path: Path) -> Table:
     if not rows:
         raise UserError(f"{path.name} is empty", 'write one {"column": "text", ...} per line')
     if replaced:
-        note = f"{replaced} halves of surrogate pairs, which are no characters, are read as U+FFFD"
+        note = f"halves of surrogate pairs, which are no characters, are read as U+FFFD ({replaced})"
         print(f"note: {path.name}: {note}", file=sys.stderr)
     names = dict.fromkeys(name for row in rows.values() for name in row)
     return Table({name: [row.get(name) for row in rows.values()] for name in names}, list(rows))
