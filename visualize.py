@@ -193,7 +193,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.reporting.maps import coordinates, pictures
     from utils.reporting.maps.picture_settings import PictureSettings
 
-    settings = build_settings(PictureSettings, args)
+    settings = build_settings(PictureSettings, args, tag=None)
     dataset = chosen_dataset(args)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
     stem = picture_stem(args.output_dir, dataset.name, run.model, name_of(settings, dataset))
