@@ -129,9 +129,10 @@ def checkpoint_errors(
     """
     try:
         if revision is None:
-            yield
+            with _refused_code(name):
+                yield
         else:
-            with hub_errors(f"the checkpoint {name!r}"):
+            with hub_errors(f"the checkpoint {name!r}"), _refused_code(name):
                 yield
     except (UserError, MemoryError):
         raise
@@ -148,6 +149,19 @@ def checkpoint_errors(
         if fault is not None:
             raise UserError(f"the checkpoint {name!r} {fails}: {fault}", COMPLETE) from error
         raise UserError(f"the checkpoint {name!r} {fails}: {_reason(error)}", hint) from error
+
+
+@contextlib.contextmanager
+def _refused_code(name: str) -> Iterator[None]:
+    """Raise UserError where a library refuses to run code of a checkpoint; its message names the argument."""
+    try:
+        yield
+    except Exception as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise UserError(
+            f"the checkpoint {name!r} needs code of its own", "read that code; --trust_remote_code runs it"
+        ) from error
 
 
 def _reason(error: BaseException) -> str:
@@ -189,7 +203,8 @@ def _json_fault(file: Path) -> str | None:
             if isinstance(content, list) and all(isinstance(row, dict) for row in content)
             else "is no list of modules"
         )
-    return "holds no JSON object" if "config" in file.name and not isinstance(content, dict) else None
+    is_object = "config" in file.name or file.name == "tokenizer.json"
+    return "holds no JSON object" if is_object and not isinstance(content, dict) else None
 
 
 def _missing_module(folder: Path) -> str | None:

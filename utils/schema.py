@@ -121,6 +121,7 @@ class EncoderSpec:
     input_type: str = ""  # what the provider is told about the use of the texts
     dimensions: int | None = None  # of the vectors, where the provider offers a choice
     has_own_prompt: bool = False
+    trust_remote_code: bool = False  # whether Python code that the checkpoint brings may run
 
     @property
     def name(self) -> str:
@@ -148,6 +149,7 @@ class GeneratorSpec:
     file: str = ""  # a GGUF file in the folder or repository
     provider: str = ""  # of an API model: whose wire format its server has
     base_url: str = ""  # address of the server; empty: the provider's own service
+    trust_remote_code: bool = False  # whether Python code that the checkpoint brings may run
 
     @property
     def name(self) -> str:

@@ -102,7 +102,9 @@ def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
     """Return the spec of the generator, from --gen_model_checkpoint and the flags beside it."""
     from utils.generators.resolve import GeneratorOptions, resolve
 
-    options = GeneratorOptions(args.gen_base_url, args.gen_loader, args.gen_dtype, quantization(args))
+    options = GeneratorOptions(
+        args.gen_base_url, args.gen_loader, args.gen_dtype, quantization(args), args.trust_remote_code
+    )
     device = "cuda" if args.cuda else "cpu"
     return resolve(args.gen_model_checkpoint, args.cache_dir, options, device)
 

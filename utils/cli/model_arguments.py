@@ -105,6 +105,16 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         help="runtime of the encoder; onnx and openvino need requirements-backends.txt (default: %(default)s)",
     )
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
+    add_trust_arg(group)
+
+
+def add_trust_arg(group: argparse._ActionsContainer) -> None:
+    """Add the flag that alone decides whether code of a checkpoint runs."""
+    group.add_argument(
+        "--trust_remote_code",
+        action="store_true",
+        help="run the Python code that a checkpoint of an encoder or a generator brings (default: never)",
+    )
 
 
 def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) -> None:

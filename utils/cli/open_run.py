@@ -126,7 +126,7 @@ def resolve_encoders(
     args: argparse.Namespace, chosen: Sequence[tuple[str, str | None, float]], sources: Sources
 ) -> list[EncoderSpec]:
     """Return the spec of each encoder, given its name, its prompt (None: the default prompt) and its weight."""
-    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend")
+    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend", "trust_remote_code")
     options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
     return resolve_members([(name, prompt) for name, prompt, _ in chosen], sources.cache_dir, options)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from utils.cli import arguments
+from utils.cli.model_arguments import add_trust_arg
 from utils.cli.types import name_or_path
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
@@ -44,6 +45,7 @@ def main(argv: Sequence[str]) -> None:
         "--gen_model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="generators of icl.py"
     )
     parser.add_argument("--check", action="store_true", help="download nothing; show what is there and what is missing")
+    add_trust_arg(parser)
     arguments.add_place_args(parser)
     args = parser.parse_args(argv)
     if not args.datasets and not args.model_checkpoints and not args.gen_model_checkpoints:
@@ -99,17 +101,17 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
 
 def _checkpoints(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in args.model_checkpoints:
-        yield name, lambda name=name: _fetch_checkpoint(name, sources.cache_dir)  # type: ignore[misc]
+        yield name, lambda name=name: _fetch_checkpoint(name, sources.cache_dir, args.trust_remote_code)  # type: ignore[misc]
     for name in args.gen_model_checkpoints:
-        yield name, lambda name=name: _fetch_generator(name, sources.cache_dir)  # type: ignore[misc]
+        yield name, lambda name=name: _fetch_generator(name, sources.cache_dir, args.trust_remote_code)  # type: ignore[misc]
 
 
-def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
+def _fetch_checkpoint(name: str, cache_dir: Path, is_trusted: bool) -> str:
     """Download a checkpoint's files, or expand the bundled one; then load it and encode a word."""
     from utils.encoders.cached import load_encoder
-    from utils.encoders.resolve import resolve
+    from utils.encoders.resolve import EncodingOptions, resolve
 
-    spec = resolve(name, cache_dir)
+    spec = resolve(name, cache_dir, EncodingOptions(trust_remote_code=is_trusted))
     if spec.provider:
         return _fetch_vocabulary(spec, cache_dir)
     if spec.fitted:
@@ -120,12 +122,12 @@ def _fetch_checkpoint(name: str, cache_dir: Path) -> str:
     return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"
 
 
-def _fetch_generator(name: str, cache_dir: Path) -> str:
+def _fetch_generator(name: str, cache_dir: Path, is_trusted: bool) -> str:
     """Download a generator's files, or expand the bundled one; then load its tokenizer only, and tokenise a word."""
     from utils.generators.cached import open_generator
-    from utils.generators.resolve import resolve
+    from utils.generators.resolve import GeneratorOptions, resolve
 
-    spec = resolve(name, cache_dir)
+    spec = resolve(name, cache_dir, GeneratorOptions(trust_remote_code=is_trusted))
     if spec.provider:
         return _fetch_vocabulary(spec, cache_dir)
     if spec.loader == BUNDLED_GENERATOR:

@@ -96,6 +96,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         "prompt": None if spec.has_own_prompt else spec.prompt,  # None: as the checkpoint's configuration says
         "max_length": spec.max_length,
         "dtype": spec.dtype,
+        **({"trust_remote_code": True} if spec.trust_remote_code else {}),
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
     }

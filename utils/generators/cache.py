@@ -21,6 +21,7 @@ def response_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, 
         "kind": spec.kind,
         "dtype": spec.dtype,
         "quantization": spec.quantization,
+        **({"trust_remote_code": True} if spec.trust_remote_code else {}),
         **({"provider": spec.provider, "base_url": spec.base_url} if spec.provider else {}),
         **how,
     }

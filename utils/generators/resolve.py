@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from utils.api.providers import DEFAULT_PROVIDER, PROVIDERS, resolve_base_url, server_label, split_name
-from utils.checkpoints import hub_revision, local_digest, local_label
+from utils.checkpoints import (
+    checkpoint_errors,
+    checkpoint_file,
+    checkpoint_json,
+    hub_revision,
+    local_digest,
+    local_label,
+)
 from utils.constants import USUAL_DECODE
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
-from utils.hub import hub_errors, hub_token, is_offline
 from utils.loaders import API_GENERATOR, BUNDLED_GENERATOR, TRANSFORMERS
 from utils.schema import GeneratorSpec
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
-Reader = Callable[[str], "bytes | None"]  # from the name of a checkpoint's file to its content, None where it has none
 
 
 @dataclass(frozen=True)
 class GeneratorOptions:
     """How a generator is used; None leaves a value to the checkpoint, the registry or the device.
 
-    kind is base, chat or seq2seq. base_url is for APIs; dtype and quantization are for local generators.
+    kind is base, chat or seq2seq. base_url is for APIs; dtype, quantization and trust_remote_code (whether code of the
+    checkpoint may run) are for local generators.
     """
 
     base_url: str | None = None
     kind: str | None = None
     dtype: str | None = None
     quantization: str = ""
+    trust_remote_code: bool = False
 
 
 def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None, device: str = "cpu") -> GeneratorSpec:
@@ -48,9 +52,11 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
     spec = resolve_api_generator(name, options.base_url, options.kind)
     if spec is None:
         dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
-        return resolve_local_generator(
+        spec = resolve_local_generator(
             name, cache_dir, kind=options.kind, dtype=dtype, quantization=options.quantization
         )
+        is_trusted = options.trust_remote_code and spec.loader == TRANSFORMERS
+        return dataclasses.replace(spec, trust_remote_code=is_trusted)
     if options.quantization or options.dtype:
         flags = "--load_in_8bit, --load_in_4bit or --gen_dtype"
         raise UserError(
@@ -87,7 +93,7 @@ def resolve_local_generator(
     elif spec.revision is None:
         spec = dataclasses.replace(spec, revision=hub_revision(name, GENERATORS))
     if kind or not spec.kind:
-        kind = kind or _kind_of(_hub_reader(spec))
+        kind = kind or _kind_of(spec.checkpoint, spec.revision)
         print(f"note: {name} is used as a {kind} model (--gen_loader changes that)", file=sys.stderr)
         spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=USUAL_DECODE[kind])
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
@@ -99,7 +105,7 @@ def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec
             raise UserError(f"--gen_model_checkpoint {path}: no such file", "give a .gguf file, a folder or a hub id")
         kind = kind or _gguf_kind(path)
     else:
-        kind = kind or _kind_of(lambda name: (path / name).read_bytes() if (path / name).is_file() else None)
+        kind = kind or _kind_of(str(path), None)
     digest = local_digest(path, cache_dir)
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
     label = local_label(path, digest)
@@ -107,10 +113,14 @@ def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec
     return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
-def _kind_of(read: Reader) -> str:
-    """Return seq2seq, chat or base, as the checkpoint's own files say; UserError for an encoder."""
-    config = _json(read("config.json"))
-    heads = config.get("architectures") or []
+def _kind_of(checkpoint: str, revision: str | None) -> str:
+    """Return seq2seq, chat or base, as the checkpoint's own files say; UserError for an encoder.
+
+    revision: the commit on the hub, None for a folder.
+    """
+    config = checkpoint_json(checkpoint, revision, "config.json")
+    names = config.get("architectures")
+    heads = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     if heads and not any(head.endswith(GENERATIVE) for head in heads):
         raise UserError(
             f"the checkpoint is not a generator: it is a {', '.join(heads)}",
@@ -118,16 +128,9 @@ def _kind_of(read: Reader) -> str:
         )
     if config.get("is_encoder_decoder"):
         return "seq2seq"
-    has_template = bool(_json(read("tokenizer_config.json")).get("chat_template"))
-    return "chat" if has_template or any(read(name) is not None for name in TEMPLATE_FILES) else "base"
-
-
-def _json(content: bytes | None) -> Mapping[str, Any]:
-    try:
-        found = json.loads(content) if content is not None else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    has_template = bool(checkpoint_json(checkpoint, revision, "tokenizer_config.json").get("chat_template"))
+    files = (checkpoint_file(checkpoint, revision, name) for name in TEMPLATE_FILES)
+    return "chat" if has_template or any(file is not None for file in files) else "base"
 
 
 def _gguf_kind(path: Path) -> str:
@@ -135,28 +138,8 @@ def _gguf_kind(path: Path) -> str:
         from gguf import GGUFReader
     except ImportError as error:
         raise UserError("GGUF files need the package gguf", "pip install -r requirements-icl.txt") from error
-    try:
+    with checkpoint_errors(path.name, None, path, fails="is not a GGUF file"):
         return "chat" if "tokenizer.chat_template" in GGUFReader(path).fields else "base"
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{path} is not a GGUF file: {error}", "check that it is complete") from error
-
-
-def _hub_reader(spec: GeneratorSpec) -> Reader:
-    def read(name: str) -> bytes | None:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
-
-        with hub_errors(f"the checkpoint {spec.name!r}"):
-            try:
-                offline = is_offline()
-                path = hf_hub_download(
-                    spec.checkpoint, name, revision=spec.revision, token=hub_token(), local_files_only=offline
-                )
-                return Path(str(path)).read_bytes()
-            except EntryNotFoundError:
-                return None
-
-    return read
 
 
 def resolve_api_generator(name: str, base_url: str | None, kind: str | None) -> GeneratorSpec | None:

@@ -8,17 +8,18 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from utils.checkpoints import check_adapter
+from utils.checkpoints import COMPLETE, check_adapter, checkpoint_errors
 from utils.errors import UserError, first_line
 from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline
+from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 from utils.weights import load_whole
@@ -49,12 +50,18 @@ class LanguageModel:
         self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
     ) -> Iterator[tuple[int, LabelScores]]:
         """Yield the log-probabilities of each label's tokens after each prompt, longest prompts first."""
-        texts = self.reader.with_labels(prompts, labels, settings)
-        self._check_lengths([text.longest for text in texts])
-        for index, values in self._scored(texts):
-            text = texts[index]
-            tokens = tuple(label[start:] for label, start in zip(text.labels, text.n_unscored, strict=True))
-            yield index, LabelScores(tokens, tuple(map(tuple, values)))
+        with self._errors():
+            texts = self.reader.with_labels(prompts, labels, settings)
+            self._check_lengths([text.longest for text in texts])
+            for index, values in self._scored(texts):
+                text = texts[index]
+                tokens = tuple(label[start:] for label, start in zip(text.labels, text.n_unscored, strict=True))
+                yield index, LabelScores(tokens, tuple(map(tuple, values)))
+
+    def _errors(self) -> AbstractContextManager[None]:
+        """Raise whatever the library raises of these prompts as a UserError that names the checkpoint."""
+        hint = "check its tokenizer and its config.json against each other (--verbose shows where it fails)"
+        return checkpoint_errors(self.spec.name, None, fails="cannot compute these prompts", hint=hint)
 
     def _scored(self, texts: Sequence[Tokenized]) -> Iterator[tuple[int, list[list[float]]]]:
         if not self.trees.covers(texts):
@@ -90,7 +97,8 @@ class LanguageModel:
             longest = len(ids[order[start]]) + settings.max_new_tokens
             chosen = order[start : start + max(1, self.limits.tokens // longest)]
             try:
-                texts = self._generate_batch([ids[index] for index in chosen], settings)
+                with self._errors():
+                    texts = self._generate_batch([ids[index] for index in chosen], settings)
             except torch.OutOfMemoryError:
                 self.limits.shrink(len(chosen), longest * len(chosen))
                 torch.cuda.empty_cache()
@@ -170,29 +178,22 @@ def _pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any
 
 def _load(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, Any]:
     """Return tokenizer and model in evaluation mode."""
-    found: tuple[Any, Any] = _guarded(spec, lambda revision: _from_pretrained(spec, path, revision, device))
+    found: tuple[Any, Any] = _guarded(spec, path, lambda revision: _from_pretrained(spec, path, revision, device))
     return found
 
 
-def _guarded(spec: GeneratorSpec, load: Callable[[str | None], Any]) -> Any:
+def _guarded(spec: GeneratorSpec, path: str, load: Callable[[str | None], Any]) -> Any:
     """Return what `load` returns for the checkpoint's revision, None for a folder; UserError where it fails."""
-    from safetensors import SafetensorError
-
     revision = None if spec.label or spec.checkpoint.startswith("bundled/") else spec.revision
-    try:
-        with hub_errors(f"the checkpoint {spec.name!r}", local=revision is None):
+    hint = COMPLETE
+    if spec.quantization:
+        hint = f"if this machine does not support {spec.quantization}, leave out --load_in_{spec.quantization}"
+    with checkpoint_errors(spec.name, revision, Path(path) / spec.file, hint=hint):
+        try:
             return load(revision)
-    except ImportError as error:
-        hint = "pip install -r requirements.txt -r requirements-icl.txt"
-        raise UserError(f"{spec.name} needs a package: {first_line(error)}", hint) from error
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        if revision is not None and is_offline():
-            what = f"the checkpoint {spec.name!r} is not in the cache, and the hub cannot be reached"
-            raise UserError(what, WITHOUT_A_NETWORK) from error
-        hint = "check that all its files are there and complete"
-        if spec.quantization:
-            hint = f"if this machine does not support {spec.quantization}, leave out --load_in_{spec.quantization}"
-        raise UserError(f"the checkpoint {spec.name!r} does not load: {first_line(error)}", hint) from error
+        except ImportError as error:
+            hint = "pip install -r requirements.txt -r requirements-icl.txt"
+            raise UserError(f"{spec.name} needs a package: {first_line(error)}", hint) from error
 
 
 def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, device: str) -> tuple[Any, Any]:
@@ -233,7 +234,9 @@ def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:
     """Return the arguments by which transformers finds a checkpoint's files."""
     files = {"gguf_file": spec.file} if spec.file else {}
     offline = revision is None or is_offline()
-    return {"revision": revision, "token": hub_token(), "local_files_only": offline, **files}
+    # False and not None, for which transformers asks on the terminal
+    trusted = {"trust_remote_code": spec.trust_remote_code}
+    return {"revision": revision, "token": hub_token(), "local_files_only": offline, **trusted, **files}
 
 
 def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
@@ -246,4 +249,4 @@ def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
 
 def open_reader(spec: GeneratorSpec, path: str) -> PromptReader:
     """Return the prompt reader of a checkpoint without loading its model; UserError where it has no tokenizer."""
-    return PromptReader(spec, _guarded(spec, lambda revision: _tokenizer(spec, path, revision)))
+    return PromptReader(spec, _guarded(spec, path, lambda revision: _tokenizer(spec, path, revision)))

@@ -52,6 +52,7 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "max_length": spec.max_length,
             "dtype": spec.dtype,
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
+            **({"trust_remote_code": True} if spec.trust_remote_code else {}),
             "weight": "tuned" if weights is None else weights[place],
             **api_identity(spec),
         }
@@ -62,7 +63,8 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
 def generator_identity(spec: GeneratorSpec) -> dict[str, Any]:
     """Return what decides the answers of a generator beside the prompts and the settings."""
     names = ("name", "revision", "kind", "dtype", "quantization")
-    return {**{name: getattr(spec, name) for name in names}, **api_identity(spec)}
+    trusted = {"trust_remote_code": True} if spec.trust_remote_code else {}
+    return {**{name: getattr(spec, name) for name in names}, **trusted, **api_identity(spec)}
 
 
 def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
