@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, first_line
 from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec, ScoreSettings
 
+TEMPLATE_HINT = "mend it in the checkpoint's tokenizer_config.json or chat_template.jinja, or use --gen_loader base"
 CHUNK = 4096  # texts per call of the tokenizer
 
 
@@ -74,6 +75,8 @@ class PromptReader:
         self.spec, self.tokenizer = spec, tokenizer
         if spec.kind == "chat" and not tokenizer.chat_template:
             raise UserError(f"{spec.name} has no chat template", "use --gen_loader base")
+        if spec.kind == "chat" and self.render("a") == self.render("b"):
+            raise UserError(f"the chat template of {spec.name} leaves the message out", TEMPLATE_HINT)
         # chat templates contain special tokens, and sequence-to-sequence tokenizers add them on both sides
         self.specials = leading_specials(tokenizer) if spec.kind == "base" else []
 
@@ -82,7 +85,11 @@ class PromptReader:
         if self.spec.kind != "chat":
             return prompt
         message = [{"role": "user", "content": prompt}]
-        return str(self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+        try:
+            return str(self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+        except Exception as error:  # a template is a program, which fails in any way
+            what = f"the chat template of {self.spec.name} fails: {type(error).__name__}: {first_line(error)}"
+            raise UserError(what, TEMPLATE_HINT) from error
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each prompt, with the special tokens that the model uses."""
