@@ -21,7 +21,7 @@ from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.plan import Plan
 from utils.cli.types import positive, positive_number
 from utils.constants import DATA_KINDS, DEFAULT_SEED, MAX_POINTS
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.reporting.figures import FORMATS
 from utils.reporting.maps.points import FIELDS
 from utils.reporting.maps.projection import METHODS, NAMES, check_umap
@@ -159,7 +159,7 @@ def compute(run: Run, settings: PictureSettings, stem: Path) -> None:
     rows = run.ensemble.vectors(points.texts)
     there = np.flatnonzero(~np.isnan(rows[:, 0]))
     if len(there) < len(rows):
-        note(f"{len(rows) - len(there)} texts without a vector left out")
+        note(f"{counted(len(rows) - len(there), 'text')} without a vector left out")
         points, rows = points.only(there.tolist()), rows[there]
     clock.lap("encode")
     if method == "tsne" and len(rows) > SLOW:

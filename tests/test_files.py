@@ -118,6 +118,6 @@ def test_halves_of_surrogate_pairs_are_replaced_and_counted(tmp_path: Path, caps
     path = tmp_path / "record.json"
     write_json(path, {"cut \ud83d": ["\ude00", "😀"]})
     assert json.loads(path.read_bytes()) == {"cut \ufffd": ["\ufffd", "😀"]}
-    told = f"warning: {path}: 2 characters that are not valid Unicode were replaced by U+FFFD\n"
+    told = f"warning: {path}: replaced by U+FFFD: 2 characters that no Unicode text has\n"
     assert capsys.readouterr().err == told
     assert fingerprint({"name": "\ud83d"}) != fingerprint({"name": "\ude00"})

@@ -108,7 +108,7 @@ def test_a_text_without_a_vector_is_left_out(
     (tmp_path / "own.tsv").write_text("\n".join(["text\tlabel\tlang\tsplit", *lines]))
     arguments = ["--dataset", "own.tsv", "--model_checkpoint", "openai:m", "--base_url", server.url, "--method", "pca"]
     visualize.main([*arguments, "--cache_dir", str(tmp_path / "cache"), "--format", "png"])
-    assert "note: 1 texts without a vector left out" in capsys.readouterr().err
+    assert "note: 1 text without a vector left out" in capsys.readouterr().err
     (record,) = tmp_path.rglob("pca.json")
     assert json.loads(record.read_text())["n"] == 8
 
@@ -124,7 +124,7 @@ def test_a_text_without_a_vector_is_left_out(
         (["--task", "bitext", "--split", "train"], "--split train, but sample is a set of pairs"),
         (["--perplexity", "5"], "--perplexity with --method pca"),
         (["--langs", "eng", "--color", "sample"], "--color sample: a sample needs two languages"),
-        (["--langs", "eng", "--limit", "1"], "1 texts for PCA"),
+        (["--langs", "eng", "--limit", "1"], "1 text for PCA"),
         (["--method", "tsne", "--langs", "eng", "--perplexity", "21"], "--perplexity 21, but there are 21 texts"),
         (["--limit", "0"], "0"),
         (["--color", "colour"], "invalid choice"),

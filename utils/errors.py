@@ -82,6 +82,11 @@ def is_disk_full(error: BaseException) -> bool:
     )
 
 
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return a number with what it counts: `1 record`, `2,000 records`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the error's type where the message is empty."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

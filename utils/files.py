@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError, is_disk_full, warn
+from utils.errors import UserError, counted, is_disk_full, warn
 
 PART = re.compile(r"\..*\.\d+\.[0-9a-f]{8}\.part")  # names of files that are being written
 SHORT = 100  # characters of a file's own name in such a name
@@ -157,7 +157,7 @@ def write_json(path: Path, content: Any, indent: int | None = None) -> None:
     """
     text, n_replaced = writable(json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False))
     if n_replaced:
-        warn(f"{path}: {n_replaced} characters that are not valid Unicode were replaced by U+FFFD")
+        warn(f"{path}: replaced by U+FFFD: {counted(n_replaced, 'character')} that no Unicode text has")
     write_atomic(path, f"{text}\n".encode())
 
 

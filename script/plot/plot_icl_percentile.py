@@ -70,8 +70,8 @@ def panel_of(
     pairs = {(result.model, VIEW.values_of(result.run)) for result in of_set}
     for model, band in sorted(pairs, key=lambda pair: (pair[1] or (), pair[0])):  # zero-shot first
         there = [result for result in of_set if (result.model, VIEW.values_of(result.run)) == (model, band)]
-        about = "0-shot" if band is None else VIEW.column.format(*band)
-        cell = means.cell_of(there, names, args.task, metric, f"{dataset}, {model}, {about}")
+        about = [dataset, model, *([] if band is None else [VIEW.column.format(*band)])]  # the row's name tells k
+        cell = means.cell_of(there, names, args.task, metric, ", ".join(about))
         if band is None:
             levels[model] = cell
         else:

@@ -160,7 +160,7 @@ def test_unaligned_folders_say_so(tmp_path: Path, sources: Sources) -> None:
     folder = tmp_path / "pair"
     folder.mkdir()
     write(folder / "a.de", "eins\nzwei\n")
-    with pytest.raises(UserError, match="has 1 files, expected at least two"):
+    with pytest.raises(UserError, match="has 1 file, expected at least two"):
         find_bitext(str(folder), None, None, None)
     write(folder / "a.en", "one\n")
     with pytest.raises(UserError, match="2 de texts but 1 en texts"):

@@ -92,7 +92,7 @@ def test_texts_that_can_never_succeed_do_not_sink_the_run(
     assert cut and cut[0] > LONGEST * 0.8  # as much of it as the server takes, or nearly
     assert (asked.counts["failed"], asked.counts["cut"]) == (1, 1)
     said = capsys.readouterr().err
-    assert "1 texts have no vector" in said and "cut at their ends" in said and "a blank in place of" in said
+    assert "1 text without a vector" in said and "cut at the end" in said and "a blank in place of" in said
     again = encoder(server, tmp_path, provider)
     again.embed(texts, [])
     assert (again.counts["misses"], again.counts["failed"], again.counts["cut"]) == (0, 1, 1)  # told again, not asked

@@ -159,6 +159,6 @@ def test_the_cost_of_a_run_is_told_before_it(run: Run, tmp_path: Path) -> None:
     plan = run("bitext.py", "--model_checkpoint", "text-embedding-3-large", "--langs", "fra", "--dry_run")
     assert plan.returncode == 0, plan.stderr
     (line,) = [line for line in plan.stdout.splitlines() if line.startswith("text-embedding-3-large:")]
-    assert "1 requests, about" in line and "(prices of 20" in line
+    assert "1 request, about" in line and "(prices of 20" in line
     tokens, cost = (float(part.split()[0].strip("$").replace(",", "")) for part in line.split("about ")[1:])
     assert 1000 < tokens < 10000 and cost == pytest.approx(tokens * 0.13 / 1e6, abs=5e-5)

@@ -65,7 +65,7 @@ def test_broken_predictions_are_said_and_left_out(
     items = load(tmp_path, preds=True)
     assert items.path.tolist() == [str(path)] * 2
     said = capsys.readouterr().err
-    assert str(broken) in said and "left out" in said and "1 records have no predictions" in said
+    assert str(broken) in said and "left out" in said and "1 record without predictions" in said
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from utils.api.client import MARGIN, ApiClient
 from utils.api.errors import ApiError, as_user_error
 from utils.api.provider import BatchFormat, Reply
 from utils.api.providers import open_client, public_url
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.files import fingerprint, text_key
 from utils.loaders import cache_name
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
@@ -147,7 +147,7 @@ class _Batches:
             entry["id"] = self._call(lambda: self._create(mark, file.id, group[0].url))  # noqa: B023 (called at once)
             self.note.put(entry)
             self.entries.append(entry)
-            print(f"batch {entry['id']}: {len(group):,} requests submitted", file=sys.stderr)
+            print(f"batch {entry['id']}: {counted(len(group), 'request')} submitted", file=sys.stderr)
 
     def _upload(self, content: bytes) -> Any:
         return self.sdk.files.create(file=("requests.jsonl", content, "application/jsonl"), purpose="batch")

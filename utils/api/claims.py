@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from utils.api.concurrency import WAITING, Ready, Step
 from utils.api.response_cache import ResponseCache, Usable
+from utils.errors import counted
 from utils.files import text_key
 
 Job = TypeVar("Job")
@@ -113,7 +114,9 @@ def shared_steps(
         n_before, n_left, others = n_left, sum(map(len, left)), left
         if n_left == n_before:
             if not said:
-                print(f"note: waiting for {n_left:,} responses that another run has requested", file=sys.stderr)
+                print(
+                    f"note: waiting for {counted(n_left, 'response')} that another run has requested", file=sys.stderr
+                )
             said = True
             yield WAITING
 

@@ -15,7 +15,7 @@ from utils.api.provider import Reply
 from utils.api.providers import PROVIDERS, price_of
 from utils.api.texts import written_name
 from utils.api.tries import Tries
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.schema import EncoderSpec, GeneratorSpec
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class ApiClient:
     def quote(self, n_requests: int, tokens_in: int, exact: bool, tokens_out: int = 0) -> str:
         """Return a line with the requests, tokens and costs of a planned run (--dry_run)."""
         about = "" if exact else "about "
-        line = f"{self.model}: {n_requests:,} requests, {about}{tokens_in:,} tokens"
+        line = f"{self.model}: {counted(n_requests, 'request')}, {about}{counted(tokens_in, 'token')}"
         line += f" and at most {tokens_out:,} generated" if tokens_out else ""
         if self.price is None:
             return f"{line}; no price is known"

@@ -41,6 +41,13 @@ class Parser(argparse.ArgumentParser):
         )
         self.register("type", None, text)  # of every argument that names no type, in groups too
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, except `--flag=--`, whose value argparse loses."""
+        for arg in args or ():
+            if arg.startswith("--") and arg.endswith("=--"):
+                self.error(f"argument {arg.partition('=')[0]}: -- is not a value")
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""
         raise UserError(message, "--help shows every flag, with examples")

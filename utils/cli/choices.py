@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.api.limits import ApiOptions
 from utils.constants import DEFAULT_ENCODER
-from utils.errors import UserError
+from utils.errors import UserError, counted
 
 if TYPE_CHECKING:
     from utils.schema import GeneratorSpec
@@ -49,7 +49,8 @@ def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, flo
     weights = args.weights or [1.0] * len(names)
     if len(weights) != len(names):
         raise UserError(
-            f"--weights has {len(weights)} values for {len(names)} checkpoints", "give one weight per checkpoint"
+            f"--weights has {counted(len(weights), 'value')} for {counted(len(names), 'checkpoint')}",
+            "give one weight per checkpoint",
         )
     if any(not 0 <= weight < float("inf") for weight in weights) or not any(weights):
         raise UserError(
@@ -59,7 +60,8 @@ def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, flo
     prompts = args.prompt or [None]
     if len(prompts) not in (1, len(names)):
         raise UserError(
-            f"--prompt has {len(prompts)} values for {len(names)} checkpoints", "give one prompt, or one per checkpoint"
+            f"--prompt has {counted(len(prompts), 'value')} for {counted(len(names), 'checkpoint')}",
+            "give one prompt, or one per checkpoint",
         )
     return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
 

@@ -18,7 +18,7 @@ from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
 from utils.data.sources import Sources
-from utils.errors import UserError, lookup
+from utils.errors import UserError, counted, lookup
 from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
 from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
 
@@ -96,7 +96,7 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
                 labeled = load_labeled(spec, lang, split, sources)
                 texts += len(labeled.texts)
                 kinds.add(labeled.origin.kind)
-    return f"{len(spec.subsets)} subsets, {texts:,} texts ({', '.join(sorted(kinds))})"
+    return f"{counted(len(spec.subsets), 'subset')}, {counted(texts, 'text')} ({', '.join(sorted(kinds))})"
 
 
 def _checkpoints(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str, Callable[[], str]]]:

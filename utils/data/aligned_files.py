@@ -10,7 +10,7 @@ from typing import Any
 
 from utils.data.languages import suggest_language
 from utils.data.text_files import inner_name
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.files import sha256_of
 
 
@@ -55,7 +55,7 @@ def _by_language(path: Path) -> dict[str, Path]:
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if len(files) < 2:
         raise UserError(
-            f"the folder {path} has {len(files)} files, expected at least two",
+            f"the folder {path} has {counted(len(files), 'file')}, expected at least two",
             "give a folder with files that are aligned line by line, such as text.de and text.en",
         )
     by_lang: dict[str, Path] = {}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from utils.errors import UserError, first_line
+from utils.errors import UserError, counted, first_line
 
 TEXTS_OF_ONE_BYTE = 0.35  # share of bytes above 127 up to which text that is not UTF-8 is taken for Latin-1
 MARKS = {
@@ -74,7 +74,8 @@ def _unzip(path: Path) -> bytes:
     names = zipped_names(path)
     if len(names) != 1:
         raise UserError(
-            f"{path.name} has {len(names)} files, expected one" + (f": {', '.join(names[:9])}" if names else ""),
+            f"{path.name} has {counted(len(names), 'file')}, expected one"
+            + (f": {', '.join(names[:9])}" if names else ""),
             "unpack it, and name the file or the folder",
         )
     with zipfile.ZipFile(path) as archive:

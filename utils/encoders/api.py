@@ -23,7 +23,7 @@ from utils.api.providers import open_client
 from utils.api.response_cache import ResponseCache
 from utils.api.token_counts import Counter as TokenCounter
 from utils.api.token_counts import open_counter
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.progress import progress
 from utils.schema import EncoderSpec
 
@@ -198,12 +198,12 @@ class ApiEncoder:
         counts = {"hits": self.cache.hits, "misses": self.cache.misses, "failed": len(self.failures), "cut": n_cut}
         self.counts.update(counts)
         if n_cut:
-            print(f"note: {n_cut} texts are too long for {self.spec.name} and are cut at their ends", file=sys.stderr)
+            print(f"note: too long for {self.spec.name}, cut at the end: {counted(n_cut, 'text')}", file=sys.stderr)
         if self.failures:
             text, reason = next(iter(self.failures.items()))
             print(
-                f"warning: {len(self.failures)} texts have no vector from {self.spec.name}: as queries they count as "
-                f"wrong, as candidates they are never found; the first is {text[:40]!r} ({reason})",
+                f"warning: {counted(len(self.failures), 'text')} without a vector from {self.spec.name}: as queries "
+                f"they count as wrong, as candidates they are never found; the first is {text[:40]!r} ({reason})",
                 file=sys.stderr,
             )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.errors import counted
 from utils.generators.label_choice import Scores, calibrate, label_scores
 from utils.generators.prompts import CONTENT_FREE, parse_label
 from utils.generators.reasoning import behind_reasoning
@@ -119,12 +120,15 @@ def warn_of_failures(lang: str, answers: Answers) -> None:
     if answers.failures:
         first = next(iter(answers.failures.values()))
         n = len(answers.failures)
-        print(f"warning: {lang}: {n} texts have no answer and count as wrong: {first}", file=sys.stderr)
+        print(f"warning: {lang}: {counted(n, 'text')} without an answer, counted as wrong: {first}", file=sys.stderr)
     lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
     unfinished = sum(behind_reasoning(text) is None for text in answers.outputs)
     if unfinished:
         hint = "give a larger --max_new_tokens"
-        print(f"warning: {lang}: {unfinished} answers end within the model's reasoning: {hint}", file=sys.stderr)
+        print(
+            f"warning: {lang}: {counted(unfinished, 'answer')} cut off within the model's reasoning: {hint}",
+            file=sys.stderr,
+        )
     if 2 * len(lost) > len(answers.hyp):
         shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
         share = 100 * len(lost) / len(answers.hyp)

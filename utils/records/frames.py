@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import warn
+from utils.errors import counted, warn
 from utils.files import read_json
 from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES
 from utils.records.own_names import logged_name
@@ -71,7 +71,10 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
         for name, values in found.items():
             columns[name] += values
     if without:
-        print(f"warning: {len(without)} records have no predictions, the first is {without[0]}", file=sys.stderr)
+        print(
+            f"warning: {counted(len(without), 'record')} without predictions, the first is {without[0]}",
+            file=sys.stderr,
+        )
     keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
     return keys.take(places).reset_index(drop=True).join(_frame(columns, ITEMS))
 

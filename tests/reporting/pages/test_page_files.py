@@ -157,7 +157,7 @@ def test_items_that_have_no_room_are_told(run: Run, page: Page, tmp_path: Path) 
     path = log(root, "org/a", "large", "x", 1, 2, {"prompts": noise})
     log(root, "org/a", "small", "x", 1, 2)
     done = run(SCRIPT, "--max_mb", "1")
-    assert "the items of 1 records exceed --max_mb 1: --task bitext --dataset large" in done.stderr
+    assert "the items of 1 record exceed --max_mb 1: --task bitext --dataset large" in done.stderr
     open_at(page, tmp_path / "report.html")
     assert "items left out" in page.inner_text("#about")
     open_at(page, tmp_path / "report.html", f"#items?path={path.relative_to(tmp_path)}")
@@ -197,7 +197,7 @@ def test_mistakes_end_in_two_lines(run: Run, tmp_path: Path, flags: list[str], w
 def test_limited_runs_need_debug(run: Run, page: Page, tmp_path: Path) -> None:
     shutil.copytree(log(tmp_path / "made", "org/a", "mine", "x", 1, 2).parents[5], tmp_path / "logs")
     limited = log(tmp_path / "logs" / "debug", "org/a", "mine", "x", 1, 1, limit=1)
-    assert limited.is_file() and run(SCRIPT).stdout.startswith("1 records")
+    assert limited.is_file() and run(SCRIPT).stdout.startswith("1 record")
     assert run(SCRIPT, "--debug").stdout.startswith("2 records")
     open_at(page, tmp_path / "report.html")
     assert {row[0] for row in cells(page)} == {"org/a", "org/a (limit 1)"}

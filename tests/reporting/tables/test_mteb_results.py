@@ -36,10 +36,10 @@ def test_mtebs_files_become_a_reference(run: Run, tmp_path: Path) -> None:
         ],
     ]
     assert (
-        "variants of models, under experiments/, left out: 1 files" in done.stderr
+        "variants of models, under experiments/, left out: 1 file" in done.stderr
         and "BUCC left out: it searches" in done.stderr
     )
-    assert "note: other tasks left out: 1 files" in done.stderr
+    assert "note: other tasks left out: 1 file" in done.stderr
 
 
 def test_the_format_before_1_11_is_read(run: Run, tmp_path: Path) -> None:

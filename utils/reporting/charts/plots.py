@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from utils.cli import arguments
 from utils.cli.types import natural, path, seed
 from utils.constants import DEFAULT_SEED
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.files import write_output
 from utils.records.result import LoggedResult
 from utils.reporting import figures
@@ -126,7 +126,7 @@ def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
         kept += [result for result in of_row if result.subset in names]
     if extra:
         shown = ", ".join(f"{dataset} {subset}" for dataset, subset in sorted(extra)[:SHOWN])
-        print(f"note: {len(extra)} subsets other than the standard ones left out: {shown}", file=sys.stderr)
+        print(f"note: {counted(len(extra), 'subset')} other than the standard ones left out: {shown}", file=sys.stderr)
     if not kept:
         raise UserError("no results of standard subsets", "--list of the scripts shows how many a data set has")
     return kept

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import UserError, first_line
+from utils.errors import UserError, counted, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def project(
     """
     n = len(rows)
     if n < FEWEST[method]:
-        raise UserError(f"{n} texts for {NAMES[method]}", f"it needs {FEWEST[method]} or more")
+        raise UserError(f"{counted(n, 'text')} for {NAMES[method]}", f"it needs {FEWEST[method]} or more")
     if (rows == rows[0]).all():
         raise UserError(f"all {n} texts have the same vector", "are they all one text?")
     if method == "pca":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.sources import Sources
-from utils.errors import UserError, warn
+from utils.errors import UserError, counted, warn
 from utils.records.own_names import logged_names
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
@@ -64,8 +64,8 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
         }
         write_page(args.output, "report", f"Results in {args.logs}", data, parts)
     size = args.output.stat().st_size / MEGABYTE
-    broken = f", {len(left_out)} broken files left out" if left_out else ""
-    return f"{len(entries)} records{broken}, {size:.1f} MB: {args.output}"
+    broken = f", {counted(len(left_out), 'broken file')} left out" if left_out else ""
+    return f"{counted(len(entries), 'record')}{broken}, {size:.1f} MB: {args.output}"
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def read(args: argparse.Namespace, names: Mapping[str, str]) -> tuple[list[Entry
         if there:
             known = ", ".join(sorted(there))
             raise UserError("no record is of that --task and --dataset", f"there is: {known}")
-        broken = f", and {len(left_out)} broken files" if left_out else ""
+        broken = f", and {counted(len(left_out), 'broken file')}" if left_out else ""
         raise UserError(
             f"no records under {args.logs}{broken}", "run a script first, or name the folder: --logs FOLDER"
         )
@@ -151,7 +151,7 @@ def too_large(without: Sequence[Entry], max_mb: float) -> list[dict[str, Any]]:
     counts = Counter((entry.task, entry.result.dataset) for entry in without)
     for (task, dataset), count in counts.items():
         print(
-            f"note: the items of {count} records exceed --max_mb {max_mb:g}: "
+            f"note: the items of {counted(count, 'record')} exceed --max_mb {max_mb:g}: "
             f"--task {task} --dataset {dataset} alone, or a larger --max_mb, shows them",
             file=sys.stderr,
         )

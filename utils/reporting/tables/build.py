@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
 from utils.reporting.tables.cells import Cell, Part, Table, join
@@ -141,7 +141,7 @@ def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind) -> Cell
     there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
     _report_missing(name, there, subsets.found, subsets.expected, metric)
     if subsets.beside and not kind.is_part:
-        note(f"note: {name}: {len(subsets.beside)} subsets other than the standard ones left out")
+        note(f"note: {name}: {counted(len(subsets.beside), 'subset')} other than the standard ones left out")
     return mean_of_records(name, there, len(subsets.expected), kind) if there else None
 
 

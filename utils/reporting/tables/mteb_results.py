@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.files import read_json
 from utils.reporting.tables.build import name_missing
 from utils.reporting.tables.mteb_records import EVALUATOR, KNN, SCORES
@@ -53,7 +53,10 @@ def task_files(places: Sequence[Path]) -> list[Path]:
         found |= dict.fromkeys(path for path in files if path.name != META)
     variants = {path for path in found if path.absolute().parent.parent.name == EXPERIMENTS}
     if variants:
-        print(f"note: variants of models, under {EXPERIMENTS}/, left out: {len(variants)} files", file=sys.stderr)
+        print(
+            f"note: variants of models, under {EXPERIMENTS}/, left out: {counted(len(variants), 'file')}",
+            file=sys.stderr,
+        )
     return [path for path in found if path not in variants]
 
 
@@ -86,7 +89,7 @@ def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
     if unversioned:
         print(f"note: files that name no revision of the data, taken: {unversioned}", file=sys.stderr)
     if others:
-        print(f"note: other tasks left out: {others} files", file=sys.stderr)
+        print(f"note: other tasks left out: {counted(others, 'file')}", file=sys.stderr)
 
 
 def _task(name: object) -> tuple[MtebTask, int | None] | None:

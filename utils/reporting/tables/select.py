@@ -12,7 +12,7 @@ from utils.cli.types import name_or_path, natural, path, positive, seed
 from utils.constants import DEFAULT_SEED
 from utils.data.languages import suggest_language
 from utils.data.registry import DATASETS
-from utils.errors import UserError, suggest
+from utils.errors import UserError, counted, suggest
 from utils.records.own_names import logged_names
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
@@ -167,7 +167,7 @@ def of_one_source(
         chosen = by_source.get(src_lang, []) if spec.pairs else _trained_on(src_lang, by_source, task, dataset, flag)
         kept += chosen
         if left := sum(map(len, by_source.values())) - len(chosen):
-            note(f"note: {dataset}: {left} records of {of} left out ({flag} chooses: {there})")
+            note(f"note: {dataset}: {counted(left, 'record')} of {of} left out ({flag} chooses: {there})")
     if not kept:
         of_pairs = f"no {task} results of pairs from {src_lang or 'the pivot'}"
         what = of_pairs if spec.pairs else f"no cross-lingual {task} results trained on {src_lang!r}"

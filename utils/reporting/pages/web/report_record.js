@@ -42,6 +42,7 @@ function rangeCell(figure) {
 
 function ceilings(body) {
   if (typeof body.ceiling === "number") {
+    if (body.ceiling >= 1 && body.ceiling_f1 >= 1) return null;
     return el("p", { class: "soft" }, `Upper bounds, since texts repeat: acc ${percent(body.ceiling)}, f1 ${percent(body.ceiling_f1)}.`);
   }
   if (typeof body.majority_acc !== "number") return null;
