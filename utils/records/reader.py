@@ -11,6 +11,7 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.files import read_json
+from utils.records.checks import is_whole
 from utils.records.original import original_result
 from utils.records.paths import RECORD_NAME, predictions_path
 from utils.records.result import LoggedResult
@@ -30,9 +31,15 @@ def read_predictions(record: Path, direction: str = "") -> tuple[list[Any], list
 
 
 def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
-    """Return gold and hyp (n,) of a file of predictions, or None where it has none or the two differ in length."""
+    """Return gold and hyp (n,) of a file of predictions, or None where it has none or the two differ in length.
+
+    All are labels or all are indices; None in hyp is an answer that names no label.
+    """
     gold, hyp = content.get("gold"), content.get("hyp")
     if not isinstance(gold, list) or not isinstance(hyp, list) or len(gold) != len(hyp) or not gold:
+        return None
+    kinds = {*map(type, gold), *map(type, hyp)} - {type(None)}
+    if kinds != {str} and (kinds != {int} or not all(map(is_whole, {*gold, *hyp} - {None}))):
         return None
     return gold, hyp
 

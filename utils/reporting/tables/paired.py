@@ -141,7 +141,9 @@ def _predictions(result: LoggedResult) -> tuple[list[Any], list[Any]]:
     found = predictions_of(result.path)
     if found is None:
         raise UserError(
-            f"{path} does not have as many `hyp` as `gold`" if path.is_file() else f"there is no {path}",
+            f"{path} does not have as many `hyp` as `gold`, all labels or all indices"
+            if path.is_file()
+            else f"there is no {path}",
             "run the script again with --overwrite",
         )
     return found
