@@ -103,7 +103,7 @@ def test_unfinished_reasoning_is_told(tmp_path: Path, run: Any) -> None:
     flags = ("--dataset", "own.csv", "--k", "0", "--gen_model_checkpoint", str(path))
     done = run("icl.py", *flags, "--max_new_tokens", "2")
     assert done.returncode == 0, done.stderr
-    assert "2 answers end within the model's reasoning: give a larger --max_new_tokens" in done.stderr
+    assert "2 answers cut off within the model's reasoning: give a larger --max_new_tokens" in done.stderr
     assert " 0.00" in done.stdout
     done = run("icl.py", *flags, "--max_new_tokens", "8", "--overwrite")
     assert "reasoning" not in done.stderr and " 50.00" in done.stdout
