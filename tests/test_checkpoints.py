@@ -56,6 +56,17 @@ def test_a_link_that_is_turned_to_another_folder_of_the_checkpoint_counts(tmp_pa
     assert local_digest(folder, tmp_path) != before
 
 
+def test_files_of_one_size_and_time_are_told_apart(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", config_json="{}", weights="old")
+    digests = set()
+    for content in ("old", "new"):
+        (folder / "weights").unlink()
+        (folder / "weights").write_text(content)
+        os.utime(folder / "weights", (1, 1))
+        digests.add(local_digest(folder, tmp_path))
+    assert len(digests) == 2
+
+
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", config_json="{}", a__x="1", b__y="2")
     for link, target in (("a/up", ".."), ("a/b", "../b"), ("b/a", "../a"), ("gone", "nowhere"), ("me", "me")):

@@ -75,9 +75,13 @@ def checkpoint_files(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path, links: Sequence[str] = ()) -> str:
-    """Return the SHA-256 of some files of a folder; it is cached until the size or time of a file changes."""
+    """Return the SHA-256 of some files of a folder; it is cached until the size or a time of a file changes.
+
+    Both times count: images and copies may give all files the same time of modification.
+    """
     names = [_readable(path.relative_to(folder)) for path in files]
-    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in zip(names, files, strict=True)]
+    found = zip(names, (path.stat() for path in files), strict=True)
+    stats = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in found]
     key = {"folder": _readable(folder.resolve()), "files": stats, **({"links": list(links)} if links else {})}
     memo = cache_dir / "fingerprints" / f"{fingerprint(key)}.json"
     try:
@@ -89,7 +93,8 @@ def _folder_digest(folder: Path, files: Sequence[Path], cache_dir: Path, links: 
         digest.update(f"{name} {sha256_of(path)}\n".encode())
     for link in links:
         digest.update(f"{link}\n".encode())
-    write_atomic(memo, json.dumps({"sha256": digest.hexdigest()}).encode())
+    with contextlib.suppress(OSError):  # a cache that cannot be written to is no reason to stop here
+        write_atomic(memo, json.dumps({"sha256": digest.hexdigest()}).encode())
     return digest.hexdigest()
 
 

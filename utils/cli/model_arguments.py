@@ -81,8 +81,8 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         type=any_text,
         nargs="+",
         metavar="TEXT",
-        help="text put before every input: one for all encoders or one each (default: the registered one, such as "
-        "'query: ' for E5)",
+        help="text put before every input: one for all encoders or one each, '' for none (default: the registered one, "
+        "such as 'query: ' for E5, or that of the checkpoint's own configuration)",
     )
     group.add_argument(
         "--max_length",
