@@ -171,6 +171,8 @@ def _refused_code(name: str) -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     """Return the first lines of an error's message, with the error's type where the message alone would say little."""
+    if type(error).__name__ == "UnpicklingError":  # whose message recommends to run what the file holds
+        return "its weights are not a file of tensors, and a pickle of anything else is not opened"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:SHOWN]
     plain = isinstance(error, OSError | ValueError | RuntimeError | ImportError) and not isinstance(error, UnicodeError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,7 +116,9 @@ def _reports() -> Iterator[list[LoadReport]]:
 
     modeling_utils.log_state_dict_report = peft.log_state_dict_report = collect
     try:
-        yield found
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="torch")  # of how a file was pickled
+            yield found
     finally:
         modeling_utils.log_state_dict_report = peft.log_state_dict_report = log
 

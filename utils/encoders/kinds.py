@@ -42,7 +42,7 @@ def check_is_encoder(checkpoint: str, revision: str | None, name: str) -> None:
     revision: the commit on the hub, None for a folder.
     """
     check_adapter(checkpoint, revision, name)
-    kind = _kind(checkpoint, revision)
+    kind = _kind(checkpoint, revision, name)
     if kind is not None:
         raise UserError(
             f"the checkpoint {name!r} is not an encoder: it is {kind}",
@@ -51,7 +51,7 @@ def check_is_encoder(checkpoint: str, revision: str | None, name: str) -> None:
         )
 
 
-def _kind(checkpoint: str, revision: str | None) -> str | None:
+def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
     """Return what a checkpoint is where it is no encoder, else None."""
     declared = checkpoint_json(checkpoint, revision, CONFIGURATION).get("model_type")
     if isinstance(declared, str) and declared in TYPES:
@@ -64,12 +64,10 @@ def _kind(checkpoint: str, revision: str | None) -> str | None:
         return None
     if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
         return MULTI_VECTOR
-    names = _architectures(checkpoint, revision)
-    if any(name.endswith("ForCausalLM") for name in names):
-        print(
-            f"note: {checkpoint} is a language model: the vector of a text is that of its last token", file=sys.stderr
-        )
-    return next((kind for end, kind in HEADS.items() if any(name.endswith(end) for name in names)), None)
+    heads = _architectures(checkpoint, revision)
+    if any(head.endswith("ForCausalLM") for head in heads):
+        print(f"note: {name} is a language model: the vector of a text is that of its last token", file=sys.stderr)
+    return next((kind for end, kind in HEADS.items() if any(head.endswith(end) for head in heads)), None)
 
 
 def _architectures(checkpoint: str, revision: str | None) -> list[str]:
