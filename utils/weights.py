@@ -91,8 +91,8 @@ def _refusal(name: str, missing: Collection[str], unknown: Collection[str]) -> U
     parts += [f"it has {len(unknown)} that the model does not know ({_some(unknown)})"] if unknown else []
     return UserError(
         f"the checkpoint {name!r} does not have the weights of its model: {', and '.join(parts)}",
-        "check that its files are complete and that config.json describes them; a model that needs code of its own "
-        "cannot be loaded without it",
+        "check that its files are complete and that config.json describes them; code of its own (auto_map) "
+        "needs --trust_remote_code",
     )
 
 

@@ -110,3 +110,14 @@ def test_a_broken_configuration_says_nothing_before_the_model_is_loaded(tmp_path
     for content in ("[]", "{", json.dumps({"prompts": ["a"], "default_prompt_name": 5, "model_type": [1]})):
         (folder / "config_sentence_transformers.json").write_text(content)
         assert spec_of(folder, tmp_path).prompt is None
+
+
+def test_code_that_is_not_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config())
+    edit_json(folder / "config.json", auto_map={"AutoModel": "modeling_own.OwnModel"})
+    spec_of(folder, tmp_path)
+    assert "has code of its own, which is not run (--trust_remote_code runs it): it is computed as the bert" in (
+        capsys.readouterr().err
+    )
+    spec_of(folder, tmp_path, trust_remote_code=True)
+    assert capsys.readouterr().err == ""

@@ -85,6 +85,18 @@ def _modules(checkpoint: str, revision: str | None) -> list[str]:
     return [str(row.get("type", "")).lower() for row in rows if isinstance(row, dict)]
 
 
+def tell_unused_code(checkpoint: str, revision: str | None, name: str) -> None:
+    """Print a note where a checkpoint has code of its own for its model, and is computed by the library's instead."""
+    configuration = checkpoint_json(checkpoint, revision, "config.json")
+    code = configuration.get("auto_map")
+    if isinstance(code, dict) and "AutoModel" in code:
+        print(
+            f"note: {name} has code of its own, which is not run (--trust_remote_code runs it): it is computed as the "
+            f"{configuration.get('model_type')} of transformers",
+            file=sys.stderr,
+        )
+
+
 def own_prompt(checkpoint: str, revision: str | None, name: str) -> str | None:
     """Return the prompt that a checkpoint's configuration puts before every text, None where it has no default.
 

@@ -19,7 +19,7 @@ from utils.api.providers import (
     split_name,
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
-from utils.encoders.kinds import check_is_encoder, own_prompt
+from utils.encoders.kinds import check_is_encoder, own_prompt, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.errors import UserError
 from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
@@ -111,6 +111,8 @@ def resolve_local_encoder(
     revision = None if spec.label else spec.revision
     if spec.loader == SENTENCE_TRANSFORMERS and name not in ENCODERS:
         check_is_encoder(spec.checkpoint, revision, spec.name)
+        if not options.trust_remote_code:
+            tell_unused_code(spec.checkpoint, revision, spec.name)
         if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
             spec = dataclasses.replace(spec, prompt=own, has_own_prompt=True)
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
