@@ -67,6 +67,8 @@ def variant_of(
         data = "@".join(str(source[name]) for name in ("source", "revision") if source.get(name))
         if row is None:
             of_dataset["data"] = data
+            if spec.pairs:
+                of_dataset["src_lang"] = asked_source(run)
         elif source.get("source") != row.source or not _same_revision(source, row):
             told["data"] = data
     if run.get("cross") and run.get("train_lang") and not (row and row.pivot) and "train_lang" not in without:
@@ -75,6 +77,12 @@ def variant_of(
     if isinstance(tuned, dict) and isinstance(tuned.get("weights"), list):
         of_dataset["tuned"] = " ".join(map(str, tuned["weights"]))
     return Variant(told, free, of_dataset)
+
+
+def asked_source(run: Mapping[str, Any]) -> str:
+    """Return the source language that a run on pairs of own data, which have no pivot, was asked for, else `any`."""
+    args = run.get("args")
+    return _text((args.get("src_lang") if isinstance(args, dict) else None) or "any")
 
 
 def _same_revision(source: Mapping[str, Any], row: DatasetSpec) -> bool:

@@ -13,6 +13,7 @@ from utils.data.registry import DATASETS
 from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
+from utils.records.variants import asked_source
 from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
 from utils.reporting.tables.select import by_cell, is_chosen, note
@@ -116,11 +117,15 @@ def standard_subsets(
 ) -> dict[tuple[str, str], Subsets]:
     """Return for each model and data set the results of its mean.
 
-    The subsets of a user's own data are those of the results `of_all`, by default of `results`.
+    The subsets of a user's own data are those of the results `of_all`, by default of `results`; of pairs those of the
+    results that were asked for from the same language.
     """
     chosen: dict[tuple[str, str], Subsets] = {}
     for (model, dataset), subsets in by_cell(results).items():
         of_own_data = of_all or results if kind.dataset(dataset) is None else ()
+        if kind.spec.pairs:
+            asked = {asked_source(result.run) for result in subsets.values()}
+            of_own_data = [result for result in of_own_data if asked_source(result.run) in asked]
         expected = kind.subsets_of(dataset, of_own_data or list(subsets.values()))
         if kind.cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
