@@ -67,6 +67,26 @@ def test_a_damaged_page_costs_its_responses_and_no_others(
     assert again.misses == 0
 
 
+@pytest.mark.parametrize("part", [0.3, 0.7, 0.999])
+def test_a_file_whose_end_is_missing_keeps_what_is_there(tmp_path: Path, part: float) -> None:
+    path, prompts = filled(tmp_path, 3000)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(part * len(raw))])
+    cache = ResponseCache(tmp_path, {})
+    assert cache.get(prompts, upper) == {prompt: prompt.upper() * 20 for prompt in prompts}
+    assert cache.hits >= (part - 0.1) * len(prompts)
+    assert len(ResponseCache(tmp_path, {}).read(prompts)) == len(prompts)
+
+
+@pytest.mark.parametrize("n_bytes", [50, 1000])
+def test_a_file_without_its_head_is_told_to_be_moved(tmp_path: Path, n_bytes: int) -> None:
+    path, _ = filled(tmp_path)
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(UserError, match="cannot be opened") as raised:
+        ResponseCache(tmp_path, {})
+    assert "move the file away" in raised.value.hint
+
+
 def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "answers.sqlite") as database:
         database.execute("CREATE TABLE answers (id INTEGER, text TEXT)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -220,3 +221,20 @@ def test_the_vectors_of_shared_runs_are_right(server: ApiServer, tmp_path: Path)
     rows, _ = open_encoder(spec, "cpu", tmp_path).embed(texts, [])
     assert np.array_equal(rows, np.array([vector(text) for text in texts], dtype=np.float32))
     assert set(server.paid.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_interrupted_run_keeps_what_is_pending_and_ends_as_others_do(
+    server: ApiServer, tmp_path: Path, number: int, code: int, said: str
+) -> None:
+    server.held_after = 20
+    process = start(server, tmp_path, "chat")
+    server.wait_for_held(4, process)
+    process.send_signal(number)
+    assert process.stderr and any("finishing the pending requests" in line for line in process.stderr)
+    server.release()
+    err = process.communicate(timeout=TIMEOUT)[1]
+    assert process.returncode == code and said in err
+    assert ends(start(server, tmp_path, "chat"))[0].startswith(f"{N} ") and set(server.paid.values()) == {1}

@@ -6,6 +6,7 @@ same file, in one transaction, so that other runs may be using it; the responses
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -25,6 +26,8 @@ CLAIMS = (
     "CREATE TABLE IF NOT EXISTS claims "
     "(settings TEXT, prompt TEXT, owner TEXT, until REAL, PRIMARY KEY (settings, prompt))"
 )
+MAGIC, HEAD, MOST_BYTES = b"SQLite format 3\0", 100, 2**40  # the beginning of a file of SQLite, and bounds
+LEAST_ROW = 70  # bytes of a row at least: two keys of 32 characters, and an answer
 SET_ASIDE = "answers_damaged_"
 LEAST_SPACE = 1_000_000  # bytes; where less is free, an error of the disk means that it is full
 AGAIN = "free some space, then give the same command again; the responses received so far are kept"
@@ -88,19 +91,35 @@ class AnswerDatabase:
     def _open(self) -> sqlite3.Connection:
         """Return the connection; for reading only where the file exists and nothing can be written."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(TABLE)
-            connection.execute(CLAIMS)
+            connection = self._open_to_write()
         except (OSError, sqlite3.DatabaseError) as error:
-            read_only = None if _is_damage(error) else self._open_to_read()
-            if read_only is None:
+            opened = self._open_completed() if _is_damage(error) else self._open_to_read()
+            if opened is None:
                 raise self._explained(error) from error
-            connection, self.read_only = read_only, True
+            connection, self.read_only = opened, not _is_damage(error)
         self._check_schema(connection)
         return connection
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", TABLE, CLAIMS):
+            connection.execute(statement)
+        return connection
+
+    def _open_completed(self) -> sqlite3.Connection | None:
+        """Return the connection to a file whose end is missing, with empty pages in its place; None for others."""
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(HEAD)
+            page, n_pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+            whole = (65_536 if page == 1 else page) * n_pages
+            if not head.startswith(MAGIC) or len(head) < HEAD or not self.path.stat().st_size < whole <= MOST_BYTES:
+                return None
+            os.truncate(self.path, whole)
+            return self._open_to_write()
+        except (OSError, sqlite3.DatabaseError):
+            return None
 
     def _open_to_read(self) -> sqlite3.Connection | None:
         if not self.path.is_file():
@@ -215,15 +234,9 @@ def _readable_rows(reader: sqlite3.Connection) -> Iterator[tuple[str, str, bytes
 
 
 def _last_number(reader: sqlite3.Connection) -> int:
-    """Return the greatest number of a row that the table or its index gives."""
-    greatest = 0
-    for query in (
-        "SELECT max(rowid) FROM answers NOT INDEXED",
-        "SELECT rowid FROM answers INDEXED BY sqlite_autoindex_answers_1",
-    ):
-        try:
-            for (number,) in reader.execute(query):
-                greatest = max(greatest, int(number or 0))
-        except sqlite3.DatabaseError:
-            continue
-    return greatest
+    """Return the greatest number of a row, or a bound of it where the end of the table cannot be read."""
+    try:
+        return int(reader.execute("SELECT max(rowid) FROM answers NOT INDEXED").fetchone()[0] or 0)
+    except sqlite3.DatabaseError:
+        size, n_pages = (int(reader.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "page_count"))
+        return n_pages * (size // LEAST_ROW)

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar, Union
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -84,15 +84,22 @@ def run_concurrently(
         finally:
             stop.set()
     if interrupted.is_set():
+        interrupted.handle()
         raise KeyboardInterrupt
     if first_error is not None:
         raise first_error
 
 
+class _Interruption(threading.Event):
+    """The first SIGINT or SIGTERM, and the handler that it would have had."""
+
+    handle: Callable[[], object] = staticmethod(lambda: None)
+
+
 @contextmanager
-def _held_interrupts(stop: threading.Event) -> Iterator[threading.Event]:
-    """Record the first SIGINT or SIGTERM in the event instead of raising, so that no write is cut off."""
-    interrupted = threading.Event()
+def _held_interrupts(stop: threading.Event) -> Iterator[_Interruption]:
+    """Record the first SIGINT or SIGTERM instead of raising, so that no write is cut off."""
+    interrupted = _Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
@@ -100,11 +107,13 @@ def _held_interrupts(stop: threading.Event) -> Iterator[threading.Event]:
     def handle(number: int, frame: FrameType | None) -> None:
         if interrupted.is_set():
             os._exit(130)  # leaving the pool would wait for its requests; every response received is written
+        if callable(earlier := before[number]):
+            interrupted.handle = lambda: earlier(number, frame)
         interrupted.set()
         stop.set()
         print("\ninterrupted: finishing the pending requests (interrupt again to exit at once)", file=sys.stderr)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, handle)

@@ -15,7 +15,7 @@ from typing import Any
 
 from utils.api.answer_database import AnswerDatabase
 from utils.api.texts import without_halves
-from utils.errors import UserError
+from utils.errors import UserError, warn
 from utils.files import fingerprint, text_key
 
 WRITE = "INSERT OR REPLACE INTO answers (settings, prompt, answer) VALUES (?, ?, ?)"
@@ -87,6 +87,7 @@ class ResponseCache:
     def keep(self, prompt_key: str, response: Any) -> Any:
         """Write the response to the prompt with this key (`text_key`); return it as it will be read."""
         if self.database.read_only:
+            warn(f"{self.path} cannot be written; the responses are not kept")
             return response
         content, kept = _written(response)
         self.replaced += kept != response
