@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import socketserver
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from api_server import ApiServer
@@ -150,3 +154,42 @@ def test_a_proxy_that_cannot_be_used_is_an_error_only_where_it_is_needed(
     assert "secret" not in raised.value.what + raised.value.hint and "ALL_PROXY" in raised.value.what
     proxies.setenv("HTTPS_PROXY", "http://proxy:3128")
     assert proxy_of("https://api.openai.com/v1") == "http://proxy:3128"
+
+
+class _Socks(socketserver.BaseRequestHandler):
+    """A SOCKS5 proxy that connects every host to this machine, and notes the hosts that were asked for."""
+
+    hosts: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        self.request.recv(self.request.recv(2)[1])  # the ways to log in that the client offers
+        self.request.sendall(b"\5\0")
+        kind = self.request.recv(4)[3]
+        size = self.request.recv(1)[0] if kind == 3 else 4
+        self.hosts.append(self.request.recv(size).decode("latin-1"))
+        with socket.create_connection(("127.0.0.1", int.from_bytes(self.request.recv(2)))) as upstream:
+            self.request.sendall(b"\5\0\0\1" + bytes(6))
+            while ready := select.select([self.request, upstream], [], [], 10)[0]:
+                for source in ready:
+                    content = source.recv(65_536)
+                    if not content:
+                        return
+                    (upstream if source is self.request else self.request).sendall(content)
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks"])
+@pytest.mark.parametrize("provider", NAMES)
+def test_requests_go_through_a_socks_proxy(
+    server: ApiServer, provider: str, scheme: str, proxies: pytest.MonkeyPatch
+) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Socks) as proxy:
+        threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        proxies.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.server_address[1]}")
+        _Socks.hosts.clear()
+        url = f"http://api.example.org:{server.server_port}" + PROVIDERS[provider].path
+        known, spec = PROVIDERS[provider], resolve(f"{provider}:m", Path(), GeneratorOptions(base_url=url))
+        assert known.chat
+        sdk = open_client(provider, url, 5.0)
+        assert known.chat(sdk, spec, "one", GenerationSettings(), {}).content == "positive"
+        assert _Socks.hosts == ["api.example.org"]
+        proxy.shutdown()
