@@ -14,6 +14,7 @@ from utils.api.errors import AGAIN, FATAL, FILTERED, REFUSED, ApiError
 from utils.api.http import ErrorInResponse
 from utils.api.providers import PROVIDERS, public_url, redact
 from utils.errors import first_line
+from utils.proxies import proxy_of
 
 NO_QUOTA = re.compile(r"insufficient_quota|billing|exceeded your current quota|trial key", re.IGNORECASE)
 TRANSPORT_ERRORS = {"openai": "APIConnectionError", "httpx": "TransportError", "httpx2": "TransportError"}
@@ -26,6 +27,7 @@ def classify_error(error: Exception, provider: str, base_url: str) -> ApiError:
     if isinstance(error.__cause__, ErrorInResponse):  # an SDK takes whatever its client raises for a lost connection
         error = error.__cause__
     server = public_url(base_url) if base_url else provider
+    url = base_url or PROVIDERS[provider].url
     status, headers, message = _details(error)
     if status is not None and status >= 400:
         return _status_error(provider, server, status, headers, redact(message))
@@ -36,10 +38,15 @@ def classify_error(error: Exception, provider: str, base_url: str) -> ApiError:
     if is_transport and "Timeout" in name and name != "ConnectTimeout":
         return ApiError(AGAIN, f"{server} gave no complete response within --timeout ({name})", unreachable=True)
     if is_transport:
-        return ApiError(AGAIN, f"{server} cannot be reached ({name}: {first})", unreachable=True)
+        return ApiError(AGAIN, f"{server} cannot be reached{_through_proxy(url)} ({name}: {first})", unreachable=True)
     if isinstance(error, (AttributeError, TypeError, KeyError)):  # an HTML page, or another API's response
         return ApiError(AGAIN, f"{server} sent a response of another form", hint="is this the address of the API?")
     return ApiError(AGAIN, f"{server} sent a response that cannot be read ({name}: {first[:200]})")
+
+
+def _through_proxy(url: str) -> str:
+    proxy = proxy_of(url)
+    return f" through the proxy {public_url(proxy)}" if proxy else ""
 
 
 def _details(error: Exception) -> tuple[int | None, Mapping[str, str], str]:

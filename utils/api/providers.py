@@ -84,7 +84,7 @@ def checked_url(url: str, provider: str) -> str:
 
 def resolve_base_url(provider: str, typed: str | None) -> str:
     """Return the server's address, as typed or from the environment; empty for the provider's own service."""
-    url = typed or os.environ.get(PROVIDERS[provider].url_variable, "").strip()
+    url = (typed or "").strip() or os.environ.get(PROVIDERS[provider].url_variable, "").strip()
     if not url:
         return ""
     url = checked_url(url, provider)
