@@ -142,8 +142,6 @@ def add_run_args(parser: argparse.ArgumentParser, output_dir: str = "logs", what
             metavar="NAME",
             help="name of a variant, shown in rows, figures and pages; its records have a folder of their own",
         )
-    else:
-        parser.set_defaults(tag=None)  # pictures have no rows
     group.add_argument("--overwrite", action="store_true", help="compute again, and replace existing records")
     group.add_argument(
         "--dry_run",

@@ -244,7 +244,9 @@ def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return transformers.AutoTokenizer.from_pretrained(path, **_place(spec, revision))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path, **_place(spec, revision))
+    tokenizer("a")  # some faults of its files show only when it reads a text
+    return tokenizer
 
 
 def open_reader(spec: GeneratorSpec, path: str) -> PromptReader:
