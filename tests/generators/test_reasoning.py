@@ -96,6 +96,13 @@ def test_a_model_that_reasons(
     assert found.hyp == [expected], found.outputs
 
 
+def test_labels_that_are_scored_within_the_reasoning_are_warned_of(tmp_path: Path, capsys: Any) -> None:
+    path = make_thinker(tmp_path / "thinker", [REASONS, "</think>"], special=False, opening="<think>")
+    generator = CachedGenerator(resolve_local_generator(str(path), tmp_path), "cpu", tmp_path)
+    answer(generator, [Query("Input:x")], LABELS, DecodeSettings("score"))
+    assert "labels are scored as the beginning of its reasoning" in capsys.readouterr().err
+
+
 def test_unfinished_reasoning_is_told(tmp_path: Path, run: Any) -> None:
     path = make_thinker(tmp_path / "thinker", ["<think>", REASONS, "</think>", " positive"], special=False)
     rows = [f"text {place},{LABELS[place % 2]},{split}" for split in ("train", "test") for place in range(2)]

@@ -51,12 +51,21 @@ class LanguageModel:
     ) -> Iterator[tuple[int, LabelScores]]:
         """Yield the log-probabilities of each label's tokens after each prompt, longest prompts first."""
         with self._errors():
+            self._warn_of_reasoning(prompts)
             texts = self.reader.with_labels(prompts, labels, settings)
             self._check_lengths([text.longest for text in texts])
             for index, values in self._scored(texts):
                 text = texts[index]
                 tokens = tuple(label[start:] for label, start in zip(text.labels, text.n_unscored, strict=True))
                 yield index, LabelScores(tokens, tuple(map(tuple, values)))
+
+    def _warn_of_reasoning(self, prompts: Sequence[str]) -> None:
+        if prompts and self.spec.kind == "chat" and (tag := opened_reasoning(self.reader.render(prompts[0]))):
+            print(
+                f"warning: the chat template of {self.spec.name} ends with {tag}: labels are scored as the beginning "
+                "of its reasoning, not as its answer (--decode generate reads the answer)",
+                file=sys.stderr,
+            )
 
     def _errors(self) -> AbstractContextManager[None]:
         """Raise whatever the library raises of these prompts as a UserError that names the checkpoint."""

@@ -16,6 +16,9 @@ UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff"
     r"\u3400-\u4dbf\u4e00-\u9fff\ua980-\ua9ff\uaa60-\uaadf\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+RUN = rf"[{UNSPACED}][{UNSPACED}\p{{M}}]*|[^{UNSPACED}]+"  # of one kind of script
+# a joiner belongs to the word only behind a mark, as in conjuncts; between letters it parts words, as in Persian
+WORD = r"[\p{L}\p{N}_](?:[\p{L}\p{N}\p{Mn}\p{Mc}_]|(?<=\p{M})[\u200c\u200d](?=[\p{L}\p{M}]))*"
 VARIANT = re.compile("[\ufe00-\ufe0f]")  # selectors of a character's picture
 
 
@@ -48,13 +51,10 @@ def plain_words(text: str) -> list[str]:
 
 def _parts(text: str) -> list[tuple[bool, str]]:
     """Return the runs of letters of a text in order, and whether the script of each has spaces between words."""
-    # a joiner belongs to the word only behind a mark, as in conjuncts; between letters it parts words, as in Persian
-    word = r"[\p{L}\p{N}_](?:[\p{L}\p{N}\p{Mn}\p{Mc}_]|(?<=\p{M})[\u200c\u200d](?=[\p{L}\p{M}]))*"
-    return [
-        (not _pattern(f"[{UNSPACED}]").match(part), part)
-        for found in _pattern(word).findall(VARIANT.sub("", text))
-        for part in _pattern(rf"[{UNSPACED}][{UNSPACED}\p{{M}}]*|[^{UNSPACED}]+").findall(found)
-    ]
+    found = _pattern(WORD).findall(VARIANT.sub("", text))
+    if not _pattern(f"[{UNSPACED}]").search(text):
+        return [(True, word) for word in found]
+    return [(not _pattern(f"[{UNSPACED}]").match(part), part) for word in found for part in _pattern(RUN).findall(word)]
 
 
 @lru_cache
