@@ -62,7 +62,7 @@ def usual(examples: int) -> Callable[[Any], Any]:
     )
 
 
-class Captured(BaseException):
+class Captured(SystemExit):
     """A parser, before it parses."""
 
 

@@ -117,3 +117,15 @@ def test_no_broken_file_of_a_checkpoint_ends_in_a_traceback(kind: str, broken: B
         assert broken.fault(path, damage) == ""
 
     check()
+
+
+@pytest.mark.slow
+def test_a_panic_in_the_code_of_a_tokenizer_is_two_lines(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edited(content: bytes) -> bytes:
+        tokenizer = json.loads(content)
+        return json.dumps(
+            {**tokenizer, "model": {**tokenizer["model"], "continuing_subword_prefix": "##" * 9}}
+        ).encode()
+
+    monkeypatch.setitem(DAMAGES, "edited", edited)
+    assert broken.fault(broken.folder / "generator/tokenizer.json", "edited") == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import importlib.util
 import json
@@ -13,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.errors import UserError, suggest
+from utils.errors import UserError, is_disk_full, suggest
 from utils.files import fingerprint, sha256_of, write_atomic
 from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
 
@@ -27,6 +26,7 @@ IGNORED_FILES = (
 )  # not part of a checkpoint's content
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".model")
 CONFIGURED = ("Pooling", "Dense", "WeightedLayerPooling")  # modules that need a configuration
+PANIC = "PanicException"  # of a library in Rust, which is no Exception
 COMPLETE = "check that all its files are there and complete"
 SHOWN = 300  # characters of a library's message
 
@@ -141,9 +141,10 @@ def checkpoint_errors(
                 yield
     except (UserError, MemoryError):
         raise
-    except Exception as error:
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if is_full or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error):
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise
+        if is_disk_full(error) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error):
             raise
         if revision is not None and isinstance(error, OSError) and is_offline():
             what = f"the checkpoint {name!r} is not in the cache, and the hub cannot be reached"

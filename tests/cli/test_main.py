@@ -48,6 +48,12 @@ def test_an_error_is_two_lines(run: Run, script: Path, line: str, told: str) -> 
     assert done.returncode == 2 and done.stderr.startswith(told) and done.stderr.count("\n") == 2
 
 
+def test_an_error_that_is_no_exception_is_two_lines_as_well(run: Run, script: Path) -> None:
+    script.write_text(HEAD.format("raise type('PanicException', (BaseException,), {})('out of range')"))
+    done = run(str(script))
+    assert done.returncode == 1 and done.stderr.startswith("error: unforeseen: PanicException: out of range\nhint: ")
+
+
 @pytest.mark.parametrize("folder", ["logs", "elsewhere/logs"])
 def test_an_error_that_nobody_foresaw_is_two_lines_and_a_file(
     run: Run, script: Path, tmp_path: Path, folder: str

@@ -50,7 +50,9 @@ def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoRetur
     except BrokenPipeError:  # the reader of the pipe has closed it, as `head` does
         _close_stdout()
         sys.exit(0)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # an error in a library's Rust code is no Exception
         _show_traceback()
         _fail_for(error, kept)
     sys.exit(0)
@@ -60,7 +62,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _fail_for(error: Exception, kept: str) -> NoReturn:
+def _fail_for(error: BaseException, kept: str) -> NoReturn:
     """Explain an error that is not a user's: of the disk, of the memory, of the system, or one nobody foresaw."""
     about = ""
     if isinstance(error, OSError):
