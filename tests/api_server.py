@@ -112,7 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/v1/batches":
             self._json(200, {"object": "list", "data": list(self.server.batches.values()), "has_more": False})
         elif path.startswith("/v1/batches/"):
-            self._json(200, self._look(path.split("/")[3]))
+            with self.server.lock:  # a batch is worked off once, however many look at it
+                batch = self._look(path.split("/")[3])
+            self._json(200, batch)
         else:
             self._json(404, {"error": {"message": f"no such path: {path}"}})
 

@@ -71,6 +71,7 @@ def ends(process: subprocess.Popen[str]) -> tuple[str, str]:
     return out, err
 
 
+pytestmark = pytest.mark.slow  # each run is a process that loads an SDK
 WAYS = [("vectors", "openai"), ("vectors", "cohere"), ("chat", "openai"), ("chat", "cohere"), ("choices", "openai")]
 
 
