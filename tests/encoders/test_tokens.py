@@ -137,6 +137,21 @@ def test_512_tokens_asked_of_64_positions(tmp_path: Path) -> None:
     assert load(folder, tmp_path, max_length=8).encode_counted([LONG])[1] == ([1202], [8])
 
 
+def test_a_length_at_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config())
+    assert load(folder, tmp_path, max_length=3).encode_counted(["abc"])[1] == ([5], [3])
+    for length in (1, 2):
+        with pytest.raises(
+            UserError, match=f"at a maximum length of {length} reads nothing of a text: it adds 2"
+        ) as told:
+            load(folder, tmp_path, max_length=length)
+        assert told.value.hint == "give --max_length 3 or more"
+    edit_json(folder / "tokenizer_config.json", model_max_length=0)
+    with pytest.raises(UserError) as caught:
+        load(folder, tmp_path)
+    assert caught.value.hint == "mend model_max_length in its tokenizer_config.json"
+
+
 def test_max_length_is_not_undone_by_the_checkpoints_own_arguments(tmp_path: Path) -> None:
     folder = by_processing(make_encoder(tmp_path / "m", bert_config()), max_length=100)
     assert load(folder, tmp_path, max_length=10).encode_counted([LONG])[1] == ([1202], [10])

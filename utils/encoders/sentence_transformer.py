@@ -20,6 +20,7 @@ from utils.encoders.tokens import (
     full_lengths,
     lengths_of,
     longest_text,
+    n_added_tokens,
     prepare_tokenizer,
     right_padded,
     set_longest_text,
@@ -115,6 +116,15 @@ class SentenceTransformerEncoder:
             )
         self.limit = limit if asked is None else asked
         if self.limit is not None:
+            added = n_added_tokens(self.model)
+            if self.limit <= added:  # tokenizers would not cut at all
+                raise UserError(
+                    f"{self.spec.name} at a maximum length of {self.limit} reads nothing of a text: it adds {added} "
+                    "tokens of its own",
+                    f"give --max_length {added + 1} or more"
+                    if asked
+                    else "mend model_max_length in its tokenizer_config.json",
+                )
             set_longest_text(self.model, self.limit)
 
     def encode(self, texts: Sequence[str]) -> Rows:

@@ -30,6 +30,12 @@ def prepare_tokenizer(model: Any) -> None:
         tokenizer.pad_token = known[0] if known else tokenizer.convert_ids_to_tokens(0)
 
 
+def n_added_tokens(model: Any) -> int:
+    """Return how many tokens of its own the tokenizer puts around each text."""
+    tokenizer = _tokenizer(model)
+    return 0 if tokenizer is None else int(tokenizer.num_special_tokens_to_add())
+
+
 def longest_text(model: Any) -> int | None:
     """Return the greatest number of tokens that a sentence-transformers model takes; None where any number.
 
