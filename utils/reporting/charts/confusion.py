@@ -129,6 +129,8 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
             about, min(width - 0.3, max(n_columns * wide, min(width, LABEL + around)) - around), drawing.SIZE
         )
     )
+    if not args.height:
+        drawing.trim_top(figure, 0.3 if args.title else 0.0)
     return figure
 
 

@@ -24,6 +24,8 @@ SINGLE, DOUBLE = 3.3, 6.9  # inches: a column of a paper, and two
 SIZE, SMALL = 8.0, 7.0  # points: labels; ticks and legends
 POINT = 1 / 72  # inches
 RULER_DPI = 100
+EDGE = 0.03  # inches between the content of a figure and its edge
+TRIMS = 3  # a colour bar's distance follows the height, so one is not enough
 LINE = 1.3  # height of a line of text in font sizes
 PAPER: Any = {
     "font.size": SIZE,
@@ -198,6 +200,19 @@ def write_in(axes: Axes, place: tuple[float, float], text: str, size: float, col
     """Write a value into the middle of a cell of this colour, without an effect on the layout."""
     looks: Any = {"ha": "center", "va": "center_baseline", "size": size, "color": ink(colour)}
     axes.text(*place, text, **looks).set_in_layout(False)
+
+
+def trim_top(figure: Figure, spare: float) -> None:
+    """Reduce the height of a figure whose panels have square cells by the blank strip on top, except `spare` inches.
+
+    Such panels are as high as their width allows, whatever the height of the figure.
+    """
+    for _ in range(TRIMS):
+        figure.draw_without_rendering()
+        blank = figure.get_figheight() - float(figure.get_tightbbox().y1) - spare - EDGE
+        if blank <= EDGE:
+            return
+        figure.set_figheight(figure.get_figheight() - blank)
 
 
 def overhang(figure: Figure) -> float:
