@@ -3,11 +3,13 @@
 
     python bench/retrieval.py
     python bench/retrieval.py --queries 5000 --candidates 100000 --dim 768 --data clustered --repeats 5
+    python bench/retrieval.py --precisions --only none
     python bench/retrieval.py --rows embeddings.npy --queries 2000 --cuda
 
 Needs torch only; faiss, sentence-transformers and scikit-learn are compared if they are installed. Each repeat runs all
 of them in turn. Medians and ranges are printed and written to bench/results/. `product` is the matrix product in the
-scan's precision and nothing else, a lower bound for any search that scores every pair. Some rows of the suite's results
+scan's precision and nothing else, a lower bound for any search that scores every pair. `--precisions` also measures the
+suite with each precision of the scan forced, and how long the choice among them takes. Some rows of the suite's results
 are checked against float64 scores of all candidates, rounded to float32.
 """
 
@@ -20,7 +22,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,30 @@ def ours(q: Rows, c: Rows, k: int, device: str) -> Any:
     return topk(q, c, k, device=device).indices
 
 
+def forced(precision: str) -> Callable[..., Any]:
+    """Return the suite's search with a precision of the scan that is not chosen by the data."""
+
+    def search(q: Rows, c: Rows, k: int, device: str) -> Any:
+        from utils.retrieval.topk import topk
+
+        return topk(q, c, k, device=device, precision=precision).indices
+
+    return search
+
+
+def choice(q: Rows, c: Rows, k: int, device: str) -> float:
+    """Return the seconds that a first choice of the precision takes, its measurements of the machine included."""
+    from utils.retrieval import scan_choice
+    from utils.retrieval.topk import build_product
+
+    scorer = build_product(q, c, "cosine", device)
+    scan_choice.forget_rates()
+    start = time.perf_counter()
+    scan_choice.chosen_precision(scorer, k)
+    _synchronize(device)
+    return time.perf_counter() - start
+
+
 def plain(q: Rows, c: Rows, k: int, device: str, dtype: torch.dtype = torch.float32) -> Any:
     """Return the indices by products of tiles and torch.topk."""
     a, b = (torch.from_numpy(unit(rows)).to(device, dtype) for rows in (q, c))
@@ -129,7 +155,8 @@ def by_sklearn(q: Rows, c: Rows, k: int, device: str) -> Any:
 
 def product(q: Rows, c: Rows, k: int, device: str) -> None:
     """Compute only the matrix products of the scan, in its precision."""
-    from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE, choose_scan
+    from utils.retrieval.quantized_scan import CANDIDATE_TILE, QUERY_TILE
+    from utils.retrieval.scan_choice import choose_scan
     from utils.retrieval.topk import build_product
 
     scan = choose_scan(build_product(q, c, "cosine", device), k)
@@ -165,14 +192,16 @@ def check(q: Rows, c: Rows, found: Any, k: int, n_rows: int) -> int:
     return right
 
 
-def methods(device: str, only: list[str] | None) -> dict[str, Callable[..., Any]]:
+def methods(device: str, only: list[str] | None, precisions: Sequence[str]) -> dict[str, Callable[..., Any]]:
     """Return the methods to compare by name: ours, and of the others those that are installed and among `only`."""
     ways: dict[str, Callable[..., Any]] = {"ours": ours, "torch fp32": plain}
+    of_ours = {f"ours, {name}": forced(name) for name in precisions}
     if device == "cuda":
         ways["torch bf16"] = lambda q, c, k, device: plain(q, c, k, device, torch.bfloat16)
     optional = {"faiss": by_faiss, "sentence_transformers": by_sentence_transformers, "sklearn": by_sklearn}
     ways |= {name: way for name, way in optional.items() if importlib.util.find_spec(name)}
-    return {name: way for name, way in ways.items() if name == "ours" or not only or name in only}
+    chosen = {name: way for name, way in ways.items() if name == "ours" or not only or name in only}
+    return {"ours": chosen.pop("ours"), **of_ours, **chosen}
 
 
 def main() -> None:
@@ -189,13 +218,15 @@ def main() -> None:
     parser.add_argument(
         "--check", type=positive, default=200, metavar="N", help="number of rows checked by brute force"
     )
+    parser.add_argument("--precisions", action="store_true", help="also each precision of the scan")
     parser.add_argument("--cuda", action="store_true")
     args = parser.parse_args()
     device = "cuda" if args.cuda else "cpu"
     if args.k > args.candidates:
         raise UserError(f"--k {args.k}, but --candidates {args.candidates}", "give at least k candidates")
     q, c = make_rows(args)
-    ways = methods(device, args.only)
+    precisions = [name for name in ("int8", "bf16", "fp32") if args.precisions]
+    ways = methods(device, args.only, precisions)
     for way in ways.values():  # warm-up: imports and first calls
         way(q[:300], c[:9000], args.k, device)
     before = start_peak()
@@ -209,6 +240,8 @@ def main() -> None:
             answers[name] = way(q, c, args.k, device)
             _synchronize(device)
             seconds.setdefault(name, []).append(time.perf_counter() - start)
+        if precisions:
+            seconds.setdefault("choice", []).append(choice(q, c, args.k, device))
         product(q, c, args.k, device)
         seconds.setdefault("product", []).append(product.seconds)  # type: ignore[attr-defined]
     report(args, q, c, seconds, answers, memory)
@@ -230,6 +263,10 @@ def report(
         shown = "" if same is None else f"   rows as ours {100 * same:7.3f} %"
         spread = f"{min(values):.2f} to {max(values):.2f}"
         print(f"  {name:<22}{medians[name]:8.2f} s ({spread})  ours / it {medians['ours'] / medians[name]:6.2f}{shown}")
+    if args.precisions:
+        best = min(medians[name] for name in medians if name.startswith("ours, "))
+        share = 100 * medians["choice"] / medians["ours"]
+        print(f"  ours / the best precision {medians['ours'] / best:.2f}; the choice takes {share:.1f} % of ours")
     right = check(q, c, answers["ours"], args.k, args.check)
     print(f"  ours: {right} of {min(args.check, len(q))} checked rows exact, {memory:.0f} MiB above the inputs")
     out = ROOT / "bench" / "results" / f"retrieval_{len(q)}x{len(c)}x{q.shape[1]}_{Path(data).stem}.json"

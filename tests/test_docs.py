@@ -158,9 +158,10 @@ def test_the_bitext_data_sets_are_named() -> None:
         ("tiles of {} queries", "utils.retrieval.quantized_scan:QUERY_TILE"),
         ("queries by {} candidates", "utils.retrieval.quantized_scan:CANDIDATE_TILE"),
         ("more than {} candidates were kept", "utils.retrieval.pruning:MAX_KEPT"),
-        ("fewer than {} candidates", "utils.retrieval.quantized_scan:MIN_CANDIDATES"),
-        ("k is greater than {}", "utils.retrieval.quantized_scan:MAX_K"),
-        ("a trial on {} queries", "utils.retrieval.quantized_scan:SAMPLE_QUERIES"),
+        ("fewer than {} candidates", "utils.retrieval.scan_choice:MIN_CANDIDATES"),
+        ("k is greater than {}", "utils.retrieval.scan_choice:MAX_K"),
+        ("a sample of {} queries", "utils.retrieval.scan_choice:SAMPLE_QUERIES"),
+        ("queries and {} candidates: those", "utils.retrieval.scan_choice:SAMPLE_CANDIDATES"),
         ("is more than {} and more than", "utils.retrieval.exact_search:FEW"),
     ],
 )

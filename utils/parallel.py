@@ -71,11 +71,11 @@ def map_parts(
             free.put(worker)
 
     if len(workers) == 1:
-        with _restored_threads():
+        with restored_threads():
             for part in parts:
                 yield from run(part)
         return
-    with _restored_threads(), _pool(len(workers)) as pool:
+    with restored_threads(), _pool(len(workers)) as pool:
         for future in [pool.submit(run, part) for part in parts]:
             yield from future.result()
 
@@ -95,11 +95,13 @@ def _split_for_memory(work: Callable[[Ints], Result], part: Ints, name: str) -> 
 
 
 @contextmanager
-def _restored_threads() -> Iterator[None]:
+def restored_threads(within: int | None = None) -> Iterator[None]:
+    """Give torch its number of threads back at the end; `within` is the number until then, None for the same."""
     import torch
 
     threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(within or threads)
         yield
     finally:
         torch.set_num_threads(threads)

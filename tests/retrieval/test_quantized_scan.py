@@ -12,7 +12,8 @@ from vectors import Pair, best, clustered, duplicates, gaussian, margins64, near
 from utils import numerics
 from utils.numerics import int8_is_exact
 from utils.retrieval import exact_search, pruning, quantized_scan
-from utils.retrieval.quantized_scan import PRECISIONS, Scan, choose_scan
+from utils.retrieval.quantized_scan import PRECISIONS, Scan
+from utils.retrieval.scan_choice import choose_scan
 from utils.retrieval.topk import build_product, margin_topk, topk
 
 KINDS = (clustered, duplicates, near_ties, wild, gaussian)

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from utils.parallel import Worker, cpu_workers, map_parts
 from utils.retrieval.pruning import KeptCandidates
-from utils.retrieval.quantized_scan import Scan, choose_scan, tile_sizes
+from utils.retrieval.quantized_scan import Scan, tile_sizes
 from utils.retrieval.rows import U32, first_of_equals
+from utils.retrieval.scan_choice import choose_scan
 from utils.retrieval.similarities import WORK_BYTES, Margin, Product
 from utils.schema import TopK
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from utils.numerics import has_fast_bf16, int8_is_exact, products
+from utils.numerics import products
 from utils.retrieval.fused_kernels import FusedValues, has_kernels
-from utils.retrieval.pruning import BLOCK, MAX_KEPT, KeptCandidates, MatrixValues, Threshold, block_size
+from utils.retrieval.pruning import BLOCK, KeptCandidates, MatrixValues, Threshold, block_size
 from utils.retrieval.rows import U32
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what its caches hold
 GPU_QUERIES, GPU_CANDIDATES = 16_384, 32_768  # large enough that launching a kernel takes no notable time
 GPU_SHARE = 8  # the products of a tile may take 1 / GPU_SHARE of the free memory
 GPU_MIN_ROWS = 32  # the least number of rows of a GPU's integer products
-MIN_CANDIDATES = 2048  # with fewer, a scan in low precision does not pay
-MAX_K = 1024  # with more neighbours, block maxima do not pay
-SAMPLE_QUERIES, SAMPLE_CANDIDATES = 64, 2048  # on which the precisions are tried
-MAX_SHARE = {"int8": 0.007, "bf16": 0.02}  # share of candidates kept above which the next precision is faster
 ROUND_UP = 1.0 + 2.0**-16  # covers the rounding of norms that are computed in float32
 
 
@@ -53,6 +49,10 @@ class Scorer(Protocol):
 
     def is_product(self) -> bool:
         """Whether the value is the product itself."""
+        ...
+
+    def products(self, queries: Tensor, cols: slice) -> Tensor:
+        """Return the float32 products of scaled queries (q, d) with the scaled rows of some candidates (q, t)."""
         ...
 
     def value(self, product: Tensor, rows: slice, cols: slice) -> Tensor:
@@ -130,13 +130,13 @@ class Scan:
         scorer = self.scorer
         queries = scorer.queries(rows)
         n = len(queries)
-        rounded = self._round_queries(queries)
+        rounded = self.round_queries(queries)
         relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
         fused = scorer.is_product() and has_kernels(self.mean.device.type, self.precision)
         threshold = Threshold(n, k, relative, queries.device)
         buffer = self._buffer(0 if fused else len(rounded.rows))
         for number, tile in enumerate(self.tiles, 1):
-            error = self._error(rounded, tile) * scorer.row_scale[rows].float()
+            error = self.error(rounded, tile) * scorer.row_scale[rows].float()
             unit = rounded.scales * tile.scale
             if fused and block_size(tile.width, k) == BLOCK:
                 values: Values = FusedValues(rounded.rows[:n], tile.rows[: tile.width], BLOCK)
@@ -153,7 +153,7 @@ class Scan:
             threshold.add(values, unit, error, tile.start, lower_bounds if is_power_of_two else None)
         return threshold.kept()
 
-    def _error(self, queries: RoundedQueries, tile: Tile) -> Tensor:
+    def error(self, queries: RoundedQueries, tile: Tile) -> Tensor:
         """Return how far the products of the rounded queries with a tile can be from the true ones (q,)."""
         slack = 4 * (self.scorer.dim + 16) * U32  # of float32 sums of unit rows, here and where products are exact
         return queries.residues * tile.norm + queries.norms * tile.residue + slack * (1 + queries.norms)
@@ -162,7 +162,7 @@ class Scan:
         """Return what centring takes from the scores of these queries (q,): 0 if the scores are not products."""
         return self.scorer.queries(rows) @ self.mean * float(self.scorer.is_product())
 
-    def _round_queries(self, queries: Tensor) -> RoundedQueries:
+    def round_queries(self, queries: Tensor) -> RoundedQueries:
         """Return queries (q, d) in the scan's precision, as rows that are multiples of a scale."""
         import torch
 
@@ -219,22 +219,3 @@ def _pad(rows: Tensor) -> Tensor:
     missing = -rows.shape[1] % 8
     more = max(-len(rows) % 8, GPU_MIN_ROWS - len(rows)) if rows.device.type == "cuda" else 0
     return torch.nn.functional.pad(rows, (0, missing, 0, more)) if missing or more else rows
-
-
-def choose_scan(scorer: Scorer, k: int) -> Scan | None:
-    """Return the fastest scan for these data, found on a sample; None if a search without a scan is as fast."""
-    n, m = scorer.shape
-    if m < MIN_CANDIDATES or k > MAX_K or n < 2 * SAMPLE_QUERIES:
-        return None
-    is_cpu = scorer.c.device.type == "cpu"
-    precisions = [name for name in PRECISIONS[:2] if (int8_is_exact() if name == "int8" and is_cpu else True)]
-    if not has_fast_bf16(scorer.c.device):
-        precisions = [name for name in precisions if name != "bf16"]
-    step = max(1, m // SAMPLE_CANDIDATES)
-    sample = scorer.subsample(max(1, n // SAMPLE_QUERIES), step)
-    for precision in precisions:
-        kept = Scan(sample, precision).keep_candidates(slice(0, sample.shape[0]), max(1, round(k / step)))
-        expected = step * (len(kept.queries) + int(kept.overflowed.sum()) * MAX_KEPT) / sample.shape[0]
-        if expected <= max(4 * k, MAX_SHARE[precision] * m):
-            return Scan(scorer, precision)
-    return Scan(scorer, "fp32")
