@@ -283,13 +283,13 @@ sys.path.insert(0, {str(ROOT)!r})
 import bitext
 from utils.cli.main import run
 from utils.encoders.sentence_transformer import SentenceTransformerEncoder
-encode = SentenceTransformerEncoder.encode
+encode = SentenceTransformerEncoder.encode_counted
 def encode_until_the_second_subset(self, texts):
     if list(Path().glob("stopped/**/eval_eng_spa_10.json")):
         print("encoding the second subset", flush=True)
         time.sleep(3600)
     return encode(self, texts)
-SentenceTransformerEncoder.encode = encode_until_the_second_subset
+SentenceTransformerEncoder.encode_counted = encode_until_the_second_subset
 run(bitext.main)
 """
 
