@@ -57,6 +57,8 @@ def test_members_of_an_ensemble_are_told_apart() -> None:
     )
     assert row_names([result("a__b", encoders=[half, whole])]) == ["a__b (fp16 of multilingual-e5-base)"]
     assert row_names([result("a__b", encoders=[half, {**whole, "dtype": "fp16"}])]) == ["a__b (fp16)"]
+    twice = [{**whole, "prompt": prompt} for prompt in ("", "x: ", "y: ")]
+    assert row_names([result("a__a", encoders=twice)]) == ['a__a (prompt "x: " of char_ngram, "y: " of char_ngram)']
 
 
 def test_what_has_no_plain_value_is_told_where_it_differs() -> None:
@@ -115,7 +117,7 @@ def test_rows_of_generators() -> None:
         ({}, ""),
         ({"fuse": "rank"}, ""),  # told by the folder since the first version
         ({"margin": "ratio", "margin_k": 8}, "margin_k_8"),
-        ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, "prompt_passage_707ad5"),
+        ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, "prompt_passage_1765e3"),
         ({"encoders": [{**PLAIN, "prompt": ""}]}, "no_prompt"),
         ({"encoders": [{**PLAIN, "dtype": "fp16"}]}, "fp16"),
         ({"encoders": [{**PLAIN, "revision": "abc"}]}, ""),  # a folder that another revision occupies is left to it

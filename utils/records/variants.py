@@ -114,12 +114,12 @@ def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
     members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
     for name in OF_ENCODERS:
         comparable = [member for member in members if _has_plain(member, name)]
-        departing = {_who(member): text for member in comparable if (text := _of_encoder(member, name)) is not None}
+        departing = [(_who(member), text) for member in comparable if (text := _of_encoder(member, name)) is not None]
         if departing:
             told[name] = _joined(departing, len(members))
         others = [member for member in members if not _has_plain(member, name) and member.get(name) is not None]
         if others:
-            free[name] = _joined({_who(member): _text(member[name]) for member in others}, len(members))
+            free[name] = _joined([(_who(member), _member_text(name, member[name])) for member in others], len(members))
     generator = run.get("generator")
     generator = generator if isinstance(generator, dict) else {}
     for name in OF_GENERATORS:
@@ -134,12 +134,17 @@ def _who(member: Mapping[str, Any]) -> str:
     return str(member.get("checkpoint")).split("/")[-1]
 
 
-def _joined(texts: Mapping[str, str], n_members: int) -> str:
+def _joined(texts: Sequence[tuple[str, str]], n_members: int) -> str:
     """Return the value that all members share, or each one's with its name."""
-    values = set(texts.values())
+    values = {text for _, text in texts}
     if len(texts) == n_members and len(values) == 1:
         return values.pop()
-    return ", ".join(f"{text} of {who}" for who, text in texts.items())
+    return ", ".join(f"{text or 'none'} of {who}" for who, text in texts)
+
+
+def _member_text(name: str, value: Any) -> str:
+    """Return a value of an encoder as text; a prompt in quotation marks, since it may end in a blank."""
+    return _quoted(_text(value)) if name == "prompt" and value else _text(value)
 
 
 def _has_plain(member: Mapping[str, Any], name: str) -> bool:
@@ -161,7 +166,11 @@ def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
         "backend": "torch",
         "input_type": row.input_type if row else None,
     }
-    return None if value is None or value == plain.get(name) or (name == "dtype" and not value) else _text(value)
+    return (
+        None
+        if value is None or value == plain.get(name) or (name == "dtype" and not value)
+        else _member_text(name, value)
+    )
 
 
 def _text(value: Any) -> str:
@@ -182,7 +191,9 @@ def _words(name: str, value: str) -> str:
         return name
     if not value:
         return f"no {name}"
-    if name in ("prompt", "instruction"):
+    if name == "prompt":
+        return f"{name} {value}"
+    if name == "instruction":
         return f"{name} {_quoted(value)}"
     return f"{name} {value[:SHOWN]}" if name.endswith("revision") else f"{name} {_short(value)}"
 
