@@ -158,7 +158,7 @@ def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, com
     done = command("icl.py", *flags)
     assert done.returncode == 0, done.stderr
     assert "somebody/tiny-chat is used as a chat model" in done.stderr
-    folder = tmp_path / "logs/debug/save_icl/sample/somebody/tiny-chat/none/seed_42"
+    folder = tmp_path / "logs/debug/save_icl_max_new_tokens_4/sample/somebody/tiny-chat/none/seed_42"
     body = json.loads((folder / "eval_spa_0.json").read_text())
     assert (body["run"]["generator"]["revision"], body["run"]["decode"]) == (commit, "generate")
     assert "Options:" in json.loads((folder / "eval_spa_0_prompts.json").read_text())["prompts"][0]

@@ -184,7 +184,7 @@ print(len(cache.get([f"prompt {number}" for number in range(101)], lambda texts:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_a_folder_of_somebody_else_is_read(tmp_path: Path) -> None:
     path, _ = filled(tmp_path / "cache", 100)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *(above for above in tmp_path.parents if above.name.startswith(("pytest", "popen")))):
         folder.chmod(0o755)
     path.chmod(0o444)
     command = [sys.executable, "-c", READ_ONLY, str(ROOT), str(tmp_path / "cache")]

@@ -122,7 +122,10 @@ class AnswerDatabase:
             return None
 
     def _open_to_read(self) -> sqlite3.Connection | None:
-        if not self.path.is_file():
+        try:
+            if not self.path.is_file():
+                return None
+        except OSError:  # a folder on the way cannot be entered
             return None
         for options in (
             "mode=ro",

@@ -26,9 +26,10 @@ MIN_CANDIDATES = 2048  # with fewer, a scan in low precision does not pay
 MAX_K = 1024  # with more neighbours, block maxima do not pay
 SAMPLE_QUERIES, SAMPLE_CANDIDATES = 64, 4096  # whose scores are computed
 SAMPLE_TILE = 1024  # candidates that are rounded in each precision
-TIMED_QUERIES = 64  # of the products that are timed
+TIMED = (512, 2048)  # queries and candidates of the products that are timed: as in a search, they exceed a core's cache
 TAIL = 16  # scores of a query from which its best scores are extrapolated
 PER_KEPT = 3.0  # the time of a kept candidate, selection included, over that of gathering and multiplying its row
+FEW_KEPT = 1.5  # the time of a scan over that of its products up to which no other precision is considered
 WHOLE_ROW = 8.0  # the time of scoring a query in float64 with all candidates, over that of float32 products
 FEW_PRODUCTS = 2**33  # multiply-adds of a search below which measuring rates takes longer than they save
 
@@ -69,15 +70,20 @@ def _cheapest(scorer: Scorer, k: int) -> str:
     kept = {name: (scores >= (best - error)[:, None]).sum(dim=1) * share for name, error in errors.items()}
     if n * m * scorer.dim < FEW_PRODUCTS:
         return next((name for name in known if float(kept[name].mean()) <= max(4 * k, 0.01 * m)), known[-1])
-    rate, gathered = {name: _pair_seconds(name, scorer.dim, device) for name in known}, _row_seconds(scorer.dim, device)
+    gathered = _row_seconds(scorer.dim, device)
 
     def seconds(name: str) -> float:
         """Return the expected time of one query."""
-        whole = (kept[name] > MAX_KEPT).float().mean().item()
         some = kept[name].clamp_max(MAX_KEPT).mean().item()
-        return m * rate[name] + some * PER_KEPT * gathered + whole * m * WHOLE_ROW * rate["fp32"]
+        whole = (kept[name] > MAX_KEPT).float().mean().item()
+        full = m * WHOLE_ROW * _pair_seconds("fp32", scorer.dim, device) if whole else 0.0
+        return m * _pair_seconds(name, scorer.dim, device) + some * PER_KEPT * gathered + whole * full
 
-    return min(known, key=seconds)
+    low = {name: seconds(name) for name in known if name != "fp32"}
+    best = min(low, key=lambda name: low[name])
+    if low[best] <= FEW_KEPT * m * _pair_seconds(best, scorer.dim, device):
+        return best  # float32 products alone take longer
+    return best if low[best] <= seconds("fp32") else "fp32"
 
 
 def _is_supported(name: str, device: torch.device) -> bool:
@@ -115,15 +121,17 @@ def _pair_seconds(precision: str, dim: int, device: torch.device) -> float:
     import torch
 
     kind = {"int8": torch.int8, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-    queries, rows = (
-        torch.ones((size, dim + -dim % 8), dtype=kind, device=device) for size in (TIMED_QUERIES, SAMPLE_TILE)
-    )
+    queries, rows = (torch.ones((size, dim + -dim % 8), dtype=kind, device=device) for size in TIMED)
+    out = torch.empty(TIMED, dtype=torch.int32 if precision == "int8" else kind, device=device)
 
     def multiply() -> None:
-        found = torch._int_mm(queries, rows.t()) if precision == "int8" else products(queries, rows)
+        if precision == "fp32":
+            found = products(queries, rows)
+        else:
+            found = (torch._int_mm if precision == "int8" else torch.mm)(queries, rows.t(), out=out)
         MatrixValues(found.float() if precision == "bf16" else found, 1)
 
-    return _fastest(multiply, device) / (TIMED_QUERIES * SAMPLE_TILE)
+    return _fastest(multiply, device) / (TIMED[0] * TIMED[1])
 
 
 @lru_cache
@@ -137,11 +145,11 @@ def _row_seconds(dim: int, device: torch.device) -> float:
 
 
 def _fastest(work: Callable[[], object], device: torch.device) -> float:
-    """Return the least of three times of some work in seconds, after a first one that allocates memory."""
+    """Return the least of two times of some work in seconds, after a first one that allocates memory."""
     import torch
 
     times = []
-    for _ in range(4):
+    for _ in range(3):
         start = time.perf_counter()
         work()
         if device.type == "cuda":
