@@ -80,10 +80,10 @@ def _cheapest(scorer: Scorer, k: int) -> str:
         return m * _pair_seconds(name, scorer.dim, device) + some * PER_KEPT * gathered + whole * full
 
     low = {name: seconds(name) for name in known if name != "fp32"}
-    best = min(low, key=lambda name: low[name])
-    if low[best] <= FEW_KEPT * m * _pair_seconds(best, scorer.dim, device):
-        return best  # float32 products alone take longer
-    return best if low[best] <= seconds("fp32") else "fp32"
+    fastest = min(low, key=lambda name: low[name])
+    if low[fastest] <= FEW_KEPT * m * _pair_seconds(fastest, scorer.dim, device):
+        return fastest  # float32 products alone take longer
+    return fastest if low[fastest] <= seconds("fp32") else "fp32"
 
 
 def _is_supported(name: str, device: torch.device) -> bool:
