@@ -68,6 +68,8 @@ def test_what_has_no_plain_value_is_told_where_it_differs() -> None:
     assert row_names(both) == ["local/mine (revision aaaa)", "local/mine (revision bbbb)"]
     prompts = [result("local/mine", encoders=[{**one, "prompt": prompt}]) for prompt in ("", "q: ")]
     assert row_names(prompts) == ["local/mine (no prompt)", 'local/mine (prompt "q: ")']
+    usual = [result("local/mine", encoders=[one]), prompts[1]]
+    assert row_names(usual) == ["local/mine (prompt of the checkpoint)", 'local/mine (prompt "q: ")']
     servers = [result("m", encoders=[{**OWN, "served_at": f"http://{host}/v1"}]) for host in "ab"]
     assert row_names(servers) == ["m (served_at http://a/v1)", "m (served_at http://b/v1)"]
 

@@ -117,7 +117,7 @@ def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
         departing = [(_who(member), text) for member in comparable if (text := _of_encoder(member, name)) is not None]
         if departing:
             told[name] = _joined(departing, len(members))
-        others = [member for member in members if not _has_plain(member, name) and member.get(name) is not None]
+        others = [member for member in members if not _has_plain(member, name) and _is_told(member, name)]
         if others:
             free[name] = _joined([(_who(member), _member_text(name, member[name])) for member in others], len(members))
     generator = run.get("generator")
@@ -142,8 +142,15 @@ def _joined(texts: Sequence[tuple[str, str]], n_members: int) -> str:
     return ", ".join(f"{text or 'none'} of {who}" for who, text in texts)
 
 
+def _is_told(member: Mapping[str, Any], name: str) -> bool:
+    """Return whether a record says what an encoder's value was; a prompt of null is the checkpoint's own, or none."""
+    return name in member and (name == "prompt" or member[name] is not None)
+
+
 def _member_text(name: str, value: Any) -> str:
     """Return a value of an encoder as text; a prompt in quotation marks, since it may end in a blank."""
+    if name == "prompt" and value is None:
+        return "of the checkpoint"
     return _quoted(_text(value)) if name == "prompt" and value else _text(value)
 
 
