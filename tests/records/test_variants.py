@@ -9,7 +9,8 @@ import pytest
 
 from utils.encoders.registry import ENCODERS
 from utils.records.result import LoggedResult
-from utils.records.variants import place_of, row_names
+from utils.records.row_names import row_names
+from utils.records.variants import place_of
 from utils.tasks import TASKS
 
 E5 = "intfloat/multilingual-e5-base"
@@ -92,6 +93,11 @@ def test_tuned_weights_and_own_data_are_told_within_a_data_set() -> None:
 def test_records_of_one_tag_that_differ_are_told_apart() -> None:
     both = [result(tag="mine", fuse=fuse) for fuse in ("score", "rank")]
     assert row_names(both) == [f"{E5} (mine)", f"{E5} (mine, fuse rank)"]
+
+
+def test_a_tag_that_reads_as_a_setting_makes_no_common_row() -> None:
+    rows = row_names([result(tag="fuse rank"), result(fuse="rank"), result(fuse="rank", subset="eng_ban")])
+    assert len(set(rows)) == 2 and rows[1] == rows[2] and all(row.startswith(f"{E5} (fuse rank) ") for row in rows)
 
 
 def test_rows_of_generators() -> None:

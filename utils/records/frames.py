@@ -14,8 +14,8 @@ from utils.records.own_names import logged_name
 from utils.records.paths import predictions_path
 from utils.records.reader import read_all, read_results
 from utils.records.result import LoggedResult
+from utils.records.row_names import row_names
 from utils.records.rows import Row, as_name, as_whole, rows_of
-from utils.records.variants import row_names
 
 if TYPE_CHECKING:
     import pandas as pd

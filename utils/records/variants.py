@@ -14,14 +14,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from utils.constants import DEFAULT_MARGIN_K, DTYPES, MAX_NEW_TOKENS, USUAL_DECODE
+from utils.constants import DEFAULT_MARGIN_K, DTYPES, MAX_NEW_TOKENS
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
-from utils.records.original import generator_and_encoder, task_of
-from utils.records.result import LoggedResult
 from utils.schema import DatasetSpec
-from utils.tasks import TASKS, TaskSpec
+from utils.tasks import TaskSpec
 
 FULL, *_ = DTYPES
 SHOWN = 32  # characters of a text in a row's name
@@ -151,7 +149,7 @@ def _member_text(name: str, value: Any) -> str:
     """Return a value of an encoder as text; a prompt in quotation marks, since it may end in a blank."""
     if name == "prompt" and value is None:
         return "of the checkpoint"
-    return _quoted(_text(value)) if name == "prompt" and value else _text(value)
+    return quoted(_text(value)) if name == "prompt" and value else _text(value)
 
 
 def _has_plain(member: Mapping[str, Any], name: str) -> bool:
@@ -184,32 +182,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def words_of(traits: Mapping[str, str]) -> str:
-    """Return traits as a row's name has them: `fuse rank, prompt "query: "`; long texts are cut and end in a hash."""
-    return ", ".join(_words(name, value) for name, value in traits.items())
+def quoted(value: str) -> str:
+    """Return a text in quotation marks, cut as `short` does."""
+    return f'"{short(value)}"'
 
 
-def _words(name: str, value: str) -> str:
-    if name == "tag":
-        return value
-    if name in ("dtype", "gen_dtype"):
-        return value if name == "dtype" else f"generator in {value}"
-    if value == "true":
-        return name
-    if not value:
-        return f"no {name}"
-    if name == "prompt":
-        return f"{name} {value}"
-    if name == "instruction":
-        return f"{name} {_quoted(value)}"
-    return f"{name} {value[:SHOWN]}" if name.endswith("revision") else f"{name} {_short(value)}"
-
-
-def _quoted(value: str) -> str:
-    return f'"{_short(value)}"'
-
-
-def _short(value: str) -> str:
+def short(value: str) -> str:
+    """Return a text on one line; a long one is cut and ends in a hash."""
     flat = " ".join(value.splitlines()) if "\n" in value else value
     return flat if flat == value and len(flat) <= SHOWN else f"{flat[: SHOWN - 8]}… {digest(value)}"
 
@@ -233,80 +212,3 @@ def _in_place(name: str, value: str) -> str:
     clean = re.sub(r"[^\w.+-]+", "_", value, flags=re.ASCII).strip("_")
     text = clean if clean == value and len(clean) <= IN_PLACE else f"{clean[:IN_PLACE]}_{digest(value)}".lstrip("_")
     return text if name in ("tag", "dtype") else f"{name}_{text}"
-
-
-def base_name(result: LoggedResult, spec: TaskSpec) -> str:
-    """Return the model's name; of a generative record `generator (departures) + encoder, k-shot`."""
-    if not spec.generative:
-        return result.plain_model
-    generator, encoder = generator_and_encoder(result)
-    decode = result.run.get("decode")
-    departures = [
-        generator.get("quantization", ""),
-        decode if decode and decode != USUAL_DECODE.get(generator.get("kind", ""), decode) else "",
-    ]
-    extra = f" ({', '.join(filter(None, departures))})" if any(departures) else ""
-    shown = f" + {encoder}" if result.k and encoder else ""
-    return f"{generator['name']}{extra}{shown}, {result.k}-shot"
-
-
-def row_names(results: Sequence[LoggedResult]) -> list[str]:
-    """Return the row of each result as the tables name it, whatever the tasks of the results are."""
-    specs = [TASKS[result.run.get("task") or task_of(result)] for result in results]
-    bases = [base_name(result, spec) for result, spec in zip(results, specs, strict=True)]
-    return with_variants(results, bases, specs)
-
-
-def with_variants(
-    results: Sequence[LoggedResult], bases: Sequence[str], specs: Sequence[TaskSpec], without: Collection[str] = ()
-) -> list[str]:
-    """Return each result's row: its base name, and in parentheses what it was made with beside the model.
-
-    What has no plain value is told where results of otherwise one row differ in it.
-    """
-    variants = [
-        variant_of(result.run, result.dataset, spec, without, result.subset)
-        for result, spec in zip(results, specs, strict=True)
-    ]
-    keys = [
-        (base, variant.told.get("tag") or words_of(variant.told)) for base, variant in zip(bases, variants, strict=True)
-    ]
-    alike: dict[tuple[str, str], list[int]] = {}
-    for place, key in enumerate(keys):
-        alike.setdefault(key, []).append(place)
-    rows = [""] * len(results)
-    for (base, _), places in alike.items():
-        differing = _differing([(results[place].dataset, variants[place]) for place in places])
-        for place in places:
-            words = words_of(_shown(results[place].dataset, variants[place], differing))
-            rows[place] = f"{base} ({words})" if words else base
-    return rows
-
-
-def _differing(records: Sequence[tuple[str, Variant]]) -> set[tuple[str, str]]:
-    """Return the (data set, trait) in which records of one name differ; the data set is empty for all of them."""
-    seen: dict[tuple[str, str], set[str]] = {}
-    for dataset, variant in records:
-        for name, value in (*variant.told.items(), *variant.open.items()):
-            seen.setdefault(("", name), set()).add(value)
-        for name, value in variant.of_dataset.items():
-            seen.setdefault((dataset, name), set()).add(value)
-    lacking = {  # a tagged record that departs from the others by a setting that they have as plain
-        ("", name)
-        for dataset, name in seen
-        if not dataset and any(name not in variant.told and name not in variant.open for _, variant in records)
-    }
-    told = {name for _, variant in records for name in variant.told}
-    return {place for place, values in seen.items() if len(values) > 1} | {
-        place for place in lacking if place[1] in told
-    }
-
-
-def _shown(dataset: str, variant: Variant, differing: Collection[tuple[str, str]]) -> Traits:
-    """Return the traits that a record's row tells; a tag stands for the settings that all its records share."""
-    tagged = "tag" in variant.told
-    told = {
-        name: value for name, value in variant.told.items() if not tagged or name == "tag" or ("", name) in differing
-    }
-    told |= {name: value for name, value in variant.open.items() if ("", name) in differing}
-    return told | {name: value for name, value in variant.of_dataset.items() if (dataset, name) in differing}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from utils.records.original import generator_and_encoder
-from utils.records.variants import base_name
+from utils.records.row_names import base_name
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Table
 from utils.reporting.tables.comparable import PARTIAL, unlike

@@ -10,7 +10,7 @@ from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
 from utils.records.result import LoggedResult
-from utils.records.variants import base_name, with_variants
+from utils.records.row_names import base_name, with_variants
 from utils.tasks import TaskSpec
 
 
