@@ -11,7 +11,7 @@ from vectors import Pair, best, clustered, duplicates, gaussian, margins64, near
 
 from utils import numerics
 from utils.numerics import int8_is_exact
-from utils.retrieval import exact_search, pruning, quantized_scan
+from utils.retrieval import exact_search, pair_scores, pruning, quantized_scan
 from utils.retrieval.quantized_scan import PRECISIONS, Scan
 from utils.retrieval.scan_choice import choose_scan
 from utils.retrieval.topk import build_product, margin_topk, topk
@@ -123,8 +123,8 @@ def test_queries_with_too_many_candidates_kept_are_searched_in_full(monkeypatch:
 def test_scoring_pairs_by_gathering_as_on_gpus_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
     q, c = clustered(90, 3000, 24)
     expected = topk(q, c, 5, precision="int8")
-    monkeypatch.setattr(exact_search, "_pair_products", exact_search._gathered_products)
-    monkeypatch.setitem(exact_search.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
+    monkeypatch.setattr(pair_scores, "pair_products", pair_scores._gathered_products)
+    monkeypatch.setitem(pair_scores.RESCORE_BYTES, "cpu", 24 * 8 * 7)  # several steps
     found = topk(q, c, 5, precision="int8")
     np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.scores, expected.scores)

@@ -10,31 +10,42 @@ for example because more candidates tie, are searched again with float64 scores 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from utils.parallel import Worker, cpu_workers, map_parts
+from utils.retrieval.bar_scan import BarScan
+from utils.retrieval.pair_scores import (
+    Queries,
+    exact_scores,
+    float32_error,
+    grid,
+    kth_values,
+    lower_bounds,
+    pair_values,
+)
 from utils.retrieval.pruning import KeptCandidates
 from utils.retrieval.quantized_scan import Scan, tile_sizes
 from utils.retrieval.rows import U32, first_of_equals
-from utils.retrieval.scan_choice import choose_scan
+from utils.retrieval.scan_choice import bar_scan, choose_scan
 from utils.retrieval.similarities import WORK_BYTES, Margin, Product
 from utils.schema import TopK
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 FEW, RANKING = 64, 0.2  # from so many neighbours and this share of the candidates on, all are scored in float64
 MANY = 256  # from so many neighbours on, tiles are smaller, since each query keeps more candidates
 PRUNE_AGAIN = 4  # candidates kept per query, in multiples of k, from which pruning by lower bounds of scores pays
+AGAIN = 32  # queries from which those with too many candidates are scanned again, in float32
 SLACK = 16  # candidates beyond k that the plain scan keeps
 QUERY_TILE = 1024
 FEW_SCORES = 1 << 22  # scores below which several threads do not pay
 CANDIDATE_TILE = 16384
-RESCORE_BYTES = {"cpu": 1 << 21, "cuda": 1 << 28}  # rows that are gathered at once: what a core's cache holds
+GPU_WORK = 16  # temporary arrays on a GPU, in multiples of those on the CPU
 
 
 def search(scorer: Product | Margin, k: int, precision: str | None = None) -> TopK:
@@ -45,182 +56,155 @@ def search(scorer: Product | Margin, k: int, precision: str | None = None) -> To
     import torch
 
     n, m = scorer.shape
-    indices = np.empty((n, k), dtype=np.int64)
-    scores = np.empty((n, k), dtype=np.float32)
-    uncertified: list[npt.NDArray[np.int64]] = []
-    is_ranking = k > FEW and k > RANKING * m  # most candidates are needed, so pruning does not pay
+    found = TopK(np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32))
+    left = np.arange(n)  # queries whose k best are not certain yet
     with torch.inference_mode():
-        for queries, (best, value, certified) in [] if is_ranking else _search_tiles(scorer, k, precision):
-            indices[queries], scores[queries] = best.cpu().numpy(), value.cpu().numpy()
-            uncertified.append(queries[~certified.cpu().numpy()])
-        rows = torch.as_tensor(np.arange(n) if is_ranking else np.concatenate(uncertified), device=scorer.q.device)
+        if not (k > FEW and k > RANKING * m):  # otherwise most candidates are needed, and pruning does not pay
+            scan = _scan(scorer, k, precision)
+            left = _search_tiles(scorer, scan, k, left, found)
+            if scan is not None and scan.precision != "fp32" and len(left) >= AGAIN:
+                some = scorer.select(torch.as_tensor(left, device=scorer.q.device))
+                left = _search_tiles(some, Scan(some, "fp32"), k, left, found)
+        rows = torch.as_tensor(left, device=scorer.q.device)
         for chunk, best, value in _search_float64(scorer, rows, k):
-            indices[chunk.cpu().numpy()], scores[chunk.cpu().numpy()] = best.cpu().numpy(), value.cpu().numpy()
-    return TopK(indices, scores)
+            _write(found, chunk.cpu().numpy(), best, value)
+    return found
 
 
-@dataclass(frozen=True)
-class _Queries:
-    """A tile of queries: their numbers (q,) and their scaled rows (q, d), float32."""
-
-    rows: Tensor
-    scaled: Tensor
+def _scan(scorer: Product | Margin, k: int, precision: str | None) -> Scan | BarScan | None:
+    """Return the scan in a precision, or the fastest one; None if a search without a scan is meant or as fast."""
+    if precision is None:
+        return choose_scan(scorer, k)
+    if precision == "plain":
+        return None
+    return (bar_scan(scorer, k) if precision == "bf16" else None) or Scan(scorer, precision)
 
 
 def _search_tiles(
-    scorer: Product | Margin, k: int, precision: str | None
-) -> Iterator[tuple[npt.NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
-    """Yield tiles of queries (q,) with their k best (q, k), the scores, and which of them are certified (q,)."""
+    scorer: Product | Margin, scan: Scan | BarScan | None, k: int, numbers: npt.NDArray[np.int64], found: TopK
+) -> npt.NDArray[np.int64]:
+    """Write the k best of the queries of a scorer under their numbers (n,); return those that are not certain."""
     import torch
 
     n, m = scorer.shape
-    scan = choose_scan(scorer, k) if precision is None else None if precision == "plain" else Scan(scorer, precision)
-    is_small = scorer.q.device.type != "cpu" or n * m < FEW_SCORES
-    workers = [Worker(None, str(scorer.q.device), torch.get_num_threads())] if is_small else cpu_workers(None)
-    most = QUERY_TILE if scan is None else max(64, tile_sizes(scorer.q.device)[0] * MANY // max(k, MANY))
-    rounds = -(-n // (len(workers) * most))
+    device = scorer.q.device
+    is_small = device.type != "cpu" or n * m < FEW_SCORES
+    workers = [Worker(None, str(device), torch.get_num_threads())] if is_small else cpu_workers(None)
+    rounds = -(-n // (len(workers) * _tile_rows(scan, k, device)))
     size = -(-n // (len(workers) * rounds))  # the same number of tiles for every worker
 
     def search_tile(_: Worker, queries: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        rows = torch.as_tensor(queries, device=scorer.q.device)
+        rows = torch.as_tensor(queries, device=device)
         part = slice(int(queries[0]), int(queries[-1]) + 1)
         if scan is None:
             return _rescore(scorer, rows, *_scan_plainly(scorer, part, min(m, k + SLACK)), k)
-        return _search_by_scan(scorer, scan, part, rows, k)
+        tile = Queries(rows, scorer.queries(part))
+        if isinstance(scan, BarScan):
+            return _search_by_bars(scorer, scan, tile, k)
+        return _search_by_scan(scorer, scan, tile, part, k)
 
-    return map_parts(workers, search_tile, [np.arange(at, min(n, at + size)) for at in range(0, n, size)], "queries")
+    uncertain = [numbers[:0]]
+    parts = [np.arange(at, min(n, at + size)) for at in range(0, n, size)]
+    for queries, (best, value, certified) in map_parts(workers, search_tile, parts, "queries"):
+        _write(found, numbers[queries], best, value)
+        uncertain.append(numbers[queries[~certified.cpu().numpy()]])
+    return np.concatenate(uncertain)
+
+
+def _tile_rows(scan: Scan | BarScan | None, k: int, device: torch.device) -> int:
+    """Return the number of queries that are searched at once."""
+    if scan is None:
+        return QUERY_TILE
+    return scan.tile_rows(k) if isinstance(scan, BarScan) else max(64, tile_sizes(device)[0] * MANY // max(k, MANY))
+
+
+def _write(found: TopK, numbers: npt.NDArray[np.int64], best: Tensor, value: Tensor) -> None:
+    found.indices[numbers], found.scores[numbers] = best.cpu().numpy(), value.cpu().numpy()
+
+
+def _search_by_bars(scorer: Product | Margin, scan: BarScan, tile: Queries, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the k best of a tile of queries (q, k), the scores, and which of them are certified (q,)."""
+    import torch
+
+    parts = []
+    for part, kept in scan.keep_candidates(tile, k):
+        some = Queries(tile.rows[part], tile.scaled[part])
+        ranked = _rank(scorer, some.rows, *_prune_by_float32(scorer, some, kept, k), k)
+        parts.append((*ranked, ~kept.overflowed))
+    best, value, certified = (torch.cat(list(each)) for each in zip(*parts, strict=True))
+    return best, value, certified
 
 
 def _search_by_scan(
-    scorer: Product | Margin, scan: Scan, part: slice, rows: Tensor, k: int
+    scorer: Product | Margin, scan: Scan, tile: Queries, part: slice, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the k best of a tile of queries (q, k), the scores, and which of them are certified (q,)."""
-    tile = _Queries(rows, scorer.queries(part))
     centring = scan.centring(part)
-    kept = scan.keep_candidates(part, k, lambda chosen: _lower_bounds(scorer, tile, chosen) - centring[:, None])
-    if len(kept.queries) > PRUNE_AGAIN * k * len(rows):
+    kept = scan.keep_candidates(part, k, lambda chosen: lower_bounds(scorer, tile, chosen) - centring[:, None])
+    if len(kept.queries) > PRUNE_AGAIN * k * len(tile.rows):
         kept = _prune_by_likeliest(scorer, tile, kept, centring, k)
-    best, value = _rank(scorer, rows, *_prune_by_float32(scorer, tile, kept, k), k)
+    best, value = _rank(scorer, tile.rows, *_prune_by_float32(scorer, tile, kept, k), k)
     return best, value, ~kept.overflowed
 
 
 def _prune_by_likeliest(
-    scorer: Product | Margin, tile: _Queries, kept: KeptCandidates, centring: Tensor, k: int
+    scorer: Product | Margin, tile: Queries, kept: KeptCandidates, centring: Tensor, k: int
 ) -> KeptCandidates:
     """Prune the candidates that cannot reach the lower bounds of the k likeliest, by upper bound, of their query."""
     counts = kept.queries.bincount(minlength=len(tile.rows))
-    grid, _ = _grid(kept.queries, kept.upper, counts, -float("inf"))
+    assert kept.upper is not None  # a scan that writes products has bounds
+    bounds, _ = grid(kept.queries, kept.upper, counts, -float("inf"))
     full = counts >= k  # overflowed queries list none
-    if grid.shape[1] < k or not full.any():
+    if bounds.shape[1] < k or not full.any():
         return kept
-    places = grid.topk(k, dim=1).indices  # (q, k)
+    places = bounds.topk(k, dim=1).indices  # (q, k)
     chosen = ((counts.cumsum(0) - counts)[:, None] + places).clamp_max(max(len(kept.candidates) - 1, 0))
-    reached = _lower_bounds(scorer, tile, kept.candidates[chosen]).amin(dim=1)
+    reached = lower_bounds(scorer, tile, kept.candidates[chosen]).amin(dim=1)
     floor = reached.masked_fill(~full, -float("inf"))
     is_kept = kept.upper + centring[kept.queries] >= floor[kept.queries]
     return KeptCandidates(kept.queries[is_kept], kept.candidates[is_kept], kept.upper[is_kept], kept.overflowed)
 
 
-def _lower_bounds(scorer: Product | Margin, tile: _Queries, candidates: Tensor) -> Tensor:
-    """Return lower bounds of the scores of the given candidates (q, j): float32 scores minus their error, (q, j)."""
-    import torch
-
-    n, j = candidates.shape
-    ordered, order = candidates.sort(dim=1)
-    counts = torch.full((n,), j, device=candidates.device)
-    products = _pair_products(scorer, tile, ordered.reshape(-1), counts)
-    values = scorer.pair_values(tile.rows.repeat_interleave(j), ordered.reshape(-1), products).view(n, j)
-    return torch.empty_like(values).scatter_(1, order, values - _float32_error(scorer, tile.rows, values))
-
-
-def _float32_error(scorer: Product | Margin, rows: Tensor, values: Tensor) -> Tensor:
-    """Return the worst-case error of float32 values (q, j) of pairs."""
-    return 4 * (scorer.dim + 16) * U32 * scorer.row_scale[rows].float()[:, None] + 16 * U32 * values.abs()
-
-
-def _prune_by_float32(scorer: Product | Margin, tile: _Queries, kept: KeptCandidates, k: int) -> tuple[Tensor, Tensor]:
+def _prune_by_float32(
+    scorer: Product | Margin, tile: Queries, kept: KeptCandidates, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Score the candidates in float32, and keep those that can be among the k best by the error of these scores.
 
-    Returns candidates (q, j) in the order of their indices, padded, and which of them are not padding (q, j).
+    Returns pairs, as queries (s,) and candidates (s,), sorted by both, and the number of each query's pairs (q,).
     """
-    import torch
-
-    rows = tile.rows
-    counts = torch.bincount(kept.queries, minlength=len(rows))
+    counts = kept.queries.bincount(minlength=len(tile.rows))
     queries, candidates = kept.queries, kept.candidates
     if int(counts.max()) > k:
-        products = _pair_products(scorer, tile, candidates, counts)
-        values = scorer.pair_values(rows[queries], candidates, products)
-        grid, _ = _grid(queries, values, counts, -torch.inf)
-        floor = grid.topk(k, dim=1).values[:, -1] if grid.shape[1] >= k else grid.new_full((len(rows),), -torch.inf)
-        floor -= _float32_error(scorer, rows, floor[:, None])[:, 0]
+        values = pair_values(scorer, tile, queries, candidates)
+        floor = kth_values(values, queries, counts, k)
+        floor -= float32_error(scorer, tile.rows, floor[:, None])[:, 0]
         is_kept = values >= floor[queries]
         queries, candidates = queries[is_kept], candidates[is_kept]
-        counts = torch.bincount(queries, minlength=len(rows))
-    return _grid(queries, candidates, counts, 0)
+        counts = queries.bincount(minlength=len(tile.rows))
+    if kept.upper is None:  # not sorted by candidate yet
+        m = scorer.shape[1]
+        both = (queries * m + candidates).sort().values
+        queries, candidates = both // m, both % m
+    return queries, candidates, counts
 
 
-def _grid(queries: Tensor, values: Tensor, counts: Tensor, fill: float) -> tuple[Tensor, Tensor]:
-    """Return values (s,), sorted by query, as one padded row per query (q, j), and which are not padding (q, j)."""
+def _rank(
+    scorer: Product | Margin, rows: Tensor, queries: Tensor, candidates: Tensor, counts: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Return the k best of pairs (s,) of some queries, `counts` (q,) of each: candidates (q, k) and exact scores."""
     import torch
 
-    width = max(int(counts.max()), 1)
-    first = counts.cumsum(0) - counts
-    place = torch.arange(len(queries), device=queries.device) - first[queries]
-    grid = values.new_full((len(counts), width), fill)
-    grid[queries, place] = values
-    return grid, torch.arange(width, device=queries.device) < counts[:, None]
-
-
-def _pair_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
-    """Return float32 products (s,) of the scaled queries, `counts` (q,) of each, with the unscaled candidates (s,)."""
-    import warnings
-
-    import torch
-
-    if candidates.device.type == "cuda":
-        return _gathered_products(scorer, tile, candidates, counts)
-    ends = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-    zeros = tile.scaled.new_zeros(len(candidates))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns that its sparse tensors are in beta state
-        pattern = torch.sparse_csr_tensor(ends, candidates, zeros, (len(tile.rows), scorer.shape[1]))
-        products: Tensor = torch.sparse.sampled_addmm(pattern, tile.scaled, scorer.c.t(), beta=0.0).values()
-    return products
-
-
-def _gathered_products(scorer: Product | Margin, tile: _Queries, candidates: Tensor, counts: Tensor) -> Tensor:
-    """Return the same by gathering rows, for which a GPU's memory is fast enough; does not use TF32."""
-    import torch
-
-    queries = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
-    step = max(1, RESCORE_BYTES[candidates.device.type] // (8 * scorer.dim))
-    products = tile.scaled.new_empty(len(candidates))
-    for start in range(0, len(candidates), step):
-        part = slice(start, start + step)
-        rows = scorer.c.index_select(0, candidates[part])
-        products[part] = rows.mul_(tile.scaled.index_select(0, queries[part])).sum(dim=1)
-    return products
-
-
-def _rank(scorer: Product | Margin, rows: Tensor, kept: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k best of candidates (q, j) by exact scores (q, k), and the scores; `real` (q, j) excludes padding."""
-    import torch
-
-    exact = _exact_scores(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
+    kept, real = grid(queries, candidates, counts, 0)  # in the order of their indices, padded
+    if rows.device.type == "cpu":
+        exact = exact_scores(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
+    else:  # padding takes time there
+        scores = exact_scores(scorer, rows[queries], candidates[:, None])[:, 0].float()
+        exact, _ = grid(queries, scores, counts, -torch.inf)
     if exact.shape[1] < k:  # every query has overflowed and is searched in full later
         missing = (0, k - exact.shape[1])
         exact, kept = torch.nn.functional.pad(exact, missing), torch.nn.functional.pad(kept, missing)
     value, order = exact.sort(dim=1, descending=True, stable=True)
     return kept.gather(1, order[:, :k]), value[:, :k]
-
-
-def _exact_scores(scorer: Product | Margin, rows: Tensor, candidates: Tensor) -> Tensor:
-    """Return the float64 scores of queries (q,) with candidates (q, j), computed for some queries at a time: (q, j)."""
-    import torch
-
-    step = max(1, RESCORE_BYTES[rows.device.type] // (8 * scorer.dim * candidates.shape[1]))
-    return torch.cat([scorer.exact(rows[i : i + step], candidates[i : i + step]) for i in range(0, len(rows), step)])
 
 
 def _scan_plainly(scorer: Product | Margin, rows: slice, keep: int) -> tuple[Tensor, Tensor]:
@@ -259,7 +243,7 @@ def _rescore(
     width = int(in_doubt.sum(dim=1).max())
     floor = ordered[:, min(width, ordered.shape[1] - 1)]
     kept = kept.gather(1, order[:, :width]).sort(dim=1).values  # by index: a stable sort breaks ties to the lower
-    value, order = _exact_scores(scorer, rows, kept).float().sort(dim=1, descending=True, stable=True)
+    value, order = exact_scores(scorer, rows, kept).float().sort(dim=1, descending=True, stable=True)
     best, value = kept.gather(1, order[:, :k]), value[:, :k]
     if width == scorer.shape[1]:
         return best, value, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
@@ -273,9 +257,10 @@ def _search_float64(scorer: Product | Margin, rows: Tensor, k: int) -> Iterator[
 
     if not len(rows):
         return
-    found = first_of_equals(scorer.c.cpu().numpy())
-    first = None if found is None else torch.as_tensor(found, device=rows.device)
-    step = max(1, WORK_BYTES // (24 * scorer.shape[1]))
+    is_on_cpu = rows.device.type == "cpu"  # a GPU scores identical candidates faster than they are found
+    found = first_of_equals(scorer.c.numpy()) if is_on_cpu else None
+    first = None if found is None else torch.as_tensor(found)
+    step = max(1, WORK_BYTES * (1 if is_on_cpu else GPU_WORK) // (24 * scorer.shape[1]))
     for start in range(0, len(rows), step):
         chunk = rows[start : start + step]
         value, order = _score_all(scorer, chunk, first).sort(dim=1, descending=True, stable=True)
@@ -296,5 +281,5 @@ def _score_all(scorer: Product | Margin, rows: Tensor, first: Tensor | None) -> 
     row, col = (lower.float() != scores).nonzero(as_tuple=True)
     if len(row):
         pairs, back = torch.unique(row * m + (col if first is None else first[col]), return_inverse=True)
-        scores[row, col] = _exact_scores(scorer, rows[pairs // m], (pairs % m)[:, None])[:, 0].float()[back]
+        scores[row, col] = exact_scores(scorer, rows[pairs // m], (pairs % m)[:, None])[:, 0].float()[back]
     return scores

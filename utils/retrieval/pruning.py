@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -27,30 +27,19 @@ class KeptCandidates:
     """The candidates of a tile of queries that were not pruned, sorted by query and candidate.
 
     `queries` (s,) are positions within the tile, `candidates` (s,) are indices, and `upper` (s,) are upper bounds of
-    the scores, without the part that centring takes from all scores of a query. `overflowed` (q,) marks queries with
-    too many candidates, which are not listed.
+    the scores, without the part that centring takes from all scores of a query; a scan that writes no products has
+    none, and its candidates are sorted by query alone. `overflowed` (q,) marks queries with too many candidates, which
+    are not listed.
     """
 
     queries: Tensor
     candidates: Tensor
-    upper: Tensor
+    upper: Tensor | None
     overflowed: Tensor
 
 
-class Values(Protocol):
-    """Approximate scores of queries with a tile of candidates, in blocks of which the last may be short."""
-
-    width: int  # number of candidates
-    block: int  # candidates per block
-    maxima: Tensor  # (q, b): the greatest value of each block
-
-    def in_blocks(self, query: Tensor, block: Tensor) -> Tensor:
-        """Return the values of the given queries (h,) in the given blocks (h,), both by number: (h, block)."""
-        ...
-
-
 class MatrixValues:
-    """Values that are in memory as a matrix (q, t)."""
+    """Approximate scores of queries with a tile of candidates (q, t), in blocks of which the last may be short."""
 
     def __init__(self, values: Tensor, k: int) -> None:
         self.width, self.block = values.shape[1], block_size(values.shape[1], k)
@@ -79,7 +68,9 @@ class Threshold:
         self.counts = torch.zeros(n, dtype=torch.long, device=device)
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, tile: Values, unit: Tensor, error: Tensor, start: int, lower_bounds: LowerBounds | None) -> None:
+    def add(
+        self, tile: MatrixValues, unit: Tensor, error: Tensor, start: int, lower_bounds: LowerBounds | None
+    ) -> None:
         """Raise the threshold by a tile of values, and keep the candidates that can reach it.
 
         Values are multiples of `unit` (q,), have the error `error` (q,), and belong to the candidates from `start` on.
@@ -95,7 +86,7 @@ class Threshold:
         """Return the threshold of each query (q,)."""
         return self.by_maxima[:, -1].maximum(self.by_scores[:, -1])
 
-    def _keep(self, tile: Values, unit: Tensor, error: Tensor, start: int) -> None:
+    def _keep(self, tile: MatrixValues, unit: Tensor, error: Tensor, start: int) -> None:
         maxima, size = tile.maxima, tile.block
         floor = self._floor(unit, error, maxima)
         hit = (maxima >= floor[:, None]).view(-1).nonzero().squeeze(1)
@@ -139,7 +130,7 @@ class Threshold:
         return KeptCandidates(both // span, both % span, upper[order], overflowed)
 
 
-def _find_maxima(tile: Values, chosen: Tensor) -> Tensor:
+def _find_maxima(tile: MatrixValues, chosen: Tensor) -> Tensor:
     """Return the positions (q, j) in the tile of the maxima of the given blocks (q, j), by number."""
     import torch
 

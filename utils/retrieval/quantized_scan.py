@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from utils.numerics import products
-from utils.retrieval.fused_kernels import FusedValues, has_kernels
-from utils.retrieval.pruning import BLOCK, KeptCandidates, MatrixValues, Threshold, block_size
+from utils.retrieval.pruning import KeptCandidates, MatrixValues, Threshold
 from utils.retrieval.rows import U32
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from utils.retrieval.pruning import LowerBounds, Values
+    from utils.retrieval.pruning import LowerBounds
 
 PRECISIONS = ("int8", "bf16", "fp32")
 QUERY_TILE, CANDIDATE_TILE = 1024, 4096  # on the CPU: what its caches hold
@@ -132,23 +131,19 @@ class Scan:
         n = len(queries)
         rounded = self.round_queries(queries)
         relative = 2.0**-8 if self.precision == "bf16" else 16 * U32  # bfloat16 products are rounded when written
-        fused = scorer.is_product() and has_kernels(self.mean.device.type, self.precision)
         threshold = Threshold(n, k, relative, queries.device)
-        buffer = self._buffer(0 if fused else len(rounded.rows))
+        buffer = self._buffer(len(rounded.rows))
         for number, tile in enumerate(self.tiles, 1):
             error = self.error(rounded, tile) * scorer.row_scale[rows].float()
             unit = rounded.scales * tile.scale
-            if fused and block_size(tile.width, k) == BLOCK:
-                values: Values = FusedValues(rounded.rows[:n], tile.rows[: tile.width], BLOCK)
-            else:
-                raw = self._product(rounded.rows, tile, buffer)[:n]  # (q, t)
-                if not scorer.is_product():
-                    error += relative * rounded.norms * tile.norm * scorer.row_scale[rows].float()
-                    cols = slice(tile.start, tile.start + tile.width)
-                    centred = (queries @ self.mean)[:, None]  # (q, 1): what centring takes from each product
-                    raw = scorer.value((raw.float() * unit[:, None]).add_(centred), rows, cols)
-                    unit = torch.ones_like(unit)
-                values = MatrixValues(raw, k)
+            raw = self._product(rounded.rows, tile, buffer)[:n]  # (q, t)
+            if not scorer.is_product():
+                error += relative * rounded.norms * tile.norm * scorer.row_scale[rows].float()
+                cols = slice(tile.start, tile.start + tile.width)
+                centred = (queries @ self.mean)[:, None]  # (q, 1): what centring takes from each product
+                raw = scorer.value((raw.float() * unit[:, None]).add_(centred), rows, cols)
+                unit = torch.ones_like(unit)
+            values = MatrixValues(raw, k)
             is_power_of_two = number & (number - 1) == 0  # the threshold rises less and less
             threshold.add(values, unit, error, tile.start, lower_bounds if is_power_of_two else None)
         return threshold.kept()

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 
 from utils.numerics import has_fast_bf16, int8_is_exact, products
 from utils.parallel import restored_threads
+from utils.retrieval.bar_scan import BarScan
+from utils.retrieval.fused_kernels import fused_kernels
 from utils.retrieval.pruning import MAX_KEPT, MatrixValues
 from utils.retrieval.quantized_scan import PRECISIONS, Scan, Scorer
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from utils.retrieval.similarities import Margin, Product
 
 MIN_CANDIDATES = 2048  # with fewer, a scan in low precision does not pay
 MAX_K = 1024  # with more neighbours, block maxima do not pay
@@ -34,12 +38,19 @@ WHOLE_ROW = 8.0  # the time of scoring a query in float64 with all candidates, o
 FEW_PRODUCTS = 2**33  # multiply-adds of a search below which measuring rates takes longer than they save
 
 
-def choose_scan(scorer: Scorer, k: int) -> Scan | None:
+def choose_scan(scorer: Product | Margin, k: int) -> Scan | BarScan | None:
     """Return the fastest scan for these data; None if a search without a scan is as fast."""
     n, m = scorer.shape
     if m < MIN_CANDIDATES or k > MAX_K or n < 2 * SAMPLE_QUERIES:
         return None
-    return Scan(scorer, chosen_precision(scorer, k))
+    return bar_scan(scorer, k) or Scan(scorer, chosen_precision(scorer, k))
+
+
+def bar_scan(scorer: Product | Margin, k: int) -> BarScan | None:
+    """Return the scan of a GPU; None on other devices, and where its kernels fail or do not know the scores."""
+    kernels = fused_kernels(scorer.c.device)
+    form = scorer.form() if kernels is not None and k <= MAX_K else None
+    return None if kernels is None or form is None else BarScan(scorer, form, kernels)
 
 
 def chosen_precision(scorer: Scorer, k: int) -> str:

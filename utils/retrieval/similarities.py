@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from utils.numerics import products
-from utils.retrieval.rows import U64, check_dot_range, check_rows, inverse_power_of_two, row_norms, sum_products
+from utils.retrieval.fused_kernels import fused_kernels
+from utils.retrieval.rows import (
+    U64,
+    check_dot_range,
+    check_rows,
+    inverse_power_of_two,
+    row_norms,
+    sum_products,
+)
+from utils.retrieval.score_forms import Form
+from utils.retrieval.torch_kernels import LINEAR, PRODUCT, RATIO
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +67,20 @@ class Product:
         """Return the scores of every query_step-th query with every step-th candidate; dot products may be rescaled."""
         return Product(self.q[::query_step].contiguous(), self.c[::step].contiguous(), self.similarity)
 
+    def select(self, rows: Tensor) -> Product:
+        """Return the scores of the given queries (q,) with all candidates."""
+        some = copy.copy(self)
+        some.shape = (len(rows), self.shape[1])
+        some.q, some.q_factor, some.row_scale = self.q[rows], self.q_factor[rows], self.row_scale[rows]
+        some.q_squared = self.q_squared[rows]
+        return some
+
+    def form(self) -> Form | None:
+        """Return how values in scan space follow from products."""
+        if self.is_product():
+            return Form(PRODUCT)
+        return Form(LINEAR, scale=2.0, offset=self.c_squared.float())
+
     def products(self, queries: Tensor, cols: slice) -> Tensor:
         """Return the products of scaled queries (q, d) with the scaled rows of some candidates: (q, t) float32."""
         factor = self.c_factor[cols].float()
@@ -94,12 +119,21 @@ class Product:
 
     def exact(self, rows: Tensor, cols: Tensor) -> Tensor:
         """Return the float64 scores of queries (q,) with candidates (q, j), each summed by itself: (q, j)."""
+        kernels = fused_kernels(self.q.device)
+        if kernels is not None:
+            pairs = rows.repeat_interleave(cols.shape[1]), cols.reshape(-1)
+            is_distance = self.similarity == "euclidean"
+            sums = kernels.pair_sums(self.q, self.c, *pairs, exact=True, distance=is_distance).view(cols.shape)
+            return -sums.sqrt() if is_distance else self._scaled(sums, rows, cols)
         q = self.q[rows].double()[:, None, :]  # (q, 1, d)
         c = self.c.index_select(0, cols.reshape(-1)).double().view(*cols.shape, -1)  # (q, j, d)
         if self.similarity == "euclidean":
             c.sub_(q)
             return -_sum_products(c, c).sqrt()
-        dots = _sum_products(c, q.expand_as(c))
+        return self._scaled(_sum_products(c, q.expand_as(c)), rows, cols)
+
+    def _scaled(self, dots: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+        """Return the scores of inner products of rows (q, j)."""
         return dots * self.q_factor[rows, None] * self.c_factor[cols] if self.similarity == "cosine" else dots
 
     def bounds(self, rows: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,6 +184,23 @@ class Margin:
         """Return the margins of every query_step-th query with every step-th candidate."""
         r_q, r_c = self.r_q[::query_step].cpu().numpy(), self.r_c[::step].cpu().numpy()
         return Margin(self.product.subsample(query_step, step), self.margin, r_q, r_c)
+
+    def select(self, rows: Tensor) -> Margin:
+        """Return the margins of the given queries (q,) with all candidates."""
+        some = copy.copy(self)
+        some.product = self.product.select(rows)
+        some.shape, some.q, some.q_factor = some.product.shape, some.product.q, some.product.q_factor
+        some.row_scale, some.r_q = self.row_scale[rows], self.r_q[rows]
+        return some
+
+    def form(self) -> Form | None:
+        """Return how margins follow from cosines; None if the mean of a ratio may be below its least value."""
+        r_q, r_c = self.r_q.float(), self.r_c.float()
+        if self.margin == "ratio":
+            is_positive = float(r_q.min() + r_c.min()) > 4 * MIN_NEIGHBOURHOOD
+            return Form(RATIO, shift=r_q, offset=r_c) if is_positive else None
+        is_csls = self.margin == "csls"
+        return Form(LINEAR, 2.0 if is_csls else 1.0, r_q if is_csls else r_q / 2, r_c)
 
     def products(self, queries: Tensor, cols: slice) -> Tensor:
         """Return the products of scaled queries (q, d) with the scaled rows of some candidates: (q, t) float32."""
