@@ -9,7 +9,7 @@ import pytest
 import torch
 from vectors import Pair, best, clustered, duplicates, gaussian, margins64, near_ties, rows, scores64, wild
 
-from utils.retrieval import bar_scan, exact_search, scan_choice, torch_kernels
+from utils.retrieval import bar_scan, exact_search, pair_scores, scan_choice, torch_kernels
 from utils.retrieval.bar_scan import BarScan, bit_counts, positions
 from utils.retrieval.fused_kernels import first_fault, fused_kernels
 from utils.retrieval.pair_scores import Queries
@@ -20,6 +20,7 @@ from utils.retrieval.topk import build_product, margin_topk, topk
 def kernels_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scan as on a GPU, with small samples, tiles and launches."""
     monkeypatch.setattr(scan_choice, "fused_kernels", lambda device: torch_kernels)
+    monkeypatch.setattr(pair_scores, "PADDED", frozenset())
     monkeypatch.setattr(bar_scan, "SAMPLE", 256)
     monkeypatch.setattr(bar_scan, "MOST_QUERIES", 37)
     monkeypatch.setattr(bar_scan, "MOST_WORDS", 500)

@@ -19,6 +19,7 @@ from utils.parallel import Worker, cpu_workers, map_parts
 from utils.retrieval.bar_scan import BarScan
 from utils.retrieval.pair_scores import (
     Queries,
+    exact_grid,
     exact_scores,
     float32_error,
     grid,
@@ -194,12 +195,7 @@ def _rank(
     """Return the k best of pairs (s,) of some queries, `counts` (q,) of each: candidates (q, k) and exact scores."""
     import torch
 
-    kept, real = grid(queries, candidates, counts, 0)  # in the order of their indices, padded
-    if rows.device.type == "cpu":
-        exact = exact_scores(scorer, rows, kept).float().masked_fill(~real, -torch.inf)
-    else:  # padding takes time there
-        scores = exact_scores(scorer, rows[queries], candidates[:, None])[:, 0].float()
-        exact, _ = grid(queries, scores, counts, -torch.inf)
+    kept, exact = exact_grid(scorer, rows, queries, candidates, counts)
     if exact.shape[1] < k:  # every query has overflowed and is searched in full later
         missing = (0, k - exact.shape[1])
         exact, kept = torch.nn.functional.pad(exact, missing), torch.nn.functional.pad(kept, missing)

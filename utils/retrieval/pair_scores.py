@@ -12,6 +12,7 @@ from utils.retrieval.similarities import Margin, Product
 if TYPE_CHECKING:
     from torch import Tensor
 
+PADDED = frozenset({"cpu"})  # devices on which exact scores of padding take less time than to leave them out
 RESCORE_BYTES = {"cpu": 1 << 21, "cuda": 1 << 28}  # rows that are gathered at once: what a core's cache holds
 
 
@@ -110,9 +111,25 @@ def _gathered_products(scorer: Product | Margin, tile: Queries, candidates: Tens
     return products
 
 
+def exact_grid(
+    scorer: Product | Margin, rows: Tensor, queries: Tensor, candidates: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the candidates of each query and their exact scores rounded to float32, both (q, j).
+
+    The pairs are queries (s,), as positions in rows (q,), and candidates (s,), sorted by both, `counts` (q,) of each
+    query. Scores of padding are minus infinity.
+    """
+    kept, is_real = grid(queries, candidates, counts, 0)
+    if rows.device.type in PADDED:
+        return kept, exact_scores(scorer, rows, kept).float().masked_fill(~is_real, -float("inf"))
+    scores = exact_scores(scorer, rows[queries], candidates[:, None])[:, 0].float()
+    return kept, grid(queries, scores, counts, -float("inf"))[0]
+
+
 def exact_scores(scorer: Product | Margin, rows: Tensor, candidates: Tensor) -> Tensor:
     """Return the float64 scores of queries (q,) with candidates (q, j), computed for some queries at a time: (q, j)."""
     import torch
 
     step = max(1, RESCORE_BYTES[rows.device.type] // (8 * scorer.dim * candidates.shape[1]))
-    return torch.cat([scorer.exact(rows[i : i + step], candidates[i : i + step]) for i in range(0, len(rows), step)])
+    parts = [scorer.exact(rows[i : i + step], candidates[i : i + step]) for i in range(0, len(rows), step)]
+    return torch.cat(parts) if parts else torch.zeros(candidates.shape, dtype=torch.float64, device=rows.device)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DESCRIBED = 9  # the compute capability from which tiles are loaded through descriptors
 # of a program: queries, candidates, and dimensions at a time; warps, and stages of loading
-LARGE, SMALL = (128, 256, 64, 8, 3), (128, 128, 32, 8, 4)
+LARGE, SMALL = (128, 128, 64, 4, 3), (128, 128, 32, 8, 4)
 GROUP = 8  # tiles of queries that share tiles of candidates in the second-level cache
 PAIRS, PAIR_DIMS = 16, 128  # of a program that multiplies pairs
 VALUES = 1024  # of a query that are loaded at once
