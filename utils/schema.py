@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from utils.retrieval.token_rows import TokenRows
+
     Rows = npt.NDArray[np.float32]  # (n, d) embeddings, one row per text
+    SparseRows = Any  # the same as a csr_array of scipy, which has no types
+    Vectors = Rows | TokenRows | SparseRows  # embeddings of any kind
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.retrieval.rows import first_of_equals
+from utils.retrieval.kinds_of_rows import first_of_equal_texts, is_dense
 from utils.retrieval.similarities import WORK_BYTES
 from utils.retrieval.topk import build_score_function, concatenate, topk
 from utils.schema import TopK
@@ -21,14 +21,14 @@ from utils.schema import TopK
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from utils.schema import Rows
+    from utils.schema import Vectors
 
 RRF = 60  # the constant of reciprocal rank fusion
 TENTHS, FIFTHS = 10, 5  # steps of the weight grid for two encoders, and for more
 
 
 def fused_topk(
-    members: Sequence[tuple[Rows, Rows]],
+    members: Sequence[tuple[Vectors, Vectors]],
     weights: Sequence[float],
     k: int,
     *,
@@ -43,13 +43,15 @@ def fused_topk(
     members: (queries (n, d_i), candidates (m, d_i)) of each encoder; weights >= 0, not all 0. `fuse` is what is ranked
     by: score, the weighted mean of the similarities; distance, the negative weighted mean of Euclidean distances; rank,
     the weighted mean of 1 / (60 + rank). `normalize` first rescales each encoder's scores of a query over all
-    candidates: zscore or minmax. A single encoder, and the mean of cosines or dot products, are searched by `topk`,
-    which `precision` is for. Raises UserError as `topk` does.
+    candidates: zscore or minmax. Rows of several vectors have the similarity MaxSim. A single encoder, and the mean of
+    cosines or dot products of dense rows, are searched by `topk`, which `precision` is for. Raises UserError as `topk`
+    does.
     """
     if len(members) == 1:
         single = "euclidean" if fuse == "distance" else similarity
         return topk(*members[0], k, similarity=single, device=device, precision=precision)
-    if fuse == "score" and normalize == "none" and similarity in ("cosine", "dot"):
+    dense = all(is_dense(*member) for member in members)
+    if dense and fuse == "score" and normalize == "none" and similarity in ("cosine", "dot"):
         queries, candidates = zip(*members, strict=True)
         left, right = (concatenate(side, weights, similarity) for side in (queries, candidates))
         return topk(left, right, k, similarity=similarity, device=device, precision=precision)
@@ -59,7 +61,7 @@ def fused_topk(
 
 
 def _search_fused(
-    members: Sequence[tuple[Rows, Rows]],
+    members: Sequence[tuple[Vectors, Vectors]],
     weights: Sequence[float],
     k: int,
     fuse: str,
@@ -70,22 +72,21 @@ def _search_fused(
     """Rank all candidates by fused float64 scores, for a block of queries at a time."""
     import torch
 
-    n, m = len(members[0][0]), len(members[0][1])
+    n, m = (side.shape[0] for side in members[0])
     if not 1 <= k <= m:
         raise UserError(f"k = {k}, but there are {m} candidates", f"give 1 to {m}")
     total = sum(weights)
     scorers = [build_score_function(queries, candidates, similarity, device) for queries, candidates in members]
-    joined = np.concatenate([candidates for _, candidates in members], axis=1)
-    first = first_of_equals(joined)
+    first = [first_of_equal_texts(candidates) for _, candidates in members]
     indices, scores = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
     step = max(1, WORK_BYTES // (16 * m))
     with torch.inference_mode():
         for start in range(0, n, step):
             rows = torch.arange(start, min(n, start + step), device=device)
             fused = torch.zeros((len(rows), m), dtype=torch.float64, device=device)
-            for scorer, weight in zip(scorers, weights, strict=True):
+            for scorer, weight, same in zip(scorers, weights, first, strict=True):
                 values = scorer(rows)
-                values = values[:, first] if first is not None else values
+                values = values[:, same] if same is not None else values
                 fused += weight / total * (_reciprocal_ranks(values) if fuse == "rank" else _rescale(values, normalize))
             value, order = fused.float().sort(dim=1, descending=True, stable=True)
             indices[start : start + len(rows)] = order[:, :k].cpu().numpy()

@@ -12,9 +12,9 @@ from utils.errors import UserError
 from utils.schema import TopK
 
 if TYPE_CHECKING:
-    from utils.schema import Rows
+    from utils.schema import Vectors
 
-    Members = Sequence[tuple[Rows, Rows]]
+    Members = Sequence[tuple[Vectors, Vectors]]
 
 NOT_FOUND = -1  # instead of the index of a candidate
 
@@ -40,7 +40,13 @@ def search_around_missing(members: Members, k: int, search: Callable[[Members, i
     return TopK(indices, scores)
 
 
-def _are_missing(rows: Sequence[Rows]) -> npt.NDArray[np.bool_]:
-    """Return which texts have no vector (n,): those whose first number is NaN in any encoder's rows."""
-    missing: npt.NDArray[np.bool_] = np.logical_or.reduce([np.isnan(one[:, 0]) for one in rows])
+def _are_missing(rows: Sequence[Vectors]) -> npt.NDArray[np.bool_]:
+    """Return which texts have no vector (n,): those whose first number is NaN in any encoder's rows.
+
+    Rows of another kind than arrays are of local encoders, which have vectors of all texts.
+    """
+    missing = np.zeros(rows[0].shape[0], dtype=np.bool_)
+    for one in rows:
+        if isinstance(one, np.ndarray):
+            missing |= np.isnan(one[:, 0])
     return missing

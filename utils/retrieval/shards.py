@@ -41,7 +41,7 @@ def search_shards(candidates: Rows | Tensor, k: int, device: str, search: Search
         best: TopK | None = None
         for part, found in _search_parts(parts, k, device, search):
             found = TopK(found.indices + int(part[0]), found.scores)
-            best = found if best is None else _merge(best, found, k)
+            best = found if best is None else merge(best, found, k)
     assert best is not None  # m >= 1
     return best
 
@@ -69,7 +69,7 @@ def _search_range(search: SearchShard, start: int, end: int, k: int, device: str
     middle = (start + end) // 2
     print(f"note: out of device memory: a shard of {end - start} candidates is split in halves", file=sys.stderr)
     left, right = (_search_range(search, *ends, k, device) for ends in ((start, middle), (middle, end)))
-    return _merge(left, TopK(right.indices + middle - start, right.scores), k)
+    return merge(left, TopK(right.indices + middle - start, right.scores), k)
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ def _shard_rows(m: int, d: int, device: str) -> int:
     return max(1, min(int(free * GPU_SHARE) // (4 * d), max(GPU_ROWS, -(-m // n_gpus))))
 
 
-def _merge(old: TopK, new: TopK, k: int) -> TopK:
+def merge(old: TopK, new: TopK, k: int) -> TopK:
     """Merge two rankings (n, j); all indices of the second are greater than those of the first."""
     scores = np.concatenate((old.scores, new.scores), axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -10,29 +10,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from utils.constants import MARGINS, SIMILARITIES
 from utils.errors import UserError
 from utils.retrieval.exact_search import search
+from utils.retrieval.kinds_of_rows import check_max_sim, is_dense, is_sparse, refuse_others
+from utils.retrieval.max_sim import max_sim_scores, max_sim_topk
 from utils.retrieval.quantized_scan import PRECISIONS
 from utils.retrieval.rows import row_norms
 from utils.retrieval.shards import search_shards
 from utils.retrieval.similarities import Margin, Product
 from utils.retrieval.small_search import SmallMargin, SmallProduct, is_small, search_small
+from utils.retrieval.sparse_search import sparse_scores, sparse_topk
 from utils.schema import TopK
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from utils.schema import Rows
+    from utils.retrieval.token_rows import TokenRows
+    from utils.schema import Rows, Vectors
 
 
 def topk(
-    queries: Rows | Tensor,
-    candidates: Rows | Tensor,
+    queries: Vectors | Tensor,
+    candidates: Vectors | Tensor,
     k: int,
     *,
     similarity: str = "cosine",
@@ -45,9 +49,19 @@ def topk(
     memory-mapped array is read shard by shard. Scores are cosines, dot products or negative Euclidean distances.
     `precision` is that of the scan: int8, bf16, fp32, or plain (float32 without pruning). It defaults to the fastest;
     the results do not depend on it. Raises UserError for NaN, for zero rows under cosine, and for k > m.
+
+    Rows of several vectors (TokenRows) are compared by MaxSim, whatever the similarity of single vectors is, and sparse
+    rows (scipy) by cosine or dot product; both have no Euclidean distance.
     """
     if similarity not in SIMILARITIES:
         raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
+    if not is_dense(queries, candidates):
+        _check(k, candidates.shape[0], precision, device)
+        if is_sparse(queries):
+            return sparse_topk(queries, candidates, k, similarity)
+        check_max_sim(similarity)
+        sides = cast("TokenRows", queries), cast("TokenRows", candidates)
+        return max_sim_topk(*sides, k, device=device, precision=precision)
     q, c = _rows(queries), _rows(candidates)
     _check(k, len(c), precision, device)
     if prefers_numpy(q, c, k, device, precision):
@@ -79,6 +93,7 @@ def margin_topk(
     """
     if margin not in MARGINS:
         raise UserError(f"unknown margin {margin!r}", f"choose from: {', '.join(MARGINS)}")
+    refuse_others((queries, candidates), "margins are")
     q, c = _rows(queries), _rows(candidates)
     _check(k, len(c), precision, device)
     if margin in ("none", "absolute"):
@@ -106,6 +121,7 @@ def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: s
     The rows, normalised to unit length for cosines, are scaled by sqrt(weight / sum of weights) and put side by side:
     (n, d1 + d2 + ...).
     """
+    refuse_others(members, "mean vectors are")
     total = float(sum(weights))
     parts = [
         (_unit_rows(rows) if similarity == "cosine" else rows) * np.float32(np.sqrt(weight / total))
@@ -115,10 +131,23 @@ def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: s
 
 
 def build_score_function(
-    queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str
+    queries: Vectors | Tensor, candidates: Vectors | Tensor, similarity: str, device: str
 ) -> Callable[[Tensor], Tensor]:
     """Return a function from query numbers (q,) to their float64 scores with all candidates (q, m)."""
-    return build_product(queries, candidates, similarity, device).full
+    if is_dense(queries, candidates):
+        return build_product(queries, candidates, similarity, device).full
+    if is_sparse(queries):
+        found = sparse_scores(queries, candidates, similarity)
+    else:
+        check_max_sim(similarity)
+        found = max_sim_scores(cast("TokenRows", queries), cast("TokenRows", candidates), device)
+
+    def score(rows: Tensor) -> Tensor:
+        import torch
+
+        return torch.from_numpy(found(rows.cpu().numpy())).to(device)
+
+    return score
 
 
 def build_product(queries: Rows | Tensor, candidates: Rows | Tensor, similarity: str, device: str) -> Product:
