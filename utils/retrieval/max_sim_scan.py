@@ -84,6 +84,7 @@ class Scan:
             threshold.add(MatrixValues(sums, k), error * 0 + 1, error, start, None)
             start += len(block)
         kept = threshold.kept()
+        assert kept.upper is not None  # of scores that are in memory
         place, candidate = kept.queries.cpu().numpy(), self.order[kept.candidates.cpu().numpy()]
         return place, candidate, kept.upper.cpu().numpy(), kept.overflowed.cpu().numpy()
 
