@@ -66,7 +66,7 @@ class Commands:
 
 def figures_of(folder: Path) -> dict[str, float]:
     """Return the metrics of all records in a folder, by file and metric."""
-    found = {}
+    found: dict[str, float] = {}
     for path in sorted(folder.rglob("eval_*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(record, dict):

@@ -67,9 +67,9 @@ def embed(path: Path | str, cache: Path, texts: list[str], **options: object) ->
     return open_encoder(spec, "cpu", cache).embed(texts, texts[:1])[0]
 
 
-def load(checkpoint: Path, cache: Path, **options: object) -> SentenceTransformerEncoder:
+def load(checkpoint: Path, cache: Path, device: str = "cpu", **options: object) -> SentenceTransformerEncoder:
     spec = spec_of(checkpoint, cache, **options)  # type: ignore[arg-type]
-    return SentenceTransformerEncoder(spec, str(checkpoint), None, "cpu", cache)
+    return SentenceTransformerEncoder(spec, str(checkpoint), None, device, cache)
 
 
 def many_texts() -> list[str]:

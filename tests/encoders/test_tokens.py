@@ -19,6 +19,7 @@ from tiny_encoders import (
     one_by_one,
 )
 
+from utils.encoders import sentence_transformer
 from utils.encoders.batching import batches
 from utils.encoders.tokens import _positions
 from utils.errors import UserError
@@ -206,3 +207,26 @@ def test_the_positions_that_count_are_those_of_texts() -> None:
     t5 = t.T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, vocab_size=260)
     models = (t.CLIPModel(clip), t.BartModel(t.BartConfig(**sizes)), t.OPTModel(opt), t.T5EncoderModel(t5))
     assert [_positions([model]) for model in models] == [40, 50, 60, None]
+
+
+def test_texts_are_tokenised_in_steps_as_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config(max_position_embeddings=64))
+    texts = [LONG, *TEXTS, "a b", "c"]
+    rows, lengths = load(folder, tmp_path).encode_counted(texts)
+    monkeypatch.setitem(sentence_transformer.STEP, "cpu", 2)
+    in_steps, same_lengths = load(folder, tmp_path).encode_counted(texts)
+    np.testing.assert_allclose(in_steps, rows, atol=1e-6)
+    assert lengths is not None and same_lengths is not None
+    assert [part.tolist() for part in same_lengths] == [part.tolist() for part in lengths]
+
+
+@pytest.mark.gpu
+def test_vectors_of_a_gpu_are_those_of_the_cpu(tmp_path: Path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    folder = make_encoder(tmp_path / "m", bert_config(max_position_embeddings=64))
+    texts = [LONG, *TEXTS, "a b", "c"] * 300
+    here, there = (load(folder, tmp_path, device=device).encode(texts) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(there, here, atol=1e-4)

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,10 @@ from utils.weights import load_whole
 if TYPE_CHECKING:
     import torch
 
-    from utils.encoders.cache import Counted
+    from utils.encoders.cache import Counted, Lengths
     from utils.schema import Rows
 
+STEP = {"cpu": None, "cuda": 1024}  # texts that are tokenised while a GPU computes those before them
 UNPADDED_TEXTS = 256  # per batch, where texts are concatenated without padding
 PROBE = "one, two, three"
 LONG_PROBE = 8 * f"{PROBE}, "
@@ -54,6 +56,14 @@ def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -
     """Load a checkpoint from the hub or a folder; a masked language model without pooling gets mean pooling."""
     revision = None if spec.label else spec.revision
     return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """Texts that a device encodes: parts of their places with their rows, and their tokens before and after cutting."""
+
+    parts: list[tuple[Ints, torch.Tensor | Rows]]
+    lengths: Lengths | None
 
 
 class SentenceTransformerEncoder:
@@ -141,34 +151,44 @@ class SentenceTransformerEncoder:
         """
         import torch
 
+        step = STEP[self.device] or max(1, len(texts))
         try:
             with checkpoint_errors(self.spec.name, None, fails="cannot encode these texts", hint=ON_TEXTS):
-                features = self._features(texts)
-                kept = lengths_of(features, len(texts))
-                full = None if kept is None else full_lengths(self.model, texts, self.prompt, kept, self.limit)
-                rows = (
-                    self._encode_by_library(texts)
-                    if kept is None or "attention_mask" not in features
-                    else self._encode_by_tokens(features, kept)
-                )
-                return rows, None if kept is None or full is None else (full, kept)
+                started = [self._start(texts[at : at + step]) for at in range(0, len(texts), step)]
+                rows = np.concatenate([self._finish(some) for some in started])
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"{self.spec.name} runs out of device memory on one text", "use --max_length, or --dtype bf16"
             ) from error
+        lengths = [some.lengths for some in started if some.lengths is not None]
+        if len(lengths) < len(started):
+            return rows, None
+        full, kept = (np.concatenate(each) for each in zip(*lengths, strict=True))
+        return rows, (full, kept)
 
-    def _encode_by_tokens(self, features: dict[str, Any], lengths: Ints) -> Rows:
+    def _start(self, texts: Sequence[str]) -> _Started:
+        """Tokenise texts and let the device begin to encode them; a GPU goes on by itself."""
+        features = self._features(texts)
+        kept = lengths_of(features, len(texts))
+        full = None if kept is None else full_lengths(self.model, texts, self.prompt, kept, self.limit)
+        lengths = None if kept is None or full is None else (full, kept)
+        if kept is None or "attention_mask" not in features:
+            return _Started([(np.arange(len(texts)), self._encode_by_library(texts))], lengths)
         check_ids(self.model, features, self.spec.name)
         most = TOKENS[self.device] if self.spec.batch_size is None else None
 
         def work(worker: Worker, part: Ints) -> torch.Tensor:
-            return self._embeddings(cut_padding(features, part, int(lengths[part].max())), worker)
+            return self._embeddings(cut_padding(features, part, int(kept[part].max())), worker)
 
-        parts = batches(lengths, most, self.spec.batch_size, equal=not self.is_padded)
-        found = list(map_parts(self.workers, work, parts, "texts"))
-        rows = np.empty((len(lengths), found[0][1].shape[1]), dtype=np.float32)
-        for part, part_rows in found:
-            rows[part] = part_rows.cpu().numpy()
+        parts = batches(kept, most, self.spec.batch_size, equal=not self.is_padded)
+        return _Started(list(map_parts(self.workers, work, parts, "texts")), lengths)
+
+    def _finish(self, started: _Started) -> Rows:
+        """Return the rows of texts (n, d) once the device has encoded them."""
+        n_texts = sum(len(part) for part, _ in started.parts)
+        rows = np.empty((n_texts, started.parts[0][1].shape[1]), dtype=np.float32)
+        for part, part_rows in started.parts:
+            rows[part] = part_rows if isinstance(part_rows, np.ndarray) else part_rows.cpu().numpy()
         return rows
 
     def _encode_by_library(self, texts: Sequence[str]) -> Rows:
@@ -193,11 +213,16 @@ class SentenceTransformerEncoder:
 
         model, device = (worker.model, worker.device) if worker else (self.model, self.device)
         placed = {
-            name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            name: _placed(value, device) if isinstance(value, torch.Tensor) else value
             for name, value in features.items()
         }
         rows: torch.Tensor = model(placed)["sentence_embedding"]
         return rows[:, : model.truncate_dim] if model.truncate_dim else rows
+
+
+def _placed(value: torch.Tensor, device: str) -> torch.Tensor:
+    """Return a tensor on a device; a GPU copies it when it comes to it, and nothing waits for the copy."""
+    return value if device == "cpu" else value.pin_memory().to(device, non_blocking=True)
 
 
 def _check_route(model: Any, name: str) -> None:

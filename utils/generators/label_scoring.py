@@ -260,7 +260,7 @@ def path_scores(logits: Tensor, tries: Sequence[Trie]) -> list[LogProbs]:
     if not flat:
         return [[[] for _ in trie.paths] for trie in tries]
     pairs = torch.tensor(flat, device=logits.device)
-    used, back = pairs[:, 0].unique(return_inverse=True)
+    used, back = torch.unique(pairs[:, 0], return_inverse=True)
     scores = torch.log_softmax(logits.flatten(0, 1)[used].float(), dim=1)  # logsumexp is off by 5e-5 in 262,144 tokens
     values = iter(scores[back, pairs[:, 1]].tolist())
     return [[[next(values) for _ in path] for path in trie.paths] for trie in tries]

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Encoding on a GPU, against SentenceTransformer.encode at several batch sizes, in float32 and bfloat16.
+
+    python bench/gpu_encode.py --out DIR
+    python bench/gpu_encode.py --rehearse
+
+The model has the shape of multilingual-e5-small and random weights. The texts are 20,000 made of sentences of the
+sample set: most are short, and one in ten is long, up to 510 tokens. The unpadded variant joins the texts of a batch,
+so that attention computes no padding; it is measured here to know what it would bring.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench._gpu import Figures, parse, peak_flops, seconds_of
+from bench.gpu_models import encoder, sample_texts
+from utils.encoders.cached import GPU_CHUNK
+from utils.encoders.sentence_transformer import SentenceTransformerEncoder
+from utils.schema import EncoderSpec
+
+BATCHES = (32, 128, 512)  # of the peer
+LONG = 10  # one text in so many is long
+
+
+def texts_of(n: int) -> list[str]:
+    """Return n different texts of realistic lengths."""
+    sentences = sample_texts()
+    drawn = np.random.default_rng(0)
+    counts = np.where(drawn.random(n) < 1 / LONG, drawn.integers(5, 30, n), drawn.integers(1, 3, n))
+    return [
+        f"{number} " + " ".join(sentences[place] for place in drawn.integers(0, len(sentences), count))
+        for number, count in enumerate(counts)
+    ]
+
+
+def open_ours(folder: Path, device: str, dtype: str) -> SentenceTransformerEncoder:
+    """Return the suite's encoder of a folder."""
+    spec = EncoderSpec(str(folder), "", None, dtype=dtype, label="local")
+    return SentenceTransformerEncoder(spec, str(folder), None, device, folder)
+
+
+def encode(model: SentenceTransformerEncoder, texts: Sequence[str]) -> Any:
+    """Return the rows of all texts, encoded longest first in the chunks of the cache."""
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    rows = [model.encode([texts[i] for i in order[at : at + GPU_CHUNK]]) for at in range(0, len(order), GPU_CHUNK)]
+    return np.concatenate(rows)[np.argsort(order)]
+
+
+def open_peer(folder: Path, device: str, dtype: str) -> Any:
+    """Return the library's model."""
+    from sentence_transformers import SentenceTransformer
+
+    kind = torch.float32 if dtype == "fp32" else torch.bfloat16
+    return SentenceTransformer(str(folder), device=device, model_kwargs={"dtype": kind})
+
+
+@contextlib.contextmanager
+def unpadded(model: SentenceTransformerEncoder) -> Iterator[None]:
+    """Let the transformer compute the tokens of a batch side by side, without padding."""
+    from torch.nn.attention.varlen import varlen_attn
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    ends: dict[str, Any] = {}
+    kernel: Any = varlen_attn
+
+    def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any) -> tuple[Any, None]:
+        joined = [each[0].transpose(0, 1).contiguous() for each in (query, key, value)]  # (tokens, heads, d)
+        found = kernel(*joined, ends["places"], ends["places"], ends["longest"], ends["longest"])
+        return found[None], None
+
+    ALL_ATTENTION_FUNCTIONS.register("joined", attend)
+    ALL_MASK_ATTENTION_FUNCTIONS.register("joined", lambda *_, **__: None)
+    inner: Any = model.model[0].model
+    plain, before = inner.forward, inner.config._attn_implementation
+
+    def forward(input_ids: Any, attention_mask: Any, **how: Any) -> Any:
+        lengths = attention_mask.sum(dim=1)
+        places = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
+        ends.update(places=places, longest=attention_mask.shape[1])
+        real = attention_mask.bool()
+        positions = (attention_mask.cumsum(1) + inner.config.pad_token_id)[real][None]
+        how = {name: value for name, value in how.items() if name != "token_type_ids"}
+        output = plain(input_ids=input_ids[real][None], attention_mask=None, position_ids=positions, **how)
+        rows = output.last_hidden_state.new_zeros(*real.shape, output.last_hidden_state.shape[-1])
+        rows[real] = output.last_hidden_state[0]
+        output.last_hidden_state = rows
+        return output
+
+    inner.forward, inner.config._attn_implementation = forward, "joined"
+    try:
+        yield
+    finally:
+        inner.forward, inner.config._attn_implementation = plain, before
+
+
+class Run:
+    """Measures ways to encode the same texts, and compares their rows with the first ones."""
+
+    def __init__(self, texts: Sequence[str], device: str, figures: Figures) -> None:
+        self.texts, self.device, self.figures = texts, device, figures
+        self.reference: Any = None
+
+    def record(self, name: str, work: Callable[[], Any], repeats: int = 2) -> float:
+        """Write the speed of one way, and return its texts per second; one that fails is written as such."""
+        try:
+            rows = work()
+            seconds = seconds_of(work, self.device, repeats, warm=False)
+        except Exception as error:
+            self.figures.add(name, f"failed: {error!r}"[:300])
+            return 0.0
+        if self.reference is None:
+            self.reference = rows
+        speed = len(self.texts) / statistics.median(seconds)
+        apart = float(np.abs(rows - self.reference).max())
+        self.figures.add(name, {"texts per second": speed, "seconds": seconds, "greatest difference": apart})
+        return speed
+
+
+def measure(folder: Path, dtype: str, run: Run) -> SentenceTransformerEncoder:
+    """Write the speeds of both sides in one precision, and their ratio; return the suite's encoder."""
+    texts = list(run.texts)
+    peer = open_peer(folder, run.device, dtype)
+    model = open_ours(folder, run.device, dtype)
+    encode(model, texts[:2000])
+    peer.encode(texts[:500])
+    ours = run.record(f"ours, {dtype}", lambda: encode(model, texts), 3)
+    speeds = [
+        run.record(f"SentenceTransformer {dtype}, batches of {size}", partial(peer.encode, texts, batch_size=size), 1)
+        for size in BATCHES
+    ]
+    run.figures.add(f"ours / the best of SentenceTransformer, {dtype}", ours / max(speeds))
+    return model
+
+
+def phases(model: SentenceTransformerEncoder, run: Run) -> None:
+    """Write the seconds of tokenising alone, the tokens with and without padding, and the share of the peak."""
+    order = sorted(run.texts, key=lambda text: -len(text))
+    step = 1024
+    parts = [order[at : at + step] for at in range(0, len(order), step)]
+    seconds = statistics.median(seconds_of(lambda: [model._features(part) for part in parts], run.device, 2))
+    lengths = model.encode_counted(order[: len(order)])[1]
+    assert lengths is not None
+    tokens = int(lengths[1].sum())
+    layers = [weights for name, weights in model.model[0].named_parameters() if ".layer." in name]
+    operations = 2 * sum(weights.numel() for weights in layers) * tokens
+    speed = run.figures.content["ours, bf16"]
+    about = {"tokenising alone": seconds, "encoding in all": statistics.median(speed["seconds"]), "tokens": tokens}
+    run.figures.add("seconds of ours, bf16", about)
+    peak = peak_flops(run.device, size=256 if run.device == "cpu" else 8192)
+    run.figures.add("share of the peak, bf16", operations / about["encoding in all"] / peak)
+
+
+def variants(model: SentenceTransformerEncoder, run: Run) -> None:
+    """Write the speed without padding, and with torch.compile."""
+    texts = list(run.texts)
+
+    def joined() -> Any:
+        with unpadded(model):
+            return encode(model, texts)
+
+    run.record("ours, bf16, unpadded", joined)
+    plain = model.model[0].model.forward
+    model.model[0].model.forward = torch.compile(plain, dynamic=True)
+    run.record("ours, bf16, torch.compile", lambda: encode(model, texts))
+    model.model[0].model.forward = plain
+
+
+def main() -> None:
+    """Measure and write."""
+    args = parse(__doc__).parse_args()
+    device, size, n = ("cpu", "tiny", 300) if args.rehearse else ("cuda", "e5-small", 20_000)
+    figures = Figures("encode", args.out, device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = encoder(Path(name), size)
+        run = Run(texts_of(n), device, figures)
+        few = list(run.texts[:: max(1, n // 300)])
+        here = open_ours(folder, "cpu", "fp32")
+        there = measure(folder, "fp32", run)
+        apart = float(np.abs(encode(there, few) - encode(here, few)).max())
+        figures.add("fp32, this device against the CPU: greatest difference", apart)
+        model = measure(folder, "bf16", run)
+        phases(model, run)
+        if device == "cuda":
+            variants(model, run)
+
+
+if __name__ == "__main__":
+    main()
