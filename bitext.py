@@ -121,6 +121,17 @@ class Bitext(RetrievalTask["BitextSubset"]):
         """Return the number of texts on the side that is searched."""
         return len(data.sources) if self.settings.direction == "backward" else len(data.targets)
 
+    def embed(self, data: BitextSubset) -> Members:
+        """Return the vectors of sources and targets of each encoder; the side that queries is encoded as queries."""
+        sources, targets = self.sides(data)
+        members = []
+        for encoder in self.run.ensemble.encoders:
+            if self.settings.direction == "backward" and encoder.spec.has_sides:
+                members.append(encoder.embed(targets, sources)[::-1])
+            else:
+                members.append(encoder.embed(sources, targets))
+        return members
+
     def search(self, ensemble: Ensemble, members: Members, k: int) -> dict[str, TopK]:
         """Return the neighbours in the directions asked for: the sources query forward, the targets backward."""
         asked, limit = self.settings.direction, self.settings.limit

@@ -189,6 +189,7 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from utils.cli.data_choice import chosen_dataset
     from utils.cli.open_run import open_run
+    from utils.cli.other_kinds import require_dense
     from utils.records.paths import picture_stem
     from utils.reporting.maps import coordinates, pictures
     from utils.reporting.maps.picture_settings import PictureSettings
@@ -196,6 +197,7 @@ def main(argv: Sequence[str]) -> None:
     settings = build_settings(PictureSettings, args, tag=None)
     dataset = chosen_dataset(args)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
+    require_dense([encoder.spec for encoder in run.ensemble.encoders], "pictures", "whose rows are coordinates")
     stem = picture_stem(args.output_dir, dataset.name, run.model, name_of(settings, dataset))
     if args.dry_run:
         show_plan(run, settings, stem)

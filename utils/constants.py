@@ -12,6 +12,8 @@ FUSES = ("score", "distance", "rank")
 NORMALIZERS = ("none", "zscore", "minmax")
 DIRECTIONS = ("forward", "backward", "both")
 DTYPES = ("fp32", "bf16", "fp16")
+DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of encoders by their rows
+MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 # how BM25 reads texts (utils/generators/words.py), as records state it

@@ -9,6 +9,7 @@ from typing import Any
 SENTENCE_TRANSFORMERS = "sentence_transformers"
 BUNDLED = "bundled"
 CHAR_NGRAM = "char_ngram"
+OTHER_KIND = "other_kind"
 API_ENCODER = "api_encoder"
 TRANSFORMERS = "transformers"
 BUNDLED_GENERATOR = "bundled_generator"
@@ -19,6 +20,7 @@ LOADERS: dict[str, tuple[str, str]] = {
     SENTENCE_TRANSFORMERS: ("utils.encoders.sentence_transformer", "load_sentence_transformer"),
     BUNDLED: ("utils.encoders.bundled", "load_bundled"),
     CHAR_NGRAM: ("utils.encoders.char_ngram", "load_char_ngram"),
+    OTHER_KIND: ("utils.encoders.other_kinds", "load_other_kind"),
     API_ENCODER: ("utils.encoders.api", "ApiEncoder"),
     TRANSFORMERS: ("utils.generators.transformers_model", "load_language_model"),
     BUNDLED_GENERATOR: ("utils.generators.bundled", "load_bundled"),

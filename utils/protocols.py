@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         LabelScores,
         Rows,
         ScoreSettings,
+        Vectors,
     )
 
 
@@ -63,8 +64,11 @@ class Encoder(Protocol):
         """The client of an API; None for a local encoder."""
         ...
 
-    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
-        """Return the vectors of both sides, (n, d) and (m, d); a text that has none gets a row of NaN."""
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """Return the vectors of both sides, (n, d) and (m, d); a text that has none gets a row of NaN.
+
+        They are of the kind that the spec says: arrays, sparse rows (csr_array), or several vectors a row (TokenRows).
+        """
         ...
 
     def missing(self, texts: Sequence[str]) -> list[str]:

@@ -106,6 +106,8 @@ class EncoderSpec:
 
     `prompt` is put before every text; None and "" are no prompt. `has_own_prompt` says that it is the default of the
     checkpoint's own configuration, and not the user's or the registry's.
+    `kind` is that of its rows (utils/constants.py); `own_similarity` is how the checkpoint of a sparse or multi-vector
+    encoder compares them, and `has_sides` says whether it encodes queries and documents differently.
     `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
@@ -126,6 +128,9 @@ class EncoderSpec:
     dimensions: int | None = None  # of the vectors, where the provider offers a choice
     has_own_prompt: bool = False
     trust_remote_code: bool = False  # whether Python code that the checkpoint brings may run
+    kind: str = "dense"
+    own_similarity: str = ""
+    has_sides: bool = False
 
     @property
     def name(self) -> str:

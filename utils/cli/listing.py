@@ -24,7 +24,7 @@ def show_registry() -> None:
     for encoder in ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""
         told = _price(encoder) if encoder.provider else prompt
-        print(f"  {encoder.checkpoint:<62}{encoder.licence:<12}{told}")
+        print(f"  {encoder.checkpoint:<62}{kind_of(encoder):<14}{encoder.licence:<12}{told}")
     print("\ngenerators (icl.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
     for generator in GENERATORS.values():
         told = f" {_price(generator)}" if generator.provider else ""
@@ -33,6 +33,11 @@ def show_registry() -> None:
         "\nother models of APIs: openai:NAME and cohere:NAME; of your own server: --base_url, --gen_base_url\n"
         f"(prices of {prices_read()}, in US dollars per million tokens, input / output)"
     )
+
+
+def kind_of(encoder: EncoderSpec) -> str:
+    """Return the kind of an encoder's vectors as --list shows it."""
+    return f"{encoder.kind}, API" if encoder.provider else encoder.kind
 
 
 def _price(spec: EncoderSpec | GeneratorSpec) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from utils.api.providers import public_url
 from utils.cli.choices import chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.models import Models
+from utils.cli.other_kinds import check_kinds
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
 from utils.encoders.resolve import EncodingOptions, resolve_members
@@ -49,6 +50,7 @@ def open_run(
     chosen = chosen_encoders(args) if without_encoder is None else []
     specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
     check_api_flags(args, specs, generator)
+    check_kinds(specs, settings)
     identity = Identity(
         task=task,
         dataset=dataset.name,

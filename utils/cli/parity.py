@@ -112,6 +112,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def _open_encoders(args: argparse.Namespace, cache_dir: Path) -> list[Encoder]:
     """Return the local encoder and the one that it is compared with."""
     from utils.api.limiter import Budget
+    from utils.cli.other_kinds import require_dense
     from utils.encoders.cached import open_encoder
     from utils.encoders.resolve import EncodingOptions, resolve, resolve_local_encoder
 
@@ -122,6 +123,7 @@ def _open_encoders(args: argparse.Namespace, cache_dir: Path) -> list[Encoder]:
         resolve_local_encoder(args.model_checkpoint, cache_dir, options, prompt),
         resolve(args.served, cache_dir, options, args.served_prompt),
     ]
+    require_dense(specs, "a comparison of vectors", "since vectors are compared one by one")
     api = api_options(args), Budget(args.max_cost)
     return [open_encoder(spec, chosen_device(args), cache_dir, api) for spec in specs]
 

@@ -19,7 +19,7 @@ from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
 from utils.data.sources import Sources
 from utils.errors import UserError, counted, lookup
-from utils.loaders import BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
+from utils.loaders import BUNDLED_GENERATOR, OTHER_KIND, SENTENCE_TRANSFORMERS
 from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
 
 EXAMPLES = """
@@ -116,7 +116,7 @@ def _fetch_checkpoint(name: str, cache_dir: Path, is_trusted: bool) -> str:
         return _fetch_vocabulary(spec, cache_dir)
     if spec.fitted:
         return "nothing to download"
-    if spec.loader == SENTENCE_TRANSFORMERS and not spec.label:
+    if spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND) and not spec.label:
         _download(name, spec.revision)
     rows = load_encoder(spec, "cpu", cache_dir).encode(["word"])
     return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"

@@ -104,7 +104,7 @@ class RetrievalTask(TaskRun[Data]):
         if not ks:
             return
         clock.lap("load")
-        members = run.ensemble.embed(*self.sides(data))
+        members = self.embed(data)
         clock.lap("encode")
         found = self.search(run.ensemble, members, max(ks))
         alone = self.search_members(members, max(ks))
@@ -115,6 +115,10 @@ class RetrievalTask(TaskRun[Data]):
         about = {**self.describe(data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
         for record, predictions in scored:
             run.log(subset, record, predictions, about, clock.laps)
+
+    def embed(self, data: Data) -> Members:
+        """Return the vectors of both sides of each encoder."""
+        return self.run.ensemble.embed(*self.sides(data))
 
     def search_members(self, members: Members, k: int) -> dict[str, Found]:
         """Return the neighbours of each member of an ensemble by itself, by its name; nothing of a single encoder."""
@@ -151,7 +155,7 @@ class RetrievalTask(TaskRun[Data]):
         """Choose the ensemble's weights by the mean main metric over subsets and ks on the validation split."""
         run = self.run
         loaded = [self.load(subset, validation=True) for subset in subsets]
-        embedded = [run.ensemble.embed(*self.sides(data)) for data in loaded]
+        embedded = [self.embed(data) for data in loaded]
         allowed = [self.validation_ks(subset, data) for subset, data in zip(subsets, loaded, strict=True)]
 
         def mean_score(ensemble: Ensemble) -> float:

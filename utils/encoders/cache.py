@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import sys
@@ -13,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.encoders.chunk_forms import DENSE, ChunkForm, digest
 from utils.errors import UserError
 from utils.files import fingerprint, text_key, write_atomic
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from utils.schema import Rows
+    from utils.schema import Rows, Vectors
 
+    Ints = npt.NDArray[np.int64]
     Lengths = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]  # tokens (n,) before and after texts are cut
     Counted = tuple[Rows, Lengths | None]
 
@@ -29,14 +30,15 @@ CHUNK = 512  # texts per chunk; a killed run loses at most one chunk
 
 
 class EmbeddingCache:
-    """The cached vectors (d,) of one encoder with one set of settings."""
+    """The cached vectors of one encoder with one set of settings; `form` is the kind of its rows."""
 
-    def __init__(self, root: Path, settings: Mapping[str, Any], chunk: int = CHUNK) -> None:
+    def __init__(self, root: Path, settings: Mapping[str, Any], chunk: int = CHUNK, form: ChunkForm = DENSE) -> None:
         self.folder = root / "embeddings" / fingerprint(settings)
-        self.settings, self.chunk = dict(settings), chunk
+        self.settings, self.chunk, self.form = dict(settings), chunk, form
         self.hits = self.misses = 0  # distinct texts of the last call that were in the cache, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
-        self._chunks: dict[str, Rows] = {}
+        self._chunks: dict[str, Any] = {}  # rows of the form
+        self._shapes: dict[str, tuple[Ints | None, int]] = {}  # chunk -> each row's number of items, and the width
         self._lengths: dict[str, tuple[int, int]] = {}  # text key -> tokens before and after the text was cut
         self._read_sidecars()
 
@@ -49,8 +51,8 @@ class EmbeddingCache:
             (text for text in dict.fromkeys(texts) if text_key(text) not in self._where), key=lambda t: (-len(t), t)
         )
 
-    def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Rows | Counted]) -> Rows:
-        """Return one float32 row per text (n, d); missing texts are encoded and written chunk by chunk.
+    def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors | Counted]) -> Any:
+        """Return one row of the form per text (n, d); missing texts are encoded and written chunk by chunk.
 
         `encode` returns rows, or rows and each text's numbers of tokens before and after it was cut.
         """
@@ -81,12 +83,14 @@ class EmbeddingCache:
 
     def _read_sidecars(self) -> None:
         for sidecar in sorted(self.folder.glob("*.json")):
-            content = _read_sidecar(sidecar)
+            content = _read_sidecar(sidecar, is_ragged=self.form.is_ragged)
             if content is None:
                 print(f"note: the cache entry {sidecar.name} is broken; its texts are encoded again", file=sys.stderr)
                 with contextlib.suppress(OSError):  # a cache that others own is only read
                     sidecar.unlink()
                 continue
+            lengths = np.asarray(content["lengths"], dtype=np.int64) if self.form.is_ragged else None
+            self._shapes[content["rows"]] = lengths, content["shape"][-1]
             for row, key in enumerate(content["texts"]):
                 self._where.setdefault(key, (content["rows"], row))
             if pairs := _lengths_of(content):
@@ -100,60 +104,65 @@ class EmbeddingCache:
                 name, row = self._where[key]
                 needed[name] = max(row, needed.get(name, 0))
         for name in sorted(needed.keys() - self._chunks.keys()):
-            rows = _read_chunk(self.folder / name)
+            rows = _read_chunk(self.folder / name, self.form, *self._shapes[name])
             if rows is None or rows.shape[0] <= needed[name]:
                 print(f"note: the cache entry {name} is broken; its texts are encoded again", file=sys.stderr)
                 self._where = {key: place for key, place in self._where.items() if place[0] != name}
             else:
                 self._chunks[name] = rows
 
-    def _write(self, texts: Sequence[str], rows: Rows, lengths: Lengths | None) -> None:
-        if rows.shape[0] != len(texts) or rows.ndim != 2:
+    def _write(self, texts: Sequence[str], rows: Any, lengths: Lengths | None) -> None:
+        if rows.shape[0] != len(texts) or len(rows.shape) != 2:
             raise UserError(
                 f"the encoder returned an array {rows.shape} for {len(texts)} texts",
                 "check that the checkpoint is an encoder",
             )
-        if not np.isfinite(rows).all():
-            bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+        items, counts = self.form.pack(rows)
+        values = self.form.values(items)
+        if not np.isfinite(values).all():
+            bad = int(np.argwhere(~np.isfinite(values))[0, 0])
+            bad = bad if counts is None else int(np.searchsorted(counts.cumsum(), bad, side="right"))
             raise UserError(
                 f"the encoder returned NaN or infinity, first for the text {texts[bad][:60]!r}",
                 "half precision may have overflowed: use --dtype bf16 or fp32",
             )
-        content = np.ascontiguousarray(rows, dtype=np.float32)
-        digest = hashlib.sha256(content.tobytes()).hexdigest()
-        name = f"{digest[:32]}.npy"
+        name = f"{digest(items, counts, rows.shape[1])}.npy"
         keys = [text_key(text) for text in texts]
-        write_atomic(self.folder / name, _npy_bytes(content))
-        sidecar = {"rows": name, "shape": list(content.shape), "settings": self.settings, "texts": keys}
+        write_atomic(self.folder / name, _npy_bytes(items))
+        sidecar = {"rows": name, "shape": list(rows.shape), "settings": self.settings, "texts": keys}
+        sidecar |= {} if counts is None else {"lengths": counts.tolist()}
         if lengths is not None:
             sidecar |= {"tokens": lengths[0].tolist(), "tokens_kept": lengths[1].tolist()}
             self._lengths.update(zip(keys, zip(*(part.tolist() for part in lengths), strict=True), strict=True))
         write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
-        self._chunks[name] = content
+        self._shapes[name] = counts, rows.shape[1]
+        self._chunks[name] = self.form.unpack(items, counts, rows.shape[1])
         for row, key in enumerate(keys):
             self._where[key] = (name, row)
 
-    def _gather(self, texts: Sequence[str]) -> Rows:
+    def _gather(self, texts: Sequence[str]) -> Any:
         places = [self._where[text_key(text)] for text in texts]
         widths = sorted({self._chunks[name].shape[1] for name, _ in places})
         if len(widths) > 1:
             what = f"the cache has vectors of {' and '.join(map(str, widths))} dimensions under one encoder"
             raise UserError(what, f"delete {self.folder}, or use another --cache_dir")
-        width = widths[0]
-        out = np.empty((len(texts), width), dtype=np.float32)
-        for index, (name, row) in enumerate(places):
-            out[index] = self._chunks[name][row]
-        return out
+        return self.form.join([(self._chunks[name], row) for name, row in places])
 
 
-def _read_sidecar(path: Path) -> dict[str, Any] | None:
-    """Return the content of a sidecar, or None where it does not name one row for each of its texts."""
+def _read_sidecar(path: Path, *, is_ragged: bool) -> dict[str, Any] | None:
+    """Return the content of a sidecar, or None where it does not name one row for each of its texts.
+
+    is_ragged: whether it has to have the number of each row's items.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         name, keys, n_rows = content["rows"], content["texts"], content["shape"][0]
         is_whole = (
             type(keys) is list and len(keys) == n_rows == len(set(keys)) and all(isinstance(key, str) for key in keys)
         )
+        if is_ragged:
+            lengths, width = content["lengths"], content["shape"][1]
+            is_whole &= len(lengths) == len(keys) and all(type(n) is int and n >= 0 for n in (*lengths, width))
         return content if is_whole and Path(name).name == name and name.endswith(".npy") else None
     except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError):
         return None
@@ -169,18 +178,18 @@ def _lengths_of(sidecar: Mapping[str, Any]) -> list[tuple[int, int]] | None:
     return pairs if all(type(a) is type(b) is int and 0 <= b <= a for a, b in pairs) else None
 
 
-def _npy_bytes(rows: Rows) -> bytes:
+def _npy_bytes(rows: npt.NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, rows, allow_pickle=False)
     return buffer.getvalue()
 
 
-def _read_chunk(path: Path) -> Rows | None:
-    """Return a chunk as a memory map, or None where its content does not match the hash in its name."""
+def _read_chunk(path: Path, form: ChunkForm, lengths: Ints | None, width: int) -> Any:
+    """Return the rows of a chunk as a memory map, or None where its content does not match the hash in its name."""
     try:
-        rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        items = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if rows.dtype != np.float32 or rows.ndim != 2 or hashlib.sha256(rows.tobytes()).hexdigest()[:32] != path.stem:
+    if not form.is_whole(items, lengths) or digest(items, lengths, width) != path.stem:
         return None
-    return rows
+    return form.unpack(items, lengths, width)

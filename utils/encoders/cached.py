@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
+from utils.constants import DENSE
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
@@ -34,6 +35,12 @@ def open_encoder(
     if spec.fitted:
         encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
         return encoder
+    if spec.kind != DENSE:
+        from utils.encoders.two_sided import TwoSidedEncoder
+
+        return TwoSidedEncoder(
+            spec, device, cache_dir, cache_settings(spec), lambda: load_encoder(spec, device, cache_dir)
+        )
     return CachedEncoder(spec, device, cache_dir)
 
 
@@ -98,5 +105,6 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         "dtype": spec.dtype,
         **({"trust_remote_code": True} if spec.trust_remote_code else {}),
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
+        **({"kind": spec.kind} if spec.kind != DENSE else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
     }

@@ -1,17 +1,22 @@
-"""What the files of a checkpoint say before it is loaded: whether it is an encoder, and its own prompt."""
+"""What the files of a checkpoint say before it is loaded: its kind of encoder, and its own prompt."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from utils.checkpoints import check_adapter, checkpoint_file, checkpoint_json
+from utils.constants import DENSE, MULTI_VECTOR, SPARSE
 from utils.errors import UserError
 
 CROSS_ENCODER = "a cross-encoder, which scores a pair of texts and has no vectors"
-SPARSE = "a sparse encoder (SPLADE), whose vectors are weights of words"
-MULTI_VECTOR = "a multi-vector encoder (ColBERT), which has a vector for each token and none for a text"
+OF_IMAGES = "a multi-vector encoder of images (ColPali), which takes texts as queries only"
+UNNAMED_COLBERT = (
+    "a ColBERT by its artifact.metadata, but its config.json does not say HF_ColBERT, so that the projection of its "
+    "vectors would be drawn at random"
+)
 TYPES = {"CrossEncoder": CROSS_ENCODER, "SparseEncoder": SPARSE, "MultiVectorEncoder": MULTI_VECTOR}
 TYPES |= {"ColBERT": MULTI_VECTOR}
 MODULES = {  # parts of the names of modules, in lower case
@@ -29,30 +34,52 @@ HEADS = {  # ends of the names of architectures
     "ForTokenClassification": "a tagger of tokens, which has no vectors of texts",
     "ForQuestionAnswering": "a model for extracting answers, which has no vectors of texts",
     "ForMultipleChoice": "a model for multiple choice, which has no vectors of texts",
-    "ForRetrieval": MULTI_VECTOR,
+    "ForRetrieval": OF_IMAGES,
     "ColBERT": MULTI_VECTOR,
 }
 CONFIGURATION = "config_sentence_transformers.json"
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # the first that there is stands before documents
 
 
-def check_is_encoder(checkpoint: str, revision: str | None, name: str) -> None:
-    """Raise UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is.
+@dataclass(frozen=True)
+class Kind:
+    """The kind of an encoder's rows (utils/constants.py), how they are compared, and whether the sides differ."""
 
-    Also for one with an adapter that cannot be loaded.
+    kind: str
+    own_similarity: str = ""
+    has_sides: bool = False
+
+
+def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
+    """Return the kind of a checkpoint's encoder.
+
+    Raises UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is. Also for
+    one with an adapter that cannot be loaded.
     revision: the commit on the hub, None for a folder.
     """
     check_adapter(checkpoint, revision, name)
-    kind = _kind(checkpoint, revision, name)
-    if kind is not None:
+    kind = _kind(checkpoint, revision, name) or DENSE
+    if kind not in (DENSE, SPARSE, MULTI_VECTOR):
         raise UserError(
             f"the checkpoint {name!r} is not an encoder: it is {kind}",
-            "no command takes such a model: --model_checkpoint takes encoders with one vector for each text (to pool "
-            "its token vectors all the same, save its body: AutoModel.from_pretrained(A).save_pretrained(B))",
+            "no command takes such a model: --model_checkpoint takes encoders of texts, dense, sparse (SPLADE) or "
+            "multi-vector ones (ColBERT) (to pool its token vectors all the same, save its body: "
+            "AutoModel.from_pretrained(A).save_pretrained(B))",
         )
+    if kind == DENSE:
+        return Kind(DENSE)
+    configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
+    said, usual = configuration.get("similarity_fn_name"), "maxsim" if kind == MULTI_VECTOR else "dot"
+    known = ("maxsim", "meanmaxsim") if kind == MULTI_VECTOR else ("cosine", "dot", "euclidean", "manhattan")
+    prompts = _prompts(configuration)
+    of_documents = next((prompts[key] for key in DOCUMENT_PROMPTS if key in prompts), None)
+    is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
+    differs = kind == MULTI_VECTOR or is_routed or prompts.get("query") != of_documents
+    return Kind(kind, str(said) if said in known else usual, differs)
 
 
 def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
-    """Return what a checkpoint is where it is no encoder, else None."""
+    """Return what a checkpoint is where its rows are not dense: a kind of encoder, or something else; else None."""
     declared = checkpoint_json(checkpoint, revision, CONFIGURATION).get("model_type")
     if isinstance(declared, str) and declared in TYPES:
         return TYPES[declared]
@@ -62,9 +89,9 @@ def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
             return kind
     if modules:
         return None
-    if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
-        return MULTI_VECTOR
     heads = _architectures(checkpoint, revision)
+    if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
+        return MULTI_VECTOR if "HF_ColBERT" in heads else UNNAMED_COLBERT
     if any(head.endswith("ForCausalLM") for head in heads):
         print(f"note: {name} is a language model: the vector of a text is that of its last token", file=sys.stderr)
     return next((kind for end, kind in HEADS.items() if any(head.endswith(end) for head in heads)), None)

@@ -19,10 +19,11 @@ from utils.api.providers import (
     split_name,
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
-from utils.encoders.kinds import check_is_encoder, own_prompt, tell_unused_code
+from utils.constants import DENSE
+from utils.encoders.kinds import kind_of_encoder, own_prompt, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.errors import UserError
-from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
+from utils.loaders import BUNDLED, OTHER_KIND, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec
 
 
@@ -110,16 +111,39 @@ def resolve_local_encoder(
         spec = dataclasses.replace(spec, revision=hub_revision(name, ENCODERS))
     revision = None if spec.label else spec.revision
     if spec.loader == SENTENCE_TRANSFORMERS and name not in ENCODERS:
-        check_is_encoder(spec.checkpoint, revision, spec.name)
-        if not options.trust_remote_code:
-            tell_unused_code(spec.checkpoint, revision, spec.name)
-        if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
-            spec = dataclasses.replace(spec, prompt=own, has_own_prompt=True)
+        spec = _as_the_checkpoint_says(spec, revision, options, prompt)
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
-    changes |= {"trust_remote_code": options.trust_remote_code and spec.loader == SENTENCE_TRANSFORMERS}
+    is_of_library = spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND)
+    changes |= {"trust_remote_code": options.trust_remote_code and is_of_library}
     changes |= {"prompt": prompt} if prompt is not None else {}
     changes |= {"batch_size": options.batch_size} if options.batch_size is not None else {}
     return dataclasses.replace(spec, **changes)
+
+
+def _as_the_checkpoint_says(
+    spec: EncoderSpec, revision: str | None, options: EncodingOptions, prompt: str | None
+) -> EncoderSpec:
+    """Return the spec of a checkpoint that is not listed, with its kind, and of a dense one with its own prompt.
+
+    The library takes the prompts of the other kinds from the checkpoint, one for each side.
+    """
+    found = kind_of_encoder(spec.checkpoint, revision, spec.name)
+    if not options.trust_remote_code:
+        tell_unused_code(spec.checkpoint, revision, spec.name)
+    if found.kind != DENSE:
+        _check_other_kind(spec, found.kind, options)
+        return dataclasses.replace(spec, loader=OTHER_KIND, **vars(found))
+    if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
+        return dataclasses.replace(spec, prompt=own, has_own_prompt=True)
+    return spec
+
+
+def _check_other_kind(spec: EncoderSpec, kind: str, options: EncodingOptions) -> None:
+    if options.backend != "torch":
+        raise UserError(
+            f"--backend {options.backend} with {spec.name}",
+            f"a {kind} encoder is computed by torch: leave --backend out",
+        )
 
 
 def _folder_spec(folder: Path, cache_dir: Path) -> EncoderSpec:

@@ -78,10 +78,10 @@ class SentenceTransformerEncoder:
         self.prompt = spec.prompt or ""
         self.is_padded = True
         with checkpoint_errors(spec.name, revision, path):
-            self.model = _load_model(spec, path, revision, device).eval()
+            self.model = load_model(spec, path, revision, device).eval()
             _check_route(self.model, spec.name)
             prepare_tokenizer(self.model)
-            self._set_precision()
+            set_precision(self.model, spec)
             self._set_max_length()
             if spec.backend != "torch":
                 swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
@@ -102,21 +102,6 @@ class SentenceTransformerEncoder:
             file=sys.stderr,
         )
         return True
-
-    def _set_precision(self) -> None:
-        import torch
-
-        stored = next((p.dtype for p in self.model.parameters()), torch.float32)
-        wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.spec.dtype]
-        if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
-            print(
-                f"warning: {self.spec.name} is stored in half precision ({str(stored)[6:]}); "
-                "it is computed in fp32 (--dtype changes that)",
-                file=sys.stderr,
-            )
-        for place, module in enumerate(self.model):
-            module.to(dtype=torch.float32 if place else wanted)
-        self.model[0].register_forward_hook(_in_float32)
 
     def _set_max_length(self) -> None:
         limit, asked = longest_text(self.model), self.spec.max_length
@@ -225,6 +210,23 @@ def _placed(value: torch.Tensor, device: str) -> torch.Tensor:
     return value if device == "cpu" else value.pin_memory().to(device, non_blocking=True)
 
 
+def set_precision(model: Any, spec: EncoderSpec) -> None:
+    """Let the transformer compute in the precision of the spec, and the modules after it in float32."""
+    import torch
+
+    stored = next((p.dtype for p in model.parameters()), torch.float32)
+    wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
+    if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
+        print(
+            f"warning: {spec.name} is stored in half precision ({str(stored)[6:]}); "
+            "it is computed in fp32 (--dtype changes that)",
+            file=sys.stderr,
+        )
+    for place, module in enumerate(model):
+        module.to(dtype=torch.float32 if place else wanted)
+    model[0].register_forward_hook(_in_float32)
+
+
 def _check_route(model: Any, name: str) -> None:
     """Raise UserError for a model with a module for queries and one for documents, and no default."""
     first = model[0]
@@ -246,15 +248,18 @@ def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, A
     }
 
 
-def _load_model(spec: EncoderSpec, path: str, revision: str | None, device: str) -> Any:
+def load_model(
+    spec: EncoderSpec, path: str, revision: str | None, device: str, library_class: str = "SentenceTransformer"
+) -> Any:
+    """Return a model of one of the library's classes, all of whose weights came from the checkpoint."""
     import logging
 
     if revision is not None and not is_offline():  # its errors say what is wrong
         from huggingface_hub import HfApi
 
         HfApi().model_info(path, revision=revision, token=hub_token())
+    import sentence_transformers
     import transformers
-    from sentence_transformers import SentenceTransformer
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -266,7 +271,7 @@ def _load_model(spec: EncoderSpec, path: str, revision: str | None, device: str)
     kwargs["trust_remote_code"] = spec.trust_remote_code
 
     def load(how: dict[str, Any]) -> Any:
-        return SentenceTransformer(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
+        return getattr(sentence_transformers, library_class)(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
 
     if device == "cuda" and spec.dtype != "fp32" and importlib.util.find_spec("flash_attn"):
         flash = {"attn_implementation": "flash_attention_2"}

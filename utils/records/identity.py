@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.api.providers import endpoint_url
+from utils.constants import DENSE
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec, GeneratorSpec
@@ -53,6 +54,7 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "dtype": spec.dtype,
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
             **({"trust_remote_code": True} if spec.trust_remote_code else {}),
+            **({"kind": spec.kind} if spec.kind != DENSE else {}),
             "weight": "tuned" if weights is None else weights[place],
             **api_identity(spec),
         }

@@ -13,9 +13,9 @@ from utils.retrieval.topk import concatenate
 
 if TYPE_CHECKING:
     from utils.protocols import Encoder
-    from utils.schema import Rows, TopK
+    from utils.schema import Rows, TopK, Vectors
 
-    Members = Sequence[tuple[Rows, Rows]]  # queries (n, d) and candidates (m, d) of each encoder
+    Members = Sequence[tuple[Vectors, Vectors]]  # queries (n, d) and candidates (m, d) of each encoder
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ensemble:
         names = [encoder.spec.name for encoder in self.encoders]
         return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
 
-    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> list[tuple[Rows, Rows]]:
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> list[tuple[Vectors, Vectors]]:
         """Return the embeddings of both sides, (n, d) and (m, d), of each encoder."""
         return [encoder.embed(queries, candidates) for encoder in self.encoders]
 

@@ -1,0 +1,135 @@
+"""How rows of each kind are kept in a chunk of the cache: an array of items, and each row's number of them.
+
+Dense rows are their own items. The items of rows of several vectors are the vectors, and those of sparse rows pairs of
+a column and a value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from utils.retrieval.token_rows import TokenRows, offsets_of
+
+Ints = npt.NDArray[np.int64]
+PAIRS = np.dtype([("column", "<i4"), ("value", "<f4")])
+
+
+class ChunkForm(ABC):
+    """How the rows of one kind of encoder are kept."""
+
+    dtype: np.dtype[Any]
+    n_axes: int  # of the array of items
+    is_ragged: bool  # whether rows have different numbers of items
+
+    @abstractmethod
+    def pack(self, rows: Any) -> tuple[npt.NDArray[Any], Ints | None]:
+        """Return the items of rows, and the number of each row's items where they differ."""
+
+    @abstractmethod
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+        """Return the rows of what `pack` returned; they have `width` columns."""
+
+    @abstractmethod
+    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
+        """Return rows of several chunks as one; a place is a chunk's rows and the number of one of them."""
+
+    def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the numbers of items, which have to be finite."""
+        return items
+
+    def is_whole(self, items: npt.NDArray[Any], lengths: Ints | None) -> bool:
+        """Return whether these are items of this form, and as many as the rows have together."""
+        fits = items.dtype == self.dtype and items.ndim == self.n_axes
+        return fits and (not self.is_ragged or (lengths is not None and int(lengths.sum()) == len(items)))
+
+
+class DenseForm(ChunkForm):
+    """Rows (n, d) of one float32 vector each."""
+
+    dtype, n_axes, is_ragged = np.dtype(np.float32), 2, False
+
+    def pack(self, rows: Any) -> tuple[npt.NDArray[Any], Ints | None]:
+        """Return the rows."""
+        return np.ascontiguousarray(rows, dtype=np.float32), None
+
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+        """Return the items."""
+        return items
+
+    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
+        """Return an array (n, d)."""
+        out = np.empty((len(places), places[0][0].shape[1]), dtype=np.float32)
+        for index, (rows, row) in enumerate(places):
+            out[index] = rows[row]
+        return out
+
+
+class TokenForm(ChunkForm):
+    """Rows of several float32 vectors each (TokenRows)."""
+
+    dtype, n_axes, is_ragged = np.dtype(np.float32), 2, True
+
+    def pack(self, rows: Any) -> tuple[npt.NDArray[Any], Ints | None]:
+        """Return the vectors and the number of each row's."""
+        return np.ascontiguousarray(rows.vectors, dtype=np.float32), rows.lengths
+
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+        """Return the rows."""
+        assert lengths is not None
+        return TokenRows(items, offsets_of(lengths))
+
+    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
+        """Return TokenRows."""
+        return TokenRows.of([rows.vectors[rows.offsets[row] : rows.offsets[row + 1]] for rows, row in places])
+
+
+class SparseForm(ChunkForm):
+    """Sparse rows (n, d): csr_array of scipy with float32 values."""
+
+    dtype, n_axes, is_ragged = PAIRS, 1, True
+
+    def pack(self, rows: Any) -> tuple[npt.NDArray[Any], Ints | None]:
+        """Return pairs of columns and values, and the number of each row's."""
+        items = np.empty(rows.nnz, dtype=PAIRS)
+        items["column"], items["value"] = rows.indices, rows.data
+        return items, np.diff(rows.indptr).astype(np.int64)
+
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+        """Return the rows."""
+        from scipy.sparse import csr_array
+
+        assert lengths is not None
+        return csr_array((items["value"], items["column"], offsets_of(lengths)), shape=(len(lengths), width))
+
+    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
+        """Return a csr_array."""
+        from scipy.sparse import csr_array
+
+        parts = [(rows, slice(rows.indptr[row], rows.indptr[row + 1])) for rows, row in places]
+        ends = offsets_of([part.stop - part.start for _, part in parts])
+        columns, values = (
+            np.concatenate([getattr(rows, name)[part] for rows, part in parts]) for name in ("indices", "data")
+        )
+        return csr_array((values, columns, ends), shape=(len(parts), places[0][0].shape[1]))
+
+    def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the values of pairs."""
+        found: npt.NDArray[np.float32] = items["value"]
+        return found
+
+
+DENSE, TOKENS, SPARSE = DenseForm(), TokenForm(), SparseForm()
+
+
+def digest(items: npt.NDArray[Any], lengths: Ints | None, width: int) -> str:
+    """Return the hash of a chunk's content, which is the name of its file."""
+    found = hashlib.sha256(items.tobytes())
+    if lengths is not None:
+        found.update(np.append(lengths, width).tobytes())
+    return found.hexdigest()[:32]

@@ -1,0 +1,95 @@
+"""Encoders of the library's other kinds behind the embedding cache: multi-vector and sparse ones.
+
+They encode queries and documents in different ways, as the checkpoint says: by its prompts, lengths and modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.constants import MEAN_MAX_SIM, MULTI_VECTOR
+from utils.encoders.cache import CHUNK, EmbeddingCache
+from utils.encoders.chunk_forms import SPARSE, TOKENS
+from utils.progress import progress
+
+if TYPE_CHECKING:
+    from utils.encoders.other_kinds import LibraryEncoder
+    from utils.retrieval.token_rows import TokenRows
+    from utils.schema import EncoderSpec, Vectors
+
+QUERY, DOCUMENT = "query", "document"
+
+
+class TwoSidedEncoder:
+    """A local encoder with one cache for queries and one for documents; both are one where a text is encoded alike.
+
+    The model is loaded when a text is not in the cache.
+    """
+
+    client = None
+
+    def __init__(
+        self, spec: EncoderSpec, device: str, cache_dir: Path, settings: Mapping[str, Any], load: Callable[[], Any]
+    ) -> None:
+        self.spec = spec
+        self._load = load
+        self._model: LibraryEncoder | None = None
+        form = TOKENS if spec.kind == MULTI_VECTOR else SPARSE
+
+        def cache(side: str) -> EmbeddingCache:
+            return EmbeddingCache(cache_dir, {**settings, "side": side}, CHUNK, form)
+
+        documents = cache(DOCUMENT)
+        self.caches = {QUERY: cache(QUERY) if spec.has_sides else documents, DOCUMENT: documents}
+        self._counts = {"hits": 0, "misses": 0}
+
+    def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """Return the rows of both sides, (n, d) and (m, d); each distinct text of a side is encoded once."""
+        sides = {QUERY: queries, DOCUMENT: candidates}
+        rows, self._counts = {}, {"hits": 0, "misses": 0}
+        total = sum(len(self.caches[side].missing(texts)) for side, texts in sides.items())
+        with progress(total, self.spec.name) as advance:
+            for side, texts in sides.items():
+                rows[side] = self._rows(side, texts, advance) if len(texts) else None
+                self._counts["hits"] += self.caches[side].hits if len(texts) else 0
+                self._counts["misses"] += self.caches[side].misses if len(texts) else 0
+        found = rows[QUERY], rows[DOCUMENT]
+        if self.spec.own_similarity == MEAN_MAX_SIM and found[0] is not None:
+            found = _divided_by_lengths(found[0]), found[1]
+        return found
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
+        return self._counts
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that the cache has of no side."""
+        there = self.caches[DOCUMENT].missing(texts)
+        return self.caches[QUERY].missing(there)
+
+    def quote(self, missing: Sequence[str]) -> str:
+        """Return nothing: a local encoder has no costs."""
+        return ""
+
+    def _rows(self, side: str, texts: Sequence[str], advance: Callable[[int], object]) -> Any:
+        def encode(chunk: list[str]) -> Vectors:
+            if self._model is None:
+                self._model = self._load()
+            rows = self._model.encode_side(chunk, side)
+            advance(len(chunk))
+            return rows
+
+        return self.caches[side].rows(texts, encode)
+
+
+def _divided_by_lengths(rows: TokenRows) -> TokenRows:
+    """Return rows whose MaxSim is the mean of the maxima, where that of the given rows is their sum."""
+    import numpy as np
+
+    from utils.retrieval.token_rows import TokenRows
+
+    divisor = np.repeat(np.maximum(rows.lengths, 1), rows.lengths).astype(np.float32)
+    return TokenRows(rows.vectors / divisor[:, None], rows.offsets)
