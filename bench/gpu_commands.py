@@ -92,21 +92,30 @@ def main() -> None:
         small = str(encoder(folder, "tiny" if args.rehearse else "e5-small"))
         large = str(decoder(folder, "tiny" if args.rehearse else "1b"))
         commands = Commands(folder, figures)
-        for title, command in {
-            "bitext": ["bitext.py", "--model_checkpoint", small],
-            "classification --cross": ["classification.py", "--cross", "--model_checkpoint", small],
-        }.items():
-            there = commands.run(title, [*command, *cuda])[1]
-            here = commands.run(f"{title} on the CPU", command)[1]
-            compare(title, there, here, figures)
         icl = ["icl.py", "--model_checkpoint", small, "--gen_model_checkpoint", large, "--gen_loader", "base"]
-        commands.run("icl", [*icl, *cuda])
+        commands.run("icl", [*icl, *cuda, "--langs", "deu", "jpn", "swh"])
         if importlib.util.find_spec("bitsandbytes") and device == "cuda":
-            commands.run("icl --load_in_8bit", [*icl, *cuda, "--load_in_8bit"])
+            commands.run("icl --load_in_8bit", [*icl, *cuda, "--load_in_8bit", "--langs", "deu"])
         else:
             figures.add("icl --load_in_8bit", "left out: bitsandbytes is not installed, or there is no GPU")
         if device == "cuda":
             without_memory(commands, ["bitext.py", "--model_checkpoint", small, *cuda], figures)
+        for title, command in {
+            "bitext": ["bitext.py", "--model_checkpoint", small],
+            "classification --cross": [
+                "classification.py",
+                "--cross",
+                "--model_checkpoint",
+                small,
+                "--langs",
+                "deu",
+                "jpn",
+                "swh",
+            ],
+        }.items():
+            there = commands.run(title, [*command, *cuda])[1]
+            here = commands.run(f"{title} on the CPU", command)[1]
+            compare(title, there, here, figures)
 
 
 def without_memory(commands: Commands, command: Sequence[str], figures: Figures) -> None:

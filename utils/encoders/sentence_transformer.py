@@ -15,6 +15,7 @@ import numpy as np
 from utils.checkpoints import checkpoint_errors
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
+from utils.encoders.fast_tokens import FastTokens, fast_tokens
 from utils.encoders.tokens import (
     check_ids,
     cut_padding,
@@ -77,12 +78,14 @@ class SentenceTransformerEncoder:
         self.spec, self.device = spec, device
         self.prompt = spec.prompt or ""
         self.is_padded = True
+        self.fast: FastTokens | None = None
         with checkpoint_errors(spec.name, revision, path):
             self.model = load_model(spec, path, revision, device).eval()
             _check_route(self.model, spec.name)
             prepare_tokenizer(self.model)
             set_precision(self.model, spec)
             self._set_max_length()
+            self.fast = fast_tokens(self.model, self.prompt, self.limit)
             if spec.backend != "torch":
                 swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
             elif spec.dtype == "fp32":
@@ -189,6 +192,8 @@ class SentenceTransformerEncoder:
 
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
         """Return the features of all texts, padded to the longest behind their tokens."""
+        if self.fast is not None:
+            return self.fast.features(texts)
         features: dict[str, Any] = self.model.preprocess(list(texts), prompt=self.prompt)
         return right_padded(features) if lengths_of(features, len(texts)) is not None else features
 

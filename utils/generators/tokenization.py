@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from utils.errors import UserError, first_line
+from utils.generators.prompt_tails import first_beyond, tokenize_by_tails
 from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec, ScoreSettings
 
@@ -31,17 +32,30 @@ def tokenize_jointly(
     per_call = max(1, CHUNK // len(labels))
     for start in range(0, len(prompts), per_call):
         chosen = prompts[start : start + per_call]
-        joined = [prompt + label for prompt in chosen for label in labels]
-        encoded = tokenizer(joined, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
-        ids = encoded["input_ids"]
-        for index, prompt in enumerate(chosen):
-            rows = range(index * len(labels), (index + 1) * len(labels))
-            if tokenizer.is_fast:
-                starts = [_first_beyond(encoded["offset_mapping"][row], len(prompt)) for row in rows]
-            else:  # no offsets: the label starts where the tokens of the prompt and of the joined text differ
-                alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-                starts = [min(n_common([alone, ids[row]]), len(ids[row]) - 1) for row in rows]
-            yield _with_shared_prompt([ids[row] for row in rows], starts, specials)
+        found = tokenize_by_tails(tokenizer, chosen, labels) if tokenizer.is_fast else [None] * len(chosen)
+        whole = [prompt for prompt, by_tail in zip(chosen, found, strict=True) if by_tail is None]
+        others = _tokenize_whole(tokenizer, whole, labels)
+        for by_tail in found:
+            yield _with_shared_prompt(*(next(others) if by_tail is None else by_tail), specials)
+
+
+def _tokenize_whole(
+    tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
+) -> Iterator[tuple[list[list[int]], list[int]]]:
+    """Yield the tokens of each prompt with each label, and where the labels start, from the whole joined texts."""
+    if not prompts:
+        return
+    joined = [prompt + label for prompt in prompts for label in labels]
+    encoded = tokenizer(joined, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
+    for index, prompt in enumerate(prompts):
+        part = slice(index * len(labels), (index + 1) * len(labels))
+        rows = encoded["input_ids"][part]
+        if tokenizer.is_fast:
+            starts = [first_beyond(offsets, len(prompt)) for offsets in encoded["offset_mapping"][part]]
+        else:  # no offsets: the label starts where the tokens of the prompt and of the joined text differ
+            alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+            starts = [min(n_common([alone, row]), len(row) - 1) for row in rows]
+        yield rows, starts
 
 
 def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> Iterator[Tokenized]:
@@ -50,11 +64,6 @@ def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
     for start in range(0, len(prompts), CHUNK):
         for ids in tokenizer(list(prompts[start : start + CHUNK]), add_special_tokens=False)["input_ids"]:
             yield Tokenized(tuple(ids), of_labels, (0,) * len(labels))
-
-
-def _first_beyond(offsets: Sequence[tuple[int, int]], n_characters: int) -> int:
-    """Return the index of the first token that ends after this many characters."""
-    return next(index for index, (_, end) in enumerate(offsets) if end > n_characters)
 
 
 def _with_shared_prompt(rows: Sequence[list[int]], starts: Sequence[int], specials: Sequence[int]) -> Tokenized:
