@@ -97,6 +97,22 @@ def test_rows_are_chosen_as_of_an_array() -> None:
         assert all(np.array_equal(one, other) for one, other in zip(chosen.arrays(), expected, strict=True))
 
 
+@pytest.mark.gpu
+def test_cuda_gives_the_same_results() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    for case in CASES.values():
+        n, m, least, most, dim, k, unit, scale = case
+        queries, candidates = (
+            make(size, least, most, dim, seed, unit=unit, scale=scale) for seed, size in enumerate((n, m))
+        )
+        host, device = (max_sim_topk(queries, candidates, k, device=name) for name in ("cpu", "cuda"))
+        np.testing.assert_array_equal(device.indices, host.indices)
+        np.testing.assert_array_equal(device.scores, host.scores)
+        here, there = (max_sim_scores(queries, candidates, name)(np.arange(n)) for name in ("cpu", "cuda"))
+        np.testing.assert_allclose(there, here, rtol=1e-12, atol=1e-12 * scale**2)
+
+
 def test_what_cannot_be_searched_is_told() -> None:
     queries, candidates = make(3, 1, 4, 8, 11), make(9, 1, 4, 8, 12)
     with pytest.raises(UserError, match="Euclidean distances of a multi-vector encoder"):
