@@ -47,8 +47,15 @@ def test_vectors_and_scores_of_a_multi_vector_encoder_equal_the_librarys(
     encoder = open_one(saved[name], tmp_path)
     assert (encoder.spec.kind, encoder.spec.own_similarity, encoder.spec.has_sides) == ("multi-vector", "maxsim", True)
     queries, documents = encoder.embed(QUERIES, DOCUMENTS)
-    assert encoder.counts == {"hits": 0, "misses": 110}
     model = library(saved[name])
+    full = [
+        len(model.tokenizer(model.prompts[side] + text)["input_ids"])
+        for side, texts in {"query": QUERIES, "document": DOCUMENTS}.items()
+        for text in texts
+    ]
+    lost = [max(0, length - most) for length, most in zip(full, [16] * 20 + [40] * 90, strict=True)]
+    tokens = {"cut": sum(map(bool, lost)), "tokens": sum(full), "tokens_lost": sum(lost)}
+    assert encoder.counts == {"hits": 0, "misses": 110, **tokens} and tokens["cut"] > 20
     theirs = model.encode_query(QUERIES, convert_to_numpy=True), model.encode_document(DOCUMENTS, convert_to_numpy=True)
     for rows, expected in zip((queries, documents), theirs, strict=True):
         assert rows.lengths.tolist() == [len(row) for row in expected]
@@ -126,6 +133,15 @@ def test_prompts_and_lengths_are_the_checkpoints_unless_given(saved: dict[str, P
     assert short[1].lengths.max() <= 8 and set(short[0].lengths.tolist()) == {16}
     with pytest.raises(UserError, match=r"--max_length 100, but .* takes 64 tokens at most"):
         open_one(folder, tmp_path, max_length=100).embed(QUERIES[:1], DOCUMENTS[:1])
+
+
+def test_prompts_that_are_no_texts_and_lengths_that_leave_nothing_are_told(tmp_path: Path) -> None:
+    folder = save_colbert(tmp_path / "colbert")
+    with pytest.raises(UserError, match="at a maximum length of 2 reads nothing of a text"):
+        open_one(folder, tmp_path, max_length=2).embed(QUERIES[:1], DOCUMENTS[:1])
+    edit_json(folder / "config_sentence_transformers.json", prompts={"query": 5})
+    with pytest.raises(UserError, match="its prompt 'query' is 5, not a text"):
+        spec_of(folder, tmp_path)
 
 
 def test_the_mean_of_the_maxima_where_the_checkpoint_says_so(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     said, usual = configuration.get("similarity_fn_name"), "maxsim" if kind == MULTI_VECTOR else "dot"
     known = ("maxsim", "meanmaxsim") if kind == MULTI_VECTOR else ("cosine", "dot", "euclidean", "manhattan")
     prompts = _prompts(configuration)
+    for key, text in prompts.items():
+        _check_prompt(name, key, text)
     of_documents = next((prompts[key] for key in DOCUMENT_PROMPTS if key in prompts), None)
     is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
     differs = kind == MULTI_VECTOR or is_routed or prompts.get("query") != of_documents
@@ -135,12 +137,7 @@ def own_prompt(checkpoint: str, revision: str | None, name: str) -> str | None:
     configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
     prompts, default = _prompts(configuration), configuration.get("default_prompt_name")
     if isinstance(default, str) and default in prompts:
-        prompt = prompts[default]
-        if not isinstance(prompt, str):
-            raise UserError(
-                f"the checkpoint {name!r}: its prompt {default!r} is {prompt!r}, not a text",
-                f"mend {CONFIGURATION}, or give --prompt",
-            )
+        prompt = _check_prompt(name, default, prompts[default])
         print(
             f"note: {prompt!r} is put before every text for {name}, as its configuration says "
             "(--prompt TEXT for another, '' for none)",
@@ -151,6 +148,16 @@ def own_prompt(checkpoint: str, revision: str | None, name: str) -> str | None:
         known = ", ".join(f"{text!r} ({key})" for key, text in list(used.items())[:5])
         print(f"note: {name} knows the prompts {known} and has no default: none is used (--prompt)", file=sys.stderr)
     return None
+
+
+def _check_prompt(name: str, key: str, prompt: Any) -> str:
+    """Return a prompt of a checkpoint. Raises UserError where it is no text."""
+    if not isinstance(prompt, str):
+        raise UserError(
+            f"the checkpoint {name!r}: its prompt {key!r} is {prompt!r}, not a text",
+            f"mend {CONFIGURATION}, or give --prompt",
+        )
+    return prompt
 
 
 def _prompts(configuration: dict[str, Any]) -> dict[str, Any]:

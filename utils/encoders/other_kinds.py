@@ -11,12 +11,14 @@ import numpy as np
 
 from utils.checkpoints import checkpoint_errors, checkpoint_file, checkpoint_json
 from utils.constants import MULTI_VECTOR
-from utils.encoders.sentence_transformer import ON_TEXTS, load_model, set_precision
-from utils.encoders.tokens import longest_text, prepare_tokenizer, set_longest_text
+from utils.encoders.kinds import DOCUMENT_PROMPTS
+from utils.encoders.sentence_transformer import ON_TEXTS, load_model, set_max_length, set_precision
+from utils.encoders.tokens import longest_text, n_tokens, prepare_tokenizer
 from utils.errors import UserError
 from utils.retrieval.token_rows import TokenRows
 
 if TYPE_CHECKING:
+    from utils.encoders.cache import Lengths
     from utils.schema import EncoderSpec, SparseRows, Vectors
 
 BATCH = {"cpu": 32, "cuda": 256}  # texts
@@ -45,7 +47,9 @@ class LibraryEncoder:
             self._check(revision)
             prepare_tokenizer(self.model)
             set_precision(self.model, spec)
-            self._set_max_length()
+            set_max_length(self.model, spec)
+            if spec.max_length is not None and getattr(self.model[0], "document_length", None):
+                self.model[0].document_length = spec.max_length  # queries have their own length
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return the rows of documents."""
@@ -67,6 +71,27 @@ class LibraryEncoder:
                     ) from error
                 torch.cuda.empty_cache()
                 size = max(1, size // 2)
+
+    def count_tokens(self, texts: Sequence[str], side: str) -> Lengths | None:
+        """Return each text's number of tokens before and after it is cut; None where a side has a module of its own."""
+        first, limit = self.model[0], self._longest(side)
+        if limit is None or not hasattr(first, "max_seq_length") or hasattr(first, "sub_modules"):
+            return None
+        full = n_tokens(self.model, texts, self._prompt(side))
+        return full, np.minimum(full, limit)
+
+    def _prompt(self, side: str) -> str | None:
+        """Return what stands before the texts of a side."""
+        if self.spec.prompt is not None:
+            return self.spec.prompt
+        names = ("query",) if side == "query" else DOCUMENT_PROMPTS
+        own = [self.model.prompts[name] for name in names if name in self.model.prompts]
+        prompt: str | None = own[0] if own else self.model.prompts.get(self.model.default_prompt_name)
+        return prompt
+
+    def _longest(self, side: str) -> int | None:
+        """Return the greatest number of tokens of a text of a side."""
+        return longest_text(self.model)
 
     def _encode(self, texts: list[str], side: str, batch_size: int) -> Vectors:
         raise NotImplementedError
@@ -90,15 +115,6 @@ class LibraryEncoder:
     def _arguments(self, batch_size: int) -> dict[str, Any]:
         return {"prompt": self.spec.prompt, "batch_size": batch_size, "show_progress_bar": False}
 
-    def _set_max_length(self) -> None:
-        limit, asked = longest_text(self.model), self.spec.max_length
-        if asked is not None and limit is not None and asked > limit:
-            raise UserError(
-                f"--max_length {asked}, but {self.spec.name} takes {limit} tokens at most", f"give 1 to {limit}"
-            )
-        if asked is not None:
-            set_longest_text(self.model, asked)
-
 
 class MultiVectorModel(LibraryEncoder):
     """A late-interaction encoder: one vector for each token of a text that its mask keeps."""
@@ -110,10 +126,14 @@ class MultiVectorModel(LibraryEncoder):
         found = encode(texts, convert_to_numpy=True, **self._arguments(batch_size))
         return TokenRows.of(found)
 
-    def _set_max_length(self) -> None:
-        super()._set_max_length()
-        if self.spec.max_length is not None and hasattr(self.model[0], "document_length"):
-            self.model[0].document_length = self.spec.max_length  # queries have their own length
+    def _longest(self, side: str) -> int | None:
+        first, limit = self.model[0], super()._longest(side)
+        expansion = getattr(first, "query_expansion", None) if side == "query" else None
+        own = getattr(first, f"{side}_length", None)
+        if expansion is not None and expansion["strategy"] == "fixed":
+            own = expansion["length"]
+        known = [one for one in (own, limit) if one is not None]
+        return min(known) if known else None
 
 
 class SparseModel(LibraryEncoder):

@@ -84,7 +84,7 @@ class SentenceTransformerEncoder:
             _check_route(self.model, spec.name)
             prepare_tokenizer(self.model)
             set_precision(self.model, spec)
-            self._set_max_length()
+            self.limit = set_max_length(self.model, spec)
             self.fast = fast_tokens(self.model, self.prompt, self.limit)
             if spec.backend != "torch":
                 swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
@@ -105,25 +105,6 @@ class SentenceTransformerEncoder:
             file=sys.stderr,
         )
         return True
-
-    def _set_max_length(self) -> None:
-        limit, asked = longest_text(self.model), self.spec.max_length
-        if asked is not None and limit is not None and asked > limit:
-            raise UserError(
-                f"--max_length {asked}, but {self.spec.name} takes {limit} tokens at most", f"give 1 to {limit}"
-            )
-        self.limit = limit if asked is None else asked
-        if self.limit is not None:
-            added = n_added_tokens(self.model)
-            if self.limit <= added:  # tokenizers would not cut at all
-                raise UserError(
-                    f"{self.spec.name} at a maximum length of {self.limit} reads nothing of a text: it adds {added} "
-                    "tokens of its own",
-                    f"give --max_length {added + 1} or more"
-                    if asked
-                    else "mend model_max_length in its tokenizer_config.json",
-                )
-            set_longest_text(self.model, self.limit)
 
     def encode(self, texts: Sequence[str]) -> Rows:
         """Return one float32 row per text (n, d), as `SentenceTransformer.encode` does.
@@ -213,6 +194,29 @@ class SentenceTransformerEncoder:
 def _placed(value: torch.Tensor, device: str) -> torch.Tensor:
     """Return a tensor on a device; a GPU copies it when it comes to it, and nothing waits for the copy."""
     return value if device == "cpu" else value.pin_memory().to(device, non_blocking=True)
+
+
+def set_max_length(model: Any, spec: EncoderSpec) -> int | None:
+    """Cut texts at the number of tokens that the spec asks for or the model takes, and return it; None for any number.
+
+    Raises UserError for a number that the model does not take, or that leaves nothing of a text.
+    """
+    limit, asked = longest_text(model), spec.max_length
+    if asked is not None and limit is not None and asked > limit:
+        raise UserError(f"--max_length {asked}, but {spec.name} takes {limit} tokens at most", f"give 1 to {limit}")
+    limit = limit if asked is None else asked
+    if limit is not None:
+        added = n_added_tokens(model)
+        if limit <= added:  # tokenizers would not cut at all
+            raise UserError(
+                f"{spec.name} at a maximum length of {limit} reads nothing of a text: it adds {added} "
+                "tokens of its own",
+                f"give --max_length {added + 1} or more"
+                if asked
+                else "mend model_max_length in its tokenizer_config.json",
+            )
+        set_longest_text(model, limit)
+    return limit
 
 
 def set_precision(model: Any, spec: EncoderSpec) -> None:

@@ -105,10 +105,16 @@ def full_lengths(model: Any, texts: Sequence[str], prompt: str | None, lengths: 
     full = lengths.copy()
     reaching = np.flatnonzero(lengths >= limit) if limit is not None else np.zeros(0, dtype=np.int64)
     if len(reaching):
-        kwargs = {"text": dict(UNTOUCHED), "common": dict(UNTOUCHED)}
-        whole = model.preprocess([texts[place] for place in reaching.tolist()], prompt=prompt, processing_kwargs=kwargs)
-        full[reaching] = np.maximum([len(ids) for ids in whole["input_ids"]], lengths[reaching])
+        whole = n_tokens(model, [texts[place] for place in reaching.tolist()], prompt)
+        full[reaching] = np.maximum(whole, lengths[reaching])
     return full
+
+
+def n_tokens(model: Any, texts: Sequence[str], prompt: str | None) -> Ints:
+    """Return each text's number of tokens (n,), none of which is cut off, with those of its prompt."""
+    kwargs = {"text": dict(UNTOUCHED), "common": dict(UNTOUCHED)}
+    whole = model.preprocess(list(texts), prompt=prompt, processing_kwargs=kwargs)
+    return np.array([len(ids) for ids in whole["input_ids"]], dtype=np.int64)
 
 
 def right_padded(features: dict[str, Any]) -> dict[str, Any]:

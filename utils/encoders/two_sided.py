@@ -48,22 +48,29 @@ class TwoSidedEncoder:
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Vectors, Vectors]:
         """Return the rows of both sides, (n, d) and (m, d); each distinct text of a side is encoded once."""
         sides = {QUERY: queries, DOCUMENT: candidates}
-        rows, self._counts = {}, {"hits": 0, "misses": 0}
+        rows: dict[str, Any] = {}
+        self._counts = {"hits": 0, "misses": 0}
         total = sum(len(self.caches[side].missing(texts)) for side, texts in sides.items())
         with progress(total, self.spec.name) as advance:
             for side, texts in sides.items():
                 rows[side] = self._rows(side, texts, advance) if len(texts) else None
-                self._counts["hits"] += self.caches[side].hits if len(texts) else 0
-                self._counts["misses"] += self.caches[side].misses if len(texts) else 0
-        found = rows[QUERY], rows[DOCUMENT]
-        if self.spec.own_similarity == MEAN_MAX_SIM and found[0] is not None:
-            found = _divided_by_lengths(found[0]), found[1]
-        return found
+                found = self._counts_of(side, texts) if len(texts) else {}
+                self._counts = {key: self._counts.get(key, 0) + found.get(key, 0) for key in {**self._counts, **found}}
+        if self.spec.own_similarity == MEAN_MAX_SIM and rows[QUERY] is not None:
+            rows[QUERY] = _divided_by_lengths(rows[QUERY])
+        return rows[QUERY], rows[DOCUMENT]
 
     @property
     def counts(self) -> dict[str, int]:
-        """The distinct texts of the last call that the cache had (hits) and did not have (misses)."""
+        """The distinct texts of each side of the last call that the cache had (hits) and did not have (misses).
+
+        Also how many were cut, with the tokens of all texts and those lost, where the cache knows it.
+        """
         return self._counts
+
+    def _counts_of(self, side: str, texts: Sequence[str]) -> dict[str, int]:
+        cache = self.caches[side]
+        return {"hits": cache.hits, "misses": cache.misses, **cache.cut_texts(texts)}
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that the cache has of no side."""
@@ -75,12 +82,12 @@ class TwoSidedEncoder:
         return ""
 
     def _rows(self, side: str, texts: Sequence[str], advance: Callable[[int], object]) -> Any:
-        def encode(chunk: list[str]) -> Vectors:
+        def encode(chunk: list[str]) -> Any:
             if self._model is None:
                 self._model = self._load()
             rows = self._model.encode_side(chunk, side)
             advance(len(chunk))
-            return rows
+            return rows, self._model.count_tokens(chunk, side)
 
         return self.caches[side].rows(texts, encode)
 

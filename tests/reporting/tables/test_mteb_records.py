@@ -11,6 +11,7 @@ from conftest import Run
 from mteb_logs import ENCODER, FROM, KNN, NOLLYSENTI, TO, lines, log, written
 
 from utils.data.mteb_tasks import OF_DATASET
+from utils.reporting.tables.mteb_models import model_meta
 
 
 @pytest.fixture
@@ -48,6 +49,9 @@ def test_a_task_is_written_as_mteb_has_it(run: Run, tmp_path: Path, logs: Path) 
     meta = written(tmp_path, "org__model/abc/model_meta.json")
     assert (meta["name"], meta["revision"], meta["embed_dim"], meta["max_tokens"]) == ("org/model", "abc", 384, 512)
     assert meta["use_instructions"] and meta["loader_kwargs"] == {"encoders": [ENCODER]}
+    assert meta["similarity_fn_name"] == "cosine"
+    late = {"encoders": [{**ENCODER, "kind": "multi-vector"}], "similarity": "cosine"}
+    assert model_meta(("a", "b"), late)["similarity_fn_name"] == "MaxSim"
 
 
 def test_what_is_another_measure_is_left_out_and_counted(run: Run, tmp_path: Path, logs: Path) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from utils.constants import DENSE, MULTI_VECTOR
+
 NO_REVISION = "no_revision_available"  # mteb's term
 UNKNOWN = (  # keys of model_meta.json whose values a record does not have
     *("loader", "release_date", "languages", "n_parameters", "memory_usage_mb", "license", "open_weights"),
@@ -57,9 +59,17 @@ def model_meta(place: Place, run: Mapping[str, Any]) -> dict[str, Any]:
         "max_tokens": lengths.pop() if len(lengths) == 1 else None,
         "embed_dim": size if isinstance(size, int) else None,
         "framework": sorted({name for encoder in encoders for name in _frameworks(encoder)}),
-        "similarity_fn_name": "cosine" if run.get("fuse", "score") == "score" else None,
+        "similarity_fn_name": _similarity(run),
         "use_instructions": any(encoder.get("prompt") for encoder in encoders),
     }
+
+
+def _similarity(run: Mapping[str, Any]) -> str | None:
+    """Return how mteb calls what texts are compared by; None for what it has no name for."""
+    kinds = {encoder.get("kind", DENSE) for encoder in run["encoders"]}
+    if run.get("fuse", "score") != "score" or (MULTI_VECTOR in kinds and len(run["encoders"]) > 1):
+        return None
+    return "MaxSim" if MULTI_VECTOR in kinds else str(run.get("similarity", "cosine"))
 
 
 def _frameworks(encoder: Mapping[str, Any]) -> tuple[str, ...]:
