@@ -11,6 +11,7 @@ from utils.errors import counted, warn
 from utils.files import read_json
 from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES
 from utils.records.own_names import logged_name
+from utils.records.pair_sources import with_sources
 from utils.records.paths import predictions_path
 from utils.records.reader import read_all, read_results
 from utils.records.result import LoggedResult
@@ -31,6 +32,7 @@ def load(
 ) -> pd.DataFrame:
     """Return the records under a folder as one table: one row per record, or with `preds` one row per item.
 
+    A record of own pairs that stands in two rows of the tables, that of all pairs and that of its source, has both.
     docs/logs.md lists the columns. `task` and `dataset` select records, own data by name or path; `debug` includes
     --limit runs. Files that are not records are named on standard error and left out. Raises UserError where there is
     no folder.
@@ -45,7 +47,7 @@ def load(
 
 def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
     """Return one row per record: `COLUMNS`, and what else the records have (metrics, phases, versions, costs)."""
-    rows = [row for _, row in _named(rows_of(results))]
+    rows = [row for _, row in _named(results)]
     extra = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
     figures = [name for name in extra if not name.startswith(("seconds_", "version_", "api_"))]
     kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTINGS, **MODELS, **ABOUT}
@@ -60,7 +62,7 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
     """
     rows, places, without = list[Row](), list[int](), list[str]()
     columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
-    for result, row in _named(rows_of(results)):
+    for result, row in _named(results):
         path = predictions_path(result.path)
         if not path.is_file():
             without.append(str(result.path))
@@ -79,9 +81,9 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
     return keys.take(places).reset_index(drop=True).join(_frame(columns, ITEMS))
 
 
-def _named(rows: Iterable[tuple[LoggedResult, Row]]) -> list[tuple[LoggedResult, Row]]:
-    """Return the results and their rows, each with the name of its row in the tables."""
-    pairs = list(rows)
+def _named(results: Iterable[LoggedResult]) -> list[tuple[LoggedResult, Row]]:
+    """Return the results and their rows, each with the name of its row in the tables, once for each such row."""
+    pairs = list(rows_of(with_sources(list(results))))
     names = row_names([result for result, _ in pairs])
     return [(result, {**row, "row": name}) for (result, row), name in zip(pairs, names, strict=True)]
 

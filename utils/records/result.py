@@ -13,7 +13,8 @@ class LoggedResult:
     """One record, of this suite or of the original.
 
     metrics: fractions by name. run: the provenance; of a file of the original, what its path tells. body: the whole
-    content of the file. base: the model of the record, where `model` is a table's row.
+    content of the file. base: the model of the record, where `model` is a table's row. source: the source language of
+    the row, of pairs of own data alone, as `pair_sources` decides it; None where it is not decided yet.
     """
 
     path: Path
@@ -26,6 +27,7 @@ class LoggedResult:
     run: Mapping[str, Any]
     body: Mapping[str, Any]
     base: str = ""
+    source: str | None = None
 
     @property
     def plain_model(self) -> str:

@@ -42,7 +42,7 @@ def with_variants(
     What has no plain value is told where results of otherwise one row differ in it.
     """
     variants = [
-        variant_of(result.run, result.dataset, spec, without, result.subset)
+        variant_of(result.run, result.dataset, spec, without, result.subset, result.source)
         for result, spec in zip(results, specs, strict=True)
     ]
     keys = [

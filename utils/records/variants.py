@@ -44,11 +44,17 @@ class Variant:
 
 
 def variant_of(
-    run: Mapping[str, Any], dataset: str, spec: TaskSpec, without: Collection[str] = (), subset: str = ""
+    run: Mapping[str, Any],
+    dataset: str,
+    spec: TaskSpec,
+    without: Collection[str] = (),
+    subset: str = "",
+    source_lang: str | None = None,
 ) -> Variant:
     """Return what a record's `run` part departs in; settings in `without` are those that a table states elsewhere.
 
-    subset: the record's, of which a pair from another language than the pivot is told by that language.
+    subset: the record's, of which a pair from another language than the pivot is told by that language. source_lang:
+    that of a row of own pairs, where their data set has several.
     """
     told, free, of_dataset = dict[str, str](), dict[str, str](), dict[str, str]()
     if tag := run.get("tag"):
@@ -65,8 +71,8 @@ def variant_of(
         data = "@".join(str(source[name]) for name in ("source", "revision") if source.get(name))
         if row is None:
             of_dataset["data"] = data
-            if spec.pairs:
-                of_dataset["src_lang"] = asked_source(run)
+            if source_lang and "src_lang" not in without:
+                told["src_lang"] = source_lang
         elif source.get("source") != row.source or not _same_revision(source, row):
             told["data"] = data
     if run.get("cross") and run.get("train_lang") and not (row and row.pivot) and "train_lang" not in without:
@@ -75,12 +81,6 @@ def variant_of(
     if isinstance(tuned, dict) and isinstance(tuned.get("weights"), list):
         of_dataset["tuned"] = " ".join(map(str, tuned["weights"]))
     return Variant(told, free, of_dataset)
-
-
-def asked_source(run: Mapping[str, Any]) -> str:
-    """Return the source language that a run on pairs of own data, which have no pivot, was asked for, else `any`."""
-    args = run.get("args")
-    return _text((args.get("src_lang") if isinstance(args, dict) else None) or "any")
 
 
 def _same_revision(source: Mapping[str, Any], row: DatasetSpec) -> bool:

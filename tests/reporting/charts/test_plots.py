@@ -90,6 +90,21 @@ def test_scores_against_k(run: Run, tmp_path: Path) -> None:
     assert [(row["low"], row["high"]) for row in table(tmp_path / "one.csv")] == [("20.0", "80.0")] * 2  # its own
 
 
+def test_pairs_from_another_language_are_no_line_beside_those_from_the_pivot(run: Run, tmp_path: Path) -> None:
+    for source, right in (("eng", 3), ("ind", 8)):
+        for target in ("ace", "ban"):
+            subset = f"{source}_{target}"
+            log(tmp_path, "bitext", "nusax", "org/one", subset, right, src_lang=source, tgt_lang=target)
+    flags = ("script/plot/plot_k.py", "--task", "bitext", "--output", "k.svg")
+    done = run(*flags)
+    assert [(row["model"], row["percent"], row["n"]) for row in table(tmp_path / "k.csv")] == [("org/one", "30.0", "2")]
+    left = "nusax: 2 records of pairs from other languages left out (--setting src_lang=LANG chooses: ind)"
+    assert left in done.stderr
+    run(*flags, "--setting", "src_lang=ind")
+    (row,) = table(tmp_path / "k.csv")
+    assert (row["percent"], row["n"], row["expected"]) == ("80.0", "2", "11")
+
+
 def test_bands_of_ranks_and_zero_shot(run: Run, tmp_path: Path) -> None:
     for low, right in ((0, 8), (90, 4)):
         for subset, more in zip(FIRE, (0, 1), strict=True):

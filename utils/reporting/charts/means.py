@@ -20,7 +20,7 @@ def expected(args: argparse.Namespace, dataset: str, results: Sequence[LoggedRes
     """
     of_set = [result for result in results if result.dataset == dataset]
     trained = {result.run.get("train_lang") for result in of_set if result.run.get("cross")}
-    names = Kind(args.task, langs=tuple(args.langs or ())).subsets_of(dataset, of_set)
+    names = Kind(args.task, langs=tuple(args.langs or ())).expected_of(dataset, of_set, of_set)
     return [name for name in names if name not in trained]
 
 

@@ -95,7 +95,14 @@ def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[Logged
         sides.with_table_k(args)
     settings = sides.read_settings(args.setting, args.task)
     results = select.of_datasets(args, sides.results_of(args, settings, without))
+    if TASKS[args.task].pairs:  # figures, as tables, do not set pairs from several languages against each other
+        results = select.of_one_source(results, args.task, _source_in(settings), "--setting src_lang=LANG")
     return _standard(select.of_langs(args, _of_models(args, results), TASKS[args.task]), args.task)
+
+
+def _source_in(settings: sides.Settings) -> str | None:
+    source = settings.get("src_lang")
+    return None if source is None else str(source)
 
 
 def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> str:

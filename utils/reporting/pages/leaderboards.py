@@ -12,11 +12,13 @@ from typing import Any
 
 from utils.data.registry import DATASETS, group_means
 from utils.records import original
+from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
 from utils.records.rows import languages_of
 from utils.reporting.tables.build import Kind, Subsets, standard_subsets
 from utils.reporting.tables.cells import Cell, Table, add_means
 from utils.reporting.tables.rows import datasets_of, known_order, named, ordered
+from utils.reporting.tables.select import source_if_any
 from utils.reporting.tables.tables import columns_of
 from utils.tasks import TASKS, TaskSpec, View
 
@@ -69,6 +71,7 @@ def boards_of(entries: Sequence[Entry], names: Mapping[str, str] | None = None) 
 
     names: display names of models.
     """
+    entries = _with_sources(entries)
     grouped: dict[tuple[Any, ...], list[Entry]] = {}
     logged: dict[tuple[str, str], set[Value]] = {}  # view, setting -> the values of its records
     for entry in entries:
@@ -76,11 +79,20 @@ def boards_of(entries: Sequence[Entry], names: Mapping[str, str] | None = None) 
             logged.setdefault((entry.view, name), set()).add(value)
     for entry in entries:
         k = entry.result.k if TASKS[entry.task].table_k is not None else None
-        for settings in _boards_settings(entry, logged):
+        spec = TASKS[entry.task]
+        source = (("src_lang", source_if_any(entry.result, spec, None)),) if spec.pairs else ()
+        for settings in ((*of_board, *source) for of_board in _boards_settings(entry, logged)):
             grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
     return [_board(key, grouped[key], names or {}) for key in places]
+
+
+def _with_sources(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries, those of own pairs once for each row that they belong to."""
+    by_path = {entry.result.path: entry for entry in entries}
+    results = with_sources([entry.result for entry in entries])
+    return [dataclasses.replace(by_path[result.path], result=result) for result in results]
 
 
 def _boards_settings(
@@ -108,7 +120,8 @@ def _board(key: tuple[Any, ...], entries: Sequence[Entry], names: Mapping[str, s
     groups = group_means(spec, view)
     cross = bool(dict(settings).get("cross") if view.cross is None else view.cross)
     kind = Kind(spec.name, cross=cross)
-    results = named([entry.result for entry in entries], spec, view.by, names)
+    told = ("src_lang",) if dict(settings).get("src_lang") is not None else ()  # by the leaderboard's own settings
+    results = named([entry.result for entry in entries], spec, (*view.by, *told), names)
     subsets = _by_values(results, kind, view) if view.by else standard_subsets(results, kind)
     numbers = {entry.result.path: entry.number for entry in entries}
     metrics = sorted({name for found, _, _ in subsets.values() for one in found.values() for name in one.metrics})

@@ -54,7 +54,7 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "without": too_large(without, args.max_mb),
             "defaults": defaults,
             "tasks": {name: about_task(spec) for name, spec in TASKS.items()},
-            "plain": {name: spec.defaults(spec.table_settings) for name, spec in TASKS.items()},
+            "plain": {name: _plain(spec) for name, spec in TASKS.items()},
             "main": main_metrics(entries),
             "boards": boards_of(entries, names),
             "items": items,
@@ -126,6 +126,11 @@ def index(entries: Sequence[Entry], refs: Sequence[list[int]]) -> dict[str, Any]
             ]
         )
     return {"records": rows, "folders": list(folders), "models": list(models), "places": list(places)}
+
+
+def _plain(spec: TaskSpec) -> dict[str, Any]:
+    """Return the settings of the leaderboard that is shown first; pairs from the pivot have no source."""
+    return spec.defaults(spec.table_settings) | ({"src_lang": None} if spec.pairs else {})
 
 
 def about_task(spec: TaskSpec) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
         table, columns = build_by(results, kind, args.dataset[0], grouping)
         tables.write(args, table, kind, tables.Layout(columns, order, models=models))
     else:
-        layout = tables.Layout((), order, view.key, group_means(spec, view), models=models)
+        rivals = rows.of_each_source(compared)
+        layout = tables.Layout((), order, view.key, group_means(spec, view), models=models, rivals=rivals)
         tables.show(args, build(results, kind), kind, layout)
 
 
@@ -116,7 +117,8 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     if not results:
         hint = f"run {spec.script} {view.made_with} first, or check --dataset"
         raise UserError(f"no {spec.name} results with {' and '.join(view.by)}", hint)
-    return rows.named(results, spec, (*view.by, "train_lang", "src_lang"), read_names(args.names, args.logs))
+    asked_source = ("src_lang",) if getattr(args, "src_lang", None) else ()
+    return rows.named(results, spec, (*view.by, "train_lang", *asked_source), read_names(args.names, args.logs))
 
 
 def _by_values(

@@ -12,8 +12,8 @@ from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import UserError, counted
 from utils.evaluation import stats
+from utils.records.pair_sources import ANY, all_pairs
 from utils.records.result import LoggedResult
-from utils.records.variants import asked_source
 from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
 from utils.reporting.tables.select import by_cell, is_chosen, note
@@ -64,6 +64,19 @@ class Kind:
         row = self.dataset(dataset)
         names = _standard(row, results) if row else sorted({one.subset for one in results if one.dataset == dataset})
         return [name for name in names if is_chosen(self.langs, name, self.spec)]
+
+    def expected_of(
+        self, dataset: str, of_row: Sequence[LoggedResult], of_all: Sequence[LoggedResult]
+    ) -> Sequence[str]:
+        """Return the subsets that a complete cell of one row needs, as `subsets_of` does, given those of all rows.
+
+        Of a user's own pairs, a row of all pairs needs each two languages once, another the pairs from its source.
+        """
+        of_set = [result for result in of_all if result.dataset == dataset]
+        sources = {result.source for result in of_row}
+        if sources == {ANY} and of_set and dataset not in (self.common or {}):
+            return [name for name in all_pairs(of_row, of_set) if is_chosen(self.langs, name, self.spec)]
+        return self.subsets_of(dataset, [one for one in of_set if one.source in sources] or list(of_row))
 
     @property
     def is_part(self) -> bool:
@@ -117,16 +130,12 @@ def standard_subsets(
 ) -> dict[tuple[str, str], Subsets]:
     """Return for each model and data set the results of its mean.
 
-    The subsets of a user's own data are those of the results `of_all`, by default of `results`; of pairs those of the
-    results that were asked for from the same language.
+    The subsets of a user's own data are those of the results `of_all`, by default of `results`.
     """
     chosen: dict[tuple[str, str], Subsets] = {}
     for (model, dataset), subsets in by_cell(results).items():
         of_own_data = of_all or results if kind.dataset(dataset) is None else ()
-        if kind.spec.pairs:
-            asked = {asked_source(result.run) for result in subsets.values()}
-            of_own_data = [result for result in of_own_data if asked_source(result.run) in asked]
-        expected = kind.subsets_of(dataset, of_own_data or list(subsets.values()))
+        expected = kind.expected_of(dataset, list(subsets.values()), of_own_data)
         if kind.cross:
             sources = {result.run.get("train_lang") for result in subsets.values()}
             expected = [name for name in expected if name not in sources]

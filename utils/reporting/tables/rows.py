@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
+from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
 from utils.records.row_names import base_name, with_variants
 from utils.tasks import TaskSpec
@@ -22,10 +23,10 @@ def named(
 ) -> list[LoggedResult]:
     """Return the results with their row's name as the model, and the figures that rows show.
 
-    Results of one name were made in one setting. without: settings that the names need not tell. names: what models are
-    called instead of their names in records.
+    Results of one name were made in one setting; one of own pairs may belong to two rows. without: settings that the
+    names need not tell. names: what models are called instead of their names in records.
     """
-    shown = names or {}
+    shown, results = names or {}, with_sources(results)
     bases = [base_name(result, spec) for result in results]
     rows = with_variants(results, [renamed(base, shown) for base in bases], [spec] * len(results), without)
     return [
@@ -112,6 +113,14 @@ def ordered(rows: Collection[str], models: Sequence[str] | None, known: Sequence
     return sorted(
         rows, key=lambda name: ("__weights" in name, known.index(name) if name in known else len(known), name)
     )
+
+
+def of_each_source(results: Sequence[LoggedResult]) -> list[list[str]]:
+    """Return the rows by the source language of their own pairs; empty where no data set has rows of several."""
+    by_source: dict[str, dict[str, None]] = {}
+    for result in results:
+        by_source.setdefault(result.source or "", {})[result.model] = None
+    return [list(models) for models in by_source.values()] if len(by_source) > 1 else []
 
 
 def datasets_of(results: Sequence[LoggedResult], model: str) -> list[str]:

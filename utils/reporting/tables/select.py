@@ -14,6 +14,7 @@ from utils.data.languages import suggest_language
 from utils.data.registry import DATASETS
 from utils.errors import UserError, counted, suggest
 from utils.records.own_names import logged_names
+from utils.records.pair_sources import ANY, source_of
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
 from utils.reporting.tables.names import add_names_arg, read_names
@@ -159,15 +160,18 @@ def of_one_source(
     spec = TASKS[task]
     by_dataset: dict[str, dict[str | None, list[LoggedResult]]] = {}
     for result in results:
-        by_dataset.setdefault(result.dataset, {}).setdefault(_source(result, spec, src_lang), []).append(result)
+        by_dataset.setdefault(result.dataset, {}).setdefault(source_if_any(result, spec, src_lang), []).append(result)
     kept: list[LoggedResult] = []
     of = "pairs from other languages" if spec.pairs else "other training languages"
     for dataset, by_source in by_dataset.items():
-        there = ", ".join(sorted(str(source) for source in by_source if source is not None or not spec.pairs))
         chosen = by_source.get(src_lang, []) if spec.pairs else _trained_on(src_lang, by_source, task, dataset, flag)
         kept += chosen
+        others = {
+            str(source): found for source, found in by_source.items() if found is not chosen and source is not None
+        }
         if left := sum(map(len, by_source.values())) - len(chosen):
-            note(f"note: {dataset}: {counted(left, 'record')} of {of} left out ({flag} chooses: {there})")
+            choices = f" ({flag} chooses: {', '.join(sorted(others))})" if others else ""
+            note(f"note: {dataset}: {counted(left, 'record')} of {of} left out{choices}")
     if not kept:
         of_pairs = f"no {task} results of pairs from {src_lang or 'the pivot'}"
         what = of_pairs if spec.pairs else f"no cross-lingual {task} results trained on {src_lang!r}"
@@ -191,15 +195,18 @@ def _trained_on(
     return by_source.get(wanted, []) if wanted else next(iter(by_source.values()))
 
 
-def _source(result: LoggedResult, spec: TaskSpec, asked: str | None) -> str | None:
-    """Return a result's source language; None for a standard pair of which no source was asked for."""
+def source_if_any(result: LoggedResult, spec: TaskSpec, asked: str | None) -> str | None:
+    """Return a result's source language; None for a standard pair, or one of own data, if no source was asked for.
+
+    Where own data have rows of several sources, their results have one, except in the row of all pairs.
+    """
     if not spec.pairs:
         lang = result.run.get("train_lang")
         return None if lang is None else str(lang)
     row = DATASETS[spec.data].get(result.dataset)
-    if asked is None and (row is None or result.subset in row.subsets):
-        return None
-    return str(result.run.get("src_lang") or result.subset.partition("_")[0])
+    if asked is None and row is None:
+        return None if result.source == ANY else result.source or None
+    return None if asked is None and row and result.subset in row.subsets else source_of(result)
 
 
 def of_langs(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec) -> list[LoggedResult]:

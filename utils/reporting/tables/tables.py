@@ -143,7 +143,11 @@ def _about_common(kind: Kind) -> list[str]:
 
 def _mark(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -> None:
     """Mark cells, and add notes on what a mark means and where nothing was tested."""
-    within = " among the rows of its data set" if layout.rivals else ""
+    within = (
+        f" among the rows of its {'data set' if kind.spec.data != 'bitext' else 'source language'}"
+        if layout.rivals
+        else ""
+    )
     within = " among the rows that are not published ones" if args.reference_rows else within
     shown.notes.append(f"{MARKS.get(args.format, 'bold')}{within}: {significance.MEANS[args.bold]}")
     for rivals in layout.rivals or [shown.rows]:

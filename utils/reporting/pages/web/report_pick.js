@@ -55,7 +55,7 @@ function boardControls(board, params, page) {
   const made = [select("view", "task", views.map((view) => [view]), board.view, (view) => go(page, { view, metric: params.metric }))];
   for (const name of Object.keys(choices)) {
     const values = [...new Set(of_view.map((other) => choicesOf(other)[name]))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    if (values.length > 1) made.push(select(`set-${name}`, name, values.map((value) => [value]), choices[name], change(name)));
+    if (values.length > 1) made.push(select(`set-${name}`, name, values.map((value) => [value, name === "src_lang" && value === "null" ? "the pivot" : value]), choices[name], change(name)));
   }
   const metrics = Object.keys(board.cells);
   made.push(select("metric", "metric", metrics.map((name) => [name, name === "main" ? "each data set's main one" : name]), params.metric ?? "main", (metric) => go(page, { ...stateParams(), metric })));
