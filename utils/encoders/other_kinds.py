@@ -12,7 +12,7 @@ import numpy as np
 from utils.checkpoints import checkpoint_errors, checkpoint_file, checkpoint_json
 from utils.constants import MULTI_VECTOR
 from utils.encoders.kinds import DOCUMENT_PROMPTS
-from utils.encoders.sentence_transformer import ON_TEXTS, load_model, set_max_length, set_precision
+from utils.encoders.library_models import ON_TEXTS, load_model, set_max_length, set_precision
 from utils.encoders.tokens import longest_text, n_tokens, prepare_tokenizer
 from utils.errors import UserError
 from utils.retrieval.token_rows import TokenRows

@@ -1,9 +1,7 @@
-"""Sentence-transformers models: loading, precision, and encoding in batches by number of tokens."""
+"""Sentence-transformers models with one dense vector for each text: encoding in batches by number of tokens."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,24 +14,20 @@ from utils.checkpoints import checkpoint_errors
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.fast_tokens import FastTokens, fast_tokens
+from utils.encoders.library_models import ON_TEXTS, check_route, load_model, set_max_length, set_precision
 from utils.encoders.tokens import (
     check_ids,
     cut_padding,
     full_lengths,
     lengths_of,
-    longest_text,
-    n_added_tokens,
     prepare_tokenizer,
     right_padded,
-    set_longest_text,
 )
 from utils.errors import UserError
-from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
 from utils.protocols import TextEncoder
 from utils.schema import EncoderSpec
-from utils.weights import load_whole
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +44,6 @@ CLOSE = {
     "bf16": 0.1,
     "fp16": 0.02,
 }  # largest change of a vector by padding, as a share of its largest value
-ON_TEXTS = "check that the checkpoint is an encoder of texts; --verbose shows where its library failed"
 
 
 def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
@@ -81,7 +74,7 @@ class SentenceTransformerEncoder:
         self.fast: FastTokens | None = None
         with checkpoint_errors(spec.name, revision, path):
             self.model = load_model(spec, path, revision, device).eval()
-            _check_route(self.model, spec.name)
+            check_route(self.model, spec.name)
             prepare_tokenizer(self.model)
             set_precision(self.model, spec)
             self.limit = set_max_length(self.model, spec)
@@ -194,106 +187,3 @@ class SentenceTransformerEncoder:
 def _placed(value: torch.Tensor, device: str) -> torch.Tensor:
     """Return a tensor on a device; a GPU copies it when it comes to it, and nothing waits for the copy."""
     return value if device == "cpu" else value.pin_memory().to(device, non_blocking=True)
-
-
-def set_max_length(model: Any, spec: EncoderSpec) -> int | None:
-    """Cut texts at the number of tokens that the spec asks for or the model takes, and return it; None for any number.
-
-    Raises UserError for a number that the model does not take, or that leaves nothing of a text.
-    """
-    limit, asked = longest_text(model), spec.max_length
-    if asked is not None and limit is not None and asked > limit:
-        raise UserError(f"--max_length {asked}, but {spec.name} takes {limit} tokens at most", f"give 1 to {limit}")
-    limit = limit if asked is None else asked
-    if limit is not None:
-        added = n_added_tokens(model)
-        if limit <= added:  # tokenizers would not cut at all
-            raise UserError(
-                f"{spec.name} at a maximum length of {limit} reads nothing of a text: it adds {added} "
-                "tokens of its own",
-                f"give --max_length {added + 1} or more"
-                if asked
-                else "mend model_max_length in its tokenizer_config.json",
-            )
-        set_longest_text(model, limit)
-    return limit
-
-
-def set_precision(model: Any, spec: EncoderSpec) -> None:
-    """Let the transformer compute in the precision of the spec, and the modules after it in float32."""
-    import torch
-
-    stored = next((p.dtype for p in model.parameters()), torch.float32)
-    wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
-    if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
-        print(
-            f"warning: {spec.name} is stored in half precision ({str(stored)[6:]}); "
-            "it is computed in fp32 (--dtype changes that)",
-            file=sys.stderr,
-        )
-    for place, module in enumerate(model):
-        module.to(dtype=torch.float32 if place else wanted)
-    model[0].register_forward_hook(_in_float32)
-
-
-def _check_route(model: Any, name: str) -> None:
-    """Raise UserError for a model with a module for queries and one for documents, and no default."""
-    first = model[0]
-    if hasattr(first, "default_route") and first.default_route is None:
-        routes = " and ".join(map(repr, first.sub_modules))
-        raise UserError(
-            f"the checkpoint {name!r} has modules of their own for {routes} and no default route",
-            "both sides of a search are encoded in one way: set default_route in its router_config.json",
-        )
-
-
-def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, Any]:
-    """Convert token vectors to float32 before pooling: sums of many bfloat16 values lose digits."""
-    import torch
-
-    return {
-        name: value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
-        for name, value in output.items()
-    }
-
-
-def load_model(
-    spec: EncoderSpec, path: str, revision: str | None, device: str, library_class: str = "SentenceTransformer"
-) -> Any:
-    """Return a model of one of the library's classes, all of whose weights came from the checkpoint."""
-    import logging
-
-    if revision is not None and not is_offline():  # its errors say what is wrong
-        from huggingface_hub import HfApi
-
-        HfApi().model_info(path, revision=revision, token=hub_token())
-    import sentence_transformers
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(
-        logging.ERROR
-    )  # it warns of the mean pooling of a masked LM, which is intended
-    kwargs: dict[str, Any] = {"device": device, "revision": revision, "token": hub_token()}
-    kwargs["local_files_only"] = revision is None or is_offline()
-    kwargs["trust_remote_code"] = spec.trust_remote_code
-
-    def load(how: dict[str, Any]) -> Any:
-        return getattr(sentence_transformers, library_class)(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
-
-    if device == "cuda" and spec.dtype != "fp32" and importlib.util.find_spec("flash_attn"):
-        flash = {"attn_implementation": "flash_attention_2"}
-        with contextlib.suppress(ValueError, ImportError):  # models without this attention
-            return load_whole(lambda how: load({**flash, **how}), spec.name, _does_without)
-    return load_whole(load, spec.name, _does_without)
-
-
-def _does_without(model: Any, weight: str) -> bool:
-    """Return whether a model pools token vectors and so makes no use of this weight of a pooler."""
-    outputs = [
-        way["method_output_name"]
-        for module in model.modules()
-        for way in getattr(module, "modality_config", {}).values()
-    ]
-    return "pooler" in weight.split(".") and "pooler_output" not in outputs
