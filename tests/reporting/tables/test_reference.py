@@ -151,6 +151,42 @@ def test_data_sets_with_other_texts_are_shown_but_not_compared(run: Run, tmp_pat
     assert "(33.62)" in rows and "mteb: lince_mt: 8,059 rows there, 9,002 here, not compared" in rows
 
 
+@pytest.mark.parametrize(
+    ("settings", "flags", "reason"),
+    [
+        ({"direction": "both"}, ["--direction", "both"], "mteb has direction forward, this is both"),
+        ({"margin": "ratio"}, ["--margin", "ratio"], "mteb has margin none, this is ratio"),
+        ({}, ["--langs", "ind", "ace"], "only a part of the subsets was asked for"),
+        ({}, ["--common"], "only a part of the subsets was asked for"),
+        ({"src_lang": "ind"}, ["--src_lang", "ind", "--dataset", "nusax"], "mteb has the pivot language, this is ind"),
+    ],
+)
+def test_rows_of_other_settings_are_left_out(
+    settings: dict[str, object], flags: list[str], reason: str, run: Run, tmp_path: Path
+) -> None:
+    nusax(tmp_path / "logs", "org/mine", 0.617, **settings)
+    done = run(SCRIPT, "--reference", "paper", "--reference_rows", *flags)
+    assert done.returncode == 0 and "(published)" not in done.stdout and "61.70" in done.stdout
+    assert f"left out, {reason}" in done.stderr
+
+
+def test_pairs_from_another_language_are_not_compared_with_those_from_the_pivot(run: Run, tmp_path: Path) -> None:
+    for subset in registry.DATASETS["bitext"]["nusax"].subsets:
+        target = subset.split("_")[1].replace("ind", "eng")
+        made.log_bitext(tmp_path / "logs", "nusax", made.LABSE, 10, 20, 42, subset=f"ind_{target}", src_lang="ind")
+    done = run(SCRIPT, "--reference", "paper", "--src_lang", "ind")
+    assert "50.00" in done.stdout and "(77.89" not in done.stdout
+    assert "mteb has pairs from eng, this is ind" in done.stderr
+
+
+def test_rows_of_the_data_sets_asked_for(run: Run, tmp_path: Path) -> None:
+    nusax(tmp_path / "logs", "org/mine", 0.617)
+    done = run(SCRIPT, "--reference", "paper", "--reference_rows", "--dataset", "nusax")
+    assert done.stdout.splitlines()[0].split() == ["model", "nusax"] and "(77.89)" in done.stdout
+    pivot = run(SCRIPT, "--reference", "paper", "--reference_rows", "--dataset", "nusax", "--src_lang", "eng")
+    assert "(77.89)" in pivot.stdout
+
+
 @pytest.mark.parametrize(("style", "sign"), [("latex", "% "), ("md", ""), ("plain", "")])
 def test_what_must_be_known_is_in_the_file(style: str, sign: str, run: Run, tmp_path: Path) -> None:
     made.log_bitext(tmp_path / "logs", "phinc", made.LABSE, 10, 20, 42)

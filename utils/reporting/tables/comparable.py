@@ -9,6 +9,7 @@ from typing import Any
 from utils.generators.prompts import default_instruction
 from utils.generators.registry import GENERATORS
 from utils.records import original
+from utils.records.pair_sources import source_of
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Part
 from utils.reporting.tables.departures import departures
@@ -39,7 +40,9 @@ def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
 
 def _otherwise(figure: Published, part: Part, kind: Kind) -> str:
     """Return why a record was not computed as the published figure was; empty where it was."""
-    run = part.result.run
+    run, row = part.result.run, kind.dataset(part.result.dataset)
+    if kind.spec.pairs and row is not None and part.result.subset not in row.subsets:
+        return f"{figure.source} has pairs from {row.pivot or 'other languages'}, this is {source_of(part.result)}"
     settings = {**original.SETTINGS, **run} if original.is_original(part.result) else run
     for name, allowed in _required(figure, part, kind).items():
         if (value := settings.get(name, allowed[0])) not in allowed:

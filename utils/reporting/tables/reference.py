@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from utils.errors import counted
 from utils.records.original import generator_and_encoder
 from utils.records.row_names import base_name
 from utils.reporting.tables.build import Kind
@@ -35,6 +37,46 @@ class References:
     def sources(self) -> list[str]:
         """Return the sources of the figures that are shown, in order."""
         return list(dict.fromkeys(figure.source for figure in self.shown()))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a table was asked for: ks and data sets, None for all, and the values of its settings by name.
+
+    src_lang: the language whose texts query or train, None for each data set's pivot.
+    """
+
+    ks: Sequence[int] | None
+    datasets: Sequence[str] | None
+    settings: Mapping[str, Any]
+    src_lang: str | None
+
+    def names(self, figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> bool:
+        """Return whether a figure is of the ks, the data sets and the metric of the table."""
+        of_ks = self.ks is None or figure.k is None or figure.k in self.ks
+        of_sets = self.datasets is None or set(_datasets_of(figure, groups)) <= set(self.datasets)
+        return of_ks and of_sets and _of_metric(figure, kind, groups)
+
+    def unlike(self, figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> str:
+        """Return why a figure was published in other settings than the table's; empty where it was not.
+
+        A figure whose publication departs from the plain settings stands in the plain table, with a note.
+        """
+        if kind.is_part:
+            return "only a part of the subsets was asked for"
+        rows = (kind.dataset(dataset) for dataset in _datasets_of(figure, groups))
+        if self.src_lang and any(row is not None and row.pivot != self.src_lang for row in rows):
+            return f"{figure.source} has the pivot language, this is {self.src_lang}"
+        spec = kind.spec
+        plain = {**spec.defaults(spec.table_settings), **spec.defaults(FUSION_SETTINGS)}
+        special = settings_of(figure.source, figure.model)
+        for name, value in self.settings.items():
+            allowed = [*spec.accepted(name, plain[name]), *special.get(name, ())] if name in plain else [value]
+            if value not in allowed:
+                return (
+                    f"{figure.source} has {name} {' or '.join(map(str, special.get(name, allowed)))}, this is {value}"
+                )
+        return ""
 
 
 def compare(
@@ -82,19 +124,21 @@ def add_rows(
     name: str,
     kind: Kind,
     groups: Mapping[str, Sequence[str]],
-    ks: Sequence[int] | None,
+    asked: Asked,
 ) -> list[str]:
     """Add a row for each model with a published figure that has no cell, and return the columns of these rows.
 
-    Only figures of this table, of these ks (None for all) and of the metric shown count.
+    Only figures of this table count, of the metric shown and of what the table was asked for; figures that were not
+    published in its settings are counted on standard error.
     """
-    fitting = [
-        figure
-        for figure in figures
-        if figure.task == name
-        and (ks is None or figure.k is None or figure.k in ks)
-        and _of_metric(figure, kind, groups)
-    ]
+    fitting, left_out = list[Published](), dict[str, int]()
+    for figure in (figure for figure in figures if figure.task == name and asked.names(figure, kind, groups)):
+        if reason := asked.unlike(figure, kind, groups):
+            left_out[reason] = left_out.get(reason, 0) + 1
+        else:
+            fitting.append(figure)
+    for reason, count in left_out.items():
+        note(f"reference: {counted(count, 'published figure')} left out, {reason}")
     beside = {(_row_of(figure, kind), figure.column) for figure in found.beside.values()}
     rows: dict[str, dict[str, Published]] = {}
     for figure in fitting:
@@ -109,11 +153,15 @@ def _row_of(figure: Published, kind: Kind) -> str:
     return f"{figure.model}{shots} (published)"
 
 
+def _datasets_of(figure: Published, groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the data sets that a figure is a mean of."""
+    of_all = [dataset for datasets in groups.values() for dataset in datasets]
+    return of_all if figure.column == "avg" else groups.get(figure.column, [figure.column])
+
+
 def _of_metric(figure: Published, kind: Kind, groups: Mapping[str, Sequence[str]]) -> bool:
     """Return whether a figure has the metric that its column shows."""
-    of_all = [dataset for datasets in groups.values() for dataset in datasets]
-    datasets = of_all if figure.column == "avg" else groups.get(figure.column, [figure.column])
-    shown = [kind.metric_of(dataset) for dataset in datasets]
+    shown = [kind.metric_of(dataset) for dataset in _datasets_of(figure, groups)]
     if figure.metric == "main":
         return all(main for _, main in shown)
     return {metric for metric, _ in shown} == {figure.metric}

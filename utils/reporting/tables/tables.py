@@ -157,6 +157,14 @@ def _mark(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) ->
         shown.notes += notes
 
 
+def _asked(args: argparse.Namespace, kind: Kind) -> reference.Asked:
+    """Return what the flags ask of published figures without a record."""
+    ks = args.k if isinstance(args.k, list) or args.k is None else [args.k]
+    settings = {name: getattr(args, name) for name in kind.spec.table_settings if hasattr(args, name)}
+    settings |= {"cross": kind.cross} if "cross" in settings else {}
+    return reference.Asked(ks, args.dataset, settings, getattr(args, "src_lang", None))
+
+
 def _refer(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -> None:
     """Add published figures beside the cells, and with --reference_rows below them."""
     figures = published.read(args.reference)
@@ -165,8 +173,7 @@ def _refer(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -
     ks = sorted({part.result.k for cells in shown.table.values() for cell in cells.values() for part in cell.parts})
     found = reference.compare(shown.table, shown.rows, shown.columns, figures, layout.name, kind)
     if args.reference_rows:
-        asked = args.k if isinstance(args.k, list) or args.k is None else [args.k]
-        added = reference.add_rows(found, figures, layout.name, kind, layout.groups, asked)
+        added = reference.add_rows(found, figures, layout.name, kind, layout.groups, _asked(args, kind))
         known = list(dict.fromkeys([*shown.columns, *added]))
         shown.columns = columns_of(set(known), layout.groups) if layout.groups else known
         shown.rows += found.rows
