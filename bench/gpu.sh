@@ -31,7 +31,7 @@ failed=()
 for part in "${parts[@]}"; do
     case $part in
         tests) seconds=60 ;;
-        search) seconds=110 ;;
+        encode | search) seconds=110 ;;
         *) seconds=80 ;;
     esac
     [ ${#rehearse[@]} -eq 0 ] || seconds=300

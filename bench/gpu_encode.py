@@ -34,7 +34,7 @@ from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 from utils.encoders.tokens import cut_padding
 from utils.schema import EncoderSpec
 
-BATCHES = (32, 128, 512)  # of the peer
+BATCHES = (512, 128)  # of the peer
 LONG = 10  # one text in so many is long
 
 
