@@ -136,6 +136,8 @@ class EmbeddingCache:
             self._lengths.update(zip(keys, zip(*(part.tolist() for part in lengths), strict=True), strict=True))
         write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
         self._shapes[name] = counts, rows.shape[1]
+        if self.form.is_ragged:  # which may be a hundred vectors a text: what is written need not stay in memory
+            items = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
         self._chunks[name] = self.form.unpack(items, counts, rows.shape[1])
         for row, key in enumerate(keys):
             self._where[key] = (name, row)
