@@ -18,7 +18,18 @@ from conftest import ROOT, Run
 HUB = "needs the hub or a GPU"
 KEY = "needs a key or a server"
 ICL = "needs requirements-icl.txt"
-GUIDES = ("bitext", "classification", "icl", "ensembles", "tables", "comparisons", "charts", "report", "data")
+GUIDES = (
+    "bitext",
+    "classification",
+    "icl",
+    "retrieval",
+    "ensembles",
+    "tables",
+    "comparisons",
+    "charts",
+    "report",
+    "data",
+)
 DOCUMENTS = ("README.md", *(f"docs/{name}.md" for name in GUIDES))
 FENCE = re.compile(r"(?:<!-- (needs [^>]*) -->\n)?```(bash|text)\n(.*?)```", flags=re.DOTALL)
 DEMO = ["python bitext.py", "python script/aggregate/aggregate_bitext_mining.py --k 1"]

@@ -11,6 +11,7 @@ DEFAULT_MARGIN_K = {"ratio": 4, "distance": 4, "csls": 10}  # neighbours in the 
 FUSES = ("score", "distance", "rank")
 NORMALIZERS = ("none", "zscore", "minmax")
 DIRECTIONS = ("forward", "backward", "both")
+POOLS = ("usual", "all", "same", "cross")  # the passages that a question is asked of; usual: as the data set is used
 DTYPES = ("fp32", "bf16", "fp16")
 DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of encoders by their rows
 MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors

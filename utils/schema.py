@@ -84,6 +84,43 @@ class BitextSubset:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Texts with their identifiers and languages, (n,) each; the text of a passage begins with its title."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    langs: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Questions in one language, the pool of passages, and how relevant a passage is to a question.
+
+    judgements: grades by a question's identifier, then by a passage's; above 0 is an answer. Passages without a grade
+    are taken for irrelevant. Every question has an answer in the pool.
+    passages: from the last identifier to the first (as bytes), which is how trec_eval orders equal scores.
+    n_dropped: number of questions that have no answer in the pool, and are left out.
+    """
+
+    name: str
+    queries: Texts
+    passages: Texts
+    judgements: Mapping[str, Mapping[str, int]]
+    origin: Origin
+    n_dropped: int = 0
+
+    def best_answers(self) -> list[int]:
+        """Return the index of the passage that is graded highest for each question (n,); of several the first."""
+        places = {name: index for index, name in enumerate(self.passages.ids)}
+        grades = (self.judgements[name] for name in self.queries.ids)
+        return [min((-grade, places[name]) for name, grade in of_query.items())[1] for of_query in grades]
+
+
+@dataclass(frozen=True)
 class LabeledTexts:
     """One split of one language: texts (n,) and their labels (n,).
 
@@ -222,6 +259,10 @@ class TopK:
 
     indices: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
+
+    def first(self, k: int) -> TopK:
+        """Return the first k candidates of each query, or all where there are fewer."""
+        return TopK(self.indices[:, :k], self.scores[:, :k])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from utils.constants import (
     MARGINS,
     NORMALIZERS,
     ORDERS,
+    POOLS,
     SIMILARITIES,
     SPLITS,
     VOTES,
@@ -113,6 +114,26 @@ class BitextSettings(Settings):
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield the similarity, the margin and the direction where they are not plain."""
         yield from map(self.unusual, ("similarity", "margin", "direction"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalSettings(Settings):
+    """Settings of retrieval with judgements.
+
+    pool: `usual` also where the usual pool of the data set was asked for by its name. pool_langs: the languages of a
+    pool of several, where they are not all. imported: the beginning of the hash of a run file that is scored.
+    """
+
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+    pool: str = setting("usual", choices=POOLS)
+    pool_langs: str | None = setting(None)
+    imported: str | None = setting(None)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield the similarity, the pool and its languages where they are not plain, then the run file."""
+        yield from map(self.unusual, ("similarity", "pool"))
+        yield "-".join((self.pool_langs or "").split())[:80]
+        yield f"imported_{self.imported}" if self.imported else ""
 
 
 @dataclass(frozen=True, kw_only=True)

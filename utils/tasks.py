@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from utils.constants import DEFAULT_KS
-from utils.settings import BitextSettings, ClassificationSettings, IclSettings, Settings
+from utils.settings import BitextSettings, ClassificationSettings, IclSettings, RetrievalSettings, Settings
 
 FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones
 
@@ -59,7 +59,7 @@ class TaskSpec:
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
     bounds: what a metric is seen against, as (name, key in the record): its ceiling, chance, the most frequent label.
-    k_means: what k counts.
+    k_means: what k counts. shown_k: the k of a table unless another is asked for.
     at_k: whether the metrics are of the k best candidates.
     generative: a language model answers, so a row names it and the number of demonstrations.
     """
@@ -75,6 +75,7 @@ class TaskSpec:
     bounds: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     default_ks: tuple[int, ...] = DEFAULT_KS
     k_means: str = "neighbours"
+    shown_k: int = 1
     at_k: bool = False
     generative: bool = False
 
@@ -98,9 +99,14 @@ class TaskSpec:
         return self.data == "bitext"
 
     @property
+    def indexed(self) -> bool:
+        """Whether predictions are indices of candidates, instead of labels."""
+        return self.data in ("bitext", "retrieval")
+
+    @property
     def table_k(self) -> int | None:
         """The k of a table or figure unless another is asked for; None where the rows name theirs."""
-        return None if self.generative else 1
+        return None if self.generative else self.shown_k
 
     @cached_property
     def fields(self) -> dict[str, dataclasses.Field[Any]]:
@@ -213,6 +219,20 @@ TASKS: dict[str, TaskSpec] = {
             k_means="demonstrations",
             default_ks=(1,),
             generative=True,
+        ),
+        TaskSpec(
+            name="retrieval",
+            data="retrieval",
+            settings=RetrievalSettings,
+            main_metric="ndcg",
+            item_metrics=("ndcg", "recall", "mrr", "map", "hit"),
+            views=(View(name="retrieval", title="retrieval with judgements"),),
+            bounds={"recall": (("ceiling", "ceiling_recall"),)},
+            table_settings=("similarity", "pool"),
+            k_means="first passages counted",
+            default_ks=(1, 10, 100),
+            shown_k=10,
+            at_k=True,
         ),
     )
 }

@@ -88,7 +88,9 @@ def test_the_dtypes(tmp_path: Path) -> None:
     assert {names[name] for name in ("cross", "git_dirty", "calibrate")} == {"boolean"}
     assert isinstance(frame["started"].dtype, pd.DatetimeTZDtype)
     figures = [name for name in frame if str(name).startswith(("acc", "mrr"))]
-    assert figures == ["acc", "acc_low", "acc_high", "mrr"] and list(frame)[: len(KEYS)] == list(KEYS)
+    assert figures == ["acc", "acc_low", "acc_high", "mrr", "mrr_low", "mrr_high"] and list(frame)[: len(KEYS)] == list(
+        KEYS
+    )
     assert frame.groupby("task").acc.mean().to_dict() == {"bitext": 0.5, "classification": 0.5}
 
 

@@ -26,7 +26,7 @@ class Settings(settings.Settings):
     reader: str = settings.setting("cross", choices=("cross", "late"))
 
 tasks.TASKS["rerank"] = tasks.TaskSpec(
-    name="rerank", data="classification", settings=Settings, main_metric="ndcg", item_metrics=("acc", "ndcg"),
+    name="rerank", data="classification", settings=Settings, main_metric="gain", item_metrics=("acc", "gain"),
     views=(tasks.View(name="rerank", title="reranking"),), table_settings=("reader",),
 )
 """
@@ -35,14 +35,14 @@ tasks.TASKS["rerank"] = tasks.TaskSpec(
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
     """Records of the made-up task on one's own data: two readers, and two depths of one of them."""
-    for model, reader, depth, ndcg in (
+    for model, reader, depth, gain in (
         ("org/a", "cross", 100, 0.5),
         ("org/b", "cross", 10, 0.25),
         ("org/a", "late", 100, 0.75),
     ):
         run = {"task": "rerank", "dataset": "mine", "model": model, "subset": "eng", "seed": 42}
         run |= {"reader": reader, "depth": depth}
-        record = RunRecord({"acc": 1.0, "ndcg": ndcg}, {"ndcg": (ndcg - 0.1, ndcg + 0.1)}, 2, 1, run)
+        record = RunRecord({"acc": 1.0, "gain": gain}, {"gain": (gain - 0.1, gain + 0.1)}, 2, 1, run)
         store.write_record(tmp_path / "logs" / reader / model, "eng", record, {"gold": ["x", "y"], "hyp": ["x", "y"]})
     return tmp_path / "logs"
 
@@ -71,12 +71,12 @@ def test_its_columns_come_after_those_of_todays_tasks(logs: Path, tmp_path: Path
     code = "from utils.runlog import load; frame = load('logs')\n"
     code += "print(frame.to_json(orient='records')); print(list(frame))"
     rows, columns = run_python(code, tmp_path).splitlines()
-    assert {(row["model"], row["reader"], row["depth"], row["ndcg"]) for row in json.loads(rows)} == {
+    assert {(row["model"], row["reader"], row["depth"], row["gain"]) for row in json.loads(rows)} == {
         *(("org/a", "cross", 100, 0.5), ("org/b", "cross", 10, 0.25), ("org/a", "late", 100, 0.75)),
     }
     names = json.loads(columns.replace("'", '"'))
-    assert names[names.index("tag") + 1 :][:2] == ["depth", "reader"]
-    assert names[names.index("f1_high") + 1 :][:3] == ["ndcg", "ndcg_low", "ndcg_high"]
+    assert names[names.index("imported") + 1 :][:2] == ["depth", "reader"]
+    assert names[names.index("hit_high") + 1 :][:3] == ["gain", "gain_low", "gain_high"]
 
 
 def test_its_comparison(logs: Path, tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
         metavar="NAME|PATH",
         help=f"{meanings['dataset']} (default: %(default)s)",
     )
-    group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
+    if "src_lang" in meanings:
+        group.add_argument("--src_lang", metavar="LANG", help=meanings["src_lang"])
     group.add_argument("--langs", nargs="+", metavar="LANG", help=meanings["langs"])
     group.add_argument("--columns", nargs="+", metavar="COLUMN", help=meanings["columns"])
     group.add_argument(

@@ -17,6 +17,7 @@ from utils.cli.types import name_or_path
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
+from utils.data.judged import load_judged
 from utils.data.sources import Sources
 from utils.errors import UserError, counted, lookup
 from utils.loaders import BUNDLED_GENERATOR, OTHER_KIND, SENTENCE_TRANSFORMERS
@@ -90,6 +91,11 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
             subset = load_bitext(spec, *pair, sources)
             texts += len(subset.sources) + len(subset.targets)
             kinds.add(subset.origin.kind)
+    elif spec.task == "retrieval":
+        for name in spec.subsets:
+            judged = load_judged(spec, name, sources, pool="same")
+            texts += len(judged.queries) + len(judged.passages)
+            kinds.add(judged.origin.kind)
     else:
         for lang in spec.subsets:
             for split in ("train", "test"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from utils.cli.plan import Plan
 from utils.cli.run import print_scores
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 Data = TypeVar("Data")
 Found = Mapping[str, "TopK"]  # neighbours by direction: forward, and backward where the candidates query too
+
+
+class Ranked(NamedTuple):
+    """The neighbours of a subset, those of each member of an ensemble by itself, and what a record says of them."""
+
+    found: Found
+    alone: Mapping[str, Found]
+    about: Mapping[str, Any]
 
 
 class TaskRun(ABC, Generic[Data]):
@@ -104,17 +112,20 @@ class RetrievalTask(TaskRun[Data]):
         if not ks:
             return
         clock.lap("load")
-        members = self.embed(data)
-        clock.lap("encode")
-        found = self.search(run.ensemble, members, max(ks))
-        alone = self.search_members(members, max(ks))
-        clock.lap("retrieve")
+        found, alone, about = self.rank(data, max(ks), clock)
         scored = [self.score_all(data, found, alone, k) for k in ks]
         clock.lap("score")
-        run.store.write_neighbors(subset, found, ks[-1])
-        about = {**self.describe(data), "dimensions": sum(queries.shape[1] for queries, _ in members)}
+        run.store.write_neighbors(subset, {side: one.first(ks[-1]) for side, one in found.items()}, ks[-1])
         for record, predictions in scored:
-            run.log(subset, record, predictions, about, clock.laps)
+            run.log(subset, record, predictions, {**self.describe(data), **about}, clock.laps)
+
+    def rank(self, data: Data, k: int, clock: Clock) -> Ranked:
+        """Encode both sides, and return the k nearest candidates or more of each query."""
+        members = self.embed(data)
+        clock.lap("encode")
+        found, alone = self.search(self.run.ensemble, members, k), self.search_members(members, k)
+        clock.lap("retrieve")
+        return Ranked(found, alone, {"dimensions": sum(queries.shape[1] for queries, _ in members)})
 
     def embed(self, data: Data) -> Members:
         """Return the vectors of both sides of each encoder."""

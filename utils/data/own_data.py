@@ -20,6 +20,7 @@ from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
 ROLES = ("text", "label", "lang", "split")
+MAIN_METRICS = {"bitext": "f1", "classification": "acc", "retrieval": "ndcg"}
 SHOWN_COLUMN = 24  # characters of a column in the name of a data set
 LONGEST_STEM = 150  # bytes of a file's name in that of a data set, which is the name of a folder
 
@@ -75,7 +76,7 @@ def find_bitext(
     called 1, 2 and so on. strict: blank texts are errors. Raises UserError where there is no such data set, or its
     columns or files do not tell the languages.
     """
-    path = _own_path(name, "bitext", columns, no_header=no_header)
+    path = own_path(name, "bitext", columns, no_header=no_header)
     if path is None:
         return registry.DATASETS["bitext"][name]
     if path.is_dir():
@@ -94,7 +95,7 @@ def find_bitext(
         reading = {"columns": by_lang} if columns and chosen != names else {}
     subsets = tuple("_".join(pair) for pair in options["pairs"])
     options |= {"header": not no_header, "strict": strict}
-    return _row(path, digest, "bitext", reader, subsets, pivot, options, reading)
+    return own_row(path, digest, "bitext", reader, subsets, pivot, options, reading)
 
 
 def find_labeled(
@@ -105,7 +106,7 @@ def find_labeled(
     columns: the columns of text, label, language and split; no_header and strict: as `find_bitext` has them. Raises
     UserError where there is no such data set, or its columns are not found.
     """
-    path = _own_path(name, "classification", columns, no_header=no_header)
+    path = own_path(name, "classification", columns, no_header=no_header)
     if path is None:
         return registry.DATASETS["classification"][name]
     if path.is_dir():
@@ -121,16 +122,16 @@ def find_labeled(
             "name the columns of text and label: --columns TEXT LABEL [LANG [SPLIT]]; add --no_header if the first "
             "line is data",
         )
-    _check_columns(path, list(chosen.values()), table)
+    check_columns(path, list(chosen.values()), table)
     langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else ("all",)
     reading = {"columns": chosen} if chosen != usual else {}
     ids = {"id": "id"} if "id" in table and "id" not in chosen.values() else {}
     options = {"path": str(path), "seed": seed, **chosen, **ids, "header": not no_header, "strict": strict}
     pivot = langs[0] if langs else None
-    return _row(path, sha256_of(path), "classification", "labeled_table", langs, pivot, options, reading)
+    return own_row(path, sha256_of(path), "classification", "labeled_table", langs, pivot, options, reading)
 
 
-def _own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: bool) -> Path | None:
+def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: bool) -> Path | None:
     """Return the path of a user's own data, or None for a registered name; raises UserError where it is neither."""
     known = registry.DATASETS[task]
     if name in known:
@@ -186,7 +187,7 @@ def _pair_columns(
     """Return the columns of a table that are read, the source's first, and the languages that they are in."""
     header = list(read_table(path, header=not no_header))
     chosen, names = _chosen_pair(path, header, columns, src_lang, langs)
-    _check_columns(path, chosen, header)
+    check_columns(path, chosen, header)
     if len(set(names)) != len(names):
         raise UserError(f"source and target are both {names[0]!r}", "name two different columns and languages")
     if columns is None and not no_header and len(header) == 2 and ending_of(path) in DELIMITED:
@@ -222,13 +223,14 @@ def _chosen_pair(
     )
 
 
-def _check_columns(path: Path, chosen: Sequence[str], header: Sequence[str] | Table) -> None:
+def check_columns(path: Path, chosen: Sequence[str], header: Sequence[str] | Table) -> None:
+    """Raise UserError for a column that a table does not have."""
     for column in chosen:
         if column not in header:
             raise UserError(f"{path.name} has no column {column!r}", suggest(column, header))
 
 
-def _row(
+def own_row(
     path: Path,
     digest: str,
     task: str,
@@ -257,7 +259,7 @@ def _row(
         reader=reader,
         subsets=subsets,
         setting="mono",
-        main_metric="f1" if task == "bitext" else "acc",
+        main_metric=MAIN_METRICS[task],
         pivot=pivot,
         licence="your own",
         citation="",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
+from utils.data.retrieval_sets import RETRIEVAL
 from utils.schema import DatasetSpec
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
     "classification": CLASSIFICATION,
+    "retrieval": RETRIEVAL,
 }  # by task, then by name
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.files import read_json
-from utils.records.checks import is_whole
+from utils.records.checks import is_number, is_whole
 from utils.records.original import original_result
 from utils.records.paths import RECORD_NAME, predictions_path
 from utils.records.result import LoggedResult
@@ -28,6 +28,15 @@ def read_predictions(record: Path, direction: str = "") -> tuple[list[Any], list
     if content is not None and direction:
         content = content.get(direction)
     return answers_in(content) if isinstance(content, dict) else None
+
+
+def read_values(record: Path, metric: str) -> list[float] | None:
+    """Return the values of a metric (n,) that the predictions of a record state; None where they state none."""
+    path = predictions_path(record)
+    content = read_json(path) if path.is_file() else None
+    stated = content.get("values") if content is not None else None
+    values = stated.get(metric) if isinstance(stated, dict) else None
+    return values if isinstance(values, list) and values and all(map(is_number, values)) else None
 
 
 def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import warn
 from utils.files import read_json, write_json
 from utils.records.paths import record_path
-from utils.records.store import other_settings, write_neighbors, write_record
+from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record
 from utils.records.validation import fault_of, metrics_of, tuned_fault_of
 from utils.records.variants import digest
 from utils.tasks import TASKS
@@ -124,6 +124,11 @@ class RecordStore:
     def write_neighbors(self, subset: str, found: Mapping[str, TopK], k: int) -> None:
         """Write the indices and scores of the neighbours, by direction, beside the record at k."""
         write_neighbors(self.path_of(subset, k).parent, subset, found, self.identity.of(subset))
+
+    def read_neighbors(self, subset: str, ks: Sequence[int]) -> dict[str, TopK]:
+        """Return the neighbours by direction as written beside the deepest record; empty where there are none."""
+        done = [k for k in ks if (subset, k) in self._done | self._written or self._ours(subset, k)]
+        return read_neighbors(self.path_of(subset, done[-1]).parent, subset, self.identity.of(subset)) if done else {}
 
     def read_tuned(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the weights that an earlier run with this identity chose, and their grid; None to choose anew."""

@@ -100,9 +100,7 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
 
     A file with the same settings and at least as many neighbours is kept.
     """
-    path = record_path(folder, subset, 0)
-    path = path.with_name(path.name.replace("_0.json", "_neighbors.json"))  # one file for all k
-    settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    path, settings = _neighbors_file(folder, subset, identity)
     k = max(result.indices.shape[1] for result in results.values())
     there = read_json(path) if path.is_file() else None
     if there is not None and there.get("settings") == settings and is_whole(there.get("k")) and there["k"] >= k:
@@ -114,3 +112,25 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
         ]  # the digits of float32, not of float64
         content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
     write_json(path, content)
+
+
+def read_neighbors(folder: Path, subset: str, identity: Mapping[str, Any]) -> dict[str, TopK]:
+    """Return what `write_neighbors` wrote, by direction; empty where there is no file of these settings."""
+    import numpy as np
+
+    path, settings = _neighbors_file(folder, subset, identity)
+    there = read_json(path) if path.is_file() else None
+    if there is None or there.get("settings") != settings:
+        return {}
+    sides = {side: one for side, one in there.items() if isinstance(one, dict)}
+    return {
+        side: TopK(np.array(one["indices"], dtype=np.int64), np.array(one["scores"], dtype=np.float32))
+        for side, one in sides.items()
+    }
+
+
+def _neighbors_file(folder: Path, subset: str, identity: Mapping[str, Any]) -> tuple[Path, str]:
+    """Return the path of the neighbours, one file for all k, and the hash of the settings that it has."""
+    path = record_path(folder, subset, 0)
+    settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    return path.with_name(path.name.replace("_0.json", "_neighbors.json")), settings

@@ -40,6 +40,12 @@ def search_around_missing(members: Members, k: int, search: Callable[[Members, i
     return TopK(indices, scores)
 
 
+def n_present(members: Members) -> int:
+    """Return the number of candidates that have a vector in every encoder."""
+    missing = _are_missing([candidates for _, candidates in members])
+    return int(len(missing) - missing.sum())
+
+
 def _are_missing(rows: Sequence[Vectors]) -> npt.NDArray[np.bool_]:
     """Return which texts have no vector (n,): those whose first number is NaN in any encoder's rows.
 

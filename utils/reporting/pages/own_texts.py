@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.own_data import find_bitext, find_labeled
+from utils.data.own_judged import find_judged
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.reporting.pages.leaderboards import Entry
@@ -61,6 +62,8 @@ def _read_again(entry: Entry, asked: dict[str, Any], path: Path) -> DatasetSpec 
     columns, no_header = asked.get("columns"), bool(asked.get("no_header"))
     try:
         with contextlib.redirect_stderr(io.StringIO()):
+            if TASKS[entry.task].data == "retrieval":
+                return find_judged(str(path), columns, no_header=no_header)
             if TASKS[entry.task].pairs:
                 return find_bitext(str(path), columns, asked.get("src_lang"), asked.get("langs"), no_header=no_header)
             return find_labeled(str(path), columns, entry.result.seed, no_header=no_header)

@@ -134,11 +134,12 @@ def _plain(spec: TaskSpec) -> dict[str, Any]:
 
 
 def about_task(spec: TaskSpec) -> dict[str, Any]:
-    """Return what the page needs to know of a task: its script, whether subsets are pairs, what its flags imply."""
+    """Return what the page needs to know of a task: its script, what its predictions are, what its flags imply."""
     implied = {name: spec.implied({name: True}) for name in spec.table_settings}
     return {
         "script": spec.script,
-        "pairs": spec.pairs,
+        "data": spec.data,
+        "indexed": spec.indexed,
         "implied": {name: values for name, values in implied.items() if values},
     }
 

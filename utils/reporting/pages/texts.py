@@ -84,6 +84,12 @@ def _is_local(spec: DatasetSpec, entry: Entry, where: Sources) -> bool:
 def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[tuple[str, Load | str]]:
     """Yield the key and the loader of each list of texts that a record's items refer to, or why there is none."""
     run, dataset, name = entry.result.run, entry.result.dataset, entry.result.subset
+    if TASKS[entry.task].data == "retrieval":
+        pool, langs = str(run.get("pool", "usual")), run.get("pool_langs")
+        key = f"retrieval {dataset} {name} {pool} {langs or ''}".rstrip()
+        asked = str(langs).split() if langs else None
+        yield key, spec if isinstance(spec, str) else partial(_judged, spec, name, where, pool, asked)
+        return
     if TASKS[entry.task].pairs:
         src, tgt = run.get("src_lang"), run.get("tgt_lang")
         if isinstance(src, str) and isinstance(tgt, str):
@@ -101,6 +107,13 @@ def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> dict[str, li
 
     subset = load_bitext(spec, src, tgt, where)
     return {"sources": list(subset.sources), "targets": list(subset.targets)}
+
+
+def _judged(spec: DatasetSpec, name: str, where: Sources, pool: str, langs: list[str] | None) -> dict[str, list[str]]:
+    from utils.data.judged import load_judged
+
+    data = load_judged(spec, name, where, pool=pool, langs=langs)
+    return {"sources": list(data.queries.texts), "targets": list(data.passages.texts)}
 
 
 def _labelled(spec: DatasetSpec, lang: str, split: str, where: Sources, legacy: bool) -> dict[str, list[str]]:

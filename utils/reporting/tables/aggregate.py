@@ -41,7 +41,7 @@ def description_of(view: View) -> str:
 
 def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> None:
     """Add the flags of a table: which records, which metric, how it is written, and the task's settings."""
-    select.add_table_args(parser, several_ks=spec.table_k is None)
+    select.add_table_args(parser, spec.table_k)
     for name in spec.table_settings:
         if name not in spec.column_settings and (name != "cross" or view.cross is None):
             _add_setting(parser, spec.fields[name])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from utils.errors import UserError
 from utils.evaluation import stats
 from utils.evaluation.metrics import item_scores, macro_labels
-from utils.records.reader import read_predictions
+from utils.records.reader import read_predictions, read_values
 from utils.records.result import LoggedResult
 from utils.tasks import TASKS, TaskSpec
 
@@ -54,6 +54,8 @@ def values_of(result: LoggedResult, metric: str) -> stats.Values:
 
     Raises UserError where there are no predictions, or they do not give the values.
     """
+    if (own := read_values(result.path, metric)) is not None:
+        return np.asarray(own, dtype=np.float64)
     directions = ("", "backward") if result.run.get("direction") == "both" else ("",)
     values = []
     for direction in directions:

@@ -24,15 +24,15 @@ FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")
 
 
-def add_table_args(parser: argparse.ArgumentParser, *, several_ks: bool = False) -> None:
+def add_table_args(parser: argparse.ArgumentParser, k: int | None) -> None:
     """Add the flags that select records and a metric and say how the table is written.
 
-    With `several_ks` the table shows every k unless --k names some.
+    k: the default of --k; with None the table shows every k unless --k names some.
     """
-    if several_ks:
+    if k is None:
         parser.add_argument("--k", type=natural, nargs="+", metavar="K", help="only these (default: all)")
     else:
-        parser.add_argument("--k", type=positive, default=1, metavar="K", help="(default: %(default)s)")
+        parser.add_argument("--k", type=positive, default=k, metavar="K", help="(default: %(default)s)")
     parser.add_argument("--metric", metavar="NAME", help="a metric of the records (default: each dataset's main one)")
     parser.add_argument("--ci", action="store_true", help="95 %% intervals in the cells")
     parser.add_argument("--dataset", nargs="+", metavar="NAME", help="only these data sets (default: all)")

@@ -54,9 +54,9 @@ def add_both(parser: argparse.ArgumentParser) -> None:
 def add_k_arg(parser: argparse.ArgumentParser) -> None:
     """Add --k of a comparison or figure, which `with_table_k` gives its default."""
     several = ", ".join(name for name, spec in TASKS.items() if spec.table_k is None)
-    parser.add_argument(
-        "--k", type=natural, metavar="K", help=f"(default: 1; of {several} all, since rows name theirs)"
-    )
+    others = "".join(f"; of {name} {spec.table_k}" for name, spec in TASKS.items() if spec.table_k not in (None, 1))
+    told = f"(default: 1{others}; of {several} all, since rows name theirs)"
+    parser.add_argument("--k", type=natural, metavar="K", help=told)
 
 
 def with_table_k(args: argparse.Namespace) -> argparse.Namespace:

@@ -34,8 +34,8 @@ function whyNone(number, record) {
   return "The record has no file of predictions.";
 }
 
-function ofPairs(record) {
-  return own(report.index.tasks, record.body.run?.task)?.pairs ?? false;
+function isIndexed(record) {
+  return own(report.index.tasks, record.body.run?.task)?.indexed ?? false;
 }
 
 function taskOf(record) {
@@ -47,15 +47,15 @@ function itemList(record, { preds, prompts, neighbors }, side, { queries, candid
   const chosen = own(preds, side) ?? preds; // the first direction's are at the top level
   if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
   const near = own(neighbors, side) ?? neighbors?.forward;
-  const named = ofPairs(record) ? (index) => candidates?.[index] : () => undefined;
-  const isGold = ofPairs(record)
+  const named = isIndexed(record) ? (index) => candidates?.[index] : () => undefined;
+  const isGold = isIndexed(record)
     ? (index, gold) => index === gold || (candidates !== undefined && candidates[index] === candidates[gold])
     : (index, gold) => labels?.[index] === gold;
   const stored = (item) => (Array.isArray(near?.indices?.[item]) ? near.indices[item].filter((index) => index >= 0) : []);
   return chosen.gold.map((gold, item) => ({
     item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item], k: record.k,
     neighbors: stored(item).slice(0, Math.max(record.k, SHOWN_NEIGHBORS)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank], isGold: isGold(index, gold) })),
-    goldRank: ofPairs(record) || labels ? rankIn(stored(item), (index) => isGold(index, gold), ofPairs(record)) : null,
+    goldRank: isIndexed(record) || labels ? rankIn(stored(item), (index) => isGold(index, gold), isIndexed(record)) : null,
     prompt: prompts?.prompts?.[item], demonstrations: prompts?.demonstrations?.[item], output: prompts?.outputs?.[item],
     failure: prompts?.failures?.[item], scores: prompts?.scores?.[item], labels: prompts?.labels,
     text: queries?.[item], candidates, goldText: named(gold), hypText: named(chosen.hyp[item]),
@@ -174,8 +174,10 @@ async function textsOf(record, side) {
     return ref ? JSON.parse(await textAt(ref)) : null;
   };
   const why = () => [...whys].filter(Boolean).join("; ");
-  if (ofPairs(record)) {
-    const pair = await read(`bitext ${record.dataset} ${record.subset}`);
+  if (isIndexed(record)) {
+    const { task, pool, pool_langs: langs } = record.body.run ?? {};
+    const key = `${own(report.index.tasks, task)?.data} ${record.dataset} ${record.subset}`;
+    const pair = await read(pool ? `${key} ${pool} ${langs ?? ""}`.trim() : key);
     if (!pair) return { why: why() };
     const [queries, candidates] = side === "backward" ? [pair.targets, pair.sources] : [pair.sources, pair.targets];
     return { queries, candidates };

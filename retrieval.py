@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Retrieval with judgements: for each question, rank the passages of a pool, in one language or in many.
+
+python retrieval.py                                           the sample questions with the embedded encoder
+python retrieval.py --dataset xquad_r --pool same             each language's own passages
+python retrieval.py --dataset my_beir_folder --k 10 100       your own corpus, queries and qrels
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
+from utils.cli.choices import build_settings
+from utils.cli.main import run as run_script
+from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.task_run import RetrievalTask
+from utils.cli.types import path
+from utils.constants import POOLS
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+    from utils.cli.task_run import Found, Ranked
+    from utils.progress import Clock
+    from utils.retrieval.ensemble import Ensemble, Members
+    from utils.schema import DatasetSpec, Judged, RunRecord
+    from utils.settings import RetrievalSettings
+
+MEANINGS = {
+    "dataset": "a name that --list shows, a folder in BEIR's layout, or a table of questions and passages",
+    "langs": "only questions and passages in these languages",
+    "columns": "own table: QUERY PASSAGE [SCORE [LANG]] (default: columns of these names)",
+}
+EXAMPLES = """
+python retrieval.py
+python retrieval.py --dataset xquad_r --langs en de ru --pool same --data_dir ~/mirror
+python retrieval.py --dataset tydiqa_r --langs sw --model_checkpoint baseline/char_ngram
+python retrieval.py --dataset my_beir_folder --k 10 100 --model_checkpoint intfloat/multilingual-e5-base
+python retrieval.py --export_run runs
+python retrieval.py --import_run runs
+"""
+WHOLE_POOL = 20_000  # passages of a pool of many languages up to which all are ranked, for the ranks of the answers
+DEEP = 1000  # passages that are ranked of a larger one
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = Parser("Retrieval with judgements: rank the passages of a pool for every question.", EXAMPLES)
+    add_data_args(parser, MEANINGS)
+    add_encoder_args(parser, tuning=False)
+    group = add_retrieval_args(parser)
+    group.add_argument(
+        "--pool",
+        choices=POOLS[1:],
+        help="the passages: in all languages, in the same as the question, or in the others (default: as the data set "
+        "is used)",
+    )
+    runs = parser.add_argument_group("run files")
+    runs.add_argument("--export_run", type=path, metavar="FOLDER", help="write the rankings as run files of TREC")
+    runs.add_argument(
+        "--import_run",
+        type=path,
+        metavar="PATH",
+        help="score the rankings of a run file, or of a folder with one for each subset, instead of an encoder's",
+    )
+    add_api_args(parser)
+    add_run_args(parser)
+    return parser.parse_args(argv)
+
+
+def make_settings(args: argparse.Namespace, dataset: DatasetSpec, files: dict[str, Path]) -> RetrievalSettings:
+    """Return the settings of the run; `files` are the run files that are scored, by subset."""
+    from utils.data.judged import chosen_pool
+    from utils.files import text_key
+    from utils.settings import RetrievalSettings
+
+    pool = chosen_pool(dataset, args.pool)
+    kind = dataset.options["usual_pool"] if pool == "usual" else pool
+    joined = args.langs and kind != "same" and "pairs" not in dataset.options
+    langs = " ".join(lang for lang in dataset.subsets if lang in args.langs) if joined else ""
+    imported = text_key("".join(text_key(file.read_text(errors="replace")) for file in files.values()))[:8]
+    return build_settings(
+        RetrievalSettings,
+        args,
+        pool=pool,
+        pool_langs=langs if langs and langs != " ".join(dataset.subsets) else None,
+        imported=imported if files else None,
+    )
+
+
+class Retrieval(RetrievalTask["Judged"]):
+    """Retrieval with judgements; a subset is the questions in one language, `files` the run files that are scored."""
+
+    headers = ("subset", "questions", "passages")
+
+    def __init__(self, run: Run, settings: RetrievalSettings, files: dict[str, Path]) -> None:
+        super().__init__(run)
+        self.settings, self.files = settings, files
+        self.load_once = functools.lru_cache(maxsize=1)(self._load)
+
+    def load(self, subset: str, *, validation: bool = False) -> Judged:
+        """Return the questions, the pool and the judgements; --limit cuts the questions."""
+        return self.load_once(subset)
+
+    def _load(self, subset: str) -> Judged:
+        from utils.data.judged import load_judged
+        from utils.schema import Texts
+
+        run, limit = self.run, self.settings.limit
+        data = load_judged(run.dataset, subset, run.sources, pool=self.settings.pool, langs=run.langs)
+        asked = data.queries
+        return dataclasses.replace(data, queries=Texts(asked.ids[:limit], asked.texts[:limit], asked.langs[:limit]))
+
+    def sizes(self, data: Judged) -> Sequence[int]:
+        """Return the numbers of questions and passages."""
+        return len(data.queries), len(data.passages)
+
+    def sides(self, data: Judged) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the texts of the questions and of the passages."""
+        return data.queries.texts, data.passages.texts
+
+    def n_candidates(self, data: Judged) -> int:
+        """Return the number of passages."""
+        return len(data.passages)
+
+    def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
+        """Return the rankings of the encoders, or of the run file; the whole pool's where it has many languages."""
+        n = len(data.passages)
+        if len(set(data.passages.langs)) > 1:
+            k = n if n <= WHOLE_POOL else max(k, DEEP)
+        if not self.files:
+            return super().rank(data, k, clock)
+        from utils.cli.task_run import Ranked
+        from utils.data.trec_runs import read_run
+
+        found = read_run(self.files[data.name], data.queries, data.passages)
+        clock.lap("retrieve")
+        return Ranked({"forward": found}, {}, {})
+
+    def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
+        """Return the k nearest passages of each question, or all that have a vector."""
+        from utils.retrieval.missing_vectors import n_present
+
+        return {"forward": ensemble.search(members, min(k, n_present(members)))}
+
+    def score(self, data: Judged, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
+        """Return the record at k and the predictions: the first passage, and each question's measures."""
+        from utils.evaluation.language_bias import language_bias
+        from utils.evaluation.ranking import ranking_figures
+        from utils.schema import RunRecord
+
+        ranked, queries, passages = found["forward"], data.queries.ids, data.passages.ids
+        figures = ranking_figures(
+            ranked.indices, ranked.scores, queries, passages, data.judgements, k, self.settings.seed
+        )
+        gold, first = data.best_answers(), ranked.indices[:, 0].tolist()
+        hits = figures.items["hit"].tolist()
+        predictions = {
+            "gold": gold,
+            "hyp": [best if hit else other for best, hit, other in zip(gold, hits, first, strict=True)],
+            "first": [passages[index] if index >= 0 else None for index in first],
+            "questions": list(queries),
+            "values": {name: values.tolist() for name, values in figures.items.items()},
+        }
+        langs = data.passages.langs
+        several = len(set(langs)) > 1
+        bias = language_bias(ranked.indices, queries, passages, langs, data.judgements, k) if several else None
+        details = {"languages": bias} if bias else {}
+        return RunRecord(figures.metrics, figures.ci95, len(queries), k, {}, details), predictions
+
+    def describe(self, data: Judged) -> dict[str, Any]:
+        """Return the origin, and the languages of the questions and the passages."""
+        asked, told = data.queries.langs[0], sorted(set(data.passages.langs))
+        return {
+            "origin": vars(data.origin),
+            **({"src_lang": asked, "tgt_lang": told[0]} if "pairs" in self.run.dataset.options else {}),
+            "setting": "mono" if told == [asked] else "xl",
+            "passage_langs": told,
+            "n_passages": len(data.passages),
+            "n_dropped": {"questions": data.n_dropped},
+        }
+
+    def export(self, folder: Path, subsets: Sequence[str]) -> None:
+        """Write the ranking of each subset as a run file, as deep as the largest k; what is logged is not searched."""
+        from utils.data.trec_runs import write_run
+
+        for subset in subsets:
+            data = self.load(subset)
+            found = self.run.store.read_neighbors(subset, self.run.ks.values).get("forward")
+            if found is None:
+                raise UserError(f"the neighbours of {subset} are not in the logs", "run again with --overwrite")
+            write_run(folder / f"{subset}.trec", data.queries, data.passages, found, self.run.model)
+        print(f"run files: {folder}")
+
+
+def imported_files(place: Path | None, subsets: Sequence[str]) -> dict[str, Path]:
+    """Return the run file of each subset; none without --import_run. Raises UserError where one is missing."""
+    if place is None:
+        return {}
+    if place.is_file() and len(subsets) > 1:
+        hint = "name one language with --langs, or a folder with a file for each subset, such as eng.trec"
+        raise UserError(f"--import_run {place} is one file for {len(subsets)} subsets", hint)
+    found = {subset: place if place.is_file() else place / f"{subset}.trec" for subset in subsets}
+    for file in found.values():
+        if not file.is_file():
+            raise UserError(f"--import_run: there is no {file}", "give a run file, or a folder with SUBSET.trec files")
+    return found
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line. Raises UserError for mistakes of the user."""
+    args = parse(argv)
+    from utils.cli.open_run import open_run
+    from utils.data.judged import chosen_pool, judged_subsets
+    from utils.data.own_judged import find_judged
+    from utils.data.trec_runs import run_tag
+
+    dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
+    subsets = judged_subsets(dataset, args.langs, chosen_pool(dataset, args.pool))
+    files = imported_files(args.import_run, subsets)
+    settings = make_settings(args, dataset, files)
+    tag = run_tag(next(iter(files.values()))) if files else None
+    run = open_run(args, dataset, "retrieval", settings, settings.run_name("save_retrieval"), without_encoder=tag)
+    task = Retrieval(run, settings, files)
+    task.execute(subsets)
+    if args.export_run and not args.dry_run:
+        task.export(args.export_run, subsets)
+
+
+if __name__ == "__main__":
+    run_script(main)

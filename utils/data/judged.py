@@ -1,0 +1,134 @@
+"""Questions and the passages that are judged to answer them: the pool of each subset, and what has to be right.
+
+A reader yields the parts of a data set, one for each language or pair of languages. A subset is the questions of one
+part; its pool consists of the passages of that part, of all parts, or of all others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from utils.data.judged_parts import Part
+from utils.data.judged_readers import READERS
+from utils.data.languages import suggest_language
+from utils.data.sources import Sources
+from utils.data.tables import is_blank
+from utils.errors import UserError, counted
+from utils.schema import DatasetSpec, Judged, Origin, Texts
+
+
+def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, pool: str = "usual") -> list[str]:
+    """Return the subsets of a run, in the order of the data set's row.
+
+    langs: only questions and passages in these languages; None for all. pool: of a data set that consists of pairs of
+    languages, `same` and `cross` choose the pairs of one language and of two. Raises UserError for a language that the
+    data set does not have, and where no pair is left.
+    """
+    pairs: Sequence[tuple[str, str]] = spec.options.get("pairs", ())
+    known = list(dict.fromkeys(lang for pair in pairs for lang in pair)) or list(spec.subsets)
+    for lang in langs or ():
+        if lang not in known:
+            raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, known))
+    if not pairs:
+        return [lang for lang in spec.subsets if langs is None or lang in langs]
+    sizes = {"same": (1,), "cross": (2,)}.get(pool, (1, 2))  # how many languages a pair has
+    chosen = [pair for pair in pairs if (langs is None or set(pair) <= set(langs)) and len(set(pair)) in sizes]
+    if not chosen:
+        raise UserError(
+            f"{spec.name} has no pair of languages with {' '.join(['--pool', pool, '--langs', *(langs or ())])}",
+            f"its pairs are: {', '.join(spec.subsets)}",
+        )
+    return ["_".join(pair) for pair in chosen]
+
+
+def chosen_pool(spec: DatasetSpec, pool: str | None) -> str:
+    """Return the setting for a --pool: `usual` also for the name of the data set's usual pool."""
+    return "usual" if pool in (None, spec.options["usual_pool"]) else str(pool)
+
+
+def pool_of(spec: DatasetSpec, subset: str, pool: str, langs: Sequence[str] | None) -> list[str]:
+    """Return the parts whose passages are the pool of a subset."""
+    if "pairs" in spec.options:
+        return [subset]
+    kind = spec.options["usual_pool"] if pool == "usual" else pool
+    if kind == "same":
+        return [subset]
+    return [lang for lang in judged_subsets(spec, langs) if kind == "all" or lang != subset]
+
+
+def load_judged(
+    spec: DatasetSpec, subset: str, sources: Sources, *, pool: str = "usual", langs: Sequence[str] | None = None
+) -> Judged:
+    """Return the questions of a subset, its pool and the judgements.
+
+    pool: `same` for passages in the language of the questions, `cross` for those in the other languages of the run,
+    `all` for both, `usual` for what the data set's row says. Questions without an answer in the pool are left out with
+    a note. Raises UserError for identifiers that occur twice or are unknown, blank questions, and a pool without an
+    answer.
+    """
+    names = pool_of(spec, subset, pool, langs)
+    if not names:
+        raise UserError(f"{spec.name} {subset}: the pool has no languages", "--pool cross needs --langs with others")
+    parts: dict[str, Part] = {}
+    for name in dict.fromkeys((subset, *names)):
+        parts[name], origin = READERS[spec.reader](spec, name, sources)
+        parts[name].check()
+    shared = bool(spec.options.get("parallel"))
+    prefixed = len(names) > 1 and not shared
+    passages = _pool(spec, {name: parts[name] for name in names}, prefixed=prefixed)
+    grades: dict[str, dict[str, int]] = {}
+    for name in names if shared else [name for name in names if name == subset]:
+        for question, passage, grade in parts[name].judgements:
+            place = f"{name}:{passage}" if prefixed else passage
+            grades.setdefault(question, {})[place] = grade
+    return _judged(spec, subset, parts[subset], passages, grades, origin)
+
+
+def _pool(spec: DatasetSpec, parts: Mapping[str, Part], *, prefixed: bool) -> Texts:
+    """Return the passages of all parts, from the last identifier to the first; blank ones that no one judged go."""
+    rows: dict[str, tuple[str, str]] = {}
+    blank = 0
+    for name, part in parts.items():
+        needed = {passage for _, passage, _ in part.judgements}
+        for passage, text in part.passages:
+            place = f"{name}:{passage}" if prefixed else passage
+            if place in rows:
+                raise UserError(
+                    f"{spec.name}: the passage {place!r} is in {rows[place][1]} and in {part.passage_lang}",
+                    "passages of data that are parallel need identifiers that differ between languages",
+                )
+            if is_blank(text) and passage not in needed:
+                blank += 1
+            elif is_blank(text):
+                raise UserError(f"{part.place}: the passage {passage!r} is judged, but blank", "add its text")
+            else:
+                rows[place] = text, part.passage_lang
+    if blank:
+        print(f"note: {spec.name}: {counted(blank, 'passage')} left out, as they are blank", file=sys.stderr)
+    ids = sorted(rows, key=lambda place: place.encode(errors="surrogatepass"), reverse=True)
+    return Texts(tuple(ids), tuple(rows[place][0] for place in ids), tuple(rows[place][1] for place in ids))
+
+
+def _judged(
+    spec: DatasetSpec,
+    subset: str,
+    part: Part,
+    passages: Texts,
+    grades: Mapping[str, Mapping[str, int]],
+    origin: Origin,
+) -> Judged:
+    asked = [(name, text) for name, text in part.questions if name in grades]
+    kept = [(name, text) for name, text in asked if any(grade > 0 for grade in grades[name].values())]
+    dropped = len(asked) - len(kept)
+    if not kept:
+        raise UserError(
+            f"{spec.name} {subset}: the pool of {counted(len(passages), 'passage')} has no answer to any question",
+            "check the judgements (a grade above 0 is an answer), or choose another --pool or more --langs",
+        )
+    if dropped:
+        what = f"{dropped} of {counted(len(asked), 'question')} left out, as their pool has no answer"
+        print(f"note: {spec.name} {subset}: {what}", file=sys.stderr)
+    queries = Texts(*map(tuple, zip(*((name, text, part.question_lang) for name, text in kept), strict=True)))
+    judgements = {name: dict(grades[name]) for name in queries.ids}
+    return Judged(subset, queries, passages, judgements, origin, dropped)

@@ -1,0 +1,159 @@
+"""Readers of questions and judged passages, one function per format.
+
+A reader takes (spec, name, sources) and returns the part of this name, a language or a pair of languages such as de_en,
+and its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.data.hub_tables import read_hub_table
+from utils.data.judged_parts import Named, Part, grade_of, joined, named
+from utils.data.labeled_tables import origin_of
+from utils.data.sources import PROJECT, Sources, mirror_folder
+from utils.data.tables import ENDINGS, Table, ending_of, is_blank, read_table
+from utils.errors import UserError
+from utils.schema import DatasetSpec, Origin
+
+Columns = Mapping[str, Sequence[Any]]
+PARTS = ("corpus", "queries", "qrels")
+SPLITS = ("test", "dev", "validation", "train")  # the judgements that are read, the first that there are
+
+
+def read_sample_questions(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read a table of questions, a column a language, judged by the identifiers of a parallel table."""
+    asked, told = (read_table(PROJECT / str(path)) for path in (spec.source, spec.options["passages"]))
+    grades = []
+    for question, cell in zip(asked["id"], asked["judgements"], strict=True):
+        for judgement in cell.split():
+            passage, _, grade = judgement.partition(":")
+            grades.append((question, f"{name}:{passage}", int(grade)))
+    passages = [(f"{name}:{place}", text) for place, text in zip(told["id"], told[name], strict=True)]
+    questions = list(zip(asked["id"], asked[name], strict=True))
+    return Part(f"{spec.name} {name}", name, name, questions, passages, grades), origin_of(spec)
+
+
+def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read a folder in BEIR's layout, or one for each language: of one's own, or in the mirror."""
+    if spec.kind == "local":
+        return _beir(spec, name, beir_files(Path(spec.options["folders"][name]), spec.source)), origin_of(spec)
+    folder = mirror_folder(spec.source, sources)
+    if folder is None or not (folder / name).is_dir():
+        raise UserError(
+            f"{spec.name}: there is no folder {spec.source}/{name} in the mirror",
+            "it is read from a mirror only: give --data_dir, where each language has a folder in BEIR's layout with "
+            "corpus, queries and qrels (docs/retrieval.md)",
+        )
+    return _beir(spec, name, beir_files(folder / name, spec.source)), Origin("mirror", spec.source, None)
+
+
+def beir_files(folder: Path, place: str) -> dict[str, Path]:
+    """Return the files of the corpus, the queries and the judgements of a folder; raises UserError where one lacks."""
+    stems = {"corpus": ["corpus"], "queries": ["queries"], "qrels": [*(f"qrels/{split}" for split in SPLITS), "qrels"]}
+    found = {}
+    for part, names in stems.items():
+        paths = [path for name in names for path in sorted(folder.glob(f"{name}.*")) if ending_of(path) in ENDINGS]
+        paths = paths or (sorted(folder.glob("qrels/*.tsv")) if part == "qrels" else [])
+        if not paths:
+            wanted = "qrels/test.tsv" if part == "qrels" else f"{part}.jsonl"
+            raise UserError(
+                f"{place}: {folder.name} has no {wanted}",
+                "BEIR's layout is corpus.jsonl, queries.jsonl and qrels/test.tsv; .tsv, .csv, .parquet work too",
+            )
+        found[part] = paths[0]
+    return found
+
+
+def _beir(spec: DatasetSpec, name: str, files: Mapping[str, Path]) -> Part:
+    tables = {part: read_table(path) for part, path in files.items()}
+    return _from_tables(spec, name, tables, {part: path.name for part, path in files.items()})
+
+
+def read_beir_configs(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read a configuration of the hub for each of corpus, queries and judgements of a language (MIRACL, Mr. TyDi)."""
+    tables: dict[str, Columns] = {}
+    needed = {"corpus": ("_id", "text"), "queries": ("_id", "text"), "qrels": ("query-id", "corpus-id", "score")}
+    for part in PARTS:
+        split = spec.options["splits"][part]
+        table, origin = read_hub_table(spec, sources, needed[part], f"{name}-{part}", split)
+        tables[part] = table.to_pydict()
+    return _from_tables(spec, name, tables, {part: f"{spec.source} {name}-{part}" for part in PARTS}), origin
+
+
+def _from_tables(spec: DatasetSpec, name: str, tables: Mapping[str, Columns], places: Mapping[str, str]) -> Part:
+    """Return a part of three tables with the columns of BEIR."""
+    texts: dict[str, Named] = {}
+    for part in ("corpus", "queries"):
+        table = tables[part]
+        ids, bodies = _column(table, ("_id", "id"), places[part]), _column(table, ("text",), places[part])
+        if part == "corpus" and "title" in table:
+            bodies = [joined(*both) for both in zip(table["title"], bodies, strict=True)]
+        texts[part] = named(ids, bodies, places[part])
+    columns = [_column(tables["qrels"], (column,), places["qrels"]) for column in ("query-id", "corpus-id", "score")]
+    qrels = zip(*columns, strict=True)
+    grades = [(str(q), str(p), grade_of(grade, f"{places['qrels']}: {q} {p}")) for q, p, grade in qrels]
+    return Part(f"{spec.source} {name}", name, name, texts["queries"], texts["corpus"], grades)
+
+
+def _column(table: Columns, names: Sequence[str], place: str) -> Sequence[Any]:
+    for name in names:
+        if name in table:
+            return table[name]
+    raise UserError(f"{place} has no column {names[0]!r}; it has {', '.join(table)}", "rename the column")
+
+
+def read_reading_comprehension(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read a table in SQuAD's layout: each row has a question and the paragraph that answers it (MLQA, TyDi QA).
+
+    A paragraph is one passage in how many rows it may be, and two questions of equal identifiers are an error.
+    """
+    asked, told = name.split("_") if "pairs" in spec.options else (name, name)
+    config = spec.options["config"].format(questions=asked, passages=told)
+    table, origin = read_hub_table(spec, sources, ("id", "question", "context"), config)
+    rows = table.to_pydict()
+    numbers = {text: f"p{number:06}" for number, text in enumerate(dict.fromkeys(rows["context"]))}
+    titles = dict(zip(rows["context"], rows["title"], strict=True)) if "title" in rows else {}
+    passages = [(number, joined(titles.get(text), text)) for text, number in numbers.items()]
+    grades = [(str(one), numbers[text], 1) for one, text in zip(rows["id"], rows["context"], strict=True)]
+    questions = named(rows["id"], rows["question"], f"{spec.source} {config}")
+    return Part(f"{spec.source} {config}", asked, told, questions, passages, grades), origin
+
+
+def read_judged_table(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read one's own table: each row has a question and a passage, and may have a grade and a language.
+
+    Equal texts of a language are one question or passage; a row without a passage has a question only.
+    """
+    options = spec.options
+    table: Table = read_table(Path(options["path"]), header=options["header"])
+    ids: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    grades: dict[tuple[str, str], int] = {}
+    for row in range(len(next(iter(table.values()), []))):
+        if "lang" in options and str(table[options["lang"]][row]).strip() != name:
+            continue
+        place = f"{spec.source}: {table.place(row)}"
+        both = [table[options[side]][row] for side in ("query", "passage")]
+        for side, text in zip(("question", "passage"), both, strict=True):
+            if is_blank(text) or not isinstance(text, str):
+                raise UserError(f"{place}: the {side} is {'empty' if is_blank(text) else 'not a text'}", "correct it")
+        question, passage = (
+            known.setdefault(text, f"{side}{len(known):06}") for known, text, side in zip(ids, both, "qp", strict=True)
+        )
+        grade = grade_of(table[options["score"]][row], place) if "score" in options else 1
+        if grades.setdefault((question, passage), grade) != grade:
+            raise UserError(f"{place}: the pair has another grade in an earlier row", "remove one of the two rows")
+    sides = [[(name, text) for text, name in known.items()] for known in ids]
+    judgements = [(*pair, grade) for pair, grade in grades.items()]
+    return Part(f"{spec.source} {name}", name, name, sides[0], sides[1], judgements), origin_of(spec)
+
+
+READERS: dict[str, Callable[[DatasetSpec, str, Sources], tuple[Part, Origin]]] = {
+    "sample_questions": read_sample_questions,
+    "beir_folders": read_beir_folders,
+    "beir_configs": read_beir_configs,
+    "reading_comprehension": read_reading_comprehension,
+    "judged_table": read_judged_table,
+}

@@ -1,0 +1,59 @@
+"""A user's own questions and judged passages as a registry row: a folder in BEIR's layout, or a table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.data import registry
+from utils.data.judged_readers import beir_files
+from utils.data.labeled_tables import languages_in
+from utils.data.own_data import check_columns, own_path, own_row
+from utils.data.tables import read_table
+from utils.errors import UserError
+from utils.files import sha256_of
+from utils.schema import DatasetSpec
+
+ROLES = ("query", "passage", "score", "lang")
+WHOLE = "all"  # the name of the one subset of data without languages
+
+
+def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: bool = False) -> DatasetSpec:
+    """Return the row of a registered data set of judged passages, or one made for the folder or table of this path.
+
+    columns: those of the question, the passage, the grade and the language of a table. no_header: its first line is
+    data. Raises UserError where there is no such data set, or it has another layout.
+    """
+    path = own_path(name, "retrieval", columns, no_header=no_header)
+    if path is None:
+        return registry.DATASETS["retrieval"][name]
+    if path.is_dir():
+        if columns or no_header:
+            raise UserError(f"--{'columns' if columns else 'no_header'} with the folder {name}", "it is for tables")
+        return _of_folder(path)
+    table = read_table(path, header=not no_header)
+    usual = {role: role for role in ROLES if role in table}
+    given = list(table)[: len(ROLES)] if no_header and columns is None else columns
+    chosen = usual if given is None else dict(zip(ROLES, given, strict=False))
+    if not {"query", "passage"} <= set(chosen) or len(given or ()) > len(ROLES):
+        raise UserError(
+            f"{path.name} has the columns {', '.join(table)}, but no columns query and passage",
+            "name them: --columns QUERY PASSAGE [SCORE [LANG]]; add --no_header if the first line is data",
+        )
+    check_columns(path, list(chosen.values()), table)
+    langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else (WHOLE,)
+    options: dict[str, Any] = {"path": str(path), "usual_pool": "same", **chosen, "header": not no_header}
+    reading = {"columns": chosen} if chosen != usual else {}
+    return own_row(path, sha256_of(path), "retrieval", "judged_table", langs, None, options, reading)
+
+
+def _of_folder(path: Path) -> DatasetSpec:
+    """Return the row of a folder in BEIR's layout, or of one with such a folder for each language."""
+    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and any(folder.glob("corpus.*")))
+    folders = {WHOLE: path} if any(path.glob("corpus.*")) or not below else {one.name: one for one in below}
+    files = [file for folder in folders.values() for file in beir_files(folder, path.name).values()]
+    digest = hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+    options = {"folders": {name: str(folder) for name, folder in folders.items()}, "usual_pool": "same"}
+    return own_row(path, digest, "retrieval", "beir_folders", tuple(folders), None, options, {})

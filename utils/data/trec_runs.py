@@ -1,0 +1,83 @@
+"""Rankings as run files of TREC: `question Q0 passage rank score tag`, one line for each passage of a question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from utils.data.text_files import read_lines
+from utils.errors import UserError
+from utils.files import write_output
+from utils.schema import Texts, TopK
+
+LAYOUT = "each line is: question Q0 passage rank score tag"
+
+
+def write_run(path: Path, queries: Texts, passages: Texts, found: TopK, tag: str) -> None:
+    """Write the ranking of each question; blanks in the tag and in identifiers, which separate columns, become _."""
+    lines = []
+    for name, row, scores in zip(queries.ids, found.indices, found.scores, strict=True):
+        for rank, (index, score) in enumerate(zip(row, scores, strict=True), start=1):
+            if index >= 0:
+                columns = (name, "Q0", passages.ids[index], str(rank), str(score), tag)
+                lines.append(" ".join("_".join(column.split()) for column in columns))
+    write_output(path, "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))
+
+
+def run_tag(path: Path) -> str:
+    """Return the tag of a run file's first line, which names the system; raises UserError for an empty file."""
+    for line in read_lines(path):
+        if line.strip():
+            return _fields(line, path, 1)[5]
+    raise UserError(f"{path.name} is empty", LAYOUT)
+
+
+def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
+    """Return the ranking of each question (n, depth), depth being the longest; -1 where a ranking is shorter.
+
+    Passages are ordered by score as float32, equal scores by identifier, the last first, as trec_eval does; the ranks
+    of the file are not read. Raises UserError for another layout, scores that are not numbers, unknown passages, and a
+    passage that is ranked twice. Questions that are not asked are left out.
+    """
+    places = {"_".join(name.split()): index for index, name in enumerate(passages.ids)}
+    asked = {"_".join(name.split()): row for row, name in enumerate(queries.ids)}
+    ranked: list[dict[int, float]] = [{} for _ in asked]
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        question, _, passage, _, score, _ = _fields(line, path, number)
+        if question in asked:
+            _add(ranked[asked[question]], places, passage, score, f"{path.name}: line {number}")
+    if not any(ranked):
+        raise UserError(f"{path.name} ranks nothing for any question of the set", "check the questions' identifiers")
+    depth = max(map(len, ranked))
+    found = TopK(np.full((len(ranked), depth), -1, dtype=np.int64), np.zeros((len(ranked), depth), dtype=np.float32))
+    for row, scores in enumerate(ranked):
+        order = sorted(scores, key=lambda index: (-np.float32(scores[index]), index))
+        found.indices[row, : len(order)] = order
+        found.scores[row, : len(order)] = [scores[index] for index in order]
+    return found
+
+
+def _fields(line: str, path: Path, number: int) -> Sequence[str]:
+    fields = line.split()
+    if len(fields) != 6:
+        raise UserError(f"{path.name}: line {number} has {len(fields)} columns, expected 6", LAYOUT)
+    return fields
+
+
+def _add(ranked: dict[int, float], places: Mapping[str, int], passage: str, score: str, place: str) -> None:
+    if passage not in places:
+        raise UserError(f"{place}: unknown passage {passage!r}", "a run ranks passages of the pool: check --pool")
+    try:
+        value = float(score)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{place}: the score {score!r} is not a number", LAYOUT)
+    if places[passage] in ranked:
+        raise UserError(f"{place}: {passage!r} is ranked twice for the question", "remove one of the lines")
+    ranked[places[passage]] = value

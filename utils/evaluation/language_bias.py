@@ -1,0 +1,54 @@
+"""Whether a ranking prefers some languages, where a pool has passages in several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+def language_bias(
+    indices: Ints,
+    queries: Sequence[str],
+    passages: Sequence[str],
+    langs: Sequence[str],
+    judgements: Mapping[str, Mapping[str, int]],
+    k: int,
+) -> dict[str, dict[str, float]]:
+    """Return figures of each language of a pool; `first_k` far from `answers` is a preference for or against it.
+
+    indices (n, depth) of the passages ranked for each question, best first; passages and langs (m,) are the
+    identifiers and the languages of the pool.
+
+    first_k: share of the language among the k first passages of all questions.
+    answers: its share of the answers (grades above 0).
+    mean_rank: mean, over the answers in the language, of their rank in the ranking; an answer that is not among the
+    first `depth` counts as depth + 1. rank_depth: the depth, which is that of the whole pool where it can be.
+    """
+    names = sorted(set(langs))
+    number = {name: place for place, name in enumerate(names)}
+    of_passage = np.array([number[lang] for lang in langs], dtype=np.int64)
+    first = indices[:, :k]
+    shown = np.bincount(of_passage[first[first >= 0]], minlength=len(names))
+    place = {name: index for index, name in enumerate(passages)}
+    depth = indices.shape[1]
+    counts, ranks = np.zeros(len(names)), np.zeros(len(names))
+    for query, row in zip(queries, indices, strict=True):
+        answers = [place[name] for name, grade in judgements[query].items() if grade > 0]
+        at = {int(index): rank for rank, index in enumerate(row, start=1)} if answers else {}
+        for index in answers:
+            counts[of_passage[index]] += 1
+            ranks[of_passage[index]] += at.get(index, depth + 1)
+    found = {}
+    for name, row in number.items():
+        found[name] = {
+            "first_k": float(shown[row] / max(shown.sum(), 1)),
+            "answers": float(counts[row] / counts.sum()),
+            "rank_depth": depth,
+        }
+        if counts[row]:
+            found[name]["mean_rank"] = float(ranks[row] / counts[row])
+    return found
