@@ -5,17 +5,16 @@
     python bench/gpu_encode.py --rehearse
 
 The model has the shape of multilingual-e5-small and random weights. The texts are 20,000 made of sentences of the
-sample set: most are short, and one in ten is long, up to 510 tokens. The unpadded variant joins the texts of a batch,
-so that attention computes no padding; it is measured here to know what it would bring.
+sample set: most are short, and one in ten is long, up to 510 tokens. In bfloat16 the texts of a batch are
+joined without padding; the same with padding and with torch.compile is measured to know what each would bring.
 """
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from bench._gpu import Figures, parse, peak_flops, seconds_of
 from bench.gpu_models import encoder, sample_texts
 from utils.encoders.batching import TOKENS, batches
 from utils.encoders.cached import GPU_CHUNK
-from utils.encoders.sentence_transformer import SentenceTransformerEncoder
+from utils.encoders.sentence_transformer import SentenceTransformerEncoder, _placed
 from utils.encoders.tokens import cut_padding
 from utils.schema import EncoderSpec
 
@@ -70,46 +69,6 @@ def open_peer(folder: Path, device: str, dtype: str) -> Any:
     return SentenceTransformer(str(folder), device=device, model_kwargs={"dtype": kind})
 
 
-@contextlib.contextmanager
-def unpadded(model: SentenceTransformerEncoder) -> Iterator[None]:
-    """Let the transformer compute the tokens of a batch side by side, without padding."""
-    from torch.nn.attention.varlen import varlen_attn
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
-    ends: dict[str, Any] = {}
-    kernel: Any = varlen_attn
-
-    def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any) -> tuple[Any, None]:
-        joined = [each[0].transpose(0, 1).contiguous() for each in (query, key, value)]  # (tokens, heads, d)
-        found = kernel(*joined, ends["places"], ends["places"], ends["longest"], ends["longest"])
-        return found[None], None
-
-    ALL_ATTENTION_FUNCTIONS.register("joined", attend)
-    ALL_MASK_ATTENTION_FUNCTIONS.register("joined", lambda *_, **__: None)
-    inner: Any = model.model[0].model
-    plain, before = inner.forward, inner.config._attn_implementation
-
-    def forward(input_ids: Any, attention_mask: Any, **how: Any) -> Any:
-        lengths = attention_mask.sum(dim=1)
-        places = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
-        ends.update(places=places, longest=attention_mask.shape[1])
-        real = attention_mask.bool()
-        positions = (attention_mask.cumsum(1) + inner.config.pad_token_id)[real][None]
-        how = {name: value for name, value in how.items() if name != "token_type_ids"}
-        output = plain(input_ids=input_ids[real][None], attention_mask=None, position_ids=positions, **how)
-        rows = output.last_hidden_state.new_zeros(*real.shape, output.last_hidden_state.shape[-1])
-        rows[real] = output.last_hidden_state[0]
-        output.last_hidden_state = rows
-        return output
-
-    inner.forward, inner.config._attn_implementation = forward, "joined"
-    try:
-        yield
-    finally:
-        inner.forward, inner.config._attn_implementation = plain, before
-
-
 class Run:
     """Measures ways to encode the same texts, and compares their rows with the first ones."""
 
@@ -127,8 +86,8 @@ class Run:
             return 0.0
         if self.reference is None:
             self.reference = found[0]
-        speed = len(self.texts) / statistics.median(seconds)
-        apart = float(np.abs(found[0] - self.reference).max())
+        speed = len(found[0]) / statistics.median(seconds)
+        apart = float(np.abs(found[0] - self.reference[: len(found[0])]).max())
         self.figures.add(name, {"texts per second": speed, "seconds": seconds, "greatest difference": apart})
         return speed
 
@@ -165,31 +124,49 @@ def phases(model: SentenceTransformerEncoder, run: Run) -> None:
     run.figures.add("seconds of ours, bf16", about)
     features = [model._features(part) for part in parts]
     counts = [np.asarray(some["attention_mask"].sum(dim=1)) for some in features]
+    batched = [batches(some, TOKENS[run.device], None) for some in counts]
 
-    def compute() -> None:
-        for some, lengths in zip(features, counts, strict=True):
-            for part in batches(lengths, TOKENS[run.device], None):
-                model._embeddings(cut_padding(some, part, int(lengths[part].max())), model.workers[0])
+    def each(work: Callable[[Any, Any, Any], object]) -> None:
+        for some, lengths, found in zip(features, counts, batched, strict=True):
+            for part in found:
+                work(some, lengths, part)
 
-    with torch.inference_mode():
-        run.figures.add("seconds of computing alone, bf16", statistics.median(seconds_of(compute, run.device, 2)))
+    def copy(some: Any, lengths: Any, part: Any) -> None:
+        cut = cut_padding(some, part, int(lengths[part].max()))
+        for value in cut.values():
+            if isinstance(value, torch.Tensor):
+                _placed(value, run.device)
+
+    def compute(some: Any, lengths: Any, part: Any) -> None:
+        model._compute(some, lengths, part, model.workers[0])
+
     peak = peak_flops(run.device, size=256 if run.device == "cpu" else 8192)
     run.figures.add("share of the peak, bf16", operations / about["encoding in all"] / peak)
+    with torch.inference_mode():
+        copying = statistics.median(seconds_of(partial(each, copy), run.device, 2))
+        run.figures.add("seconds of copying alone, bf16", copying)
+        computing = statistics.median(seconds_of(partial(each, compute), run.device, 2))
+    run.figures.add("seconds of computing alone, bf16", computing)
+    run.figures.add("share of the peak while computing, bf16", operations / computing / peak)
+    padded = sum(
+        int(lengths[part].max()) * len(part) for lengths, found in zip(counts, batched, strict=True) for part in found
+    )
+    run.figures.add("tokens with padding / tokens", padded / tokens)
 
 
 def variants(model: SentenceTransformerEncoder, run: Run) -> None:
-    """Write the speed without padding, and with torch.compile."""
+    """Write the speed with padding where texts are joined without it, and with torch.compile."""
     texts = list(run.texts)
-
-    def joined() -> Any:
-        with unpadded(model):
-            return encode(model, texts)
-
-    run.record("ours, bf16, unpadded", joined)
-    plain = model.model[0].model.forward
-    model.model[0].model.forward = torch.compile(plain, dynamic=True)
-    run.record("ours, bf16, torch.compile", lambda: encode(model, texts))
-    model.model[0].model.forward = plain
+    run.figures.add("texts are joined without padding, bf16", model.is_joined)
+    if run.device == "cuda":
+        for layer in model.model[0].model.encoder.layer:
+            layer.compile(dynamic=True)
+        run.record("ours, bf16, torch.compile: first", lambda: encode(model, texts[:4000]))
+        run.record("ours, bf16, torch.compile", lambda: encode(model, texts))
+        for layer in model.model[0].model.encoder.layer:
+            layer._compiled_call_impl = None
+    model.is_joined = False
+    run.record("ours, bf16, padded", lambda: encode(model, texts), 2)
 
 
 def main() -> None:
@@ -207,8 +184,7 @@ def main() -> None:
         here = open_ours(folder, "cpu", "fp32")
         apart = float(np.abs(encode(there, few) - encode(here, few)).max())
         figures.add("fp32, this device against the CPU: greatest difference", apart)
-        if device == "cuda":
-            variants(model, run)
+        variants(model, run)
 
 
 if __name__ == "__main__":

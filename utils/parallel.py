@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 MAX_WORKERS = 16  # on the CPU
 
 
@@ -78,6 +80,24 @@ def map_parts(
     with restored_threads(), _pool(len(workers)) as pool:
         for future in [pool.submit(run, part) for part in parts]:
             yield from future.result()
+
+
+def ahead(work: Callable[[Item], Result], items: Sequence[Item], most: int = 2) -> Iterator[Result]:
+    """Yield the result of `work` for each item, in order; a thread computes up to `most` of them before they are used.
+
+    A single item is computed by the caller's own thread.
+    """
+    if len(items) < 2:
+        yield from map(work, items)
+        return
+    with _pool(1) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _split_for_memory(work: Callable[[Ints], Result], part: Ints, name: str) -> list[tuple[Ints, Result]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from utils.encoders.cache import Counted
     from utils.schema import Rows
 
-GPU_CHUNK = 4096  # texts that a GPU encodes in one call, and that a killed run may lose
+GPU_CHUNK = 16_384  # texts that a GPU encodes in one call, and that a killed run may lose
 
 
 def open_encoder(

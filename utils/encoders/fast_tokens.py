@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from utils.encoders.tokens import right_padded
-
-if TYPE_CHECKING:
-    pass
 
 PROBES = ("one, two, three", "  Two\tBLANKS ", "", "é ة 語 \n", "word " * 40)
 REPEATED = "longer than any text "  # by which a probe is made that is cut
@@ -51,7 +48,8 @@ class FastTokens:
         """Set what a call of the tokenizer sets before it encodes."""
         if backend.padding is not None:
             backend.no_padding()
-        wanted = None if self.limit is None else {"max_length": self.limit, "stride": 0, "direction": "right"}
+        side = self._tokenizer.truncation_side
+        wanted = None if self.limit is None else {"max_length": self.limit, "stride": 0, "direction": side}
         now = backend.truncation
         if wanted is None and now is not None:
             backend.no_truncation()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import sys
 from typing import Any
 
@@ -102,10 +100,6 @@ def load_model(
     def load(how: dict[str, Any]) -> Any:
         return getattr(sentence_transformers, library_class)(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
 
-    if device == "cuda" and spec.dtype != "fp32" and importlib.util.find_spec("flash_attn"):
-        flash = {"attn_implementation": "flash_attention_2"}
-        with contextlib.suppress(ValueError, ImportError):  # models without this attention
-            return load_whole(lambda how: load({**flash, **how}), spec.name, _does_without)
     return load_whole(load, spec.name, _does_without)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from utils.checkpoints import checkpoint_errors
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.fast_tokens import FastTokens, fast_tokens
+from utils.encoders.joined import batch_of, can_join, check_joined, describe, join, leave
 from utils.encoders.library_models import ON_TEXTS, check_route, load_model, set_max_length, set_precision
 from utils.encoders.tokens import (
     check_ids,
@@ -25,7 +27,7 @@ from utils.encoders.tokens import (
 )
 from utils.errors import UserError
 from utils.numerics import accelerate_linear_layers
-from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
+from utils.parallel import Worker, ahead, cpu_workers, gpu_workers, map_parts
 from utils.protocols import TextEncoder
 from utils.schema import EncoderSpec
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from utils.schema import Rows
 
 STEP = {"cpu": None, "cuda": 1024}  # texts that are tokenised while a GPU computes those before them
-UNPADDED_TEXTS = 256  # per batch, where texts are concatenated without padding
+LIBRARY_TEXTS = 256  # per batch, where the library makes the batches
 PROBE = "one, two, three"
 LONG_PROBE = 8 * f"{PROBE}, "
 CLOSE = {
@@ -50,6 +52,15 @@ def load_sentence_transformer(spec: EncoderSpec, device: str, cache_dir: Path) -
     """Load a checkpoint from the hub or a folder; a masked language model without pooling gets mean pooling."""
     revision = None if spec.label else spec.revision
     return SentenceTransformerEncoder(spec, spec.checkpoint, revision, device, cache_dir)
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """The features of texts, and their numbers of tokens before and after cutting; None where they have no tokens."""
+
+    texts: Sequence[str]
+    features: dict[str, Any]
+    lengths: Lengths | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class SentenceTransformerEncoder:
         check_backend(spec.backend, device, spec.dtype)
         self.spec, self.device = spec, device
         self.prompt = spec.prompt or ""
-        self.is_padded = True
+        self.is_padded, self.is_joined = True, False
         self.fast: FastTokens | None = None
         with checkpoint_errors(spec.name, revision, path):
             self.model = load_model(spec, path, revision, device).eval()
@@ -84,7 +95,23 @@ class SentenceTransformerEncoder:
             elif spec.dtype == "fp32":
                 accelerate_linear_layers(self.model, lambda: self._embeddings(self._features([PROBE])))
             self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
+            if device == "cuda" and can_join(self.model, spec.dtype):
+                self._try_to_join()
             self.is_padded = not self._depends_on_neighbours()
+
+    def _try_to_join(self) -> None:
+        """Join the texts of a batch without padding, if their vectors stay the same."""
+        for worker in self.workers:
+            join(worker.model)
+
+        def rows(is_joined: bool) -> Rows:
+            self.is_joined = is_joined
+            return self.encode([PROBE, LONG_PROBE, "four"])
+
+        self.is_joined = check_joined(self.spec.name, rows, CLOSE[self.spec.dtype])
+        if not self.is_joined:
+            for worker in self.workers:
+                leave(worker.model)
 
     def _depends_on_neighbours(self) -> bool:
         """Return whether a text's vector changes beside a longer text, for which it is padded."""
@@ -116,7 +143,10 @@ class SentenceTransformerEncoder:
         step = STEP[self.device] or max(1, len(texts))
         try:
             with checkpoint_errors(self.spec.name, None, fails="cannot encode these texts", hint=ON_TEXTS):
-                started = [self._start(texts[at : at + step]) for at in range(0, len(texts), step)]
+                steps = [texts[at : at + step] for at in range(0, len(texts), step)]
+                # the library's way to tokenise may be called by one thread at a time
+                tokenised = map(self._tokenise, steps) if self.fast is None else ahead(self._tokenise, steps)
+                started = [self._start(tokens) for tokens in tokenised]
                 rows = np.concatenate([self._finish(some) for some in started])
         except torch.OutOfMemoryError as error:
             raise UserError(
@@ -128,22 +158,38 @@ class SentenceTransformerEncoder:
         full, kept = (np.concatenate(each) for each in zip(*lengths, strict=True))
         return rows, (full, kept)
 
-    def _start(self, texts: Sequence[str]) -> _Started:
-        """Tokenise texts and let the device begin to encode them; a GPU goes on by itself."""
+    def _tokenise(self, texts: Sequence[str]) -> _Tokens:
+        """Return the tokens of texts, which a thread of its own does for a GPU."""
         features = self._features(texts)
         kept = lengths_of(features, len(texts))
-        full = None if kept is None else full_lengths(self.model, texts, self.prompt, kept, self.limit)
-        lengths = None if kept is None or full is None else (full, kept)
-        if kept is None or "attention_mask" not in features:
-            return _Started([(np.arange(len(texts)), self._encode_by_library(texts))], lengths)
-        check_ids(self.model, features, self.spec.name)
+        if kept is None:
+            return _Tokens(texts, features, None)
+        full = full_lengths(self.model, texts, self.prompt, kept, self.limit)
+        if "attention_mask" in features:
+            check_ids(self.model, features, self.spec.name)
+        return _Tokens(texts, features, (full, kept))
+
+    def _start(self, tokens: _Tokens) -> _Started:
+        """Let the device begin to encode texts; a GPU goes on by itself."""
+        features = tokens.features
+        if tokens.lengths is None or "attention_mask" not in features:
+            rows = self._encode_by_library(tokens.texts)
+            return _Started([(np.arange(len(rows)), rows)], tokens.lengths)
+        kept = tokens.lengths[1]
         most = TOKENS[self.device] if self.spec.batch_size is None else None
 
         def work(worker: Worker, part: Ints) -> torch.Tensor:
-            return self._embeddings(cut_padding(features, part, int(kept[part].max())), worker)
+            return self._compute(features, kept, part, worker)
 
         parts = batches(kept, most, self.spec.batch_size, equal=not self.is_padded)
-        return _Started(list(map_parts(self.workers, work, parts, "texts")), lengths)
+        return _Started(list(map_parts(self.workers, work, parts, "texts")), tokens.lengths)
+
+    def _compute(self, features: dict[str, Any], lengths: Ints, part: Ints, worker: Worker) -> torch.Tensor:
+        """Return the vectors of some of the texts (n, d), on the worker's device; lengths are those of all texts."""
+        width = int(lengths[part].max())
+        if self.is_joined:
+            describe(worker.model, batch_of(lengths[part], width, partial(_placed, device=worker.device)))
+        return self._embeddings(cut_padding(features, part, width), worker)
 
     def _finish(self, started: _Started) -> Rows:
         """Return the rows of texts (n, d) once the device has encoded them."""
@@ -154,11 +200,11 @@ class SentenceTransformerEncoder:
         return rows
 
     def _encode_by_library(self, texts: Sequence[str]) -> Rows:
-        """Encode with the library, for models without padding (flash attention) and models without tokens."""
+        """Encode with the library, for models without tokens and those that join texts by themselves."""
         rows = self.model.encode(
             list(texts),
             prompt=self.prompt,
-            batch_size=(self.spec.batch_size or UNPADDED_TEXTS) if self.is_padded else 1,
+            batch_size=(self.spec.batch_size or LIBRARY_TEXTS) if self.is_padded else 1,
             show_progress_bar=False,
             convert_to_numpy=True,
         )

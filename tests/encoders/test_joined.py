@@ -1,0 +1,223 @@
+"""What only a GPU uses: texts joined without padding, and tokens by the tokenizer's own batches.
+
+Attention over many lengths has a kernel on GPUs only; elsewhere a loop over the texts stands in for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_encoders import (
+    SMALL,
+    TEXTS,
+    bert_config,
+    byte_tokenizer,
+    edit_json,
+    gpt2_config,
+    load,
+    make_encoder,
+    many_texts,
+)
+
+from utils.encoders import joined, sentence_transformer
+from utils.encoders.fast_tokens import fast_tokens
+from utils.encoders.sentence_transformer import SentenceTransformerEncoder
+from utils.encoders.tokens import right_padded
+from utils.parallel import Worker, ahead
+
+HOSTILE = [
+    "",
+    " ",
+    "\n\t",
+    "a",
+    "<pad>",
+    "<s>x</s>",
+    "\u200b\ufeff",
+    "ﬁ Ⅷ",
+    "naïve café",
+    "w " * 600,
+    "漢" * 300,
+    "👩‍👩‍👧‍👦",
+]
+
+
+def loop(
+    query: Any, key: Any, value: Any, begins: Any, _: Any, longest: int, __: int, *, scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
+) -> Any:  # fmt: skip
+    """The stand-in: attention of each text by torch."""
+    import torch
+
+    assert longest == int(begins.diff().max()) and int(begins[-1]) == len(query)
+    rows = []
+    for start, end in zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True):
+        parts = [each[start:end].transpose(0, 1)[None] for each in (query, key, value)]
+        causal = window_size == (-1, 0)
+        rows.append(torch.nn.functional.scaled_dot_product_attention(*parts, scale=scale, is_causal=causal)[0])
+    return torch.cat(rows, dim=1).transpose(0, 1)
+
+
+def config_of(family: str) -> Any:
+    import transformers as t
+
+    rope = {**SMALL, "bos_token_id": 1, "eos_token_id": 2}
+    window = {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+    return {
+        "bert": lambda: bert_config(),
+        "roberta": lambda: t.XLMRobertaConfig(**SMALL),
+        "qwen": lambda: t.Qwen3Config(**rope, num_key_value_heads=2, head_dim=8),
+        "windows": lambda: t.Qwen3Config(**rope, num_key_value_heads=2, head_dim=8, use_sliding_window=True, **window),
+        "gpt2": lambda: gpt2_config(),
+        "mpnet": lambda: t.MPNetConfig(**SMALL),
+    }[family]()
+
+
+def one_worker(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformerEncoder:
+    """Load a model as for a GPU, with the loop in the place of the kernel."""
+    monkeypatch.setattr(joined, "kernel", lambda: loop)
+    monkeypatch.setitem(sentence_transformer.STEP, "cpu", 50)
+    encoder = load(folder, cache)
+    encoder.workers = [Worker(encoder.model, "cpu", 1)]
+    return encoder
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "qwen", "gpt2"])
+def test_joined_texts_have_the_vectors_of_padded_ones(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pooling = "lasttoken" if family == "qwen" else "mean_tokens"
+    folder = make_encoder(tmp_path / "m", config_of(family), pooling=pooling)
+    texts = [*many_texts(), "", *TEXTS]
+    expected = load(folder, tmp_path).encode(texts)
+    encoder = one_worker(folder, tmp_path, monkeypatch)
+    assert joined.can_join(encoder.model, "bf16") and not joined.can_join(encoder.model, "fp32")
+    used: list[int] = []
+
+    @functools.wraps(loop)
+    def counted(*rows: Any, **how: Any) -> Any:
+        used.append(len(rows[0]))
+        return loop(*rows, **how)
+
+    monkeypatch.setattr(joined, "kernel", lambda: counted)
+    encoder._try_to_join()
+    assert encoder.is_joined
+    used.clear()
+    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-5)
+    layers, bytes_and_ends = 2, sum(len(text.encode()) + 2 for text in texts)
+    assert sum(used) == layers * bytes_and_ends  # not one token of padding
+    assert "note:" not in capsys.readouterr().err
+
+
+def test_models_that_attend_in_other_ways_are_padded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mpnet = load(make_encoder(tmp_path / "m", config_of("mpnet")), tmp_path)
+    bert = load(make_encoder(tmp_path / "b", config_of("bert")), tmp_path)
+    monkeypatch.setattr(joined, "kernel", lambda: loop)
+    assert joined.can_join(bert.model, "bf16") and not joined.can_join(mpnet.model, "bf16")
+    monkeypatch.setattr(joined, "kernel", lambda: None)  # an older torch
+    assert not joined.can_join(bert.model, "bf16")
+
+
+@pytest.mark.parametrize("fault", ["windows", "kernel fails", "kernel errs", "neighbours", "positions"])
+def test_where_joining_fails_a_note_says_so_and_texts_are_padded(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_encoder(tmp_path / "m", config_of(fault if fault == "windows" else "roberta"))
+    expected = load(folder, tmp_path).encode(TEXTS)
+    encoder = one_worker(folder, tmp_path, monkeypatch)
+
+    @functools.wraps(loop)
+    def broken(*rows: Any, **how: Any) -> Any:
+        if fault == "kernel fails":
+            raise RuntimeError("no kernel image is available")
+        whole = rows[3][[0, -1]]
+        return loop(*rows[:3], whole, whole, len(rows[0]), 0) if fault == "neighbours" else loop(*rows, **how) * 1.5
+
+    if fault == "positions":
+        monkeypatch.setattr(joined, "_first_position", lambda inner: 7)
+    elif fault != "windows":
+        monkeypatch.setattr(joined, "kernel", lambda: broken)
+    encoder._try_to_join()
+    assert not encoder.is_joined
+    note = capsys.readouterr().err.splitlines(keepends=True)[-1]
+    assert note.count("\n") == 1 and "is computed with padding, since joining its texts fails (" in note
+    if fault in ("windows", "kernel fails"):
+        assert ("sliding_window" if fault == "windows" else "no kernel image") in note
+    np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-6)
+
+
+def test_places_of_a_batch_by_hand() -> None:
+    batch = joined.batch_of(np.array([3, 1, 2]), 4, lambda tensor: tensor)
+    assert batch.places.tolist() == [0, 1, 2, 4, 8, 9]
+    assert batch.positions.tolist() == [0, 1, 2, 0, 0, 1]
+    assert (batch.begins.tolist(), batch.longest) == ([0, 3, 4, 6], 3)
+
+
+@pytest.mark.parametrize("how", ["bert", "roberta", "prompt", "cut", "left", "types"])
+def test_fast_tokens_are_those_of_the_library(how: str, tmp_path: Path) -> None:
+    import torch
+
+    names = {"padding_side": "left", "truncation_side": "left"} if how == "left" else {}
+    tokenizer = byte_tokenizer(**names)
+    if how == "types":
+        tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    folder = make_encoder(tmp_path / "m", config_of("roberta" if how == "roberta" else "bert"), tokenizer)
+    options = {"prompt": {"prompt": "query: "}, "cut": {"max_length": 9}}.get(how, {})
+    encoder = load(folder, tmp_path, **options)  # type: ignore[arg-type]
+    fast = fast_tokens(encoder.model, encoder.prompt, encoder.limit)
+    assert fast is not None
+    for texts in (HOSTILE, many_texts(), HOSTILE[:1]):
+        expected = right_padded(encoder.model.preprocess(texts, prompt=encoder.prompt))
+        found = fast.features(texts)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert torch.equal(found[name], value) if isinstance(value, torch.Tensor) else found[name] == value
+
+
+def test_tokenizers_with_settings_of_their_own_are_left_to_the_library(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "m", config_of("bert"))
+    processing = {"text": {"add_special_tokens": False}}
+    edit_json(folder / "sentence_bert_config.json", transformer_task="feature-extraction", processing_kwargs=processing)
+    encoder = load(folder, tmp_path)
+    assert encoder.model.preprocess(["abc"])["input_ids"].shape == (1, 3)
+    assert fast_tokens(encoder.model, "", encoder.limit) is None
+
+
+def test_results_come_in_order_while_the_next_are_computed() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 7:
+            raise ValueError("seven")
+        return item * item
+
+    found = ahead(work, range(10))
+    assert [next(found) for _ in range(5)] == [0, 1, 4, 9, 16]
+    with pytest.raises(ValueError, match="seven"):
+        list(found)
+    assert list(ahead(work, [3])) == [9] and list(ahead(work, [])) == []
+    assert begun[:8] == list(range(8))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("family", ["bert", "roberta", "qwen"])
+def test_joined_texts_on_a_gpu(family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    if not torch.cuda.is_available() or joined.kernel() is None:
+        pytest.skip("no CUDA device, or no kernel for texts of many lengths")
+    folder = make_encoder(tmp_path / "m", config_of(family))
+    texts = [*many_texts(), "", *TEXTS] * 20
+    encoder = load(folder, tmp_path, device="cuda", dtype="bf16")
+    assert encoder.is_joined and "is computed with padding" not in capsys.readouterr().err
+    found = encoder.encode(texts)
+    for worker in encoder.workers:
+        joined.leave(worker.model)
+    encoder.is_joined = False
+    padded = encoder.encode(texts)
+    scale = np.abs(padded).max(axis=1)
+    assert float((np.abs(found - padded).max(axis=1) / scale).max()) < 0.05  # both round to bfloat16
