@@ -201,6 +201,7 @@ def test_the_scripts_run_with_them(name: str, saved: dict[str, Path], run: Run, 
     back = run("bitext.py", *flags, "--langs", "deu", "--direction", "backward")
     assert back.returncode == 0, back.stderr
     assert run("classification.py", *flags, "--langs", "eng").returncode == 0
+    assert run("retrieval.py", *flags, "--langs", "eng").returncode == 0
     members = ("--model_checkpoints", str(saved[name]), "baseline/char_ngram", *flags[2:], "--langs", "eng")
     for way in (("--fuse", "rank"), ("--normalize", "zscore"), ()):
         assert run("classification.py", *members, *way).returncode == 0
