@@ -87,7 +87,7 @@ def _understood(value: str) -> tuple[str, str]:
 
     if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         return value, "needs a package: pip install socksio"
-    return (value if url == f"{scheme}://{rest}" or "://" not in value else f"{scheme}://{rest}"), ""
+    return f"{scheme}://{rest}", ""
 
 
 def _shown(value: str) -> str:

@@ -120,7 +120,7 @@ def test_which_proxy_an_address_has(proxies: pytest.MonkeyPatch) -> None:
     proxies.setenv("HTTP_PROXY", "proxy:3128")
     proxies.setenv("NO_PROXY", "intern.example.org, 10.0.0.7")
     assert proxy_of("https://api.openai.com/v1") == "socks5://proxy:1080"
-    assert proxy_of("http://api.example.org/v1") == "proxy:3128"
+    assert proxy_of("http://api.example.org/v1") == "http://proxy:3128"  # as httpx and curl read it
     for url in ("http://intern.example.org/v1", "https://a.intern.example.org", "http://10.0.0.7:8000/v1"):
         assert proxy_of(url) is None
     for url in ("http://localhost:8000", "http://127.0.0.1", "http://127.8.9.1:80", "http://[::1]:8000/v1"):

@@ -12,6 +12,8 @@ from api_server import ApiServer, vector
 from conftest import Run
 
 from utils.api import openai
+from utils.api.embedding_requests import parse_vectors
+from utils.api.errors import GARBLED, ApiError
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.api.texts import token_count, without_halves, written_name
@@ -144,3 +146,10 @@ def test_an_icl_run_with_odd_answers_is_logged(server: ApiServer, tmp_path: Path
     ]
     (counts,) = [one for record in records for one in record["run"]["cache"].values() if "replaced" in one]
     assert counts["replaced"] == counts["misses"] == 5
+
+
+@pytest.mark.parametrize("given", [[[0.5, 1.0], [1.0, 2.0]], [True, False], ["1", "2"], {"0": 1.0}, 3.0, [1e300, 0.0]])
+def test_what_is_no_list_of_numbers_is_no_vector(given: object, recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(ApiError) as raised:
+        parse_vectors([given], 1, None, "m")
+    assert raised.value.kind == GARBLED and not recwarn.list

@@ -68,6 +68,18 @@ def test_each_kind_of_fault_is_counted_by_itself(
     assert sent(faults) == end
 
 
+def test_a_server_that_has_answered_with_an_error_is_not_taken_for_unreachable() -> None:
+    def n_tries(*unreachable: bool) -> int:
+        tries = Tries(8, 0.0, lambda: False)
+        faults = itertools.chain(unreachable, itertools.repeat(True))
+        while tries.allows_another(ApiError(AGAIN, "no", unreachable=next(faults))):
+            pass
+        return tries.n_tries
+
+    assert n_tries() == n_tries(True, True) == 3
+    assert n_tries(False, False) == n_tries(True, False) == n_tries(False) == 9
+
+
 def test_pauses_grow_whatever_the_server_says() -> None:
     tries = Tries(8, 0.5, lambda: True)
     pauses = []

@@ -80,12 +80,18 @@ def shorten(text: str, message: str) -> str:
 
 
 def parse_vector(vector: Any) -> Rows:
-    """Return a vector as float32 (d,), from the bytes of little-endian float32, base64 of them, or numbers."""
+    """Return a vector as float32 (d,), from the bytes of little-endian float32, base64 of them, or a list of numbers.
+
+    Raises ValueError for anything else, such as a list of vectors, one for each token.
+    """
     if isinstance(vector, bytes):
         return np.frombuffer(vector, dtype="<f4")
     if isinstance(vector, str):
         return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4")
-    return np.asarray(vector, dtype=np.float32).reshape(-1)
+    if not isinstance(vector, Sequence) or not all(type(number) in (int, float) for number in vector):
+        raise ValueError("not a list of numbers")
+    with np.errstate(over="ignore"):  # too large a number becomes infinity, which is refused
+        return np.asarray(vector, dtype=np.float32)
 
 
 def is_vector(vector: bytes | str, n_bytes: int) -> bool:

@@ -22,7 +22,7 @@ class ApiError(Exception):
     retried a few times; REFUSED for content that the provider does not take; FATAL for an error that every request
     would meet.
     wait: seconds that the provider asks to wait. provider_message: the provider's own message, without ours.
-    unreachable: whether there was no connection to the server.
+    unreachable: whether the server gave no answer at all: there was no connection, or no response in time.
     """
 
     def __init__(

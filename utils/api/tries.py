@@ -9,7 +9,7 @@ from collections.abc import Callable
 from utils.api.errors import AGAIN, GARBLED, ApiError
 
 GARBLED_TRIES = 3
-UNREACHED_TRIES = 3  # fewer tries for a server that has not answered any request of the run
+UNREACHED_TRIES = 3  # fewer tries for a server that has not answered any request of the run, not even with an error
 LONGEST_PAUSE = 60.0  # seconds
 
 
@@ -37,7 +37,7 @@ class Tries:
         allowed = self.max_retries + 1
         if fault.kind == GARBLED:
             allowed = min(allowed, GARBLED_TRIES)
-        if fault.unreachable and not self.has_answered():
+        if fault.unreachable and not self.has_answered() and not self.faults[AGAIN]:
             allowed = min(allowed, UNREACHED_TRIES)
         of_kind = self.faults[AGAIN] + self.faults["unreachable"] if fault.kind == AGAIN else self.faults[kind]
         return of_kind < allowed
