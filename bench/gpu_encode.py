@@ -33,14 +33,15 @@ from utils.encoders.sentence_transformer import SentenceTransformerEncoder, _pla
 from utils.encoders.tokens import cut_padding
 from utils.schema import EncoderSpec
 
-BATCHES = (512, 128)  # of the peer
+BATCHES = (1024, 512, 128)  # of the peer
+REPEATS = 3
 LONG = 10  # one text in so many is long
 
 
-def texts_of(n: int) -> list[str]:
+def texts_of(n: int, seed: int = 0) -> list[str]:
     """Return n different texts of realistic lengths."""
     sentences = sample_texts()
-    drawn = np.random.default_rng(0)
+    drawn = np.random.default_rng(seed)
     counts = np.where(drawn.random(n) < 1 / LONG, drawn.integers(5, 30, n), drawn.integers(1, 3, n))
     return [
         f"{number} " + " ".join(sentences[place] for place in drawn.integers(0, len(sentences), count))
@@ -70,17 +71,22 @@ def open_peer(folder: Path, device: str, dtype: str) -> Any:
 
 
 class Run:
-    """Measures ways to encode the same texts, and compares their rows with the first ones."""
+    """Measures ways to encode texts, and compares their rows with the first ones.
 
-    def __init__(self, texts: Sequence[str], device: str, figures: Figures) -> None:
-        self.texts, self.device, self.figures = texts, device, figures
+    Each repeat has texts of its own, so that no batch has a shape that was computed before, as in use.
+    """
+
+    def __init__(self, n: int, device: str, figures: Figures) -> None:
+        self.sets = [texts_of(n, seed) for seed in range(REPEATS)]
+        self.texts, self.device, self.figures = self.sets[0], device, figures
         self.reference: Any = None
 
-    def record(self, name: str, work: Callable[[], Any], repeats: int = 1) -> float:
+    def record(self, name: str, work: Callable[[list[str]], Any], repeats: int = 1) -> float:
         """Write the speed of one way, and return its texts per second; one that fails is written as such."""
         found: list[Any] = []
+        left = iter(self.sets)
         try:
-            seconds = seconds_of(lambda: found.append(work()), self.device, repeats, warm=False)
+            seconds = seconds_of(lambda: found.append(work(next(left))), self.device, repeats, warm=False)
         except Exception as error:
             self.figures.add(name, f"failed: {error!r}"[:300])
             return 0.0
@@ -94,16 +100,19 @@ class Run:
 
 def measure(folder: Path, dtype: str, run: Run) -> SentenceTransformerEncoder:
     """Write the speeds of both sides in one precision, and their ratio; return the suite's encoder."""
-    texts = list(run.texts)
-    peer = open_peer(folder, run.device, dtype)
     model = open_ours(folder, run.device, dtype)
-    encode(model, texts[:2000])
-    peer.encode(texts[:500])
-    ours = run.record(f"ours, {dtype}", lambda: encode(model, texts), 3)
-    speeds = [
-        run.record(f"SentenceTransformer {dtype}, batches of {size}", partial(peer.encode, texts, batch_size=size))
-        for size in BATCHES
-    ]
+    warm = texts_of(2000 if run.device == "cuda" else 20, REPEATS)
+    encode(model, warm)
+    ours = run.record(f"ours, {dtype}", partial(encode, model), REPEATS)
+    torch.backends.cuda.enable_cudnn_sdp(True)  # torch's default, which loading ours has changed
+    peer = open_peer(folder, run.device, dtype)
+    peer.encode(warm)
+    ways = {size: partial(peer.encode, batch_size=size) for size in BATCHES}
+    name = f"SentenceTransformer {dtype}, batches of "
+    speeds = [run.record(f"{name}{size}", way) for size, way in ways.items()]
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    if dtype != "fp32":
+        speeds.append(run.record(f"{name}{BATCHES[0]}, without cuDNN's attention", ways[BATCHES[0]]))
     run.figures.add(f"ours / the best of SentenceTransformer, {dtype}", ours / max(speeds))
     return model
 
@@ -156,17 +165,20 @@ def phases(model: SentenceTransformerEncoder, run: Run) -> None:
 
 def variants(model: SentenceTransformerEncoder, run: Run) -> None:
     """Write the speed with padding where texts are joined without it, and with torch.compile."""
-    texts = list(run.texts)
     run.figures.add("texts are joined without padding, bf16", model.is_joined)
     if run.device == "cuda":
-        for layer in model.model[0].model.encoder.layer:
+        layers = model.model[0].model.encoder.layer
+        for layer in layers:
             layer.compile(dynamic=True)
-        run.record("ours, bf16, torch.compile: first", lambda: encode(model, texts[:4000]))
-        run.record("ours, bf16, torch.compile", lambda: encode(model, texts))
-        for layer in model.model[0].model.encoder.layer:
+        run.record("ours, bf16, torch.compile: the first time", lambda texts: encode(model, texts[:4000]))
+        run.record("ours, bf16, torch.compile", partial(encode, model), REPEATS)
+        for layer in layers:
             layer._compiled_call_impl = None
     model.is_joined = False
-    run.record("ours, bf16, padded", lambda: encode(model, texts), 2)
+    run.record("ours, bf16, padded", partial(encode, model), REPEATS)
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    run.record("ours, bf16, padded, cuDNN's attention", partial(encode, model))
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def main() -> None:
@@ -176,7 +188,7 @@ def main() -> None:
     figures = Figures("encode", args.out, device)
     with tempfile.TemporaryDirectory() as name:
         folder = encoder(Path(name), size)
-        run = Run(texts_of(n), device, figures)
+        run = Run(n, device, figures)
         few = list(run.texts[:: max(1, n // 300)])
         model = measure(folder, "bf16", run)
         phases(model, run)

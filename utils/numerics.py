@@ -76,6 +76,17 @@ def full_precision(device: str) -> Iterator[None]:
         matmul.allow_bf16_reduced_precision_reduction = before[1]
 
 
+def use_attention_of_any_shape(device: str) -> None:
+    """Leave cuDNN's attention out on a GPU: it builds a plan for each shape of a batch, which takes 20 to 400 ms.
+
+    Batches of texts hardly ever have the same shape twice. Torch's own kernels need no plans.
+    """
+    import torch
+
+    if device != "cpu":
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def products(queries: Tensor, rows: Tensor) -> Tensor:
     """Return the products of queries (n, d) and rows (m, d) in their precision: (n, m)."""
     if rows.device.type == "cpu" and _is_float32(queries, rows) and prefers_onednn():

@@ -5,7 +5,7 @@ Attention over many lengths has a kernel on GPUs only; elsewhere a loop over the
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from utils.encoders import joined, sentence_transformer
 from utils.encoders.fast_tokens import fast_tokens
 from utils.encoders.sentence_transformer import SentenceTransformerEncoder
 from utils.encoders.tokens import right_padded
+from utils.numerics import use_attention_of_any_shape
 from utils.parallel import Worker, ahead
 
 HOSTILE = [
@@ -45,19 +46,15 @@ HOSTILE = [
 ]
 
 
-def loop(
-    query: Any, key: Any, value: Any, begins: Any, _: Any, longest: int, __: int, *, scale: float | None = None,
-    window_size: tuple[int, int] = (-1, -1),
-) -> Any:  # fmt: skip
+def loop(parts: Sequence[Any], begins: Any, longest: int, *, is_causal: bool, scale: float) -> Any:
     """The stand-in: attention of each text by torch."""
     import torch
 
-    assert longest == int(begins.diff().max()) and int(begins[-1]) == len(query)
+    assert longest == int(begins.diff().max()) and int(begins[-1]) == len(parts[0])
     rows = []
     for start, end in zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True):
-        parts = [each[start:end].transpose(0, 1)[None] for each in (query, key, value)]
-        causal = window_size == (-1, 0)
-        rows.append(torch.nn.functional.scaled_dot_product_attention(*parts, scale=scale, is_causal=causal)[0])
+        text = [each[start:end].transpose(0, 1)[None] for each in parts]
+        rows.append(torch.nn.functional.scaled_dot_product_attention(*text, scale=scale, is_causal=is_causal)[0])
     return torch.cat(rows, dim=1).transpose(0, 1)
 
 
@@ -78,7 +75,7 @@ def config_of(family: str) -> Any:
 
 def one_worker(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformerEncoder:
     """Load a model as for a GPU, with the loop in the place of the kernel."""
-    monkeypatch.setattr(joined, "kernel", lambda: loop)
+    monkeypatch.setattr(joined, "attention_within", loop)
     monkeypatch.setitem(sentence_transformer.STEP, "cpu", 50)
     encoder = load(folder, cache)
     encoder.workers = [Worker(encoder.model, "cpu", 1)]
@@ -94,15 +91,14 @@ def test_joined_texts_have_the_vectors_of_padded_ones(
     texts = [*many_texts(), "", *TEXTS]
     expected = load(folder, tmp_path).encode(texts)
     encoder = one_worker(folder, tmp_path, monkeypatch)
-    assert joined.can_join(encoder.model, "bf16") and not joined.can_join(encoder.model, "fp32")
+    assert all(joined.can_join(encoder.model, dtype) for dtype in ("fp32", "bf16", "fp16"))
     used: list[int] = []
 
-    @functools.wraps(loop)
-    def counted(*rows: Any, **how: Any) -> Any:
-        used.append(len(rows[0]))
-        return loop(*rows, **how)
+    def counted(parts: Sequence[Any], *where: Any, **how: Any) -> Any:
+        used.append(len(parts[0]))
+        return loop(parts, *where, **how)
 
-    monkeypatch.setattr(joined, "kernel", lambda: counted)
+    monkeypatch.setattr(joined, "attention_within", counted)
     encoder._try_to_join()
     assert encoder.is_joined
     used.clear()
@@ -115,10 +111,10 @@ def test_joined_texts_have_the_vectors_of_padded_ones(
 def test_models_that_attend_in_other_ways_are_padded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mpnet = load(make_encoder(tmp_path / "m", config_of("mpnet")), tmp_path)
     bert = load(make_encoder(tmp_path / "b", config_of("bert")), tmp_path)
-    monkeypatch.setattr(joined, "kernel", lambda: loop)
+    monkeypatch.setattr(joined, "attention_within", loop)
     assert joined.can_join(bert.model, "bf16") and not joined.can_join(mpnet.model, "bf16")
-    monkeypatch.setattr(joined, "kernel", lambda: None)  # an older torch
-    assert not joined.can_join(bert.model, "bf16")
+    monkeypatch.setattr(joined, "_varlen", lambda: None)  # an older torch
+    assert not joined.can_join(bert.model, "bf16") and joined.can_join(bert.model, "fp32")
 
 
 @pytest.mark.parametrize("fault", ["windows", "kernel fails", "kernel errs", "neighbours", "positions"])
@@ -129,17 +125,17 @@ def test_where_joining_fails_a_note_says_so_and_texts_are_padded(
     expected = load(folder, tmp_path).encode(TEXTS)
     encoder = one_worker(folder, tmp_path, monkeypatch)
 
-    @functools.wraps(loop)
-    def broken(*rows: Any, **how: Any) -> Any:
+    def broken(parts: Sequence[Any], begins: Any, longest: int, **how: Any) -> Any:
         if fault == "kernel fails":
             raise RuntimeError("no kernel image is available")
-        whole = rows[3][[0, -1]]
-        return loop(*rows[:3], whole, whole, len(rows[0]), 0) if fault == "neighbours" else loop(*rows, **how) * 1.5
+        if fault == "neighbours":
+            return loop(parts, begins[[0, -1]], len(parts[0]), **how)
+        return loop(parts, begins, longest, **how) * 1.5
 
     if fault == "positions":
         monkeypatch.setattr(joined, "_first_position", lambda inner: 7)
     elif fault != "windows":
-        monkeypatch.setattr(joined, "kernel", lambda: broken)
+        monkeypatch.setattr(joined, "attention_within", broken)
     encoder._try_to_join()
     assert not encoder.is_joined
     note = capsys.readouterr().err.splitlines(keepends=True)[-1]
@@ -204,20 +200,35 @@ def test_results_come_in_order_while_the_next_are_computed() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize("family", ["bert", "roberta", "qwen"])
-def test_joined_texts_on_a_gpu(family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_joined_texts_on_a_gpu(family: str, dtype: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
-    if not torch.cuda.is_available() or joined.kernel() is None:
-        pytest.skip("no CUDA device, or no kernel for texts of many lengths")
+    if not torch.cuda.is_available() or not joined.has_kernel(dtype):
+        pytest.skip("no CUDA device, or no attention over texts of many lengths")
     folder = make_encoder(tmp_path / "m", config_of(family))
     texts = [*many_texts(), "", *TEXTS] * 20
-    encoder = load(folder, tmp_path, device="cuda", dtype="bf16")
-    assert encoder.is_joined and "is computed with padding" not in capsys.readouterr().err
+    encoder = load(folder, tmp_path, device="cuda", dtype=dtype)
+    assert encoder.is_joined and "note:" not in capsys.readouterr().err
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
     found = encoder.encode(texts)
-    for worker in encoder.workers:
-        joined.leave(worker.model)
     encoder.is_joined = False
     padded = encoder.encode(texts)
-    scale = np.abs(padded).max(axis=1)
-    assert float((np.abs(found - padded).max(axis=1) / scale).max()) < 0.05  # both round to bfloat16
+    apart = np.abs(found - padded).max(axis=1) / np.abs(padded).max(axis=1)
+    assert float(apart.max()) < {"fp32": 1e-4, "bf16": 0.05}[dtype]
+    if dtype == "fp32":
+        np.testing.assert_allclose(found, load(folder, tmp_path).encode(texts), atol=1e-4)
+
+
+def test_attention_of_a_gpu_makes_no_plans_for_shapes() -> None:
+    import torch
+
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        for device, expected in (("cpu", True), ("cuda", False)):
+            torch.backends.cuda.enable_cudnn_sdp(True)
+            use_attention_of_any_shape(device)
+            assert torch.backends.cuda.cudnn_sdp_enabled() is expected
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from utils.schema import Rows
 
 NAME = "joined"  # of the attention, in transformers
-HALF = ("bf16", "fp16")  # what the kernel computes
+HALF = ("bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,25 @@ def can_join(model: Any, dtype: str) -> bool:
     """Return whether a model may be given joined texts: attention by transformers' interface, known positions."""
     inner = getattr(model[0], "model", None)
     return (
-        dtype in HALF
-        and inner is not None
+        inner is not None
         and getattr(model[0], "modality_config", {}).get("text", {}).get("method") == "forward"
         and bool(getattr(inner, "_supports_attention_backend", False))
         and not getattr(inner.config, "is_encoder_decoder", False)
         and "position_ids" in inspect.signature(inner.forward).parameters
-        and kernel() is not None
+        and has_kernel(dtype)
     )
 
 
-def kernel() -> Callable[..., Any] | None:
-    """Return attention over texts of many lengths, which torch has since version 2.10; None in older ones."""
+def has_kernel(dtype: str) -> bool:
+    """Return whether torch has attention over texts of many lengths in a precision: for halves, since version 2.10."""
+    import torch
+
+    if dtype in HALF:
+        return _varlen() is not None
+    return dtype == "fp32" and hasattr(torch.ops.aten, "_efficient_attention_forward")
+
+
+def _varlen() -> Callable[..., Any] | None:
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
@@ -73,14 +80,40 @@ def kernel() -> Callable[..., Any] | None:
     return found
 
 
+def attention_within(
+    rows: Sequence[torch.Tensor], begins: torch.Tensor, longest: int, *, is_causal: bool, scale: float
+) -> torch.Tensor:
+    """Return attention within each text (t, heads, d); rows are queries, keys and values of that shape."""
+    import torch
+
+    if rows[0].dtype == torch.float32:
+        batch = [each[None] for each in rows]
+        wide: Any = torch.ops.aten._efficient_attention_forward
+        causal = int(is_causal)  # from the top left
+        output: torch.Tensor = wide(*batch, None, begins, begins, longest, longest, 0.0, causal, scale=scale)[0]
+        return output[0]
+    varlen = _varlen()
+    assert varlen is not None  # as `has_kernel` says
+    more: dict[str, Any] = {}
+    if abs(scale * rows[0].shape[2] ** 0.5 - 1) > 1e-6:  # version 2.10 has no other
+        more["scale"] = scale
+    if is_causal:
+        more |= {"window_size": (-1, 0)} if _has_windows() else {"is_causal": True}
+    found: torch.Tensor = varlen(*rows, begins, begins, longest, longest, **more)
+    return found
+
+
+@functools.lru_cache
+def _has_windows() -> bool:
+    varlen = _varlen()
+    return varlen is not None and "window_size" in inspect.signature(varlen).parameters  # since version 2.11
+
+
 def join(model: Any) -> None:
     """Let a model's transformer compute the texts of a batch side by side whenever `describe` was called for it."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    attention = kernel()
-    assert attention is not None  # as `can_join` says
-    has_windows = "window_size" in inspect.signature(attention).parameters  # since version 2.11
-    ALL_ATTENTION_FUNCTIONS.register(NAME, functools.partial(attend, attention, has_windows))
+    ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
     inner = model[0].model
     inner.forward = functools.partial(_forward, inner, inner.forward, _first_position(inner))
 
@@ -113,14 +146,7 @@ def check_joined(name: str, rows: Callable[[bool], Rows], closeness: float) -> b
 
 
 def attend(
-    attention: Callable[..., Any],
-    has_windows: bool,
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: Any,
-    **how: Any,
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, **how: Any
 ) -> tuple[torch.Tensor, None]:
     """Return attention within each text (1, t, heads, d), and no weights, as transformers calls it.
 
@@ -135,15 +161,14 @@ def attend(
     shared = rows[0].shape[1] // rows[1].shape[1]
     if shared > 1:
         rows[1:] = [torch.repeat_interleave(each, shared, dim=1) for each in rows[1:]]
-    more: dict[str, Any] = {}
-    scale = how.get("scaling")
-    if scale is not None and abs(scale * rows[0].shape[2] ** 0.5 - 1) > 1e-6:
-        more["scale"] = scale
-    is_causal = how.get("is_causal")
-    if module.is_causal if is_causal is None else is_causal:
-        more |= {"window_size": (-1, 0)} if has_windows else {"is_causal": True}
-    begins, longest = how["cu_seq_lens_q"], how["max_length_q"]
-    found: torch.Tensor = attention(*rows, begins, begins, longest, longest, **more)
+    scale, is_causal = how.get("scaling"), how.get("is_causal")
+    found = attention_within(
+        rows,
+        how["cu_seq_lens_q"],
+        how["max_length_q"],
+        is_causal=bool(module.is_causal if is_causal is None else is_causal),
+        scale=float(query.shape[-1] ** -0.5 if scale is None else scale),
+    )
     return found[None], None
 
 

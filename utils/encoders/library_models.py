@@ -8,6 +8,7 @@ from typing import Any
 from utils.encoders.tokens import longest_text, n_added_tokens, set_longest_text
 from utils.errors import UserError
 from utils.hub import hub_token, is_offline
+from utils.numerics import use_attention_of_any_shape
 from utils.schema import EncoderSpec
 from utils.weights import load_whole
 
@@ -88,6 +89,7 @@ def load_model(
     import sentence_transformers
     import transformers
 
+    use_attention_of_any_shape(device)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(

@@ -20,7 +20,7 @@ from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
 from utils.hub import hub_token, is_offline
-from utils.numerics import accelerate_linear_layers
+from utils.numerics import accelerate_linear_layers, use_attention_of_any_shape
 from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
 from utils.weights import load_whole
 
@@ -209,6 +209,7 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     import torch
     import transformers
 
+    use_attention_of_any_shape(device)
     check_adapter(path, revision, spec.name)
     tokenizer = _tokenizer(spec, path, revision)
     place = _place(spec, revision)
