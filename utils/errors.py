@@ -62,6 +62,12 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+@lru_cache
+def note(message: str) -> None:
+    """Print a note to standard error, once per process."""
+    print(f"note: {message}", file=sys.stderr)
+
+
 def causes(error: BaseException) -> list[BaseException]:
     """Return an error and, one after another, the errors that led to it."""
     chain = [error]

@@ -142,6 +142,108 @@ def test_languages_and_labels_may_be_numbers(tmp_path: Path) -> None:
         find_labeled(str(tmp_path / "gap.jsonl"), None, 42)
 
 
+ROWS = [("good day", "a", "en", "train"), ("bad day", "b", "en", "train"), ("bad night", "b", "en", "test")]
+ROWS += [("bon jour", "a", "fr", "train"), ("mal", "b", "fr", "training"), ("mal soir", "b", "fr", "Test")]
+
+
+def write_rows(path: Path, header: str = "text\tlabel\tlang\tsplit", rows: Sequence[Sequence[str]] = ROWS) -> Path:
+    return put(path, "".join(f"{line}\n" for line in [header, *map("\t".join, rows)]))
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "note"),
+    [
+        ("text\tlabel\tlang\tsplit", None, ""),
+        (
+            "text\tlabel\tlang\tsplit",
+            ["text", "label"],
+            "the column 'lang' is the language and the column 'split' is the split",
+        ),
+        ("review\tstars\tlang\tsplit", ["review", "stars", "lang"], "the column 'split' is the split"),
+        ("text\tlabel\tlanguage\tset", None, "the column 'language' is the language and the column 'set' is the split"),
+        (
+            "Text\tLABEL\tLanguage\tSplit",
+            ["Text", "LABEL"],
+            "'Language' is the language and the column 'Split' is the split",
+        ),
+        ("Text\tLabel\tLang\tSplit", None, "the column 'Text' is the text and the column 'Label' is the label"),
+    ],
+)
+def test_columns_by_their_names(
+    header: str, columns: list[str] | None, note: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = find_labeled(str(write_rows(tmp_path / "mine.tsv", header)), columns, 42)
+    assert spec.subsets == ("en", "fr")
+    assert load_labeled(spec, "fr", "test", WHERE).texts == ("mal soir",)
+    assert load_labeled(spec, "en", "train", WHERE).texts == ("good day", "bad day")
+    told = capsys.readouterr().err
+    assert (note in told) if note else not told
+
+
+def test_a_column_called_set_is_no_split_where_its_values_are_none(tmp_path: Path) -> None:
+    rows = [[f"text {n}", "ab"[n % 2], "en", str(n)] for n in range(10)]
+    spec = find_labeled(str(write_rows(tmp_path / "mine.tsv", "text\tlabel\tlang\tset", rows)), None, 42)
+    assert "split" not in spec.options and len(load_labeled(spec, "en", "test", WHERE).texts) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("mal soir", "b", "fr", "tst"), "mine.tsv: line 7 has the split 'tst'"),
+        (("mal soir", "", "fr", "test"), "mine.tsv: line 7 has no label"),
+        (("mal soir", "b", "fr", "train"), "mine.tsv has no rows of the split 'test' for the language 'fr'"),
+    ],
+)
+def test_a_fault_of_any_language_is_found_before_the_first_record(
+    row: tuple[str, ...], message: str, run: Run, tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "mine.tsv", rows=[*ROWS[:-1], row])
+    done = run("classification.py", "--dataset", "mine.tsv", *NGRAM)
+    assert done.returncode == 2 and message in done.stderr and not (tmp_path / "logs").exists()
+
+
+def test_pairs_of_other_lengths_and_a_k_too_large_are_found_before_the_first_record(run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "de", "en", "fr")
+    (folder / "text.fr").write_text("un\n")
+    done = run("bitext.py", "--dataset", folder.name, *NGRAM)
+    assert done.returncode == 2 and "fr texts" in done.stderr and not (tmp_path / "logs").exists()
+    write_rows(tmp_path / "mine.tsv", rows=[("fine", "a", "en", "train"), *ROWS])
+    done = run("classification.py", "--dataset", "mine.tsv", *NGRAM[:2], "--k", "3")
+    assert done.returncode == 2 and "--k 3, but fr has 2 candidates" in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+def test_languages_without_a_record_are_missing(run: Run, tmp_path: Path) -> None:
+    write_rows(tmp_path / "mine.tsv")
+    folder = folder_of(tmp_path, "de", "en", "fr")
+    assert run("classification.py", "--dataset", "mine.tsv", *NGRAM, "--langs", "en").returncode == 0
+    done = run("script/aggregate/aggregate_classification.py", "--format", "csv")
+    assert done.stdout.splitlines()[1].endswith(",1,2") and "1 of 2 subsets: fr" in done.stderr
+    assert run("bitext.py", "--dataset", folder.name, *NGRAM, "--src_lang", "en", "--langs", "fr").returncode == 0
+    done = run("script/aggregate/aggregate_bitext_mining.py", "--format", "csv")
+    assert done.stdout.splitlines()[1].endswith(",1,2") and "1 of 2 subsets: en_de" in done.stderr
+    done = run("script/aggregate/aggregate_bitext_mining.py", "--format", "csv", "--langs", "fr")
+    assert done.stdout.splitlines()[1].endswith(",1,1")
+
+
+def test_strict_and_the_notes_hold_where_records_exist(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("de\ten\neins\tone\nzwei\t\ndrei\tthree\n")
+    flags = ("bitext.py", "--dataset", "pairs.tsv", *NGRAM)
+    for _ in range(2):
+        done = run(*flags)
+        assert done.returncode == 0 and done.stderr.count("1 of 3 rows left out, as a side is blank") == 1
+    assert "1 of 1 subsets are already logged" in done.stdout
+    done = run(*flags, "--strict")
+    assert done.returncode == 2 and "line 3, en: the text is blank" in done.stderr
+
+
+def test_a_test_label_that_training_lacks_is_noted(run: Run, tmp_path: Path) -> None:
+    write_rows(tmp_path / "mine.tsv", rows=[*ROWS, ("mal", "B", "fr", "test")])
+    done = run("classification.py", "--dataset", "mine.tsv", *NGRAM)
+    assert done.returncode == 0 and " fr: labels of the test that no training text has: 'B'" in done.stderr
+    assert " en: labels" not in done.stderr
+
+
 def test_halves_of_surrogate_pairs_are_replaced_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = put(tmp_path / "own.jsonl", '{"de": "x \\ud83d", "en": "y"}\n{"de": "\\ud83d\\ude00", "en": "\\ude00"}\n')
     found = pair(path, "de", "en")
@@ -182,6 +284,15 @@ def test_a_folder_makes_all_pairs_of_its_files(tmp_path: Path) -> None:
     put(folder / "notes.fr", "")
     with pytest.raises(UserError, match=r"notes.fr and text.fr in .* both give the language 'fr'"):
         find_bitext(str(folder), None, None, None)
+
+
+def test_a_folder_may_have_notes_on_its_files(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "en", "md")
+    spec = find_bitext(str(folder), None, None, None)
+    assert spec.subsets == ("en_md",)  # a language may be called md
+    for name in ("README.md", "readme", "LICENSE", "Readme.txt", "text.en.bak", "text.md~", ".DS_Store"):
+        (folder / name).write_text("about these files\n")
+    assert find_bitext(str(folder), None, None, None) == spec
 
 
 def test_a_folder_of_binary_files_is_refused(tmp_path: Path) -> None:

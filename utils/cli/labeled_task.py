@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils.cli.task_run import TaskRun
+from utils.errors import note
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
     from utils.settings import LabeledSettings
+
+
+SHOWN = 5  # labels in a note before "..."
 
 
 class LabeledTask(TaskRun["TrainTest"]):
@@ -27,7 +31,12 @@ class LabeledTask(TaskRun["TrainTest"]):
         """Return the training and the test texts; all validation texts, whatever --limit is, to tune weights on."""
         from utils.data.train_test import load_train_test
 
-        return load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
+        data = load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
+        unknown = sorted(set(data.gold) - set(data.train.labels)) if self.run.dataset.kind == "local" else []
+        if unknown:
+            shown = ", ".join(map(repr, unknown[:SHOWN])) + (", ..." if len(unknown) > SHOWN else "")
+            note(f"{self.run.dataset.name} {subset}: labels of the test that no training text has: {shown}")
+        return data
 
     def sizes(self, data: TrainTest) -> Sequence[int]:
         """Return the numbers of training and test texts."""

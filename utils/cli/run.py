@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.cut_texts import cut_lines
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
@@ -43,7 +43,7 @@ class Ks:
             )
         if too_large:
             left = ", ".join(map(str, too_large))
-            print(f"note: {subset} has {n_candidates} candidates: k = {left} left out", file=sys.stderr)
+            note(f"{subset} has {n_candidates} candidates: k = {left} left out")
         return [k for k in self.values if k <= n_candidates]
 
 
@@ -146,6 +146,7 @@ class Run:
             **self.store.identity.of(subset),
             "device": self.device,
             **({"tuned": self.tuned} if self.tuned else {}),
+            **({"languages": languages} if (languages := languages_of(self.dataset)) else {}),
             "args": dict(self.arguments),
             **environment(),
             "started": self.started,
@@ -161,6 +162,18 @@ class Run:
     def _models(self) -> list[Encoder | Generator]:
         """Return the encoders and the generator."""
         return [*self.ensemble.encoders, *([self.generator] if self.generator else [])]
+
+
+def languages_of(dataset: DatasetSpec) -> list[str]:
+    """Return all languages of a user's own data, whichever are evaluated; empty where they are not known.
+
+    They are those of a language column or of a folder of aligned files.
+    """
+    if dataset.kind != "local":
+        return []
+    if dataset.task == "bitext":
+        return list(dataset.options.get("paths", ()))
+    return list(dataset.subsets) if "lang" in dataset.options else []
 
 
 def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:

@@ -80,11 +80,18 @@ class TaskRun(ABC, Generic[Data]):
         if not self.run.dry_run:
             print_scores([self.run], subsets)
 
+    def check(self, subsets: Sequence[str]) -> None:
+        """Load all subsets of a user's own data, so that a fault of any of them is found before the first record."""
+        for subset in subsets:
+            self.run.ks.allowed(subset, self.n_candidates(self.load(subset)))
+
     def compute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets."""
         if self.run.dry_run:
             self.show_plan(subsets)
             return
+        if self.run.dataset.kind == "local":
+            self.check(subsets)
         self.prepare(subsets)
         self.run.run_subsets(subsets, self.evaluate)
 

@@ -7,7 +7,6 @@ passed on unchanged; a prompt is put before a text only when it is encoded.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -18,7 +17,7 @@ from utils.data.languages import suggest_language
 from utils.data.sources import Sources, read_file
 from utils.data.tables import is_blank, tsv_rows
 from utils.data.text_files import read_lines
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.schema import BitextSubset, DatasetSpec, Origin
 
 Pair = tuple[list[str], list[str], Origin]
@@ -105,7 +104,7 @@ def load_bitext(
         raise UserError(f"{spec.name} {name}: {why}", "the file or the split is empty; check its name")
     dropped = n_rows - len(sides[0])
     if dropped:
-        print(f"note: {spec.name} {name}: {dropped} of {n_rows} rows left out, as a side is blank", file=sys.stderr)
+        note(f"{spec.name} {name}: {dropped} of {n_rows} rows left out, as a side is blank")
     code_switched = spec.setting == "cs" or {src_lang, tgt_lang} & set(spec.options.get("cs_languages", ()))
     setting, gold = "cs" if code_switched else "xl", tuple(range(len(sides[0])))
     return BitextSubset(name, src_lang, tgt_lang, tuple(sides[0]), tuple(sides[1]), gold, setting, origin, dropped)

@@ -6,7 +6,6 @@ empty list where the data set has none. Texts are passed on unchanged; `load_lab
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from utils.data.languages import suggest_language
 from utils.data.original import as_published
 from utils.data.sources import Sources, read_file
 from utils.data.tables import is_blank, tsv_rows
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note
 from utils.schema import DatasetSpec, LabeledTexts, Origin
 
 Labeled = tuple[list[str], list[Any], list[Any], Origin]
@@ -76,7 +75,7 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, sources: Sources, *, 
         raise UserError(f"{place}: no rows with a text", "check the file, and the name of the split")
     dropped = len(texts) - len(kept)
     if dropped:
-        print(f"note: {place}: {counted(dropped, 'row')} without a text left out", file=sys.stderr)
+        note(f"{place}: {counted(dropped, 'row')} without a text left out")
     labels = _map_labels(spec, [label for _, label, _ in kept], place)
     kept_ids = tuple(str(name) for *_, name in kept) if ids else ()
     return LabeledTexts(tuple(text for text, *_ in kept), labels, spec.label_names, origin, dropped, kept_ids)

@@ -13,13 +13,13 @@ from utils.data import registry
 from utils.data.aligned_files import aligned_folder
 from utils.data.headers import check_names
 from utils.data.labeled_tables import languages_in
+from utils.data.roles import ROLES, roles_of
 from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, read_table
 from utils.data.text_files import UNPACK, inner_name
 from utils.errors import UserError, lookup, suggest
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
-ROLES = ("text", "label", "lang", "split")
 MAIN_METRICS = {"bitext": "f1", "classification": "acc", "retrieval": "ndcg"}
 SHOWN_COLUMN = 24  # characters of a column in the name of a data set
 LONGEST_STEM = 150  # bytes of a file's name in that of a data set, which is the name of a folder
@@ -54,7 +54,7 @@ def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -
     if path.is_dir():
         return "bitext"
     if path.is_file():
-        labelled = columns or {"text", "label"} <= set(read_table(path, header=not no_header))
+        labelled = columns or {"text", "label"} <= set(roles_of(path, read_table(path, header=not no_header), None))
         return "classification" if labelled else "bitext"
     if name.strip() and "/" not in name and ending_of(path) not in ENDINGS:
         lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
@@ -115,7 +115,7 @@ def find_labeled(
         )
     table = read_table(path, header=not no_header)
     usual = {role: role for role in ROLES if role in table}
-    chosen = usual if columns is None and not no_header else _roles(path, table, columns)
+    chosen = roles_of(path, table, columns, no_header=no_header)
     if not {"text", "label"} <= set(chosen):
         raise UserError(
             f"{path.name} has the columns {', '.join(table)}, but no columns text and label",
@@ -170,15 +170,6 @@ def _path_of(name: str) -> Path:
 
 def _glob(name: str) -> str:
     return re.sub(r"[\[*?]", "[\\g<0>]", name)
-
-
-def _roles(path: Path, table: Table, columns: Sequence[str] | None) -> dict[str, str]:
-    """Return the column of each role: --columns, or all columns of a table without a header, in the roles' order."""
-    given = list(table) if columns is None else list(columns)
-    if 2 <= len(given) <= len(ROLES):
-        return dict(zip(ROLES, given, strict=False))
-    what = f"{path.name} has {len(given)} columns" if columns is None else f"--columns names {len(given)} columns"
-    raise UserError(what, "name two to four: --columns TEXT LABEL [LANG [SPLIT]]")
 
 
 def _pair_columns(

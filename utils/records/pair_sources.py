@@ -59,9 +59,22 @@ def source_of(result: LoggedResult) -> str:
 def all_pairs(of_row: Iterable[LoggedResult], of_all: Iterable[LoggedResult]) -> list[str]:
     """Return the subsets of a complete row of all pairs: each two languages once, as the row has them if it does."""
     there = {frozenset(_sides(result)): result.subset for result in of_row}
-    languages = sorted({side for result in of_all for side in _sides(result)})
+    results = list(of_all)
+    languages = sorted({side for result in results for side in _sides(result)} | languages_told(results))
     pairs = itertools.combinations(languages, 2)
     return sorted(there.get(frozenset(pair), "_".join(pair)) for pair in pairs)
+
+
+def pairs_from(source: str, results: Sequence[LoggedResult]) -> list[str]:
+    """Return the subsets of a complete row of the pairs from one language: those of results, and of told languages."""
+    told = {f"{source}_{target}" for target in languages_told(results) if target != source}
+    return sorted({result.subset for result in results if source_of(result) == source} | told)
+
+
+def languages_told(results: Iterable[LoggedResult]) -> set[str]:
+    """Return the languages that records of own data say the data have; empty where they are not known."""
+    told = [result.run.get("languages") for result in results]
+    return {str(language) for languages in told if isinstance(languages, list) for language in languages}
 
 
 def _sides(result: LoggedResult) -> tuple[str, str]:

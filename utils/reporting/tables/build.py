@@ -12,7 +12,7 @@ from utils.data.languages import family_and_script
 from utils.data.registry import DATASETS
 from utils.errors import UserError, counted
 from utils.evaluation import stats
-from utils.records.pair_sources import ANY, all_pairs
+from utils.records.pair_sources import ANY, all_pairs, is_own_pair, languages_told, pairs_from, source_of
 from utils.records.result import LoggedResult
 from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
@@ -57,12 +57,12 @@ class Kind:
         """Return the subsets that a complete cell of these results of one row needs.
 
         They are the standard subsets; of pairs from another language than the pivot all pairs from it; of a user's own
-        data those of all results.
+        data those of all results, and the languages that records say the data have.
         """
         if self.common is not None and dataset in self.common:
             return self.common[dataset]
         row = self.dataset(dataset)
-        names = _standard(row, results) if row else sorted({one.subset for one in results if one.dataset == dataset})
+        names = _standard(row, results) if row else _of_own_data(dataset, results, pairs=self.spec.pairs)
         return [name for name in names if is_chosen(self.langs, name, self.spec)]
 
     def expected_of(
@@ -73,15 +73,23 @@ class Kind:
         Of a user's own pairs, a row of all pairs needs each two languages once, another the pairs from its source.
         """
         of_set = [result for result in of_all if result.dataset == dataset]
-        sources = {result.source for result in of_row}
-        if sources == {ANY} and of_set and dataset not in (self.common or {}):
-            return [name for name in all_pairs(of_row, of_set) if is_chosen(self.langs, name, self.spec)]
-        return self.subsets_of(dataset, [one for one in of_set if one.source in sources] or list(of_row))
+        of_one = [one for one in of_set if one.source in {result.source for result in of_row}] or list(of_row)
+        if dataset in (self.common or {}) or not all(map(is_own_pair, of_row)):
+            return self.subsets_of(dataset, of_one)
+        is_any = any(result.source == ANY for result in of_row) or len(set(map(source_of, of_row))) > 1
+        names = all_pairs(of_row, of_set) if is_any else pairs_from(source_of(of_row[0]), of_one)
+        return [name for name in names if is_chosen(self.langs, name, self.spec)]
 
     @property
     def is_part(self) -> bool:
         """Whether only a part of the subsets was asked for."""
         return bool(self.langs) or self.common is not None
+
+
+def _of_own_data(dataset: str, results: Sequence[LoggedResult], *, pairs: bool) -> list[str]:
+    of_set = [one for one in results if one.dataset == dataset]
+    names = {one.subset for one in of_set}
+    return sorted(names if pairs else names | languages_told(of_set))
 
 
 def _standard(row: DatasetSpec, results: Sequence[LoggedResult]) -> Sequence[str]:
