@@ -130,6 +130,20 @@ def test_lines_of_14_models_differ_in_grey_and_can_be_read() -> None:
     assert uneven.logarithmic and not scale.logarithmic
 
 
+@pytest.mark.parametrize("ks", [(1, 5, 10), (1, 2, 5, 10, 100), (1, 5), (3,)])
+def test_all_ticks_are_there_and_points_stay_near_them(ks: tuple[int, ...]) -> None:
+    scale, n = Scale("k", {k: str(k) for k in ks}), 18
+    cell = Cell(0.5, 2, 2, (0.4, 0.6))
+    lines = {f"m{line}": dict.fromkeys(ks if line == 0 else ks[:1], cell) for line in range(n)}  # the last k has one
+    figure = drawn(lambda: draw(arguments(), [Panel("nusax", "F1", lines)], scale), f"ticks_{len(ks)}")
+    low, high = figure.axes[0].get_xlim()
+    assert all(low < place < high for k in ks for place in (k, *(scale.moved(k, line, n) for line in range(n))))
+    axis = np.log if scale.logarithmic else np.asarray
+    gap = float(np.diff(axis(ks)).min()) if len(ks) > 1 else 1.0
+    shifts = [axis(scale.moved(k, line, n)) - axis(k) for k in ks for line in range(n)]
+    assert max(shifts) == pytest.approx(-min(shifts)) and max(shifts) <= 0.1 * gap + 1e-9
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_labels", "n_panels"), [(3, 4), (7, 1), (20, 2), (60, 1)])
 def test_confusions_of_many_labels_can_be_read(n_labels: int, n_panels: int) -> None:

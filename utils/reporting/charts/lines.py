@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL = 2.1  # inches: the least width of a panel among several
-STEP, SPREAD = (
-    0.05,
-    0.4,
-)  # shift between neighbouring lines, and of all lines, as shares of the least distance on the x axis
+STEP, SPREAD = 0.05, 0.2  # shift between neighbouring lines, and of all lines, as shares of the least gap of ticks
+ROOM = 0.05  # at both ends of the x axis, as a share of it
 INCOMPLETE = "hollow: some languages missing"
 SHADED = "shaded: 95 % interval"
 
@@ -54,9 +52,25 @@ class Scale:
     def moved(self, place: float, line: int, n_lines: int) -> float:
         """Return the x position of a line's point, shifted so that the intervals of several lines do not overlap."""
         share = min(STEP, SPREAD / n_lines) * (line - (n_lines - 1) / 2)
-        places = sorted(map(math.log, self.ticks) if self.logarithmic else self.ticks)
-        gap = min((second - first for first, second in itertools.pairwise(places)), default=1.0)
-        return place * math.exp(share * gap) if self.logarithmic else place + share * gap
+        return place * math.exp(share * self.gap) if self.logarithmic else place + share * self.gap
+
+    @property
+    def places(self) -> list[float]:
+        """The ticks' places on the axis, or their logarithms where it is logarithmic."""
+        return sorted(map(math.log, self.ticks) if self.logarithmic else self.ticks)
+
+    @property
+    def gap(self) -> float:
+        """The least distance of two ticks, 1 where there is one."""
+        return min((second - first for first, second in itertools.pairwise(self.places)), default=1.0)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the x axis: all ticks and all shifted points are between them, whichever lines have points."""
+        first, *_, last = [*self.places, self.places[-1]]
+        room = SPREAD / 2 * self.gap + ROOM * (last - first or 1.0)
+        ends = first - room, last + room
+        return (math.exp(ends[0]), math.exp(ends[1])) if self.logarithmic else ends
 
 
 def draw(args: argparse.Namespace, panels: Sequence[Panel], scale: Scale) -> Figure:
@@ -105,7 +119,8 @@ def draw_panel(axes: Axes, panel: Panel, scale: Scale, styles: Mapping[str, draw
                 capsize=1.5,
                 markerfacecolor=style.colour if cell.complete else "white",
             )
-    axes.margins(x=0.08 if len(scale.ticks) > 1 else 0.5, y=0.06)
+    axes.margins(y=0.06)
+    axes.set_xlim(*scale.limits)
 
 
 def _error(cell: Cell) -> Any:
