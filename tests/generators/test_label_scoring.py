@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from tiny_models import SEQ2SEQ, WIDE, WINDOW, make_model, sample_texts, train_tokenizer
 
 from utils.errors import UserError
-from utils.generators.label_scoring import BatchLimits, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.batches import BatchLimits, in_batches
+from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tree_attention import Context
@@ -187,7 +189,7 @@ def test_common_beginnings() -> None:
     assert n_common([(1,), (2,)]) == 0 and n_common([(4, 5)]) == 2
 
 
-def test_out_of_memory_halves_the_batch() -> None:
+def test_out_of_memory_halves_the_batch(capsys: Any) -> None:
     texts = [Tokenized((1,) * length, ((2, 3),), (0,)) for length in (30, 10, 20, 40)]
     sizes: list[int] = []
 
@@ -200,6 +202,25 @@ def test_out_of_memory_halves_the_batch() -> None:
     found = dict(score_labels(score_batch, texts, BatchLimits(1000, 100)))
     assert found == {0: [[30.0]], 1: [[10.0]], 2: [[20.0]], 3: [[40.0]]}
     assert sizes[0] == 4 and sizes.count(1) == 4
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == "note: out of device memory: a batch of 4 prompts is split in halves"
+
+
+def test_what_a_batch_had_computed_is_freed_before_a_smaller_one_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+    freed: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(held[0]() is None))
+
+    def work(batch: list[int]) -> list[int]:
+        computed = torch.ones(len(batch))
+        held.append(weakref.ref(computed))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError
+        return batch
+
+    limits = BatchLimits(20, 1)
+    assert list(in_batches(work, [1, 0], [10, 10], limits)) == [(1, 1), (0, 0)]
+    assert freed == [True] and limits == BatchLimits(10, 1)
 
 
 def test_out_of_memory_on_one_prompt_is_an_error() -> None:
@@ -225,13 +246,39 @@ def test_scores_come_with_their_tokens(folder: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("family", ["gemma3", "bloom", "mt5"])
+@pytest.mark.parametrize("family", TREES)
 def test_on_a_gpu_as_on_the_cpu(folder: Path, family: str) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     model = load(folder, family)
     here = {index: scores.logprobs for index, scores in model.score(prompts(), LABELS, ScoreSettings())}
     there = LanguageModel(model.spec, model.spec.checkpoint, "cuda")
-    for index, scores in there.score(prompts(), LABELS, ScoreSettings()):
-        for a, b in zip(scores.logprobs, here[index], strict=True):
-            assert a == pytest.approx(b, abs=1e-3)
+    for tokens in (32_768, 300):  # all prompts at once, and many batches
+        there.limits.tokens = tokens
+        for index, scores in there.score(prompts(), LABELS, ScoreSettings()):
+            for a, b in zip(scores.logprobs, here[index], strict=True):
+                assert a == pytest.approx(b, rel=0, abs=1e-4)
+    assert there.trees.covers(there.reader.with_labels(prompts(), LABELS, ScoreSettings()))
+
+
+@pytest.mark.gpu
+def test_batches_are_halved_on_a_gpu_without_memory(folder: Path, capsys: Any) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    model = load(folder, "llama")
+    many = prompts() * 200
+    here = dict(model.score(prompts(), LABELS, ScoreSettings()))
+    there = LanguageModel(model.spec, model.spec.checkpoint, "cuda")
+    dict(there.score(prompts(), LABELS, ScoreSettings()))  # what is allocated once
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    try:
+        torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (32 << 20)) / total)
+        found = dict(there.score(many, LABELS, ScoreSettings()))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert "split in halves" in capsys.readouterr().err
+    assert len(found) == len(many)
+    for index, scores in found.items():
+        for a, b in zip(scores.logprobs, here[index % len(prompts())].logprobs, strict=True):
+            assert a == pytest.approx(b, rel=0, abs=1e-4)

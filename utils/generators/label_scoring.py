@@ -8,12 +8,11 @@ never copied, and logits are computed only for the prompt's last token and the t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.errors import UserError
+from utils.generators.batches import BatchLimits, in_batches
 from utils.generators.tree_attention import PADDING, Context, tree_positions
 from utils.generators.tries import Tokenized, Trie, build_trie, n_common, split_trie
 
@@ -22,56 +21,15 @@ if TYPE_CHECKING:
 
 LogProbs = list[list[float]]  # one list per label, one value per scored token
 MIN_SHARED = 8  # a shorter common beginning of a batch's prompts is not computed separately
-LOGIT_BYTES = 1 << 28  # bound on the logits at once on a CPU; eight times as much on a GPU
-TOKENS = {"cpu": 512, "cuda": 32768}  # per batch; on a CPU, larger batches only add padding
-
-
-@dataclass
-class BatchLimits:
-    """Bounds on what passes through the model at once; halved when the device runs out of memory."""
-
-    tokens: int
-    logit_rows: int
-
-    def shrink(self, n_texts: int, n_tokens: int) -> None:
-        """Halve the bounds, given the batch that was too large; UserError where they cannot be halved."""
-        if n_texts == 1 and self.logit_rows == 1:
-            raise UserError(
-                f"out of device memory on one prompt of {n_tokens} tokens", "use a smaller --k, or --load_in_8bit"
-            )
-        self.tokens = min(self.tokens, n_tokens) // 2
-        self.logit_rows = max(1, self.logit_rows // 2)
-
-
-def limits_for(device: str, vocabulary: int) -> BatchLimits:
-    """Return the bounds for a device: a number of tokens, and of rows of logits over the vocabulary."""
-    logit_bytes = LOGIT_BYTES * (1 if device == "cpu" else 8)
-    return BatchLimits(TOKENS[device], max(1, logit_bytes // (4 * vocabulary)))
 
 
 def score_labels(
     score_batch: Callable[[Sequence[Tokenized]], list[LogProbs]], texts: Sequence[Tokenized], limits: BatchLimits
 ) -> Iterator[tuple[int, LogProbs]]:
-    """Yield each text's index and the log-probabilities of its labels' scored tokens, longest texts first.
-
-    A batch has at most `limits.tokens` tokens, padding included; when the device runs out of memory, the limits are
-    halved and a smaller batch is formed.
-    """
-    import torch
-
-    order = sorted(range(len(texts)), key=lambda index: (-texts[index].longest, texts[index].prompt))
-    start = 0
-    while start < len(order):
-        longest = texts[order[start]].longest
-        chosen = order[start : start + max(1, limits.tokens // longest)]
-        try:
-            scored = score_batch([texts[index] for index in chosen])
-        except torch.OutOfMemoryError:
-            limits.shrink(len(chosen), longest * len(chosen))
-            torch.cuda.empty_cache()
-            continue
-        yield from zip(chosen, scored, strict=True)
-        start += len(chosen)
+    """Yield each text's index and the log-probabilities of its labels' scored tokens, longest texts first."""
+    lengths = [text.longest for text in texts]
+    order = sorted(range(len(texts)), key=lambda index: (-lengths[index], texts[index].prompt))
+    return in_batches(lambda chosen: score_batch([texts[index] for index in chosen]), order, lengths, limits)
 
 
 def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
@@ -214,8 +172,8 @@ def score_one_by_one(model: Any, text: Tokenized) -> LogProbs:
     with torch.inference_mode():
         for label, n_unscored in zip(text.labels, text.n_unscored, strict=True):
             logits = _label_logits(model, text.prompt, label).float()
-            scores = torch.log_softmax(logits, dim=-1)
-            found.append([scores[place, label[place]].item() for place in range(n_unscored, len(label))])
+            scores = torch.log_softmax(logits, dim=-1)[range(n_unscored, len(label)), label[n_unscored:]]
+            found.append(scores.tolist())
     return found
 
 

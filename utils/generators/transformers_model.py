@@ -14,7 +14,8 @@ from typing import Any
 
 from utils.checkpoints import COMPLETE, check_adapter, checkpoint_errors
 from utils.errors import UserError, first_line
-from utils.generators.label_scoring import causal_scorer, limits_for, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.batches import in_batches, limits_for
+from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
@@ -95,26 +96,18 @@ class LanguageModel:
 
         The tags of a model's reasoning stay in the text, also one with which the chat template ends the prompt.
         """
-        import torch
+
+        def generated(rows: Sequence[Sequence[int]]) -> list[str]:
+            with self._errors():
+                return self._generate_batch(rows, settings)
 
         ids = self.reader.prompt_ids(prompts)
         extra = 0 if self.is_seq2seq else settings.max_new_tokens
         self._check_lengths([len(row) + extra for row in ids])
+        lengths = [len(row) + settings.max_new_tokens for row in ids]
         order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), ids[index]))
-        start = 0
-        while start < len(order):
-            longest = len(ids[order[start]]) + settings.max_new_tokens
-            chosen = order[start : start + max(1, self.limits.tokens // longest)]
-            try:
-                with self._errors():
-                    texts = self._generate_batch([ids[index] for index in chosen], settings)
-            except torch.OutOfMemoryError:
-                self.limits.shrink(len(chosen), longest * len(chosen))
-                torch.cuda.empty_cache()
-                continue
-            opened = [opened_reasoning(self.reader.render(prompts[index])) for index in chosen]
-            yield from zip(chosen, map(str.__add__, opened, texts), strict=True)
-            start += len(chosen)
+        for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, lengths, self.limits):
+            yield index, opened_reasoning(self.reader.render(prompts[index])) + text
 
     def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:
         import torch

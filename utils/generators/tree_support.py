@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from utils.generators.label_scoring import BatchLimits, causal_scorer, score_one_by_one, seq2seq_scorer
+from utils.generators.batches import BatchLimits
+from utils.generators.label_scoring import causal_scorer, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.schema import GeneratorSpec, ScoreSettings
