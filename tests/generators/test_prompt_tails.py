@@ -48,13 +48,17 @@ def trained(kind: str) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
 
 
+def joined(head: list[int], rows: list[list[int]], starts: list[int]) -> tuple[list[list[int]], list[int]]:
+    return [head + row for row in rows], [len(head) + start for start in starts]
+
+
 @pytest.mark.parametrize("kind", ["bytes", "metaspace", "unigram", "unsplit"])
 def test_tails_give_the_tokens_of_the_whole_texts(kind: str) -> None:
     tokenizer = trained(kind)
     found = tokenize_by_tails(tokenizer, prompts(), LABELS)
     expected = list(_tokenize_whole(tokenizer, prompts(), LABELS))
     for by_tail, whole in zip(found, expected, strict=True):
-        assert by_tail is None or by_tail == whole
+        assert by_tail is None or joined(*by_tail) == joined(*whole)
     n_found = sum(by_tail is not None for by_tail in found)
     assert n_found >= (45 if kind != "unsplit" else 1), n_found
     assert found[45] is None and found[46] is None  # no blank to begin a tail with

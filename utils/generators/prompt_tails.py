@@ -14,35 +14,35 @@ TAIL = 64  # characters of a prompt that a label's tokens may depend on
 FEW_LABELS = 3  # fewer are tokenised with the whole prompt
 
 Rows = list[list[int]]
+Joined = tuple[list[int], Rows, list[int]]  # tokens before the rows, one row per label, and each label's start in it
 
 
-def tokenize_by_tails(
-    tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
-) -> list[tuple[Rows, list[int]] | None]:
+def tokenize_by_tails(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> list[Joined | None]:
     """Return the tokens of each prompt with each label, and where each label starts; None where tails do not suffice.
 
     A label starts at the first token that ends after the prompt's last character. The tokenizer has to be a fast one.
+    Its library reads the tails, without a Python object for each token's mask and type.
     """
-    found: list[tuple[Rows, list[int]] | None] = [None] * len(prompts)
+    found: list[Joined | None] = [None] * len(prompts)
     places = {index: place for index, prompt in enumerate(prompts) if (place := _tail_start(prompt))}
     if len(labels) < FEW_LABELS or not places:
         return found
     outer = (labels[0], labels[-1])
-    whole = _encode(tokenizer, [prompts[index] + label for index in places for label in outer])["input_ids"]
+    whole = _ids(tokenizer, [prompts[index] + label for index in places for label in outer])
     wholes = dict(zip(places, zip(whole[::2], whole[1::2], strict=True), strict=True))
     for n_skipped in (0, 1):  # whether a tail begins with its blank, or the tokenizer puts one before every text
         left = [index for index in places if found[index] is None]
         tails = [prompts[index][places[index] + n_skipped :] for index in left]
         if not tails or not _fits(tokenizer, tails[0], outer, wholes[left[0]]):
             continue
-        encoded = _encode(tokenizer, [tail + label for tail in tails for label in labels])
+        joined = [tail + label for tail in tails for label in labels]
+        encoded = tokenizer.backend_tokenizer.encode_batch(joined, add_special_tokens=False)
         for at, (index, tail) in enumerate(zip(left, tails, strict=True)):
-            part = slice(at * len(labels), (at + 1) * len(labels))
-            ids = encoded["input_ids"][part]
+            part = encoded[at * len(labels) : (at + 1) * len(labels)]
+            ids = [one.ids for one in part]
             head = _head(wholes[index], (ids[0], ids[-1]))
             if head is not None:
-                starts = [first_beyond(offsets, len(tail)) for offsets in encoded["offset_mapping"][part]]
-                found[index] = [head + row for row in ids], [len(head) + start for start in starts]
+                found[index] = head, ids, [first_beyond(one.offsets, len(tail)) for one in part]
     return found
 
 
@@ -58,13 +58,15 @@ def _tail_start(prompt: str) -> int:
     return blank if blank > 0 else max(before.rfind("\n"), 0)
 
 
-def _encode(tokenizer: Any, texts: list[str]) -> Any:
-    return tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+def _ids(tokenizer: Any, texts: list[str]) -> Rows:
+    """Return the token ids of texts by the tokenizer itself, which also turns its library's padding and cuts off."""
+    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False)
+    return list(encoded["input_ids"])
 
 
 def _fits(tokenizer: Any, tail: str, labels: tuple[str, str], wholes: tuple[list[int], list[int]]) -> bool:
     """Return whether the tokens of one prompt's tail with both labels are the ends of those of the whole prompt."""
-    first, last = _encode(tokenizer, [tail + label for label in labels])["input_ids"]
+    first, last = _ids(tokenizer, [tail + label for label in labels])
     return _head(wholes, (first, last)) is not None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from utils.errors import UserError, first_line
-from utils.generators.prompt_tails import first_beyond, tokenize_by_tails
+from utils.generators.prompt_tails import Joined, first_beyond, tokenize_by_tails
 from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec, ScoreSettings
 
@@ -39,9 +39,7 @@ def tokenize_jointly(
             yield _with_shared_prompt(*(next(others) if by_tail is None else by_tail), specials)
 
 
-def _tokenize_whole(
-    tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
-) -> Iterator[tuple[list[list[int]], list[int]]]:
+def _tokenize_whole(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> Iterator[Joined]:
     """Yield the tokens of each prompt with each label, and where the labels start, from the whole joined texts."""
     if not prompts:
         return
@@ -55,7 +53,7 @@ def _tokenize_whole(
         else:  # no offsets: the label starts where the tokens of the prompt and of the joined text differ
             alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
             starts = [min(n_common([alone, row]), len(row) - 1) for row in rows]
-        yield rows, starts
+        yield [], rows, starts
 
 
 def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]) -> Iterator[Tokenized]:
@@ -66,15 +64,17 @@ def tokenize_apart(tokenizer: Any, prompts: Sequence[str], labels: Sequence[str]
             yield Tokenized(tuple(ids), of_labels, (0,) * len(labels))
 
 
-def _with_shared_prompt(rows: Sequence[list[int]], starts: Sequence[int], specials: Sequence[int]) -> Tokenized:
+def _with_shared_prompt(
+    head: Sequence[int], rows: Sequence[list[int]], starts: Sequence[int], specials: Sequence[int]
+) -> Tokenized:
     shared = min(n_common(rows), *starts)
-    if not specials and shared == 0:
+    if not specials and not head and shared == 0:
         raise UserError(
             "the prompt is empty, and the model has no BOS token: the first token of a label has no probability",
             "use another --gen_model_checkpoint, or --decode generate",
         )
     labels = tuple(tuple(row[shared:]) for row in rows)
-    return Tokenized((*specials, *rows[0][:shared]), labels, tuple(start - shared for start in starts))
+    return Tokenized((*specials, *head, *rows[0][:shared]), labels, tuple(start - shared for start in starts))
 
 
 class PromptReader:
