@@ -53,13 +53,13 @@ def encoder(folder: Path, size: str) -> Path:
         intermediate_size=inner, max_position_embeddings=positions, type_vocab_size=1, initializer_range=0.06,
         bos_token_id=0, pad_token_id=1, eos_token_id=2,
     )  # fmt: skip
-    plain = folder / f"{size}-plain"
+    made, plain = folder / f"encoder-{size}", folder / f"encoder-{size}-plain"
     XLMRobertaModel(config).save_pretrained(plain)
     tokenizer(positions - 2).save_pretrained(plain)
     word = modules.Transformer(str(plain), max_seq_length=positions - 2)
     parts = [word, modules.Pooling(hidden, pooling_mode="mean"), modules.Normalize()]
-    SentenceTransformer(modules=parts, device="cpu").save(str(folder / size))
-    return folder / size
+    SentenceTransformer(modules=parts, device="cpu").save(str(made))
+    return made
 
 
 def decoder(folder: Path, size: str, dtype: str = "bfloat16") -> Path:
@@ -76,6 +76,7 @@ def decoder(folder: Path, size: str, dtype: str = "bfloat16") -> Path:
     )  # fmt: skip
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):  # random numbers take long on a CPU
         model = LlamaForCausalLM(config)
-    model.to(getattr(torch, dtype)).save_pretrained(folder / size)
-    tokenizer(4096).save_pretrained(folder / size)
-    return folder / size
+    made = folder / f"decoder-{size}"
+    model.to(getattr(torch, dtype)).save_pretrained(made)
+    tokenizer(4096).save_pretrained(made)
+    return made
