@@ -5,6 +5,7 @@ Attention over many lengths has a kernel on GPUs only; elsewhere a loop over the
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,33 @@ def test_joined_texts_have_the_vectors_of_padded_ones(
     layers, bytes_and_ends = 2, sum(len(text.encode()) + 2 for text in texts)
     assert sum(used) == layers * bytes_and_ends  # not one token of padding
     assert "note:" not in capsys.readouterr().err
+
+
+def test_copies_of_a_model_join_texts_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = one_worker(make_encoder(tmp_path / "m", config_of("roberta")), tmp_path, monkeypatch)
+    texts = many_texts() * 3
+    expected = encoder.encode(texts)
+    encoder.workers = [Worker(copy.deepcopy(encoder.model), "cpu", 1) for _ in range(3)]  # as one for each GPU
+    del encoder.model[0].model.embeddings  # no copy computes with it
+    encoder._try_to_join()
+    assert encoder.is_joined
+    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-5)
+
+
+def test_models_that_can_join_no_more_tokens_than_they_have_positions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = one_worker(make_encoder(tmp_path / "m", config_of("bert")), tmp_path, monkeypatch)
+    plain = joined._forward
+
+    def limited(inner: Any, forward: Any, first: int, **given: Any) -> Any:
+        if "joined" in inner.__dict__ and len(inner.joined.positions) > 512:
+            raise IndexError("the expanded size of the tensor must match the existing size")
+        return plain(inner, forward, first, **given)
+
+    monkeypatch.setattr(joined, "_forward", limited)
+    encoder._try_to_join()
+    assert not encoder.is_joined and "the expanded size" in capsys.readouterr().err
 
 
 def test_models_that_attend_in_other_ways_are_padded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 STEP = {"cpu": None, "cuda": 1024}  # texts that are tokenised while a GPU computes those before them
 LIBRARY_TEXTS = 256  # per batch, where the library makes the batches
 PROBE = "one, two, three"
+MOST_POSITIONS = 8192  # that the comparison of joined with padded texts fills
 LONG_PROBE = 8 * f"{PROBE}, "
 CLOSE = {
     "fp32": 1e-4,
@@ -100,13 +101,17 @@ class SentenceTransformerEncoder:
             self.is_padded = not self._depends_on_neighbours()
 
     def _try_to_join(self) -> None:
-        """Join the texts of a batch without padding, if their vectors stay the same."""
+        """Join the texts of a batch without padding, if their vectors stay the same.
+
+        The texts of the comparison have more tokens together than one text may have.
+        """
+        texts = [PROBE, "four", *[LONG_PROBE] * (min(self.limit or 0, MOST_POSITIONS) // len(LONG_PROBE.split()) + 2)]
         for worker in self.workers:
             join(worker.model)
 
         def rows(is_joined: bool) -> Rows:
             self.is_joined = is_joined
-            return self.encode([PROBE, LONG_PROBE, "four"])
+            return self.encode(texts)
 
         self.is_joined = check_joined(self.spec.name, rows, CLOSE[self.spec.dtype])
         if not self.is_joined:
