@@ -9,7 +9,8 @@ import pytest
 from conftest import Run
 
 from utils.errors import UserError
-from utils.records.own_names import logged_name, logged_names
+from utils.records.own_names import logged_name
+from utils.reporting.tables.names import dataset_names
 from utils.runlog import load
 
 THERE = (
@@ -40,7 +41,7 @@ THERE = (
 )
 def test_a_name_is_completed(name: str, found: str | None) -> None:
     assert logged_name(name, THERE) == found
-    assert logged_names([name], THERE) == [found or name]
+    assert dataset_names([name], THERE, {}) == [found or name]
 
 
 def test_a_name_of_several_data_sets_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from utils.data.tables import ENDINGS
@@ -30,9 +30,3 @@ def logged_name(name: str, there: Iterable[str]) -> str | None:
             f"{name} is the name of {len(found)} data sets: {', '.join(found)}", "give the name of one of them in full"
         )
     return found[0] if found else None
-
-
-def logged_names(names: Sequence[str] | None, there: Iterable[str]) -> list[str] | None:
-    """Return the data sets of records that names stand for, a name that no record has as it is; None stays None."""
-    known = set(there)
-    return None if names is None else [logged_name(name, known) or name for name in names]

@@ -13,7 +13,8 @@ class LoggedResult:
     """One record, of this suite or of the original.
 
     metrics: fractions by name. run: the provenance; of a file of the original, what its path tells. body: the whole
-    content of the file. base: the model of the record, where `model` is a table's row. source: the source language of
+    content of the file. base: the model of the record, where `model` is a table's row, and row: that row's
+    name without display names. source: the source language of
     the row, of pairs of own data alone, as `pair_sources` decides it; None where it is not decided yet.
     """
 
@@ -27,6 +28,7 @@ class LoggedResult:
     run: Mapping[str, Any]
     body: Mapping[str, Any]
     base: str = ""
+    row: str = ""
     source: str | None = None
 
     @property

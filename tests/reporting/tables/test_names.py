@@ -8,6 +8,8 @@ import made_records as made
 import pytest
 from conftest import Run
 
+from utils.reporting.tables.rows import renamed
+
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
 E5, NGRAM = "local/e5-cbc8d6fb", "baseline/char_ngram"
 
@@ -48,3 +50,37 @@ def test_a_file_that_cannot_be_used_is_told(content: str, told: str, run: Run, l
     (logs.parent / "mine.toml").write_text(content)
     done = run(SCRIPT, "--names", "mine.toml")
     assert done.returncode == 2 and told in done.stderr and "hint: " in done.stderr
+
+
+def test_rows_of_generators_show_the_names_of_members() -> None:
+    names = {"bundled/gemma": "Gemma", "org/e5": "E5 (ours)", "them/e5": "theirs", "baseline/char_ngram": "n-grams"}
+    own = ["org/e5", "baseline/char_ngram"]
+    name = "bundled/gemma (4bit) + e5__char_ngram__weights3.0_1.0, 1-shot"
+    assert renamed(name, names, own) == "Gemma (4bit) + E5 (ours)__n-grams__weights3.0_1.0, 1-shot"
+    assert renamed(name, names, ["them/e5", own[1]]) == "Gemma (4bit) + theirs__n-grams__weights3.0_1.0, 1-shot"
+    assert renamed(name, names) == "Gemma (4bit) + e5__n-grams__weights3.0_1.0, 1-shot"  # whose e5 is not known
+    assert renamed("bundled/gemma + org/e5, 1-shot", names, own[:1]) == "Gemma + E5 (ours), 1-shot"
+    whole = {**names, "e5__char_ngram__weights3.0_1.0": r"both \1"}
+    assert renamed(name, whole, own) == r"Gemma (4bit) + both \1, 1-shot"
+
+
+def test_names_of_records_are_taken_beside_display_names(run: Run, logs: Path) -> None:
+    encoders = [{"checkpoint": E5, "prompt": "x: ", "weight": 1.0}]
+    made.log_bitext(
+        logs / "x", "pairs-0a1b2c3d", E5, 4, 20, 42, subset="de_en", encoders=[{**encoders[0], "prompt": ""}]
+    )
+    made.log_bitext(logs / "y", "pairs-0a1b2c3d", E5, 6, 20, 42, subset="de_en", encoders=encoders)
+    lines = f'"{E5}" = "ours"\n"{NGRAM}" = "n-grams"\n"pairs-0a1b2c3d" = "Letters"\n'
+    (logs / "names.toml").write_text(lines + '"local/e5-cbc8d6fc" = "typo"\n')
+    for dataset in ("Letters", "pairs", "pairs-0a1b2c3d"):
+        done = run(SCRIPT, "--format", "csv", "--dataset", dataset, "--models", f'{E5} (prompt "x: ")')
+        assert done.returncode == 0 and done.stdout.splitlines()[1].endswith(",30.00,1,1"), done.stderr
+        assert f"no record has 'local/e5-cbc8d6fc'; did you mean '{E5}'?" in done.stderr
+        assert "no record has 'baseline" not in done.stderr
+        report = run("script/report.py", "--dataset", dataset, "--output", "report.html")
+        assert report.returncode == 0 and "5 records" in report.stdout, report.stderr
+    both = [f'{E5} (prompt "x: ")', "ours (no prompt)", "--task", "bitext", "--dataset", "pairs"]
+    compared = run("script/aggregate/compare.py", *both)
+    assert compared.returncode == 0 and "10.00" in compared.stdout, compared.stderr
+    done = run(SCRIPT, "--models", "ours (no promt)")
+    assert done.returncode == 2 and "'ours (no prompt)'" in done.stderr

@@ -14,7 +14,6 @@ from typing import Any
 
 from utils.data.sources import Sources
 from utils.errors import UserError, counted, warn
-from utils.records.own_names import logged_names
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
 from utils.reporting.pages.html import write_page
@@ -22,7 +21,7 @@ from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.names import read_names
+from utils.reporting.tables.names import dataset_names, note_unknown, read_names
 from utils.tasks import TASKS, TaskSpec
 
 MEGABYTE = 1_000_000
@@ -90,7 +89,8 @@ def read(args: argparse.Namespace, names: Mapping[str, str]) -> tuple[list[Entry
     entries: list[Entry] = []
     there: Counter[str] = Counter()
     found = list(read_all(args.logs, debug=args.debug, left_out=left_out))
-    datasets = logged_names(args.dataset, {result.dataset for result in found})
+    datasets = dataset_names(args.dataset, {result.dataset for result in found}, names)
+    note_unknown(names, found, args.logs)
     for result in found:
         entry = entry_of(len(entries), result, names)
         there[f"{entry.task} {result.dataset}"] += 1

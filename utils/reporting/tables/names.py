@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from utils.cli.types import path as argument_path
-from utils.errors import UserError
+from utils.errors import UserError, note, suggest
+from utils.records.original import generator_and_encoder
+from utils.records.own_names import logged_name
+from utils.records.reader import read_all
+from utils.records.result import LoggedResult
 
 FILE = "names.toml"
 EXAMPLE = '"local/e5-cbc8d6fb" = "E5 (ours)"'
@@ -43,3 +47,37 @@ def read_names(path: Path | None, logs: Path) -> Mapping[str, str]:
     if twice:
         raise UserError(f"{chosen}: {twice[0]!r} stands for several names", "give each a display name of its own")
     return names
+
+
+def dataset_names(asked: Sequence[str] | None, there: Collection[str], names: Mapping[str, str]) -> list[str] | None:
+    """Return the data sets of records that names stand for, whether they are display names or those of the records.
+
+    there: the data sets, by whichever name. A name that none has is returned as it is; None stays None.
+    """
+    if asked is None:
+        return None
+    found = []
+    for name in asked:
+        of_records = logged_name(name, names)
+        others = [names.get(of_records or ""), *(key for key, shown in names.items() if shown == name)]
+        found.append(logged_name(name, there) or next((other for other in others if other in there), None) or name)
+    return found
+
+
+def note_unknown(names: Mapping[str, str], results: Iterable[LoggedResult], logs: Path) -> None:
+    """Name the lines that give a display name to what no record in the logs has, of whatever task."""
+    unknown = set(names) - {name for result in results for name in _names_in(result)}
+    if not unknown:
+        return
+    there = {name for result in read_all(logs) for name in _names_in(result)}
+    for name in sorted(unknown - there):
+        note(f"display names: no record has {name!r}; {suggest(name, sorted(there))}")
+
+
+def _names_in(result: LoggedResult) -> Iterator[str]:
+    """Yield the names of a record that can have a display name: its data set, its models, and the whole ensemble."""
+    yield from (result.dataset, result.model, str(generator_and_encoder(result)[0].get("name")))
+    encoders = result.run.get("encoders")
+    for member in encoders if isinstance(encoders, list) else ():
+        if isinstance(member, dict):
+            yield str(member.get("checkpoint"))

@@ -28,23 +28,44 @@ def named(
     """
     shown, results = names or {}, with_sources(results)
     bases = [base_name(result, spec) for result in results]
-    rows = with_variants(results, [renamed(base, shown) for base in bases], [spec] * len(results), without)
+    shown_bases = [renamed(base, shown, checkpoints_of(one)) for base, one in zip(bases, results, strict=True)]
+    rows = with_variants(results, shown_bases, [spec] * len(results), without)
+    plain = with_variants(results, bases, [spec] * len(results), without) if shown else rows
     return [
-        dataclasses.replace(with_mean_of_directions(result), model=row, base=result.model)
-        for result, row in zip(results, rows, strict=True)
+        dataclasses.replace(with_mean_of_directions(result), model=row, base=result.model, row=plain_row)
+        for result, row, plain_row in zip(results, rows, plain, strict=True)
     ]
 
 
-def renamed(name: str, names: Mapping[str, str]) -> str:
-    """Return a row's base name with the display names of the encoders and the generator in it."""
+def checkpoints_of(result: LoggedResult) -> list[str]:
+    """Return the checkpoints of a record's encoders, in order."""
+    encoders = result.run.get("encoders")
+    members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
+    return [str(member.get("checkpoint")) for member in members]
+
+
+def renamed(name: str, names: Mapping[str, str], checkpoints: Sequence[str] = ()) -> str:
+    """Return a row's base name with the display names of the encoders and the generator in it.
+
+    checkpoints: those of an ensemble's members, whose names in it lack their owners.
+    """
     if name in names or not names:
         return names.get(name, name)
-    short = {model.split("/")[-1]: shown for model, shown in names.items()}
-    if "__weights" in name:
-        return "__".join(short.get(part, part) for part in name.split("__"))
+    short: dict[str, set[str]] = {}
     for model, shown in names.items():
-        name = re.sub(rf"(?<![\w./-]){re.escape(model)}(?![\w./-])", shown.replace("\\", r"\\"), name)
-    return name
+        short.setdefault(model.split("/")[-1], set()).add(shown)
+    members = {checkpoint.split("/")[-1]: names.get(checkpoint) for checkpoint in checkpoints}
+
+    def of_member(part: str) -> str:
+        known = [member for member in (members.get(part), *short.get(part, ())) if member]
+        return known[0] if known and (members.get(part) or len(known) == 1) else part
+
+    def of_model(match: re.Match[str]) -> str:
+        found = match[0]
+        return names[found] if found in names else "__".join(map(of_member, found.split("__")))
+
+    whole = "|".join(re.escape(model) for model in sorted(names, key=len, reverse=True))
+    return re.sub(rf"[^\s,()]+__weights[^\s,()]*|(?<![\w./-])(?:{whole})(?![\w./-])", of_model, name)
 
 
 def with_mean_of_directions(result: LoggedResult) -> LoggedResult:
@@ -96,14 +117,20 @@ def asked(models: Sequence[str] | None, results: Sequence[LoggedResult], spec: T
     for model in models:
         of_model = sorted({result.model for result in results if model in _names_of(result)})
         if model not in rows and not of_model:
-            raise UserError(f"no {spec.name} results of model {model!r}", suggest(model, rows))
+            known = dict.fromkeys(name for result in results for name in (result.model, result.row))
+            raise UserError(f"no {spec.name} results of model {model!r}", suggest(model, sorted(filter(None, known))))
         found.update(dict.fromkeys([model] if model in rows else of_model))
     return list(found)
 
 
 def _names_of(result: LoggedResult) -> tuple[str, ...]:
-    """Return the names by which --models selects a result beside its row: its model, and a row that tells its data."""
-    return result.plain_model, re.sub(r" \([^()]*\)$", "", result.model), f"{result.model}, {result.dataset}"
+    """Return the names by which --models selects a result beside its row: its model, and its row by other names."""
+    return (
+        result.plain_model,
+        result.row,
+        re.sub(r" \([^()]*\)$", "", result.model),
+        f"{result.model}, {result.dataset}",
+    )
 
 
 def ordered(rows: Collection[str], models: Sequence[str] | None, known: Sequence[str]) -> list[str]:

@@ -13,11 +13,10 @@ from utils.constants import DEFAULT_SEED
 from utils.data.languages import suggest_language
 from utils.data.registry import DATASETS
 from utils.errors import UserError, counted, suggest
-from utils.records.own_names import logged_names
 from utils.records.pair_sources import ANY, source_of
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
-from utils.reporting.tables.names import add_names_arg, read_names
+from utils.reporting.tables.names import add_names_arg, dataset_names, note_unknown, read_names
 from utils.tasks import TASKS, TaskSpec
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
@@ -124,6 +123,7 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     logs = args.logs
     results = list(read_results(logs, task))
     if names := read_names(args.names, logs):
+        note_unknown(names, results, args.logs)
         known = DATASETS[TASKS[task].data]
         own = {name: shown for name, shown in names.items() if name not in known}
         results = [dataclasses.replace(one, dataset=own.get(one.dataset, one.dataset)) for one in results]
@@ -141,7 +141,7 @@ def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> li
     Raises UserError for a data set that has none.
     """
     there = sorted({result.dataset for result in results})
-    args.dataset = logged_names(args.dataset, there)
+    args.dataset = dataset_names(args.dataset, there, read_names(args.names, args.logs))
     for name in args.dataset or ():
         if name not in there:
             raise UserError(f"no results of data set {name!r} with these settings", suggest(name, there))

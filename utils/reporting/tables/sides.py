@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from utils.cli.types import natural
 from utils.errors import UserError
-from utils.records.own_names import logged_names
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.names import read_names
+from utils.reporting.tables.names import dataset_names, read_names
 from utils.reporting.tables.published import WORDS
 from utils.reporting.tables.select import note
 from utils.tasks import TASKS, TaskSpec
@@ -126,6 +125,7 @@ def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tu
     """
     results = results_of(args, settings)
     of_row = [result for result in results if result.model == model]
+    of_row = of_row or [result for result in results if result.row == model]
     of_row = of_row or [result for result in results if result.plain_model == model]
     if not of_row:
         raise UserError(f"no {args.task} results of model {model!r}", select.nearest(model, results))
@@ -135,7 +135,7 @@ def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tu
         )
     cells = select.by_cell(of_row)
     there = [dataset for _, dataset in cells]
-    wanted = logged_names(args.dataset, there) or there
+    wanted = dataset_names(args.dataset, there, read_names(args.names, args.logs)) or there
     for dataset in wanted:
         if dataset not in there:
             raise UserError(f"no {args.task} results of {model} on {dataset!r}", f"there is: {', '.join(there)}")
