@@ -45,8 +45,7 @@ python retrieval.py --dataset my_beir_folder --k 10 100 --model_checkpoint intfl
 python retrieval.py --export_run runs
 python retrieval.py --import_run runs
 """
-WHOLE_POOL = 20_000  # passages of a pool of many languages up to which all are ranked, for the ranks of the answers
-DEEP = 1000  # passages that are ranked of a larger one
+DEEP = 1000  # passages that are ranked of a pool of many languages, for the ranks of the answers
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -130,10 +129,9 @@ class Retrieval(RetrievalTask["Judged"]):
         return len(data.passages)
 
     def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
-        """Return the rankings of the encoders, or of the run file; the whole pool's where it has many languages."""
-        n = len(data.passages)
+        """Return the rankings of the encoders, or of the run file; deeper ones of a pool of many languages."""
         if len(set(data.passages.langs)) > 1:
-            k = n if n <= WHOLE_POOL else max(k, DEEP)
+            k = min(max(k, DEEP), len(data.passages))
         if not self.files:
             return super().rank(data, k, clock)
         from utils.cli.task_run import Ranked

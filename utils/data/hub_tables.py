@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.data.parquet_files import find_parquet_files, read_parquet_files
+from utils.data.parquet_files import find_parquet_files, is_conversion, read_parquet_files
 from utils.data.sources import Sources, mirror_folder
 from utils.errors import UserError, first_line, is_disk_full
 from utils.hub import forget_downloads, hub_errors, hub_token, is_offline
@@ -122,8 +122,7 @@ def _mirrored_table(folder: Path, config: str | None, split: str, cache_dir: Pat
     table = read_parquet_files(files) if files else None
     if table is not None and table.num_rows:
         return table
-    converted = config is not None and (folder / config).is_dir()
-    return _load_table(str(folder), None, config, split, cache_dir, converted=converted)
+    return _load_table(str(folder), None, config, split, cache_dir, converted=is_conversion(folder, config))
 
 
 def _load_table(

@@ -36,6 +36,14 @@ def find_parquet_files(folder: Path, config: str | None, split: str) -> list[Pat
     return sorted(path for path in folder.glob(pattern) if not _is_hidden(path.relative_to(folder)))
 
 
+def is_conversion(folder: Path, config: str | None) -> bool:
+    """Return whether a configuration is a folder of a Parquet conversion, and not one whose files the README names."""
+    if config is None or not (folder / config).is_dir():
+        return False
+    readme = folder / README
+    return not readme.is_file() or ("- config_name", config) not in list(_entries(readme))
+
+
 def read_parquet_files(files: Sequence[Path]) -> pa.Table | None:
     """Return the rows of the files, one after another; None where one is broken, or their columns differ."""
     import pyarrow as pa

@@ -26,7 +26,7 @@ def language_bias(
     first_k: share of the language among the k first passages of all questions.
     answers: its share of the answers (grades above 0).
     mean_rank: mean, over the answers in the language, of their rank in the ranking; an answer that is not among the
-    first `depth` counts as depth + 1. rank_depth: the depth, which is that of the whole pool where it can be.
+    first `depth` counts as depth + 1. rank_depth: the depth.
     """
     names = sorted(set(langs))
     number = {name: place for place, name in enumerate(names)}
