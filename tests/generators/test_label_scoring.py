@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from tiny_models import SEQ2SEQ, WIDE, WINDOW, make_model, sample_texts, train_tokenizer
 
 from utils.errors import UserError
-from utils.generators.batches import BatchLimits, in_batches
+from utils.generators.batches import BatchLimits
 from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
 from utils.generators.transformers_model import LanguageModel
@@ -76,6 +75,23 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
         assert sorted(found) == list(range(len(texts)))
         assert largest_difference(model, texts, found) < 1e-5
     assert model.trees.covers(texts)
+
+
+@pytest.mark.parametrize("family", [family for family in TREES if family not in SEQ2SEQ])
+def test_prompts_without_a_mask_as_on_a_gpu_give_the_same_scores(
+    folder: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(folder, family)
+    texts = model.reader.with_labels([text[at:] for at, text in enumerate(prompts())], LABELS, ScoreSettings())
+    assert n_common([text.prompt[1:] for text in texts]) == 0 and len({len(text.prompt) for text in texts}) > 3
+    monkeypatch.setattr(Context, "begins_without_mask", True)
+    masks: list[Any] = []
+    original = Context.extend
+    monkeypatch.setattr(Context, "extend", lambda self, *given: masks.append(given[2]) or original(self, *given))
+    found = dict(enumerate(causal_scorer(model.model, BatchLimits(4096, 4096))(texts)))
+    assert len(masks) == 1 and masks[0] is not None  # the trie's
+    assert largest_difference(model, texts, found) < 1e-5
+    assert not model.model.get_output_embeddings()._forward_pre_hooks
 
 
 @pytest.mark.parametrize("family", ["mpt", "bart", "gpt_neo"])
@@ -187,48 +203,6 @@ def test_tries_are_split_by_their_inner_nodes() -> None:
 def test_common_beginnings() -> None:
     assert n_common([(1, 2, 3), (1, 2), (1, 2, 9)]) == 2
     assert n_common([(1,), (2,)]) == 0 and n_common([(4, 5)]) == 2
-
-
-def test_out_of_memory_halves_the_batch(capsys: Any) -> None:
-    texts = [Tokenized((1,) * length, ((2, 3),), (0,)) for length in (30, 10, 20, 40)]
-    sizes: list[int] = []
-
-    def score_batch(batch: list[Tokenized]) -> list[Any]:
-        sizes.append(len(batch))
-        if len(batch) > 1:
-            raise torch.OutOfMemoryError
-        return [[[float(len(text.prompt))]] for text in batch]
-
-    found = dict(score_labels(score_batch, texts, BatchLimits(1000, 100)))
-    assert found == {0: [[30.0]], 1: [[10.0]], 2: [[20.0]], 3: [[40.0]]}
-    assert sizes[0] == 4 and sizes.count(1) == 4
-    first, *_ = capsys.readouterr().err.splitlines()
-    assert first == "note: out of device memory: a batch of 4 prompts is split in halves"
-
-
-def test_what_a_batch_had_computed_is_freed_before_a_smaller_one_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[weakref.ref[torch.Tensor]] = []
-    freed: list[bool] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(held[0]() is None))
-
-    def work(batch: list[int]) -> list[int]:
-        computed = torch.ones(len(batch))
-        held.append(weakref.ref(computed))
-        if len(batch) > 1:
-            raise torch.OutOfMemoryError
-        return batch
-
-    limits = BatchLimits(20, 1)
-    assert list(in_batches(work, [1, 0], [10, 10], limits)) == [(1, 1), (0, 0)]
-    assert freed == [True] and limits == BatchLimits(10, 1)
-
-
-def test_out_of_memory_on_one_prompt_is_an_error() -> None:
-    def score_batch(batch: list[Tokenized]) -> list[Any]:
-        raise torch.OutOfMemoryError
-
-    with pytest.raises(UserError, match="one prompt of 11 tokens"):
-        list(score_labels(score_batch, [Tokenized((1,) * 10, ((2,),), (0,))], BatchLimits(1000, 100)))
 
 
 def test_too_long_a_prompt_is_refused_before_anything_is_computed(folder: Path) -> None:

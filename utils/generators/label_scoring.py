@@ -62,14 +62,18 @@ def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
         beginning = torch.tensor([texts[0].prompt[:shared]], device=device)
         context.extend(beginning, torch.arange(shared, device=device)[None], None, 1)
         context.repeat(len(texts))
-    width = max(len(text.prompt) for text in texts) - shared
+    rests = [text.prompt[shared:] for text in texts]
+    ends = np.array(list(map(len, rests)))
+    bare = context.begins_without_mask and not shared
+    width = ends.max()
     ids = np.zeros((len(texts), width), dtype=np.int64)
     positions = np.full((len(texts), width), PADDING, dtype=np.int64)
-    for row, text in enumerate(texts):
-        rest = text.prompt[shared:]
-        ids[row, width - len(rest) :] = rest
-        positions[row, width - len(rest) :] = np.arange(shared, len(text.prompt))
-    return context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), None, 1)
+    for row, rest in enumerate(rests):
+        place = slice(0, len(rest)) if bare else slice(width - len(rest), width)
+        ids[row, place] = rest
+        positions[row, place] = np.arange(shared, shared + len(rest))
+    inputs = torch.tensor(ids, device=device), torch.tensor(positions, device=device)
+    return context.begin(*inputs, torch.tensor(ends - 1, device=device)) if bare else context.extend(*inputs, None, 1)
 
 
 def _read_tries(
