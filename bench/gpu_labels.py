@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -26,8 +27,10 @@ from bench._gpu import Figures, parse, peak_flops, seconds_of, tiles
 from bench.gpu_models import decoder, sample_texts
 from bench.icl import ours, plain_of, unmodified_model
 from utils.generators.transformers_model import LanguageModel
+from utils.generators.tree_attention import Context
+from utils.generators.tries import Tokenized
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec
+from utils.schema import GeneratorSpec, ScoreSettings
 
 TOKENS = 500  # of a prompt
 PLAIN_TEXTS = {3: 16, 60: 2}  # texts that are also scored with one forward pass per label
@@ -68,6 +71,11 @@ def limit(model: LanguageModel, prompts: Sequence[str]) -> None:
             model.model(input_ids=part, logits_to_keep=1, use_cache=False)
 
 
+def tokens_of(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> list[Tokenized]:
+    """Return the tokens of prompts with labels."""
+    return model.reader.with_labels(prompts, labels, ScoreSettings())
+
+
 def _cut(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     shortest = min(map(len, rows))
     return [list(row[:shortest]) for row in rows]
@@ -81,6 +89,8 @@ def measure(model: LanguageModel, plain: Any, n_labels: int, prompts: Sequence[s
         "ours": statistics.median(seconds_of(lambda: ours(model, prompts, labels), device)) / len(prompts),
         "one pass per label": statistics.median(seconds_of(lambda: plain(model, few, labels), device, 1)) / len(few),
         "prompts alone": statistics.median(seconds_of(lambda: limit(model, prompts), device)) / len(prompts),
+        "tokenising alone": statistics.median(seconds_of(lambda: tokens_of(model, prompts, labels), device))
+        / len(prompts),
     }
     figures.add(f"{n_labels} labels: seconds per text", seconds)
     ratios = {f"{name} / ours": value / seconds["ours"] for name, value in seconds.items() if name != "ours"}
@@ -105,11 +115,19 @@ def same_as_cpu(folder: Path, figures: Figures) -> None:
 def batches(model: LanguageModel, prompts: Sequence[str], figures: Figures) -> None:
     """Write the speed for other numbers of tokens in a batch."""
     kept = model.limits.tokens
-    for tokens in (4_096, 16_384, 32_768, 65_536):
+    for tokens in (4_096, 16_384, 65_536):
         model.limits.tokens = tokens
         middle = statistics.median(seconds_of(lambda: ours(model, prompts, labels_of(3)), str(model.device), 2))
         figures.add(f"3 labels, {tokens} tokens in a batch: seconds per text", middle / len(prompts))
     model.limits.tokens = kept
+
+
+def masks(model: LanguageModel, prompts: Sequence[str], figures: Figures) -> None:
+    """Write the speed with prompts that are padded in front, which takes a mask, and behind, which takes none."""
+    for name, without in (("with a mask", False), ("without a mask", True)):
+        with patch.object(Context, "begins_without_mask", without):
+            middle = statistics.median(seconds_of(lambda: ours(model, prompts, labels_of(3)), str(model.device)))
+        figures.add(f"3 labels, prompts {name}: seconds per text", middle / len(prompts))
 
 
 def main() -> None:
@@ -134,6 +152,7 @@ def main() -> None:
         share = operations / figures.content["3 labels: seconds per text"]["ours"]
         peak = peak_flops(device, size=256 if args.rehearse else 8192)
         figures.add("share of the peak with 3 labels", share / peak)
+        masks(model, prompts, figures)
         batches(model, prompts, figures)
         if device == "cuda":
             same_as_cpu(folder / "small", figures)
