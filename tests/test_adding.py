@@ -58,15 +58,51 @@ def command(copy: Path, tmp_path: Path, cache_dir: Path) -> Command:
 
 
 def apply(section: str, folder: Path) -> list[str]:
-    """Apply the diffs of a section; return the files that they change, new ones included."""
+    """Apply the diffs of a section; return the files that they change, new ones included.
+
+    A diff that is applied already stays, and rows that somebody has added at its place stay before its own.
+    """
     changed = []
-    for diff in SECTIONS[section]:
-        done = subprocess.run(
-            ["git", "apply", "-"], input=diff, cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{section}: {done.stderr}"
-        changed += re.findall(r"^\+\+\+ b/(.+)$", diff, flags=re.MULTILINE)
+    for part in (
+        part for diff in SECTIONS[section] for part in re.split(r"^(?=diff --git )", diff, flags=re.MULTILINE)
+    ):
+        if part:
+            (name,) = re.findall(r"^\+\+\+ b/(.+)$", part, flags=re.MULTILINE)
+            apply_to_file(part, folder, name, section)
+            changed.append(name)
     return changed
+
+
+def apply_to_file(diff: str, folder: Path, name: str, section: str) -> None:
+    """Apply the part of a diff that is of one file: as git does, else group by group behind their lines of context."""
+    tries = [
+        subprocess.run(
+            ["git", "apply", *flags, "-"], input=diff, cwd=folder, capture_output=True, text=True, check=False
+        )
+        for flags in ((), ("--reverse", "--check"))
+    ]
+    if not all(done.returncode for done in tries):
+        return
+    is_new, path = "\n--- /dev/null" in diff, folder / name
+    lines = [] if is_new else path.read_text(encoding="utf-8").splitlines()
+    hunks = re.split(r"^@@ -(\d+).*\n", diff, flags=re.MULTILINE)[1:]
+    for number, hunk in zip(hunks[::2], hunks[1::2], strict=True):
+        place = int(number)
+        for group in re.findall(r"((?: .*\n)*)((?:-.*\n)*)((?:\+.*\n)*)", hunk):
+            context, removed, added = ([line[1:] for line in part.splitlines()] for part in group)
+            if (removed or added) and (not added or place_of(added, lines, place) is None):
+                found = place_of([*context, *removed], lines, place)
+                assert found is not None, f"{section}: {tries[0].stderr}"
+                lines[found + len(context) : found + len(context) + len(removed)] = added
+                place = found + len(context) + len(added)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def place_of(wanted: Sequence[str], lines: Sequence[str], near: int) -> int | None:
+    """Return where lines begin in a file, at the place nearest to a line's number; None where they are not in it."""
+    starts = range(len(lines) - len(wanted) + 1)
+    fitting = [start for start in starts if list(lines[start : start + len(wanted)]) == list(wanted)]
+    return min(fitting, key=lambda start: abs(start + 1 - near), default=None)
 
 
 def shown_by(page: Path) -> str:
@@ -101,6 +137,25 @@ def test_all_diffs_apply_together(copy: Path, command: Command) -> None:
         name in listed for name in ("news_topics", "somebody/encoder-base", "example/word-hash", "somebody/chat-7b")
     )
     check_copy(copy, ALL_CHECKS)
+
+
+def test_diffs_apply_to_a_project_that_has_them_or_rows_of_its_own(copy: Path) -> None:
+    for _ in range(2):
+        for section in filter(SECTIONS.get, SECTIONS):
+            apply(section, copy)
+    once = (copy / "utils/encoders/registry.py").read_text(encoding="utf-8")
+    assert once.count("somebody/encoder-base") == 1
+    row = next(line for line in once.splitlines() if "somebody/encoder-base" in line)
+    own = [row.replace("somebody/encoder-base", "me/mine") if line == row else line for line in once.splitlines()]
+    before = own[once.splitlines().index(row) - 1]
+    (copy / "utils/encoders/registry.py").write_text("\n".join(own) + "\n", encoding="utf-8")
+    apply("An encoder", copy)
+    both = (copy / "utils/encoders/registry.py").read_text(encoding="utf-8")
+    assert both.count("somebody/encoder-base") == 1 and both.count("me/mine") == 1
+    wrong = SECTIONS["An encoder"][0].replace(before, before.replace("(", "(?"))
+    (copy / "utils/encoders/registry.py").write_text("\n".join(own) + "\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="An encoder"):
+        apply_to_file(wrong, copy, "utils/encoders/registry.py", "An encoder")
 
 
 def test_an_encoder_is_one_row(copy: Path, command: Command) -> None:
