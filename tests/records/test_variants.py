@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from utils.encoders.registry import ENCODERS
+from utils.loaders import API_ENCODER
+from utils.records.identity import Identity, encoders_identity, generator_identity
 from utils.records.result import LoggedResult
 from utils.records.row_names import row_names
 from utils.records.variants import place_of
+from utils.schema import EncoderSpec, GeneratorSpec
 from utils.tasks import TASKS
 
 E5 = "intfloat/multilingual-e5-base"
@@ -60,6 +64,60 @@ def test_members_of_an_ensemble_are_told_apart() -> None:
     assert row_names([result("a__b", encoders=[half, {**whole, "dtype": "fp16"}])]) == ["a__b (fp16)"]
     twice = [{**whole, "prompt": prompt} for prompt in ("", "x: ", "y: ")]
     assert row_names([result("a__a", encoders=twice)]) == ['a__a (prompt "x: " of char_ngram, "y: " of char_ngram)']
+
+
+def test_ensembles_of_other_checkpoints_prompts_or_revisions_make_no_common_row() -> None:
+    ngrams = {**PLAIN, "checkpoint": "baseline/char_ngram", "revision": "1", "prompt": ""}
+    ours, theirs = ({**PLAIN, "checkpoint": f"{owner}/e5", "prompt": ""} for owner in ("ours", "theirs"))
+    assert row_names([result("ngrams__e5", encoders=[ngrams, ours])]) == ["ngrams__e5"]
+    rows = row_names([result("ngrams__e5", encoders=[ngrams, each]) for each in (ours, theirs)])
+    assert rows[0].startswith("ngrams__e5 (of baseline/char_ngram + ours/e5") and len(set(rows)) == 2
+    asked = [[{**ours, "prompt": a}, {**theirs, "prompt": b}] for a, b in (("", "q: "), ("q: ", ""))]
+    assert len(set(row_names([result("e5__e5", encoders=members) for members in asked]))) == 2
+    swapped = [[{**ngrams, "prompt": a}, {**ngrams, "prompt": b}] for a, b in (("x: ", "y: "), ("y: ", "x: "))]
+    assert len(set(row_names([result("a__a", encoders=members) for members in swapped]))) == 2
+    commits = ["1" * 40, "1" * 39 + "2"]
+    new = [[ours, {**theirs, "revision": commit}] for commit in commits]
+    assert len(set(row_names([result("e5__e5", encoders=members) for members in new]))) == 2
+
+
+def leaves(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        return [leaf for key in value for leaf in leaves(value[key], (*place, key))]
+    if isinstance(value, list):
+        return [leaf for number, each in enumerate(value) for leaf in leaves(each, (*place, number))]
+    return [place]
+
+
+@pytest.mark.parametrize("task", ["bitext", "classification", "icl"])
+def test_whatever_differs_in_the_identity_of_a_run_parts_its_rows(task: str) -> None:
+    """Every value of an identity is changed by itself, and must not share a row with the unchanged one."""
+    encoder = EncoderSpec("org/own", "", "1" * 40, prompt="q: ", trust_remote_code=True, dtype="bf16", backend="onnx")
+    served = EncoderSpec("m", API_ENCODER, provider="openai", base_url="http://a/v1", dimensions=8, label="")
+    generator = GeneratorSpec("org/gen", "", "base", revision="2" * 40, dtype="bf16", trust_remote_code=True)
+    answers = generator_identity(generator) if task == "icl" else None
+    encoders = encoders_identity([encoder, served], [0.25, 0.75])
+    settings = TASKS[task].settings().identity()
+    identity = Identity(task, "nusax", "model", {}, encoders, settings, answers)
+    run = identity.of("eng_ace" if task == "bitext" else "ace")
+    elsewhere = {"task", "dataset", "subset", "model", "source", "weight", "provider", "quantization", "name", "decode"}
+    elsewhere |= {"kind", "seed", "src_lang", "cross", "split", *TASKS[task].table_settings}
+    for place in leaves(run):
+        if elsewhere & set(place):  # told by the model's name, or by the table
+            continue
+        other = copy.deepcopy(run)
+        inner = other
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = _another(inner[place[-1]])
+        records = [result(**each) for each in (run, other)]
+        assert len(set(row_names(records))) == 2, place
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else f"{value}x" if isinstance(value, str) else "set"
 
 
 def test_what_has_no_plain_value_is_told_where_it_differs() -> None:

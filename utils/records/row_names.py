@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from utils.constants import USUAL_DECODE
@@ -10,6 +11,8 @@ from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
 from utils.records.variants import SHOWN, Traits, Variant, digest, quoted, short, variant_of
 from utils.tasks import TASKS, TaskSpec
+
+HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def base_name(result: LoggedResult, spec: TaskSpec) -> str:
@@ -121,4 +124,7 @@ def _words(name: str, value: str) -> str:
         return f"{name} {value}"
     if name == "instruction":
         return f"{name} {quoted(value)}"
-    return f"{name} {value[:SHOWN]}" if name.endswith("revision") else f"{name} {short(value)}"
+    if name == "of":  # the checkpoints of an ensemble
+        return f"{name} {value}"
+    is_hash = name.endswith("revision") and HASH.fullmatch(value)  # of which the first digits tell it apart
+    return f"{name} {value[:SHOWN]}" if is_hash else f"{name} {short(value)}"

@@ -25,7 +25,9 @@ FULL, *_ = DTYPES
 SHOWN = 32  # characters of a text in a row's name
 IN_PLACE = 16  # characters of a value in a folder's name
 OF_ENCODERS = ("prompt", "max_length", "dtype", "backend", "dimensions", "input_type", "revision", "served_at")
-OF_GENERATORS = ("revision", "dtype", "kind", "served_at")
+OF_GENERATORS = ("revision", "dtype", "kind", "served_at")  # these come first in a name, others in their order
+BY_NAME = ("checkpoint", "name", "quantization", "provider", "model", "weight")  # what the model's name tells
+OF_CHECKPOINT = ("kind",)  # of an encoder, what its checkpoint is
 NOT_IN_FOLDERS = ("revision", "served_at", "kind")  # a folder that another value occupies is left to it
 Traits = dict[str, str]  # name -> value as text
 
@@ -64,6 +66,8 @@ def variant_of(
         if name not in without and value is not None and value not in _plain(name, run, dataset, spec):
             told[name] = _text(value)
     _of_models(run, told, free)
+    if run.get("demonstrations") == "bm25":
+        free["words"] = _text(run.get("words") or "of earlier versions")
     source, row = run.get("source"), DATASETS[spec.data].get(dataset)
     if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
@@ -110,26 +114,58 @@ def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
     """Add what departs in the encoders and the generator; of an ensemble each value is told with its encoder."""
     encoders = run.get("encoders")
     members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
-    for name in OF_ENCODERS:
+    who = dict(zip(map(id, members), _names_of(members), strict=True))
+    for name in encoder_traits(run):
         comparable = [member for member in members if _has_plain(member, name)]
-        departing = [(_who(member), text) for member in comparable if (text := _of_encoder(member, name)) is not None]
+        departing = [
+            (who[id(member)], text) for member in comparable if (text := _of_encoder(member, name)) is not None
+        ]
         if departing:
             told[name] = _joined(departing, len(members))
         others = [member for member in members if not _has_plain(member, name) and _is_told(member, name)]
         if others:
-            free[name] = _joined([(_who(member), _member_text(name, member[name])) for member in others], len(members))
+            texts = [(who[id(member)], _member_text(name, member[name])) for member in others]
+            free[name] = _joined(texts, len(members))
+    if len(members) > 1:  # the name of an ensemble leaves out the owners of its members
+        free["of"] = _in_order(members)
+    _of_generator(run, told, free)
+
+
+def _of_generator(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
+    """Add what departs in the generator."""
     generator = run.get("generator")
     generator = generator if isinstance(generator, dict) else {}
-    for name in OF_GENERATORS:
+    for name in (*OF_GENERATORS, *(other for other in generator if other not in (*OF_GENERATORS, *BY_NAME))):
         value = generator.get(name)
-        if name == "dtype" and value not in (None, "", FULL):
-            told["gen_dtype"] = str(value)
-        elif name != "dtype" and value is not None:
-            free[f"gen_{name}"] = _text(value)
+        if name not in OF_GENERATORS or name == "dtype":
+            if value not in (None, "", False, FULL):
+                told[f"gen_{name}"] = _text(value)
+        elif value is not None or (name == "revision" and name in generator):
+            free[f"gen_{name}"] = "" if value is None else _text(value)
 
 
-def _who(member: Mapping[str, Any]) -> str:
-    return str(member.get("checkpoint")).split("/")[-1]
+def encoder_traits(run: Mapping[str, Any]) -> list[str]:
+    """Return the names of what decides the vectors of a record's encoders, beside what their names tell."""
+    encoders = run.get("encoders")
+    members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
+    known = (*OF_ENCODERS, *BY_NAME, *OF_CHECKPOINT)
+    return [*OF_ENCODERS, *dict.fromkeys(name for member in members for name in member if name not in known)]
+
+
+def _names_of(members: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the members' names without their owners, and with them where those of two checkpoints are alike."""
+    whole = [str(member.get("checkpoint")) for member in members]
+    alike = {name: {other for other in whole if other.split("/")[-1] == name.split("/")[-1]} for name in whole}
+    return [name.split("/")[-1] if len(alike[name]) == 1 else name for name in whole]
+
+
+def _in_order(members: Sequence[Mapping[str, Any]]) -> str:
+    """Return the checkpoints of an ensemble, and the prompts of one that it has several times."""
+    whole = [str(member.get("checkpoint")) for member in members]
+    return " + ".join(
+        name if whole.count(name) == 1 else f"{name} {_member_text('prompt', member.get('prompt'))}".rstrip()
+        for name, member in zip(whole, members, strict=True)
+    )
 
 
 def _joined(texts: Sequence[tuple[str, str]], n_members: int) -> str:
@@ -173,7 +209,7 @@ def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
     }
     return (
         None
-        if value is None or value == plain.get(name) or (name == "dtype" and not value)
+        if value is None or value is False or value == plain.get(name) or (name == "dtype" and not value)
         else _member_text(name, value)
     )
 
@@ -202,7 +238,8 @@ def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
     """Return the part of a run's folder that tells what earlier versions did not tell; empty for a plain run."""
     told = variant_of(run, dataset, spec).told
     late = [name for name, field in spec.fields.items() if field.metadata["late"]]
-    names = [name for name in told if name in (*late, *OF_ENCODERS, "gen_dtype") and name not in NOT_IN_FOLDERS]
+    placed = (*late, *encoder_traits(run), *(name for name in told if name.startswith("gen_")))
+    names = [name for name in told if name in placed and name not in NOT_IN_FOLDERS]
     return "_".join(_in_place(name, told[name]) for name in names)
 
 
