@@ -17,7 +17,7 @@ from utils.generators.tokenization import leading_specials, tokenize_apart, toke
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tree_attention import Context
 from utils.generators.tree_support import attention_windows
-from utils.generators.tries import Tokenized, build_trie, n_common, split_trie
+from utils.generators.tries import Tokenized, build_trie, groups_of, n_common, split_trie, tries_of
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, LabelScores, ScoreSettings
 
@@ -186,9 +186,42 @@ def test_a_trie_by_hand() -> None:
     trie = build_trie([(5, 6), (5, 7, 8), (9,), (5,)], [0, 0, 0, 0])
     assert trie.tokens.tolist() == [5, 7] and trie.parents.tolist() == [0, 1] and trie.depths.tolist() == [1, 2]
     assert trie.paths == (((0, 5), (1, 6)), ((0, 5), (1, 7), (2, 8)), ((0, 9),), ((0, 5),))
-    assert trie.ancestors().tolist() == [[True, False], [True, True]]
+    assert trie.ancestors.tolist() == [[True, False], [True, True]]
     unscored = build_trie([(5, 6), (7, 8)], [1, 1])
     assert unscored.paths == (((1, 6),), ((2, 8),))
+
+
+def test_texts_with_the_same_tokens_of_labels_share_a_trie() -> None:
+    texts = [Tokenized((1,), ((5, 6), (7,)), (0, 0)), Tokenized((2,), ((5, 6), (7,)), (0, 0))]
+    texts += [Tokenized((2,), ((5, 6), (7,)), (1, 0)), Tokenized((2,), ((8, 6), (7,)), (0, 0))]
+    first, second, unscored, other = tries_of(texts, [[0, 1]] * 4)
+    assert first is second and unscored is not first and other.tokens.tolist() == [8]
+    assert unscored.paths == (((1, 6),), ((0, 7),)) and first.paths == (((0, 5), (1, 6)), ((0, 7),))
+    assert groups_of(texts, 1) == [split_trie(text, 1) for text in texts]
+
+
+def test_a_gpu_computes_a_common_beginning_apart_if_it_is_a_quarter_of_the_prompts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(folder, "llama")
+    monkeypatch.setattr(Context, "begins_without_mask", True)
+    widths: list[int] = []
+    original = Context.extend
+    monkeypatch.setattr(
+        Context, "extend", lambda self, ids, *given: widths.append(ids.shape[1]) or original(self, ids, *given)
+    )
+    for n_common_tokens, expected in ((24, [1]), (25, [25, 75, 1])):  # the trie alone, or the beginning and the rest
+        widths.clear()
+        rows = [tuple(10 + (place * step) % 90 for place in range(100 - n_common_tokens)) for step in (1, 7)]
+        texts = [
+            Tokenized((*range(100, 100 + n_common_tokens), 200 + at, *row[1:]), ((3, 4), (5,)), (0, 0))
+            for at, row in enumerate(rows)
+        ]
+        found = causal_scorer(model.model, BatchLimits(4096, 4096))(texts)
+        assert widths == expected
+        for text, values in zip(texts, found, strict=True):
+            plain = score_one_by_one(model.model, text)
+            assert max(abs(a - b) for x, y in zip(values, plain, strict=True) for a, b in zip(x, y, strict=True)) < 1e-5
 
 
 def test_tries_are_split_by_their_inner_nodes() -> None:

@@ -14,13 +14,14 @@ import numpy as np
 
 from utils.generators.batches import BatchLimits, in_batches
 from utils.generators.tree_attention import PADDING, Context, tree_positions
-from utils.generators.tries import Tokenized, Trie, build_trie, n_common, split_trie
+from utils.generators.tries import Tokenized, Trie, build_trie, groups_of, n_common, split_trie, tries_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LogProbs = list[list[float]]  # one list per label, one value per scored token
 MIN_SHARED = 8  # a shorter common beginning of a batch's prompts is not computed separately
+MASKED_PART = 4  # where what follows it takes a mask, nor is one that is shorter than this part of the longest prompt
 
 
 def score_labels(
@@ -41,7 +42,7 @@ def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokeniz
         with torch.inference_mode():
             context = Context(model)
             root = _read_prompts(context, texts)  # (B, 1, V)
-            groups = [split_trie(text, max(1, limits.logit_rows // len(texts) - 1)) for text in texts]
+            groups = groups_of(texts, max(1, limits.logit_rows // len(texts) - 1))
             found: list[dict[int, list[float]]] = [{} for _ in texts]
             for place in range(max(map(len, groups))):
                 chosen = [group[place] if place < len(group) else [] for group in groups]
@@ -57,7 +58,8 @@ def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
 
     device = context.model.device
     shared = n_common([text.prompt[:-1] for text in texts])
-    shared = shared if len(texts) > 1 and shared >= MIN_SHARED else 0
+    least = max(len(text.prompt) for text in texts) // MASKED_PART if context.begins_without_mask else MIN_SHARED
+    shared = shared if len(texts) > 1 and shared >= max(least, MIN_SHARED) else 0
     if shared:
         beginning = torch.tensor([texts[0].prompt[:shared]], device=device)
         context.extend(beginning, torch.arange(shared, device=device)[None], None, 1)
@@ -86,10 +88,7 @@ def _read_tries(
     """Score the chosen labels of each text after its prompt; the context is the same afterwards."""
     import torch
 
-    tries = [
-        build_trie([text.labels[index] for index in group], [text.n_unscored[index] for index in group])
-        for text, group in zip(texts, chosen, strict=True)
-    ]
+    tries = tries_of(texts, chosen)
     ids, depths, seen = pad_tries(tries)
     logits, device = root, context.model.device
     if ids.shape[1]:
@@ -136,7 +135,7 @@ def _decode_trie(model: Any, encoded: Any, encoder_mask: Tensor, trie: Trie) -> 
     ids = torch.tensor([model.config.decoder_start_token_id, *trie.tokens.tolist()], device=device)
     positions = torch.tensor([0, *trie.depths.tolist()], device=device)
     seen = np.zeros((len(ids), len(ids)), dtype=np.bool_)
-    seen[1:, 1:] = trie.ancestors()
+    seen[1:, 1:] = trie.ancestors
     seen[:, 0] = True
     mask = torch.zeros(seen.shape, dtype=model.dtype, device=device)
     mask.masked_fill_(~torch.tensor(seen, device=device), torch.finfo(model.dtype).min)
@@ -204,7 +203,7 @@ def pad_tries(tries: Sequence[Trie]) -> tuple[Any, Any, Any]:
     for row, trie in enumerate(tries):
         n = len(trie.tokens)
         ids[row, :n], depths[row, :n] = trie.tokens, trie.depths
-        seen[row, :n, :n] = trie.ancestors()
+        seen[row, :n, :n] = trie.ancestors
     return ids, depths, seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,9 @@ class Trie:
     depths: npt.NDArray[np.int64]
     paths: tuple[tuple[tuple[int, int], ...], ...]
 
+    @cached_property
     def ancestors(self) -> npt.NDArray[np.bool_]:
-        """Return which nodes each node attends to, itself and its ancestors: (nodes, nodes)."""
+        """Which nodes each node attends to, itself and its ancestors: (nodes, nodes)."""
         seen = np.eye(len(self.tokens), dtype=np.bool_)
         for node, parent in enumerate(self.parents):
             if parent != ROOT:
@@ -80,6 +82,27 @@ def build_trie(labels: Sequence[Sequence[int]], n_unscored: Sequence[int]) -> Tr
         paths.append(tuple((rows[tuple(label[:end])], label[end]) for end in range(start, len(label))))
     of_tokens, of_parents, of_depths = (np.array(values, dtype=np.int64) for values in (tokens, parents, depths))
     return Trie(of_tokens, of_parents, of_depths, tuple(paths))
+
+
+def tries_of(texts: Sequence[Tokenized], chosen: Sequence[Sequence[int]]) -> list[Trie]:
+    """Return the trie of each text's chosen labels; texts whose labels have the same tokens share one."""
+    made: dict[object, Trie] = {}
+    tries = []
+    for text, group in zip(texts, chosen, strict=True):
+        key = (text.labels, text.n_unscored, tuple(group))
+        if key not in made:
+            made[key] = build_trie([text.labels[index] for index in group], [text.n_unscored[index] for index in group])
+        tries.append(made[key])
+    return tries
+
+
+def groups_of(texts: Sequence[Tokenized], max_nodes: int) -> list[list[list[int]]]:
+    """Return the groups of each text's labels by `split_trie`, found once for texts with the same tokens of labels."""
+    made: dict[object, list[list[int]]] = {}
+    for text in texts:
+        if text.labels not in made:
+            made[text.labels] = split_trie(text, max_nodes)
+    return [made[text.labels] for text in texts]
 
 
 def split_trie(tokenized: Tokenized, max_nodes: int) -> list[list[int]]:
