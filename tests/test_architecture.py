@@ -44,6 +44,7 @@ LAYERS = (
         "schema",
         "protocols",
         "loaders",
+        "words",
     ),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}

@@ -17,7 +17,7 @@ DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of enco
 MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
-# how BM25 reads texts (utils/generators/words.py), as records state it
+# how BM25 reads texts (utils/words.py), as records state it
 BM25_WORDS = "words with their marks; pairs of characters in scripts without spaces"
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")

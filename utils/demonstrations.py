@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from utils.generators.demonstrations import at_random, balanced, by_bm25, diverse, nearest, rank_band
-from utils.generators.words import words
+from utils.words import words
 
 __all__ = ["at_random", "balanced", "by_bm25", "diverse", "nearest", "rank_band", "words"]

@@ -9,6 +9,7 @@ from typing import Any
 SENTENCE_TRANSFORMERS = "sentence_transformers"
 BUNDLED = "bundled"
 CHAR_NGRAM = "char_ngram"
+BM25 = "bm25"
 OTHER_KIND = "other_kind"
 API_ENCODER = "api_encoder"
 TRANSFORMERS = "transformers"
@@ -20,6 +21,7 @@ LOADERS: dict[str, tuple[str, str]] = {
     SENTENCE_TRANSFORMERS: ("utils.encoders.sentence_transformer", "load_sentence_transformer"),
     BUNDLED: ("utils.encoders.bundled", "load_bundled"),
     CHAR_NGRAM: ("utils.encoders.char_ngram", "load_char_ngram"),
+    BM25: ("utils.encoders.bm25", "load_bm25"),
     OTHER_KIND: ("utils.encoders.other_kinds", "load_other_kind"),
     API_ENCODER: ("utils.encoders.api", "ApiEncoder"),
     TRANSFORMERS: ("utils.generators.transformers_model", "load_language_model"),

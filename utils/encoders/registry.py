@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from utils.api.providers import PROVIDERS
-from utils.constants import DEFAULT_ENCODER
-from utils.loaders import API_ENCODER, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
+from utils.constants import DEFAULT_ENCODER, SPARSE
+from utils.loaders import API_ENCODER, BM25, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec
 
 
@@ -31,6 +31,17 @@ ENCODERS: dict[str, EncoderSpec] = {
     spec.checkpoint: spec
     for spec in (
         EncoderSpec(DEFAULT_ENCODER, BUNDLED, None, "query: ", licence="MIT"),
+        EncoderSpec(
+            "baseline/bm25",
+            BM25,
+            "1",
+            "",
+            fitted=True,
+            licence="Apache-2.0",
+            kind=SPARSE,
+            own_similarity="cosine",
+            has_sides=True,
+        ),
         EncoderSpec("baseline/char_ngram", CHAR_NGRAM, "1", "", fitted=True, licence="Apache-2.0"),
         _hub("sentence-transformers/LaBSE", "836121a0533e5664b21c7aacc5d22951f2b8b25b", licence="Apache-2.0"),
         _hub("sentence-transformers/use-cmlm-multilingual", None, licence="Apache-2.0"),

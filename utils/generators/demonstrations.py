@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
-from utils.generators.words import words
 from utils.schema import TopK
+from utils.words import words
 
 Ints = npt.NDArray[np.int64]
 Search = Callable[[Ints, int, slice], TopK]  # (candidates (m,), k, which queries) -> ranking over those candidates

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from utils.generators.words import plain_words
+from utils.words import plain_words
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, arXiv 2102.09690, section 5
 
