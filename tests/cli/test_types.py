@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -94,3 +95,34 @@ def test_a_prompt_may_be_empty() -> None:
     parser = Parser("", "")
     parser.add_argument("--prompt", type=types.any_text)
     assert parser.parse_args(["--prompt", ""]).prompt == ""
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["no prompt", "fuse rank", "fp16", "prompt x", "__", "a__b", "...", "balance", "generator in bf16", "no_prompt__x"],
+)
+def test_a_tag_that_reads_as_a_setting_is_an_error(run: Run, tag: str) -> None:
+    done = run("bitext.py", "--tag", tag, "--dry_run")
+    assert done.returncode == 2 and done.stderr.startswith(f"error: argument --tag: {tag!r} ")
+
+
+@pytest.mark.parametrize("tag", ["second", "rank 2", "our prompt", "v2.0-final", "no_prompt", "nothing"])
+def test_a_tag_is_a_name(tag: str) -> None:
+    assert types.tag(tag) == tag
+
+
+def test_a_setting_that_is_no_flag_is_given_by_setting(run: Run) -> None:
+    done = run(*COMPARE, "--direction", "both")
+    assert done.returncode == 2 and "hint: settings of records are chosen by --setting direction=both" in done.stderr
+    done = run(*COMPARE, "--directions", "both")
+    assert "hint: --help shows every flag" in done.stderr
+    done = run("bitext.py", "--vote", "weighted")
+    assert "hint: --help shows every flag" in done.stderr
+
+
+def test_a_backslash_n_of_a_prompt_is_a_newline(run: Run, tmp_path: Path) -> None:
+    flags = ("--model_checkpoint", "baseline/char_ngram", "--langs", "fra", "--k", "1")
+    for prompt in (r"Instruct: find\nQuery: ", "Instruct: find\nQuery: "):
+        assert run("bitext.py", *flags, "--prompt", prompt).returncode == 0
+    (record,) = tmp_path.rglob("eval_eng_fra_1.json")
+    assert json.loads(record.read_text())["run"]["encoders"][0]["prompt"] == "Instruct: find\nQuery: "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from utils.generators.prompts import build_prompt, default_instruction, parse_label, read_instruction
+from utils.cli.types import prompt
+from utils.generators.prompts import build_prompt, default_instruction, parse_label
 
 SENTIMENTS = ("negative", "neutral", "positive")
 TOPICS = ("science/technology", "travel", "politics")
@@ -31,7 +32,7 @@ def test_the_prompt_without_demonstrations_and_with_options() -> None:
 
 
 def test_a_typed_backslash_n_is_a_newline() -> None:
-    assert read_instruction(r"one\ntwo") == "one\ntwo"
+    assert prompt(r"one\ntwo") == "one\ntwo"
     assert default_instruction("topic") == ("Generate a topic label for a given input.\nPlease only output the label.")
     assert default_instruction("intent").startswith("Generate an intent label")
     assert default_instruction("").startswith("Generate a label")

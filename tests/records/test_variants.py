@@ -38,6 +38,7 @@ def result(model: str = E5, dataset: str = "nusax", subset: str = "eng_ace", k: 
         ({"margin": "csls", "margin_k": 4}, f"{E5} (margin_k 4)"),
         ({"encoders": [{**PLAIN, "prompt": ""}]}, f"{E5} (no prompt)"),
         ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, f'{E5} (prompt "passage: ")'),
+        ({"encoders": [{**PLAIN, "prompt": 'find "x": '}]}, f'{E5} (prompt "find \\"x\\": ")'),
         ({"encoders": [{**PLAIN, "dtype": "fp16", "max_length": 64}]}, f"{E5} (max_length 64, fp16)"),
         ({"encoders": [{**PLAIN, "revision": "abc"}]}, f"{E5} (revision abc)"),
         ({"encoders": [{**PLAIN, "backend": "onnx"}]}, f"{E5} (backend onnx)"),
@@ -185,6 +186,7 @@ def test_rows_of_generators() -> None:
         ({"margin": "ratio", "margin_k": 8}, "margin_k_8"),
         ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, "prompt_passage_1765e3"),
         ({"encoders": [{**PLAIN, "prompt": ""}]}, "no_prompt"),
+        ({"encoders": [{**PLAIN, "prompt": 'find "x": '}]}, "prompt_find_x_7fc8c8"),  # as when names had no backslashes
         ({"encoders": [{**PLAIN, "dtype": "fp16"}]}, "fp16"),
         ({"encoders": [{**PLAIN, "revision": "abc"}]}, ""),  # a folder that another revision occupies is left to it
         ({"tag": "second"}, "second"),

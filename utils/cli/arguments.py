@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,8 +50,18 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise UserError(message, "--help shows every flag, with examples")
+        """Raise instead of printing the usage; a setting of records is given by --setting where there is no flag."""
+        raise UserError(message, self._of_setting(message) or "--help shows every flag, with examples")
+
+    def _of_setting(self, message: str) -> str:
+        unknown = re.match(r"unrecognized arguments: --(\w+)(?:[= ](\S+))?", message)
+        if unknown is None or "--setting" not in self._option_string_actions:
+            return ""
+        from utils.tasks import TASKS
+
+        name, value = unknown.groups()
+        known = {setting for spec in TASKS.values() for setting in (*spec.table_settings, *spec.row_settings)}
+        return f"settings of records are chosen by --setting {name}={value or 'true'}" if name in known else ""
 
 
 def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) -> None:

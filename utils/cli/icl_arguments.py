@@ -118,10 +118,10 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
 
 def chosen_instructions(args: argparse.Namespace, dataset: DatasetSpec) -> list[str]:
     """Return the instructions of the command line, each once, or that of the data set."""
-    from utils.generators.prompts import default_instruction, read_instruction
+    from utils.generators.prompts import default_instruction
 
     usual = [default_instruction(dataset.options.get("subject", ""))]
-    return list(dict.fromkeys(map(read_instruction, args.instruction or ()))) or usual
+    return list(dict.fromkeys(args.instruction or ())) or usual
 
 
 def make_settings(args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str) -> IclSettings:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from utils.api.limits import ApiOptions
-from utils.cli.types import any_text, dollars, name_or_path, natural, positive, seconds, temperature
+from utils.cli.types import dollars, name_or_path, natural, positive, prompt, seconds, temperature
 from utils.constants import (
     BACKENDS,
     DECODES,
@@ -78,11 +78,11 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
     """Add the flags that decide how texts are encoded."""
     group.add_argument(
         "--prompt",
-        type=any_text,
+        type=prompt,
         nargs="+",
         metavar="TEXT",
-        help="text put before every input: one for all encoders or one each, '' for none (default: the registered one, "
-        "such as 'query: ' for E5, or that of the checkpoint's own configuration)",
+        help=r"text put before every input, \n is a newline: one for all encoders or one each, '' for none "
+        "(default: the registered one, such as 'query: ' for E5, or that of the checkpoint's own configuration)",
     )
     group.add_argument(
         "--max_length",
@@ -184,7 +184,7 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
 def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--instruction",
-        type=any_text,
+        type=prompt,
         nargs="+",
         metavar="TEXT",
         help=r"first line of the prompt, one or several; \n is a newline (default: the instruction of the data set)",

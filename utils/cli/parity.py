@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from utils.cli import arguments
 from utils.cli.choices import api_options, chosen_device, chosen_dtype
 from utils.cli.model_arguments import add_api_args, add_encoding_args
-from utils.cli.types import any_text, name_or_path, path, positive
+from utils.cli.types import name_or_path, path, positive, prompt
 from utils.constants import DEFAULT_ENCODER
 from utils.errors import UserError
 from utils.files import write_output
@@ -92,7 +92,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="the other encoder, usually of the server at --base_url",
     )
     group.add_argument(
-        "--served_prompt", type=any_text, metavar="TEXT", help="put before every text of the other encoder"
+        "--served_prompt", type=prompt, metavar="TEXT", help="put before every text of the other encoder"
     )
     parser.add_argument(
         "--k", type=positive, default=10, metavar="K", help="neighbours compared (default: %(default)s)"

@@ -27,6 +27,11 @@ def any_text(value: str) -> str:
     return value
 
 
+def prompt(value: str) -> str:
+    """Return a prompt or an instruction, which may be empty; a literal backslash n in it is a newline."""
+    return any_text(value).replace("\\n", "\n")
+
+
 def path(value: str) -> Path:
     """Return the path of a file or folder, `~` and `~user` replaced by the home folder."""
     if not value or "\0" in value:
@@ -81,9 +86,16 @@ def _above(text: str, wanted: str) -> float:
 
 
 def tag(text: str) -> str:
-    """Parse the name of a variant: letters, digits and ` _.+-`, at most 40 of them."""
-    if not re.fullmatch(r"[\w.+-]([\w .+-]{0,38}[\w.+-])?", text):
+    """Parse the name of a variant: letters, digits and ` _.+-`, at most 40 of them.
+
+    It must not read as a setting in a row's name, such as `no prompt`, or as a part of an ensemble's.
+    """
+    from utils.records.row_names import reads_as_setting
+
+    if not re.fullmatch(r"[\w.+-]([\w .+-]{0,38}[\w.+-])?", text) or not re.search(r"[^\W_]", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name of up to 40 letters, digits, blanks and _.+-")
+    if "__" in text or reads_as_setting(text):
+        raise argparse.ArgumentTypeError(f"{text!r} reads as a setting or a model in the name of a row")
     return text
 
 

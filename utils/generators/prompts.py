@@ -19,11 +19,6 @@ def default_instruction(subject: str) -> str:
     return f"Generate {article} {kind} for a given input.\nPlease only output the label."
 
 
-def read_instruction(text: str) -> str:
-    """Return a typed instruction, with every literal backslash n replaced by a newline."""
-    return text.replace("\\n", "\n")
-
-
 def build_prompt(
     instruction: str, demonstrations: Sequence[tuple[str, str]], text: str, options: Sequence[str] | None
 ) -> str:

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from utils.constants import USUAL_DECODE
+from utils.constants import DTYPES, USUAL_DECODE
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
-from utils.records.variants import SHOWN, Traits, Variant, digest, quoted, short, variant_of
+from utils.records.variants import OF_ENCODERS, SHOWN, Traits, Variant, digest, quoted, short, variant_of
 from utils.tasks import TASKS, TaskSpec
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -128,3 +128,11 @@ def _words(name: str, value: str) -> str:
         return f"{name} {value}"
     is_hash = name.endswith("revision") and HASH.fullmatch(value)  # of which the first digits tell it apart
     return f"{name} {value[:SHOWN]}" if is_hash else f"{name} {short(value)}"
+
+
+def reads_as_setting(text: str) -> bool:
+    """Return whether a row's name has such words for a setting: `fuse rank`, `no prompt`, `fp16`, `balance`."""
+    settings = {name for spec in TASKS.values() for name in (*spec.fields, *spec.row_settings)}
+    names = {*settings, *OF_ENCODERS, "src_lang", "data", "tuned", "of", "trust_remote_code"} - {"tag"}
+    first, _, rest = text.partition(" ")
+    return text in (*DTYPES, *names) or first in names or (first == "no" and rest in names) or text[:10] == "generator "

@@ -219,8 +219,13 @@ def _text(value: Any) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return a text in quotation marks, cut as `short` does."""
-    return f'"{short(value)}"'
+    """Return a text in quotation marks, cut as `short` does; those in it have a backslash."""
+    return f'"{escaped(short(value))}"'
+
+
+def escaped(value: str) -> str:
+    """Return a text with a backslash before each quotation mark."""
+    return value.replace('"', '\\"')
 
 
 def short(value: str) -> str:
@@ -240,7 +245,7 @@ def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
     late = [name for name, field in spec.fields.items() if field.metadata["late"]]
     placed = (*late, *encoder_traits(run), *(name for name in told if name.startswith("gen_")))
     names = [name for name in told if name in placed and name not in NOT_IN_FOLDERS]
-    return "_".join(_in_place(name, told[name]) for name in names)
+    return "_".join(_in_place(name, told[name].replace('\\"', '"')) for name in names)
 
 
 def _in_place(name: str, value: str) -> str:

@@ -62,6 +62,17 @@ def test_the_golden_table(run: Run, logs: Path) -> None:
     )
 
 
+def test_only_rows_that_are_shown_are_told_to_lack_subsets(run: Run, logs: Path) -> None:
+    assert "missing: nusax" not in run(SCRIPT, "--models", LABSE).stderr
+    assert "missing: nusax" in run(SCRIPT, "--models", E5).stderr
+
+
+def test_the_languages_of_pairs_are_suggested(run: Run, logs: Path) -> None:
+    done = run(SCRIPT, "--langs", "xyz", "--dataset", "nusax")
+    assert done.returncode == 2 and "hint: choose from: ace, ban, bbc, bjn, bug, eng, " in done.stderr
+    assert "'eng_ace'" in run(SCRIPT, "--langs", "eng_acf", "--dataset", "nusax").stderr
+
+
 def test_formats(run: Run, logs: Path, tmp_path: Path) -> None:
     one = ("--models", E5)
     columns = "bucc nollysenti nusax nusatranslation tatoeba lince_mt phinc XL CS avg".split()

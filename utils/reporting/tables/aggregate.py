@@ -84,12 +84,12 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     if view.by:
         tables.write(args, *_by_values(compared, kind, view, models or order))
     elif grouping:
-        table, columns = build_by(results, kind, args.dataset[0], grouping)
+        table, columns = build_by(results, kind, args.dataset[0], grouping, models)
         tables.write(args, table, kind, tables.Layout(columns, order, models=models))
     else:
         rivals = rows.of_each_source(compared)
         layout = tables.Layout((), order, view.key, group_means(spec, view), models=models, rivals=rivals)
-        tables.show(args, build(results, kind), kind, layout)
+        tables.show(args, build(results, kind, models), kind, layout)
 
 
 def _kind_of(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec, *, cross: bool) -> Kind:

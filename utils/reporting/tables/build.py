@@ -119,14 +119,17 @@ def by_seed(results: Sequence[LoggedResult]) -> dict[int, list[LoggedResult]]:
     return {seed: [result for result in results if result.seed == seed] for seed in seeds}
 
 
-def build(results: Sequence[LoggedResult], kind: Kind) -> Table:
-    """Return one cell per model and data set: the mean of the metric over the data set's subsets, and over seeds."""
+def build(results: Sequence[LoggedResult], kind: Kind, told: Sequence[str] | None = None) -> Table:
+    """Return one cell per model and data set: the mean of the metric over the data set's subsets, and over seeds.
+
+    told: the rows of which standard error names what is missing; None for all.
+    """
     tables = {}
     for seed, chosen in (found := by_seed(results)).items():
         table: Table = {}
         for (model, dataset), subsets in standard_subsets(chosen, kind, results).items():
             name = f"{dataset}, {model}" + (f", seed {seed}" if len(found) > 1 else "")
-            cell = _dataset_cell(name, subsets, dataset, kind)
+            cell = _dataset_cell(name, subsets, dataset, kind, is_told=told is None or model in told)
             if cell is not None:
                 table.setdefault(model, {})[dataset] = cell
         tables[seed] = table
@@ -158,11 +161,12 @@ def _has(result: LoggedResult, metric: str) -> bool:
     return math.isfinite(result.metrics.get(metric, math.nan))
 
 
-def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind) -> Cell | None:
+def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind, *, is_told: bool) -> Cell | None:
     metric, _ = kind.metric_of(dataset)
     there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
-    _report_missing(name, there, subsets.found, subsets.expected, metric)
-    if subsets.beside and not kind.is_part:
+    if is_told:
+        _report_missing(name, there, subsets.found, subsets.expected, metric)
+    if is_told and subsets.beside and not kind.is_part:
         note(f"note: {name}: {counted(len(subsets.beside), 'subset')} other than the standard ones left out")
     return mean_of_records(name, there, len(subsets.expected), kind) if there else None
 
@@ -234,10 +238,13 @@ def _with_interval(name: str, cell: Cell, there: Mapping[str, LoggedResult], tas
     return replace(cell, ci95=stats.percentiles(draws), draws=draws)
 
 
-def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: str) -> tuple[Table, list[str]]:
+def build_by(
+    results: Sequence[LoggedResult], kind: Kind, dataset: str, group: str, told: Sequence[str] | None = None
+) -> tuple[Table, list[str]]:
     """Return one cell per model and group of languages of one data set, and the groups, the largest first.
 
-    `group` is family, script or lang. A group is complete when all of the data set's languages in it are there.
+    `group` is family, script or lang. A group is complete when all of the data set's languages in it are there. told:
+    as `build` has it.
     Raises UserError where no result has the metric.
     """
     metric, _ = kind.metric_of(dataset)
@@ -253,7 +260,9 @@ def build_by(results: Sequence[LoggedResult], kind: Kind, dataset: str, group: s
             needed = Counter(_group(subset, group) for subset in (*expected, *beside))
             sizes |= needed
             lacking = [subset for subset in expected if subset not in found]
-            name_missing(lacking, len(expected), f"{dataset}, {model}" + (f", seed {seed}" if len(seeds) > 1 else ""))
+            if told is None or model in told:
+                about = f"{dataset}, {model}" + (f", seed {seed}" if len(seeds) > 1 else "")
+                name_missing(lacking, len(expected), about)
             for key in dict.fromkeys(_group(subset, group) for subset in (*found, *beside)):
                 there = {subset: result for subset, result in (found | beside).items() if _group(subset, group) == key}
                 table.setdefault(model, {})[key] = mean_of_records(f"{dataset}, {model}", there, needed[key], kind)

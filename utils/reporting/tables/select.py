@@ -214,6 +214,8 @@ def of_langs(args: argparse.Namespace, results: Sequence[LoggedResult], spec: Ta
     for lang in args.langs or ():
         if not any(lang in languages_in(result.subset, spec) for result in results):
             there = {side for result in results for side in languages_in(result.subset, spec)}
+            if spec.pairs and "_" not in lang:  # a pair is suggested where a pair was typed
+                there -= {result.subset for result in results}
             raise UserError(f"no {spec.name} results of language {lang!r}", suggest_language(lang, sorted(there)))
     return [result for result in results if is_chosen(args.langs, result.subset, spec)]
 
