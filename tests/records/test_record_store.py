@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from utils.files import write_json
 from utils.records.identity import Identity
 from utils.records.paths import record_path
 from utils.records.record_store import RecordStore
-from utils.schema import RunRecord
+from utils.schema import RunRecord, TopK
 from utils.settings import BitextSettings
 
 ENCODERS = [{"checkpoint": "org/a", "weight": "tuned"}, {"checkpoint": "org/b", "weight": "tuned"}]
@@ -56,6 +57,51 @@ def test_a_record_of_other_settings_is_left_where_it_is(tmp_path: Path, capsys: 
     assert again.is_done("eng_fra", 1) and again.metrics("eng_fra", 1)["f1"] == 0.25
     assert again.folders(["eng_fra"], [1]) == second.folders(["eng_fra"], [1]) == [second.spare]
     assert RecordStore(tmp_path / "seed_42", identity()).metrics("eng_fra", 1)["f1"] == FIGURES["f1"]
+
+
+def top(value: int, k: int) -> dict[str, TopK]:
+    return {"forward": TopK(np.full((1, k), value), np.ones((1, k), dtype=np.float32))}
+
+
+def test_a_record_keeps_its_neighbours_when_another_run_has_a_larger_k(tmp_path: Path) -> None:
+    runs = [RecordStore(tmp_path / "seed_42", identity(margin=margin)) for margin in ("none", "ratio")]
+    for store, k in zip(runs, (1, 5), strict=True):
+        store.write_neighbors("eng_fra", top(k, k), k)
+        store.write("eng_fra", record(store.identity, k), {})
+    for store, k, folder in zip(runs, (1, 5), (runs[0].folder, runs[1].spare), strict=True):
+        assert store.read_neighbors("eng_fra", [k])["forward"].indices.tolist() == [[k] * k]
+        assert store.path_of("eng_fra", k).parent == folder
+    assert runs[1].path_of("eng_jpn", 1).parent == runs[0].folder  # that subset has no record of another run there
+
+
+def test_neighbours_are_those_of_the_tuned_weights(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path, identity())
+    for value, weights in enumerate(([0.9, 0.1], [1.0, 0.0])):
+        store.tuned_weights = weights
+        store.write_neighbors("eng_fra", top(value, 2), 2)
+        store.write("eng_fra", record(identity(), 2), {})
+        assert store.read_neighbors("eng_fra", [2])["forward"].indices.tolist() == [[value, value]]
+
+
+def test_subsets_whose_names_are_no_names_of_files_have_records_of_their_own(tmp_path: Path) -> None:
+    names = ("a b", "a_b", "a/b")
+    store = RecordStore(tmp_path, identity())
+    for place, name in enumerate(names):
+        store.write(name, RunRecord(dict.fromkeys(FIGURES, place / 4), {}, 7, 1, identity().of(name)), {})
+    again = RecordStore(tmp_path, identity())
+    assert [again.metrics(name, 1)["f1"] for name in names] == [0.0, 0.25, 0.5]
+    assert again.folders(names, [1]) == [tmp_path] and len(list(tmp_path.glob("eval_*_1.json"))) == 3
+
+
+def test_a_record_under_the_name_that_earlier_versions_gave_it_is_continued(tmp_path: Path) -> None:
+    body = {**FIGURES, "n": 7, "k": 1, "run": identity().of("a b")}
+    write_json(tmp_path / "eval_a_b_1.json", body)
+    store = RecordStore(tmp_path, identity())
+    assert store.is_done("a b", 1) and store.metrics("a b", 1)["f1"] == 0.5 and not store.is_done("a_b", 1)
+    replacing = RecordStore(tmp_path, identity(), overwrite=True)
+    replacing.write("a b", RunRecord(dict.fromkeys(FIGURES, 0.25), {}, 7, 1, identity().of("a b")), {})
+    assert [path.name for path in tmp_path.glob("eval_*_1.json")] == ["eval_a_b_1.json"]
+    assert RecordStore(tmp_path, identity()).metrics("a b", 1)["f1"] == 0.25
 
 
 def test_overwriting_replaces_what_has_the_place(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from utils.records import store
-from utils.records.paths import encoder_label, record_path, run_folder
+from utils.records.paths import encoder_label, file_name, record_path, run_folder
 from utils.records.provenance import environment
 from utils.records.reader import read_results
 from utils.schema import EncoderSpec, RunRecord, TopK
@@ -34,6 +34,14 @@ def test_no_name_leads_outside(name: str, tmp_path: Path) -> None:
     folder = run_folder(tmp_path, "save_bitext", name, name, 1, debug=False)
     path = record_path(folder, name, 1)
     assert path.resolve().is_relative_to(tmp_path.resolve()) and ".." not in path.parts
+
+
+def test_different_subsets_have_different_files() -> None:
+    assert [file_name(name) for name in ("eng_ace", "zh-CN", "दिन")] == ["eng_ace", "zh-CN", "द_न_08265901"]
+    names = ["a_b", "a b", "a/b", "a:b", "", ".", "_", ".a", "a", "x" * 300, "x" * 301, "ü" * 150, "\ud800", "\ud801"]
+    files = [file_name(name) for name in names]
+    assert files[:3] == ["a_b", "a_b_c8687a08", "a_b_c14cddc0"] and len(set(files)) == len(names)
+    assert all(len(file.encode()) <= 209 and file[:1] != "." for file in files)
 
 
 def test_a_record_is_that_of_a_run_only_with_equal_settings(tmp_path: Path) -> None:
@@ -74,12 +82,16 @@ def test_neighbours_keep_the_longest_ranking_of_equal_settings(tmp_path: Path) -
         return {"forward": TopK(np.tile(np.arange(k), (2, 1)), scores)}
 
     path = tmp_path / "eval_a_b_neighbors.json"
-    store.write_neighbors(tmp_path, "a_b", top(5), IDENTITY)
-    store.write_neighbors(tmp_path, "a_b", top(2), IDENTITY)
+    of = record_path(tmp_path, "a_b", 1)
+    store.write_neighbors(of, top(5), IDENTITY)
+    store.write_neighbors(of, top(2), IDENTITY)
     content = json.loads(path.read_text())
     assert content["k"] == 5 and content["forward"]["scores"][0][0] == 0.1  # float32 digits
-    store.write_neighbors(tmp_path, "a_b", top(2), {**IDENTITY, "seed": 1})
+    assert content["of"] == {"tag": None, **IDENTITY, "ks": [1, 2]}
+    store.write_neighbors(of, top(2), {**IDENTITY, "seed": 1})
     assert json.loads(path.read_text())["k"] == 2
+    assert list(store.read_neighbors(of, {**IDENTITY, "seed": 1})) == ["forward"]
+    assert store.read_neighbors(of, IDENTITY) == {}
 
 
 def test_results_are_read_from_bodies_and_from_the_originals_paths(

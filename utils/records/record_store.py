@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from utils.errors import warn
 from utils.files import read_json, write_json
-from utils.records.paths import record_path
-from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record
+from utils.records.paths import record_path, record_paths, records_at
+from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record_at
 from utils.records.validation import fault_of, metrics_of, tuned_fault_of
 from utils.records.variants import digest
 from utils.tasks import TASKS
@@ -63,7 +63,8 @@ class RecordStore:
 
     def _ours(self, subset: str, k: int) -> Path | None:
         """Return the record of a subset at k that has this run's settings, None where there is none."""
-        paths = [record_path(folder, subset, k) for folder in (self.folder, *self.earlier, self.spare)]
+        folders = (self.folder, *self.earlier, self.spare)
+        paths = (path for folder in folders for path in record_paths(folder, subset, k))
         return next((path for path in paths if self._other(path, subset) == ""), None)
 
     def _other(self, path: Path, subset: str) -> str | None:
@@ -74,19 +75,22 @@ class RecordStore:
     def path_of(self, subset: str, k: int) -> Path:
         """Return the path of a record, whether it is there or not.
 
-        Where a record of other settings has its place, it has one in a folder beside it, and a note says so.
+        Where the subset has a record of other settings, at this k or at another one, whose neighbours have the same
+        file, it is in a folder beside it, and a note says so.
         """
         if path := self._done.get((subset, k)) or self._ours(subset, k):
             return path
         path = record_path(self.folder, subset, k)
-        other = None if self.overwrite else self._other(path, subset)
-        if other is None:
+        if self.overwrite:
             return path
-        if not self._told:
-            self._told = True
-            note = f"note: {path} has other settings ({other}); the records of this run are in {self.spare}"
-            print(note, file=sys.stderr)
-        return record_path(self.spare, subset, k)
+        for there in dict.fromkeys((path, *records_at(self.folder, subset))):
+            if other := self._other(there, subset):
+                if not self._told:
+                    self._told = True
+                    note = f"note: {there} has other settings ({other}); the records of this run are in {self.spare}"
+                    print(note, file=sys.stderr)
+                return record_path(self.spare, subset, k)
+        return path
 
     def folders(self, subsets: Iterable[str], ks: Iterable[int]) -> list[Path]:
         """Return the folders that have records of these subsets and ks, or the run's folder where there are none."""
@@ -119,16 +123,22 @@ class RecordStore:
     ) -> None:
         """Write a record, its predictions, and the prompts of a generator."""
         path = self.path_of(subset, record.k)
-        self._written[subset, record.k] = write_record(path.parent, subset, record, predictions, prompts)
+        write_record_at(path, record, predictions, prompts)
+        self._written[subset, record.k] = path
 
     def write_neighbors(self, subset: str, found: Mapping[str, TopK], k: int) -> None:
         """Write the indices and scores of the neighbours, by direction, beside the record at k."""
-        write_neighbors(self.path_of(subset, k).parent, subset, found, self.identity.of(subset))
+        write_neighbors(self.path_of(subset, k), found, self._of_neighbors(subset))
 
     def read_neighbors(self, subset: str, ks: Sequence[int]) -> dict[str, TopK]:
         """Return the neighbours by direction as written beside the deepest record; empty where there are none."""
         done = [k for k in ks if (subset, k) in self._done | self._written or self._ours(subset, k)]
-        return read_neighbors(self.path_of(subset, done[-1]).parent, subset, self.identity.of(subset)) if done else {}
+        return read_neighbors(self.path_of(subset, done[-1]), self._of_neighbors(subset)) if done else {}
+
+    def _of_neighbors(self, subset: str) -> dict[str, Any]:
+        """Return what decides the neighbours of a subset: the identity of its records, and the tuned weights."""
+        tuned = {} if self.tuned_weights is None else {"tuned": {"weights": self.tuned_weights}}
+        return {**self.identity.of(subset), **tuned}
 
     def read_tuned(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the weights that an earlier run with this identity chose, and their grid; None to choose anew."""

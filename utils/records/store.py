@@ -12,7 +12,8 @@ from typing import Any
 from utils.errors import warn
 from utils.files import read_json, writable, write_json
 from utils.records.checks import is_whole
-from utils.records.paths import predictions_path, record_path
+from utils.records.columns import SIDES
+from utils.records.paths import neighbors_path, predictions_path, prompts_path, record_path
 from utils.schema import RunRecord, TopK
 
 SHOWN = 3  # differing settings named in a note
@@ -75,11 +76,19 @@ def write_record(
     predictions: Mapping[str, Any],
     prompts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write one record with its predictions and prompts, and return its path.
+    """Write one record with its predictions and prompts to its usual place in a folder, and return its path."""
+    path = record_path(folder, subset, record.k)
+    write_record_at(path, record, predictions, prompts)
+    return path
+
+
+def write_record_at(
+    path: Path, record: RunRecord, predictions: Mapping[str, Any], prompts: Mapping[str, Any] | None = None
+) -> None:
+    """Write one record with its predictions and prompts.
 
     The record is written last, since it marks the work as done.
     """
-    path = record_path(folder, subset, record.k)
     body = {
         **record.metrics,
         "n": record.n,
@@ -90,17 +99,16 @@ def write_record(
     }
     write_json(predictions_path(path), predictions)
     if prompts is not None:
-        write_json(path.with_name(f"{path.stem}_prompts.json"), prompts)
+        write_json(prompts_path(path), prompts)
     write_json(path, body, indent=2)
-    return path
 
 
-def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
-    """Write the neighbours' indices and scores per direction.
+def write_neighbors(record: Path, results: Mapping[str, TopK], identity: Mapping[str, Any]) -> None:
+    """Write the neighbours' indices and scores per direction, and the identity of the records that they belong to.
 
     A file with the same settings and at least as many neighbours is kept.
     """
-    path, settings = _neighbors_file(folder, subset, identity)
+    path, settings = neighbors_path(record), _hash_of(identity)
     k = max(result.indices.shape[1] for result in results.values())
     there = read_json(path) if path.is_file() else None
     if there is not None and there.get("settings") == settings and is_whole(there.get("k")) and there["k"] >= k:
@@ -111,26 +119,23 @@ def write_neighbors(folder: Path, subset: str, results: Mapping[str, TopK], iden
             [float(str(score)) for score in row] for row in result.scores
         ]  # the digits of float32, not of float64
         content[direction] = {"indices": result.indices.tolist(), "scores": shortest}
-    write_json(path, content)
+    write_json(path, {**content, "of": {"tag": None, **identity}})
 
 
-def read_neighbors(folder: Path, subset: str, identity: Mapping[str, Any]) -> dict[str, TopK]:
+def read_neighbors(record: Path, identity: Mapping[str, Any]) -> dict[str, TopK]:
     """Return what `write_neighbors` wrote, by direction; empty where there is no file of these settings."""
     import numpy as np
 
-    path, settings = _neighbors_file(folder, subset, identity)
+    path = neighbors_path(record)
     there = read_json(path) if path.is_file() else None
-    if there is None or there.get("settings") != settings:
+    if there is None or there.get("settings") != _hash_of(identity):
         return {}
-    sides = {side: one for side, one in there.items() if isinstance(one, dict)}
+    sides = {side: there[side] for side in SIDES if isinstance(there.get(side), dict)}
     return {
         side: TopK(np.array(one["indices"], dtype=np.int64), np.array(one["scores"], dtype=np.float32))
         for side, one in sides.items()
     }
 
 
-def _neighbors_file(folder: Path, subset: str, identity: Mapping[str, Any]) -> tuple[Path, str]:
-    """Return the path of the neighbours, one file for all k, and the hash of the settings that it has."""
-    path = record_path(folder, subset, 0)
-    settings = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-    return path.with_name(path.name.replace("_0.json", "_neighbors.json")), settings
+def _hash_of(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,20 @@ def test_the_texts_of_own_pairs_and_the_gold_rank(logged: Path, run: Run, page: 
     )
     assert ranks[1] == ranks[3] == "1 of 3 stored neighbours"
     assert "1 of" not in ranks[0] and "of" in ranks[0] and f"gold's rank\n{ranks[0]}" in item
+
+
+def test_neighbours_of_other_settings_are_not_shown(logged: Path, run: Run, page: Page) -> None:
+    path = record(logged, "eval_german_english_1.json")
+    near = (logged / path).with_name("eval_german_english_neighbors.json")
+    content = json.loads(near.read_text())
+    assert content["of"]["encoders"][0]["checkpoint"] == NGRAM
+    shown = []
+    for of in (content["of"], {**content["of"], "seed": 7}, None):  # earlier versions wrote none
+        near.write_text(json.dumps({**content, "of": of}))
+        run(SCRIPT)
+        open_at(page, logged / "report.html", f"#items?path={path}&item=0")
+        shown.append((page.locator(".near tr").count(), "gold's rank" in page.inner_text("details.item[open]")))
+    assert shown == [(3, True), (0, False), (3, True)]
 
 
 def test_the_texts_of_own_labels_are_those_of_the_seed(logged: Path, run: Run, page: Page) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from utils.files import read_bytes
+from utils.records.paths import neighbors_path, predictions_path, prompts_path
 from utils.records.reader import answers_in
 from utils.records.result import LoggedResult
 from utils.reporting.pages.html import pack_bytes
@@ -22,6 +23,7 @@ from utils.reporting.tables.items import block_of
 
 PART = 1_000_000  # bytes of text per part, which the page unpacks as a whole
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # separators: JSON texts have no such control characters
+BESIDE = {"preds": predictions_path, "prompts": prompts_path, "neighbors": neighbors_path}  # the files of a record
 NO_NUMBERS = (b"NaN", b"Infinity")  # values of Python's JSON that a browser cannot parse
 Ref = list[int]  # number of a part, and index in it
 
@@ -125,15 +127,10 @@ def items_of(entries: Sequence[Entry]) -> list[Items]:
     found = []
     listed: dict[str, dict[str, int]] = {}
     for entry in sorted(entries, key=lambda entry: str(entry.result.run.get("started", "")), reverse=True):
-        folder, name = os.path.split(entry.result.path)
+        folder = str(entry.result.path.parent)
         if folder not in listed:
             listed[folder] = {file.name: file.stat().st_size for file in os.scandir(folder) if file.is_file()}
-        stem = name.removesuffix(".json")
-        names = {
-            "preds": f"{stem}_preds.json",
-            "prompts": f"{stem}_prompts.json",
-            "neighbors": f"{stem.rpartition('_')[0]}_neighbors.json",
-        }
+        names = {kind: path_of(entry.result.path).name for kind, path_of in BESIDE.items()}
         there = {kind: name for kind, name in names.items() if listed[folder].get(name)}  # empty files are ignored
         files = {kind: f"{folder}{os.sep}{name}" for kind, name in there.items()}
         if files:

@@ -46,7 +46,7 @@ function taskOf(record) {
 function itemList(record, { preds, prompts, neighbors }, side, { queries, candidates, labels }) {
   const chosen = own(preds, side) ?? preds; // the first direction's are at the top level
   if (!Array.isArray(chosen?.gold) || !Array.isArray(chosen?.hyp)) return null;
-  const near = own(neighbors, side) ?? neighbors?.forward;
+  const near = sameSettings(record, neighbors) ? own(neighbors, side) ?? neighbors.forward : undefined;
   const named = isIndexed(record) ? (index) => candidates?.[index] : () => undefined;
   const isGold = isIndexed(record)
     ? (index, gold) => index === gold || (candidates !== undefined && candidates[index] === candidates[gold])
@@ -60,6 +60,16 @@ function itemList(record, { preds, prompts, neighbors }, side, { queries, candid
     failure: prompts?.failures?.[item], scores: prompts?.scores?.[item], labels: prompts?.labels,
     text: queries?.[item], candidates, goldText: named(gold), hypText: named(chosen.hyp[item]),
   }));
+}
+
+// Whether the file of neighbours belongs to the record; those of earlier versions do not say what they belong to.
+function sameSettings(record, neighbors) {
+  const same = (found, expected) => {
+    if (expected === null || typeof expected !== "object") return (found ?? null) === expected;
+    if (found === null || typeof found !== "object" || (Array.isArray(expected) && found.length !== expected.length)) return false;
+    return Object.keys(expected).every((key) => same(own(found, key), expected[key]));
+  };
+  return neighbors !== undefined && neighbors !== null && same(record.body.run ?? {}, neighbors.of ?? {});
 }
 
 // Where the gold candidate, or the first one of the gold label, is among the stored neighbours; null where none is stored.
