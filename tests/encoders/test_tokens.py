@@ -101,6 +101,15 @@ def test_batches_of_equal_lengths() -> None:
     assert [part.tolist() for part in found] == [[1], [5], [0, 2, 3], [4]]
 
 
+@pytest.mark.parametrize("config", [bert_config, lambda: roberta(64)])
+def test_a_checkpoint_without_the_files_of_its_tokenizer_is_refused(config: Callable[[], Any], tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "m", config())
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(UserError, match="has no tokenizer: the one that is made without its files knows no words"):
+        load(folder, tmp_path)
+
+
 def test_a_decoder_without_a_padding_token_runs(tmp_path: Path) -> None:
     folder = make_encoder(tmp_path / "m", gpt2_config(), byte_tokenizer(pad_token=None), "lasttoken")
     whole = make_encoder(tmp_path / "whole", gpt2_config(), byte_tokenizer(), "lasttoken")

@@ -45,7 +45,7 @@ class LibraryEncoder:
         with checkpoint_errors(spec.name, revision, spec.checkpoint):
             self.model = load_model(spec, spec.checkpoint, revision, device, self.library_class).eval()
             self._check(revision)
-            prepare_tokenizer(self.model)
+            prepare_tokenizer(self.model, spec.name)
             set_precision(self.model, spec)
             set_max_length(self.model, spec)
             if spec.max_length is not None and getattr(self.model[0], "document_length", None):

@@ -87,7 +87,7 @@ class SentenceTransformerEncoder:
         with checkpoint_errors(spec.name, revision, path):
             self.model = load_model(spec, path, revision, device).eval()
             check_route(self.model, spec.name)
-            prepare_tokenizer(self.model)
+            prepare_tokenizer(self.model, spec.name)
             set_precision(self.model, spec)
             self.limit = set_max_length(self.model, spec)
             self.fast = fast_tokens(self.model, self.prompt, self.limit)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.checkpoints import check_vocabulary
 from utils.encoders.batching import Ints
 from utils.errors import UserError
 
@@ -21,9 +22,14 @@ UNLIMITED = 10**9  # what tokenizers say where a model takes texts of any length
 UNTOUCHED = {"truncation": False, "padding": False, "return_tensors": None}
 
 
-def prepare_tokenizer(model: Any) -> None:
-    """Let a tokenizer without a padding token pad with another one; the mask keeps it out of every vector."""
+def prepare_tokenizer(model: Any, name: str) -> None:
+    """Let a tokenizer without a padding token pad with another one; the mask keeps it out of every vector.
+
+    Raises UserError for the checkpoint of this name where its tokenizer knows no words.
+    """
     tokenizer = _tokenizer(model)
+    if tokenizer is not None:
+        check_vocabulary(tokenizer, name)
     if tokenizer is not None and tokenizer.pad_token is None:
         names = ("eos_token", "sep_token", "unk_token", "bos_token", "cls_token")
         known = [token for name in names if (token := getattr(tokenizer, name, None)) is not None]

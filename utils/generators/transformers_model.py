@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from utils.checkpoints import COMPLETE, check_adapter, checkpoint_errors
+from utils.checkpoints import COMPLETE, check_adapter, check_vocabulary, checkpoint_errors
 from utils.errors import UserError, first_line
 from utils.generators.batches import in_batches, limits_for
 from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
@@ -248,6 +248,7 @@ def _tokenizer(spec: GeneratorSpec, path: str, revision: str | None) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     tokenizer = transformers.AutoTokenizer.from_pretrained(path, **_place(spec, revision))
+    check_vocabulary(tokenizer, spec.name)
     tokenizer("a")  # some faults of its files show only when it reads a text
     return tokenizer
 
