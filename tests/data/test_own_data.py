@@ -180,10 +180,13 @@ def test_columns_by_their_names(
     assert (note in told) if note else not told
 
 
-def test_a_column_called_set_is_no_split_where_its_values_are_none(tmp_path: Path) -> None:
+def test_a_column_called_set_is_no_split_where_its_values_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [[f"text {n}", "ab"[n % 2], "en", str(n)] for n in range(10)]
     spec = find_labeled(str(write_rows(tmp_path / "mine.tsv", "text\tlabel\tlang\tset", rows)), None, 42)
     assert "split" not in spec.options and len(load_labeled(spec, "en", "test", WHERE).texts) == 2
+    assert "the column 'set' is not read as the split, since '0' is no name of a split" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ def test_a_pair_counts_for_every_row_that_it_belongs_to(
     lines = done.stdout.splitlines()
     assert lines[1:3] == [f"{ngram} (src_lang any),41.55,3,3,true", f"{ngram} (src_lang en),49.50,2,2,true"]
     assert "missing" not in done.stderr
+    lines = run(TABLE, "--format", "csv", "--langs", "fr").stdout.splitlines()[1:3]  # (31.24 + 45.57) / 2, and 45.57
+    assert [line.partition(" (src_lang ")[2] for line in lines] == ["any),38.40,2,2", "en),45.57,1,1"]
     assert run(TABLE, "--src_lang", "en", "--format", "csv").stdout.splitlines()[1] == f"{ngram},49.50,2,2"
 
     means = load(logs).groupby("row", observed=True).f1.mean()

@@ -20,6 +20,8 @@ def roles_of(path: Path, table: Table, columns: Sequence[str] | None, *, no_head
     without a header has them in this order. Raises UserError where their number does not fit.
     """
     found = {role: name for role in ROLES if (name := _named(table, role)) is not None}
+    if "split" not in found and len(columns or ()) < len(ROLES):
+        _tell_no_split(path, table)
     if columns is None and not no_header:
         _tell(path, {role: name for role, name in found.items() if role != name})
         return found
@@ -45,7 +47,18 @@ def _named(table: Table, role: str) -> str | None:
 
 
 def _has_splits(values: Sequence[object]) -> bool:
-    return all(str(value).strip().lower() in SPLIT_NAMES for value in values)
+    return not _no_splits(values)
+
+
+def _no_splits(values: Sequence[object]) -> list[object]:
+    return [value for value in values if str(value).strip().lower() not in SPLIT_NAMES]
+
+
+def _tell_no_split(path: Path, table: Table) -> None:
+    """Say that a column called `set` is not taken for the split, with a value that is none."""
+    for column in (column for column in table if column.strip().lower() == "set"):
+        value = _no_splits(table[column])[0]
+        note(f"{path.name}: the column {column!r} is not read as the split, since {value!r} is no name of a split")
 
 
 def _tell(path: Path, found: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from utils.cli import arguments
 from utils.cli.types import natural, text
 from utils.data.registry import group_means
 from utils.errors import UserError
+from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select, tables
 from utils.reporting.tables.build import Kind, build, build_by, common_subsets
@@ -111,7 +112,7 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     results = select.of_datasets(args, select.select(args, spec.name, settings))
     if cross or spec.pairs:
         results = select.of_one_source(results, spec.name, args.src_lang)
-    results = select.of_langs(args, results, spec)
+    results = select.of_langs(args, with_sources(results), spec)  # rows do not depend on --langs
     if view.by:
         results = [result for result in results if view.values_of(result.run)]
     if not results:
