@@ -45,7 +45,7 @@ python retrieval.py --dataset my_beir_folder --k 10 100 --model_checkpoint intfl
 python retrieval.py --export_run runs
 python retrieval.py --import_run runs
 """
-DEEP = 1000  # passages that are ranked of a pool of many languages, for the ranks of the answers
+DEEP = 200  # passages that are ranked of a pool of many languages, for the ranks of the answers
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
