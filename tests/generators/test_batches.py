@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_models import make_model
 
 from utils.errors import UserError
+from utils.generators import label_scoring, transformers_model
 from utils.generators.batches import BatchLimits, in_batches
 from utils.generators.label_scoring import score_labels
+from utils.generators.transformers_model import LanguageModel
+from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
+from utils.loaders import TRANSFORMERS
+from utils.schema import GeneratorSpec, ScoreSettings
 
 
 def test_out_of_memory_halves_the_batch(capsys: Any) -> None:
@@ -46,6 +53,38 @@ def test_what_a_batch_had_computed_is_freed_before_a_smaller_one_is_tried(monkey
     limits = BatchLimits(20, 1)
     assert list(in_batches(work, [1, 0], [10, 10], limits)) == [(1, 1), (0, 0)]
     assert freed == [True] and limits == BatchLimits(10, 1)
+
+
+def test_too_little_memory_for_a_probe_is_no_sign_of_the_architecture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    make_model(tmp_path, "llama")
+    model = LanguageModel(GeneratorSpec(str(tmp_path), TRANSFORMERS, "base", label="local/tiny"), str(tmp_path), "cpu")
+    original = label_scoring._read_prompts
+
+    def with_room_for_one(context: Any, texts: list[Tokenized]) -> Any:
+        if len(texts) > 1:
+            raise torch.OutOfMemoryError
+        return original(context, texts)
+
+    monkeypatch.setattr(label_scoring, "_read_prompts", with_room_for_one)
+    model.model.config.model_type = "an untested family"
+    found = dict(model.score(["Input:a", "Input:b"], ["x y", "x z"], ScoreSettings()))
+    error = capsys.readouterr().err
+    assert sorted(found) == [0, 1] and "split in halves" in error and "forward pass" not in error
+
+
+def test_out_of_memory_in_a_plain_pass_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_model(tmp_path, "llama")
+    model = LanguageModel(GeneratorSpec(str(tmp_path), TRANSFORMERS, "base", label="local/tiny"), str(tmp_path), "cpu")
+
+    def without_memory(*_: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(transformers_model, "score_one_by_one", without_memory)
+    monkeypatch.setattr(TreeSupport, "covers", lambda self, texts: False)
+    with pytest.raises(UserError, match="out of device memory on one prompt"):
+        dict(model.score(["Input:a"], ["x y", "x z"], ScoreSettings()))
 
 
 def test_out_of_memory_on_one_prompt_is_an_error() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from utils.checkpoints import COMPLETE, check_adapter, check_vocabulary, checkpoint_errors
 from utils.errors import UserError, first_line
-from utils.generators.batches import in_batches, limits_for
+from utils.generators.batches import BatchLimits, in_batches, limits_for
 from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
@@ -79,7 +79,13 @@ class LanguageModel:
                 what = "one slow forward pass per label"
                 print(f"note: {self.spec.name} cannot score these labels as a tree; {what}", file=sys.stderr)
                 self._is_told = True
-            yield from ((index, score_one_by_one(self.model, text)) for index, text in enumerate(texts))
+            lengths, singly = [text.longest for text in texts], BatchLimits(1, 1)
+            yield from in_batches(
+                lambda chosen: [score_one_by_one(self.model, texts[index]) for index in chosen],
+                range(len(texts)),
+                lengths,
+                singly,
+            )
             return
         scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
         yield from score_labels(scorer(self.model, self.limits), texts, self.limits)

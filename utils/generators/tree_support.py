@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from utils.generators.batches import BatchLimits
-from utils.generators.label_scoring import causal_scorer, score_one_by_one, seq2seq_scorer
+from utils.generators.label_scoring import LogProbs, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.schema import GeneratorSpec, ScoreSettings
@@ -65,14 +66,23 @@ class TreeSupport:
         if self.spec.quantization and self.config.model_type in TESTED:
             return True
         texts = self.reader.with_labels(self._probe(window), PROBE_LABELS, ScoreSettings())
-        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
         try:
-            found = scorer(self.model, self.limits)(texts)
+            found = self._as_trees(texts)
         except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, IndexError):
             return False  # an architecture without such masks or caches
         plain = [score_one_by_one(self.model, text) for text in texts]
         pairs = zip(_flat(found), _flat(plain), strict=True)
         return all(abs(a - b) <= TOLERANCES[self.spec.dtype] + 1e-5 * abs(b) for a, b in pairs)
+
+    def _as_trees(self, texts: Sequence[Tokenized]) -> list[LogProbs]:
+        """Return the scores of a batch, or of smaller ones: too little memory is no sign of the architecture."""
+        import torch
+
+        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
+        score_batch = scorer(self.model, self.limits)
+        with contextlib.suppress(torch.OutOfMemoryError):
+            return score_batch(texts)
+        return [values for _, values in sorted(score_labels(score_batch, texts, self.limits))]
 
     def _probe(self, window: int) -> Sequence[str]:
         """Return short prompts, or two with a common beginning of which the longer exceeds the window."""
