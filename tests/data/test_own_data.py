@@ -289,6 +289,18 @@ def test_a_folder_makes_all_pairs_of_its_files(tmp_path: Path) -> None:
         find_bitext(str(folder), None, None, None)
 
 
+def test_pairs_of_one_name_are_refused_even_if_one_of_them_is_asked_for(tmp_path: Path) -> None:
+    folder, table = tmp_path / "folder", put(tmp_path / "t.tsv", "a\ta_b\tb_c\tc\n1\t2\t3\t4\n")
+    folder.mkdir()
+    for lang in ("a", "a_b", "b_c", "c"):
+        put(folder / f"x.{lang}", "one\ntwo\n")
+    said = "the pair of 'a' and 'b_c' and that of 'a_b' and 'c' have the same name, a_b_c"
+    for name, src, langs in ((folder, None, None), (folder, "a", ["b_c"]), (table, "a", ["c", "b_c"])):
+        with pytest.raises(UserError, match=said):
+            find_bitext(str(name), None, src, langs)
+    assert find_bitext(str(table), None, "a", ["c", "a_b"]).subsets == ("a_c", "a_a_b")
+
+
 def test_a_folder_may_have_notes_on_its_files(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "en", "md")
     spec = find_bitext(str(folder), None, None, None)

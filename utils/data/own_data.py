@@ -86,6 +86,7 @@ def find_bitext(
             )
         digest, reader, pivot, options = aligned_folder(path, src_lang, langs)
         reading: dict[str, Any] = {}
+        languages = list(options["paths"])
     else:
         digest, reader = sha256_of(path), "parallel_file"
         chosen, names = _pair_columns(path, columns, src_lang, langs, no_header=no_header)
@@ -93,6 +94,8 @@ def find_bitext(
         by_lang = dict(zip(names, chosen, strict=True))
         options = {"path": str(path), "columns": by_lang, "pairs": pairs}
         reading = {"columns": by_lang} if columns and chosen != names else {}
+        languages = names if columns else [*names, *read_table(path, header=not no_header)]
+    _check_pair_names(path, options["pairs"], languages)
     subsets = tuple("_".join(pair) for pair in options["pairs"])
     options |= {"header": not no_header, "strict": strict}
     return own_row(path, digest, "bitext", reader, subsets, pivot, options, reading)
@@ -212,6 +215,21 @@ def _chosen_pair(
         "name the pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...] for columns named by language; add "
         "--no_header if this line is data",
     )
+
+
+def _check_pair_names(path: Path, pairs: Sequence[tuple[str, str]], languages: Sequence[str]) -> None:
+    """Raise UserError for a pair whose joined name is that of another pair of the languages, in any command."""
+    for source, target in pairs:
+        name = f"{source}_{target}"
+        for place in (match.start() for match in re.finditer("_", name)):
+            other = name[:place], name[place + 1 :]
+            if other != (source, target) and set(other) <= set(languages):
+                raise UserError(
+                    f"{path.name}: the pair of {source!r} and {target!r} and that of {other[0]!r} and {other[1]!r} "
+                    f"have the same name, {name}",
+                    "rename one of these languages, which are the names of "
+                    + ("the files" if path.is_dir() else "the columns"),
+                )
 
 
 def check_columns(path: Path, chosen: Sequence[str], header: Sequence[str] | Table) -> None:
