@@ -169,7 +169,7 @@ def test_unaligned_folders_say_so(tmp_path: Path, sources: Sources) -> None:
 
 def test_a_quoted_line_break_is_noted(tmp_path: Path, sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
     only_pair(write(tmp_path / "spans.tsv", 'a\tb\n"x\ny"\tz\n'), sources)
-    assert "1 quoted text spans several lines" in capsys.readouterr().err
+    assert "1 quoted text spans several lines (2 in all, the first in the row from line 2)" in capsys.readouterr().err
 
 
 def test_pinned_files_come_from_the_mirror_and_are_verified(tmp_path: Path, sources: Sources) -> None:

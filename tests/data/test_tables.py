@@ -63,6 +63,44 @@ def test_another_encoding_is_called_by_its_name(encoding: str, text: str, what: 
 
 def test_a_byte_order_mark_of_utf8_is_no_part_of_a_name(tmp_path: Path) -> None:
     assert list(read_table(put(tmp_path / "own.csv", "a,b\nx,y\n".encode("utf-8-sig")))) == ["a", "b"]
+    assert list(read_table(put(tmp_path / "two.csv", "\ufeff\ufeffa,b\nx,\ufeffy\n"))) == ["a", "b"]
+    assert read_table(tmp_path / "two.csv")["b"] == ["\ufeffy"]
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = put(tmp_path / "index.csv", ",de,en\n0,eins,one\n1,zwei,two\n")
+    assert dict(read_table(index)) == {"de": ["eins", "zwei"], "en": ["one", "two"]}
+    assert capsys.readouterr().err == "note: index.csv: 1 column without a name left out\n"
+    assert dict(read_table(put(tmp_path / "end.tsv", "de\ten\t\neins\tone\t\n"))) == {"de": ["eins"], "en": ["one"]}
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match=r"gap.tsv has 1 column: de"):
+        find_bitext(str(put(tmp_path / "gap.tsv", "de\t\neins\tone\n")), None, None, None)
+
+
+SWALLOWED = {
+    "stray.tsv": ('a\tb\n"1\tx\n2\ty\n3"\tz\n4\tw\n', ['"1', "2", '3"', "4"], "2 to 4"),
+    "last.tsv": ('a\tb\n1\t"x\n2\ty"\n', ["1", "2"], "2 to 3"),
+    "last.csv": ('a,b\n1,"x\n2,y\n3,z"\n', ["1", "2", "3"], "2 to 4"),
+    "stray.csv": ('a,b\n"1,x\n2,y\n3",z\n4,w\n', ['"1', "2", '3"', "4"], "2 to 4"),
+    "short.csv": ('a,b\n"1,x\n2",y\n', ["1,x\n2"], ""),  # as likely a text
+    "other.tsv": (
+        'a\tb\n"1\tx\n2\ty\n3"\tz\n"p\tq"\tw\n',
+        ["1\tx\n2\ty\n3", "p\tq"],
+        "",
+    ),  # another one needs its quotes
+}
+
+
+@pytest.mark.parametrize("name", SWALLOWED)
+def test_a_stray_quotation_mark_makes_no_text_of_rows(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, expected, lines = SWALLOWED[name]
+    assert read_table(put(tmp_path / name, content))["a"] == expected
+    said = capsys.readouterr().err
+    note = f"the quotation marks around lines {lines} would make one text of whole rows, and are read as text\n"
+    assert (f"note: {name}: {note}" in said) == bool(lines)
+    assert ("1 quoted text spans several lines" in said) == (not lines)
 
 
 DELIMITED = {

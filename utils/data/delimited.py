@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.data.text_files import lines_of, read_text, with_line_feeds
@@ -21,11 +21,15 @@ Row = tuple[int, list[str]]  # line in the file, fields
 
 @dataclass(frozen=True)
 class Parsed:
-    """The rows of a text, read with one delimiter; `quoted` says that quotes were read as CSV has them."""
+    """The rows of a text, read with one delimiter; `quoted` says that quotes were read as CSV has them.
+
+    why: why they were not.
+    """
 
     delimiter: str
     quoted: bool
     rows: list[Row]
+    why: str = "the quotation marks are not balanced as CSV has them"
 
     @property
     def is_even(self) -> bool:
@@ -68,7 +72,7 @@ def parse(path: Path, text: str, usual: str) -> Parsed:
     if chosen.delimiter != usual:
         _note(path, f"the columns are separated by {DELIMITERS[chosen.delimiter]}")
     if not chosen.quoted and _opened_at(chosen) is not None:
-        _note(path, "the quotation marks are not balanced as CSV has them, and are read as text")
+        _note(path, f"{chosen.why}, and are read as text")
     elif (
         chosen.quoted and '"' in text and (count := _doubtful_quotes(_split(text, chosen.delimiter), len(chosen.rows)))
     ):
@@ -81,11 +85,32 @@ def _readings(text: str, delimiter: str) -> Iterator[Parsed]:
     if '"' not in text:
         yield Parsed(delimiter, quoted=True, rows=_split(text, delimiter))
         return
+    plain = Parsed(delimiter, quoted=False, rows=_split(text, delimiter))
     if (rows := _scan(text, delimiter, _pattern(PLAIN, delimiter))) is not None:
+        if (lines := _swallowed(rows, delimiter)) and plain.is_even:
+            yield replace(plain, why=f"the quotation marks around lines {lines} would make one text of whole rows")
         yield Parsed(delimiter, quoted=True, rows=rows)
-    yield Parsed(delimiter, quoted=False, rows=_split(text, delimiter))
+    yield plain
     if (rows := _scan(text, delimiter, _pattern(BARE, delimiter))) is not None:
         yield Parsed(delimiter, quoted=True, rows=rows)
+
+
+def _swallowed(rows: Sequence[Row], delimiter: str) -> str:
+    """Return the lines of the first quoted field that has whole rows in it, as a stray quotation mark makes it.
+
+    Tabs and line ends together are none of a text; commas are, unless each line between the first and the last has as
+    many as a row. Empty where there is none.
+    """
+    n_delimiters = len(rows[0][1]) - 1
+    for number, fields in rows:
+        line = number
+        for field in fields:
+            first, *others = (part.count(delimiter) for part in field.split("\n"))
+            whole = set(others[:-1]) == {n_delimiters} if delimiter == "," else first or any(others)
+            if others and whole:
+                return f"{line} to {line + len(others)}"
+            line += len(others)
+    return ""
 
 
 def _split(text: str, delimiter: str) -> list[Row]:
@@ -156,10 +181,12 @@ def _check_lengths(path: Path, parsed: Parsed, first: int) -> None:
 
 
 def _note_spanning(path: Path, rows: Sequence[Row]) -> None:
-    spanning = sum("\n" in field for _, fields in rows for field in fields)
+    spanning = [(number, field.count("\n") + 1) for number, fields in rows for field in fields if "\n" in field]
     if spanning:
-        texts = "1 quoted text spans" if spanning == 1 else f"{spanning} quoted texts span"
-        _note(path, f"{texts} several lines; if they should not, double their quotes")
+        texts = "1 quoted text spans" if len(spanning) == 1 else f"{len(spanning)} quoted texts span"
+        n_lines, (first, _) = sum(count for _, count in spanning), spanning[0]
+        where = f"several lines ({n_lines} in all, the first in the row from line {first})"
+        _note(path, f"{texts} {where}; if they should not, double their quotes")
 
 
 def _note(path: Path, text: str) -> None:

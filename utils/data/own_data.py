@@ -16,7 +16,7 @@ from utils.data.labeled_tables import languages_in
 from utils.data.roles import ROLES, roles_of
 from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, read_table
 from utils.data.text_files import UNPACK, inner_name
-from utils.errors import UserError, lookup, suggest
+from utils.errors import UserError, counted, lookup, suggest
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
@@ -211,7 +211,7 @@ def _chosen_pair(
         names = [src_lang, *(lang for lang in langs if lang != src_lang)]
         return names, names
     raise UserError(
-        f"{path.name} has {len(header)} columns: {', '.join(header)}",
+        f"{path.name} has {counted(len(header), 'column')}: {', '.join(header)}",
         "name the pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...] for columns named by language; add "
         "--no_header if this line is data",
     )

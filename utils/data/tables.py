@@ -15,7 +15,7 @@ from typing import Any
 
 from utils.data.delimited import read_delimited
 from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text, zipped_names
-from utils.errors import UserError, first_line
+from utils.errors import UserError, counted, first_line
 
 csv.field_size_limit(1 << 30)  # the default of 128 KiB is less than a long document
 DELIMITED = {".tsv": "\t", ".csv": ","}
@@ -63,8 +63,18 @@ def read_table(path: Path, *, header: bool = True) -> Table:
     """Return a table; the file's ending (tsv, csv, jsonl, parquet; then gz, xz, zst, bz2, zip) names its format.
 
     header: whether the first line of a TSV or CSV file names the columns; without it they are called 1, 2 and so on.
-    Raises UserError for another ending, a file that is not of its format, or a row of the wrong length.
+    Columns without a name are left out, which is noted where they have values. Raises UserError for another ending, a
+    file that is not of its format, or a row of the wrong length.
     """
+    table = _read(path, header=header)
+    named = {name: values for name, values in table.columns.items() if name.strip()}
+    without = [values for name, values in table.columns.items() if name not in named]
+    if any(not is_blank(value) for values in without for value in values):
+        print(f"note: {path.name}: {counted(len(without), 'column')} without a name left out", file=sys.stderr)
+    return Table(named, table.lines)
+
+
+def _read(path: Path, *, header: bool) -> Table:
     kind = ending_of(path)
     if kind not in ENDINGS:
         if path.suffix.lower() == ".zip":

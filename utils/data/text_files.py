@@ -101,7 +101,7 @@ UNPACK: dict[str, Callable[[Path], bytes]] = {
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file as it stands, without a byte order mark.
+    """Return the text of a UTF-8 file as it stands, without byte order marks at its start.
 
     Raises UserError where it is in another encoding, which is named, or is no text.
     """
@@ -113,7 +113,7 @@ def read_text(path: Path) -> str:
         except UnicodeDecodeError as error:
             raise _not_utf8(path, content, error) from error
         if "\0" not in text:
-            return text
+            return text.lstrip("\ufeff")  # some programs add a mark to a file that has one
         mark = _utf16_by_zeros(content)
     if mark is not None:
         raise UserError(f"{path.name} is in {mark}, not in UTF-8", _conversion(path, mark))
