@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,15 @@ from utils.constants import POOLS
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    from utils.cli.pair_benchmark import PairBenchmark
     from utils.cli.run import Run
     from utils.cli.task_run import Found, Ranked
     from utils.progress import Clock
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import DatasetSpec, Judged, RunRecord
     from utils.settings import RetrievalSettings
+
+    Scored = tuple[RunRecord, dict[str, Any]]
 
 MEANINGS = {
     "dataset": "a name that --list shows, a folder in BEIR's layout, or a table of questions and passages",
@@ -198,6 +201,51 @@ class Retrieval(RetrievalTask["Judged"]):
         print(f"run files: {folder}")
 
 
+class PairRetrieval(Retrieval):
+    """Retrieval over rows of a query, its positives and its negatives, with llama2-embedding's measures as well."""
+
+    def __init__(self, run: Run, settings: RetrievalSettings, files: dict[str, Path]) -> None:
+        super().__init__(run, settings, files)
+        self.figures: dict[str, tuple[dict[str, float], dict[str, tuple[float, float]]]] = {}
+
+    def benchmark(self, data: Judged) -> PairBenchmark:
+        """Return the benchmark of a subset."""
+        from utils.cli.pair_benchmark import PairBenchmark
+        from utils.data.pair_rows import read_pair_rows
+
+        return PairBenchmark(data, read_pair_rows(Path(self.run.dataset.options["path"])))
+
+    def sides(self, data: Judged) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the questions with all positives, which query too, and all texts."""
+        return self.benchmark(data).sides
+
+    def n_candidates(self, data: Judged) -> int:
+        """Return the number of passages without a question's own text."""
+        return self.benchmark(data).n_candidates
+
+    def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
+        """Return the rankings of the questions, and keep the figures of the pairs."""
+        if self.files:
+            return super().rank(data, k, clock)
+        from utils.cli.task_run import Ranked
+
+        ensemble, pairs, members = self.run.ensemble, self.benchmark(data), self.embed(data)
+        clock.lap("encode")
+        several = zip(ensemble.names, members, strict=True) if len(members) > 1 else ()
+        alone = {name: {"forward": pairs.ranked(ensemble, [member], k)} for name, member in several}
+        found = {"forward": pairs.ranked(ensemble, members, k)}
+        self.figures[data.name] = pairs.figures(ensemble, members, self.settings.seed)
+        clock.lap("retrieve")
+        return Ranked(found, alone, {"dimensions": sum(queries.shape[1] for queries, _ in members)})
+
+    def score_all(self, data: Judged, found: Found, alone: Mapping[str, Found], k: int) -> Scored:
+        """Return the record at k with the figures of the pairs, and the predictions."""
+        record, predictions = super().score_all(data, found, alone, k)
+        metrics, ci95 = self.figures.get(data.name, ({}, {}))
+        both = {**record.metrics, **metrics}
+        return dataclasses.replace(record, metrics=both, ci95={**record.ci95, **ci95}), predictions
+
+
 def imported_files(place: Path | None, subsets: Sequence[str]) -> dict[str, Path]:
     """Return the run file of each subset; none without --import_run. Raises UserError where one is missing."""
     if place is None:
@@ -219,7 +267,7 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from utils.cli.open_run import open_run
     from utils.data.judged import chosen_pool, judged_subsets
-    from utils.data.own_judged import find_judged
+    from utils.data.own_judged import PAIR_ROWS, find_judged
     from utils.data.trec_runs import run_tag
 
     dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
@@ -228,7 +276,7 @@ def main(argv: Sequence[str]) -> None:
     settings = make_settings(args, dataset, files)
     tag = run_tag(next(iter(files.values()))) if files else None
     run = open_run(args, dataset, "retrieval", settings, settings.run_name("save_retrieval"), without_encoder=tag)
-    task = Retrieval(run, settings, files)
+    task = (PairRetrieval if dataset.reader == PAIR_ROWS else Retrieval)(run, settings, files)
     task.execute(subsets)
     if args.export_run and not args.dry_run:
         task.export(args.export_run, subsets)

@@ -28,6 +28,7 @@ SPLITS = ("test", "validation")  # of labelled sets, that can be classified
 VOTES = ("majority", "weighted")
 MAX_NEW_TOKENS = 32  # of a generated answer, unless --max_new_tokens says otherwise
 DEFAULT_KS = (1, 5, 10)
+OF_COSINES = ("positive_score", "negative_score")  # metrics of cosines, which can be negative
 DEFAULT_SEED = 42
 DATA_KINDS = ("bitext", "classification")  # the registries of data sets
 MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise

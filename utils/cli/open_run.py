@@ -26,7 +26,6 @@ from utils.tasks import TASKS
 if TYPE_CHECKING:
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.settings import Settings
-    from utils.tasks import TaskSpec
 
 
 def open_run(
@@ -65,7 +64,7 @@ def open_run(
         sources=sources,
         ensemble=_ensemble(args, settings, models, specs, weights),
         store=_store(args, settings, folder, identity, generator),
-        ks=ks or chosen_ks(args, TASKS[task]),
+        ks=ks or chosen_ks(args, dataset.options.get("ks", TASKS[task].default_ks)),
         metric=settings.figure_of(TASKS[task].metric_for(dataset.main_metric)),
         arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
@@ -107,11 +106,11 @@ def _store(
     return RecordStore(place, identity, earlier=[usual], overwrite=args.overwrite, debug=debug)
 
 
-def chosen_ks(args: argparse.Namespace, task: TaskSpec) -> Ks:
-    """Return the ks of the command line, or the default ones of the task."""
+def chosen_ks(args: argparse.Namespace, usual: Sequence[int]) -> Ks:
+    """Return the ks of the command line, or the usual ones of the data set or the task."""
     asked = getattr(args, "k", None)
     asked = [asked] if isinstance(asked, int) else asked
-    return Ks(tuple(sorted(set(asked or task.default_ks))), typed=asked is not None)
+    return Ks(tuple(sorted(set(asked or usual))), typed=asked is not None)
 
 
 def _chosen_sources(args: argparse.Namespace) -> Sources:

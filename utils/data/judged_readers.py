@@ -13,6 +13,7 @@ from typing import Any
 from utils.data.hub_tables import read_hub_table
 from utils.data.judged_parts import Named, Part, grade_of, joined, named
 from utils.data.labeled_tables import origin_of
+from utils.data.pair_rows import read_judged_pairs
 from utils.data.sources import PROJECT, Sources, mirror_folder
 from utils.data.tables import ENDINGS, Table, ending_of, is_blank, read_table
 from utils.errors import UserError
@@ -156,4 +157,5 @@ READERS: dict[str, Callable[[DatasetSpec, str, Sources], tuple[Part, Origin]]] =
     "beir_configs": read_beir_configs,
     "reading_comprehension": read_reading_comprehension,
     "judged_table": read_judged_table,
+    "judged_pairs": read_judged_pairs,
 }

@@ -1,4 +1,4 @@
-"""A user's own questions and judged passages as a registry row: a folder in BEIR's layout, or a table."""
+"""A user's own questions and judged passages as a row: a folder in BEIR's layout, a table, or rows of pairs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from utils.data.labeled_tables import languages_in
 from utils.data.own_data import check_columns, own_path, own_row
 from utils.data.tables import read_table
 from utils.errors import UserError
+from utils.evaluation.pair_measures import TOP
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
 ROLES = ("query", "passage", "score", "lang")
 WHOLE = "all"  # the name of the one subset of data without languages
+PAIR_ROWS = "judged_pairs"  # the reader of rows with the columns query, pos and neg
 
 
 def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: bool = False) -> DatasetSpec:
@@ -34,6 +36,9 @@ def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: b
             raise UserError(f"--{'columns' if columns else 'no_header'} with the folder {name}", "it is for tables")
         return _of_folder(path)
     table = read_table(path, header=not no_header)
+    if {"query", "pos"} <= set(table) and not columns:
+        options: dict[str, Any] = {"path": str(path), "usual_pool": "same", "ks": TOP}
+        return own_row(path, sha256_of(path), "retrieval", PAIR_ROWS, (WHOLE,), None, options, {})
     usual = {role: role for role in ROLES if role in table}
     given = list(table)[: len(ROLES)] if no_header and columns is None else columns
     chosen = usual if given is None else dict(zip(ROLES, given, strict=False))
@@ -44,7 +49,7 @@ def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: b
         )
     check_columns(path, list(chosen.values()), table)
     langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else (WHOLE,)
-    options: dict[str, Any] = {"path": str(path), "usual_pool": "same", **chosen, "header": not no_header}
+    options = {"path": str(path), "usual_pool": "same", **chosen, "header": not no_header}
     reading = {"columns": chosen} if chosen != usual else {}
     return own_row(path, sha256_of(path), "retrieval", "judged_table", langs, None, options, reading)
 

@@ -104,7 +104,13 @@ def is_fraction(value: Any) -> bool:
     return is_number(value) and -ROUNDING <= value <= 1 + ROUNDING
 
 
+def is_of_cosine(value: Any) -> bool:
+    """Return whether a value is a number from -1, the least cosine, to 2, the greatest distance."""
+    return is_number(value) and -1 - ROUNDING <= value <= 2 + ROUNDING
+
+
 fraction = scalar("a fraction from 0 to 1", is_fraction)
+of_cosine = scalar("a number from -1 to 2", is_of_cosine)
 text = scalar("text", is_text)
 word = scalar("text", lambda value: is_text(value) and value != "")
 whole = scalar("a whole number", is_whole)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from utils.constants import OF_COSINES
 from utils.records.checks import (
     Check,
     anything,
@@ -18,6 +19,7 @@ from utils.records.checks import (
     is_text,
     list_of,
     number,
+    of_cosine,
     optional,
     scalar,
     text,
@@ -63,7 +65,20 @@ def _of_figures(body: Mapping[str, Any]) -> Iterator[str]:
         elif name in COUNTS:
             continue
         elif isinstance(value, float) or name in METRICS:
-            yield from fraction(value, name)
+            yield from figure_of(name)(value, name)
+
+
+def figure_of(metric: str) -> Check:
+    """Return the check of a metric's figures."""
+    return of_cosine if metric in OF_COSINES else fraction
+
+
+def _intervals(value: Any, place: str) -> Iterator[str]:
+    """Yield what is wrong with the intervals of a record."""
+    names = value if isinstance(value, dict) else {}
+    yield from each(anything)(value, place)
+    for name in names:
+        yield from list_of(figure_of(name), 2)(names[name], f"{place}.{name}")
 
 
 KINDS: dict[str, Check] = {
@@ -107,7 +122,7 @@ RECORD = fields(
     {"run": RUN, "k": count},
     {
         "n": count,
-        "ci95": each(list_of(fraction, 2)),
+        "ci95": _intervals,
         "members": each(each(anything)),
         "labels": list_of(text),
         "per_label": each(each(optional(number))),
