@@ -120,6 +120,19 @@ def test_a_broken_file_is_named(name: str, content: bytes | None, told: str, tmp
     assert "\n" not in caught.value.what + caught.value.hint
 
 
+def test_weights_of_a_module_that_are_missing_are_named(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "m", bert_config())
+    modules = json.loads((folder / "modules.json").read_text())
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    (folder / "modules.json").write_text(json.dumps([*modules[:2], dense]))
+    config = {"in_features": 32, "out_features": 16, "activation_function": "torch.nn.modules.activation.Tanh"}
+    write(folder, **{"2_Dense__config_json": json.dumps(config)})
+    with pytest.raises(
+        UserError, match=r"does not load: 2_Dense/model.safetensors, which modules.json needs, is missing"
+    ):
+        load(folder, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

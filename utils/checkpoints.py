@@ -26,6 +26,8 @@ IGNORED_FILES = (
 )  # not part of a checkpoint's content
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".model")
 CONFIGURED = ("Pooling", "Dense", "WeightedLayerPooling")  # modules that need a configuration
+WEIGHTED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding", "SparseAutoEncoder")
+WEIGHTS_OF_MODULES = ("model.safetensors", "pytorch_model.bin")
 PANIC = "PanicException"  # of a library in Rust, which is no Exception
 COMPLETE = "check that all its files are there and complete"
 SHOWN = 300  # characters of a library's message
@@ -223,6 +225,8 @@ def _missing_module(folder: Path) -> str | None:
         kind, part = str(module.get("type", "")).rpartition(".")[2], str(module.get("path", ""))
         if kind in CONFIGURED and not (folder / part / "config.json").is_file():
             return f"{Path(part) / 'config.json'}, which modules.json needs, is missing"
+        if kind in WEIGHTED and not any((folder / part / name).is_file() for name in WEIGHTS_OF_MODULES):
+            return f"{Path(part) / WEIGHTS_OF_MODULES[0]}, which modules.json needs, is missing"
     return None
 
 

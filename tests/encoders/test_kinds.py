@@ -71,6 +71,43 @@ def test_a_language_model_is_an_encoder_with_a_note(tmp_path: Path, capsys: pyte
     assert "is a language model: the vector of a text is that of its last token" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("heads", "more", "pooled"),
+    [
+        (["GPT2LMHeadModel"], {}, "the mean of those of its tokens"),
+        (["XLNetLMHeadModel"], {}, "the mean of those of its tokens"),
+        (["Gemma3ForConditionalGeneration"], {}, "the mean of those of its tokens"),
+        (["LlamaForCausalLM"], {"is_causal": False}, "the mean of those of its tokens"),
+        (["LlamaModel", "LlamaForCausalLM"], {}, "the mean of those of its tokens"),
+        (["LlamaForCausalLM"], {}, "that of its last token"),
+        (["BertForMaskedLM"], {}, ""),
+    ],
+)
+def test_how_a_language_model_is_pooled_is_told(
+    heads: list[str], more: dict[str, bool], pooled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": heads, **more}))
+    spec_of(tmp_path, tmp_path / "cache")
+    said = capsys.readouterr().err
+    assert (f"is a language model: the vector of a text is {pooled}\n" in said) if pooled else said == ""
+
+
+def test_gpt2_is_pooled_as_it_is_told(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Model
+
+    config = GPT2Config(vocab_size=400, n_embd=32, n_layer=1, n_head=2, n_positions=64)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    byte_tokenizer(model_max_length=64).save_pretrained(tmp_path)
+    tokenizer, model = AutoTokenizer.from_pretrained(tmp_path), GPT2Model.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        states = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in TEXTS]
+    means = np.stack([one.mean(dim=0).numpy() for one in states])
+    found = embed(tmp_path, tmp_path / "cache", TEXTS)
+    np.testing.assert_allclose(found / np.linalg.norm(found, axis=1, keepdims=True),
+                               means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-5)  # fmt: skip
+
+
 def prompted(folder: Path, **more: object) -> Path:
     prompts = {"query": "query: ", "document": "passage: "}
     edit_json(make_encoder(folder, bert_config()) / "config_sentence_transformers.json", prompts=prompts, **more)
@@ -99,6 +136,19 @@ def test_prompts_without_a_default_are_not_used(tmp_path: Path, capsys: pytest.C
     (folder / "modules.json").unlink()  # without it the library reads no prompts
     edit_json(folder / "config_sentence_transformers.json", default_prompt_name="query")
     assert spec_of(folder, tmp_path).prompt is None and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("prompt", [None, "mine: "])
+def test_a_default_prompt_that_does_not_exist_is_one_error(
+    prompt: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = prompted(tmp_path / "m", default_prompt_name="nope")
+    with pytest.raises(UserError) as caught:
+        spec_of(folder, tmp_path, prompt=prompt)
+    assert "its default_prompt_name 'nope' is none of its prompts (query, document)" in caught.value.what
+    assert caught.value.hint == "mend config_sentence_transformers.json" and capsys.readouterr().err == ""
+    edit_json(folder / "config_sentence_transformers.json", default_prompt_name="query", prompts={})
+    assert spec_of(folder, tmp_path).prompt is None  # the library has an empty one
 
 
 def test_a_broken_configuration_says_nothing_before_the_model_is_loaded(tmp_path: Path) -> None:

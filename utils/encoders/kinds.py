@@ -37,7 +37,10 @@ HEADS = {  # ends of the names of architectures
     "ForRetrieval": OF_IMAGES,
     "ColBERT": MULTI_VECTOR,
 }
+GENERATORS = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel", "ModelWithLMHead", "ForConditionalGeneration")
+MEAN = "the mean of those of its tokens"
 CONFIGURATION = "config_sentence_transformers.json"
+LIBRARYS_PROMPTS = ("query", "document")  # that a checkpoint has, empty where its configuration has none of the name
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # the first that there is stands before documents
 
 
@@ -58,6 +61,7 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     revision: the commit on the hub, None for a folder.
     """
     check_adapter(checkpoint, revision, name)
+    _check_default_prompt(checkpoint, revision, name)
     kind = _kind(checkpoint, revision, name) or DENSE
     if kind not in (DENSE, SPARSE, MULTI_VECTOR):
         raise UserError(
@@ -94,8 +98,10 @@ def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
     heads = _architectures(checkpoint, revision)
     if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
         return MULTI_VECTOR if "HF_ColBERT" in heads else UNNAMED_COLBERT
-    if any(head.endswith("ForCausalLM") for head in heads):
-        print(f"note: {name} is a language model: the vector of a text is that of its last token", file=sys.stderr)
+    if any(head.endswith(GENERATORS) for head in heads):
+        is_causal = checkpoint_json(checkpoint, revision, "config.json").get("is_causal", True)
+        pooled = "that of its last token" if heads[0].endswith("ForCausalLM") and is_causal else MEAN
+        print(f"note: {name} is a language model: the vector of a text is {pooled}", file=sys.stderr)
     return next((kind for end, kind in HEADS.items() if any(head.endswith(end) for head in heads)), None)
 
 
@@ -148,6 +154,20 @@ def own_prompt(checkpoint: str, revision: str | None, name: str) -> str | None:
         known = ", ".join(f"{text!r} ({key})" for key, text in list(used.items())[:5])
         print(f"note: {name} knows the prompts {known} and has no default: none is used (--prompt)", file=sys.stderr)
     return None
+
+
+def _check_default_prompt(checkpoint: str, revision: str | None, name: str) -> None:
+    """Raise UserError where the default of a checkpoint's prompts is none of them; the library would not load it."""
+    if checkpoint_file(checkpoint, revision, "modules.json") is None:
+        return
+    configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
+    known = dict.fromkeys((*LIBRARYS_PROMPTS, *_prompts(configuration)))
+    default = configuration.get("default_prompt_name")
+    if isinstance(default, str) and default not in known:
+        raise UserError(
+            f"the checkpoint {name!r}: its default_prompt_name {default!r} is none of its prompts ({', '.join(known)})",
+            f"mend {CONFIGURATION}",
+        )
 
 
 def _check_prompt(name: str, key: str, prompt: Any) -> str:
