@@ -44,12 +44,23 @@ def test_a_file_beside_the_records_names_rows_and_columns(run: Run, logs: Path) 
         ("x = 1\n", "x is not a text"),
         ('x = " "\n', "x is not a text"),
         ('x = "one"\ny = "one"\n', "'one' stands for several names"),
+        ('pairs-0a1b2c3d = "sample"\n', "'pairs-0a1b2c3d' would be shown as the registered data set 'sample'"),
+        ('pairs-0a1b2c3d = "sib200"\n', "'pairs-0a1b2c3d' would be shown as the registered data set 'sib200'"),
+        (f'"{E5}" = "{NGRAM}"\n', f"'{E5}' would be shown as '{NGRAM}', the name of other records"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(content: str, told: str, run: Run, logs: Path) -> None:
     (logs.parent / "mine.toml").write_text(content)
     done = run(SCRIPT, "--names", "mine.toml")
     assert done.returncode == 2 and told in done.stderr and "hint: " in done.stderr
+
+
+def test_names_may_be_exchanged_and_those_of_other_models_taken(run: Run, logs: Path) -> None:
+    (logs / "names.toml").write_text(f'"{E5}" = "{NGRAM}"\n"{NGRAM}" = "{E5}"\n')
+    lines = run(SCRIPT, "--format", "csv").stdout.splitlines()
+    assert f"{NGRAM},50.00,1,1" in lines and f"{E5},25.00,1,1" in lines
+    (logs / "names.toml").write_text(f'"{E5}" = "intfloat/multilingual-e5-small"\n')
+    assert "\nintfloat/multilingual-e5-small,50.00," in run(SCRIPT, "--format", "csv").stdout
 
 
 def test_rows_of_generators_show_the_names_of_members() -> None:

@@ -21,7 +21,7 @@ from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
 from utils.reporting.tables.build import Kind
-from utils.reporting.tables.names import dataset_names, note_unknown, read_names
+from utils.reporting.tables.names import check_names, dataset_names, read_names
 from utils.tasks import TASKS, TaskSpec
 
 MEGABYTE = 1_000_000
@@ -90,7 +90,7 @@ def read(args: argparse.Namespace, names: Mapping[str, str]) -> tuple[list[Entry
     there: Counter[str] = Counter()
     found = list(read_all(args.logs, debug=args.debug, left_out=left_out))
     datasets = dataset_names(args.dataset, {result.dataset for result in found}, names)
-    note_unknown(names, found, args.logs)
+    check_names(names, found, args.logs)
     for result in found:
         entry = entry_of(len(entries), result, names)
         there[f"{entry.task} {result.dataset}"] += 1

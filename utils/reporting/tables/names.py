@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from utils.cli.types import path as argument_path
+from utils.data.registry import DATASETS
 from utils.errors import UserError, note, suggest
 from utils.records.original import generator_and_encoder
 from utils.records.own_names import logged_name
@@ -15,6 +16,7 @@ from utils.records.reader import read_all
 from utils.records.result import LoggedResult
 
 FILE = "names.toml"
+OWN_NAME = "give each a display name of its own"
 EXAMPLE = '"local/e5-cbc8d6fb" = "E5 (ours)"'
 
 
@@ -31,7 +33,8 @@ def add_names_arg(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> 
 def read_names(path: Path | None, logs: Path) -> Mapping[str, str]:
     """Return the display names by the names in records; empty where no file is named and the logs have none.
 
-    Raises UserError for a file that cannot be read, and for two names that would be shown as one.
+    Raises UserError for a file that cannot be read, for two names that would be shown as one, and for one that would be
+    shown as a registered data set.
     """
     chosen = path if path is not None else logs / FILE
     if path is None and not chosen.is_file():
@@ -45,7 +48,11 @@ def read_names(path: Path | None, logs: Path) -> Mapping[str, str]:
             raise UserError(f"{chosen}: {name} is not a text", f"lines such as {EXAMPLE}")
     twice = sorted({shown for shown in names.values() if list(names.values()).count(shown) > 1})
     if twice:
-        raise UserError(f"{chosen}: {twice[0]!r} stands for several names", "give each a display name of its own")
+        raise UserError(f"{chosen}: {twice[0]!r} stands for several names", OWN_NAME)
+    registered = {name for rows in DATASETS.values() for name in rows}
+    for name, shown in names.items():
+        if shown in registered and shown != name:
+            raise UserError(f"{chosen}: {name!r} would be shown as the registered data set {shown!r}", OWN_NAME)
     return names
 
 
@@ -64,9 +71,17 @@ def dataset_names(asked: Sequence[str] | None, there: Collection[str], names: Ma
     return found
 
 
-def note_unknown(names: Mapping[str, str], results: Iterable[LoggedResult], logs: Path) -> None:
-    """Name the lines that give a display name to what no record in the logs has, of whatever task."""
-    unknown = set(names) - {name for result in results for name in _names_in(result)}
+def check_names(names: Mapping[str, str], results: Iterable[LoggedResult], logs: Path) -> None:
+    """Check display names by the records that there are.
+
+    Lines for what no record in the logs has, of whatever task, are noted. Raises UserError for what would be shown by
+    the name of other records.
+    """
+    found = {name for result in results for name in _names_in(result)}
+    for name, shown in names.items():
+        if name in found and shown in found and names.get(shown, shown) == shown != name:
+            raise UserError(f"display names: {name!r} would be shown as {shown!r}, the name of other records", OWN_NAME)
+    unknown = set(names) - found
     if not unknown:
         return
     there = {name for result in read_all(logs) for name in _names_in(result)}

@@ -16,7 +16,7 @@ from utils.errors import UserError, counted, suggest
 from utils.records.pair_sources import ANY, source_of
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
-from utils.reporting.tables.names import add_names_arg, dataset_names, note_unknown, read_names
+from utils.reporting.tables.names import add_names_arg, check_names, dataset_names, read_names
 from utils.tasks import TASKS, TaskSpec
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
@@ -123,7 +123,7 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     logs = args.logs
     results = list(read_results(logs, task))
     if names := read_names(args.names, logs):
-        note_unknown(names, results, args.logs)
+        check_names(names, results, args.logs)
         known = DATASETS[TASKS[task].data]
         own = {name: shown for name, shown in names.items() if name not in known}
         results = [dataclasses.replace(one, dataset=own.get(one.dataset, one.dataset)) for one in results]
