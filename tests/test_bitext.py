@@ -257,7 +257,7 @@ BAD = {
         ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
     ),
     "another task": (["--dataset", "sib200"], "sib200 is not a data set for bitext", "classification"),
-    "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "check the free space"),
+    "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "/dev/null is no folder: move"),
 }  # fmt: skip
 
 

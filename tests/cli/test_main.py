@@ -35,7 +35,19 @@ def script(tmp_path: Path) -> Path:
     ("line", "told"),
     [
         ("raise UserError('wrong', 'do this')", "error: wrong\nhint: do this\n"),
-        ("open('nowhere/x')", "error: No such file or directory: nowhere/x\nhint: check the free space"),
+        ("open('nowhere/x')", "error: No such file or directory: nowhere/x\nhint: check that the file or folder is"),
+        ("raise OSError(5, 'Input/output error', 'x')", "error: Input/output error: x\nhint: check the free space"),
+        ("open('.')", "error: Is a directory: .\nhint: there is a folder in the place of the file .: move"),
+        (
+            "open('some_script.py/a/b', 'w')",
+            "error: Not a directory: some_script.py/a/b\nhint: some_script.py is no folder: move it away, or choose",
+        ),
+        ("import os; os.makedirs('some_script.py')", "error: File exists: some_script.py\nhint: some_script.py is no"),
+        (
+            "raise PermissionError(13, 'Permission denied', b'x')",
+            "error: Permission denied: b'x'\nhint: check the perm",
+        ),
+        ("open('x' * 300)", "error: File name too long: xxx"),
         ("raise MemoryError", "error: out of memory\nhint: use a smaller --batch_size"),
         ("raise RuntimeError('CUDA out of memory. Tried')", "error: out of memory\n"),
         ("raise OSError(28, 'No space left on device', 'x')", "error: No space left on device: x\nhint: free some"),

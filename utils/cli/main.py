@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -16,6 +17,15 @@ from utils.proxies import prepare_proxies
 
 RUN_AGAIN = "finished subsets are logged; run the same command again to continue"
 FOLDERS = ("--output_dir", "--logs")  # flags of the folder beside whose files an unforeseen error is described
+REMEDIES = {  # by the number of the system's error
+    errno.ENOENT: "check that the file or folder is there",
+    errno.EROFS: "the place cannot be written to: choose another folder",
+    errno.EACCES: "check the permissions, or choose another folder",
+    errno.EPERM: "check the permissions, or choose another folder",
+    errno.ENAMETOOLONG: "choose a folder with a shorter path, or shorter names",
+    errno.ELOOP: "a link leads to itself: mend it, or choose another folder",
+    errno.EMFILE: "allow more open files: ulimit -n",
+}
 MEMORY = ("allocate memory", "out of memory")  # torch raises RuntimeError when memory runs out
 
 
@@ -72,10 +82,24 @@ def _fail_for(error: BaseException, kept: str) -> NoReturn:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in MEMORY)):
         _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {kept}")
     if about:
-        _fail(about, f"check the free space and the permissions; {kept}")
+        _fail(about, f"{_remedy(error)}; {kept}")
     place = _write_traceback()
     where = f"the traceback is in {place}; please report it" if place else "--verbose shows the traceback"
     _fail(f"unforeseen: {type(error).__name__}: {first_line(error)[:200]}", f"{where}; {kept}", code=1)
+
+
+def _remedy(error: BaseException) -> str:
+    """Return what to do about an error of the system about a file."""
+    number, name = getattr(error, "errno", None), getattr(error, "filename", None)
+    path = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
+    elsewhere = "or choose another folder"
+    if number == errno.EISDIR and path is not None:
+        return f"there is a folder in the place of the file {path}: move it away, {elsewhere}"
+    if number in (errno.ENOTDIR, errno.EEXIST) and path is not None:
+        for part in (path, *path.parents):
+            if os.path.lexists(part) and not part.is_dir():
+                return f"{part} is no folder: move it away, {elsewhere}"
+    return REMEDIES.get(number or 0, "check the free space and the permissions")
 
 
 def _write_traceback() -> Path | None:
