@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,17 @@ def test_overwriting_replaces_what_has_the_place(tmp_path: Path) -> None:
     store.write("eng_fra", record(other, 1), {})
     assert store.folders(["eng_fra"], [1]) == [tmp_path / "seed_42"]
     assert not RecordStore(tmp_path / "seed_42", identity()).is_done("eng_fra", 1)
+
+
+def test_overwriting_leaves_what_is_of_another_model_or_subset(tmp_path: Path) -> None:
+    """`served/x:y` and `served/x_y` make one folder, and earlier versions wrote `a b` and `a_b` to one file."""
+    of = replace(identity(), model="served/x:y")
+    RecordStore(tmp_path / "seed_42", of).write("a_b", RunRecord(FIGURES, {}, 7, 1, of.of("a_b")), {})
+    write_json(tmp_path / "seed_42" / "eval_c_d_1.json", {**FIGURES, "n": 7, "k": 1, "run": identity().of("c d")})
+    store = RecordStore(tmp_path / "seed_42", replace(identity(), model="served/x_y"), overwrite=True)
+    assert store.path_of("a_b", 1).parent == store.spare
+    ours = RecordStore(tmp_path / "seed_42", identity(), overwrite=True)
+    assert ours.path_of("c_d", 1).parent == ours.spare and ours.path_of("c d", 1).parent == ours.folder
 
 
 def test_records_where_earlier_versions_wrote_them_are_continued(tmp_path: Path) -> None:

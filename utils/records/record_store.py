@@ -25,7 +25,8 @@ class RecordStore:
     """The folder of one run's records.
 
     earlier: folders where earlier versions wrote records of this run; they are read, and continued.
-    overwrite: existing records are computed again and replaced, also those of other settings at their place.
+    overwrite: existing records are computed again and replaced, also those of other settings at their place, unless
+    they are of another data set, model or subset.
     debug: the run has --limit, so its records are always computed again.
     """
 
@@ -72,6 +73,11 @@ class RecordStore:
         needed = TASKS[self.identity.task].metrics
         return other_settings(path, self.identity.of(subset), lambda body: fault_of(body, needed))
 
+    def _is_of_another(self, path: Path, subset: str) -> bool:
+        """Return whether a record is of another data set, model or subset whose name makes the same path."""
+        identity, run = self.identity.of(subset), (read_json(path) or {}).get("run") or {}
+        return any(run.get(name, identity[name]) != identity[name] for name in ("dataset", "model", "subset"))
+
     def path_of(self, subset: str, k: int) -> Path:
         """Return the path of a record, whether it is there or not.
 
@@ -81,10 +87,10 @@ class RecordStore:
         if path := self._done.get((subset, k)) or self._ours(subset, k):
             return path
         path = record_path(self.folder, subset, k)
-        if self.overwrite:
-            return path
-        for there in dict.fromkeys((path, *records_at(self.folder, subset))):
+        for there in (path,) if self.overwrite else dict.fromkeys((path, *records_at(self.folder, subset))):
             if other := self._other(there, subset):
+                if self.overwrite and not self._is_of_another(there, subset):
+                    return path
                 if not self._told:
                     self._told = True
                     note = f"note: {there} has other settings ({other}); the records of this run are in {self.spare}"
