@@ -89,6 +89,17 @@ def test_run_files_are_written_from_the_logs_and_scored_alike(run: Run, tmp_path
     assert bad.returncode == 2 and "the score 'x' is not a number" in bad.stderr
 
 
+def test_run_files_of_languages_whose_names_are_paths_are_in_the_folder(run: Run, tmp_path: Path) -> None:
+    rows = [f"question {place}\tpassage {place}\t{lang}" for place, lang in enumerate(["a b", "a/b", "../e"])]
+    (tmp_path / "own.tsv").write_text("\n".join(["query\tpassage\tlang", *rows, ""]))
+    flags = ("--dataset", "own.tsv", "--k", "1", "--pool", "all")
+    done = run("retrieval.py", *NGRAM, *flags, "--export_run", "runs")
+    assert done.returncode == 0, done.stderr
+    names = ["_e_30e58a71.trec", "a_b_c14cddc0.trec", "a_b_c8687a08.trec"]
+    assert sorted(path.relative_to(tmp_path / "runs").as_posix() for path in tmp_path.rglob("*.trec")) == names
+    assert run("retrieval.py", *flags, "--import_run", "runs").returncode == 0
+
+
 def test_an_ensemble_has_its_members_figures(run: Run, tmp_path: Path) -> None:
     names = ("baseline/char_ngram", "baseline/char_ngram")
     flags = ("--langs", "eng", "--pool", "same", "--k", "10")

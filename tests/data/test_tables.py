@@ -77,6 +77,12 @@ def test_columns_without_a_name_are_left_out(tmp_path: Path, capsys: pytest.Capt
         find_bitext(str(put(tmp_path / "gap.tsv", "de\t\neins\tone\n")), None, None, None)
 
 
+@pytest.mark.parametrize("content", ['""\n', '"\n"\n', '"', '"\t\n"', '""""\n'])
+def test_tables_of_quotation_marks_alone_are_errors(content: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        find_bitext(str(put(tmp_path / "own.tsv", content)), None, None, None)
+
+
 SWALLOWED = {
     "stray.tsv": ('a\tb\n"1\tx\n2\ty\n3"\tz\n4\tw\n', ['"1', "2", '3"', "4"], "2 to 4"),
     "last.tsv": ('a\tb\n1\t"x\n2\ty"\n', ["1", "2"], "2 to 3"),

@@ -101,13 +101,13 @@ def _swallowed(rows: Sequence[Row], delimiter: str) -> str:
     Tabs and line ends together are none of a text; commas are, unless each line between the first and the last has as
     many as a row. Empty where there is none.
     """
-    n_delimiters = len(rows[0][1]) - 1
+    n_delimiters = len(rows[0][1]) - 1 if rows else 0
     for number, fields in rows:
         line = number
-        for field in fields:
+        for field in (field for field in fields if "\n" in field):
             first, *others = (part.count(delimiter) for part in field.split("\n"))
             whole = set(others[:-1]) == {n_delimiters} if delimiter == "," else first or any(others)
-            if others and whole:
+            if whole:
                 return f"{line} to {line + len(others)}"
             line += len(others)
     return ""
