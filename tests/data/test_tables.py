@@ -191,3 +191,10 @@ def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
         archive.writestr("b.tsv", b"")
     with pytest.raises(UserError, match=r"has 2 files, expected one: a.tsv, b.tsv"):
         read_table(tmp_path / "own.tsv.zip")
+
+
+def test_quotation_marks_that_are_read_as_text_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "inches.csv").write_text('eng,fra\n6\' 2" tall,grand\n"ok",bien\n', encoding="utf-8")
+    assert read_table(tmp_path / "inches.csv")["eng"] == ["6' 2\" tall", '"ok"']
+    told = "note: inches.csv: the quotation marks are not balanced as CSV has them, and are read as text"
+    assert capsys.readouterr().err.splitlines() == [told]

@@ -71,7 +71,7 @@ def parse(path: Path, text: str, usual: str) -> Parsed:
         return first
     if chosen.delimiter != usual:
         _note(path, f"the columns are separated by {DELIMITERS[chosen.delimiter]}")
-    if not chosen.quoted and _opened_at(chosen) is not None:
+    if not chosen.quoted and any(field[:1] == '"' for _, fields in chosen.rows for field in fields):
         _note(path, f"{chosen.why}, and are read as text")
     elif (
         chosen.quoted and '"' in text and (count := _doubtful_quotes(_split(text, chosen.delimiter), len(chosen.rows)))
