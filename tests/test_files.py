@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from utils.api.texts import without_halves
 from utils.errors import UserError
-from utils.files import build_folder, fingerprint, write_atomic, write_json, write_output
+from utils.files import build_folder, fingerprint, writable, write_atomic, write_json, write_output
 
 # fills a folder through build_folder, says so, and waits
 BUILDING = f"""
@@ -121,3 +122,9 @@ def test_halves_of_surrogate_pairs_are_replaced_and_counted(tmp_path: Path, caps
     told = f"warning: {path}: replaced by U+FFFD: 2 characters that no Unicode text has\n"
     assert capsys.readouterr().err == told
     assert fingerprint({"name": "\ud83d"}) != fingerprint({"name": "\ude00"})
+
+
+def test_halves_of_surrogate_pairs_are_joined_or_replaced() -> None:
+    assert writable("a\ud83d\ude00b") == ("a😀b", 0)
+    assert writable("\ude00\ud83d x \ud83d\ud83d\ude00") == ("\ufffd\ufffd x \ufffd😀", 3)
+    assert without_halves("\ud83d\ude00\ud83d") == "😀\ufffd"

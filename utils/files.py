@@ -21,7 +21,7 @@ PART = re.compile(r"\..*\.\d+\.[0-9a-f]{8}\.part")  # names of files that are be
 SHORT = 100  # characters of a file's own name in such a name
 BUILT, LOCK = ".part-", ".lock"  # folders that are being filled, and their locks
 ABANDONED, ABANDONED_FOLDER = 3600, 86400  # seconds after which nobody writes such a file or unlocked folder any more
-UNPAIRED = re.compile("[\ud800-\udfff]")
+PAIRED, UNPAIRED = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 
 
 def text_key(text: str) -> str:
@@ -146,8 +146,17 @@ def _locked(path: Path) -> Iterator[bool]:
 
 
 def writable(text: str) -> tuple[str, int]:
-    """Return a text with U+FFFD for halves of surrogate pairs, which cannot be written as UTF-8, and their number."""
-    return (text, 0) if text.isascii() else UNPAIRED.subn("\ufffd", text)
+    """Return a text with U+FFFD for halves of surrogate pairs, which cannot be written as UTF-8, and their number.
+
+    Halves that belong together are joined.
+    """
+    if text.isascii():
+        return text, 0
+    return UNPAIRED.subn("\ufffd", PAIRED.sub(lambda pair: _joined(pair[0]), text))
+
+
+def _joined(halves: str) -> str:
+    return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
 
 
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:

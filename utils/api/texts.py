@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from utils.files import writable
+
 LONGEST_NAME = 200  # characters
 MOST_TOKENS = 10**9
 
 
 def without_halves(text: str) -> str:
     """Return a text with U+FFFD in place of each half of a surrogate pair; halves that belong together are joined."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return writable(text)[0]
 
 
 def written_name(value: object) -> str:
