@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -118,6 +118,24 @@ class Judged:
         places = {name: index for index, name in enumerate(self.passages.ids)}
         grades = (self.judgements[name] for name in self.queries.ids)
         return [min((-grade, places[name]) for name, grade in of_query.items())[1] for of_query in grades]
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """Pairs of sentences, (n,) each side, and how alike people find them: gold (n,), in the data set's own scale."""
+
+    name: str
+    src_lang: str
+    tgt_lang: str
+    first_texts: tuple[str, ...]
+    second_texts: tuple[str, ...]
+    gold: tuple[float, ...]
+    origin: Origin
+
+    def first(self, n: int | None) -> SentencePairs:
+        """Return the first n pairs; None for all."""
+        sides = {name: getattr(self, name)[:n] for name in ("first_texts", "second_texts", "gold")}
+        return replace(self, **sides)
 
 
 @dataclass(frozen=True)

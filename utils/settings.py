@@ -137,6 +137,13 @@ class RetrievalSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StsSettings(Settings):
+    """Settings of semantic textual similarity."""
+
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabeledSettings(Settings):
     """Settings of the tasks on labelled texts."""
 

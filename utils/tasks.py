@@ -9,7 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from utils.constants import DEFAULT_KS
-from utils.settings import BitextSettings, ClassificationSettings, IclSettings, RetrievalSettings, Settings
+from utils.settings import (
+    BitextSettings,
+    ClassificationSettings,
+    IclSettings,
+    RetrievalSettings,
+    Settings,
+    StsSettings,
+)
 
 FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones
 
@@ -55,6 +62,7 @@ class TaskSpec:
     settings: the class of its settings.
     main_metric: the metric shown of data sets whose row names no metric of this task, and of data without a row.
     item_metrics: metrics that are means over items; paired tests compare them.
+    whole_metrics: metrics of all items together, which have no value for an item.
     label_metrics: metrics that are means over labels, counted from the predictions.
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
@@ -72,6 +80,7 @@ class TaskSpec:
     views: tuple[View, ...]
     table_settings: tuple[str, ...]
     label_metrics: tuple[str, ...] = ()
+    whole_metrics: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     default_ks: tuple[int, ...] = DEFAULT_KS
     k_means: str = "neighbours"
@@ -86,8 +95,8 @@ class TaskSpec:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics over items, then those over labels."""
-        return tuple(dict.fromkeys((*self.item_metrics, *self.label_metrics)))
+        """The metrics over items, then those over labels, then those of all items together."""
+        return tuple(dict.fromkeys((*self.item_metrics, *self.label_metrics, *self.whole_metrics)))
 
     def metric_for(self, main_metric: str | None) -> str:
         """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
@@ -233,6 +242,18 @@ TASKS: dict[str, TaskSpec] = {
             default_ks=(1, 10, 100),
             shown_k=10,
             at_k=True,
+        ),
+        TaskSpec(
+            name="sts",
+            data="sts",
+            settings=StsSettings,
+            main_metric="spearman",
+            item_metrics=(),
+            whole_metrics=("spearman", "pearson"),
+            views=(View(name="sts", title="semantic textual similarity"),),
+            table_settings=("similarity",),
+            k_means="sentences compared with",
+            default_ks=(1,),
         ),
     )
 }

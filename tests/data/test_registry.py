@@ -27,9 +27,14 @@ ROWS = [spec for rows in registry.DATASETS.values() for spec in rows.values()]
 def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
     assert registry.DATASETS[spec.task][spec.name] is spec
     assert spec.task in registry.DATASETS and spec.subsets
-    known = {"bitext": READERS, "classification": classification.READERS, "retrieval": judged_readers.READERS}
+    known = {
+        "bitext": READERS,
+        "classification": classification.READERS,
+        "retrieval": judged_readers.READERS,
+        "sts": {"sentence_pairs"},
+    }
     assert spec.kind in ("hub", "files", "shipped") and spec.reader in known[spec.task]
-    assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1", "ndcg")
+    assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit")
     assert spec.licence and spec.citation
     if spec.kind == "hub" and spec.reader != "beir_folders":  # which reads a mirror only
         assert re.fullmatch(r"[0-9a-f]{40}|refs/convert/parquet", spec.revision or "")

@@ -76,7 +76,7 @@ def test_its_columns_come_after_those_of_todays_tasks(logs: Path, tmp_path: Path
     }
     names = json.loads(columns.replace("'", '"'))
     assert names[names.index("imported") + 1 :][:2] == ["depth", "reader"]
-    assert names[names.index("hit_high") + 1 :][:3] == ["gain", "gain_low", "gain_high"]
+    assert names[names.index("pearson_high") + 1 :][:3] == ["gain", "gain_low", "gain_high"]
 
 
 def test_its_comparison(logs: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
 from utils.data.judged import load_judged
 from utils.data.sources import Sources
+from utils.data.sts import load_sts
 from utils.errors import UserError, counted, lookup
 from utils.loaders import BUNDLED_GENERATOR, OTHER_KIND, SENTENCE_TRANSFORMERS
 from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
@@ -96,6 +97,11 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
             judged = load_judged(spec, name, sources, pool="same")
             texts += len(judged.queries) + len(judged.passages)
             kinds.add(judged.origin.kind)
+    elif spec.task == "sts":
+        for name in spec.subsets:
+            pairs = load_sts(spec, name, sources)
+            texts += 2 * len(pairs.gold)
+            kinds.add(pairs.origin.kind)
     else:
         for lang in spec.subsets:
             for split in ("train", "test"):

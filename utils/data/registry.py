@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.retrieval_sets import RETRIEVAL
+from utils.data.sts_sets import STS
 from utils.schema import DatasetSpec
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
     "classification": CLASSIFICATION,
     "retrieval": RETRIEVAL,
+    "sts": STS,
 }  # by task, then by name
 
 

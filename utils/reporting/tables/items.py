@@ -72,7 +72,7 @@ def values_of(result: LoggedResult, metric: str) -> stats.Values:
 def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> stats.Values | None:
     """Return resampled means (RESAMPLES,) of a metric over subsets, or None where the predictions do not give them."""
     spec = TASKS[task]
-    if metric not in spec.metrics:
+    if metric not in (*spec.item_metrics, *spec.label_metrics):
         return None
     places: dict[Hashable, int] = {}
     columns = []

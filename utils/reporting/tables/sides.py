@@ -42,7 +42,7 @@ def add_both(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a row of the tables")
     parser.add_argument("b", metavar="B", help="another row")
     add_k_arg(parser)
-    metrics = {name: spec.item_metrics for name, spec in TASKS.items() if spec.item_metrics != ("acc",)}
+    metrics = {name: spec.item_metrics for name, spec in TASKS.items() if spec.item_metrics not in ((), ("acc",))}
     more = "".join(
         f"; of {name} also {', '.join(each for each in found if each != 'acc')}" for name, found in metrics.items()
     )

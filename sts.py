@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Semantic textual similarity: how the cosines of sentence pairs agree with what people say of their likeness.
+
+python sts.py --data_dir ~/mirror                        SemEval 2017, in one language and across two
+python sts.py --dataset stsb_multi --langs en de         STSbenchmark in ten languages
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
+from utils.cli.choices import build_settings
+from utils.cli.main import run as run_script
+from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.task_run import TaskRun
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+    from utils.retrieval.ensemble import Members
+    from utils.schema import SentencePairs
+    from utils.settings import StsSettings
+
+MEANINGS = {
+    "dataset": "a name that --list shows",
+    "langs": "only pairs in these languages",
+    "columns": "not used: own files are not read",
+}
+EXAMPLES = """
+python sts.py --langs en es ar
+python sts.py --dataset stsb_multi --langs en de --model_checkpoint baseline/char_ngram
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = Parser("Semantic textual similarity: correlate cosines of sentence pairs with judgements.", EXAMPLES)
+    add_data_args(parser, MEANINGS)
+    add_encoder_args(parser, fusion=False, tuning=False)
+    add_similarity_arg(parser)
+    add_api_args(parser)
+    add_run_args(parser)
+    parser.set_defaults(dataset="sts17", fuse="score", normalize="none", tune_weights=False)
+    return parser.parse_args(argv)
+
+
+class Sts(TaskRun["SentencePairs"]):
+    """Semantic textual similarity; a subset is one language, or the two of a pair."""
+
+    headers = ("subset", "pairs")
+
+    def __init__(self, run: Run, settings: StsSettings) -> None:
+        super().__init__(run)
+        self.settings = settings
+
+    def load(self, subset: str, *, validation: bool = False) -> SentencePairs:
+        """Return the pairs; --limit cuts them."""
+        from utils.data.sts import load_sts
+
+        return load_sts(self.run.dataset, subset, self.run.sources).first(self.settings.limit)
+
+    def sizes(self, data: SentencePairs) -> Sequence[int]:
+        """Return the number of pairs."""
+        return [len(data.gold)]
+
+    def sides(self, data: SentencePairs) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the sentences of both sides."""
+        return data.first_texts, data.second_texts
+
+    def n_candidates(self, data: SentencePairs) -> int:
+        """Return 1: a sentence is compared with one other."""
+        return 1
+
+    def embed(self, data: SentencePairs) -> Members:
+        """Return the vectors of both sides, which are encoded alike."""
+        n, texts = len(data.gold), [*data.first_texts, *data.second_texts]
+        members = []
+        for encoder in self.run.ensemble.encoders:
+            rows = encoder.embed(texts, texts)[0]
+            members.append((rows[:n], rows[n:]))
+        return members
+
+    def evaluate(self, subset: str) -> None:
+        """Load, encode, compare and log one subset."""
+        import numpy as np
+
+        from utils.evaluation.correlation import correlations
+        from utils.progress import Clock
+        from utils.retrieval.aligned import aligned_scores
+        from utils.schema import RunRecord
+
+        clock, run = Clock(), self.run
+        data = self.load(subset)
+        clock.lap("load")
+        members = self.embed(data)
+        clock.lap("encode")
+        every = np.arange(len(data.gold))
+        scores = aligned_scores(
+            members, run.ensemble.weights, every, every, similarity=self.settings.similarity, device=run.device
+        )
+        there = ~np.isnan(scores)
+        gold = np.asarray(data.gold)[there]
+        metrics, ci95 = correlations(scores[there].astype(np.float64), gold, self.settings.seed)
+        clock.lap("score")
+        predictions = {"judged": list(data.gold), "scores": [float(one) if one == one else None for one in scores]}
+        record = RunRecord(metrics, ci95, int(there.sum()), 1, {})
+        about = {"dimensions": sum(rows.shape[1] for rows, _ in members), **self.describe(data)}
+        run.log(subset, record, predictions, about, clock.laps)
+
+    def describe(self, data: SentencePairs) -> dict[str, Any]:
+        """Return the origin and the languages."""
+        langs = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang}
+        return {"origin": vars(data.origin), **langs, "setting": "mono" if data.src_lang == data.tgt_lang else "xl"}
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line. Raises UserError for mistakes of the user."""
+    args = parse(argv)
+    from utils.cli.open_run import open_run
+    from utils.data.judged import judged_subsets
+    from utils.data.sts import find_sts
+    from utils.settings import StsSettings
+
+    dataset = find_sts(args.dataset, args.columns, no_header=args.no_header)
+    settings = build_settings(StsSettings, args)
+    run = open_run(args, dataset, "sts", settings, settings.run_name("save_sts"))
+    Sts(run, settings).execute(judged_subsets(dataset, args.langs))
+
+
+if __name__ == "__main__":
+    run_script(main)
