@@ -16,14 +16,18 @@ from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_r
 from utils.cli.choices import build_settings
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import positive
 from utils.constants import DEFAULT_MARGIN_K, DIRECTIONS, MARGINS
 from utils.errors import UserError
+from utils.retrieval.missing_vectors import n_present
 
 if TYPE_CHECKING:
+    from utils.cli.reranking import Asked
     from utils.cli.run import Run
     from utils.cli.task_run import Found
+    from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import BitextSubset, RunRecord, TopK
     from utils.settings import BitextSettings
@@ -63,12 +67,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         default="forward",
         help="forward: sources query targets (default: %(default)s)",
     )
+    add_rerank_args(parser)
     add_api_args(parser)
     add_run_args(parser)
     return parser.parse_args(argv)
 
 
-def make_settings(args: argparse.Namespace) -> BitextSettings:
+def make_settings(args: argparse.Namespace, reranker: RerankerSpec | None = None) -> BitextSettings:
     """Return the settings of the run. Raises UserError for flags that exclude each other."""
     margin = args.margin
     if margin != "none" and args.similarity != "cosine":
@@ -89,7 +94,7 @@ def make_settings(args: argparse.Namespace) -> BitextSettings:
     from utils.settings import BitextSettings
 
     margin_k = (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
-    return build_settings(BitextSettings, args, margin_k=margin_k)
+    return build_settings(BitextSettings, args, margin_k=margin_k, **rerank_settings(args, reranker))
 
 
 class Bitext(RetrievalTask["BitextSubset"]):
@@ -131,6 +136,23 @@ class Bitext(RetrievalTask["BitextSubset"]):
             else:
                 members.append(encoder.embed(sources, targets))
         return members
+
+    def asked(self, data: BitextSubset) -> Asked:
+        """Return the queries and the candidates of both directions."""
+        sources, targets = self.sides(data)
+        return {"forward": (sources, targets), "backward": (targets, sources)}
+
+    def n_asked(self, data: BitextSubset) -> int:
+        """Return how many texts query, in one direction or in both."""
+        sizes = {"forward": len(data.sources), "backward": len(data.targets)}
+        asked = sizes if self.settings.direction == "both" else (self.settings.direction,)
+        return sum(min(sizes[side], self.settings.limit or sizes[side]) for side in asked)
+
+    def n_reranked(self, data: BitextSubset, members: Members) -> int:
+        """Return how many candidates can be found in every direction that is searched."""
+        both = {"forward": n_present(members), "backward": n_present([(b, a) for a, b in members])}
+        asked = both if self.settings.direction == "both" else (self.settings.direction,)
+        return min(both[side] for side in asked)
 
     def search(self, ensemble: Ensemble, members: Members, k: int) -> dict[str, TopK]:
         """Return the neighbours in the directions asked for: the sources query forward, the targets backward."""
@@ -200,9 +222,10 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.open_run import open_run
     from utils.data.bitext import bitext_pairs
 
-    settings = make_settings(args)
+    reranker = chosen_reranker(args)
+    settings = make_settings(args, reranker)
     dataset = chosen_pairs(args)
-    run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"))
+    run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"), reranker=reranker)
     pairs = {"_".join(pair): pair for pair in bitext_pairs(dataset, args.src_lang, args.langs)}
     Bitext(run, settings, pairs).execute(list(pairs))
 

@@ -19,6 +19,7 @@ from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_r
 from utils.cli.choices import build_settings
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
+from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings, with_first_stage
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import path
 from utils.constants import POOLS
@@ -26,9 +27,11 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.cli.pair_benchmark import PairBenchmark
+    from utils.cli.reranking import Asked
     from utils.cli.run import Run
     from utils.cli.task_run import Found, Ranked
     from utils.progress import Clock
+    from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import DatasetSpec, Judged, RunRecord
     from utils.settings import RetrievalSettings
@@ -63,6 +66,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="the passages: in all languages, in the same as the question, or in the others (default: as the data set "
         "is used)",
     )
+    add_rerank_args(parser, first_stage=True)
     runs = parser.add_argument_group("run files")
     runs.add_argument("--export_run", type=path, metavar="FOLDER", help="write the rankings as run files of TREC")
     runs.add_argument(
@@ -76,7 +80,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def make_settings(args: argparse.Namespace, dataset: DatasetSpec, files: dict[str, Path]) -> RetrievalSettings:
+def make_settings(
+    args: argparse.Namespace, dataset: DatasetSpec, files: dict[str, Path], reranker: RerankerSpec | None = None
+) -> RetrievalSettings:
     """Return the settings of the run; `files` are the run files that are scored, by subset."""
     from utils.data.judged import chosen_pool
     from utils.files import text_key
@@ -93,6 +99,7 @@ def make_settings(args: argparse.Namespace, dataset: DatasetSpec, files: dict[st
         pool=pool,
         pool_langs=langs if langs and langs != " ".join(dataset.subsets) else None,
         imported=imported if files else None,
+        **rerank_settings(args, reranker),
     )
 
 
@@ -126,6 +133,10 @@ class Retrieval(RetrievalTask["Judged"]):
     def sides(self, data: Judged) -> tuple[Sequence[str], Sequence[str]]:
         """Return the texts of the questions and of the passages."""
         return data.queries.texts, data.passages.texts
+
+    def asked(self, data: Judged) -> Asked:
+        """Return the texts of the questions and of the passages."""
+        return {"forward": (data.queries.texts, data.passages.texts)}
 
     def n_candidates(self, data: Judged) -> int:
         """Return the number of passages."""
@@ -230,6 +241,7 @@ class PairRetrieval(Retrieval):
         from utils.cli.task_run import Ranked
 
         ensemble, pairs, members = self.run.ensemble, self.benchmark(data), self.embed(data)
+        k = self.deepest(k, self.n_candidates(data))
         clock.lap("encode")
         several = zip(ensemble.names, members, strict=True) if len(members) > 1 else ()
         alone = {name: {"forward": pairs.ranked(ensemble, [member], k)} for name, member in several}
@@ -264,7 +276,7 @@ def imported_files(place: Path | None, subsets: Sequence[str]) -> dict[str, Path
 
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
-    args = parse(argv)
+    args = with_first_stage(parse(argv))
     from utils.cli.open_run import open_run
     from utils.data.judged import chosen_pool, judged_subsets
     from utils.data.own_judged import PAIR_ROWS, find_judged
@@ -273,9 +285,11 @@ def main(argv: Sequence[str]) -> None:
     dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
     subsets = judged_subsets(dataset, args.langs, chosen_pool(dataset, args.pool))
     files = imported_files(args.import_run, subsets)
-    settings = make_settings(args, dataset, files)
+    reranker = chosen_reranker(args)
+    settings = make_settings(args, dataset, files, reranker)
     tag = run_tag(next(iter(files.values()))) if files else None
-    run = open_run(args, dataset, "retrieval", settings, settings.run_name("save_retrieval"), without_encoder=tag)
+    folder = settings.run_name("save_retrieval")
+    run = open_run(args, dataset, "retrieval", settings, folder, without_encoder=tag, reranker=reranker)
     task = (PairRetrieval if dataset.reader == PAIR_ROWS else Retrieval)(run, settings, files)
     task.execute(subsets)
     if args.export_run and not args.dry_run:

@@ -45,6 +45,11 @@ def vector(text: str) -> list[float]:
     return [float(x) for x in np.random.default_rng(seed).standard_normal(SIZE).astype(np.float32)]
 
 
+def relevance(query: str, document: str) -> float:
+    """Return the score that the server gives a pair, from 0 to 1."""
+    return int.from_bytes(hashlib.sha256(f"{query} | {document}".encode()).digest()[:3], "big") / 2**24
+
+
 class ApiServer(ThreadingHTTPServer):
     """Answers, faults by request number, and the account of what was asked for and what was delivered whole."""
 
@@ -160,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, self._submit(body))
             return
         status, answer = answer_to(self.server, path, body, items)
-        if status == 200:
+        if status == 200 and isinstance(answer, dict):
             answer |= self.server.replaced
         if fault in VECTOR_FAULTS:
             _spoil(answer, fault)
@@ -279,6 +284,8 @@ def _items(path: str, body: dict[str, Any]) -> list[Any]:
         return body["input"] if isinstance(body["input"], list) else [body["input"]]
     if path == "/v2/embed":
         return list(body["texts"])
+    if path.endswith("/rerank"):
+        return [f"{body['query']} | {text}" for text in body.get("documents") or body.get("texts") or []]
     if path == "/v1/completions":
         return [body["prompt"]]
     return [message["content"] for message in body.get("messages", [])]
@@ -307,6 +314,8 @@ def answer_to(server: ApiServer, path: str, body: dict[str, Any], items: Sequenc
         billed = {"billed_units": {"input_tokens": n_tokens}}
         rows = [vector(item) for item in items]
         return 200, {"id": "1", "embeddings": {"float": rows}, "texts": list(items), "meta": billed}
+    if path.endswith("/rerank"):
+        return reranked(path, body, n_tokens)
     if path == "/v2/chat":
         text = _chosen(server, body)
         message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
@@ -339,6 +348,25 @@ def answer_to(server: ApiServer, path: str, body: dict[str, Any], items: Sequenc
             "usage": usage,
         }
     return 404, {"error": {"message": f"no such path: {path}"}}
+
+
+def reranked(path: str, body: dict[str, Any], n_tokens: int) -> tuple[int, Any]:
+    """Return the scores of documents, best first, in the form of Cohere, of vLLM, or of text-embeddings-inference."""
+    if path == "/rerank" and "texts" not in body:
+        return 422, {"message": "Failed to deserialize the JSON body into the target type: missing field `texts`"}
+    scores = [relevance(body["query"], text) for text in body.get("documents") or body["texts"]]
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    if path == "/rerank":
+        return 200, [{"index": place, "score": scores[place]} for place in order]
+    results = [{"index": place, "relevance_score": scores[place]} for place in order]
+    billed = {"billed_units": {"search_units": (len(scores) + 99) // 100}}
+    return 200, {
+        "id": "1",
+        "model": body["model"],
+        "results": results,
+        "meta": billed,
+        "usage": {"total_tokens": n_tokens},
+    }
 
 
 def _refusal(server: ApiServer, items: Sequence[str]) -> tuple[str, str] | None:

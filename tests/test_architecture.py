@@ -30,6 +30,7 @@ LAYERS = (
     ("reporting",),
     ("cli",),
     ("records",),
+    ("rerankers",),
     ("encoders", "generators"),
     ("api", "data", "checkpoints", "weights"),
     ("retrieval", "hub", "files", "tasks"),

@@ -32,3 +32,4 @@ OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson")  # metr
 DEFAULT_SEED = 42
 DATA_KINDS = ("bitext", "classification")  # the registries of data sets
 MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise
+DEFAULT_RERANK_DEPTH = 100  # candidates of each query that a reranker scores

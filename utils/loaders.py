@@ -15,6 +15,9 @@ API_ENCODER = "api_encoder"
 TRANSFORMERS = "transformers"
 BUNDLED_GENERATOR = "bundled_generator"
 API_GENERATOR = "api_generator"
+CROSS_ENCODER_RERANKER = "cross_encoder"
+LLM_RERANKER = "llm_reranker"
+API_RERANKER = "api_reranker"
 
 # loader id -> module and function; a module may move, its id does not change
 LOADERS: dict[str, tuple[str, str]] = {
@@ -27,6 +30,9 @@ LOADERS: dict[str, tuple[str, str]] = {
     TRANSFORMERS: ("utils.generators.transformers_model", "load_language_model"),
     BUNDLED_GENERATOR: ("utils.generators.bundled", "load_bundled"),
     API_GENERATOR: ("utils.generators.api", "ApiGenerator"),
+    CROSS_ENCODER_RERANKER: ("utils.rerankers.cross_encoder", "load_cross_encoder"),
+    LLM_RERANKER: ("utils.rerankers.llm", "load_llm_reranker"),
+    API_RERANKER: ("utils.rerankers.api", "ApiReranker"),
 }
 # loader id -> its name in the keys of caches where that is not the id: version 0.1 used the module paths of its time
 CACHE_NAMES = {

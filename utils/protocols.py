@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from utils.rerankers.spec import RerankerSpec
     from utils.schema import (
         Choice,
         EncoderSpec,
@@ -145,4 +146,34 @@ class Generator(Protocol):
 
     def quote(self, n_requests: int, n_tokens: int, n_out: int, *, exact: bool) -> str:
         """Return a line with these requests and tokens and their cost; empty for a local generator."""
+        ...
+
+
+class Reranker(Protocol):
+    """A reranker as a run uses it; the model is loaded, or the API called, when a score is not in the cache."""
+
+    @property
+    def spec(self) -> RerankerSpec:
+        """What decides the scores."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The distinct pairs of the last call that the cache had (hits) and did not have (misses)."""
+        ...
+
+    @property
+    def client(self) -> UsageCounter | None:
+        """The client of an API; None for a local reranker."""
+        ...
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return the score of each pair of a query and a candidate (n,), higher for a better one.
+
+        A pair that the provider of an API will never score has NaN.
+        """
+        ...
+
+    def quote(self, n_queries: int, n_pairs: int) -> str:
+        """Return a line with the requests and costs of so many pairs; empty for a local reranker."""
         ...

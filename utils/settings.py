@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ def setting(
     choices: tuple[str, ...] = (),
     implies: Mapping[str, Any] | None = None,
     late: bool = False,
+    optional: bool = False,
 ) -> Any:
     """Return a field of a task's settings.
 
@@ -43,8 +45,10 @@ def setting(
     implies: of a flag, the values that other settings have where it is set.
     late: whether earlier versions wrote records of all its values to one folder. `utils.records.variants` names its
     part of the folder, and records are also looked for where these versions wrote them.
+    optional: whether a record lacks the setting where it is None, as those of earlier versions do.
     """
     metadata = {"kind": kind, "also": also, "choices": choices, "implies": implies or {}, "late": late}
+    metadata["optional"] = optional
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -59,16 +63,17 @@ class Settings:
     normalize: str = setting("none", choices=NORMALIZERS)
     seed: int = setting(DEFAULT_SEED, "count")
     limit: int | None = setting(None, "whole")
-    tag: str | None = setting(None, late=True)
+    tag: str | None = setting(None, late=True, optional=True)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, as a record has them: records with equal ones are the same.
 
-        A run without a tag has none, as in records of earlier versions.
+        A run without a tag or a reranker has none, as in records of earlier versions.
         """
         common = [field.name for field in dataclasses.fields(Settings)]
-        own = [field.name for field in dataclasses.fields(self) if field.name not in common]
-        return {name: getattr(self, name) for name in (*own, *common) if name != "tag" or self.tag}
+        fields = sorted(dataclasses.fields(self), key=lambda field: field.name in common)
+        found = ((field, getattr(self, field.name)) for field in fields)
+        return {field.name: value for field, value in found if value is not None or not field.metadata.get("optional")}
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield what is not plain in the task's own settings, as the name of a run's folder has it, in their order.
@@ -98,6 +103,12 @@ class Settings:
         )
 
 
+def place_of_reranker(name: str | None, depth: int | None) -> str:
+    """Return the part of a run's folder that names its reranker; empty without one."""
+    clean = re.sub(r"[^\w.+-]+", "-", name or "", flags=re.ASCII)
+    return f"rerank_{clean[-60:]}_top{depth}" if name else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BitextSettings(Settings):
     """Settings of bitext retrieval."""
@@ -106,14 +117,17 @@ class BitextSettings(Settings):
     margin: str = setting("none", choices=MARGINS)
     margin_k: int | None = setting(None, "whole", late=True)
     direction: str = setting("forward", choices=DIRECTIONS)
+    rerank: str | None = setting(None, optional=True)
+    rerank_depth: int | None = setting(None, "whole", optional=True)
 
     def figure_of(self, metric: str) -> str:
         """Return the metric's name; of both directions that of their mean."""
         return f"{metric}_mean" if self.direction == "both" else metric
 
     def departures(self, **of_models: str) -> Iterator[str]:
-        """Yield the similarity, the margin and the direction where they are not plain."""
+        """Yield the similarity, the margin and the direction where they are not plain, then the reranker."""
         yield from map(self.unusual, ("similarity", "margin", "direction"))
+        yield place_of_reranker(self.rerank, self.rerank_depth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +142,15 @@ class RetrievalSettings(Settings):
     pool: str = setting("usual", choices=POOLS)
     pool_langs: str | None = setting(None)
     imported: str | None = setting(None)
+    rerank: str | None = setting(None, optional=True)
+    rerank_depth: int | None = setting(None, "whole", optional=True)
 
     def departures(self, **of_models: str) -> Iterator[str]:
-        """Yield the similarity, the pool and its languages where they are not plain, then the run file."""
+        """Yield the similarity, the pool and its languages where they are not plain, then run file and reranker."""
         yield from map(self.unusual, ("similarity", "pool"))
         yield "-".join((self.pool_langs or "").split())[:80]
         yield f"imported_{self.imported}" if self.imported else ""
+        yield place_of_reranker(self.rerank, self.rerank_depth)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,7 @@ class TaskSpec:
     bounds: what a metric is seen against, as (name, key in the record): its ceiling, chance, the most frequent label.
     k_means: what k counts. shown_k: the k of a table unless another is asked for.
     at_k: whether the metrics are of the k best candidates.
+    depth_metric: the metric that is the recall at k, for tasks whose candidates can be reranked.
     generative: a language model answers, so a row names it and the number of demonstrations.
     """
 
@@ -86,6 +87,7 @@ class TaskSpec:
     k_means: str = "neighbours"
     shown_k: int = 1
     at_k: bool = False
+    depth_metric: str = ""
     generative: bool = False
 
     @property
@@ -161,7 +163,11 @@ class TaskSpec:
 
 
 LABEL_METRICS = ("prec", "rec", "f1")
-CEILINGS = {"acc": (("ceiling", "ceiling"),), "f1": (("ceiling", "ceiling_f1"),)}
+BEFORE = "before reranking"  # the figures of the first stage, which only records with a reranker have
+CEILINGS = {
+    "acc": (("ceiling", "ceiling"), (BEFORE, "before_acc")),
+    "f1": (("ceiling", "ceiling_f1"), (BEFORE, "before_f1")),
+}
 CHANCE = {
     metric: (("chance", f"random_{metric}"), ("majority label", f"majority_{metric}")) for metric in ("acc", "f1")
 }
@@ -180,6 +186,7 @@ TASKS: dict[str, TaskSpec] = {
             table_settings=("similarity", "margin", "direction"),
             k_means="nearest candidates counted",
             at_k=True,
+            depth_metric="acc",
         ),
         TaskSpec(
             name="classification",
@@ -236,12 +243,16 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="ndcg",
             item_metrics=("ndcg", "recall", "mrr", "map", "hit"),
             views=(View(name="retrieval", title="retrieval with judgements"),),
-            bounds={"recall": (("ceiling", "ceiling_recall"),)},
+            bounds={
+                "recall": (("ceiling", "ceiling_recall"), (BEFORE, "before_recall")),
+                **{name: ((BEFORE, f"before_{name}"),) for name in ("ndcg", "mrr", "map", "hit")},
+            },
             table_settings=("similarity", "pool"),
             k_means="first passages counted",
             default_ks=(1, 10, 100),
             shown_k=10,
             at_k=True,
+            depth_metric="recall",
         ),
         TaskSpec(
             name="sts",

@@ -76,6 +76,7 @@ def test_the_weights_of_a_grid_reach_the_search_by_margins(tmp_path: Path) -> No
 def test_settings_are_the_arguments_and_what_is_derived_from_them() -> None:
     args = argparse.Namespace(similarity="cosine", margin="ratio", margin_k=None, direction="both", fuse="score")
     args = argparse.Namespace(**vars(args), normalize="none", seed=7, limit=None, tag=None)
+    args = argparse.Namespace(**vars(args), rerank=None, rerank_depth=None)
     settings = build_settings(BitextSettings, args, margin_k=4)
     assert settings == BitextSettings(margin="ratio", margin_k=4, direction="both", seed=7)
     assert settings.run_name("save_bitext") == "save_bitext_ratio_both"

@@ -9,7 +9,9 @@ from utils.errors import UserError
 
 HIDDEN = "***"
 LONGEST = 2000  # characters of an address
-ENDPOINT = re.compile(r"/(embeddings|chat/completions|completions|v2/embed|v2/chat)$")  # as in examples with curl
+ENDPOINT = re.compile(
+    r"/(embeddings|chat/completions|completions|v2/embed|v2/chat|v2/rerank)$"
+)  # as in examples with curl
 KEY = re.compile(  # what is a key by its form: a known beginning, or letters and digits without a break
     r"(?<![A-Za-z0-9])(?:sk|pk|rk|hf|gsk|xai|key)[-_](?=[\w-]*\d)[\w-]{12,}|eyJ[\w-]{10,}\.[\w.-]+"
     r"|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}",

@@ -12,7 +12,7 @@ from utils.api.faults import classify_error
 from utils.api.limiter import Budget, Limiter
 from utils.api.limits import ApiOptions
 from utils.api.provider import Reply
-from utils.api.providers import PROVIDERS, price_of
+from utils.api.providers import PROVIDERS, price_of, search_price_of
 from utils.api.texts import written_name
 from utils.api.tries import Tries
 from utils.errors import UserError, counted
@@ -24,7 +24,7 @@ FIRST_PAUSE = 0.5  # seconds before the second try; utils/api/tries.py has the p
 LONGEST_WAIT = 300.0  # seconds; a provider that asks to wait longer ends the run
 FEW, UNEXPLAINED = 10, 0.1  # items, or share of the answered items, that may be refused without a known reason
 SHOWN_WAIT = 5.0  # seconds; a longer wait for the limits is printed
-COUNTS = ("requests", "retries", "tokens_in", "tokens_out")
+COUNTS = ("requests", "retries", "tokens_in", "tokens_out", "searches")
 MARGIN = 1.5  # factor by which a request may have more tokens than estimated
 
 
@@ -34,10 +34,11 @@ class ApiClient:
     def __init__(self, spec: EncoderSpec | GeneratorSpec, options: ApiOptions, budget: Budget) -> None:
         self.model, self.provider, self.base_url = spec.checkpoint, PROVIDERS[spec.provider], spec.base_url
         self.options, self.budget, self.price = options, budget, price_of(spec)
+        self.search_price = search_price_of(spec)
         self._check_options()
         self.stop = threading.Event()
         self.limiter = Limiter(options.requests_per_minute, options.tokens_per_minute, self.stop)
-        self.requests = self.retries = self.tokens_in = self.tokens_out = self.answered = 0
+        self.requests = self.retries = self.tokens_in = self.tokens_out = self.searches = self.answered = 0
         self._marked: dict[str, int] = {}  # the counts when the current subset began
         self._printed: set[str] = set()
         self._unexplained = 0  # items refused without a known reason
@@ -45,7 +46,7 @@ class ApiClient:
         self._lock = threading.Lock()
 
     def _check_options(self) -> None:
-        if self.price is None and self.options.max_cost is not None:
+        if self.price is None and self.search_price is None and self.options.max_cost is not None:
             what = f"--max_cost, but the price of {self.model} is not known"
             if self.base_url:
                 raise UserError(f"{what} at a server of your own", "leave --max_cost out")
@@ -55,20 +56,22 @@ class ApiClient:
             hint = f"{self.provider.title} has no batch files: leave --batch_api out"
             raise UserError(f"--batch_api with {self.model}", hint)
 
-    def cost(self, tokens_in: float, tokens_out: float) -> float:
-        """Return the cost of these numbers of tokens in US dollars; 0 where no price is known."""
+    def cost(self, tokens_in: float, tokens_out: float, searches: int = 0) -> float:
+        """Return the cost of these numbers of tokens or searches in US dollars; 0 where no price is known."""
+        if self.search_price is not None:
+            return self.search_price * searches / 1000
         if self.price is None:
             return 0.0
         discount = self.provider.batch_discount if self.options.batch_api else 1.0
         return discount * (self.price[0] * tokens_in + self.price[1] * tokens_out) / 1e6
 
-    def send(self, request: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0) -> T:
+    def send(self, request: Callable[[], Reply[T]], tokens: int, tokens_out: int = 0, searches: int = 0) -> T:
         """Return the content of a request's response, retrying where that may help.
 
-        `tokens` estimates the tokens of the request and `tokens_out` bounds those of the response. Raises ApiError or
-        UserError.
+        `tokens` estimates the tokens of the request and `tokens_out` bounds those of the response; `searches` are those
+        of a reranker. Raises ApiError or UserError.
         """
-        reserved = self.cost(MARGIN * tokens, tokens_out)
+        reserved = self.cost(MARGIN * tokens, tokens_out, searches)
         self.budget.reserve(reserved)
         paid = 0.0
         try:
@@ -84,9 +87,10 @@ class ApiClient:
             self.answered += 1
             self.tokens_in += reply.tokens_in
             self.tokens_out += reply.tokens_out
+            self.searches += reply.searches
             if name := written_name(reply.model):
                 self.models.add(name)
-        return self.cost(reply.tokens_in, reply.tokens_out)
+        return self.cost(reply.tokens_in, reply.tokens_out, reply.searches)
 
     def is_of_item(self, error: ApiError) -> bool:
         """Return whether an error concerns one item only, so that the run continues without it.
@@ -117,13 +121,25 @@ class ApiClient:
         more = f"; more than --max_cost {bound:g} allows" if bound is not None and cost > bound else ""
         return f"{line}, {about}${cost:.{2 if cost >= 1 else 4}f} (prices of {self.provider.prices_read}){more}"
 
+    def quote_searches(self, n_requests: int, searches: int) -> str:
+        """Return a line with the requests, searches and costs of a planned run of a reranker (--dry_run)."""
+        line = f"{self.model}: at most {counted(n_requests, 'request')}"
+        if self.search_price is None:
+            return f"{line}; no price is known"
+        cost, bound = self.cost(0, 0, searches), self.options.max_cost
+        more = f"; more than --max_cost {bound:g} allows" if bound is not None and cost > bound else ""
+        return f"{line}, ${cost:.{2 if cost >= 1 else 4}f} (prices of {self.provider.prices_read}){more}"
+
     def usage(self) -> dict[str, Any]:
         """Return the counts since the last mark, as records have them."""
         counts: dict[str, Any] = {name: getattr(self, name) - self._marked.get(name, 0) for name in COUNTS}
         counts["models"] = sorted(self.models)
-        if self.price is not None:
-            counts |= {"cost_usd": round(self.cost(counts["tokens_in"], counts["tokens_out"]), 6)}
+        if self.price is not None or self.search_price is not None:
+            cost = self.cost(counts["tokens_in"], counts["tokens_out"], counts["searches"])
+            counts |= {"cost_usd": round(cost, 6)}
             counts |= {"prices_read": self.provider.prices_read}
+        if self.search_price is None:
+            del counts["searches"]
         return counts
 
     def mark(self) -> None:

@@ -1,4 +1,4 @@
-"""Cohere: embeddings and chats of its API, version 2."""
+"""Cohere: embeddings, reranking and chats of its API, version 2."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ PRICES = {
     "command-r-plus-08-2024": (2.50, 10.00),
     "command-a-03-2025": (2.50, 10.00),
 }
+SEARCH_PRICES = dict.fromkeys(
+    ("rerank-v3.5", "rerank-english-v3.0", "rerank-multilingual-v3.0", "rerank-english-v2.0"), 2.00
+)
 
 
 def open_client(key: str, url: str, timeout: float) -> Any:
@@ -47,6 +50,14 @@ def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[An
         **more,
     )
     return Reply(list(found.embeddings.float_ or []), _billed(found.meta)[0])
+
+
+def rerank(client: Any, spec: EncoderSpec, query: str, documents: Sequence[str]) -> Reply[list[Any]]:
+    """Request the scores of documents for a query."""
+    found = client.rerank(model=spec.checkpoint, query=query, documents=list(documents), top_n=len(documents))
+    rows = [(one.index, one.relevance_score) for one in found.results or []]
+    units = getattr(found.meta, "billed_units", None)
+    return Reply(rows, *_billed(found.meta), searches=token_count(getattr(units, "search_units", None)))
 
 
 def chat(
@@ -89,6 +100,7 @@ COHERE = Provider(
     url="https://api.cohere.com",
     open_client=open_client,
     embed=embed,
+    rerank=rerank,
     chat=chat,
     label_arguments={
         "json_object": lambda labels: {
@@ -104,5 +116,6 @@ COHERE = Provider(
     fixed_dimensions=("embed-multilingual-v3.0", "embed-multilingual-light-v3.0", "embed-english-v3.0"),
     token_rates=(0.32, 0.18),
     prices=PRICES,
+    search_prices=SEARCH_PRICES,
     prices_read="2026-11-21",
 )

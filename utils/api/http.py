@@ -18,7 +18,7 @@ from utils.proxies import proxy_of
 SLOWEST = 100_000  # bytes per second: what has been transferred moves the deadline, so that large files have time
 PIECE = 65_536  # bytes written between two looks at the clock
 LARGEST_ERROR = 65_536  # bytes of a response that is looked through for an error
-CONTENTS = ("choices", "data", "embeddings", "custom_id", "output")  # keys of responses that are no errors
+CONTENTS = ("choices", "data", "embeddings", "custom_id", "output", "results")  # keys of responses that are no errors
 STATUS_BY_WORD = (  # what the code or type of an error says, and the status that usually comes with it
     (("rate_limit", "rate limit", "quota", "billing", "too_many_requests"), 429),
     (("invalid_api_key", "authentication", "permission"), 401),

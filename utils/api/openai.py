@@ -9,6 +9,7 @@ from utils.api.errors import AGAIN, GARBLED, REFUSED, ApiError
 from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import BatchFormat, Provider, Reply, TokenLogprobs
+from utils.api.rerank_endpoint import rerank
 from utils.api.texts import token_count
 from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
 
@@ -214,6 +215,7 @@ OPENAI = Provider(
     path="/v1",
     open_client=open_client,
     embed=embed,
+    rerank=rerank,
     chat=chat,
     complete=complete,
     label_arguments={

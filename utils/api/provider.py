@@ -15,12 +15,13 @@ TokenLogprobs = list[tuple[str, float | None]]  # text and log-probability of ea
 
 @dataclass(frozen=True)
 class Reply(Generic[T]):
-    """The content of a response, the tokens that it was billed for, and the model's name as the server gives it."""
+    """The content of a response, the tokens or searches billed, and the model's name as the server gives it."""
 
     content: T
     tokens_in: int = 0
     tokens_out: int = 0
     model: str = ""
+    searches: int = 0  # of a reranker that is billed by them
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class BatchFormat:
 
 
 Embed = Callable[[Any, EncoderSpec, Sequence[str]], Reply[list[Any]]]
+Rerank = Callable[[Any, EncoderSpec, str, Sequence[str]], Reply[list[Any]]]
 Generate = Callable[[Any, GeneratorSpec, str, GenerationSettings, Mapping[str, Any]], Reply[str]]
 
 
@@ -51,6 +53,7 @@ class Provider:
     url: of the provider's own service; path: added to the address of a server that is typed without a path.
     open_client: from the key, the address and the timeout in seconds to a client that never retries by itself.
     embed: requests the embeddings of texts; each is a list of numbers, or base64 of little-endian float32.
+    rerank: requests the scores of documents for a query; each is (index of the document, score).
     chat, complete: request a message or the continuation of a text; the mapping holds further arguments.
     label_arguments: the ways to restrict an answer to one of some labels, tried in order: their further arguments.
     logprobs: the ways to request the log-probabilities of a text's tokens, tried in order; empty where a server
@@ -66,6 +69,7 @@ class Provider:
     open_client: Callable[[str, str, float], Any]
     path: str = ""
     embed: Embed | None = None
+    rerank: Rerank | None = None
     chat: Generate | None = None
     complete: Generate | None = None
     label_arguments: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = field(default_factory=dict)
@@ -84,5 +88,8 @@ class Provider:
     token_rates: tuple[float, float] = (0.33, 0.42)
     # US dollars per million tokens, read and generated, as the provider listed them on `prices_read`
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    # US dollars per 1,000 searches of rerankers: a query with up to `search_items` documents
+    search_prices: Mapping[str, float] = field(default_factory=dict)
+    search_items: int = 100
     prices_read: str = ""
     batch_discount: float = 1.0  # factor of the price in batch files

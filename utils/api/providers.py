@@ -124,6 +124,12 @@ def price_of(spec: EncoderSpec | GeneratorSpec) -> tuple[float, float] | None:
     return known.prices.get(spec.checkpoint) if known and not spec.base_url else None
 
 
+def search_price_of(spec: EncoderSpec | GeneratorSpec) -> float | None:
+    """Return the US dollars per 1,000 searches of a reranker; None where they are not known."""
+    known = PROVIDERS.get(spec.provider)
+    return known.search_prices.get(spec.checkpoint) if known and not spec.base_url else None
+
+
 def prices_read() -> str:
     """Return the date of the prices; several dates where the providers' prices were read on different days."""
     return ", ".join(sorted({provider.prices_read for provider in PROVIDERS.values() if provider.prices_read}))

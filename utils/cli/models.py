@@ -11,12 +11,13 @@ from utils.cli.choices import api_options, chosen_device
 from utils.encoders.cached import open_encoder
 
 if TYPE_CHECKING:
-    from utils.protocols import Encoder, Generator
+    from utils.protocols import Encoder, Generator, Reranker
+    from utils.rerankers.spec import RerankerSpec
     from utils.schema import EncoderSpec, GeneratorSpec
 
 
 class Models:
-    """Encoders and generators by what decides their results; each is opened when a run first needs it."""
+    """Encoders, generators and rerankers by what decides their results; each is opened when a run first needs it."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.device = chosen_device(args)
@@ -24,6 +25,7 @@ class Models:
         self._api = api_options(args), Budget(args.max_cost)
         self._encoders: dict[EncoderSpec, Encoder] = {}
         self._generators: dict[GeneratorSpec, Generator] = {}
+        self._rerankers: dict[RerankerSpec, Reranker] = {}
 
     def encoders(self, specs: Sequence[EncoderSpec]) -> list[Encoder]:
         """Return the encoders of these specs."""
@@ -39,3 +41,11 @@ class Models:
         if spec not in self._generators:
             self._generators[spec] = open_generator(spec, self.device, self._cache_dir, self._api)
         return self._generators[spec]
+
+    def reranker(self, spec: RerankerSpec) -> Reranker:
+        """Return the reranker of a spec."""
+        from utils.rerankers.cached import open_reranker
+
+        if spec not in self._rerankers:
+            self._rerankers[spec] = open_reranker(spec, self.device, self._cache_dir, self._api)
+        return self._rerankers[spec]

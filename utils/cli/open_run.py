@@ -11,11 +11,12 @@ from utils.api.providers import public_url
 from utils.cli.choices import chosen_dtype, chosen_encoders, refuse_idle_api_flags
 from utils.cli.models import Models
 from utils.cli.other_kinds import check_kinds
+from utils.cli.reranking import Reranking, chosen_depth
 from utils.cli.run import Ks, Run
 from utils.data.sources import Sources, planned_origin
 from utils.encoders.resolve import EncodingOptions, resolve_members
 from utils.errors import UserError
-from utils.records.identity import Identity, encoders_identity, generator_identity
+from utils.records.identity import Identity, encoders_identity, generator_identity, reranker_identity
 from utils.records.paths import encoder_label, run_folder
 from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
@@ -24,6 +25,7 @@ from utils.retrieval.ensemble import Ensemble
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
+    from utils.rerankers.spec import RerankerSpec
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
     from utils.settings import Settings
 
@@ -36,6 +38,7 @@ def open_run(
     folder: str,
     *,
     generator: GeneratorSpec | None = None,
+    reranker: RerankerSpec | None = None,
     without_encoder: str | None = None,
     models: Models | None = None,
     ks: Ks | None = None,
@@ -48,7 +51,7 @@ def open_run(
     models, sources = models or Models(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
     specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
-    check_api_flags(args, specs, generator)
+    check_api_flags(args, specs, generator, reranker)
     check_kinds(specs, settings)
     identity = Identity(
         task=task,
@@ -58,6 +61,7 @@ def open_run(
         encoders=encoders_identity(specs, None if args.tune_weights else weights),
         settings=settings.identity(),
         generator=generator_identity(generator) if generator else None,
+        reranker=reranker_identity(reranker) if reranker else None,
     )
     return Run(
         dataset=dataset,
@@ -71,6 +75,7 @@ def open_run(
         dry_run=args.dry_run,
         tunes_weights=args.tune_weights,
         generator=models.generator(generator) if generator else None,
+        reranking=Reranking(models.reranker(reranker), chosen_depth(args)) if reranker else None,
     )
 
 
@@ -132,7 +137,12 @@ def resolve_encoders(
     return resolve_members([(name, prompt) for name, prompt, _ in chosen], sources.cache_dir, options)
 
 
-def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], generator: GeneratorSpec | None) -> None:
+def check_api_flags(
+    args: argparse.Namespace,
+    specs: Sequence[EncoderSpec],
+    generator: GeneratorSpec | None,
+    reranker: RerankerSpec | None = None,
+) -> None:
     """Raise UserError for API flags without an API model, and for flags that API models do not have."""
     over_api = [spec for spec in specs if spec.provider]
     if not over_api:
@@ -142,7 +152,8 @@ def check_api_flags(args: argparse.Namespace, specs: Sequence[EncoderSpec], gene
                     "; the generator's address is --gen_base_url" if generator else ""
                 )
                 raise UserError(f"--{name} without an API encoder", hint)
-    if not over_api and not (generator and generator.provider):
+    is_reranked_by_api = reranker is not None and bool(reranker.model.provider)
+    if not over_api and not (generator and generator.provider) and not is_reranked_by_api:
         refuse_idle_api_flags(args)
     if len(over_api) > 1 and args.base_url:
         names = ", ".join(spec.checkpoint for spec in over_api)

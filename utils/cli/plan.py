@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.errors import counted
+
 if TYPE_CHECKING:
     from utils.cli.run import Run
 
@@ -15,6 +17,7 @@ class Plan:
     def __init__(self, run: Run, headers: Sequence[str]) -> None:
         self.run, self.headers = run, headers
         self.rows: list[list[Any]] = []
+        self._to_rerank: list[tuple[int, int]] = []  # queries and pairs of each subset
         self._to_encode: dict[str, dict[str, None]] = {}  # the distinct texts that each encoder has to encode
 
     def add(self, subset: str, sizes: Sequence[int], texts: Sequence[str]) -> None:
@@ -22,6 +25,15 @@ class Plan:
         done = [k for k in self.run.ks.values if self.run.store.is_done(subset, k)]
         state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
         self.rows.append([subset, *sizes, self.to_encode(texts), state])
+
+    def add_pairs(self, subset: str, n_queries: int, n_candidates: int) -> int:
+        """Return how many pairs of a subset are scored by the reranker at most, and remember them."""
+        run = self.run
+        if run.reranking is None or not run.store.missing(subset, [k for k in run.ks.values if k <= n_candidates]):
+            return 0
+        n_pairs = n_queries * min(run.reranking.depth, n_candidates)
+        self._to_rerank.append((n_queries, n_pairs))
+        return n_pairs
 
     def to_encode(self, texts: Sequence[str]) -> str:
         """Return how many of these texts each encoder has to encode, and remember them."""
@@ -43,5 +55,11 @@ class Plan:
         print(tabulate(self.rows, self.headers))
         for encoder in run.ensemble.encoders:
             if line := encoder.quote(list(self._to_encode.get(encoder.spec.name, {}))):
+                print(line)
+        if run.reranking:
+            n_queries, n_pairs = (sum(column) for column in zip((0, 0), *self._to_rerank, strict=True))
+            name = run.reranking.reranker.spec.name
+            print(f"reranker {name}: at most {counted(n_pairs, 'pair')}, without those in the cache")
+            if line := run.reranking.reranker.quote(n_queries, n_pairs):
                 print(line)
         print(outputs or f"logs: {run.store.folder}")

@@ -17,8 +17,9 @@ from utils.retrieval.fusion import tune
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
+    from utils.cli.reranking import Reranking
     from utils.data.sources import Sources
-    from utils.protocols import Encoder, Generator, UsageCounter
+    from utils.protocols import Encoder, Generator, Reranker, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble
     from utils.schema import DatasetSpec, RunRecord
@@ -70,6 +71,7 @@ class Run:
     dry_run: bool = False
     tunes_weights: bool = False
     generator: Generator | None = None
+    reranking: Reranking | None = None
     tuned: dict[str, Any] | None = None
     started: str = field(default_factory=utc_now)
     counts: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -159,9 +161,10 @@ class Run:
         """Return the clients of the APIs, by the models' names."""
         return [(model.spec.name, model.client) for model in self._models() if model.client is not None]
 
-    def _models(self) -> list[Encoder | Generator]:
-        """Return the encoders and the generator."""
-        return [*self.ensemble.encoders, *([self.generator] if self.generator else [])]
+    def _models(self) -> list[Encoder | Generator | Reranker]:
+        """Return the encoders, the generator and the reranker."""
+        others = (self.generator, self.reranking.reranker if self.reranking else None)
+        return [*self.ensemble.encoders, *(model for model in others if model is not None)]
 
 
 def languages_of(dataset: DatasetSpec) -> list[str]:

@@ -13,11 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from utils.cli.plan import Plan
+from utils.cli.reranking import before_figures
 from utils.cli.run import print_scores
 from utils.errors import UserError
 from utils.progress import Clock
+from utils.retrieval.missing_vectors import n_present
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
+    from utils.cli.reranking import Asked
     from utils.cli.run import Run
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import RunRecord, TopK
@@ -67,12 +71,20 @@ class TaskRun(ABC, Generic[Data]):
 
     def show_plan(self, subsets: Sequence[str]) -> None:
         """Print what the run would do, subset by subset."""
-        plan = Plan(self.run, [*self.headers, "to encode", "records"])
+        reranking = self.run.reranking
+        plan = Plan(self.run, [*self.headers, *(["pairs to rerank"] if reranking else []), "to encode", "records"])
         for subset in subsets:
             data = self.load(subset)
             queries, candidates = self.sides(data)
-            plan.add(subset, self.sizes(data), [*queries, *candidates])
+            sizes = list(self.sizes(data))
+            if reranking:
+                sizes.append(plan.add_pairs(subset, self.n_asked(data), self.n_candidates(data)))
+            plan.add(subset, sizes, [*queries, *candidates])
         plan.show()
+
+    def n_asked(self, data: Data) -> int:
+        """Return how many queries there are, those of both directions together."""
+        return len(self.sides(data)[0])
 
     def execute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets and print their scores."""
@@ -120,7 +132,13 @@ class RetrievalTask(TaskRun[Data]):
             return
         clock.lap("load")
         found, alone, about = self.rank(data, max(ks), clock)
+        first = found
+        if run.reranking:
+            found = run.reranking.apply(first, self.asked(data))
+            clock.lap("rerank")
         scored = [self.score_all(data, found, alone, k) for k in ks]
+        if run.reranking:
+            scored = [self.with_first_stage(data, first, *one) for one in scored]
         clock.lap("score")
         run.store.write_neighbors(subset, {side: one.first(ks[-1]) for side, one in found.items()}, ks[-1])
         for record, predictions in scored:
@@ -130,9 +148,37 @@ class RetrievalTask(TaskRun[Data]):
         """Encode both sides, and return the k nearest candidates or more of each query."""
         members = self.embed(data)
         clock.lap("encode")
+        k = self.deepest(k, self.n_reranked(data, members))
         found, alone = self.search(self.run.ensemble, members, k), self.search_members(members, k)
         clock.lap("retrieve")
         return Ranked(found, alone, {"dimensions": sum(queries.shape[1] for queries, _ in members)})
+
+    def deepest(self, k: int, most: int) -> int:
+        """Return how many candidates are searched for k: as many as are reranked, of `most`, where that is more."""
+        return max(k, min(self.run.reranking.depth, most)) if self.run.reranking else k
+
+    def asked(self, data: Data) -> Asked:
+        """Return the texts that query and those that are searched, by direction, for a reranker."""
+        return {"forward": self.sides(data)}
+
+    def n_asked(self, data: Data) -> int:
+        """Return how many texts query."""
+        return len(self.asked(data)["forward"][0])
+
+    def n_reranked(self, data: Data, members: Members) -> int:
+        """Return how many candidates of a query can be reranked at most: those that can be found."""
+        return min(self.n_candidates(data), n_present(members))
+
+    def with_first_stage(
+        self, data: Data, first: Found, record: RunRecord, predictions: dict[str, Any]
+    ) -> tuple[RunRecord, dict[str, Any]]:
+        """Return a record with the figures before reranking and the recall within its depth, and the predictions."""
+        reranking = self.run.reranking
+        deepest = min(one.indices.shape[1] for one in first.values())
+        depth = min(reranking.depth, deepest) if reranking else deepest
+        before, at_depth = (self.score(data, first, k)[0].metrics for k in (record.k, depth))
+        figures = before_figures(before, at_depth, TASKS[self.run.store.identity.task].depth_metric)
+        return dataclasses.replace(record, metrics={**record.metrics, **figures}), predictions
 
     def embed(self, data: Data) -> Members:
         """Return the vectors of both sides of each encoder."""

@@ -66,7 +66,8 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     if kind not in (DENSE, SPARSE, MULTI_VECTOR):
         raise UserError(
             f"the checkpoint {name!r} is not an encoder: it is {kind}",
-            "no command takes such a model: --model_checkpoint takes encoders of texts, dense, sparse (SPLADE) or "
+            "--rerank takes cross-encoders, and no command takes other such models: --model_checkpoint takes "
+            "encoders of texts, dense, sparse (SPLADE) or "
             "multi-vector ones (ColBERT) (to pool its token vectors all the same, save its body: "
             "AutoModel.from_pretrained(A).save_pretrained(B))",
         )

@@ -93,7 +93,7 @@ def resolve_local_generator(
     elif spec.revision is None:
         spec = dataclasses.replace(spec, revision=hub_revision(name, GENERATORS))
     if kind or not spec.kind:
-        kind = kind or _kind_of(spec.checkpoint, spec.revision)
+        kind = kind or kind_of_generator(spec.checkpoint, spec.revision)
         print(f"note: {name} is used as a {kind} model (--gen_loader changes that)", file=sys.stderr)
         spec = dataclasses.replace(spec, kind=kind, loader=TRANSFORMERS, decode=USUAL_DECODE[kind])
     return dataclasses.replace(spec, dtype=dtype, quantization=quantization)
@@ -105,7 +105,7 @@ def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec
             raise UserError(f"--gen_model_checkpoint {path}: no such file", "give a .gguf file, a folder or a hub id")
         kind = kind or _gguf_kind(path)
     else:
-        kind = kind or _kind_of(str(path), None)
+        kind = kind or kind_of_generator(str(path), None)
     digest = local_digest(path, cache_dir)
     folder, file = (path.parent, path.name) if path.suffix == ".gguf" else (path, "")
     label = local_label(path, digest)
@@ -113,7 +113,7 @@ def _folder_spec(path: Path, cache_dir: Path, kind: str | None) -> GeneratorSpec
     return GeneratorSpec(str(folder), TRANSFORMERS, kind, f"sha256:{digest}", decode, label=label, file=file)
 
 
-def _kind_of(checkpoint: str, revision: str | None) -> str:
+def kind_of_generator(checkpoint: str, revision: str | None) -> str:
     """Return seq2seq, chat or base, as the checkpoint's own files say; UserError for an encoder.
 
     revision: the commit on the hub, None for a folder.

@@ -10,6 +10,7 @@ from utils.api.providers import endpoint_url
 from utils.constants import DENSE
 
 if TYPE_CHECKING:
+    from utils.rerankers.spec import RerankerSpec
     from utils.schema import EncoderSpec, GeneratorSpec
 
 
@@ -28,6 +29,7 @@ class Identity:
     encoders: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     generator: Mapping[str, Any] | None = None
+    reranker: Mapping[str, Any] | None = None
 
     def of(self, subset: str) -> dict[str, Any]:
         """Return the identity of one subset's records, as they have it under `run`."""
@@ -39,6 +41,7 @@ class Identity:
             "source": dict(self.source),
             "encoders": [dict(encoder) for encoder in self.encoders],
             **({"generator": dict(self.generator)} if self.generator else {}),
+            **({"reranker": dict(self.reranker)} if self.reranker else {}),
             **self.settings,
         }
 
@@ -67,6 +70,22 @@ def generator_identity(spec: GeneratorSpec) -> dict[str, Any]:
     names = ("name", "revision", "kind", "dtype", "quantization")
     trusted = {"trust_remote_code": True} if spec.trust_remote_code else {}
     return {**{name: getattr(spec, name) for name in names}, **trusted, **api_identity(spec)}
+
+
+def reranker_identity(spec: RerankerSpec) -> dict[str, Any]:
+    """Return what decides the scores of a reranker."""
+    model = spec.model
+    more = {"max_length": spec.max_length, "prompt": spec.prompt, "instruction": spec.instruction}
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "revision": model.revision,
+        "dtype": model.dtype,
+        **{name: value for name, value in more.items() if value},
+        **({"trust_remote_code": True} if model.trust_remote_code else {}),
+        **({"provider": model.provider, "model": model.checkpoint} if model.provider else {}),
+        **({"served_at": endpoint_url(model)} if model.provider else {}),
+    }
 
 
 def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:

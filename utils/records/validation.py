@@ -97,6 +97,7 @@ _weight = scalar("a number, or tuned", lambda value: value == "tuned" or is_numb
 _place = fields({}, dict.fromkeys(("kind", "source", "revision"), text))
 _encoder = fields({"checkpoint": word}, {**OF_MODEL, "weight": _weight})
 _generator = fields({"name": word}, OF_MODEL)
+_reranker = fields({"name": word, "kind": text}, {**OF_MODEL, "instruction": text})
 _grid_point = fields({"score": number}, {"weights": list_of(number)})
 TUNED = fields({}, {"weights": list_of(number), "split": text, "grid": list_of(_grid_point)})
 _task = scalar(f"one of {', '.join(TASKS)}", lambda value: isinstance(value, str) and value in TASKS)
@@ -108,6 +109,7 @@ RUN = fields(
         "task": _task,
         "encoders": list_of(_encoder),
         "generator": _generator,
+        "reranker": _reranker,
         **dict.fromkeys(("source", "origin"), _place),
         "tuned": TUNED,
         "n_dropped": each(whole),

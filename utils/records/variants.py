@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from utils.constants import DEFAULT_MARGIN_K, DTYPES, MAX_NEW_TOKENS
+from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, MAX_NEW_TOKENS
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
+from utils.rerankers.llm import INSTRUCTION as USUAL_TASK
 from utils.schema import DatasetSpec
 from utils.tasks import TaskSpec
 
@@ -103,6 +104,8 @@ def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> C
         return (MAX_NEW_TOKENS,)
     if name == "decode":
         return (run.get("decode"),)  # the generator's name tells it where it is not the usual one
+    if name == "rerank_depth":
+        return (DEFAULT_RERANK_DEPTH,)
     if name == "demonstrations":
         return ("nearest", run.get("model"))  # random and bm25 are the model's name already
     if name == "train_lang":
@@ -129,6 +132,7 @@ def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
     if len(members) > 1:  # the name of an ensemble leaves out the owners of its members
         free["of"] = _in_order(members)
     _of_generator(run, told, free)
+    _of_reranker(run.get("reranker"), told, free)
 
 
 def _of_generator(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
@@ -142,6 +146,20 @@ def _of_generator(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
                 told[f"gen_{name}"] = _text(value)
         elif value is not None or (name == "revision" and name in generator):
             free[f"gen_{name}"] = "" if value is None else _text(value)
+
+
+def _of_reranker(reranker: Any, told: Traits, free: Traits) -> None:
+    """Add what departs in the reranker beside its name, which is a setting."""
+    about = reranker if isinstance(reranker, dict) else {}
+    for name in ("max_length", "instruction", "dtype", "revision", "served_at"):
+        value = about.get(name)
+        if (
+            value in (None, "")
+            or (name == "dtype" and value == FULL)
+            or (name == "instruction" and value == USUAL_TASK)
+        ):
+            continue
+        (free if name in ("revision", "served_at") else told)[f"rerank_{name}"] = _text(value)
 
 
 def encoder_traits(run: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,104 @@
+"""Cross-encoders: a query and a candidate pass through sentence-transformers' CrossEncoder together."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from utils.checkpoints import checkpoint_errors
+from utils.encoders.batching import TOKENS, Ints, batches
+from utils.encoders.library_models import load_model, set_max_length
+from utils.encoders.tokens import prepare_tokenizer
+from utils.errors import UserError, counted
+from utils.numerics import accelerate_linear_layers
+from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
+from utils.rerankers.spec import Pair, RerankerSpec
+from utils.schema import EncoderSpec
+
+if TYPE_CHECKING:
+    from utils.schema import Rows
+
+PROBE = ("one, two, three", "four")
+
+
+def load_cross_encoder(spec: RerankerSpec, device: str, cache_dir: Path) -> CrossEncoderModel:
+    """Load a cross-encoder from the hub or a folder."""
+    return CrossEncoderModel(spec, device)
+
+
+class CrossEncoderModel:
+    """A cross-encoder with one score for each pair: the library's `predict`, in batches by number of tokens."""
+
+    def __init__(self, spec: RerankerSpec, device: str) -> None:
+        import torch
+
+        model, self.device = cast("EncoderSpec", spec.model), device
+        self.spec = spec
+        revision = None if model.label else model.revision
+        with checkpoint_errors(model.name, revision, model.checkpoint):
+            self.model = load_model(model, model.checkpoint, revision, device, "CrossEncoder").eval()
+            if self.model.num_labels != 1:
+                raise UserError(
+                    f"the cross-encoder {model.name} gives {self.model.num_labels} scores to a pair",
+                    "a reranker gives one: choose a checkpoint whose config.json has one label",
+                )
+            prepare_tokenizer(self.model, model.name)
+            self.model.to(dtype={"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[model.dtype])
+            self.limit = set_max_length(self.model, model)
+            self.reading = threading.Lock()  # a tokenizer's state is shared
+            if model.dtype == "fp32":
+                accelerate_linear_layers(self.model, lambda: torch.from_numpy(self._predict(self._worker, [PROBE])))
+            self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
+
+    @property
+    def _worker(self) -> Worker:
+        return Worker(self.model, self.device, 1)
+
+    def score(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, float]]:
+        """Yield the index and the score of each pair, the longest pairs first."""
+        lengths = self._lengths(pairs)
+        if self.limit is not None and (n_cut := int((lengths > self.limit).sum())):
+            what = f"longer than the {self.limit} tokens that {self.spec.name} takes, cut at the end"
+            print(f"note: {counted(n_cut, 'pair')} {what}", file=sys.stderr)
+        lengths = np.minimum(lengths, self.limit or lengths.max(initial=1))
+        parts = batches(lengths, TOKENS[self.device], None)
+
+        def work(worker: Worker, part: Ints) -> Rows:
+            return self._predict(worker, [pairs[place] for place in part.tolist()])
+
+        for part, scores in map_parts(self.workers, work, parts, "pairs"):
+            yield from zip(part.tolist(), scores.tolist(), strict=True)
+
+    def _predict(self, worker: Worker, pairs: Sequence[Pair]) -> Rows:
+        """Return the scores (n,) of the pairs of a batch, as the library's `predict` computes them."""
+        import torch
+
+        with self.reading:
+            features = self.model.preprocess(list(pairs))
+        placed = {
+            name: value.to(worker.device) if isinstance(value, torch.Tensor) else value
+            for name, value in features.items()
+        }
+        with torch.inference_mode():
+            scores = self.model.activation_fn(worker.model(placed)["scores"].float())
+        found: Rows = scores.reshape(-1).cpu().numpy()
+        if not np.isfinite(found).all():
+            raise UserError(
+                f"{self.spec.name} gives a pair a score that is no number",
+                "check its weights; in half precision, try --rerank_dtype fp32",
+            )
+        return found
+
+    def _lengths(self, pairs: Sequence[Pair]) -> Ints:
+        """Return the number of tokens of each pair (n,) before it is cut; each distinct text is read once."""
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        tokenizer = self.model.tokenizer
+        ids = tokenizer(texts, add_special_tokens=False, truncation=False, padding=False)["input_ids"]
+        sizes: dict[str, Any] = {text: len(row) for text, row in zip(texts, ids, strict=True)}
+        added = tokenizer.num_special_tokens_to_add(pair=True)
+        return np.array([sizes[query] + sizes[candidate] + added for query, candidate in pairs], dtype=np.int64)
