@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from utils.records.bounds import mean_bounds
 from utils.rerankers.order import reorder
 from utils.schema import TopK
+from utils.tasks import BEFORE
 
 
 def ranked(*rows: list[int]) -> TopK:
@@ -42,3 +44,7 @@ def test_the_scores_of_the_rest_fall_whatever_the_size_of_the_new_ones(lowest: f
     indices = np.arange(1001)[None]
     found = reorder(TopK(indices, np.zeros((1, 1001), dtype=np.float32)), np.array([[lowest]], dtype=np.float32))
     assert (np.diff(found.scores[0]) < 0).all() and found.indices.tolist() == indices.tolist()
+
+
+def test_a_perfect_first_stage_is_shown_and_a_ceiling_of_1_is_not() -> None:
+    assert mean_bounds([{BEFORE: 1.0, "ceiling": 1.0}]) == {BEFORE: 1.0}
