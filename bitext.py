@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
-from utils.cli.choices import build_settings
+from utils.cli.arguments import Parser, add_data_args, add_margin_args, add_retrieval_args, add_run_args
+from utils.cli.choices import build_settings, chosen_margin_k
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings
 from utils.cli.task_run import RetrievalTask
-from utils.cli.types import positive
-from utils.constants import DEFAULT_MARGIN_K, DIRECTIONS, MARGINS
-from utils.errors import UserError
+from utils.constants import DIRECTIONS
 from utils.retrieval.missing_vectors import n_present
 
 if TYPE_CHECKING:
@@ -54,13 +52,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser)
     group = add_retrieval_args(parser)
-    group.add_argument(
-        "--margin",
-        choices=MARGINS,
-        default="none",
-        help="margin-based score in place of the cosine (default: %(default)s)",
-    )
-    group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
+    add_margin_args(group)
     group.add_argument(
         "--direction",
         choices=DIRECTIONS,
@@ -75,26 +67,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, reranker: RerankerSpec | None = None) -> BitextSettings:
     """Return the settings of the run. Raises UserError for flags that exclude each other."""
-    margin = args.margin
-    if margin != "none" and args.similarity != "cosine":
-        raise UserError(
-            f"--margin {margin} with --similarity {args.similarity}",
-            "margins are defined for the cosine: leave --similarity out",
-        )
-    if args.margin_k and margin not in DEFAULT_MARGIN_K:
-        raise UserError(
-            f"--margin_k {args.margin_k} with --margin {margin}",
-            f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}",
-        )
-    if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
-        raise UserError(
-            f"--margin {margin} with --fuse or --normalize",
-            "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
-        )
     from utils.settings import BitextSettings
 
-    margin_k = (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
-    return build_settings(BitextSettings, args, margin_k=margin_k, **rerank_settings(args, reranker))
+    return build_settings(BitextSettings, args, margin_k=chosen_margin_k(args), **rerank_settings(args, reranker))
 
 
 class Bitext(RetrievalTask["BitextSubset"]):
@@ -157,31 +132,16 @@ class Bitext(RetrievalTask["BitextSubset"]):
     def search(self, ensemble: Ensemble, members: Members, k: int) -> dict[str, TopK]:
         """Return the neighbours in the directions asked for: the sources query forward, the targets backward."""
         asked, limit = self.settings.direction, self.settings.limit
+        by_margin = partial(
+            ensemble.search_by_margin, margin=self.settings.margin, margin_k=self.settings.margin_k or 1
+        )
         found = {}
         for direction in ("forward", "backward") if asked == "both" else (asked,):
             sides = members if direction == "forward" else [(targets, sources) for sources, targets in members]
             sides = [(queries[:limit], candidates) for queries, candidates in sides]
-            search = ensemble.search if self.settings.margin == "none" else partial(self.search_by_margin, ensemble)
+            search = ensemble.search if self.settings.margin == "none" else by_margin
             found[direction] = search(sides, k)
         return found
-
-    def search_by_margin(self, ensemble: Ensemble, members: Members, k: int) -> TopK:
-        """Return the k candidates of greatest margin of each query; several encoders become one mean cosine first."""
-        from utils.retrieval.missing_vectors import search_around_missing
-        from utils.retrieval.topk import concatenate, margin_topk
-
-        settings, device, precision = self.settings, ensemble.device, ensemble.precision
-
-        def best(there: Members, k: int) -> TopK:
-            queries, candidates = there[0]
-            if len(there) > 1:
-                queries, candidates = (concatenate(rows, ensemble.weights) for rows in zip(*there, strict=True))
-            margin, margin_k = settings.margin, settings.margin_k or 1
-            return margin_topk(
-                queries, candidates, k, margin=margin, margin_k=margin_k, device=device, precision=precision
-            )
-
-        return search_around_missing(members, k, best)
 
     def score(self, data: BitextSubset, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Return the record at k and the predictions by direction, those of the first direction on top."""

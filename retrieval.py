@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
-from utils.cli.choices import build_settings
+from utils.cli.arguments import Parser, add_data_args, add_margin_args, add_retrieval_args, add_run_args
+from utils.cli.choices import build_settings, chosen_margin_k
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings, with_first_stage
@@ -60,6 +60,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser, tuning=False)
     group = add_retrieval_args(parser)
+    add_margin_args(group)
     group.add_argument(
         "--pool",
         choices=POOLS[1:],
@@ -88,6 +89,8 @@ def make_settings(
     from utils.files import text_key
     from utils.settings import RetrievalSettings
 
+    if dataset.reader == "judged_pairs" and args.margin != "none":
+        raise UserError(f"--margin {args.margin} with rows of query, pos and neg", "leave --margin out")
     pool = chosen_pool(dataset, args.pool)
     kind = dataset.options["usual_pool"] if pool == "usual" else pool
     joined = args.langs and kind != "same" and "pairs" not in dataset.options
@@ -97,6 +100,7 @@ def make_settings(
         RetrievalSettings,
         args,
         pool=pool,
+        margin_k=chosen_margin_k(args),
         pool_langs=langs if langs and langs != " ".join(dataset.subsets) else None,
         imported=imported if files else None,
         **rerank_settings(args, reranker),
@@ -159,7 +163,10 @@ class Retrieval(RetrievalTask["Judged"]):
         """Return the k nearest passages of each question, or all that have a vector."""
         from utils.retrieval.missing_vectors import n_present
 
-        return {"forward": ensemble.search(members, min(k, n_present(members)))}
+        k, settings = min(k, n_present(members)), self.settings
+        if settings.margin == "none":
+            return {"forward": ensemble.search(members, k)}
+        return {"forward": ensemble.search_by_margin(members, k, settings.margin, settings.margin_k or 1)}
 
     def score(self, data: Judged, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Return the record at k and the predictions: the first passage, and each question's measures."""

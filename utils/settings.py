@@ -139,6 +139,8 @@ class RetrievalSettings(Settings):
     """
 
     similarity: str = setting("cosine", choices=SIMILARITIES)
+    margin: str = setting("none", choices=MARGINS)
+    margin_k: int | None = setting(None, "whole", late=True)
     pool: str = setting("usual", choices=POOLS)
     pool_langs: str | None = setting(None)
     imported: str | None = setting(None)
@@ -146,8 +148,8 @@ class RetrievalSettings(Settings):
     rerank_depth: int | None = setting(None, "whole", optional=True)
 
     def departures(self, **of_models: str) -> Iterator[str]:
-        """Yield the similarity, the pool and its languages where they are not plain, then run file and reranker."""
-        yield from map(self.unusual, ("similarity", "pool"))
+        """Yield similarity, margin, pool and its languages where they are not plain, then run file and reranker."""
+        yield from map(self.unusual, ("similarity", "margin", "pool"))
         yield "-".join((self.pool_langs or "").split())[:80]
         yield f"imported_{self.imported}" if self.imported else ""
         yield place_of_reranker(self.rerank, self.rerank_depth)

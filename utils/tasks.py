@@ -247,7 +247,7 @@ TASKS: dict[str, TaskSpec] = {
                 "recall": (("ceiling", "ceiling_recall"), (BEFORE, "before_recall")),
                 **{name: ((BEFORE, f"before_{name}"),) for name in ("ndcg", "mrr", "map", "hit")},
             },
-            table_settings=("similarity", "pool"),
+            table_settings=("similarity", "margin", "pool"),
             k_means="first passages counted",
             default_ks=(1, 10, 100),
             shown_k=10,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.cli.types import name_or_path, path, positive, seed, tag, text
-from utils.constants import DEFAULT_KS, DEFAULT_SEED, SIMILARITIES
+from utils.constants import DEFAULT_KS, DEFAULT_SEED, MARGINS, SIMILARITIES
 from utils.errors import UserError
 
 
@@ -115,6 +115,17 @@ def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
         help=f"numbers of neighbours (default: {' '.join(map(str, DEFAULT_KS))})",
     )
     return group
+
+
+def add_margin_args(group: argparse._ArgumentGroup) -> None:
+    """Add the flags for margins."""
+    group.add_argument(
+        "--margin",
+        choices=MARGINS,
+        default="none",
+        help="margin-based score in place of the cosine (default: %(default)s)",
+    )
+    group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
 
 
 def add_similarity_arg(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -7,7 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.api.limits import ApiOptions
-from utils.constants import DEFAULT_ENCODER
+from utils.constants import DEFAULT_ENCODER, DEFAULT_MARGIN_K
 from utils.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -22,6 +22,27 @@ def build_settings(kind: type[S], args: argparse.Namespace, **derived: Any) -> S
     """Return the settings of a run: the values in `derived`, else the arguments of the same names."""
     names = [field.name for field in dataclasses.fields(kind)]
     return kind(**{name: derived[name] if name in derived else getattr(args, name) for name in names})
+
+
+def chosen_margin_k(args: argparse.Namespace) -> int | None:
+    """Return the neighbours in the margin, None without one. Raises UserError for flags that exclude each other."""
+    margin = args.margin
+    if margin != "none" and args.similarity != "cosine":
+        raise UserError(
+            f"--margin {margin} with --similarity {args.similarity}",
+            "margins are defined for the cosine: leave --similarity out",
+        )
+    if args.margin_k and margin not in DEFAULT_MARGIN_K:
+        raise UserError(
+            f"--margin_k {args.margin_k} with --margin {margin}",
+            f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}",
+        )
+    if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
+        raise UserError(
+            f"--margin {margin} with --fuse or --normalize",
+            "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
+        )
+    return (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
 
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:

@@ -123,6 +123,27 @@ def read_reading_comprehension(spec: DatasetSpec, name: str, sources: Sources) -
     return Part(f"{spec.source} {config}", asked, told, questions, passages, grades), origin
 
 
+def read_lexicon(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
+    """Read a bilingual lexicon: the distinct words of one language are asked, all their translations are answers."""
+    asked, told = name.split("_")
+    if mirror_folder(spec.source, sources) is None:
+        hint = "it is read from a mirror only: give --data_dir, with the columns source and target for each pair"
+        raise UserError(f"{spec.name}: there is no folder {spec.source} in the mirror", hint)
+    table, origin = read_hub_table(spec, sources, ("source", "target"), f"{asked}-{told}")
+    rows = dict.fromkeys(zip(*(table.column(side).to_pylist() for side in ("source", "target")), strict=True))
+    ids: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    grades = []
+    for pair in rows:
+        if any(map(is_blank, pair)):
+            raise UserError(f"{spec.source} {name}: a word of the pair {pair!r} is empty", "remove the row")
+        word, answer = (
+            ids[side].setdefault(text, f"{'qp'[side]}{len(ids[side]):06}") for side, text in enumerate(pair)
+        )
+        grades.append((word, answer, 1))
+    sides = [[(number, text) for text, number in known.items()] for known in ids]
+    return Part(f"{spec.source} {name}", asked, told, sides[0], sides[1], grades), origin
+
+
 def read_judged_table(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
     """Read one's own table: each row has a question and a passage, and may have a grade and a language.
 
@@ -158,4 +179,5 @@ READERS: dict[str, Callable[[DatasetSpec, str, Sources], tuple[Part, Origin]]] =
     "reading_comprehension": read_reading_comprehension,
     "judged_table": read_judged_table,
     "judged_pairs": read_judged_pairs,
+    "lexicon": read_lexicon,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
+from utils.data.lexicon_sets import LEXICONS
 from utils.data.retrieval_sets import RETRIEVAL
 from utils.data.sts_sets import STS
 from utils.schema import DatasetSpec
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "bitext": BITEXT,
     "classification": CLASSIFICATION,
-    "retrieval": RETRIEVAL,
+    "retrieval": {**RETRIEVAL, **LEXICONS},
     "sts": STS,
 }  # by task, then by name
 

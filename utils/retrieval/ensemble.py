@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.retrieval.fusion import fused_topk
 from utils.retrieval.missing_vectors import search_around_missing
-from utils.retrieval.topk import concatenate
+from utils.retrieval.topk import concatenate, margin_topk
 
 if TYPE_CHECKING:
     from utils.protocols import Encoder
@@ -63,6 +63,19 @@ class Ensemble:
             return fused_topk(there, self.weights, k, **how, device=self.device, precision=self.precision)
 
         return search_around_missing(members, k, search)
+
+    def search_by_margin(self, members: Members, k: int, margin: str, margin_k: int) -> TopK:
+        """Return the k candidates of greatest margin of each query; several encoders become one mean cosine first."""
+
+        def best(there: Members, k: int) -> TopK:
+            queries, candidates = there[0]
+            if len(there) > 1:
+                queries, candidates = (concatenate(rows, self.weights) for rows in zip(*there, strict=True))
+            return margin_topk(
+                queries, candidates, k, margin=margin, margin_k=margin_k, device=self.device, precision=self.precision
+            )
+
+        return search_around_missing(members, k, best)
 
     def pairwise_cosines(self, members: Sequence[Rows]) -> Callable[[Any], Any]:
         """Return a function from indices (m,) to the weighted mean cosines (m, m), float64, of these rows."""
