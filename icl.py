@@ -226,7 +226,7 @@ class Icl(LabeledTask):
         for subset in subsets:
             data = self.load(subset)
             queries, candidates = self.sides(data)
-            plan.add(subset, self.sizes(data), [*queries, *candidates])
+            plan.add(subset, self.sizes(data), queries, candidates)
             costs = self.generator.client is not None and not self.run.store.is_done(subset, self.k)
             if shown and not costs:
                 continue

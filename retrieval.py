@@ -58,7 +58,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser("Retrieval with judgements: rank the passages of a pool for every question.", EXAMPLES)
     add_data_args(parser, MEANINGS)
-    add_encoder_args(parser, tuning=False)
+    add_encoder_args(parser, tuning=False, sides=True)
     group = add_retrieval_args(parser)
     add_margin_args(group)
     group.add_argument(

@@ -72,8 +72,8 @@ class Encoder(Protocol):
         """
         ...
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
-        """Return the distinct texts that have to be encoded."""
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
+        """Return the distinct texts of both sides that have to be encoded."""
         ...
 
     def quote(self, missing: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -160,7 +161,9 @@ class EncoderSpec:
     """What decides the vectors of an encoder: the checkpoint, its revision, and how texts are put into it.
 
     `prompt` is put before every text; None and "" are no prompt. `has_own_prompt` says that it is the default of the
-    checkpoint's own configuration, and not the user's or the registry's.
+    checkpoint's own configuration, and not the user's or the registry's. `passage_prompt` and `passage_input_type` are
+    those of the texts that are searched where the two sides of a search are not encoded alike; None and "" where they
+    are. `side` is that of a text, "query" or "document", where the checkpoint has a module of its own for each.
     `kind` is that of its rows (utils/constants.py); `own_similarity` is how the checkpoint of a sparse or multi-vector
     encoder compares them, and `has_sides` says whether it encodes queries and documents differently.
     `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
@@ -182,6 +185,9 @@ class EncoderSpec:
     input_type: str = ""  # what the provider is told about the use of the texts
     dimensions: int | None = None  # of the vectors, where the provider offers a choice
     has_own_prompt: bool = False
+    passage_prompt: str | None = None
+    passage_input_type: str = ""
+    side: str = ""
     trust_remote_code: bool = False  # whether Python code that the checkpoint brings may run
     kind: str = "dense"
     own_similarity: str = ""
@@ -191,6 +197,20 @@ class EncoderSpec:
     def name(self) -> str:
         """The name for folders and tables: the label where there is one, else the checkpoint."""
         return self.label or self.checkpoint
+
+    def of_side(self, side: str) -> EncoderSpec:
+        """Return the spec of a dense encoder for the texts of one side alone: "query" or "document"."""
+        is_passage = side == "document"
+        own = is_passage and self.passage_prompt is not None
+        return dataclasses.replace(
+            self,
+            prompt=self.passage_prompt if own else self.prompt,
+            has_own_prompt=self.has_own_prompt and not own,
+            input_type=(self.passage_input_type if is_passage else "") or self.input_type,
+            passage_prompt=None,
+            passage_input_type="",
+            side=side if self.has_sides else "",
+        )
 
 
 @dataclass(frozen=True)

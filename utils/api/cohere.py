@@ -112,6 +112,7 @@ COHERE = Provider(
     max_request_tokens=1_000_000,  # Cohere states no limit of tokens in a request
     input_types=("search_query", "search_document", "classification", "clustering"),
     default_input_type="search_query",  # for both sides, as in MINERS
+    passage_input_type="search_document",
     max_dimensions={"embed-v4.0": 1536},
     fixed_dimensions=("embed-multilingual-v3.0", "embed-multilingual-light-v3.0", "embed-english-v3.0"),
     token_rates=(0.32, 0.18),

@@ -81,6 +81,7 @@ class Provider:
     max_text_tokens: int = 8192  # tokens that are billed for one text at most
     input_types: tuple[str, ...] = ()  # known to the provider's own service
     default_input_type: str = ""
+    passage_input_type: str = ""  # of passages, in tasks whose two sides are encoded differently
     max_dimensions: Mapping[str, int] = field(default_factory=dict)  # by model
     fixed_dimensions: tuple[str, ...] = ()  # models whose vectors have one size
     uses_tiktoken: bool = False  # whether tiktoken has the vocabularies of its models

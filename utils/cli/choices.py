@@ -57,8 +57,16 @@ def api_options(args: argparse.Namespace) -> ApiOptions:
     return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})
 
 
-def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, float]]:
-    """Return (checkpoint, prompt or None, weight) of each encoder of the command line."""
+Chosen = tuple[str, str | None, str | None, float]  # checkpoint, prompt, prompt of passages (None: usual), weight
+
+
+def has_sides(args: argparse.Namespace) -> bool:
+    """Return whether a script encodes queries and passages differently where the encoder does."""
+    return hasattr(args, "passage_prompt")
+
+
+def chosen_encoders(args: argparse.Namespace) -> list[Chosen]:
+    """Return the name, the prompts and the weight of each encoder of the command line."""
     if args.model_checkpoint and args.model_checkpoints:
         raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
     names = args.model_checkpoints or [args.model_checkpoint or DEFAULT_ENCODER]
@@ -78,13 +86,21 @@ def chosen_encoders(args: argparse.Namespace) -> list[tuple[str, str | None, flo
             f"--weights {' '.join(map(str, weights))}", "weights must be at least 0, and at least one above 0"
         )
     _check_ensemble(args, len(names))
-    prompts = args.prompt or [None]
-    if len(prompts) not in (1, len(names)):
+    usual = _prompts(args, "prompt", len(names))
+    sides = [_prompts(args, name, len(names)) or usual for name in ("query_prompt", "passage_prompt")]
+    queries, passages = (side or [None] * len(names) for side in sides)
+    return list(zip(names, queries, passages, weights, strict=True))
+
+
+def _prompts(args: argparse.Namespace, flag: str, n_encoders: int) -> list[str | None]:
+    """Return the value of a flag for each encoder; empty where it is not given."""
+    given = getattr(args, flag, None) or []
+    if len(given) not in (0, 1, n_encoders):
         raise UserError(
-            f"--prompt has {counted(len(prompts), 'value')} for {counted(len(names), 'checkpoint')}",
+            f"--{flag} has {counted(len(given), 'value')} for {counted(n_encoders, 'checkpoint')}",
             "give one prompt, or one per checkpoint",
         )
-    return list(zip(names, prompts * len(names) if len(prompts) == 1 else prompts, weights, strict=True))
+    return list(given) * n_encoders if len(given) == 1 else list(given)
 
 
 def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:

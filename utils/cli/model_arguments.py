@@ -21,10 +21,13 @@ from utils.constants import (
 )
 
 
-def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True, tuning: bool = True) -> None:
+def add_encoder_args(
+    parser: argparse.ArgumentParser, *, fusion: bool = True, tuning: bool = True, sides: bool = False
+) -> None:
     """Add the flags that choose one encoder or several.
 
-    fusion: also those that combine the rankings of several. tuning: also --tune_weights.
+    fusion: also those that combine the rankings of several. tuning: also --tune_weights. sides: also the prompts of
+    queries and of passages.
     """
     group = parser.add_argument_group("encoder")
     group.add_argument(
@@ -56,7 +59,21 @@ def add_encoder_args(parser: argparse.ArgumentParser, *, fusion: bool = True, tu
         group.add_argument("--tune_weights", action="store_true", help=tuned)
     else:
         parser.set_defaults(tune_weights=False)
+    if sides:
+        _add_side_args(group)
     add_encoding_args(group)
+
+
+def _add_side_args(group: argparse._ArgumentGroup) -> None:
+    for side, usual in {"query": "query: ", "passage": "passage: "}.items():
+        group.add_argument(
+            f"--{side}_prompt",
+            type=any_text,
+            nargs="+",
+            metavar="TEXT",
+            help=f"text put before every {side} instead of --prompt: one for all encoders or one each, '' for none "
+            f"(default: the registered one, such as {usual!r} for E5, or that of the checkpoint's own configuration)",
+        )
 
 
 def _add_fusion_args(group: argparse._ArgumentGroup) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils.api.providers import public_url
-from utils.cli.choices import chosen_dtype, chosen_encoders, refuse_idle_api_flags
+from utils.cli.choices import Chosen, chosen_dtype, chosen_encoders, has_sides, refuse_idle_api_flags
 from utils.cli.models import Models
 from utils.cli.other_kinds import check_kinds
 from utils.cli.reranking import Reranking, chosen_depth
@@ -50,7 +50,7 @@ def open_run(
     """
     models, sources = models or Models(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs, weights = resolve_encoders(args, chosen, sources), [weight for _, _, weight in chosen]
+    specs, weights = resolve_encoders(args, chosen, sources), [weight for *_, weight in chosen]
     check_api_flags(args, specs, generator, reranker)
     check_kinds(specs, settings)
     identity = Identity(
@@ -128,13 +128,12 @@ def _chosen_sources(args: argparse.Namespace) -> Sources:
     return Sources(data_dir, args.cache_dir)
 
 
-def resolve_encoders(
-    args: argparse.Namespace, chosen: Sequence[tuple[str, str | None, float]], sources: Sources
-) -> list[EncoderSpec]:
-    """Return the spec of each encoder, given its name, its prompt (None: the default prompt) and its weight."""
+def resolve_encoders(args: argparse.Namespace, chosen: Sequence[Chosen], sources: Sources) -> list[EncoderSpec]:
+    """Return the spec of each encoder, given its name, its prompts (None: the usual one) and its weight."""
     names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend", "trust_remote_code")
-    options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
-    return resolve_members([(name, prompt) for name, prompt, _ in chosen], sources.cache_dir, options)
+    given = {name: getattr(args, name) for name in names}
+    options = EncodingOptions(**given, dtype=chosen_dtype(args), has_sides=has_sides(args))
+    return resolve_members([each[:3] for each in chosen], sources.cache_dir, options)
 
 
 def check_api_flags(

@@ -20,11 +20,11 @@ class Plan:
         self._to_rerank: list[tuple[int, int]] = []  # queries and pairs of each subset
         self._to_encode: dict[str, dict[str, None]] = {}  # the distinct texts that each encoder has to encode
 
-    def add(self, subset: str, sizes: Sequence[int], texts: Sequence[str]) -> None:
+    def add(self, subset: str, sizes: Sequence[int], queries: Sequence[str], candidates: Sequence[str]) -> None:
         """Add a subset: its sizes, how many of its texts each encoder has to encode, and which records are there."""
         done = [k for k in self.run.ks.values if self.run.store.is_done(subset, k)]
         state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
-        self.rows.append([subset, *sizes, self.to_encode(texts), state])
+        self.rows.append([subset, *sizes, self.to_encode(queries, candidates), state])
 
     def add_pairs(self, subset: str, n_queries: int, n_candidates: int) -> int:
         """Return how many pairs of a subset are scored by the reranker at most, and remember them."""
@@ -35,11 +35,11 @@ class Plan:
         self._to_rerank.append((n_queries, n_pairs))
         return n_pairs
 
-    def to_encode(self, texts: Sequence[str]) -> str:
+    def to_encode(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return how many of these texts each encoder has to encode, and remember them."""
         counts = []
         for encoder in self.run.ensemble.encoders:
-            missing = encoder.missing(texts)
+            missing = encoder.missing(queries, candidates)
             self._to_encode.setdefault(encoder.spec.name, {}).update(dict.fromkeys(missing))
             counts.append(str(len(missing)))
         return " + ".join(counts)

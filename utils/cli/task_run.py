@@ -79,7 +79,7 @@ class TaskRun(ABC, Generic[Data]):
             sizes = list(self.sizes(data))
             if reranking:
                 sizes.append(plan.add_pairs(subset, self.n_asked(data), self.n_candidates(data)))
-            plan.add(subset, sizes, [*queries, *candidates])
+            plan.add(subset, sizes, queries, candidates)
         plan.show()
 
     def n_asked(self, data: Data) -> int:

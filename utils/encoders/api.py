@@ -64,8 +64,9 @@ class ApiEncoder:
         rows = self._rows(texts, found)
         return rows[: len(queries)], rows[len(queries) :]
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts that the cache does not have, in their order."""
+        texts = [*queries, *candidates]
         known = self.cache.read(texts, self._is_usable)
         sizes = Counter(len(response) for response in known.values() if isinstance(response, bytes))
         if sizes and not self._cached_bytes:

@@ -36,16 +36,16 @@ class Bm25Encoder:
         All candidates have the same length, by a column that queries do not have. So the order by cosine is the order
         by BM25 too. A query without a word of the candidates has a column of its own, and the score 0 with all.
         """
-        self.counts["misses"] = len(self.missing([*queries, *candidates]))
+        self.counts["misses"] = len(self.missing(queries, candidates))
         texts = tuple(candidates)
         if self._last is None or self._last[0] != texts:
             self._last = texts, *_fit(texts)
         _, columns, rows = self._last
         return _query_rows(queries, columns, rows.shape[1]), rows
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts: every run encodes all of them."""
-        return list(dict.fromkeys(texts))
+        return list(dict.fromkeys([*queries, *candidates]))
 
     def quote(self, missing: Sequence[str]) -> str:
         """Return nothing: a local encoder has no costs."""

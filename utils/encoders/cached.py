@@ -10,6 +10,7 @@ from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.constants import DENSE
 from utils.encoders.cache import CHUNK, EmbeddingCache
+from utils.encoders.sided import SIDES, SidedEncoder
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
 from utils.protocols import Encoder, TextEncoder
@@ -26,12 +27,6 @@ def open_encoder(
     spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
 ) -> Encoder:
     """Return an encoder; nothing is loaded, and no server contacted, before a text is missing in the cache."""
-    if spec.provider:
-        from utils.api.client import ApiClient
-        from utils.encoders.api import ApiEncoder
-
-        options, budget = api or (ApiOptions(), Budget(None))
-        return ApiEncoder(spec, ApiClient(spec, options, budget), cache_dir)
     if spec.fitted:
         encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
         return encoder
@@ -41,7 +36,33 @@ def open_encoder(
         return TwoSidedEncoder(
             spec, device, cache_dir, cache_settings(spec), lambda: load_encoder(spec, device, cache_dir)
         )
-    return CachedEncoder(spec, device, cache_dir)
+    opened = _open_api(spec, cache_dir, api) if spec.provider else _open_local(spec, device, cache_dir)
+    sides = [spec.of_side(side) for side in SIDES]
+    return opened(spec) if sides[0] == sides[1] else SidedEncoder(spec, *map(opened, sides))
+
+
+def _open_api(
+    spec: EncoderSpec, cache_dir: Path, api: tuple[ApiOptions, Budget] | None
+) -> Callable[[EncoderSpec], Encoder]:
+    from utils.api.client import ApiClient
+    from utils.encoders.api import ApiEncoder
+
+    client = ApiClient(spec, *(api or (ApiOptions(), Budget(None))))
+    return lambda side: ApiEncoder(side, client, cache_dir)
+
+
+def _open_local(spec: EncoderSpec, device: str, cache_dir: Path) -> Callable[[EncoderSpec], Encoder]:
+    """Return what opens the encoder of a side; both have one model, unless a side has modules of its own."""
+    loaded: list[TextEncoder] = []
+
+    def load(side: EncoderSpec) -> TextEncoder:
+        if loaded and not side.side and hasattr(loaded[0], "as_side"):
+            shared: TextEncoder = loaded[0].as_side(side)
+            return shared
+        loaded.append(load_encoder(side, device, cache_dir))
+        return loaded[-1]
+
+    return lambda side: CachedEncoder(side, device, cache_dir, load)
 
 
 def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
@@ -55,8 +76,10 @@ class CachedEncoder:
 
     client = None
 
-    def __init__(self, spec: EncoderSpec, device: str, cache_dir: Path) -> None:
-        self.spec, self.device, self.cache_dir = spec, device, cache_dir
+    def __init__(
+        self, spec: EncoderSpec, device: str, cache_dir: Path, load: Callable[[EncoderSpec], TextEncoder]
+    ) -> None:
+        self.spec, self._load = spec, load
         self.cache = EmbeddingCache(cache_dir, cache_settings(spec), GPU_CHUNK if device == "cuda" else CHUNK)
         self._encoder: TextEncoder | None = None
         self._cut: dict[str, int] = {}
@@ -77,9 +100,9 @@ class CachedEncoder:
         """
         return {"hits": self.cache.hits, "misses": self.cache.misses, **self._cut}
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts that the cache does not have, longest first."""
-        return self.cache.missing(texts)
+        return self.cache.missing([*queries, *candidates])
 
     def quote(self, missing: Sequence[str]) -> str:
         """Return nothing: a local encoder has no costs."""
@@ -87,7 +110,7 @@ class CachedEncoder:
 
     def _encode(self, texts: list[str], advance: Callable[[int], object]) -> Rows | Counted:
         if self._encoder is None:
-            self._encoder = load_encoder(self.spec, self.device, self.cache_dir)
+            self._encoder = self._load(self.spec)
         encode = getattr(self._encoder, "encode_counted", self._encoder.encode)  # also counts tokens
         encoded: Rows | Counted = encode(texts)
         advance(len(texts))
@@ -107,4 +130,6 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
         **({"kind": spec.kind} if spec.kind != DENSE else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
+        **({"side": spec.side} if spec.side else {}),
+        **({"passage_prompt": spec.passage_prompt} if spec.passage_prompt is not None else {}),
     }

@@ -35,7 +35,7 @@ class NgramEncoder:
 
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Fit on the candidates and return the vectors of both sides, (n, 4096) and (m, 4096)."""
-        self.counts["misses"] = len(self.missing([*queries, *candidates]))
+        self.counts["misses"] = len(self.missing(queries, candidates))
         texts = tuple(candidates)
         if self._last is None or self._last[0] != texts:  # with --cross, the same for every test language
             fitted = CharNgram().fit(texts)
@@ -43,9 +43,9 @@ class NgramEncoder:
         _, fitted, rows = self._last
         return fitted.encode(queries), rows
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts: every run encodes all of them."""
-        return list(dict.fromkeys(texts))
+        return list(dict.fromkeys([*queries, *candidates]))
 
     def quote(self, missing: Sequence[str]) -> str:
         """Return nothing: a local encoder has no costs."""

@@ -71,8 +71,9 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
             "multi-vector ones (ColBERT) (to pool its token vectors all the same, save its body: "
             "AutoModel.from_pretrained(A).save_pretrained(B))",
         )
+    is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
     if kind == DENSE:
-        return Kind(DENSE)
+        return Kind(DENSE, has_sides=is_routed)
     configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
     said, usual = configuration.get("similarity_fn_name"), "maxsim" if kind == MULTI_VECTOR else "dot"
     known = ("maxsim", "meanmaxsim") if kind == MULTI_VECTOR else ("cosine", "dot", "euclidean", "manhattan")
@@ -80,7 +81,6 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     for key, text in prompts.items():
         _check_prompt(name, key, text)
     of_documents = next((prompts[key] for key in DOCUMENT_PROMPTS if key in prompts), None)
-    is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
     differs = kind == MULTI_VECTOR or is_routed or prompts.get("query") != of_documents
     return Kind(kind, str(said) if said in known else usual, differs)
 
@@ -169,6 +169,28 @@ def _check_default_prompt(checkpoint: str, revision: str | None, name: str) -> N
             f"the checkpoint {name!r}: its default_prompt_name {default!r} is none of its prompts ({', '.join(known)})",
             f"mend {CONFIGURATION}",
         )
+
+
+def own_sides(checkpoint: str, revision: str | None, name: str) -> tuple[str, str] | None:
+    """Return the prompts that a checkpoint's configuration puts before queries and before passages; None without them.
+
+    They are its prompts `query` and the first of `document`, `passage` and `corpus` that is not empty. A note says so.
+    """
+    if checkpoint_file(checkpoint, revision, "modules.json") is None:
+        return None
+    prompts = _prompts(checkpoint_json(checkpoint, revision, CONFIGURATION))
+    texts = [
+        next((_check_prompt(name, key, prompts[key]) for key in keys if prompts.get(key)), "")
+        for keys in (("query",), DOCUMENT_PROMPTS)
+    ]
+    if not any(texts):
+        return None
+    print(
+        f"note: {texts[0]!r} is put before every query and {texts[1]!r} before every passage for {name}, as its "
+        "configuration says (--query_prompt, --passage_prompt)",
+        file=sys.stderr,
+    )
+    return texts[0], texts[1]
 
 
 def _check_prompt(name: str, key: str, prompt: Any) -> str:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from utils.encoders.tokens import longest_text, n_added_tokens, set_longest_text
-from utils.errors import UserError
+from utils.errors import UserError, first_line
 from utils.hub import hub_token, is_offline
 from utils.numerics import use_attention_of_any_shape
 from utils.schema import EncoderSpec
@@ -55,15 +55,30 @@ def set_precision(model: Any, spec: EncoderSpec) -> None:
     model[0].register_forward_hook(_in_float32)
 
 
-def check_route(model: Any, name: str) -> None:
-    """Raise UserError for a model with a module for queries and one for documents, and no default."""
-    first = model[0]
-    if hasattr(first, "default_route") and first.default_route is None:
+def modules_of_side(model: Any, spec: EncoderSpec) -> Any:
+    """Return a dense model without its router, with the modules of the spec's side; the model itself without either.
+
+    Raises UserError where there are none for the side, or where a script has no sides and the router no default.
+    """
+    first, name = model[0], spec.name
+    if not hasattr(first, "default_route"):
+        return model
+    if not spec.side and first.default_route is None:
         routes = " and ".join(map(repr, first.sub_modules))
         raise UserError(
             f"the checkpoint {name!r} has modules of their own for {routes} and no default route",
-            "both sides of a search are encoded in one way: set default_route in its router_config.json",
+            "this script encodes both sides of a search in one way (retrieval.py uses both modules): set default_route "
+            "in its router_config.json",
         )
+    if not spec.side:
+        return model
+    try:
+        route = first._resolve_route(task=spec.side, modality="text")
+    except ValueError as error:
+        raise UserError(f"the checkpoint {name!r}: {first_line(error)}", "mend its router_config.json") from error
+    modules = [*first.sub_modules[route], *list(model)[1:]]
+    found = type(model)(modules=modules, device=str(model.device), truncate_dim=model.truncate_dim)
+    return found.eval()
 
 
 def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, Any]:

@@ -82,12 +82,16 @@ class LibraryEncoder:
 
     def _prompt(self, side: str) -> str | None:
         """Return what stands before the texts of a side."""
-        if self.spec.prompt is not None:
-            return self.spec.prompt
+        if (given := self._given_prompt(side)) is not None:
+            return given
         names = ("query",) if side == "query" else DOCUMENT_PROMPTS
         own = [self.model.prompts[name] for name in names if name in self.model.prompts]
         prompt: str | None = own[0] if own else self.model.prompts.get(self.model.default_prompt_name)
         return prompt
+
+    def _given_prompt(self, side: str) -> str | None:
+        """Return the prompt of the spec for a side, None where it leaves it to the checkpoint."""
+        return self.spec.of_side(side).prompt
 
     def _longest(self, side: str) -> int | None:
         """Return the greatest number of tokens of a text of a side."""
@@ -112,8 +116,8 @@ class LibraryEncoder:
                     "check that its modules.json is there and lists all its modules",
                 )
 
-    def _arguments(self, batch_size: int) -> dict[str, Any]:
-        return {"prompt": self.spec.prompt, "batch_size": batch_size, "show_progress_bar": False}
+    def _arguments(self, side: str, batch_size: int) -> dict[str, Any]:
+        return {"prompt": self._given_prompt(side), "batch_size": batch_size, "show_progress_bar": False}
 
 
 class MultiVectorModel(LibraryEncoder):
@@ -123,7 +127,7 @@ class MultiVectorModel(LibraryEncoder):
 
     def _encode(self, texts: list[str], side: str, batch_size: int) -> TokenRows:
         encode = self.model.encode_query if side == "query" else self.model.encode_document
-        found = encode(texts, convert_to_numpy=True, **self._arguments(batch_size))
+        found = encode(texts, convert_to_numpy=True, **self._arguments(side, batch_size))
         return TokenRows.of(found)
 
     def _longest(self, side: str) -> int | None:
@@ -146,7 +150,7 @@ class SparseModel(LibraryEncoder):
         from scipy.sparse import csr_array
 
         encode = self.model.encode_query if side == "query" else self.model.encode_document
-        found = encode(texts, save_to_cpu=True, **self._arguments(batch_size)).coalesce()
+        found = encode(texts, save_to_cpu=True, **self._arguments(side, batch_size)).coalesce()
         rows, columns = found.indices().numpy()
         values = found.values().float().numpy()
         ends = np.concatenate(([0], np.bincount(rows, minlength=len(texts)).cumsum()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from utils.api.providers import PROVIDERS
 from utils.constants import DEFAULT_ENCODER, SPARSE
 from utils.loaders import API_ENCODER, BM25, BUNDLED, CHAR_NGRAM, SENTENCE_TRANSFORMERS
@@ -20,6 +22,7 @@ def api_spec(checkpoint: str, provider: str) -> EncoderSpec:
         licence="API",
         provider=provider,
         input_type=known.default_input_type,
+        passage_input_type=known.passage_input_type,
     )
 
 
@@ -27,10 +30,15 @@ def _hub(checkpoint: str, revision: str | None, prompt: str = "", licence: str =
     return EncoderSpec(checkpoint, SENTENCE_TRANSFORMERS, revision, prompt, licence=licence)
 
 
+def _e5(size: str, revision: str) -> EncoderSpec:
+    row = _hub(f"intfloat/multilingual-e5-{size}", revision, "query: ", "MIT")
+    return dataclasses.replace(row, passage_prompt="passage: ")
+
+
 ENCODERS: dict[str, EncoderSpec] = {
     spec.checkpoint: spec
     for spec in (
-        EncoderSpec(DEFAULT_ENCODER, BUNDLED, None, "query: ", licence="MIT"),
+        EncoderSpec(DEFAULT_ENCODER, BUNDLED, None, "query: ", licence="MIT", passage_prompt="passage: "),
         EncoderSpec(
             "baseline/bm25",
             BM25,
@@ -45,9 +53,9 @@ ENCODERS: dict[str, EncoderSpec] = {
         EncoderSpec("baseline/char_ngram", CHAR_NGRAM, "1", "", fitted=True, licence="Apache-2.0"),
         _hub("sentence-transformers/LaBSE", "836121a0533e5664b21c7aacc5d22951f2b8b25b", licence="Apache-2.0"),
         _hub("sentence-transformers/use-cmlm-multilingual", None, licence="Apache-2.0"),
-        _hub("intfloat/multilingual-e5-small", "fd1525a9fd15316a2d503bf26ab031a61d056e98", "query: ", "MIT"),
-        _hub("intfloat/multilingual-e5-base", "d128750597153bb5987e10b1c3493a34e5a4502a", "query: ", "MIT"),
-        _hub("intfloat/multilingual-e5-large", "ab10c1a7f42e74530fe7ae5be82e6d4f11a719eb", "query: ", "MIT"),
+        _e5("small", "fd1525a9fd15316a2d503bf26ab031a61d056e98"),
+        _e5("base", "d128750597153bb5987e10b1c3493a34e5a4502a"),
+        _e5("large", "ab10c1a7f42e74530fe7ae5be82e6d4f11a719eb"),
         _hub(
             "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
             "79f2382ceacceacdf38563d7c5d16b9ff8d725d6",

@@ -20,7 +20,7 @@ from utils.api.providers import (
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE
-from utils.encoders.kinds import kind_of_encoder, own_prompt, tell_unused_code
+from utils.encoders.kinds import kind_of_encoder, own_prompt, own_sides, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.errors import UserError
 from utils.loaders import BUNDLED, OTHER_KIND, SENTENCE_TRANSFORMERS
@@ -32,7 +32,8 @@ class EncodingOptions:
     """How encoders are used; None leaves a value to the checkpoint, the registry or the provider.
 
     base_url, input_type and dimensions are for APIs; max_length, dtype, backend and trust_remote_code (whether code of
-    the checkpoint may run) are for local encoders.
+    the checkpoint may run) are for local encoders. has_sides: whether queries and passages may be encoded differently,
+    as in retrieval; if not, both are encoded as queries.
     """
 
     base_url: str | None = None
@@ -43,32 +44,57 @@ class EncodingOptions:
     dtype: str = "fp32"
     backend: str = "torch"
     trust_remote_code: bool = False
+    has_sides: bool = False
 
 
 def resolve(
-    name: str, cache_dir: Path, options: EncodingOptions | None = None, prompt: str | None = None
+    name: str,
+    cache_dir: Path,
+    options: EncodingOptions | None = None,
+    prompt: str | None = None,
+    passage_prompt: str | None = None,
 ) -> EncoderSpec:
     """Return the full spec of an encoder: local folder, hub id, bundled model, or model of an API.
 
-    An encoder is one of an API where its name says so, or where the options have a base_url. Raises UserError for a
-    name that cannot be resolved, and for options that the provider does not have.
+    An encoder is one of an API where its name says so, or where the options have a base_url. passage_prompt: before
+    passages, where the options say that the sides differ. Raises UserError for a name that cannot be resolved, and for
+    options that the provider does not have.
     """
     options = options or EncodingOptions()
     if options.base_url or is_api_encoder(name):
-        return resolve_api_encoder(name, options, prompt)
-    return resolve_local_encoder(name, cache_dir, options, prompt)
+        return _with_sides(resolve_api_encoder(name, options, prompt), options, passage_prompt)
+    return _with_sides(resolve_local_encoder(name, cache_dir, options, prompt), options, passage_prompt)
+
+
+def _with_sides(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str | None) -> EncoderSpec:
+    """Return a spec whose passages are encoded as asked or as is usual for it, or as queries are without sides."""
+    if not options.has_sides or spec.fitted:
+        is_dense_with_sides = spec.kind == DENSE and spec.has_sides and not spec.fitted
+        changes: dict[str, Any] = {"has_sides": False} if is_dense_with_sides else {}
+        return dataclasses.replace(spec, passage_prompt=None, passage_input_type="", **changes)
+    asked = spec.passage_prompt if passage_prompt is None else passage_prompt
+    row = ENCODERS.get(spec.checkpoint)
+    usual = row.passage_prompt if row is not None else None
+    differs = asked is not None and (usual is not None or asked != (spec.prompt or "") or spec.prompt is None)
+    told = options.input_type or spec.passage_input_type
+    return dataclasses.replace(
+        spec,
+        passage_prompt=asked if differs else None,
+        passage_input_type=told if spec.passage_input_type else "",
+        has_sides=spec.has_sides or (spec.kind != DENSE and differs),
+    )
 
 
 def resolve_members(
-    names: Sequence[tuple[str, str | None]], cache_dir: Path, options: EncodingOptions
+    names: Sequence[tuple[str, str | None, str | None]], cache_dir: Path, options: EncodingOptions
 ) -> list[EncoderSpec]:
-    """Return the full specs of an ensemble's members, each given as its name and its prompt.
+    """Return the full specs of an ensemble's members, each given as its name, its prompt and that of passages.
 
     base_url is for the members whose names say that they are models of an API; where no name does, it is for all.
     """
-    over_api = api_names([name for name, _ in names], options.base_url)
+    over_api = api_names([name for name, _, _ in names], options.base_url)
     local = dataclasses.replace(options, base_url=None)
-    return [resolve(name, cache_dir, options if name in over_api else local, prompt) for name, prompt in names]
+    return [resolve(name, cache_dir, options if name in over_api else local, *prompts) for name, *prompts in names]
 
 
 def is_api_encoder(name: str) -> bool:
@@ -133,6 +159,9 @@ def _as_the_checkpoint_says(
     if found.kind != DENSE:
         _check_other_kind(spec, found.kind, options)
         return dataclasses.replace(spec, loader=OTHER_KIND, **vars(found))
+    spec = dataclasses.replace(spec, has_sides=found.has_sides)
+    if options.has_sides and (sides := own_sides(spec.checkpoint, revision, spec.name)):
+        return dataclasses.replace(spec, prompt=sides[0], passage_prompt=sides[1])
     if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
         return dataclasses.replace(spec, prompt=own, has_own_prompt=True)
     return spec
@@ -158,6 +187,7 @@ def resolve_api_encoder(name: str, options: EncodingOptions, prompt: str | None 
     row = ENCODERS.get(bare)
     provider = PROVIDERS[prefix or (row.provider if row else "") or DEFAULT_PROVIDER]
     listed = row if row is not None and row.provider == provider.name else None
+    passage_prompt = row.passage_prompt if row is not None else None
     if listed is None and row is not None and prompt is None:  # another server has the registry's local model
         prompt = row.prompt
         if row.prompt:
@@ -177,6 +207,7 @@ def resolve_api_encoder(name: str, options: EncodingOptions, prompt: str | None 
         label=label if label != bare else spec.label,
         input_type=options.input_type or spec.input_type,
         prompt=spec.prompt if prompt is None else prompt,
+        passage_prompt=passage_prompt,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.fast_tokens import FastTokens, fast_tokens
 from utils.encoders.joined import batch_of, can_join, check_joined, describe, join, leave
-from utils.encoders.library_models import ON_TEXTS, check_route, load_model, set_max_length, set_precision
+from utils.encoders.library_models import ON_TEXTS, load_model, modules_of_side, set_max_length, set_precision
 from utils.encoders.tokens import (
     check_ids,
     cut_padding,
@@ -86,7 +87,7 @@ class SentenceTransformerEncoder:
         self.fast: FastTokens | None = None
         with checkpoint_errors(spec.name, revision, path):
             self.model = load_model(spec, path, revision, device).eval()
-            check_route(self.model, spec.name)
+            self.model = modules_of_side(self.model, spec)
             prepare_tokenizer(self.model, spec.name)
             set_precision(self.model, spec)
             self.limit = set_max_length(self.model, spec)
@@ -99,6 +100,13 @@ class SentenceTransformerEncoder:
             if device == "cuda" and can_join(self.model, spec.dtype):
                 self._try_to_join()
             self.is_padded = not self._depends_on_neighbours()
+
+    def as_side(self, spec: EncoderSpec) -> SentenceTransformerEncoder:
+        """Return the same model for another side of a search, with the prompt of its spec."""
+        other = copy.copy(self)
+        other.spec, other.prompt = spec, spec.prompt or ""
+        other.fast = fast_tokens(self.model, other.prompt, self.limit)
+        return other
 
     def _try_to_join(self) -> None:
         """Join the texts of a batch without padding, if their vectors stay the same.

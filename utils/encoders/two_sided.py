@@ -72,10 +72,11 @@ class TwoSidedEncoder:
         cache = self.caches[side]
         return {"hits": cache.hits, "misses": cache.misses, **cache.cut_texts(texts)}
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
-        """Return the distinct texts that the cache has of no side."""
-        there = self.caches[DOCUMENT].missing(texts)
-        return self.caches[QUERY].missing(there)
+    def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
+        """Return the distinct texts that have to be encoded; one that both sides lack is there twice if they differ."""
+        if not self.spec.has_sides:
+            return self.caches[DOCUMENT].missing([*queries, *candidates])
+        return [*self.caches[QUERY].missing(queries), *self.caches[DOCUMENT].missing(candidates)]
 
     def quote(self, missing: Sequence[str]) -> str:
         """Return nothing: a local encoder has no costs."""

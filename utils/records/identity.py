@@ -53,6 +53,7 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "checkpoint": spec.name,
             "revision": spec.revision,
             "prompt": spec.prompt,
+            **({"passage_prompt": spec.passage_prompt} if spec.passage_prompt is not None else {}),
             "max_length": spec.max_length,
             "dtype": spec.dtype,
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
@@ -94,4 +95,6 @@ def api_identity(spec: EncoderSpec | GeneratorSpec) -> dict[str, Any]:
         return {}
     names = [name for name in ("input_type", "dimensions") if hasattr(spec, name)]
     of_encoder = {name: getattr(spec, name) for name in names}
+    if passages := getattr(spec, "passage_input_type", ""):
+        of_encoder["passage_input_type"] = passages
     return {"provider": spec.provider, "model": spec.checkpoint, "served_at": endpoint_url(spec), **of_encoder}

@@ -53,10 +53,13 @@ def _tell_of(path: Path, fault: str) -> None:
 
 
 def differences(found: Any, expected: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield (place, found, expected) for each difference of two JSON values, as deep as their structure is the same."""
+    """Yield (place, found, expected) for each difference of two JSON values, as deep as their structure is the same.
+
+    What only `found` has differs in an encoder, where a plain value may be left out.
+    """
     if isinstance(found, dict) and isinstance(expected, dict):
-        for key in expected:
-            yield from differences(found.get(key), expected[key], f"{path}.{key}" if path else key)
+        for key in {**expected, **(found if path.startswith("encoders[") else {})}:
+            yield from differences(found.get(key), expected.get(key), f"{path}.{key}" if path else key)
     elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         for index, pair in enumerate(zip(found, expected, strict=True)):
             yield from differences(*pair, f"{path}[{index}]")

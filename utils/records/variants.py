@@ -25,11 +25,22 @@ from utils.tasks import TaskSpec
 FULL, *_ = DTYPES
 SHOWN = 32  # characters of a text in a row's name
 IN_PLACE = 16  # characters of a value in a folder's name
-OF_ENCODERS = ("prompt", "max_length", "dtype", "backend", "dimensions", "input_type", "revision", "served_at")
+OF_ENCODERS = (
+    "prompt",
+    "passage_prompt",
+    "max_length",
+    "dtype",
+    "backend",
+    "dimensions",
+    "input_type",
+    "revision",
+    "served_at",
+)
 OF_GENERATORS = ("revision", "dtype", "kind", "served_at")  # these come first in a name, others in their order
 BY_NAME = ("checkpoint", "name", "quantization", "provider", "model", "weight")  # what the model's name tells
 OF_CHECKPOINT = ("kind",)  # of an encoder, what its checkpoint is
 NOT_IN_FOLDERS = ("revision", "served_at", "kind")  # a folder that another value occupies is left to it
+PROMPTS = ("prompt", "passage_prompt")
 Traits = dict[str, str]  # name -> value as text
 
 
@@ -203,13 +214,13 @@ def _member_text(name: str, value: Any) -> str:
     """Return a value of an encoder as text; a prompt in quotation marks, since it may end in a blank."""
     if name == "prompt" and value is None:
         return "of the checkpoint"
-    return quoted(_text(value)) if name == "prompt" and value else _text(value)
+    return quoted(_text(value)) if name in PROMPTS and value else _text(value)
 
 
 def _has_plain(member: Mapping[str, Any], name: str) -> bool:
     """Return whether a value of an encoder can be compared with a plain one."""
     row = ENCODERS.get(str(member.get("checkpoint")))
-    if name == "prompt":
+    if name in PROMPTS:
         return row is not None
     return row is not None and row.revision is not None if name == "revision" else name != "served_at"
 
@@ -220,6 +231,8 @@ def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
     value = member.get(name)
     plain = {
         "prompt": row.prompt if row else None,
+        "passage_prompt": row.passage_prompt if row else None,
+        "passage_input_type": row.passage_input_type if row else None,
         "revision": row.revision if row else None,
         "dtype": FULL,
         "backend": "torch",
