@@ -15,6 +15,8 @@ POOLS = ("usual", "all", "same", "cross")  # the passages that a question is ask
 DTYPES = ("fp32", "bf16", "fp16")
 DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of encoders by their rows
 MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors
+POOLINGS = ("mean", "last", "weighted_mean", "cls")  # of the vectors of tokens
+ATTENTIONS = ("causal", "bidirectional")
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 # how BM25 reads texts (utils/words.py), as records state it

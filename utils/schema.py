@@ -175,6 +175,10 @@ class EncoderSpec:
     prompt: str | None = None
     max_length: int | None = None  # tokens; None: the checkpoint's own limit
     dtype: str = "fp32"
+    pooling: str = (
+        ""  # of token vectors, and attention of tokens (utils/constants.py); empty: as the checkpoint has them
+    )
+    attention: str = ""
     backend: str = "torch"  # the library that computes the transformer
     batch_size: int | None = None  # texts per batch or request; None: by tokens
     fitted: bool = False

@@ -94,7 +94,7 @@ def test_rows_come_from_the_cache_and_damaged_ones_are_encoded_again(
     with monkeypatch.context() as patch:
         patch.setattr("utils.encoders.cached.load_encoder", forbidden)
         encoder = open_one(saved[name], tmp_path)
-        assert encoder.missing([*QUERIES, *DOCUMENTS, "new"]) == ["new"]
+        assert encoder.missing(QUERIES, [*DOCUMENTS, "new"]) == ["new"]
         again = encoder.embed(QUERIES[::-1], DOCUMENTS)
         assert encoder.counts["misses"] == 0
     assert same(again[0], first[0][::-1]) and same(again[1], first[1])

@@ -141,6 +141,6 @@ def test_a_record_says_which_prompts_were_used(run: Run, tmp_path: Path) -> None
     encoders = [json.loads(file.read_text())["run"]["encoders"][0] for file in tmp_path.rglob("eval_eng_1.json")]
     said = sorted((str(each["prompt"]), str(each.get("passage_prompt"))) for each in encoders)
     assert said == [("None", "None"), ("q: ", "None"), ("q: ", "p: ")]
-    table = run("script/aggregate/aggregate_retrieval.py", "--k", "1")
+    table = run("script/aggregate/aggregate_retrieval.py", "--k", "1", "--pool", "same")
     assert 'passage_prompt "p: "' in table.stdout, table.stdout + table.stderr
     assert run("bitext.py", "--passage_prompt", "p: ").returncode == 2

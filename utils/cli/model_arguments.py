@@ -8,6 +8,7 @@ from collections.abc import Callable
 from utils.api.limits import ApiOptions
 from utils.cli.types import dollars, name_or_path, natural, positive, prompt, seconds, temperature
 from utils.constants import (
+    ATTENTIONS,
     BACKENDS,
     DECODES,
     DEFAULT_ENCODER,
@@ -18,6 +19,7 @@ from utils.constants import (
     LENGTH_NORMS,
     MAX_NEW_TOKENS,
     NORMALIZERS,
+    POOLINGS,
 )
 
 
@@ -114,6 +116,17 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         help="texts per batch (default: up to 1,024 tokens, 32,768 on a GPU) or per request (OpenAI 256, Cohere 96)",
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
+    group.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        help="vector of a text from those of its tokens (default: as the checkpoint's configuration says; last for a "
+        "plain language model)",
+    )
+    group.add_argument(
+        "--attention",
+        choices=ATTENTIONS,
+        help="language model: whether a token attends to those behind it (default: as the checkpoint has it)",
+    )
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument(
         "--backend",

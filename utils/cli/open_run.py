@@ -130,7 +130,17 @@ def _chosen_sources(args: argparse.Namespace) -> Sources:
 
 def resolve_encoders(args: argparse.Namespace, chosen: Sequence[Chosen], sources: Sources) -> list[EncoderSpec]:
     """Return the spec of each encoder, given its name, its prompts (None: the usual one) and its weight."""
-    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "backend", "trust_remote_code")
+    names = (
+        "base_url",
+        "input_type",
+        "dimensions",
+        "batch_size",
+        "max_length",
+        "backend",
+        "pooling",
+        "attention",
+        "trust_remote_code",
+    )
     given = {name: getattr(args, name) for name in names}
     options = EncodingOptions(**given, dtype=chosen_dtype(args), has_sides=has_sides(args))
     return resolve_members([each[:3] for each in chosen], sources.cache_dir, options)
@@ -166,6 +176,11 @@ def check_api_flags(
             f"--backend with {over_api[0].name}",
             "the backend of an API model is its provider's choice: leave --backend out",
         )
+    for name in ("pooling", "attention"):
+        if over_api and getattr(args, name):
+            raise UserError(
+                f"--{name} with {over_api[0].name}", "an API model returns vectors of whole texts: leave it out"
+            )
     if over_api and args.max_length:
         raise UserError(
             f"--max_length with {over_api[0].name}",

@@ -117,7 +117,16 @@ def _open_encoders(args: argparse.Namespace, cache_dir: Path) -> list[Encoder]:
     from utils.encoders.resolve import EncodingOptions, resolve, resolve_local_encoder
 
     prompt = args.prompt[0] if args.prompt else None
-    names = ("base_url", "input_type", "dimensions", "batch_size", "max_length", "trust_remote_code")
+    names = (
+        "base_url",
+        "input_type",
+        "dimensions",
+        "batch_size",
+        "max_length",
+        "trust_remote_code",
+        "pooling",
+        "attention",
+    )
     options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
     specs = [
         resolve_local_encoder(args.model_checkpoint, cache_dir, options, prompt),

@@ -81,6 +81,7 @@ def _settings(spec: EncoderSpec) -> dict[str, Any]:
     """Return the settings that decide an exported graph."""
     names = ("torch", "transformers", *PACKAGES[spec.backend])
     versions = {name: importlib.metadata.version(name) for name in names}
+    versions |= {"attention": spec.attention} if spec.attention else {}
     return {"checkpoint": spec.name, "revision": spec.revision, "backend": spec.backend, **versions}
 
 

@@ -130,6 +130,8 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"pooled_in": "fp32"} if spec.dtype != "fp32" else {}),
         **({"kind": spec.kind} if spec.kind != DENSE else {}),
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
+        **({"pooling": spec.pooling} if spec.pooling else {}),
+        **({"attention": spec.attention} if spec.attention else {}),
         **({"side": spec.side} if spec.side else {}),
         **({"passage_prompt": spec.passage_prompt} if spec.passage_prompt is not None else {}),
     }

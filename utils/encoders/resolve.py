@@ -31,9 +31,9 @@ from utils.schema import EncoderSpec
 class EncodingOptions:
     """How encoders are used; None leaves a value to the checkpoint, the registry or the provider.
 
-    base_url, input_type and dimensions are for APIs; max_length, dtype, backend and trust_remote_code (whether code of
-    the checkpoint may run) are for local encoders. has_sides: whether queries and passages may be encoded differently,
-    as in retrieval; if not, both are encoded as queries.
+    base_url, input_type and dimensions are for APIs; max_length, dtype, backend, pooling, attention and
+    trust_remote_code (whether code of the checkpoint may run) are for local encoders. has_sides: whether queries and
+    passages may be encoded differently, as in retrieval; if not, both are encoded as queries.
     """
 
     base_url: str | None = None
@@ -43,6 +43,8 @@ class EncodingOptions:
     max_length: int | None = None
     dtype: str = "fp32"
     backend: str = "torch"
+    pooling: str | None = None
+    attention: str | None = None
     trust_remote_code: bool = False
     has_sides: bool = False
 
@@ -140,10 +142,21 @@ def resolve_local_encoder(
         spec = _as_the_checkpoint_says(spec, revision, options, prompt)
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
     is_of_library = spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND)
+    changes |= _of_tokens(spec, options)
     changes |= {"trust_remote_code": options.trust_remote_code and is_of_library}
     changes |= {"prompt": prompt} if prompt is not None else {}
     changes |= {"batch_size": options.batch_size} if options.batch_size is not None else {}
     return dataclasses.replace(spec, **changes)
+
+
+def _of_tokens(spec: EncoderSpec, options: EncodingOptions) -> dict[str, str]:
+    """Return the pooling and the attention of a dense local model. Raises UserError for encoders without them."""
+    asked = {name: value for name in ("pooling", "attention") if (value := getattr(options, name))}
+    if asked and (spec.kind != DENSE or spec.fitted):
+        (name, value), *_ = asked.items()
+        what = f"--{name} {value} with {spec.name}, which is a {'baseline' if spec.fitted else f'{spec.kind} encoder'}"
+        raise UserError(what, f"only dense encoders pool the vectors of tokens: leave --{name} out")
+    return asked
 
 
 def _as_the_checkpoint_says(

@@ -15,6 +15,7 @@ import numpy as np
 from utils.checkpoints import checkpoint_errors
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
+from utils.encoders.decoders import set_attention, set_pooling
 from utils.encoders.fast_tokens import FastTokens, fast_tokens
 from utils.encoders.joined import batch_of, can_join, check_joined, describe, join, leave
 from utils.encoders.library_models import ON_TEXTS, load_model, modules_of_side, set_max_length, set_precision
@@ -89,6 +90,8 @@ class SentenceTransformerEncoder:
             self.model = load_model(spec, path, revision, device).eval()
             self.model = modules_of_side(self.model, spec)
             prepare_tokenizer(self.model, spec.name)
+            set_attention(self.model, spec)
+            set_pooling(self.model, spec)
             set_precision(self.model, spec)
             self.limit = set_max_length(self.model, spec)
             self.fast = fast_tokens(self.model, self.prompt, self.limit)
@@ -199,7 +202,7 @@ class SentenceTransformerEncoder:
 
     def _compute(self, features: dict[str, Any], lengths: Ints, part: Ints, worker: Worker) -> torch.Tensor:
         """Return the vectors of some of the texts (n, d), on the worker's device; lengths are those of all texts."""
-        width = int(lengths[part].max())
+        width = max(1, int(lengths[part].max()))
         if self.is_joined:
             describe(worker.model, batch_of(lengths[part], width, partial(_placed, device=worker.device)))
         return self._embeddings(cut_padding(features, part, width), worker)

@@ -144,6 +144,13 @@ def cut_padding(features: dict[str, Any], part: Ints, width: int) -> dict[str, A
     """Return the features of some texts, padded on the right, without the columns that only longer texts need."""
     import torch
 
+    if not features["attention_mask"].shape[1]:  # no text has a token, and models take no texts of length 0
+        features = {
+            name: torch.nn.functional.pad(value, (0, 1))
+            if isinstance(value, torch.Tensor) and value.ndim == 2
+            else value
+            for name, value in features.items()
+        }
     n_texts, full = features["attention_mask"].shape
     rows = torch.from_numpy(part)
     chosen = {}

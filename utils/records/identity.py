@@ -56,6 +56,8 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             **({"passage_prompt": spec.passage_prompt} if spec.passage_prompt is not None else {}),
             "max_length": spec.max_length,
             "dtype": spec.dtype,
+            **({"pooling": spec.pooling} if spec.pooling else {}),
+            **({"attention": spec.attention} if spec.attention else {}),
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
             **({"trust_remote_code": True} if spec.trust_remote_code else {}),
             **({"kind": spec.kind} if spec.kind != DENSE else {}),

@@ -31,6 +31,8 @@ OF_ENCODERS = (
     "max_length",
     "dtype",
     "backend",
+    "pooling",
+    "attention",
     "dimensions",
     "input_type",
     "revision",
@@ -220,7 +222,7 @@ def _member_text(name: str, value: Any) -> str:
 def _has_plain(member: Mapping[str, Any], name: str) -> bool:
     """Return whether a value of an encoder can be compared with a plain one."""
     row = ENCODERS.get(str(member.get("checkpoint")))
-    if name in PROMPTS:
+    if name == "prompt":
         return row is not None
     return row is not None and row.revision is not None if name == "revision" else name != "served_at"
 

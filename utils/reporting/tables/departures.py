@@ -10,6 +10,7 @@ from utils.encoders.registry import ENCODERS
 from utils.schema import DatasetSpec
 
 FULL, *HALF = DTYPES
+CHANGED = ("pooling", "attention")  # of an encoder, if a record has them
 
 
 def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -36,6 +37,9 @@ def _of_encoder(member: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} with max_length {length}"
     if (dtype := member.get("dtype") or FULL) not in (FULL, *HALF):
         yield f"{name} in {dtype}"
+    for key in CHANGED:
+        if value := member.get(key):
+            yield f"{name} with {key} {value}"
     row = ENCODERS.get(name)
     if row is None:
         return
