@@ -17,6 +17,7 @@ DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of enco
 MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors
 POOLINGS = ("mean", "last", "weighted_mean", "cls")  # of the vectors of tokens
 ATTENTIONS = ("causal", "bidirectional")
+PRECISIONS = ("float32", "int8", "binary")  # of the values of vectors
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
 # how BM25 reads texts (utils/words.py), as records state it

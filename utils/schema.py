@@ -187,7 +187,8 @@ class EncoderSpec:
     provider: str = ""  # of an API model: whose wire format its server has
     base_url: str = ""  # address of the server; empty: the provider's own service
     input_type: str = ""  # what the provider is told about the use of the texts
-    dimensions: int | None = None  # of the vectors, where the provider offers a choice
+    dimensions: int | None = None  # of the vectors: those that the provider is asked for, or the first of a local model
+    embedding_precision: str = "float32"  # of their values (utils/constants.py)
     has_own_prompt: bool = False
     passage_prompt: str | None = None
     passage_input_type: str = ""

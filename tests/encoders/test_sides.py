@@ -108,7 +108,6 @@ def test_a_router_encodes_each_side_by_its_modules(default: str | None, tmp_path
 def test_rows_of_the_registry_have_prompts_for_passages_in_retrieval_only(tmp_path: Path) -> None:
     for row in ENCODERS.values():
         assert (row.passage_prompt == "passage: ") == ("e5" in row.checkpoint)
-        assert (row.passage_input_type == "search_document") == (row.provider == "cohere")
     name = "intfloat/multilingual-e5-small"
     assert resolve(name, tmp_path).passage_prompt is None
     assert resolve(name, tmp_path, SIDES).passage_prompt == "passage: "

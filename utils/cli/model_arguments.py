@@ -20,6 +20,7 @@ from utils.constants import (
     MAX_NEW_TOKENS,
     NORMALIZERS,
     POOLINGS,
+    PRECISIONS,
 )
 
 
@@ -127,6 +128,18 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         choices=ATTENTIONS,
         help="language model: whether a token attends to those behind it (default: as the checkpoint has it)",
     )
+    group.add_argument(
+        "--dimensions",
+        type=positive,
+        metavar="D",
+        help="only the first D dimensions of the vectors (Matryoshka); a model of an API is asked for so many",
+    )
+    group.add_argument(
+        "--embedding_precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="quantise the vectors of both sides before they are compared (default: %(default)s)",
+    )
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument(
         "--backend",
@@ -160,9 +173,6 @@ def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) ->
             "--gen_base_url", metavar="URL", help="address of an OpenAI-compatible server for the generator"
         )
     group.add_argument("--input_type", metavar="TYPE", help="Cohere's input type of the texts (default: search_query)")
-    group.add_argument(
-        "--dimensions", type=positive, metavar="D", help="dimensions of the embeddings, if the model supports it"
-    )
     usual = ApiOptions()
     numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
         ("concurrency", positive, "N", "concurrent requests (default: %(default)s)"),

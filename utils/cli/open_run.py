@@ -139,6 +139,7 @@ def resolve_encoders(args: argparse.Namespace, chosen: Sequence[Chosen], sources
         "backend",
         "pooling",
         "attention",
+        "embedding_precision",
         "trust_remote_code",
     )
     given = {name: getattr(args, name) for name in names}
@@ -155,7 +156,7 @@ def check_api_flags(
     """Raise UserError for API flags without an API model, and for flags that API models do not have."""
     over_api = [spec for spec in specs if spec.provider]
     if not over_api:
-        for name in ("base_url", "input_type", "dimensions"):
+        for name in ("base_url", "input_type"):
             if getattr(args, name):
                 hint = "choose one (--list shows them)" + (
                     "; the generator's address is --gen_base_url" if generator else ""

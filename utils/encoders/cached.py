@@ -10,6 +10,7 @@ from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.constants import DENSE
 from utils.encoders.cache import CHUNK, EmbeddingCache
+from utils.encoders.reduced import ReducedEncoder
 from utils.encoders.sided import SIDES, SidedEncoder
 from utils.loaders import cache_name, load_function
 from utils.progress import progress
@@ -36,6 +37,12 @@ def open_encoder(
         return TwoSidedEncoder(
             spec, device, cache_dir, cache_settings(spec), lambda: load_encoder(spec, device, cache_dir)
         )
+    encoder = _open_dense(spec, device, cache_dir, api)
+    is_whole = spec.embedding_precision == "float32" and (spec.provider or not spec.dimensions)
+    return encoder if is_whole else ReducedEncoder(spec, encoder)
+
+
+def _open_dense(spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None) -> Encoder:
     opened = _open_api(spec, cache_dir, api) if spec.provider else _open_local(spec, device, cache_dir)
     sides = [spec.of_side(side) for side in SIDES]
     return opened(spec) if sides[0] == sides[1] else SidedEncoder(spec, *map(opened, sides))

@@ -22,7 +22,6 @@ def api_spec(checkpoint: str, provider: str) -> EncoderSpec:
         licence="API",
         provider=provider,
         input_type=known.default_input_type,
-        passage_input_type=known.passage_input_type,
     )
 
 

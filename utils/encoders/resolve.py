@@ -31,7 +31,7 @@ from utils.schema import EncoderSpec
 class EncodingOptions:
     """How encoders are used; None leaves a value to the checkpoint, the registry or the provider.
 
-    base_url, input_type and dimensions are for APIs; max_length, dtype, backend, pooling, attention and
+    base_url and input_type are for APIs; max_length, dtype, backend, pooling, attention and
     trust_remote_code (whether code of the checkpoint may run) are for local encoders. has_sides: whether queries and
     passages may be encoded differently, as in retrieval; if not, both are encoded as queries.
     """
@@ -45,6 +45,7 @@ class EncodingOptions:
     backend: str = "torch"
     pooling: str | None = None
     attention: str | None = None
+    embedding_precision: str = "float32"
     trust_remote_code: bool = False
     has_sides: bool = False
 
@@ -64,8 +65,31 @@ def resolve(
     """
     options = options or EncodingOptions()
     if options.base_url or is_api_encoder(name):
-        return _with_sides(resolve_api_encoder(name, options, prompt), options, passage_prompt)
-    return _with_sides(resolve_local_encoder(name, cache_dir, options, prompt), options, passage_prompt)
+        return resolve_api_encoder(name, options, prompt, passage_prompt)
+    return resolve_local_encoder(name, cache_dir, options, prompt, passage_prompt)
+
+
+def resolve_local_encoder(
+    name: str,
+    cache_dir: Path,
+    options: EncodingOptions,
+    prompt: str | None = None,
+    passage_prompt: str | None = None,
+) -> EncoderSpec:
+    """Return the full spec of a local encoder: a row of the registry, a folder, or any hub id."""
+    return _finished(_local_spec(name, cache_dir, options, prompt), options, passage_prompt)
+
+
+def _finished(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str | None) -> EncoderSpec:
+    """Return a spec with its sides and the size of its vectors. Raises UserError where they have none to change."""
+    asked = f"--dimensions {options.dimensions}" if options.dimensions else ""
+    asked = asked or f"--embedding_precision {options.embedding_precision}"
+    if (spec.kind != DENSE or spec.fitted) and asked != "--embedding_precision float32":
+        kind = "baseline" if spec.fitted else f"{spec.kind} encoder"
+        what = f"{asked} with {spec.name}, which is a {kind}"
+        raise UserError(what, f"it needs an encoder with one dense vector for each text: leave {asked.split()[0]} out")
+    spec = dataclasses.replace(spec, embedding_precision=options.embedding_precision)
+    return _with_sides(spec, options, passage_prompt)
 
 
 def _with_sides(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str | None) -> EncoderSpec:
@@ -78,23 +102,23 @@ def _with_sides(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str
     row = ENCODERS.get(spec.checkpoint)
     usual = row.passage_prompt if row is not None else None
     differs = asked is not None and (usual is not None or asked != (spec.prompt or "") or spec.prompt is None)
-    told = options.input_type or spec.passage_input_type
+    told = PROVIDERS[spec.provider].passage_input_type if spec.provider else ""
     return dataclasses.replace(
         spec,
         passage_prompt=asked if differs else None,
-        passage_input_type=told if spec.passage_input_type else "",
+        passage_input_type=(options.input_type or told) if told else "",
         has_sides=spec.has_sides or (spec.kind != DENSE and differs),
     )
 
 
 def resolve_members(
-    names: Sequence[tuple[str, str | None, str | None]], cache_dir: Path, options: EncodingOptions
+    names: Sequence[tuple[Any, ...]], cache_dir: Path, options: EncodingOptions
 ) -> list[EncoderSpec]:
-    """Return the full specs of an ensemble's members, each given as its name, its prompt and that of passages.
+    """Return the full specs of an ensemble's members, each given as its name and its prompts, as `resolve` takes them.
 
     base_url is for the members whose names say that they are models of an API; where no name does, it is for all.
     """
-    over_api = api_names([name for name, _, _ in names], options.base_url)
+    over_api = api_names([each[0] for each in names], options.base_url)
     local = dataclasses.replace(options, base_url=None)
     return [resolve(name, cache_dir, options if name in over_api else local, *prompts) for name, *prompts in names]
 
@@ -110,10 +134,7 @@ def api_names(names: Sequence[str], base_url: str | None) -> set[str]:
     return set(names) if base_url and not found else found
 
 
-def resolve_local_encoder(
-    name: str, cache_dir: Path, options: EncodingOptions, prompt: str | None = None
-) -> EncoderSpec:
-    """Return the full spec of a local encoder: a row of the registry, a folder, or any hub id."""
+def _local_spec(name: str, cache_dir: Path, options: EncodingOptions, prompt: str | None) -> EncoderSpec:
     if name in ENCODERS:
         spec = ENCODERS[name]
     elif Path(name).expanduser().is_dir():
@@ -143,6 +164,7 @@ def resolve_local_encoder(
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
     is_of_library = spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND)
     changes |= _of_tokens(spec, options)
+    changes |= {"dimensions": options.dimensions}
     changes |= {"trust_remote_code": options.trust_remote_code and is_of_library}
     changes |= {"prompt": prompt} if prompt is not None else {}
     changes |= {"batch_size": options.batch_size} if options.batch_size is not None else {}
@@ -194,8 +216,14 @@ def _folder_spec(folder: Path, cache_dir: Path) -> EncoderSpec:
     return EncoderSpec(str(folder), SENTENCE_TRANSFORMERS, f"sha256:{digest}", label=label)
 
 
-def resolve_api_encoder(name: str, options: EncodingOptions, prompt: str | None = None) -> EncoderSpec:
+def resolve_api_encoder(
+    name: str, options: EncodingOptions, prompt: str | None = None, passage_prompt: str | None = None
+) -> EncoderSpec:
     """Return the full spec of an API's encoder; UserError where the provider does not have what the options say."""
+    return _finished(_api_spec(name, options, prompt), options, passage_prompt)
+
+
+def _api_spec(name: str, options: EncodingOptions, prompt: str | None) -> EncoderSpec:
     prefix, bare = split_name(name)
     row = ENCODERS.get(bare)
     provider = PROVIDERS[prefix or (row.provider if row else "") or DEFAULT_PROVIDER]

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.api.providers import endpoint_url
-from utils.constants import DENSE
+from utils.constants import DENSE, PRECISIONS
 
 if TYPE_CHECKING:
     from utils.rerankers.spec import RerankerSpec
     from utils.schema import EncoderSpec, GeneratorSpec
+
+
+FLOAT32, *_ = PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "dtype": spec.dtype,
             **({"pooling": spec.pooling} if spec.pooling else {}),
             **({"attention": spec.attention} if spec.attention else {}),
+            **({"dimensions": spec.dimensions} if spec.dimensions else {}),
+            **({"embedding_precision": spec.embedding_precision} if spec.embedding_precision != FLOAT32 else {}),
             **({"backend": spec.backend} if spec.backend != "torch" else {}),
             **({"trust_remote_code": True} if spec.trust_remote_code else {}),
             **({"kind": spec.kind} if spec.kind != DENSE else {}),

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from utils.api.providers import PROVIDERS
 from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, MAX_NEW_TOKENS
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
@@ -34,6 +35,7 @@ OF_ENCODERS = (
     "pooling",
     "attention",
     "dimensions",
+    "embedding_precision",
     "input_type",
     "revision",
     "served_at",
@@ -234,7 +236,7 @@ def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
     plain = {
         "prompt": row.prompt if row else None,
         "passage_prompt": row.passage_prompt if row else None,
-        "passage_input_type": row.passage_input_type if row else None,
+        "passage_input_type": PROVIDERS[row.provider].passage_input_type if row and row.provider else None,
         "revision": row.revision if row else None,
         "dtype": FULL,
         "backend": "torch",

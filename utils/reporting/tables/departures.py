@@ -10,7 +10,7 @@ from utils.encoders.registry import ENCODERS
 from utils.schema import DatasetSpec
 
 FULL, *HALF = DTYPES
-CHANGED = ("pooling", "attention")  # of an encoder, if a record has them
+CHANGED = ("pooling", "attention", "dimensions", "embedding_precision")  # of an encoder, if a record has them
 
 
 def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
