@@ -140,7 +140,6 @@ def test_bitext_classification_and_ensembles_over_an_api(server: ApiServer, tmp_
         ),
         (["--model_checkpoint", "openai:m", "--base_url", "http://127.0.0.1:9"], "Connection refused"),
         (["--base_url", "http://127.0.0.1:9", "--model_checkpoint", "m", "--max_length", "5"], "--max_length with"),
-        (["--dimensions", "5"], "--dimensions without an API encoder"),
         (["--model_checkpoint", "openai:m", "--max_cost", "1"], "the price of m is not known"),
         (["--model_checkpoint", "embed-v4.0", "--batch_api"], "--batch_api with embed-v4.0"),
         (["--max_cost", "0"], "is not an amount above 0"),

@@ -71,7 +71,7 @@ def _add_side_args(group: argparse._ArgumentGroup) -> None:
     for side, usual in {"query": "query: ", "passage": "passage: "}.items():
         group.add_argument(
             f"--{side}_prompt",
-            type=any_text,
+            type=prompt,
             nargs="+",
             metavar="TEXT",
             help=f"text put before every {side} instead of --prompt: one for all encoders or one each, '' for none "

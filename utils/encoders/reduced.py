@@ -64,7 +64,7 @@ def cut(rows: Rows, dimensions: int) -> Rows:
     if not np.all(np.abs(lengths[np.isfinite(lengths)] - 1) < UNIT):
         return kept
     shorter = np.linalg.norm(kept, axis=1, keepdims=True)
-    return kept / np.where(shorter == 0, 1, shorter)
+    return np.asarray(kept / np.where(shorter == 0, np.float32(1), shorter), dtype=np.float32)
 
 
 def quantized(queries: Rows, candidates: Rows, precision: str) -> tuple[Rows, Rows]:

@@ -111,9 +111,7 @@ def _with_sides(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str
     )
 
 
-def resolve_members(
-    names: Sequence[tuple[Any, ...]], cache_dir: Path, options: EncodingOptions
-) -> list[EncoderSpec]:
+def resolve_members(names: Sequence[tuple[Any, ...]], cache_dir: Path, options: EncodingOptions) -> list[EncoderSpec]:
     """Return the full specs of an ensemble's members, each given as its name and its prompts, as `resolve` takes them.
 
     base_url is for the members whose names say that they are models of an API; where no name does, it is for all.
