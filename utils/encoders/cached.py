@@ -140,5 +140,5 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"pooling": spec.pooling} if spec.pooling else {}),
         **({"attention": spec.attention} if spec.attention else {}),
         **({"side": spec.side} if spec.side else {}),
-        **({"passage_prompt": spec.passage_prompt} if spec.passage_prompt is not None else {}),
+        **({"passage_prompt": spec.passage_prompt} if spec.kind != DENSE and spec.passage_prompt is not None else {}),
     }
