@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from utils.schema import DatasetSpec
 
@@ -21,54 +20,48 @@ de-fi de-fr de-hr de-it de-ru de-tr en-de en-fi en-fr en-hr en-it en-ru en-tr fi
 fi-ru hr-fr hr-it hr-ru it-fr ru-fr ru-it tr-fi tr-fr tr-hr tr-it tr-ru""".split()
 
 
-def _lexicon_options(pairs: Sequence[str]) -> dict[str, Any]:
-    return {"usual_pool": "all", "pairs": [pair.split("-") for pair in pairs], "split": "test", "ks": (1, 5, 10)}
+def _lexicon(name: str, source: str, pairs: Sequence[str], licence: str, citation: str) -> DatasetSpec:
+    """Return the row of word pairs of some language pairs, each written as `en-de`."""
+    return DatasetSpec(
+        name=name,
+        task="retrieval",
+        kind="hub",
+        source=source,
+        revision=None,
+        reader="lexicon",
+        subsets=tuple(pair.replace("-", "_") for pair in pairs),
+        setting="mono",
+        main_metric="hit",
+        pivot=None,
+        licence=licence,
+        citation=citation,
+        options={"usual_pool": "all", "pairs": [pair.split("-") for pair in pairs], "split": "test", "ks": (1, 5, 10)},
+    )
 
 
 LEXICONS: dict[str, DatasetSpec] = {
-    "muse": DatasetSpec(
-        name="muse",
-        task="retrieval",
-        kind="hub",
-        source="facebookresearch/MUSE-dictionaries",
-        revision=None,
-        reader="lexicon",
-        subsets=tuple(pair.replace("-", "_") for pair in MUSE_PAIRS),
-        setting="mono",
-        main_metric="hit",
-        pivot=None,
-        licence="CC-BY-NC-4.0",
-        citation="Conneau et al. 2018, arXiv 1710.04087",
-        options=_lexicon_options(MUSE_PAIRS),
-    ),
-    "panlex": DatasetSpec(
-        name="panlex",
-        task="retrieval",
-        kind="hub",
-        source="cambridgeltl/panlex-bli",
-        revision=None,
-        reader="lexicon",
-        subsets=tuple(pair.replace("-", "_") for pair in PANLEX_PAIRS),
-        setting="mono",
-        main_metric="hit",
-        pivot=None,
-        licence="Apache-2.0",
-        citation="Vulic et al. 2019, arXiv 1909.01638",
-        options=_lexicon_options(PANLEX_PAIRS),
-    ),
-    "xling": DatasetSpec(
-        name="xling",
-        task="retrieval",
-        kind="hub",
-        source="codogogo/xling-eval",
-        revision=None,
-        reader="lexicon",
-        subsets=tuple(pair.replace("-", "_") for pair in XLING_PAIRS),
-        setting="mono",
-        main_metric="hit",
-        pivot=None,
-        licence="none stated",
-        citation="Glavas et al. 2019, arXiv 1902.00508",
-        options=_lexicon_options(XLING_PAIRS),
-    ),
+    row.name: row
+    for row in (
+        _lexicon(
+            "muse",
+            "facebookresearch/MUSE-dictionaries",
+            MUSE_PAIRS,
+            "CC-BY-NC-4.0",
+            "Conneau et al. 2018, arXiv 1710.04087",
+        ),
+        _lexicon(
+            "panlex",
+            "cambridgeltl/panlex-bli",
+            PANLEX_PAIRS,
+            "Apache-2.0",
+            "Vulic et al. 2019, arXiv 1909.01638",
+        ),
+        _lexicon(
+            "xling",
+            "codogogo/xling-eval",
+            XLING_PAIRS,
+            "none stated",
+            "Glavas et al. 2019, arXiv 1902.00508",
+        ),
+    )
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from utils.retrieval.fused_kernels import Kernels
 from utils.retrieval.pair_scores import Queries, float32_error, pair_values
 from utils.retrieval.pruning import MAX_KEPT, KeptCandidates
+from utils.retrieval.quantized_scan import ROUND_UP, mean_candidate
 from utils.retrieval.rows import U32
 from utils.retrieval.torch_kernels import WORD, Lists
 
@@ -31,7 +32,6 @@ MOST_QUERIES = 65_536  # of a tile
 MEMORY_SHARE = 8  # the lists of a tile take at most 1 / MEMORY_SHARE of the free memory
 MOST_WORDS = 1 << 22  # words of lists that are expanded at once
 ROUND_CHUNK = 1 << 27  # numbers that are rounded at once
-ROUND_UP = 1.0 + 2.0**-16  # covers the rounding of norms that are computed in float32
 
 
 class BarScan:
@@ -41,15 +41,11 @@ class BarScan:
 
     def __init__(self, scorer: Product | Margin, form: Form, kernels: Kernels) -> None:
         self.scorer, self.form, self.kernels = scorer, form, kernels
-        self.mean = self._mean()  # (d,) float32, subtracted from all candidates: smaller rows have smaller residues
+        self.mean = mean_candidate(
+            scorer
+        )  # (d,) float32, subtracted from all candidates: smaller rows have smaller residues
         self.rounded, self.norm, self.residue = self._round()  # (m, d) bfloat16, and the greatest norms
         self._sampled: tuple[int, Tensor] | None = None
-
-    def _mean(self) -> Tensor:
-        c, factor = self.scorer.c, self.scorer.c_factor.float()
-        step = max(1, len(c) // 4096)  # the mean of a sample suffices, since the results do not depend on it
-        found: Tensor = (c[::step] * factor[::step, None]).mean(dim=0)
-        return found
 
     def _round(self) -> tuple[Tensor, float, float]:
         """Return the rounded candidates (m, d), padded, and the greatest norm of a row and of a residue."""

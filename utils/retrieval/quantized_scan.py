@@ -91,14 +91,10 @@ class Scan:
     def __init__(self, scorer: Scorer, precision: str) -> None:
         self.scorer, self.precision = scorer, precision
         self.tile = tile_sizes(scorer.c.device)[1]
-        self.mean = self._mean()  # (d,) float32, subtracted from all candidates: smaller rows have smaller residues
+        self.mean = mean_candidate(
+            scorer
+        )  # (d,) float32, subtracted from all candidates: smaller rows have smaller residues
         self.tiles = [self._round(start) for start in range(0, scorer.shape[1], self.tile)]
-
-    def _mean(self) -> Tensor:
-        c, factor = self.scorer.c, self.scorer.c_factor.float()
-        step = max(1, len(c) // 4096)  # the mean of a sample suffices, since the results do not depend on it
-        found: Tensor = (c[::step] * factor[::step, None]).mean(dim=0)
-        return found
 
     def _round(self, start: int) -> Tile:
         """Return a rounded tile of candidates, in few passes over the rows, since every search does this."""
@@ -195,6 +191,14 @@ class Scan:
         if len(tile.rows) > tile.width:  # the last tile
             found = found[:, : tile.width].contiguous()
         return found if self.precision == "int8" else found.float()
+
+
+def mean_candidate(scorer: Scorer) -> Tensor:
+    """Return about the mean of all scaled candidates (d,); results do not depend on it, so a sample suffices."""
+    c, factor = scorer.c, scorer.c_factor.float()
+    step = max(1, len(c) // 4096)
+    found: Tensor = (c[::step] * factor[::step, None]).mean(dim=0)
+    return found
 
 
 def tile_sizes(device: torch.device) -> tuple[int, int]:
