@@ -33,7 +33,8 @@ failed=()
 for part in "${parts[@]}"; do
     case $part in
         tests) seconds=60 ;;
-        encode | search) seconds=110 ;;
+        encode | search) seconds=120 ;;
+        commands) seconds=130 ;;
         *) seconds=80 ;;
     esac
     left=$((TOTAL - SECONDS))

@@ -27,18 +27,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._gpu import Figures, parse
-from bench.gpu_models import decoder, encoder
+from bench.gpu_models import cross_encoder, decoder, encoder
 
 LIMITED = "bench/_limited.py"
 METRICS = ("acc", "f1")
 TOLERANCE = 1e-3  # of a figure on the GPU from that on the CPU
+COMPARED = ("bitext", "bitext --rerank", "classification --cross")  # with the same on the CPU
 FEW = ("--langs", "deu", "jpn", "swh")
 
 
-def commands_for(small: Path, large: Path, cuda: Sequence[str]) -> dict[str, list[str]]:
+def commands_for(small: Path, pairs: Path, large: Path, cuda: Sequence[str]) -> dict[str, list[str]]:
     """Return the commands by their names, those that take longest first; LIMITED takes its folder later."""
     bitext = ["bitext.py", "--model_checkpoint", str(small)]
     classification = ["classification.py", "--cross", "--model_checkpoint", str(small), *FEW]
+    rerank = [*bitext, *FEW, "--rerank", str(pairs), "--rerank_depth", "5"]
     icl = ["icl.py", "--model_checkpoint", str(small), "--gen_model_checkpoint", str(large), "--gen_loader", "base"]
     found = {
         "icl without memory": [LIMITED, str(2 * bytes_of(large)), *icl, "--gen_dtype", "fp32", *FEW, *cuda],
@@ -46,7 +48,9 @@ def commands_for(small: Path, large: Path, cuda: Sequence[str]) -> dict[str, lis
         "icl": [*icl, *FEW, *cuda],
         "bitext": [*bitext, *cuda],
         "classification --cross": [*classification, *cuda],
+        "bitext --rerank": [*rerank, *cuda],
         "bitext on the CPU": bitext,
+        "bitext --rerank on the CPU": rerank,
         "classification --cross on the CPU": classification,
     }
     if importlib.util.find_spec("bitsandbytes") and cuda:
@@ -112,8 +116,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = encoder(folder, "tiny" if args.rehearse else "e5-small")
+        scorer = cross_encoder(folder, "tiny" if args.rehearse else "e5-small")
         large = decoder(folder, "tiny" if args.rehearse else "1b")
-        commands = commands_for(small, large, [] if args.rehearse else ["--cuda"])
+        commands = commands_for(small, scorer, large, [] if args.rehearse else ["--cuda"])
         if "icl --load_in_8bit" not in commands:
             figures.add("icl --load_in_8bit", "left out: bitsandbytes is not installed, or there is no GPU")
         for title, about in run_all(commands, folder):
@@ -122,7 +127,7 @@ def main() -> int:
             faults += [title for part in parts if part.get("exit code", 0)]
             if not args.rehearse and parts[1].get("halved") == 0:
                 faults.append(f"{title}: no batch was halved")
-        pairs = {name: (f"{name}/logs", f"{name} on the CPU/logs") for name in ("bitext", "classification --cross")}
+        pairs = {name: (f"{name}/logs", f"{name} on the CPU/logs") for name in COMPARED}
         pairs |= {f"{name} without memory": _both(name) for name in ("bitext", "icl")}
         for title, places in pairs.items():
             there, here = (figures_of(folder / place_of(place)) for place in places)

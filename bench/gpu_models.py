@@ -1,6 +1,7 @@
-"""Checkpoints with random weights, made on the spot: an encoder of multilingual-e5-small's shape, and a decoder of 1B.
+"""Checkpoints with random weights, made on the spot: an encoder and a reranker of
+multilingual-e5-small's shape, and a decoder of 1B.
 
-Both have a byte-pair tokenizer that is trained on the texts of the sample set. Random weights take the same time as
+All have a byte-pair tokenizer that is trained on the texts of the sample set. Random weights take the same time as
 trained ones; what the models say means nothing.
 """
 
@@ -39,26 +40,45 @@ def tokenizer(n_positions: int) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=n_positions, **names)
 
 
+def _config(size: str, **more: int) -> Any:
+    """Return the configuration of an XLM-R model."""
+    from transformers import XLMRobertaConfig
+
+    hidden, layers, heads, inner, vocabulary, positions = ENCODERS[size]
+    return XLMRobertaConfig(
+        vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+        intermediate_size=inner, max_position_embeddings=positions, type_vocab_size=1, initializer_range=0.06,
+        bos_token_id=0, pad_token_id=1, eos_token_id=2, **more,
+    )  # fmt: skip
+
+
 def encoder(folder: Path, size: str) -> Path:
     """Write an XLM-R encoder with mean pooling, as sentence-transformers saves it, and return its folder."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules
-    from transformers import XLMRobertaConfig, XLMRobertaModel
+    from transformers import XLMRobertaModel
 
-    hidden, layers, heads, inner, vocabulary, positions = ENCODERS[size]
+    hidden, positions = ENCODERS[size][0], ENCODERS[size][-1]
     torch.manual_seed(0)
-    config = XLMRobertaConfig(
-        vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
-        intermediate_size=inner, max_position_embeddings=positions, type_vocab_size=1, initializer_range=0.06,
-        bos_token_id=0, pad_token_id=1, eos_token_id=2,
-    )  # fmt: skip
     made, plain = folder / f"encoder-{size}", folder / f"encoder-{size}-plain"
-    XLMRobertaModel(config).save_pretrained(plain)
+    XLMRobertaModel(_config(size)).save_pretrained(plain)
     tokenizer(positions - 2).save_pretrained(plain)
     word = modules.Transformer(str(plain), max_seq_length=positions - 2)
     parts = [word, modules.Pooling(hidden, pooling_mode="mean"), modules.Normalize()]
     SentenceTransformer(modules=parts, device="cpu").save(str(made))
+    return made
+
+
+def cross_encoder(folder: Path, size: str) -> Path:
+    """Write an XLM-R model that gives one score to a pair of texts, and return its folder."""
+    import torch
+    from transformers import XLMRobertaForSequenceClassification
+
+    torch.manual_seed(0)
+    made = folder / f"cross-encoder-{size}"
+    XLMRobertaForSequenceClassification(_config(size, num_labels=1)).save_pretrained(made)
+    tokenizer(ENCODERS[size][-1] - 2).save_pretrained(made)
     return made
 
 
