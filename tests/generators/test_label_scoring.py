@@ -265,7 +265,8 @@ def test_on_a_gpu_as_on_the_cpu(folder: Path, family: str) -> None:
         for index, scores in there.score(prompts(), LABELS, ScoreSettings()):
             for a, b in zip(scores.logprobs, here[index], strict=True):
                 assert a == pytest.approx(b, rel=0, abs=1e-4)
-    assert there.trees.covers(there.reader.with_labels(prompts(), LABELS, ScoreSettings()))
+    texts = there.reader.with_labels(prompts(), LABELS, ScoreSettings())
+    assert there.trees.covers(texts) == model.trees.covers(texts)  # older transformers cannot place a trie in umt5
 
 
 @pytest.mark.gpu
