@@ -255,7 +255,7 @@ class PairRetrieval(Retrieval):
         found = {"forward": pairs.ranked(ensemble, members, k)}
         self.figures[data.name] = pairs.figures(ensemble, members, self.settings.seed)
         clock.lap("retrieve")
-        return Ranked(found, alone, {"dimensions": sum(queries.shape[1] for queries, _ in members)})
+        return Ranked(found, alone, self.run.size_of_vectors(members))
 
     def score_all(self, data: Judged, found: Found, alone: Mapping[str, Found], k: int) -> Scored:
         """Return the record at k with the figures of the pairs, and the predictions."""

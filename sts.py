@@ -106,7 +106,7 @@ class Sts(TaskRun["SentencePairs"]):
         clock.lap("score")
         predictions = {"judged": list(data.gold), "scores": [float(one) if one == one else None for one in scores]}
         record = RunRecord(metrics, ci95, int(there.sum()), 1, {})
-        about = {"dimensions": sum(rows.shape[1] for rows, _ in members), **self.describe(data)}
+        about = {**run.size_of_vectors(members), **self.describe(data)}
         run.log(subset, record, predictions, about, clock.laps)
 
     def describe(self, data: SentencePairs) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def test_both_directions_margins_and_an_ensemble(run: Run, tmp_path: Path, bundl
     assert [member["weight"] for member in body["run"]["encoders"]] == [3.0, 1.0]
     assert [member["prompt"] for member in body["run"]["encoders"]] == ["query: ", ""]
     assert body["run"]["margin_k"] == 4 and body["run"]["dimensions"] == 384 + 4096
+    assert body["run"]["vector_bytes"] == 4 * (384 + 4096)
     for margin in ("none", "distance", "absolute", "csls"):
         assert run("bitext.py", *flags, "--margin", margin).returncode == 0
     backward = read(tmp_path / f"logs/save_bitext_ratio_both/sample/{name}/seed_42/eval_eng_jpn_1_preds.json")[

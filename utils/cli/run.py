@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.cut_texts import cut_lines
+from utils.constants import DENSE
+from utils.encoders.reduced import bytes_of_vector
 from utils.errors import UserError, note
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from utils.data.sources import Sources
     from utils.protocols import Encoder, Generator, Reranker, UsageCounter
     from utils.records.record_store import RecordStore
-    from utils.retrieval.ensemble import Ensemble
+    from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import DatasetSpec, RunRecord
 
 
@@ -85,6 +87,16 @@ class Run:
     def model(self) -> str:
         """The name of the encoder or ensemble."""
         return self.store.identity.model
+
+    def size_of_vectors(self, members: Members) -> dict[str, int]:
+        """Return how many dimensions the vectors of all encoders have, and of dense ones how many bytes they take."""
+        sizes = [int(queries.shape[1]) for queries, _ in members]
+        specs = [encoder.spec for encoder in self.ensemble.encoders]
+        found = {"dimensions": sum(sizes)}
+        if all(spec.kind == DENSE for spec in specs):
+            each = zip(sizes, specs, strict=True)
+            found["vector_bytes"] = sum(bytes_of_vector(size, spec.embedding_precision) for size, spec in each)
+        return found
 
     def tune(self, evaluate: Callable[[Ensemble], float]) -> None:
         """Choose the weights by a score on validation data, or take those that an earlier run chose; log the grid."""

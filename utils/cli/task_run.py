@@ -151,7 +151,7 @@ class RetrievalTask(TaskRun[Data]):
         k = self.deepest(k, self.n_reranked(data, members))
         found, alone = self.search(self.run.ensemble, members, k), self.search_members(members, k)
         clock.lap("retrieve")
-        return Ranked(found, alone, {"dimensions": sum(queries.shape[1] for queries, _ in members)})
+        return Ranked(found, alone, self.run.size_of_vectors(members))
 
     def deepest(self, k: int, most: int) -> int:
         """Return how many candidates are searched for k: as many as are reranked, of `most`, where that is more."""

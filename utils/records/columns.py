@@ -29,7 +29,7 @@ MODELS = {
     "members": "object",
 }
 ABOUT = {
-    **dict.fromkeys(("n_train", "n_dropped", "dimensions", "cache_hits", "cache_misses"), "whole"),
+    **dict.fromkeys(("n_train", "n_dropped", "dimensions", "vector_bytes", "cache_hits", "cache_misses"), "whole"),
     **dict.fromkeys(("origin", "source", "source_revision", "device", "machine"), "name"),
     "started": "time",
     "seconds": "number",

@@ -114,7 +114,17 @@ def _about(run: Mapping[str, Any]) -> Row:
     """Return the provenance: data, machine, seconds of each phase, cache, an API's counts, versions."""
     seconds, cache, packages = (run.get(name) or {} for name in ("seconds", "cache", "packages"))
     dropped, source, origin = (run.get(name) or {} for name in ("n_dropped", "source", "origin"))
-    alike = ("n_train", "dimensions", "device", "machine", "started", "git_commit", "git_dirty", "schema")
+    alike = (
+        "n_train",
+        "dimensions",
+        "vector_bytes",
+        "device",
+        "machine",
+        "started",
+        "git_commit",
+        "git_dirty",
+        "schema",
+    )
     return {
         **{name: run.get(name) for name in alike},
         "n_dropped": sum(dropped.values()) if dropped else None,

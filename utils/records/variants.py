@@ -81,7 +81,7 @@ def variant_of(
         value = run.get(name)
         if name not in without and value is not None and value not in _plain(name, run, dataset, spec):
             told[name] = _text(value)
-    _of_models(run, told, free)
+    _of_models(run, told, free, without)
     if run.get("demonstrations") == "bm25":
         free["words"] = _text(run.get("words") or "of earlier versions")
     source, row = run.get("source"), DATASETS[spec.data].get(dataset)
@@ -128,12 +128,12 @@ def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> C
     return (spec.fields[name].default,)
 
 
-def _of_models(run: Mapping[str, Any], told: Traits, free: Traits) -> None:
+def _of_models(run: Mapping[str, Any], told: Traits, free: Traits, without: Collection[str]) -> None:
     """Add what departs in the encoders and the generator; of an ensemble each value is told with its encoder."""
     encoders = run.get("encoders")
     members = [member for member in encoders if isinstance(member, dict)] if isinstance(encoders, list) else []
     who = dict(zip(map(id, members), _names_of(members), strict=True))
-    for name in encoder_traits(run):
+    for name in (trait for trait in encoder_traits(run) if trait not in without):
         comparable = [member for member in members if _has_plain(member, name)]
         departing = [
             (who[id(member)], text) for member in comparable if (text := _of_encoder(member, name)) is not None

@@ -13,7 +13,7 @@ from utils.data.registry import group_means
 from utils.errors import UserError
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
-from utils.reporting.tables import rows, select, tables
+from utils.reporting.tables import rows, select, sizes, tables
 from utils.reporting.tables.build import Kind, build, build_by, common_subsets
 from utils.reporting.tables.cells import Table
 from utils.reporting.tables.names import read_names
@@ -54,6 +54,9 @@ def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> Non
             )
     if view.cross is not False or spec.pairs:
         select.add_source_arg(parser)
+    if not view.by and not spec.generative:
+        told = "quality against bytes: a row for each size of a model's vectors (--dimensions, --embedding_precision)"
+        parser.add_argument("--sizes", action="store_true", help=told)
     if not view.by and not spec.pairs:
         parser.add_argument("--by", choices=GROUPINGS, help="means by family, script or language of one --dataset")
 
@@ -78,11 +81,17 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     grouping = getattr(args, "by", None)
     if grouping and len(args.dataset or ()) != 1:
         raise UserError("--by without one data set", "for example --dataset sib200 --by family")
+    has_sizes = bool(getattr(args, "sizes", False))
+    if has_sizes:
+        sizes.check_flags(args)
     results = _results_of(args, spec, view, cross=cross)
     models = rows.asked(args.models, results, spec)
     compared = [result for result in results if models is None or result.model in models]
+    compared = sizes.by_size(compared) if has_sizes else compared
     kind, order = _kind_of(args, compared, spec, cross=cross), rows.known_order(results, spec)
-    if view.by:
+    if has_sizes:
+        sizes.print_sizes(args, compared, kind, models)
+    elif view.by:
         tables.write(args, *_by_values(compared, kind, view, models or order))
     elif grouping:
         table, columns = build_by(results, kind, args.dataset[0], grouping, models)
@@ -118,8 +127,10 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     if not results:
         hint = f"run {spec.script} {view.made_with} first, or check --dataset"
         raise UserError(f"no {spec.name} results with {' and '.join(view.by)}", hint)
-    asked_source = ("src_lang",) if getattr(args, "src_lang", None) else ()
-    return rows.named(results, spec, (*view.by, "train_lang", *asked_source), read_names(args.names, args.logs))
+    without = (*view.by, "train_lang", *(("src_lang",) if getattr(args, "src_lang", None) else ()))
+    if getattr(args, "sizes", False):
+        results, without = sizes.of_dense(results), (*without, *sizes.REDUCED)
+    return rows.named(results, spec, without, read_names(args.names, args.logs))
 
 
 def _by_values(

@@ -63,7 +63,7 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
     """Print the table with its notes, or write it to --output."""
     rows = ordered(table, layout.models, layout.order)
     shown = Shown(table, rows, list(layout.columns), seeds=args.seeds is not None)
-    shown.notes.append(_about(args, shown, kind, layout))
+    shown.notes.append(about(args, shown, kind, layout))
     if shown.seeds:
         interval = "; [interval of that mean]" if args.ci else ""
         count = f"{shown.usual_seeds} seeds, unless the cell gives another number,"
@@ -78,7 +78,7 @@ def write(args: argparse.Namespace, table: Table, kind: Kind, layout: Layout) ->
     emit(args, with_notes(render(shown, args.format), shown.notes, args.format))
 
 
-def _about(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -> str:
+def about(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) -> str:
     """Return the note on what the figures are: metrics, k, seed, similarity, and the settings that are not plain."""
     columns: dict[str, list[str]] = {}
     for column in (name for name in shown.columns if name not in (*layout.groups, "avg")):
