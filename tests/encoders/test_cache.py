@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from utils.encoders.cache import EmbeddingCache
 from utils.errors import UserError
 from utils.files import text_key
+from utils.retrieval import mapped_rows
 
 SETTINGS = {"checkpoint": "x", "prompt": "query: "}
 
@@ -190,3 +194,34 @@ def test_two_runs_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(300)]
     np.testing.assert_array_equal(EmbeddingCache(tmp_path, SETTINGS).rows(texts, forbidden), encode(texts))
     assert not list(tmp_path.rglob("*.part"))
+
+
+@contextlib.contextmanager
+def few_files(more: int) -> Iterator[None]:
+    """Let this process open so many more files than it has."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    free = [number for number in range(len(used) + more + 1) if number not in used]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[more], limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_cache_with_more_chunks_than_files_can_be_open_is_read(tmp_path: Path) -> None:
+    texts = [f"{n:04}" + "x" * n for n in range(80)]  # every chunk has a content of its own
+    with few_files(20):
+        EmbeddingCache(tmp_path, SETTINGS, 1).rows(texts, encode)
+        rows = EmbeddingCache(tmp_path, SETTINGS, 1).rows(texts[::-1], forbidden)
+    np.testing.assert_array_equal(rows, encode(texts[::-1]))
+
+
+def test_rows_that_are_too_large_for_memory_are_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped_rows, "LARGE", 500)
+    texts = [f"{n % 50:02}" for n in range(60)]
+    for encoded in (encode, forbidden):
+        rows = EmbeddingCache(tmp_path, SETTINGS, 8).rows(texts, encoded)
+        assert mapped_rows.is_mapped(rows) and mapped_rows.is_mapped(rows[3:])
+        np.testing.assert_array_equal(rows, encode(texts))
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".npy", ".json"}

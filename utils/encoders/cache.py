@@ -15,6 +15,8 @@ import numpy as np
 from utils.encoders.chunk_forms import DENSE, ChunkForm, digest
 from utils.errors import UserError
 from utils.files import fingerprint, text_key, write_atomic
+from utils.retrieval.mapped_rows import new_rows, release
+from utils.retrieval.token_rows import offsets_of, places_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,7 +39,6 @@ class EmbeddingCache:
         self.settings, self.chunk, self.form = dict(settings), chunk, form
         self.hits = self.misses = 0  # distinct texts of the last call that were in the cache, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
-        self._chunks: dict[str, Any] = {}  # rows of the form
         self._shapes: dict[str, tuple[Ints | None, int]] = {}  # chunk -> each row's number of items, and the width
         self._lengths: dict[str, tuple[int, int]] = {}  # text key -> tokens before and after the text was cut
         self._read_sidecars()
@@ -54,7 +55,8 @@ class EmbeddingCache:
     def rows(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors | Counted]) -> Any:
         """Return one row of the form per text (n, d); missing texts are encoded and written chunk by chunk.
 
-        `encode` returns rows, or rows and each text's numbers of tokens before and after it was cut.
+        Rows that are too large for memory are in a file (`new_rows`). `encode` returns rows, or rows and each text's
+        numbers of tokens before and after it was cut.
         """
         self._check_chunks(texts)
         missing = self.missing(texts)
@@ -65,9 +67,7 @@ class EmbeddingCache:
             encoded = encode(chunk)
             rows, lengths = encoded if isinstance(encoded, tuple) else (encoded, None)
             self._write(chunk, rows, lengths)
-        gathered = self._gather(texts)
-        self._chunks.clear()  # so that memory does not grow with the number of languages
-        return gathered
+        return self._gather(texts)
 
     def cut_texts(self, texts: Sequence[str]) -> dict[str, int]:
         """Return how many distinct texts were cut, and the tokens that all have and that were lost.
@@ -97,19 +97,27 @@ class EmbeddingCache:
                 self._lengths.update(zip(content["texts"], pairs, strict=True))
 
     def _check_chunks(self, texts: Sequence[str]) -> None:
-        """Load the chunks that these texts need; drop chunks that are missing, altered or too short."""
+        """Read the chunks that these texts need; drop chunks that are missing, altered or too short."""
         needed: dict[str, int] = {}
         for key in map(text_key, texts):
             if key in self._where:
                 name, row = self._where[key]
                 needed[name] = max(row, needed.get(name, 0))
-        for name in sorted(needed.keys() - self._chunks.keys()):
-            rows = _read_chunk(self.folder / name, self.form, *self._shapes[name])
-            if rows is None or rows.shape[0] <= needed[name]:
-                print(f"note: the cache entry {name} is broken; its texts are encoded again", file=sys.stderr)
-                self._where = {key: place for key, place in self._where.items() if place[0] != name}
-            else:
-                self._chunks[name] = rows
+        broken = {name for name in sorted(needed) if not self._is_whole(name, needed[name])}
+        for name in sorted(broken):
+            print(f"note: the cache entry {name} is broken; its texts are encoded again", file=sys.stderr)
+        if broken:
+            self._where = {key: place for key, place in self._where.items() if place[0] not in broken}
+
+    def _is_whole(self, name: str, last: int) -> bool:
+        """Return whether the content of a chunk matches the hash in its name, and has a row of this number."""
+        lengths, width = self._shapes[name]
+        items = _read_items(self.folder / name)
+        if items is None or not self.form.is_whole(items, lengths) or digest(items, lengths, width) != Path(name).stem:
+            return False
+        if lengths is None:
+            self._shapes[name] = None, items.shape[1]
+        return last < len(items if lengths is None else lengths)
 
     def _write(self, texts: Sequence[str], rows: Any, lengths: Lengths | None) -> None:
         if rows.shape[0] != len(texts) or len(rows.shape) != 2:
@@ -136,19 +144,40 @@ class EmbeddingCache:
             self._lengths.update(zip(keys, zip(*(part.tolist() for part in lengths), strict=True), strict=True))
         write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
         self._shapes[name] = counts, rows.shape[1]
-        if self.form.is_ragged:  # which may be a hundred vectors a text: what is written need not stay in memory
-            items = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
-        self._chunks[name] = self.form.unpack(items, counts, rows.shape[1])
         for row, key in enumerate(keys):
             self._where[key] = (name, row)
 
     def _gather(self, texts: Sequence[str]) -> Any:
+        """Return the rows of texts, a chunk after the other: no more than one is open, however many there are."""
         places = [self._where[text_key(text)] for text in texts]
-        widths = sorted({self._chunks[name].shape[1] for name, _ in places})
+        members: dict[str, list[int]] = {}  # chunk -> the texts that it has
+        for index, (name, _) in enumerate(places):
+            members.setdefault(name, []).append(index)
+        widths = sorted({self._shapes[name][1] for name in members})
         if len(widths) > 1:
             what = f"the cache has vectors of {' and '.join(map(str, widths))} dimensions under one encoder"
             raise UserError(what, f"delete {self.folder}, or use another --cache_dir")
-        return self.form.join([(self._chunks[name], row) for name, row in places])
+        rows = np.array([row for _, row in places], dtype=np.int64)
+        lengths = np.ones(len(places), dtype=np.int64)
+        for name, chosen in members.items():
+            counts, _ = self._shapes[name]
+            if counts is not None:
+                lengths[chosen] = counts[rows[chosen]]
+        offsets = offsets_of(lengths)
+        items = new_rows((int(offsets[-1]), *widths)[: self.form.n_axes], self.folder, self.form.dtype)
+        for name, chosen in members.items():
+            items[places_of(offsets, np.asarray(chosen))] = self._read_rows(name, rows[chosen])
+            release(items)
+        return self.form.unpack(items, lengths if self.form.is_ragged else None, *widths)
+
+    def _read_rows(self, name: str, rows: Ints) -> npt.NDArray[Any]:
+        """Return the items of some rows of a chunk."""
+        counts, _ = self._shapes[name]
+        items = _read_items(self.folder / name)
+        if items is None:
+            raise UserError(f"the cache entry {name} cannot be read any more", "run the same command again")
+        found: npt.NDArray[Any] = items[rows if counts is None else places_of(offsets_of(counts), rows)]
+        return found
 
 
 def _read_sidecar(path: Path, *, is_ragged: bool) -> dict[str, Any] | None:
@@ -186,12 +215,9 @@ def _npy_bytes(rows: npt.NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_chunk(path: Path, form: ChunkForm, lengths: Ints | None, width: int) -> Any:
-    """Return the rows of a chunk as a memory map, or None where its content does not match the hash in its name."""
+def _read_items(path: Path) -> Any:
+    """Return the array of a chunk as a memory map, or None where there is none."""
     try:
-        items = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if not form.is_whole(items, lengths) or digest(items, lengths, width) != path.stem:
-        return None
-    return form.unpack(items, lengths, width)

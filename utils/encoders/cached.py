@@ -39,7 +39,7 @@ def open_encoder(
         )
     encoder = _open_dense(spec, device, cache_dir, api)
     is_whole = spec.embedding_precision == "float32" and (spec.provider or not spec.dimensions)
-    return encoder if is_whole else ReducedEncoder(spec, encoder)
+    return encoder if is_whole else ReducedEncoder(spec, encoder, cache_dir)
 
 
 def _open_dense(spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None) -> Encoder:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.retrieval.mapped_rows import blocks, new_rows
 from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NGRAM_LENGTHS = (2, 4)
 
 def load_char_ngram(spec: EncoderSpec, device: str, cache_dir: Path) -> NgramEncoder:
     """Return the baseline, which is fitted on the candidates of each search; it runs on the CPU and is not cached."""
-    return NgramEncoder(spec)
+    return NgramEncoder(spec, cache_dir)
 
 
 class NgramEncoder:
@@ -28,8 +29,8 @@ class NgramEncoder:
 
     client = None
 
-    def __init__(self, spec: EncoderSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: EncoderSpec, folder: Path) -> None:
+        self.spec, self.folder = spec, folder
         self.counts = {"hits": 0, "misses": 0}
         self._last: tuple[tuple[str, ...], CharNgram, Rows] | None = None  # candidates, fitted on them, their rows
 
@@ -39,9 +40,9 @@ class NgramEncoder:
         texts = tuple(candidates)
         if self._last is None or self._last[0] != texts:  # with --cross, the same for every test language
             fitted = CharNgram().fit(texts)
-            self._last = texts, fitted, fitted.encode(texts)
+            self._last = texts, fitted, fitted.encode(texts, self.folder)
         _, fitted, rows = self._last
-        return fitted.encode(queries), rows
+        return fitted.encode(queries, self.folder), rows
 
     def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts: every run encodes all of them."""
@@ -68,7 +69,9 @@ class CharNgram:
         self.tfidf.fit(self.hashing.transform(texts))
         return self
 
-    def encode(self, texts: Sequence[str]) -> Rows:
-        """Return unit vectors (n, 4096) float32."""
-        rows: Rows = self.tfidf.transform(self.hashing.transform(texts)).toarray()
-        return rows.astype(np.float32, copy=False)
+    def encode(self, texts: Sequence[str], folder: Path | None = None) -> Rows:
+        """Return unit vectors (n, 4096) float32; too large ones are in a file of the folder (`new_rows`)."""
+        rows: Rows = new_rows((len(texts), NGRAM_FEATURES), folder)
+        for part in blocks(rows):
+            self.tfidf.transform(self.hashing.transform(texts[part])).toarray(out=rows[part])
+        return rows

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,6 @@ class ChunkForm(ABC):
     def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
         """Return the rows of what `pack` returned; they have `width` columns."""
 
-    @abstractmethod
-    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
-        """Return rows of several chunks as one; a place is a chunk's rows and the number of one of them."""
-
     def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the numbers of items, which have to be finite."""
         return items
@@ -62,13 +57,6 @@ class DenseForm(ChunkForm):
         """Return the items."""
         return items
 
-    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
-        """Return an array (n, d)."""
-        out = np.empty((len(places), places[0][0].shape[1]), dtype=np.float32)
-        for index, (rows, row) in enumerate(places):
-            out[index] = rows[row]
-        return out
-
 
 class TokenForm(ChunkForm):
     """Rows of several float32 vectors each (TokenRows)."""
@@ -83,10 +71,6 @@ class TokenForm(ChunkForm):
         """Return the rows."""
         assert lengths is not None
         return TokenRows(items, offsets_of(lengths))
-
-    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
-        """Return TokenRows."""
-        return TokenRows.of([rows.vectors[rows.offsets[row] : rows.offsets[row + 1]] for rows, row in places])
 
 
 class SparseForm(ChunkForm):
@@ -105,18 +89,8 @@ class SparseForm(ChunkForm):
         from scipy.sparse import csr_array
 
         assert lengths is not None
-        return csr_array((items["value"], items["column"], offsets_of(lengths)), shape=(len(lengths), width))
-
-    def join(self, places: Sequence[tuple[Any, int]]) -> Any:
-        """Return a csr_array."""
-        from scipy.sparse import csr_array
-
-        parts = [(rows, slice(rows.indptr[row], rows.indptr[row + 1])) for rows, row in places]
-        ends = offsets_of([part.stop - part.start for _, part in parts])
-        columns, values = (
-            np.concatenate([getattr(rows, name)[part] for rows, part in parts]) for name in ("indices", "data")
-        )
-        return csr_array((values, columns, ends), shape=(len(parts), places[0][0].shape[1]))
+        values, columns = (np.ascontiguousarray(items[name]) for name in ("value", "column"))
+        return csr_array((values, columns, offsets_of(lengths)), shape=(len(lengths), width))
 
     def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the values of pairs."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.errors import UserError
+from utils.retrieval.mapped_rows import blocks, new_rows
 
 if TYPE_CHECKING:
     from utils.protocols import Encoder, UsageCounter
@@ -20,8 +22,8 @@ UNIT = 1e-3  # by which the length of a unit vector may differ from 1
 class ReducedEncoder:
     """A dense encoder whose vectors are cut and quantised behind the cache, which keeps them whole."""
 
-    def __init__(self, spec: EncoderSpec, encoder: Encoder) -> None:
-        self.spec, self.encoder = spec, encoder
+    def __init__(self, spec: EncoderSpec, encoder: Encoder, folder: Path) -> None:
+        self.spec, self.encoder, self.folder = spec, encoder, folder
         self.dimensions = None if spec.provider else spec.dimensions  # a provider cuts by itself
 
     @property
@@ -42,8 +44,8 @@ class ReducedEncoder:
             if self.dimensions > width:
                 what = f"--dimensions {self.dimensions}, but {self.spec.name} has {width}"
                 raise UserError(what, f"give 1 to {width}")
-            rows = cut(rows[0], self.dimensions), cut(rows[1], self.dimensions)
-        return quantized(*rows, self.spec.embedding_precision)
+            rows = cut(rows[0], self.dimensions, self.folder), cut(rows[1], self.dimensions, self.folder)
+        return quantized(*rows, self.spec.embedding_precision, self.folder)
 
     def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts that have to be encoded."""
@@ -54,44 +56,66 @@ class ReducedEncoder:
         return self.encoder.quote(missing)
 
 
-def cut(rows: Rows, dimensions: int) -> Rows:
+def cut(rows: Rows, dimensions: int, folder: Path | None = None) -> Rows:
     """Return the first dimensions of rows (n, d), of length 1 where the rows are (Kusupati et al. 2022).
 
-    Sentence-transformers gives the same by `truncate_dim`, and of unit vectors by `normalize_embeddings` with it.
+    Sentence-transformers gives the same by `truncate_dim`, and of unit vectors by `normalize_embeddings` with it. What
+    is too large for memory is in a file of the folder (`new_rows`).
     """
-    kept = np.array(rows[:, :dimensions], dtype=np.float32)
-    lengths = np.linalg.norm(rows, axis=1)
-    if not np.all(np.abs(lengths[np.isfinite(lengths)] - 1) < UNIT):
-        return kept
-    shorter = np.linalg.norm(kept, axis=1, keepdims=True)
-    return np.asarray(kept / np.where(shorter == 0, np.float32(1), shorter), dtype=np.float32)
+    kept: Rows = new_rows((len(rows), dimensions), folder)
+    are_unit = True
+    for part in blocks(rows, kept):
+        kept[part] = rows[part, :dimensions]
+        lengths = np.linalg.norm(rows[part], axis=1)
+        are_unit &= bool(np.all(np.abs(lengths[np.isfinite(lengths)] - 1) < UNIT))
+    for part in blocks(kept) if are_unit else ():
+        shorter = np.linalg.norm(kept[part], axis=1, keepdims=True)
+        kept[part] /= np.where(shorter == 0, np.float32(1), shorter)
+    return kept
 
 
-def quantized(queries: Rows, candidates: Rows, precision: str) -> tuple[Rows, Rows]:
+def quantized(queries: Rows, candidates: Rows, precision: str, folder: Path | None = None) -> tuple[Rows, Rows]:
     """Return the values that quantised rows stand for, (n, d) and (m, d); a row of NaN stays one.
 
     int8: the middle of one of 256 equal steps between the least and the greatest value that the candidates have in the
     dimension. binary: 1 for a value above 0, else -1, so that the cosine is 1 - 2 h / d for a Hamming distance h. The
-    codes are those of sentence-transformers' `quantize_embeddings`.
+    codes are those of sentence-transformers' `quantize_embeddings`. What is too large for memory is in a file of the
+    folder (`new_rows`).
     """
     if precision == "float32":
         return queries, candidates
-    if precision == "binary":
-        return _signs(queries), _signs(candidates)
-    present = candidates[np.isfinite(candidates).all(axis=1)] if len(candidates) else queries
-    least = present.min(axis=0) if len(present) else np.zeros(candidates.shape[1], dtype=np.float32)
-    step = (present.max(axis=0) - least) / np.float32(LEVELS) if len(present) else np.ones_like(least)
-    step = np.where(step == 0, np.float32(1), step)
-    half = np.float32(0.5)
-    first, second = (
-        least + step * (np.clip(np.floor((rows - least) / step), 0, LEVELS) + half) for rows in (queries, candidates)
-    )
-    return first.astype(np.float32), second.astype(np.float32)
+    values = _signs if precision == "binary" else _middles(candidates if len(candidates) else queries)
+    return _changed(queries, values, folder), _changed(candidates, values, folder)
 
 
 def bytes_of_vector(dimensions: int, precision: str) -> int:
     """Return how many bytes a vector takes in an index."""
     return {"float32": 4 * dimensions, "int8": dimensions, "binary": -(-dimensions // 8)}[precision]
+
+
+def _changed(rows: Rows, values: Callable[[Rows], Rows], folder: Path | None) -> Rows:
+    """Return `values` of rows (n, d), a block at a time."""
+    found: Rows = new_rows(rows.shape, folder)
+    for part in blocks(rows, found):
+        found[part] = values(rows[part])
+    return found
+
+
+def _middles(known: Rows) -> Callable[[Rows], Rows]:
+    """Return what rounds values to the middles of the steps of int8 in the ranges of known rows."""
+    least, most = (np.full(known.shape[1], sign * np.inf, dtype=np.float32) for sign in (1, -1))
+    for part in blocks(known):
+        present = known[part][np.isfinite(known[part]).all(axis=1)]
+        if len(present):
+            least, most = np.minimum(least, present.min(axis=0)), np.maximum(most, present.max(axis=0))
+    step, half = (most - least) / np.float32(LEVELS), np.float32(0.5)
+    least, step = np.where(np.isfinite(least), least, np.float32(0)), np.where(step > 0, step, np.float32(1))
+
+    def middles(rows: Rows) -> Rows:
+        found: Rows = (least + step * (np.clip(np.floor((rows - least) / step), 0, LEVELS) + half)).astype(np.float32)
+        return found
+
+    return middles
 
 
 def _signs(rows: Rows) -> Rows:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
+from utils.retrieval.mapped_rows import blocks
 from utils.schema import TopK
 
 if TYPE_CHECKING:
@@ -54,5 +55,6 @@ def _are_missing(rows: Sequence[Vectors]) -> npt.NDArray[np.bool_]:
     missing = np.zeros(rows[0].shape[0], dtype=np.bool_)
     for one in rows:
         if isinstance(one, np.ndarray):
-            missing |= np.isnan(one[:, 0])
+            for part in blocks(one):
+                missing[part] |= np.isnan(one[part, 0])
     return missing

@@ -12,6 +12,7 @@ import numpy as np
 from utils.errors import UserError
 from utils.numerics import full_precision
 from utils.parallel import Ints, Worker, map_parts
+from utils.retrieval.mapped_rows import is_mapped, release
 from utils.schema import TopK
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SearchShard = Callable[[slice, str], TopK]  # the k best of a shard of the candidates, on a device
 
 CPU_BYTES = 1 << 27  # of the rounded rows of a shard, one byte per number
+MAPPED_BYTES = 4  # of a number of a mapped shard, which is read in float32: as many bytes as others have when rounded
 GPU_SHARE = 0.25  # of the free memory, for the rows of a shard: in float32, rounded, and in transfer
 MIN_ROWS = 1024  # a shard is not split below this number of candidates
 GPU_ROWS = 100_000  # candidates per GPU below which another GPU does not pay
@@ -33,7 +35,7 @@ def search_shards(candidates: Rows | Tensor, k: int, device: str, search: Search
     Equal scores stay in the order of their indices. Raises UserError if a device has no memory for a small shard.
     """
     m = len(candidates)
-    size = _shard_rows(m, int(np.prod(candidates.shape[1:])), device)
+    size = _shard_rows(candidates, device)
     with full_precision(device), _report_memory(m):
         if size >= m:
             return _search_range(search, 0, m, k, device)
@@ -42,6 +44,7 @@ def search_shards(candidates: Rows | Tensor, k: int, device: str, search: Search
         for part, found in _search_parts(parts, k, device, search):
             found = TopK(found.indices + int(part[0]), found.scores)
             best = found if best is None else merge(best, found, k)
+            release(candidates)
     assert best is not None  # m >= 1
     return best
 
@@ -98,10 +101,12 @@ def _own_stream(device: str) -> contextlib.AbstractContextManager[object]:
     return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
 
 
-def _shard_rows(m: int, d: int, device: str) -> int:
-    """Return how many candidates are searched at once."""
+def _shard_rows(candidates: Rows | Tensor, device: str) -> int:
+    """Return how many candidates are searched at once; of a mapped file fewer, which are in memory meanwhile."""
+    m, d = len(candidates), int(np.prod(candidates.shape[1:]))
     if device == "cpu":
-        return max(1, CPU_BYTES // max(d, 1))
+        numbers = CPU_BYTES // MAPPED_BYTES if is_mapped(candidates) else CPU_BYTES
+        return max(1, numbers // max(d, 1))
     import torch
 
     n_gpus = torch.cuda.device_count()

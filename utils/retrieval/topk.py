@@ -18,6 +18,7 @@ from utils.constants import MARGINS, SIMILARITIES
 from utils.errors import UserError
 from utils.retrieval.exact_search import search
 from utils.retrieval.kinds_of_rows import check_max_sim, is_dense, is_sparse, refuse_others
+from utils.retrieval.mapped_rows import LARGE, blocks, is_mapped, new_rows
 from utils.retrieval.max_sim import max_sim_scores, max_sim_topk
 from utils.retrieval.quantized_scan import PRECISIONS
 from utils.retrieval.rows import row_norms
@@ -66,6 +67,11 @@ def topk(
     _check(k, len(c), precision, device)
     if prefers_numpy(q, c, k, device, precision):
         return search_small(SmallProduct(q, c, similarity), k)
+    if is_mapped(q) and q.nbytes > LARGE:
+        some = blocks(q, size=LARGE)
+        return _joined(
+            [topk(np.array(q[part]), c, k, similarity=similarity, device=device, precision=precision) for part in some]
+        )
 
     def search_shard(shard: slice, place: str) -> TopK:
         scorer = build_product(q, c[shard], similarity, place)
@@ -123,11 +129,15 @@ def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: s
     """
     refuse_others(members, "mean vectors are")
     total = float(sum(weights))
-    parts = [
-        (_unit_rows(rows) if similarity == "cosine" else rows) * np.float32(np.sqrt(weight / total))
-        for rows, weight in zip(members, weights, strict=True)
-    ]
-    return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
+    joined = new_rows((len(members[0]), sum(rows.shape[1] for rows in members)), None)
+    ends = np.cumsum([rows.shape[1] for rows in members])
+    for rows, weight, end in zip(members, weights, ends, strict=True):
+        scale, columns = np.float32(np.sqrt(weight / total)), slice(end - rows.shape[1], end)
+        for part in blocks(rows, joined):
+            joined[part, columns] = (
+                _unit_rows(rows[part], part.start) if similarity == "cosine" else rows[part]
+            ) * scale
+    return joined
 
 
 def build_score_function(
@@ -165,10 +175,16 @@ def prefers_numpy(queries: Any, candidates: Any, k: int, device: str, precision:
     return device == "cpu" and precision is None and "torch" not in sys.modules and is_small(queries, candidates, k)
 
 
-def _unit_rows(rows: Rows) -> Rows:
+def _joined(parts: Sequence[TopK]) -> TopK:
+    """Return the rankings of several blocks of queries as one."""
+    return TopK(np.concatenate([one.indices for one in parts]), np.concatenate([one.scores for one in parts]))
+
+
+def _unit_rows(rows: Rows, start: int) -> Rows:
+    """Return rows of length 1; the first has the number `start` in a message."""
     norms = row_norms(rows)
     if (norms == 0).any():
-        what = f"embedding {int(np.argmin(norms))} is all zeros: its cosine is not defined"
+        what = f"embedding {start + int(np.argmin(norms))} is all zeros: its cosine is not defined"
         raise UserError(what, "check whether its text is empty")
     return np.asarray(rows / norms[:, None], dtype=np.float32)
 
