@@ -4,9 +4,9 @@
     python bench/gpu_encode.py --out DIR
     python bench/gpu_encode.py --rehearse
 
-The model has the shape of multilingual-e5-small and random weights. The texts are 20,000 made of sentences of the
-sample set: most are short, and one in ten is long, up to 510 tokens. In bfloat16 the texts of a batch are
-joined without padding; the same with padding and with torch.compile is measured to know what each would bring.
+The models have the shapes of multilingual-e5-small and -large and random weights. The texts are 20,000 (8,000 for the
+larger one) made of sentences of the sample set: most are short, and one in ten is long, up to 510 tokens. The texts of
+a batch are joined without padding; padded batches and torch.compile are measured to know what each brings.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,11 @@ from bench._gpu import Figures, parse, peak_flops, seconds_of
 from bench.gpu_models import encoder, sample_texts
 from utils.encoders.batching import TOKENS, batches
 from utils.encoders.cached import GPU_CHUNK
-from utils.encoders.sentence_transformer import SentenceTransformerEncoder, _placed
+from utils.encoders.sentence_transformer import STEP, SentenceTransformerEncoder, _placed
 from utils.encoders.tokens import cut_padding
 from utils.schema import EncoderSpec
 
-BATCHES = (1024, 512, 128)  # of the peer
+BATCHES = (1024, 512)  # of the peer
 REPEATS = 3
 LONG = 10  # one text in so many is long
 
@@ -81,46 +82,74 @@ class Run:
         self.texts, self.device, self.figures = self.sets[0], device, figures
         self.reference: Any = None
 
-    def record(self, name: str, work: Callable[[list[str]], Any], repeats: int = 1) -> float:
+    def in_turn(self, ways: dict[str, Callable[[list[str]], Any]]) -> list[float]:
+        """Write the speeds of ways that run in turn on each set of texts; return their texts per second."""
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        rows: dict[str, Any] = {}
+        for texts in self.sets:
+            for name, way in ways.items():
+                taken, found = self._timed(partial(way, texts))
+                seconds[name].append(taken)
+                rows.setdefault(name, found)
+        return [self._write(name, seconds[name], rows[name]) for name in ways]
+
+    def record(self, name: str, work: Callable[[list[str]], Any]) -> float:
         """Write the speed of one way, and return its texts per second; one that fails is written as such."""
-        found: list[Any] = []
-        left = iter(self.sets)
         try:
-            seconds = seconds_of(lambda: found.append(work(next(left))), self.device, repeats, warm=False)
+            seconds, rows = self._timed(partial(work, self.texts))
         except Exception as error:
             self.figures.add(name, f"failed: {error!r}"[:300])
             return 0.0
+        return self._write(name, [seconds], rows)
+
+    def _timed(self, work: Callable[[], Any]) -> tuple[float, Any]:
+        """Return the seconds that something takes, and what it returns."""
+        found: list[Any] = []
+        return seconds_of(lambda: found.append(work()), self.device, 1, warm=False)[0], found[0]
+
+    def _write(self, name: str, seconds: list[float], rows: Any) -> float:
         if self.reference is None:
-            self.reference = found[0]
-        speed = len(found[0]) / statistics.median(seconds)
-        apart = float(np.abs(found[0] - self.reference[: len(found[0])]).max())
+            self.reference = rows
+        speed = len(rows) / statistics.median(seconds)
+        apart = float(np.abs(rows - self.reference).max())
         self.figures.add(name, {"texts per second": speed, "seconds": seconds, "greatest difference": apart})
         return speed
 
 
-def measure(folder: Path, dtype: str, run: Run) -> SentenceTransformerEncoder:
+def measure(folder: Path, dtype: str, run: Run, warm: Sequence[str]) -> SentenceTransformerEncoder:
     """Write the speeds of both sides in one precision, and their ratio; return the suite's encoder."""
     model = open_ours(folder, run.device, dtype)
-    warm = texts_of(2000 if run.device == "cuda" else 20, REPEATS)
-    encode(model, warm)
-    ours = run.record(f"ours, {dtype}", partial(encode, model), REPEATS)
-    torch.backends.cuda.enable_cudnn_sdp(True)  # torch's default, which loading ours has changed
+    name = f"{folder.name}, {dtype}"
+    run.figures.add(f"{name}: texts are joined without padding", model.is_joined)
+    joined, padded = partial(encode_joined, model, model.is_joined), partial(encode_joined, model, False)
+    for way in (joined, padded):
+        way(warm)
+    speeds = run.in_turn({f"{name}: ours": joined, f"{name}: ours, padded": padded})
+    run.figures.add(f"{name}: joined / padded", speeds[0] / speeds[1])
     peer = open_peer(folder, run.device, dtype)
-    peer.encode(warm)
+    peer.encode(list(warm))
     ways = {size: partial(peer.encode, batch_size=size) for size in BATCHES}
-    name = f"SentenceTransformer {dtype}, batches of "
-    speeds = [run.record(f"{name}{size}", way) for size, way in ways.items()]
+    torch.backends.cuda.enable_cudnn_sdp(True)  # torch's default, which loading ours has changed
+    found = [run.record(f"{name}: SentenceTransformer, batches of {size}", way) for size, way in ways.items()]
     torch.backends.cuda.enable_cudnn_sdp(False)
     if dtype != "fp32":
-        speeds.append(run.record(f"{name}{BATCHES[0]}, without cuDNN's attention", ways[BATCHES[0]]))
-    run.figures.add(f"ours / the best of SentenceTransformer, {dtype}", ours / max(speeds))
+        title = f"{name}: SentenceTransformer, batches of {BATCHES[0]}, without cuDNN's attention"
+        found.append(run.record(title, ways[BATCHES[0]]))
+    run.figures.add(f"{name}: ours / the best of SentenceTransformer", speeds[0] / max(found))
+    model.is_joined = joined.args[1]
     return model
 
 
-def phases(model: SentenceTransformerEncoder, run: Run) -> None:
+def encode_joined(model: SentenceTransformerEncoder, is_joined: bool, texts: Sequence[str]) -> Any:
+    """Return the rows of all texts, joined or padded."""
+    model.is_joined = is_joined
+    return encode(model, texts)
+
+
+def phases(model: SentenceTransformerEncoder, run: Run, measured: Sequence[float]) -> None:
     """Write the seconds of tokenising alone, the tokens with and without padding, and the share of the peak."""
     order = sorted(run.texts, key=lambda text: -len(text))
-    step = 1024
+    step = STEP[run.device] or 1024
     parts = [order[at : at + step] for at in range(0, len(order), step)]
     seconds = statistics.median(seconds_of(lambda: [model._features(part) for part in parts], run.device, 2))
     lengths = model.encode_counted(order[: len(order)])[1]
@@ -128,8 +157,7 @@ def phases(model: SentenceTransformerEncoder, run: Run) -> None:
     tokens = int(lengths[1].sum())
     layers = [weights for name, weights in model.model[0].named_parameters() if ".layer." in name]
     operations = 2 * sum(weights.numel() for weights in layers) * tokens
-    speed = run.figures.content["ours, bf16"]
-    about = {"tokenising alone": seconds, "encoding in all": statistics.median(speed["seconds"]), "tokens": tokens}
+    about = {"tokenising alone": seconds, "encoding in all": statistics.median(measured), "tokens": tokens}
     run.figures.add("seconds of ours, bf16", about)
     features = [model._features(part) for part in parts]
     counts = [np.asarray(some["attention_mask"].sum(dim=1)) for some in features]
@@ -163,42 +191,41 @@ def phases(model: SentenceTransformerEncoder, run: Run) -> None:
     run.figures.add("tokens with padding / tokens", padded / tokens)
 
 
-def variants(model: SentenceTransformerEncoder, run: Run) -> None:
-    """Write the speed with padding where texts are joined without it, and with torch.compile."""
-    run.figures.add("texts are joined without padding, bf16", model.is_joined)
-    is_joined = model.is_joined
-    model.is_joined = False
-    run.record("ours, bf16, padded", partial(encode, model), REPEATS)
-    torch.backends.cuda.enable_cudnn_sdp(True)
-    run.record("ours, bf16, padded, cuDNN's attention", partial(encode, model))
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    model.is_joined = is_joined
-    if run.device == "cuda":
-        layers = model.model[0].model.encoder.layer
-        for layer in layers:
-            layer.compile(dynamic=True)
-        run.record("ours, bf16, torch.compile: the first time", lambda texts: encode(model, texts[:4000]))
-        run.record("ours, bf16, torch.compile", partial(encode, model), REPEATS)
-        for layer in layers:
-            layer._compiled_call_impl = None
+def compiled(model: SentenceTransformerEncoder, run: Run) -> None:
+    """Write the speed with torch.compile, after what compiling takes."""
+    layers = model.model[0].model.encoder.layer
+    for layer in layers:
+        layer.compile(dynamic=True)
+    start = time.perf_counter()
+    encode(model, run.texts[: len(run.texts) // 5])
+    run.figures.add("torch.compile, bf16: seconds until a fifth of the texts are encoded", time.perf_counter() - start)
+    run.record("torch.compile, bf16", partial(encode, model))
+    for layer in layers:
+        layer._compiled_call_impl = None
 
 
 def main() -> None:
     """Measure and write."""
     args = parse(__doc__).parse_args()
-    device, size, n = ("cpu", "tiny", 300) if args.rehearse else ("cuda", "e5-small", 20_000)
+    device = "cpu" if args.rehearse else "cuda"
+    sizes = {"tiny": 300} if args.rehearse else {"e5-small": 20_000, "large": 8_000}
     figures = Figures("encode", args.out, device)
+    warm = texts_of(20 if args.rehearse else 3_000, REPEATS)
     with tempfile.TemporaryDirectory() as name:
-        folder = encoder(Path(name), size)
-        run = Run(n, device, figures)
-        few = list(run.texts[:: max(1, n // 300)])
-        model = measure(folder, "bf16", run)
-        phases(model, run)
-        there = measure(folder, "fp32", run)
-        here = open_ours(folder, "cpu", "fp32")
-        apart = float(np.abs(encode(there, few) - encode(here, few)).max())
-        figures.add("fp32, this device against the CPU: greatest difference", apart)
-        variants(model, run)
+        for size, n in sizes.items():
+            folder = encoder(Path(name), size)
+            run = Run(n, device, figures)
+            model = measure(folder, "bf16", run, warm)
+            if size == "large":
+                continue
+            phases(model, run, figures.content[f"{folder.name}, bf16: ours"]["seconds"])
+            if device == "cuda":
+                compiled(model, run)
+            run = Run(n, device, figures)
+            there, here = measure(folder, "fp32", run, warm), open_ours(folder, "cpu", "fp32")
+            few = run.texts[:: max(1, n // 300)]
+            apart = float(np.abs(encode(there, few) - encode(here, few)).max())
+            figures.add("fp32, this device against the CPU: greatest difference", apart)
 
 
 if __name__ == "__main__":

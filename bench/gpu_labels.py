@@ -14,10 +14,8 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
@@ -27,9 +25,7 @@ sys.path.insert(0, str(ROOT))
 from bench._gpu import Figures, parse, peak_flops, seconds_of, tiles
 from bench.gpu_models import decoder, sample_texts
 from bench.icl import ours, plain_of, unmodified_model
-from utils.generators import label_scoring
 from utils.generators.transformers_model import LanguageModel
-from utils.generators.tree_attention import Context
 from utils.generators.tries import Tokenized
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec, ScoreSettings
@@ -124,28 +120,6 @@ def batches(model: LanguageModel, prompts: Sequence[str], figures: Figures) -> N
     model.limits.tokens = kept
 
 
-def masks(model: LanguageModel, prompts: Sequence[str], n_tokens: int, figures: Figures) -> None:
-    """Write the speed with a common beginning computed apart, behind which prompts take a mask, and without a mask.
-
-    Where it is longer than one in MASKED_PART of the prompts, the first way should be the faster one.
-    """
-    words = prompts[0].split()
-    for part in (0.0, 0.1, 0.25, 0.5):
-        beginning = " ".join(words[: int(part * len(words))])
-        left = int((1 - part) * n_tokens)
-        chosen = [f"{beginning} {text}".strip() for text in prompts_of(model, len(prompts) // 2, left)]
-        found = {}
-        for name, without in (("with a mask", False), ("without a mask", True)):
-            never = 1 if without else label_scoring.MASKED_PART
-            with (
-                patch.object(Context, "begins_without_mask", without),
-                patch.object(label_scoring, "MASKED_PART", never),
-            ):
-                seconds = seconds_of(partial(ours, model, chosen, labels_of(3)), str(model.device), 2)
-            found[name] = statistics.median(seconds) / len(chosen)
-        figures.add(f"3 labels, {part:.0%} of a prompt in common: seconds per text", found)
-
-
 def main() -> None:
     """Measure and write."""
     args = parse(__doc__).parse_args()
@@ -171,7 +145,6 @@ def main() -> None:
         batches(model, prompts, figures)
         if device == "cuda":
             same_as_cpu(folder / "small", figures)
-        masks(model, prompts, n_tokens, figures)
 
 
 if __name__ == "__main__":

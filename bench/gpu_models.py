@@ -1,5 +1,5 @@
-"""Checkpoints with random weights, made on the spot: an encoder and a reranker of
-multilingual-e5-small's shape, and a decoder of 1B.
+"""Checkpoints with random weights, made on the spot: encoders of the shapes of
+multilingual-e5-small and -large, a reranker of the smaller shape, and a decoder of 1B.
 
 All have a byte-pair tokenizer that is trained on the texts of the sample set. Random weights take the same time as
 trained ones; what the models say means nothing.
@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VOCABULARY = 8_000
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 # hidden size, layers, heads, intermediate size, vocabulary, positions
-ENCODERS = {"e5-small": (384, 12, 12, 1536, 250_037, 514), "tiny": (32, 2, 2, 64, VOCABULARY, 130)}
+ENCODERS = {
+    "e5-small": (384, 12, 12, 1536, 250_037, 514),
+    "large": (1024, 24, 16, 4096, 250_037, 514),
+    "tiny": (32, 2, 2, 64, VOCABULARY, 130),
+}
 # hidden size, layers, heads, key-value heads, intermediate size, vocabulary
 DECODERS = {"1b": (2048, 16, 32, 8, 8192, 32_000), "tiny": (64, 2, 4, 2, 128, VOCABULARY)}
 

@@ -77,23 +77,6 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
     assert model.trees.covers(texts)
 
 
-@pytest.mark.parametrize("family", [family for family in TREES if family not in SEQ2SEQ])
-def test_prompts_without_a_mask_as_on_a_gpu_give_the_same_scores(
-    folder: Path, family: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = load(folder, family)
-    texts = model.reader.with_labels([text[at:] for at, text in enumerate(prompts())], LABELS, ScoreSettings())
-    assert n_common([text.prompt[1:] for text in texts]) == 0 and len({len(text.prompt) for text in texts}) > 3
-    monkeypatch.setattr(Context, "begins_without_mask", True)
-    masks: list[Any] = []
-    original = Context.extend
-    monkeypatch.setattr(Context, "extend", lambda self, *given: masks.append(given[2]) or original(self, *given))
-    found = dict(enumerate(causal_scorer(model.model, BatchLimits(4096, 4096))(texts)))
-    assert len(masks) == 1 and masks[0] is not None  # the trie's
-    assert largest_difference(model, texts, found) < 1e-5
-    assert not model.model.get_output_embeddings()._forward_pre_hooks
-
-
 @pytest.mark.parametrize("family", ["mpt", "bart", "gpt_neo"])
 def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path, family: str, capsys: Any) -> None:
     model = load(folder, family)
@@ -198,30 +181,6 @@ def test_texts_with_the_same_tokens_of_labels_share_a_trie() -> None:
     assert first is second and unscored is not first and other.tokens.tolist() == [8]
     assert unscored.paths == (((1, 6),), ((0, 7),)) and first.paths == (((0, 5), (1, 6)), ((0, 7),))
     assert groups_of(texts, 1) == [split_trie(text, 1) for text in texts]
-
-
-def test_a_gpu_computes_a_common_beginning_apart_if_it_is_a_quarter_of_the_prompts(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = load(folder, "llama")
-    monkeypatch.setattr(Context, "begins_without_mask", True)
-    widths: list[int] = []
-    original = Context.extend
-    monkeypatch.setattr(
-        Context, "extend", lambda self, ids, *given: widths.append(ids.shape[1]) or original(self, ids, *given)
-    )
-    for n_common_tokens, expected in ((24, [1]), (25, [25, 75, 1])):  # the trie alone, or the beginning and the rest
-        widths.clear()
-        rows = [tuple(10 + (place * step) % 90 for place in range(100 - n_common_tokens)) for step in (1, 7)]
-        texts = [
-            Tokenized((*range(100, 100 + n_common_tokens), 200 + at, *row[1:]), ((3, 4), (5,)), (0, 0))
-            for at, row in enumerate(rows)
-        ]
-        found = causal_scorer(model.model, BatchLimits(4096, 4096))(texts)
-        assert widths == expected
-        for text, values in zip(texts, found, strict=True):
-            plain = score_one_by_one(model.model, text)
-            assert max(abs(a - b) for x, y in zip(values, plain, strict=True) for a, b in zip(x, y, strict=True)) < 1e-5
 
 
 def test_tries_are_split_by_their_inner_nodes() -> None:

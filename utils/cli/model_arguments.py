@@ -114,7 +114,7 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         "--batch_size",
         type=positive,
         metavar="N",
-        help="texts per batch (default: up to 1,024 tokens, 32,768 on a GPU) or per request (OpenAI 256, Cohere 96)",
+        help="texts per batch (default: up to 1,024 tokens, 65,536 on a GPU) or per request (OpenAI 256, Cohere 96)",
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
     group.add_argument(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-TOKENS = {"cpu": 1024, "cuda": 32_768}  # per batch: what the caches of a core hold, and what keeps a GPU busy
+TOKENS = {"cpu": 1024, "cuda": 65_536}  # per batch: what the caches of a core hold, and what keeps a GPU busy
 
 
 def batches(lengths: Ints, most_tokens: int | None, most_texts: int | None, *, equal: bool = False) -> list[Ints]:

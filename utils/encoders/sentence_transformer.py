@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from utils.encoders.cache import Counted, Lengths
     from utils.schema import Rows
 
-STEP = {"cpu": None, "cuda": 1024}  # texts that are tokenised while a GPU computes those before them
+STEP = {"cpu": None, "cuda": 2048}  # texts that are tokenised while a GPU computes those before them
 LIBRARY_TEXTS = 256  # per batch, where the library makes the batches
 PROBE = "one, two, three"
 MOST_POSITIONS = 8192  # that the comparison of joined with padded texts fills

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LogProbs = list[list[float]]  # one list per label, one value per scored token
 MIN_SHARED = 8  # a shorter common beginning of a batch's prompts is not computed separately
-MASKED_PART = 4  # where what follows it takes a mask, nor is one that is shorter than this part of the longest prompt
 
 
 def score_labels(
@@ -58,24 +57,19 @@ def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
 
     device = context.model.device
     shared = n_common([text.prompt[:-1] for text in texts])
-    least = max(len(text.prompt) for text in texts) // MASKED_PART if context.begins_without_mask else MIN_SHARED
-    shared = shared if len(texts) > 1 and shared >= max(least, MIN_SHARED) else 0
+    shared = shared if len(texts) > 1 and shared >= MIN_SHARED else 0
     if shared:
         beginning = torch.tensor([texts[0].prompt[:shared]], device=device)
         context.extend(beginning, torch.arange(shared, device=device)[None], None, 1)
         context.repeat(len(texts))
     rests = [text.prompt[shared:] for text in texts]
-    ends = np.array(list(map(len, rests)))
-    bare = context.begins_without_mask and not shared
-    width = ends.max()
+    width = max(map(len, rests))
     ids = np.zeros((len(texts), width), dtype=np.int64)
     positions = np.full((len(texts), width), PADDING, dtype=np.int64)
     for row, rest in enumerate(rests):
-        place = slice(0, len(rest)) if bare else slice(width - len(rest), width)
-        ids[row, place] = rest
-        positions[row, place] = np.arange(shared, shared + len(rest))
-    inputs = torch.tensor(ids, device=device), torch.tensor(positions, device=device)
-    return context.begin(*inputs, torch.tensor(ends - 1, device=device)) if bare else context.extend(*inputs, None, 1)
+        ids[row, width - len(rest) :] = rest
+        positions[row, width - len(rest) :] = np.arange(shared, shared + len(rest))
+    return context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), None, 1)
 
 
 def _read_tries(

@@ -85,23 +85,6 @@ def _relative_bias(module: Any, keys: Tensor) -> Callable[..., Tensor]:
     return compute
 
 
-@contextmanager
-def _read_out_at(model: Any, ends: Tensor) -> Iterator[None]:
-    """Let the output layer read one place of each row (B,) alone, within the block."""
-    import torch
-
-    def chosen(_module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        (states,) = inputs  # (B, width, hidden)
-        rows = torch.arange(len(states), device=states.device)
-        return (states[rows, ends.to(states.device)][:, None],)
-
-    handle = model.get_output_embeddings().register_forward_pre_hook(chosen)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
 class Context:
     """The key-value cache of a batch (B, K) and the position of each of its tokens."""
 
@@ -112,26 +95,6 @@ class Context:
         self.cache = DynamicCache()  # every layer keeps all keys; sliding windows are part of the masks
         self.positions: Tensor | None = None  # (B, K), PADDING for padding
         self._accepted = inspect.signature(model.forward).parameters
-
-    @property
-    def begins_without_mask(self) -> bool:
-        """Whether `begin` is used: on a GPU, whose fast attention takes no mask, if the model has an output layer."""
-        return self.model.device.type != "cpu" and self.model.get_output_embeddings() is not None
-
-    def begin(self, ids: Tensor, positions: Tensor, ends: Tensor) -> Tensor:
-        """Fill the empty cache with texts that are padded at the end; return the logits at their `ends`: (B, 1, V).
-
-        Causal attention does not reach this padding, so no mask is needed.
-        """
-        import torch
-
-        places = torch.arange(ids.shape[1], device=ids.device).expand(len(ids), -1)
-        arguments = {"position_ids": places} if "position_ids" in self._accepted else {}
-        with tree_positions(self.model, positions), _read_out_at(self.model, ends):
-            output = self.model(input_ids=ids, past_key_values=self.cache, use_cache=True, **arguments)
-        self.positions = positions
-        logits: Tensor = output.logits
-        return logits
 
     def extend(self, ids: Tensor, positions: Tensor, seen: Tensor | None, n_logits: int) -> Tensor:
         """Append tokens (B, Q) to the cache and return the logits of the last `n_logits`: (B, n_logits, V).
