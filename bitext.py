@@ -85,7 +85,7 @@ class Bitext(RetrievalTask["BitextSubset"]):
         """Return a language pair, or its validation split."""
         from utils.data.bitext import load_bitext
 
-        return load_bitext(self.run.dataset, *self.pairs[subset], self.run.sources, validation=validation)
+        return load_bitext(self.run.dataset, *self.pairs[subset], self.run.sources, name=subset, validation=validation)
 
     def sizes(self, data: BitextSubset) -> Sequence[int]:
         """Return how many sources and targets are encoded."""
@@ -180,13 +180,13 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from utils.cli.data_choice import chosen_pairs
     from utils.cli.open_run import open_run
-    from utils.data.bitext import bitext_pairs
+    from utils.data.bitext import bitext_subsets
 
     reranker = chosen_reranker(args)
     settings = make_settings(args, reranker)
     dataset = chosen_pairs(args)
     run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"), reranker=reranker)
-    pairs = {"_".join(pair): pair for pair in bitext_pairs(dataset, args.src_lang, args.langs)}
+    pairs = bitext_subsets(dataset, args.src_lang, args.langs)
     Bitext(run, settings, pairs).execute(list(pairs))
 
 

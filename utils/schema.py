@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class DatasetSpec:
     """A data set as one task uses it: where it is, how it is read, and which figures it enters.
 
-    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "shipped" (a file of this project) or
-        "local" (the user's own).
+    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "shipped" (a file of this project),
+        "mteb" (a task that mteb reads) or "local" (the user's own).
     source: `owner/name` on the hub or on GitHub, or the name of the file.
     revision: the pinned commit, or a ref that is resolved when the data set is loaded.
     reader: name of the function that reads it (READERS in utils/data/bitext.py and utils/data/classification.py).

@@ -20,6 +20,7 @@ def show_registry() -> None:
         for spec in rows.values():
             print(f"  {spec.name:<17}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
         print()
+    print("mteb:TASK (--dataset) is a task of mteb, in the script for its type (docs/data.md; requirements-mteb.txt)\n")
     print("encoders (--model_checkpoint); any other hub id or folder works too")
     for encoder in ENCODERS.values():
         prompt = f"prompt {encoder.prompt!r}" if encoder.prompt else ""

@@ -15,9 +15,10 @@ from utils.cli import arguments
 from utils.cli.model_arguments import add_trust_arg
 from utils.cli.types import name_or_path
 from utils.data import registry
-from utils.data.bitext import bitext_pairs, load_bitext
+from utils.data.bitext import bitext_subsets, load_bitext
 from utils.data.classification import load_labeled
 from utils.data.judged import load_judged
+from utils.data.mteb_rows import data_of, is_mteb, mteb_row
 from utils.data.sources import Sources
 from utils.data.sts import load_sts
 from utils.errors import UserError, counted, lookup
@@ -38,7 +39,12 @@ def main(argv: Sequence[str]) -> None:
         "Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES
     )
     parser.add_argument(
-        "--datasets", type=name_or_path, nargs="+", default=[], metavar="NAME", help="names that --list shows, or all"
+        "--datasets",
+        type=name_or_path,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names that --list shows, mteb:TASK, or all",
     )
     parser.add_argument(
         "--model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="hub ids or names"
@@ -76,6 +82,9 @@ def _datasets(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str,
     rows = [(task, name) for task, known in registry.DATASETS.items() for name in known]
     names = list(dict.fromkeys(name for _, name in rows)) if args.datasets == ["all"] else args.datasets
     for name in names:
+        if is_mteb(name):
+            yield name, lambda name=name: _read_all(mteb_row(name, data_of(name)), sources)  # type: ignore[misc]
+            continue
         tasks = [task for task, row in rows if row == name]
         if not tasks:
             lookup({row: None for _, row in rows}, name, "dataset")
@@ -88,8 +97,8 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
     """Read every subset, which downloads, verifies and parses it; return their size and origin."""
     texts, kinds = 0, set()
     if spec.task == "bitext":
-        for pair in bitext_pairs(spec, None, None):
-            subset = load_bitext(spec, *pair, sources)
+        for name, pair in bitext_subsets(spec, None, None).items():
+            subset = load_bitext(spec, *pair, sources, name=name)
             texts += len(subset.sources) + len(subset.targets)
             kinds.add(subset.origin.kind)
     elif spec.task == "retrieval":

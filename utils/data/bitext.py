@@ -14,6 +14,8 @@ from typing import NoReturn
 from utils.data.hub_tables import read_hub_table
 from utils.data.labeled_tables import local_table, origin_of
 from utils.data.languages import suggest_language
+from utils.data.mteb_rows import KIND, mteb_subsets
+from utils.data.mteb_texts import mteb_pairs
 from utils.data.sources import Sources, read_file
 from utils.data.tables import is_blank, tsv_rows
 from utils.data.text_files import read_lines
@@ -21,6 +23,19 @@ from utils.errors import UserError, note
 from utils.schema import BitextSubset, DatasetSpec, Origin
 
 Pair = tuple[list[str], list[str], Origin]
+
+
+def bitext_subsets(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | None) -> dict[str, tuple[str, str]]:
+    """Return the languages of each subset of a run, by its name: src_tgt, or of a task of mteb the name there.
+
+    src_lang, langs and errors are as `bitext_pairs` has them; of mteb's tasks, langs are names of subsets.
+    """
+    if spec.kind != KIND:
+        return {"_".join(pair): pair for pair in bitext_pairs(spec, src_lang, langs)}
+    if src_lang is not None:
+        raise UserError(f"--src_lang with {spec.name}", "choose mteb's subsets by their names: --langs NAME [NAME ...]")
+    codes = spec.options["codes"]
+    return {name: (codes[name][0], codes[name][-1]) for name in mteb_subsets(spec, langs)}
 
 
 def bitext_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -76,11 +91,11 @@ def _known(spec: DatasetSpec, langs: Sequence[str], known: Sequence[str], word: 
 
 
 def load_bitext(
-    spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources, *, validation: bool = False
+    spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources, *, name: str = "", validation: bool = False
 ) -> BitextSubset:
     """Load one language pair; row i of the targets is the translation of row i of the sources.
 
-    validation: load the validation split in place of the test split.
+    name: of the subset, where it is not that of the pair. validation: load the validation split, not the test split.
     Rows of a user's own data in which a side is blank are left out and counted. Raises UserError where there is no such
     split, the sides differ in length, or a text is missing.
     """
@@ -90,6 +105,8 @@ def load_bitext(
                 f"{spec.name} has no validation split of pairs", "choose the weights yourself: --weights W W"
             )
         spec = dataclasses.replace(spec, options={**spec.options, **spec.options["validation"]})
+    if spec.kind == KIND:
+        return mteb_pairs(spec, name)
     sources_of, targets, origin = READERS[spec.reader](spec, src_lang, tgt_lang, sources)
     name = f"{src_lang}_{tgt_lang}"
     n_rows = len(sources_of)

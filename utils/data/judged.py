@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from utils.data.judged_parts import Part
 from utils.data.judged_readers import READERS
 from utils.data.languages import suggest_language
+from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.sources import Sources
 from utils.data.tables import is_blank
 from utils.errors import UserError, counted
@@ -25,6 +26,8 @@ def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, pool: str = "
     languages, `same` and `cross` choose the pairs of one language and of two. Raises UserError for a language that the
     data set does not have, and where no pair is left.
     """
+    if spec.kind == KIND:
+        return mteb_subsets(spec, langs)
     pairs: Sequence[tuple[str, str]] = spec.options.get("pairs", ())
     known = list(dict.fromkeys(lang for pair in pairs for lang in pair)) or list(spec.subsets)
     for lang in langs or ():

@@ -13,6 +13,7 @@ from utils.data import registry
 from utils.data.aligned_files import aligned_folder
 from utils.data.headers import check_names
 from utils.data.labeled_tables import languages_in
+from utils.data.mteb_rows import data_of, is_mteb, mteb_row
 from utils.data.roles import ROLES, roles_of
 from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, read_table
 from utils.data.text_files import UNPACK, inner_name
@@ -47,6 +48,8 @@ def find_dataset(
 
 def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -> str:
     """Return the task that a data set is for, by its registered name or the columns of the file."""
+    if is_mteb(name):
+        return data_of(name)
     for task in ("classification", "bitext"):
         if name in registry.DATASETS[task]:
             return task
@@ -78,7 +81,7 @@ def find_bitext(
     """
     path = own_path(name, "bitext", columns, no_header=no_header)
     if path is None:
-        return registry.DATASETS["bitext"][name]
+        return named_row(name, "bitext")
     if path.is_dir():
         if columns or no_header:
             raise UserError(
@@ -111,7 +114,7 @@ def find_labeled(
     """
     path = own_path(name, "classification", columns, no_header=no_header)
     if path is None:
-        return registry.DATASETS["classification"][name]
+        return named_row(name, "classification")
     if path.is_dir():
         raise UserError(
             f"--dataset {name} is a folder", f"give a file ({', '.join(ENDINGS)}) with a text and a label column"
@@ -134,10 +137,15 @@ def find_labeled(
     return own_row(path, sha256_of(path), "classification", "labeled_table", langs, pivot, options, reading)
 
 
+def named_row(name: str, task: str) -> DatasetSpec:
+    """Return the row of a registered data set, or of a task of mteb; raises UserError for a task of another kind."""
+    return mteb_row(name, task) if is_mteb(name) else registry.DATASETS[task][name]
+
+
 def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: bool) -> Path | None:
-    """Return the path of a user's own data, or None for a registered name; raises UserError where it is neither."""
+    """Return the path of a user's own data, or None for a registered name or a task of mteb; UserError for others."""
     known = registry.DATASETS[task]
-    if name in known:
+    if name in known or is_mteb(name):
         for flag, given in (("columns", columns), ("no_header", no_header)):
             if given:
                 raise UserError(f"--{flag} with the registered data set {name}", f"--{flag} is for your own files only")

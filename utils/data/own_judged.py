@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.data import registry
 from utils.data.judged_readers import beir_files
 from utils.data.labeled_tables import languages_in
-from utils.data.own_data import check_columns, own_path, own_row
+from utils.data.own_data import check_columns, named_row, own_path, own_row
 from utils.data.tables import read_table
 from utils.errors import UserError
 from utils.evaluation.pair_measures import TOP
@@ -30,7 +29,7 @@ def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: b
     """
     path = own_path(name, "retrieval", columns, no_header=no_header)
     if path is None:
-        return registry.DATASETS["retrieval"][name]
+        return named_row(name, "retrieval")
     if path.is_dir():
         if columns or no_header:
             raise UserError(f"--{'columns' if columns else 'no_header'} with the folder {name}", "it is for tables")

@@ -49,10 +49,11 @@ def _note_not_mirrored(source: str) -> None:
 def planned_origin(spec: DatasetSpec, sources: Sources) -> dict[str, str | None]:
     """Return the kind, source and revision of what a data set will be read from, without reading it.
 
-    They are part of a record's identity.
+    Of a task of mteb also the version of what reads it. They are part of a record's identity.
     """
     kind = "mirror" if spec.kind in ("hub", "files") and mirror_folder(spec.source, sources) else spec.kind
-    return {"kind": kind, "source": spec.source, "revision": spec.revision}
+    version = {"version": spec.options["version"]} if "version" in spec.options else {}
+    return {"kind": kind, "source": spec.source, "revision": spec.revision, **version}
 
 
 def read_file(spec: DatasetSpec, path: str, sources: Sources) -> tuple[Path, Origin]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.data.hub_tables import read_hub_table
-from utils.data.own_data import own_path
+from utils.data.mteb_rows import KIND
+from utils.data.mteb_texts import mteb_sentences
+from utils.data.own_data import named_row, own_path
 from utils.data.registry import DATASETS
 from utils.data.sources import Sources
 from utils.data.tables import is_blank
@@ -20,11 +22,13 @@ def find_sts(name: str, columns: Sequence[str] | None, *, no_header: bool = Fals
     path: Path | None = own_path(name, "sts", columns, no_header=no_header)
     if path is not None:
         raise UserError(f"--dataset {name} is a path", f"only {', '.join(DATASETS['sts'])} are read by sts.py")
-    return DATASETS["sts"][name]
+    return named_row(name, "sts")
 
 
 def load_sts(spec: DatasetSpec, subset: str, sources: Sources) -> SentencePairs:
     """Return the pairs of one language or of two; raises UserError for scores that are not numbers, and blank texts."""
+    if spec.kind == KIND:
+        return mteb_sentences(spec, subset)
     columns = ("sentence1", "sentence2", spec.options["score"])
     table, origin = read_hub_table(spec, sources, columns, subset.replace("_", "-"))
     rows = list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))

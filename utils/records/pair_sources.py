@@ -46,9 +46,10 @@ def with_sources(results: Sequence[LoggedResult]) -> list[LoggedResult]:
 
 
 def is_own_pair(result: LoggedResult) -> bool:
-    """Return whether a result is of a language pair of a user's own data."""
+    """Return whether a result is of a language pair of a user's own data; mteb's subsets are not all pairs of some."""
     task, source = result.run.get("task"), result.run.get("source")
-    return task == PAIRS.name and isinstance(source, dict) and result.dataset not in DATASETS[PAIRS.data]
+    is_own = isinstance(source, dict) and source.get("kind") != "mteb" and result.dataset not in DATASETS[PAIRS.data]
+    return task == PAIRS.name and is_own
 
 
 def source_of(result: LoggedResult) -> str:

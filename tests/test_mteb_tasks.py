@@ -1,0 +1,151 @@
+"""`--dataset mteb:TASK`: mteb's loaders read a loopback hub, and the figures are those of mteb on the same vectors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from hub_server import LoopbackHub
+from mteb_hub import ntrex, sts17, work
+from tiny_encoders import make_masked_lm
+
+pytestmark = pytest.mark.slow  # mteb takes seconds to import
+pytest.importorskip("mteb", reason="requirements-mteb.txt is not installed")
+
+REPOSITORIES = {
+    "mteb/NTREXBitextMining": (ntrex, "66b8b27efc99658903127730575e9fa0cb9f075c"),
+    "mteb/sts17-crosslingual-sts": (sts17, "faeb762787bd10488a50c8b5be4a3b82e411949c"),
+    "mteb/stsbenchmark-sts": (ntrex, "b0fddb56ed78048fa8b90373c8a3cfc37b684831"),  # not its layout
+}
+REVISIONS = {name: revision for name, (_, revision) in REPOSITORIES.items()}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackHub]:
+    server, folder = LoopbackHub(), tmp_path_factory.mktemp("repos")
+    for name, (make, revision) in REPOSITORIES.items():
+        server.add("datasets", name, make(folder / name), revision, "main")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_masked_lm(tmp_path_factory.mktemp("encoder") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of the logs, and what each command answers: scripts of this suite, and mteb itself."""
+    model = ("--model_checkpoint", str(encoder))
+    bitext = ("bitext.py", "--dataset", "mteb:NTREXBitextMining", "--langs", "eng_Latn-deu_Latn", *model)
+    commands = {
+        "bitext planned": (*bitext, "--dry_run"),
+        "bitext": bitext,
+        "bitext again": bitext,
+        "bitext by mteb": ("mteb", "NTREXBitextMining", "eng_Latn-deu_Latn"),
+        "sts": ("sts.py", "--dataset", "mteb:STS17", "--langs", "en-en", "en-de", *model),
+        "sts by mteb": ("mteb", "STS17", "en-en", "en-de"),
+        "fetched": ("utils/prefetch.py", "--datasets", "mteb:STS17"),
+        "listed": ("sts.py", "--list"),
+        "table": ("script/aggregate/aggregate_bitext_mining.py",),
+        "page": ("script/report.py", "--output", "report.html"),
+        "wrong script": ("bitext.py", "--dataset", "mteb:STS17"),
+        "no script": ("sts.py", "--dataset", "mteb:TwentyNewsgroupsClustering"),
+        "unknown": ("bitext.py", "--dataset", "mteb:NTREXBitextMinin"),
+        "unknown subset": ("sts.py", "--dataset", "mteb:STS17", "--langs", "en-eng"),
+        "src_lang": (*bitext, "--src_lang", "eng_Latn"),
+        "columns": ("sts.py", "--dataset", "mteb:STS17", "--columns", "a", "b"),
+        "not on the hub": ("bitext.py", "--dataset", "mteb:BornholmBitextMining", *model),
+        "other layout": ("sts.py", "--dataset", "mteb:STSBenchmark", *model),
+    }
+    folder = tmp_path_factory.mktemp("work")
+    return folder, work(hub, folder, encoder, commands)
+
+
+def record(folder: Path, subset: str, k: int) -> dict[str, Any]:
+    (path,) = folder.glob(f"logs/**/eval_{subset}_{k}.json")
+    body: dict[str, Any] = json.loads(path.read_text())
+    return body
+
+
+def test_bitext_mining_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    code, out, err = found["bitext"]
+    assert code == 0 and "mteb:NTREXBitextMining: f1 at k" in out, err
+    body, theirs = record(folder, "eng_Latn-deu_Latn", 1), found["bitext by mteb"]["test"]["eng_Latn-deu_Latn"]
+    ours = {"f1": "f1", "accuracy": "acc", "precision": "prec", "recall": "rec", "main_score": "f1"}
+    assert {name: body[own] for name, own in ours.items()} == pytest.approx({name: theirs[name] for name in ours})
+    assert 0.1 < body["f1"] < 0.9
+    run = body["run"]
+    assert (run["dataset"], run["src_lang"], run["tgt_lang"]) == ("mteb:NTREXBitextMining", "eng_Latn", "deu_Latn")
+    pinned = {"kind": "mteb", "source": "mteb/NTREXBitextMining", "revision": REVISIONS["mteb/NTREXBitextMining"]}
+    assert run["origin"] == pinned and run["source"] == {**pinned, "version": run["source"]["version"]}
+    assert "1 of 1 subsets are already logged" in found["bitext again"][1]
+    assert found["bitext planned"][0] == 0 and "20" in found["bitext planned"][1]
+
+
+def test_sentence_similarity_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    assert found["sts"][0] == 0, found["sts"]
+    for subset in ("en-en", "en-de"):
+        body, theirs = record(folder, subset, 1), found["sts by mteb"]["test"][subset]
+        assert body["spearman"] == pytest.approx(theirs["main_score"], abs=1e-6)
+        assert body["pearson"] == pytest.approx(theirs["cosine_pearson"], abs=1e-6)
+    assert record(folder, "en-de", 1)["run"]["setting"] == "xl"
+
+
+def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:
+    found = answers[1]
+    assert found["table"][0] == 0 and "mteb:NTREXBitextMining" in found["table"][1], found["table"]
+    assert "mteb:TASK" in found["listed"][1]
+    assert found["fetched"][0] == 0 and "ok       mteb:STS17" in found["fetched"][1], found["fetched"]
+    assert "lack" not in found["table"][2] and found["page"][0] == 0, found["page"]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (
+            "wrong script",
+            "mteb:STS17 is a task of STS, not one for bitext\nhint: give it to sts.py: --dataset mteb:STS17",
+        ),
+        ("no script", "mteb:TwentyNewsgroupsClustering is a task of Clustering, which no script evaluates"),
+        ("unknown", "mteb has no task 'NTREXBitextMinin'\nhint: did you mean 'NTREXBitextMining'"),
+        ("unknown subset", "mteb:STS17 has no subset 'en-eng'\nhint: did you mean"),
+        ("src_lang", "--src_lang with mteb:NTREXBitextMining\nhint: choose mteb's subsets by their names: --langs"),
+        ("columns", "--columns with the registered data set mteb:STS17"),
+        ("not on the hub", "the data set 'mteb/BornholmBitextMining' of mteb:BornholmBitextMining"),
+        ("other layout", "(subset 'default', split 'test') does not load: Column 'sentence1' doesn't exist"),
+    ],
+)
+def test_mistakes(answers: tuple[Path, dict[str, Any]], key: str, message: str) -> None:
+    code, out, err = answers[1][key]
+    assert (code, out) == (2, "") and message in err, err
+    assert len([line for line in err.splitlines() if not line.startswith("note: ")]) == 2, err
+
+
+def test_without_a_network_what_was_read_is_read_again(
+    answers: tuple[Path, dict[str, Any]], hub: LoopbackHub, encoder: Path
+) -> None:
+    model = ("--model_checkpoint", str(encoder), "--overwrite", "--dry_run")
+    commands = {
+        "again": ("sts.py", "--dataset", "mteb:STS17", "--langs", "en-en", *model),
+        "other": ("bitext.py", "--dataset", "mteb:Tatoeba", "--langs", "deu-eng", *model),
+    }
+    found = work(hub, answers[0], encoder, commands, HF_HUB_OFFLINE="1")
+    assert found["again"][0] == 0 and "en-en" in found["again"][1], found["again"]
+    code, _, err = found["other"]
+    assert code == 2 and "is not in the cache, and the hub cannot be reached" in err, err
+
+
+def test_mteb_is_optional(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "mteb" else usual(name, *rest))
+    done = run("sts.py", "--dataset", "mteb:STS17")
+    assert done.returncode == 2 and "mteb is not installed\nhint: pip install -r requirements-mteb.txt" in done.stderr

@@ -1,0 +1,111 @@
+"""The texts of a task of mteb, read by mteb's own loaders: pairs, judged sentences, judged passages, labelled texts.
+
+Nothing is left out or changed, so that what is measured is what mteb measures: blank texts stay, and so do questions
+without an answer and judgements of passages that the corpus lacks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from utils.data.mteb_rows import PREFIX, open_task
+from utils.errors import UserError, first_line
+from utils.hub import hub_errors
+from utils.schema import BitextSubset, DatasetSpec, Origin, SentencePairs
+
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTask
+
+
+def origin_of_task(spec: DatasetSpec) -> Origin:
+    """Return the origin of a task's texts."""
+    return Origin(spec.kind, spec.source, spec.revision)
+
+
+@contextmanager
+def reading(spec: DatasetSpec, subset: str) -> Iterator[None]:
+    """Raise what mteb and the hub's libraries raise while a subset is read as UserErrors."""
+    theirs, split = spec.options["subsets"][subset]
+    with hub_errors(f"the data set {spec.source!r} of {spec.name}", f" (subset {theirs!r}, split {split!r})"):
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"mteb cannot read the data of {spec.name} {subset} ({type(error).__name__}: {first_line(error)})",
+                "the data set on the hub is not the one that this version of mteb reads",
+            ) from error
+
+
+def load_rows(spec: DatasetSpec, subset: str) -> tuple[AbsTask, Any]:
+    """Return the task with its data loaded, and the data of the split of a subset, as mteb's own evaluation has them.
+
+    Of a task of classification these are all splits.
+    """
+    theirs, split = spec.options["subsets"][subset]
+    name = spec.name.removeprefix(PREFIX)
+    task = _loaded(name, None if _reads_all(name) else theirs, split)
+    data: Any = task.dataset
+    of_subset = data.get(theirs, data)
+    return task, of_subset if spec.task == "classification" else of_subset[split]
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, subset: str | None, split: str) -> AbsTask:
+    """Return a task with one of its subsets loaded, None for all; the last one is kept in memory."""
+    task = open_task(name, None if subset is None else [subset], split)
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        task.load_data()
+        if hasattr(task, "convert_v1_dataset_format_to_v2"):
+            task.convert_v1_dataset_format_to_v2(num_proc=None)
+    return task
+
+
+@lru_cache
+def _reads_all(name: str) -> bool:
+    """Return whether mteb reads all subsets of a task at once: from one table, by columns or by a column of names."""
+    task = open_task(name)
+    return bool(getattr(task, "parallel_subsets", False) or task.fast_loading)
+
+
+def _texts(spec: DatasetSpec, subset: str, rows: Any, column: str) -> tuple[str, ...]:
+    """Return the texts of a column; raises UserError for a value that is none."""
+    texts = tuple(rows[column])
+    for row, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            what = f"{spec.name} {subset}: row {row} has {text!r} ({type(text).__name__}), not a text"
+            raise UserError(what, "mteb cannot evaluate it either")
+    return texts
+
+
+def mteb_pairs(spec: DatasetSpec, subset: str) -> BitextSubset:
+    """Return the pairs of a subset of a bitext mining task; raises UserError where they cannot be had."""
+    with reading(spec, subset):
+        task, rows = load_rows(spec, subset)
+        theirs, _ = spec.options["subsets"][subset]
+        columns = theirs.split("-") if getattr(task, "parallel_subsets", False) else ["sentence1", "sentence2"]
+        sources, targets = (_texts(spec, subset, rows, column) for column in columns)
+    if "gold" in rows or len(sources) != len(targets):
+        raise UserError(f"{spec.name} has sentences beside its pairs", "choose a task whose sides are aligned: BUCC.v2")
+    langs = spec.options["codes"][subset]
+    gold = tuple(range(len(sources)))
+    return BitextSubset(subset, langs[0], langs[-1], sources, targets, gold, "xl", origin_of_task(spec))
+
+
+def mteb_sentences(spec: DatasetSpec, subset: str) -> SentencePairs:
+    """Return the sentence pairs of a subset of a task of semantic textual similarity, and their judged similarity."""
+    with reading(spec, subset):
+        task, rows = load_rows(spec, subset)
+        columns: Any = getattr(task, "column_names", ("sentence1", "sentence2"))
+        first, second = (_texts(spec, subset, rows, column) for column in columns)
+        scores = tuple(float(score) for score in rows["score"])
+    langs = spec.options["codes"][subset]
+    return SentencePairs(subset, langs[0], langs[-1], first, second, scores, origin_of_task(spec))
