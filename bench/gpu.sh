@@ -32,7 +32,7 @@ mapfile -t tests < <(grep -rl --include='test_*.py' 'mark\.gpu' tests) # other f
 failed=()
 for part in "${parts[@]}"; do
     case $part in
-        tests) seconds=60 ;;
+        tests) seconds=80 ;;
         encode | search) seconds=120 ;;
         commands) seconds=130 ;;
         *) seconds=80 ;;
