@@ -123,12 +123,10 @@ class Retrieval(RetrievalTask["Judged"]):
 
     def _load(self, subset: str) -> Judged:
         from utils.data.judged import load_judged
-        from utils.schema import Texts
 
-        run, limit = self.run, self.settings.limit
-        data = load_judged(run.dataset, subset, run.sources, pool=self.settings.pool, langs=run.langs)
-        asked = data.queries
-        return dataclasses.replace(data, queries=Texts(asked.ids[:limit], asked.texts[:limit], asked.langs[:limit]))
+        run, settings = self.run, self.settings
+        data = load_judged(run.dataset, subset, run.sources, pool=settings.pool, langs=run.langs)
+        return data.first(settings.limit)
 
     def sizes(self, data: Judged) -> Sequence[int]:
         """Return the numbers of questions and passages."""
@@ -143,8 +141,9 @@ class Retrieval(RetrievalTask["Judged"]):
         return {"forward": (data.queries.texts, data.passages.texts)}
 
     def n_candidates(self, data: Judged) -> int:
-        """Return the number of passages."""
-        return len(data.passages)
+        """Return the number of passages that a question can find; mteb also counts shorter rankings at its k."""
+        n = len(data.passages) - bool(data.own)
+        return max(n, self.run.dataset.options.get("main_k", 0))
 
     def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
         """Return the rankings of the encoders, or of the run file; deeper ones of a pool of many languages."""
@@ -167,6 +166,18 @@ class Retrieval(RetrievalTask["Judged"]):
         if settings.margin == "none":
             return {"forward": ensemble.search(members, k)}
         return {"forward": ensemble.search_by_margin(members, k, settings.margin, settings.margin_k or 1)}
+
+    def search_in(self, data: Judged, ensemble: Ensemble, members: Members, k: int) -> Found:
+        """Return the k nearest passages of each question, of its own candidates where the data have them."""
+        from utils.retrieval.limited_pool import ranked_among, ranked_without_own
+
+        if not data.own and not data.candidates:
+            return self.search(ensemble, members, k)
+        if self.settings.margin != "none":
+            raise UserError(f"--margin with {self.run.dataset.name}", "its questions have passages of their own")
+        if data.candidates:
+            return {"forward": ranked_among(ensemble, members, data.candidates, k)}
+        return {"forward": ranked_without_own(ensemble, members, data.own, k)}
 
     def score(self, data: Judged, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Return the record at k and the predictions: the first passage, and each question's measures."""
@@ -196,10 +207,11 @@ class Retrieval(RetrievalTask["Judged"]):
     def describe(self, data: Judged) -> dict[str, Any]:
         """Return the origin, and the languages of the questions and the passages."""
         asked, told = data.queries.langs[0], sorted(set(data.passages.langs))
+        is_of_one = told == [asked] and "-" not in asked  # a subset of mteb in two languages has both codes
         return {
             "origin": vars(data.origin),
             **({"src_lang": asked, "tgt_lang": told[0]} if "pairs" in self.run.dataset.options else {}),
-            "setting": "mono" if told == [asked] else "xl",
+            "setting": "mono" if is_of_one else "xl",
             "passage_langs": told,
             "n_passages": len(data.passages),
             "n_dropped": {"questions": data.n_dropped},

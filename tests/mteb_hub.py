@@ -61,6 +61,41 @@ def sts17(folder: Path) -> Path:
     return configured(folder, {("default", "test"): columns})
 
 
+def arguana(folder: Path) -> Path:
+    """ArguAna, whose questions stand in the corpus under the same identifiers.
+
+    One question has no answer, one an answer that the corpus lacks, and one passage is blank.
+    """
+    rows = range(30)
+    passages = {
+        "_id": [f"t{row}" for row in rows],
+        "title": ["" if row % 3 else sentence(row + 50, 2) for row in rows],
+        "text": ["" if row == 7 else sentence(row, 4 + row % 3) for row in rows],
+    }
+    queries = {"_id": [f"t{row}" for row in range(8)], "text": [sentence(row, 4 + row % 3) for row in range(8)]}
+    grades = [(f"t{row}", f"t{row + step}", grade) for row in range(8) for step, grade in ((8, 1), (13, 2), (5, 0))]
+    grades = [(query, passage, 0 if query == "t3" else grade) for query, passage, grade in grades]
+    grades.append(("t5", "elsewhere", 1))
+    columns = dict(zip(("query-id", "corpus-id", "score"), map(list, zip(*grades, strict=True)), strict=True))
+    tables = {("corpus", "corpus"): passages, ("queries", "queries"): queries, ("default", "test"): columns}
+    return configured(folder, tables)
+
+
+def askubuntu(folder: Path) -> Path:
+    """AskUbuntuDupQuestions: each question has candidates of its own, of different numbers."""
+    rows, asked = range(40), range(6)
+    ranked = [[f"d{(row * 7 + place * 3) % 40}" for place in range(4 + row)] for row in asked]
+    grades = [(f"q{row}", name, int(place % 3 == 1)) for row in asked for place, name in enumerate(ranked[row])]
+    columns = dict(zip(("query-id", "corpus-id", "score"), map(list, zip(*grades, strict=True)), strict=True))
+    tables = {
+        ("corpus", "test"): {"_id": [f"d{row}" for row in rows], "text": [sentence(row, 5) for row in rows]},
+        ("queries", "test"): {"_id": [f"q{row}" for row in asked], "text": [sentence(row + 11, 6) for row in asked]},
+        ("default", "test"): columns,
+        ("top_ranked", "test"): {"query-id": [f"q{row}" for row in asked], "corpus-ids": ranked},
+    }
+    return configured(folder, tables)
+
+
 WORKER = """
 import json, sys, warnings
 warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from hub_server import LoopbackHub
-from mteb_hub import ntrex, sts17, work
+from mteb_hub import arguana, askubuntu, ntrex, sts17, work
 from tiny_encoders import make_masked_lm
 
 pytestmark = pytest.mark.slow  # mteb takes seconds to import
@@ -20,8 +20,11 @@ pytest.importorskip("mteb", reason="requirements-mteb.txt is not installed")
 REPOSITORIES = {
     "mteb/NTREXBitextMining": (ntrex, "66b8b27efc99658903127730575e9fa0cb9f075c"),
     "mteb/sts17-crosslingual-sts": (sts17, "faeb762787bd10488a50c8b5be4a3b82e411949c"),
+    "mteb/arguana": (arguana, "c22ab2a51041ffd869aaddef7af8d8215647e41a"),
+    "mteb/AskUbuntuDupQuestions": (askubuntu, "c5691e3c48741d5f83b5cc8e630653d7a8cfc048"),
     "mteb/stsbenchmark-sts": (ntrex, "b0fddb56ed78048fa8b90373c8a3cfc37b684831"),  # not its layout
 }
+RANKED = {"ndcg": "ndcg", "map": "map", "recall": "recall", "mrr": "mrr", "hit": "hit_rate"}  # by mteb's names
 REVISIONS = {name: revision for name, (_, revision) in REPOSITORIES.items()}
 
 
@@ -51,6 +54,13 @@ def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFa
         "bitext by mteb": ("mteb", "NTREXBitextMining", "eng_Latn-deu_Latn"),
         "sts": ("sts.py", "--dataset", "mteb:STS17", "--langs", "en-en", "en-de", *model),
         "sts by mteb": ("mteb", "STS17", "en-en", "en-de"),
+        "retrieval": ("retrieval.py", "--dataset", "mteb:ArguAna", *model),
+        "retrieval by mteb": ("mteb", "ArguAna"),
+        "reranking planned": ("retrieval.py", "--dataset", "mteb:AskUbuntuDupQuestions", *model, "--dry_run"),
+        "reranking": ("retrieval.py", "--dataset", "mteb:AskUbuntuDupQuestions", *model),
+        "reranking by mteb": ("mteb", "AskUbuntuDupQuestions"),
+        "pool": ("retrieval.py", "--dataset", "mteb:ArguAna", "--pool", "all"),
+        "margin": ("retrieval.py", "--dataset", "mteb:ArguAna", "--margin", "ratio", *model),
         "fetched": ("utils/prefetch.py", "--datasets", "mteb:STS17"),
         "listed": ("sts.py", "--list"),
         "table": ("script/aggregate/aggregate_bitext_mining.py",),
@@ -68,8 +78,8 @@ def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFa
     return folder, work(hub, folder, encoder, commands)
 
 
-def record(folder: Path, subset: str, k: int) -> dict[str, Any]:
-    (path,) = folder.glob(f"logs/**/eval_{subset}_{k}.json")
+def record(folder: Path, subset: str, k: int, dataset: str = "*") -> dict[str, Any]:
+    (path,) = folder.glob(f"logs/**/{dataset}/**/eval_{subset}_{k}.json")
     body: dict[str, Any] = json.loads(path.read_text())
     return body
 
@@ -100,6 +110,34 @@ def test_sentence_similarity_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> N
     assert record(folder, "en-de", 1)["run"]["setting"] == "xl"
 
 
+def test_retrieval_is_mtebs_without_identical_identifiers(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    assert found["retrieval"][0] == 0 and "mteb:ArguAna: ndcg at k" in found["retrieval"][1], found["retrieval"]
+    theirs = found["retrieval by mteb"]["test"]["default"]
+    for k in (1, 10):
+        body = record(folder, "default", k, "mteb_ArguAna")
+        for ours, name in RANKED.items():
+            assert round(body[ours], 5) == pytest.approx(round(theirs[f"{name}_at_{k}"], 5), abs=1e-6), (ours, k)
+    assert body["n"] == 8 and 0.1 < body["ndcg"] < 0.9
+    (path,) = folder.glob("logs/**/mteb_ArguAna/**/eval_default_10_preds.json")
+    said = json.loads(path.read_text())
+    assert said["gold"][3] == -2 and all(
+        own != first for own, first in zip(said["questions"], said["first"], strict=True)
+    )
+
+
+def test_reranking_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    assert found["reranking"][0] == 0 and "map at k" in found["reranking"][1], found["reranking"]
+    assert found["reranking planned"][0] == 0, found["reranking planned"]
+    theirs = found["reranking by mteb"]["test"]["default"]
+    for k in (1, 10, 1000):
+        body = record(folder, "default", k, "mteb_AskUbuntuDupQuestions")
+        for ours, name in RANKED.items():
+            assert round(body[ours], 5) == pytest.approx(round(theirs[f"{name}_at_{k}"], 5), abs=1e-6), (ours, k)
+    assert round(body["map"], 5) == pytest.approx(theirs["main_score"], abs=1e-6) and 0.1 < body["map"] < 0.9
+
+
 def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:
     found = answers[1]
     assert found["table"][0] == 0 and "mteb:NTREXBitextMining" in found["table"][1], found["table"]
@@ -119,6 +157,8 @@ def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]])
         ("unknown", "mteb has no task 'NTREXBitextMinin'\nhint: did you mean 'NTREXBitextMining'"),
         ("unknown subset", "mteb:STS17 has no subset 'en-eng'\nhint: did you mean"),
         ("src_lang", "--src_lang with mteb:NTREXBitextMining\nhint: choose mteb's subsets by their names: --langs"),
+        ("pool", "--pool all with mteb:ArguAna\nhint: mteb has one pool for each subset"),
+        ("margin", "--margin with mteb:ArguAna\nhint: its questions have passages of their own"),
         ("columns", "--columns with the registered data set mteb:STS17"),
         ("not on the hub", "the data set 'mteb/BornholmBitextMining' of mteb:BornholmBitextMining"),
         ("other layout", "(subset 'default', split 'test') does not load: Column 'sentence1' doesn't exist"),

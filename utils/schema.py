@@ -105,6 +105,10 @@ class Judged:
     are taken for irrelevant. Every question has an answer in the pool.
     passages: from the last identifier to the first (as bytes), which is how trec_eval orders equal scores.
     n_dropped: number of questions that have no answer in the pool, and are left out.
+    own: the passage that is not ranked for each question (n,), -2 for none; empty where there is none at all.
+    candidates: the only passages that are ranked for each question (n,); empty where all are.
+
+    A task of mteb may have questions without an answer, and judgements of passages that it does not have.
     """
 
     name: str
@@ -113,12 +117,23 @@ class Judged:
     judgements: Mapping[str, Mapping[str, int]]
     origin: Origin
     n_dropped: int = 0
+    own: tuple[int, ...] = ()
+    candidates: tuple[tuple[int, ...], ...] = ()
 
     def best_answers(self) -> list[int]:
-        """Return the index of the passage that is graded highest for each question (n,); of several the first."""
+        """Return the index of the best answer of each question (n,), of several the first; -2 where there is none."""
         places = {name: index for index, name in enumerate(self.passages.ids)}
-        grades = (self.judgements[name] for name in self.queries.ids)
-        return [min((-grade, places[name]) for name, grade in of_query.items())[1] for of_query in grades]
+        best = []
+        for query in self.queries.ids:
+            graded = ((-grade, places.get(name, -1)) for name, grade in self.judgements[query].items() if grade > 0)
+            best.append(min((one for one in graded if one[1] >= 0), default=(0, -2))[1])
+        return best
+
+    def first(self, n: int | None) -> Judged:
+        """Return the first n questions with the whole pool; None for all."""
+        asked = self.queries
+        queries = Texts(asked.ids[:n], asked.texts[:n], asked.langs[:n])
+        return replace(self, queries=queries, own=self.own[:n], candidates=self.candidates[:n])
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,10 @@ class RetrievalTask(TaskRun[Data]):
     def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
         """Return the k nearest candidates of each query; `members` may be the embeddings of one encoder alone."""
 
+    def search_in(self, data: Data, ensemble: Ensemble, members: Members, k: int) -> Found:
+        """Return the k nearest candidates of each query, as `search` does, or as the data say."""
+        return self.search(ensemble, members, k)
+
     @abstractmethod
     def score(self, data: Data, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Return the record at k, its `run` still empty, and the predictions."""
@@ -149,7 +153,7 @@ class RetrievalTask(TaskRun[Data]):
         members = self.embed(data)
         clock.lap("encode")
         k = self.deepest(k, self.n_reranked(data, members))
-        found, alone = self.search(self.run.ensemble, members, k), self.search_members(members, k)
+        found, alone = self.search_in(data, self.run.ensemble, members, k), self.search_members(data, members, k)
         clock.lap("retrieve")
         return Ranked(found, alone, self.run.size_of_vectors(members))
 
@@ -184,12 +188,13 @@ class RetrievalTask(TaskRun[Data]):
         """Return the vectors of both sides of each encoder."""
         return self.run.ensemble.embed(*self.sides(data))
 
-    def search_members(self, members: Members, k: int) -> dict[str, Found]:
+    def search_members(self, data: Data, members: Members, k: int) -> dict[str, Found]:
         """Return the neighbours of each member of an ensemble by itself, by its name; nothing of a single encoder."""
         if len(members) == 1:
             return {}
         ensemble = self.run.ensemble
-        return {name: self.search(ensemble, [member], k) for name, member in zip(ensemble.names, members, strict=True)}
+        each = zip(ensemble.names, members, strict=True)
+        return {name: self.search_in(data, ensemble, [member], k) for name, member in each}
 
     def score_all(
         self, data: Data, found: Found, alone: Mapping[str, Found], k: int

@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from utils.data.judged_parts import Part
+from utils.data.judged_parts import Part, as_bytes
 from utils.data.judged_readers import READERS
 from utils.data.languages import suggest_language
 from utils.data.mteb_rows import KIND, mteb_subsets
+from utils.data.mteb_texts import mteb_judged
 from utils.data.sources import Sources
 from utils.data.tables import is_blank
 from utils.errors import UserError, counted
@@ -46,7 +47,9 @@ def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, pool: str = "
 
 
 def chosen_pool(spec: DatasetSpec, pool: str | None) -> str:
-    """Return the setting for a --pool: `usual` also for the name of the data set's usual pool."""
+    """Return the setting for a --pool: `usual` also for the name of the usual one. UserError for mteb's tasks."""
+    if spec.kind == KIND and pool not in (None, "same"):
+        raise UserError(f"--pool {pool} with {spec.name}", "mteb has one pool for each subset: leave --pool out")
     return "usual" if pool in (None, spec.options["usual_pool"]) else str(pool)
 
 
@@ -70,6 +73,8 @@ def load_judged(
     a note. Raises UserError for identifiers that occur twice or are unknown, blank questions, and a pool without an
     answer.
     """
+    if spec.kind == KIND:
+        return mteb_judged(spec, subset)
     names = pool_of(spec, subset, pool, langs)
     if not names:
         raise UserError(f"{spec.name} {subset}: the pool has no languages", "--pool cross needs --langs with others")
@@ -109,7 +114,7 @@ def _pool(spec: DatasetSpec, parts: Mapping[str, Part], *, prefixed: bool) -> Te
                 rows[place] = text, part.passage_lang
     if blank:
         print(f"note: {spec.name}: {counted(blank, 'passage')} left out, as they are blank", file=sys.stderr)
-    ids = sorted(rows, key=lambda place: place.encode(errors="surrogatepass"), reverse=True)
+    ids = sorted(rows, key=as_bytes, reverse=True)
     return Texts(tuple(ids), tuple(rows[place][0] for place in ids), tuple(rows[place][1] for place in ids))
 
 

@@ -51,6 +51,11 @@ class Part:
             raise UserError(f"{self.place}: {passage!r} is judged twice for {question!r}", "remove one of the two")
 
 
+def as_bytes(name: str) -> bytes:
+    """Return what identifiers are ordered by, as trec_eval does."""
+    return name.encode(errors="surrogatepass")
+
+
 def _first_twice(names: Iterable[Any]) -> Any:
     seen = set()
     return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

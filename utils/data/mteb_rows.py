@@ -70,7 +70,7 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         "main_score": meta.main_score,
     }
     if data == "retrieval":
-        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k}))}
+        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k})), "main_k": k}
     return DatasetSpec(
         name=f"{PREFIX}{meta.name}",
         task=data,

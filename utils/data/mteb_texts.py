@@ -7,15 +7,16 @@ without an answer and judgements of passages that the corpus lacks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from utils.data.judged_parts import as_bytes
 from utils.data.mteb_rows import PREFIX, open_task
 from utils.errors import UserError, first_line
 from utils.hub import hub_errors
-from utils.schema import BitextSubset, DatasetSpec, Origin, SentencePairs
+from utils.schema import BitextSubset, DatasetSpec, Judged, Origin, SentencePairs, Texts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -109,3 +110,55 @@ def mteb_sentences(spec: DatasetSpec, subset: str) -> SentencePairs:
         scores = tuple(float(score) for score in rows["score"])
     langs = spec.options["codes"][subset]
     return SentencePairs(subset, langs[0], langs[-1], first, second, scores, origin_of_task(spec))
+
+
+def mteb_judged(spec: DatasetSpec, subset: str) -> Judged:
+    """Return the questions, the corpus and the judgements of a subset of a task of retrieval or reranking.
+
+    A question's text ends with its instruction, and a passage's begins with its title, as mteb encodes them. Where the
+    task says so, the passage with a question's own identifier is not ranked; for reranking, only the question's
+    candidates are. Raises UserError where the data cannot be had.
+    """
+    with reading(spec, subset):
+        task, rows = load_rows(spec, subset)
+        lang = "-".join(spec.options["codes"][subset])
+        grades = {str(name): {str(one): int(grade) for one, grade in of.items()} for name, of in _judged(rows).items()}
+        asked = [(name, text) for name, text in _questions(rows["queries"]) if grades.get(name)]
+        passages = sorted(_passages(rows["corpus"]), key=lambda row: as_bytes(row[0]), reverse=True)
+        ranked = rows["top_ranked"]
+    if not asked or not passages:
+        raise UserError(f"{spec.name} {subset}: {len(asked)} questions, {len(passages)} passages", "it has no data")
+    queries, pool = (
+        Texts(tuple(name for name, _ in side), tuple(text for _, text in side), (lang,) * len(side))
+        for side in (asked, passages)
+    )
+    places = {name: place for place, name in enumerate(pool.ids)}
+    own = [places.get(name, -2) for name in queries.ids] if getattr(task, "ignore_identical_ids", False) else []
+    candidates: list[tuple[int, ...]] = []
+    if ranked is not None:
+        candidates = [tuple(dict.fromkeys(places[str(one)] for one in ranked.get(name) or ())) for name in queries.ids]
+    judgements = {name: grades[name] for name in queries.ids}
+    own = own if any(place >= 0 for place in own) else []
+    return Judged(subset, queries, pool, judgements, origin_of_task(spec), 0, tuple(own), tuple(candidates))
+
+
+def _judged(rows: Any) -> Mapping[str, Mapping[str, int]]:
+    found: Mapping[str, Mapping[str, int]] = rows["relevant_docs"]
+    return found
+
+
+def _questions(rows: Any) -> list[tuple[str, str]]:
+    """Return identifiers and texts of questions: conversations are joined, and instructions follow, as mteb does."""
+    from mteb._create_dataloaders import _retrieval_texts
+    from mteb.types import PromptType
+
+    return list(zip(map(str, rows["id"]), _retrieval_texts(rows, PromptType.query), strict=True))
+
+
+def _passages(rows: Any) -> list[tuple[str, str]]:
+    """Return identifiers and texts of passages; a title stands before its text, and blanks around them go."""
+    titles = list(rows["title"]) if "title" in rows.column_names else [""] * len(rows)
+    texts = [
+        f"{title} {text}".strip() if title else text.strip() for title, text in zip(titles, rows["text"], strict=True)
+    ]
+    return list(zip(map(str, rows["id"]), texts, strict=True))

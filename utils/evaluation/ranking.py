@@ -44,7 +44,7 @@ def ranking_figures(
     items = item_measures(indices, scores, queries, passages, judgements, k)
     n_answers = np.array([sum(grade > 0 for grade in judgements[name].values()) for name in queries])
     metrics = {name: float(values.mean()) for name, values in items.items()}
-    metrics["ceiling_recall"] = float((np.minimum(k, n_answers) / n_answers).mean())
+    metrics["ceiling_recall"] = float((np.minimum(k, n_answers) / np.maximum(n_answers, 1)).mean())
     hits = items["hit"]
     ci95 = {name: stats.bootstrap_mean(values, seed) for name, values in items.items() if name != "hit"}
     return RankingFigures(metrics, {**ci95, "hit": stats.wilson(int(hits.sum()), len(hits))}, items)
