@@ -11,7 +11,8 @@ import pytest
 
 import bitext
 from utils.cli.choices import build_settings
-from utils.cli.run import Ks, Run
+from utils.cli.ks import Ks
+from utils.cli.run import Run
 from utils.data.registry import BITEXT
 from utils.data.sources import Sources
 from utils.errors import UserError
@@ -43,9 +44,17 @@ def run_of(ensemble: Ensemble, folder: Path, settings: BitextSettings) -> Run:
     return Run(BITEXT["nusax"], Sources(None, folder), ensemble, store, Ks((1,), False), "acc", {})
 
 
-def test_a_k_that_is_too_large_is_left_out_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
-    assert Ks((1, 5, 10), typed=False).allowed("eng_fra", 7) == [1, 5]
-    assert capsys.readouterr().err == "note: eng_fra has 7 candidates: k = 10 left out\n"
+def test_a_k_that_is_too_large_is_left_out_with_one_note_for_all_subsets() -> None:
+    ks = Ks((1, 5, 10), typed=False)
+    assert ks.allowed("eng_fra", 7) == [1, 5] and ks.allowed("eng_deu", 10) == [1, 5, 10]
+    assert ks.notes() == ["note: eng_fra has 7 candidates: k = 10 left out"]
+    for number, size in enumerate((9, 6, 7, 7, 7, 7, 3)):
+        ks.allowed(f"s{number}", size)
+    ks.allowed("s0", 9)  # again
+    assert ks.notes() == [
+        "note: k = 10 left out of 7 subsets, which have 6 to 9 candidates: eng_fra, s0, s1, s2, s3, s4, ...",
+        "note: s6 has 3 candidates: k = 5, 10 left out",
+    ]
 
 
 def test_a_typed_k_that_is_too_large_is_an_error() -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from utils.api.providers import public_url
 from utils.cli.choices import Chosen, chosen_dtype, chosen_encoders, has_sides, refuse_idle_api_flags
+from utils.cli.ks import Ks
 from utils.cli.models import Models
 from utils.cli.other_kinds import check_kinds
 from utils.cli.reranking import Reranking, chosen_depth
-from utils.cli.run import Ks, Run
+from utils.cli.run import Run
 from utils.data.sources import Sources, planned_origin
 from utils.encoders.resolve import EncodingOptions, resolve_members
 from utils.errors import UserError

@@ -12,42 +12,19 @@ from typing import TYPE_CHECKING, Any
 from utils.cli.cut_texts import cut_lines
 from utils.constants import DENSE
 from utils.encoders.reduced import bytes_of_vector
-from utils.errors import UserError, note
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
+    from utils.cli.ks import Ks
     from utils.cli.reranking import Reranking
     from utils.data.sources import Sources
     from utils.protocols import Encoder, Generator, Reranker, UsageCounter
     from utils.records.record_store import RecordStore
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import DatasetSpec, RunRecord
-
-
-@dataclass(frozen=True)
-class Ks:
-    """The numbers of neighbours or demonstrations; `typed` says that the user named them."""
-
-    values: tuple[int, ...]
-    typed: bool
-
-    def allowed(self, subset: str, n_candidates: int) -> list[int]:
-        """Return the ks that the candidates allow; one that is too large is left out with a note.
-
-        Raises UserError where a k that is too large was typed.
-        """
-        too_large = [k for k in self.values if k > n_candidates]
-        if too_large and self.typed:
-            raise UserError(
-                f"--k {too_large[0]}, but {subset} has {n_candidates} candidates", f"give 1 to {n_candidates}"
-            )
-        if too_large:
-            left = ", ".join(map(str, too_large))
-            note(f"{subset} has {n_candidates} candidates: k = {left} left out")
-        return [k for k in self.values if k <= n_candidates]
 
 
 @dataclass
@@ -126,7 +103,7 @@ class Run:
                 for _, client in self._clients():
                     client.mark()
                 evaluate(name)
-        for line in cut_lines(self.counts):
+        for line in (*self.ks.notes(), *cut_lines(self.counts)):
             print(line, file=sys.stderr)
 
     def figures(self, names: Iterable[str]) -> dict[str, dict[int, dict[str, float]]]:
