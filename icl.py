@@ -257,9 +257,10 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     from utils.cli.data_choice import chosen_labeled
+    from utils.cli.ks import Ks
     from utils.cli.models import Models
     from utils.cli.open_run import open_run
-    from utils.cli.run import Ks, Run, print_scores
+    from utils.cli.run import Run, print_scores
     from utils.data.classification import langs_to_test
 
     check_flags(args)

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from utils.settings import StsSettings
 
 MEANINGS = {
-    "dataset": "a name that --list shows",
+    "dataset": "a name that --list shows, a table of sentence pairs and scores, or a folder of such tables",
     "langs": "only pairs in these languages",
-    "columns": "not used: own files are not read",
+    "columns": "own table: SENTENCE1 SENTENCE2 SCORE [LANG] (default: columns of these names)",
 }
 EXAMPLES = """
 python sts.py --langs en es ar
 python sts.py --dataset stsb_multi --langs en de --model_checkpoint baseline/char_ngram
+python sts.py --dataset my_pairs.tsv --columns left right rating
 """
 
 
@@ -120,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from utils.cli.open_run import open_run
     from utils.data.judged import judged_subsets
-    from utils.data.sts import find_sts
+    from utils.data.own_sts import find_sts
     from utils.settings import StsSettings
 
     dataset = find_sts(args.dataset, args.columns, no_header=args.no_header)

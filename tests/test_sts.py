@@ -12,6 +12,11 @@ import pytest
 from conftest import Run
 from scipy.stats import pearsonr, spearmanr
 
+from utils.data.judged import judged_subsets
+from utils.data.own_sts import find_sts
+from utils.data.sources import Sources
+from utils.data.sts import load_sts
+from utils.errors import UserError
 from utils.evaluation.correlation import correlations
 from utils.retrieval.aligned import aligned_scores
 
@@ -82,3 +87,93 @@ def test_mistakes(run: Run, mirror: Path) -> None:
     assert wrong.returncode == 2 and "it is one for bitext, classification" in wrong.stderr
     wrong = run("sts.py", "--langs", "en", "--data_dir", str(mirror), "--dataset", "stsb_multi", "--columns", "a")
     assert wrong.returncode == 2 and "--columns with the registered data set" in wrong.stderr
+
+
+TABLE = "sentence1\tsentence2\tscore\n" + "".join(
+    f"{first}\t{second}\t{score}\n" for first, second, score in zip(*ROWS.values(), strict=True)
+)
+
+
+def own(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_own_tables(run: Run, tmp_path: Path) -> None:
+    own(tmp_path / "mine.tsv", TABLE)
+    done = run("sts.py", "--dataset", "mine.tsv", *NGRAM)
+    assert done.returncode == 0 and "all" in done.stdout, done.stderr
+    found = json.loads(next(tmp_path.glob("logs/**/eval_all_1.json")).read_text())
+    said = json.loads(next(tmp_path.glob("logs/**/eval_all_1_preds.json")).read_text())
+    assert found["n"] == 4 and said["judged"] == ROWS["score"] and found["run"]["setting"] == "mono"
+    assert found["spearman"] == pytest.approx(spearmanr(said["scores"], ROWS["score"]).statistic, abs=1e-12)
+    own(tmp_path / "set" / "en.tsv", TABLE)
+    own(tmp_path / "set" / "en-de.tsv", TABLE)
+    own(tmp_path / "set" / "zh-CN" / "test.tsv", TABLE)
+    own(tmp_path / "set" / "zh-CN" / "train.tsv", TABLE)
+    own(tmp_path / "set" / "README.md", "about")
+    assert run("sts.py", "--dataset", "set", *NGRAM, "--langs", "en", "de").returncode == 0
+    about = {path.name: json.loads(path.read_text())["run"] for path in tmp_path.glob("logs/**/set-*/**/eval_*_1.json")}
+    langs = {name: (one["src_lang"], one["tgt_lang"], one["setting"]) for name, one in about.items()}
+    assert langs == {"eval_en_1.json": ("en", "en", "mono"), "eval_en_de_1.json": ("en", "de", "xl")}
+
+
+def test_the_parts_of_own_tables(tmp_path: Path) -> None:
+    sources = Sources(None, tmp_path)
+    for name in ("en.tsv", "en-de.tsv"):
+        own(tmp_path / "set" / name, TABLE)
+    own(tmp_path / "set" / "zh-CN" / "test.tsv", TABLE)
+    assert find_sts(str(tmp_path / "set")).subsets == ("en_de", "en", "zh-CN")
+    rows = [{"l": "a b", "r": "b c", "s": 1, "lang": "en"}, {"l": "d", "r": "e", "s": 2.5, "lang": "en"}]
+    rows += [{"l": "ein", "r": "a", "s": 2, "lang": "de-en"}, {"l": "zwei", "r": "b", "s": 0, "lang": "de-en"}]
+    path = own(tmp_path / "mine.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    spec = find_sts(str(path), ["l", "r", "s", "lang"])
+    assert spec.subsets == ("en", "de_en") and judged_subsets(spec, ["en"]) == ["en"]
+    pairs = load_sts(spec, "de_en", sources)
+    assert (pairs.src_lang, pairs.tgt_lang, pairs.gold) == ("de", "en", (2.0, 0.0))
+    assert (pairs.first_texts, pairs.second_texts) == (("ein", "zwei"), ("a", "b"))
+    bare = find_sts(str(own(tmp_path / "bare.csv", "a,b,4\nc,d,2\n")), no_header=True)
+    assert load_sts(bare, "all", sources).gold == (4.0, 2.0)
+    assert find_sts(str(path), ["r", "l", "s"]).name != find_sts(str(path), ["l", "r", "s"]).name
+
+
+WRONG = {
+    "score": ("a\tb\thigh", "own.tsv: line 3: the score 'high' is not a number"),
+    "comma": ("a\tb\t4,5", "own.tsv: line 3: the score '4,5' is not a number"),
+    "nan": ("a\tb\tnan", "own.tsv: line 3: the score 'nan' is not a number"),
+    "infinite": ("a\tb\t-inf", "own.tsv: line 3: the score '-inf' is not a number"),
+    "no score": ("a\tb\t", "own.tsv: line 3: the score '' is not a number"),
+    "first": (" \tb\t1", "own.tsv: line 3: the first sentence is empty"),
+    "second": ("a\t\t1", "own.tsv: line 3: the second sentence is empty"),
+    "equal": ("a\tb\t2.0", "own.tsv all: all 2 scores are equal"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_rows_of_own_tables_are_named(tmp_path: Path, case: str) -> None:
+    row, message = WRONG[case]
+    path = own(tmp_path / "own.tsv", f"sentence1\tsentence2\tscore\nx\ty\t2\n{row}\n")
+    with pytest.raises(UserError) as caught:
+        load_sts(find_sts(str(path)), "all", Sources(None, tmp_path))
+    assert caught.value.what == message
+
+
+def test_own_folders_and_columns_that_cannot_be_read(tmp_path: Path) -> None:
+    def refused(name: str, columns: list[str] | None = None) -> str:
+        with pytest.raises(UserError) as caught:
+            find_sts(str(tmp_path / name), columns)
+        return caught.value.what
+
+    own(tmp_path / "own.tsv", TABLE.replace("score", "rating"))
+    assert "no columns sentence1, sentence2 and score" in refused("own.tsv")
+    assert "no columns sentence1, sentence2 and score" in refused("own.tsv", ["sentence1", "sentence2"])
+    assert refused("own.tsv", ["sentence1", "sentence2", "points"]) == "own.tsv has no column 'points'"
+    own(tmp_path / "empty" / "README.md", "about")
+    assert "has no tables" in refused("empty")
+    own(tmp_path / "twice" / "en-de.tsv", TABLE)
+    own(tmp_path / "twice" / "en_de.csv", TABLE)
+    assert "en-de.tsv and en_de.csv are both of en_de" in refused("twice")
+    own(tmp_path / "gone.tsv", "sentence1\tsentence2\tscore\n")
+    with pytest.raises(UserError, match=r"gone\.tsv"):
+        load_sts(find_sts(str(tmp_path / "gone.tsv")), "all", Sources(None, tmp_path))
