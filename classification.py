@@ -9,7 +9,8 @@ python classification.py --dataset nusax --cross --src_lang eng    English train
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
@@ -22,6 +23,7 @@ from utils.constants import SPLITS, VOTES
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    from utils.cli.run import Run
     from utils.cli.task_run import Found
     from utils.data.train_test import TrainTest
     from utils.retrieval.ensemble import Ensemble, Members
@@ -93,9 +95,32 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
 
     settings: ClassificationSettings
 
+    def __init__(self, run: Run, settings: ClassificationSettings) -> None:
+        super().__init__(run, settings)
+        self.regression: dict[str, dict[str, float]] = {}  # the figures of mteb's protocol, by subset
+
     def search(self, ensemble: Ensemble, members: Members, k: int) -> Found:
         """Return the k nearest training texts of each test text."""
         return {"forward": ensemble.search(members, k)}
+
+    def search_in(self, data: TrainTest, ensemble: Ensemble, members: Members, k: int) -> Found:
+        """Return the k nearest training texts; of a task of mteb, keep the figures of its logistic regression too."""
+        from utils.evaluation.logistic_regression import regression_figures
+
+        how = self.run.dataset.options.get("regression")
+        test, train = members[0]
+        if how and len(ensemble.encoders) == 1 and can_be_fitted(test, train):
+            labels, gold = data.indices(data.train.labels), data.indices(data.gold)
+            self.regression[data.lang] = regression_figures(train, labels, test, gold, how)
+        return self.search(ensemble, members, k)
+
+    def score_all(
+        self, data: TrainTest, found: Found, alone: Mapping[str, Found], k: int
+    ) -> tuple[RunRecord, dict[str, Any]]:
+        """Return the record at k, with the figures of the logistic regression where there are any."""
+        record, predictions = super().score_all(data, found, alone, k)
+        metrics = {**record.metrics, **self.regression.get(data.lang, {})}
+        return dataclasses.replace(record, metrics=metrics), predictions
 
     def score(self, data: TrainTest, found: Found, k: int) -> tuple[RunRecord, dict[str, Any]]:
         """Let the k nearest training texts vote; return the record at k and the predictions."""
@@ -115,6 +140,13 @@ class Classification(LabeledTask, RetrievalTask["TrainTest"]):
     def describe(self, data: TrainTest) -> dict[str, Any]:
         """Return the origin, the languages and the sizes."""
         return data.describe(self.run.dataset, cross=self.settings.cross)
+
+
+def can_be_fitted(*sides: Any) -> bool:
+    """Return whether each text has one dense vector, as a logistic regression needs."""
+    import numpy as np
+
+    return all(isinstance(rows, np.ndarray) and not np.isnan(rows).any() for rows in sides)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -96,6 +96,21 @@ def askubuntu(folder: Path) -> Path:
     return configured(folder, tables)
 
 
+def mtop(folder: Path) -> Path:
+    """MTOPIntentClassification: a configuration for each language, more texts of some labels than are sampled."""
+    tables = {}
+    for lang in ("de", "en"):
+        for split, n, first in (("train", 60, 0), ("validation", 12, 100), ("test", 16, 200)):
+            rows = range(first, first + n)
+            labels = [(row * row + row // 3) % 11 % 3 if row % 4 else row % 2 for row in rows]
+            texts = [
+                " ".join([sentence(row, 4), WORDS[label if row % 3 else row % 5]])
+                for row, label in zip(rows, labels, strict=True)
+            ]
+            tables[lang, split] = {"id": list(rows), "text": texts, "label": labels}
+    return configured(folder, tables)
+
+
 WORKER = """
 import json, sys, warnings
 warnings.simplefilter("ignore")

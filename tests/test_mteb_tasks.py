@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from hub_server import LoopbackHub
-from mteb_hub import arguana, askubuntu, ntrex, sts17, work
+from mteb_hub import arguana, askubuntu, mtop, ntrex, sts17, work
 from tiny_encoders import make_masked_lm
 
 pytestmark = pytest.mark.slow  # mteb takes seconds to import
@@ -22,6 +22,7 @@ REPOSITORIES = {
     "mteb/sts17-crosslingual-sts": (sts17, "faeb762787bd10488a50c8b5be4a3b82e411949c"),
     "mteb/arguana": (arguana, "c22ab2a51041ffd869aaddef7af8d8215647e41a"),
     "mteb/AskUbuntuDupQuestions": (askubuntu, "c5691e3c48741d5f83b5cc8e630653d7a8cfc048"),
+    "mteb/MTOPIntentClassification": (mtop, "2992d820f31312593c49a4890430aadadb0f0039"),
     "mteb/stsbenchmark-sts": (ntrex, "b0fddb56ed78048fa8b90373c8a3cfc37b684831"),  # not its layout
 }
 RANKED = {"ndcg": "ndcg", "map": "map", "recall": "recall", "mrr": "mrr", "hit": "hit_rate"}  # by mteb's names
@@ -61,6 +62,11 @@ def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFa
         "reranking by mteb": ("mteb", "AskUbuntuDupQuestions"),
         "pool": ("retrieval.py", "--dataset", "mteb:ArguAna", "--pool", "all"),
         "margin": ("retrieval.py", "--dataset", "mteb:ArguAna", "--margin", "ratio", *model),
+        "classification": ("classification.py", "--dataset", "mteb:MTOPIntentClassification", "--langs", "de", *model),
+        "classification by mteb": ("mteb", "MTOPIntentClassification", "de"),
+        "cross": ("classification.py", "--dataset", "mteb:MTOPIntentClassification", "--cross", "--src_lang", "de"),
+        "validation": ("classification.py", "--dataset", "mteb:MTOPIntentClassification", "--split", "validation"),
+        "regression": ("script/aggregate/aggregate_classification.py", "--metric", "logreg_acc"),
         "fetched": ("utils/prefetch.py", "--datasets", "mteb:STS17"),
         "listed": ("sts.py", "--list"),
         "table": ("script/aggregate/aggregate_bitext_mining.py",),
@@ -138,6 +144,18 @@ def test_reranking_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
     assert round(body["map"], 5) == pytest.approx(theirs["main_score"], abs=1e-6) and 0.1 < body["map"] < 0.9
 
 
+def test_logistic_regression_is_mtebs_beside_the_vote(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    code, out, err = found["classification"]
+    assert code == 0 and "de.validation" in out and "logistic regression" in out, err
+    for split in ("validation", "test"):
+        body, theirs = record(folder, f"de.{split}", 5), found["classification by mteb"][split]["de"]
+        assert body["logreg_acc"] == pytest.approx(theirs["accuracy"], abs=1e-6)
+        assert body["logreg_f1"] == pytest.approx(theirs["f1"], abs=1e-6)
+        assert 0.2 < body["logreg_acc"] < 0.95 and body["run"]["family"] == "Indo-European"
+    assert found["regression"][0] == 0 and "logreg_acc" in found["regression"][1], found["regression"]
+
+
 def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:
     found = answers[1]
     assert found["table"][0] == 0 and "mteb:NTREXBitextMining" in found["table"][1], found["table"]
@@ -158,6 +176,8 @@ def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]])
         ("unknown subset", "mteb:STS17 has no subset 'en-eng'\nhint: did you mean"),
         ("src_lang", "--src_lang with mteb:NTREXBitextMining\nhint: choose mteb's subsets by their names: --langs"),
         ("pool", "--pool all with mteb:ArguAna\nhint: mteb has one pool for each subset"),
+        ("cross", "--cross with mteb:MTOPIntentClassification"),
+        ("validation", "--split validation with mteb:MTOPIntentClassification"),
         ("margin", "--margin with mteb:ArguAna\nhint: its questions have passages of their own"),
         ("columns", "--columns with the registered data set mteb:STS17"),
         ("not on the hub", "the data set 'mteb/BornholmBitextMining' of mteb:BornholmBitextMining"),

@@ -12,6 +12,8 @@ from typing import Any
 from utils.data.hub_tables import read_hub_table
 from utils.data.labeled_tables import read_rows
 from utils.data.languages import suggest_language
+from utils.data.mteb_rows import KIND, mteb_subsets
+from utils.data.mteb_texts import mteb_labeled
 from utils.data.original import as_published
 from utils.data.sources import Sources, read_file
 from utils.data.tables import is_blank, tsv_rows
@@ -26,6 +28,8 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
 
     Raises UserError for a language that the data set does not have.
     """
+    if spec.kind == KIND:
+        return mteb_subsets(spec, langs)
     for lang in langs or ():
         if lang not in spec.subsets:
             raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, spec.subsets))
@@ -42,6 +46,8 @@ def langs_to_test(
     """
     if not cross:
         return None, chosen_langs(spec, langs)
+    if spec.kind == KIND:
+        raise UserError(f"--cross with {spec.name}", "mteb tests a subset on its own training texts: leave --cross out")
     source = src_lang or spec.pivot
     if source is None:
         raise UserError(
@@ -63,6 +69,8 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, sources: Sources, *, 
     legacy: keep the texts and the label set as the published code of MINERS has them.
     Raises UserError where there are no rows, or a label is not in the label set.
     """
+    if spec.kind == KIND:
+        return mteb_labeled(spec, lang, split)
     texts, raw, ids, origin = READERS[spec.reader](spec, lang, split, sources)
     if legacy:
         spec, texts = as_published(spec, texts)

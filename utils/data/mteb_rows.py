@@ -54,7 +54,7 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
     task = open_task(name.removeprefix(PREFIX))
     meta = task.metadata
     _check_kind(task, name, data)
-    splits = list(task.eval_splits)
+    splits = _splits(task)
     subsets = {
         subset if len(splits) == 1 else f"{subset}.{split}": (subset, split)
         for subset in task.hf_subsets
@@ -69,6 +69,8 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         "type": meta.type,
         "main_score": meta.main_score,
     }
+    if data == "classification":
+        options |= _regression(task)
     if data == "retrieval":
         options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k})), "main_k": k}
     return DatasetSpec(
@@ -86,6 +88,29 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         citation=str(meta.reference or ""),
         options=options,
     )
+
+
+def _splits(task: AbsTask) -> list[str]:
+    """Return the splits that mteb evaluates, without that of the training texts, each of which would find itself."""
+    train = getattr(task, "train_split", None)
+    splits = [split for split in task.eval_splits if split != train]
+    if len(splits) < len(task.eval_splits):
+        note(f"{PREFIX}{task.metadata.name}: the split {train!r} is left out: it has the training texts")
+    if not splits:
+        raise UserError(f"{PREFIX}{task.metadata.name} is tested on its training texts", "choose another task")
+    return splits
+
+
+def _regression(task: Any) -> dict[str, Any]:
+    """Return how mteb's logistic regression is trained, for a task that has the usual one."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = task.evaluator_model
+    usual = LogisticRegression(max_iter=100).get_params()
+    if not isinstance(model, LogisticRegression) or {**model.get_params(), "random_state": None} != usual:
+        return {}
+    how = {"samples_per_label": task.samples_per_label, "experiments": task.n_experiments, "seed": task.seed}
+    return {"regression": how}
 
 
 def data_of(name: str) -> str:

@@ -16,7 +16,7 @@ from utils.data.judged_parts import as_bytes
 from utils.data.mteb_rows import PREFIX, open_task
 from utils.errors import UserError, first_line
 from utils.hub import hub_errors
-from utils.schema import BitextSubset, DatasetSpec, Judged, Origin, SentencePairs, Texts
+from utils.schema import BitextSubset, DatasetSpec, Judged, LabeledTexts, Origin, SentencePairs, Texts
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
@@ -162,3 +162,24 @@ def _passages(rows: Any) -> list[tuple[str, str]]:
         f"{title} {text}".strip() if title else text.strip() for title, text in zip(titles, rows["text"], strict=True)
     ]
     return list(zip(map(str, rows["id"]), texts, strict=True))
+
+
+def mteb_labeled(spec: DatasetSpec, subset: str, split: str) -> LabeledTexts:
+    """Return the training or the test texts of a subset of a task of classification, and their labels.
+
+    The label set is that of both, in the order of mteb's labels, which are numbers in most tasks. Raises UserError
+    where the data cannot be had.
+    """
+    if split not in ("train", "test"):
+        raise UserError(f"--split {split} with {spec.name}", f"it has the subsets {', '.join(spec.subsets[:8])}")
+    with reading(spec, subset):
+        task, splits = load_rows(spec, subset)
+        names = {"train": getattr(task, "train_split", "train"), "test": spec.options["subsets"][subset][1]}
+        column = getattr(task, "label_column_name", "label")
+        raw = {part: list(splits[name][column]) for part, name in names.items()}
+        told = getattr(splits[names["test"]].features[column], "names", None)  # of a ClassLabel
+        known = sorted({*raw["train"], *raw["test"]})
+        name_of = {label: told[label] if told else str(label) for label in known}
+        texts = _texts(spec, subset, splits[names[split]], str(getattr(task, "input_column_name", "text")))
+    labels = tuple(name_of[label] for label in raw[split])
+    return LabeledTexts(texts, labels, tuple(name_of[label] for label in known), origin_of_task(spec))

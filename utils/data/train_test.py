@@ -62,7 +62,8 @@ class TrainTest:
 
     def describe(self, spec: DatasetSpec, *, cross: bool) -> dict[str, Any]:
         """Return what a record states about these texts; family and script are None for an unknown language code."""
-        family, script = family_and_script(self.lang)
+        code, *_ = spec.options.get("codes", {}).get(self.lang, [self.lang])
+        family, script = family_and_script(code)
         code_switched = spec.setting == "cs" or self.lang in spec.options.get("cs_languages", ())
         setting = "cs" if code_switched else "mono"
         return {

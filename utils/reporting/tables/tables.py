@@ -15,6 +15,7 @@ from utils.reporting.tables.cells import Table, add_means
 from utils.reporting.tables.render import MARKS, Shown, emit, render, with_notes
 from utils.reporting.tables.rows import ordered
 from utils.reporting.tables.select import note
+from utils.tasks import REGRESSION
 
 BOUNDS = {"ceiling": "ceiling, which duplicate texts set", "chance": "chance", "majority label": "majority label"}
 SHOWN = 8  # subsets named in a note before "..."
@@ -117,6 +118,8 @@ def _about_bounds(shown: Shown, kind: Kind) -> list[str]:
             continue
         bounds = mean_bounds(bounds_of(part.result.metrics, part.metric, kind.spec) for part in cell.parts)
         for label, value in bounds.items():
+            if label == REGRESSION:
+                continue  # a figure of one model
             told.setdefault(label, []).append(f"{column} {100 * value:.2f}")
     return [f"{BOUNDS.get(label, label)}: {', '.join(names)}" for label, names in told.items()]
 
