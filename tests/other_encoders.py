@@ -132,6 +132,58 @@ def save_stanford(folder: Path) -> Path:
     return folder
 
 
+def save_static(folder: Path, **more: Any) -> Path:
+    """Save a static encoder by the library's class."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    torch.manual_seed(0)
+    tokenizer = _plain_tokenizer()
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu", **more).save(str(folder))
+    return folder
+
+
+def save_model2vec(
+    folder: Path, dtype: str = "float32", *, is_small: bool = False, modules: bool = True, normalize: bool = True
+) -> Path:
+    """Save a static encoder as model2vec does: its own names of tensors, and a list of the library's modules.
+
+    is_small: several tokens share a vector, and each token has a weight, as after its quantisation of the vocabulary.
+    modules: with the list, which its first versions did not write.
+    """
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True)
+    tokenizer, draw = _plain_tokenizer(), np.random.default_rng(0)
+    n = tokenizer.get_vocab_size()
+    rows = draw.normal(size=(n // 2 if is_small else n, 16)) * (40 if dtype == "int8" else 1)
+    tensors = {"embeddings": rows.astype(dtype)}
+    if is_small:
+        tensors |= {"weights": draw.uniform(size=n).astype(np.float32), "mapping": draw.integers(0, n // 2, size=n)}
+    save_file(tensors, folder / "model.safetensors")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    about = {"model_type": "model2vec", "architectures": ["StaticModel"], "hidden_dim": 16, "normalize": normalize}
+    (folder / "config.json").write_text(json.dumps(about))
+    kinds = ["StaticEmbedding", *(["Normalize"] if normalize else [])]
+    places = [".", "1_Normalize"]
+    listed = [
+        {"idx": at, "name": str(at), "path": places[at], "type": f"sentence_transformers.models.{kind}"}
+        for at, kind in enumerate(kinds)
+    ]
+    if modules:
+        (folder / "modules.json").write_text(json.dumps(listed))
+    return folder
+
+
+def _plain_tokenizer() -> Any:
+    tokenizer = word_tokenizer().backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 def _identity() -> Any:
     import torch
 

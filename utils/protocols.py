@@ -76,8 +76,10 @@ class Encoder(Protocol):
         """Return the distinct texts of both sides that have to be encoded."""
         ...
 
-    def quote(self, missing: Sequence[str]) -> str:
-        """Return a line with the requests, tokens and costs of these texts; empty for a local encoder."""
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
+        """Return a line with the requests, tokens and costs of these texts, which both sides lack; empty for a local
+        encoder. A text on both sides counts once, unless the sides are encoded differently.
+        """
         ...
 
 

@@ -180,7 +180,8 @@ class EncoderSpec:
     those of the texts that are searched where the two sides of a search are not encoded alike; None and "" where they
     are. `side` is that of a text, "query" or "document", where the checkpoint has a module of its own for each.
     `kind` is that of its rows (utils/constants.py); `own_similarity` is how the checkpoint of a sparse or multi-vector
-    encoder compares them, and `has_sides` says whether it encodes queries and documents differently.
+    encoder compares them, and `has_sides` says whether it encodes queries and documents differently. `model` says of a
+    dense encoder whether it is "static" or a "decoder", as its files show; it decides nothing.
     `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
@@ -212,6 +213,7 @@ class EncoderSpec:
     kind: str = "dense"
     own_similarity: str = ""
     has_sides: bool = False
+    model: str = ""
 
     @property
     def name(self) -> str:

@@ -71,6 +71,12 @@ def test_a_language_model_is_an_encoder_with_a_note(tmp_path: Path, capsys: pyte
     assert "is a language model: the vector of a text is that of its last token" in capsys.readouterr().err
 
 
+def test_a_pooling_that_was_chosen_needs_no_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"]}))
+    spec = spec_of(tmp_path, tmp_path / "cache", pooling="mean")
+    assert (spec.pooling, spec.model) == ("mean", "decoder") and capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("heads", "more", "pooled"),
     [

@@ -16,6 +16,7 @@ from tiny_models import make_model, sample_texts
 from utils.encoders.cached import cache_settings, open_encoder
 from utils.errors import UserError
 from utils.records.identity import encoders_identity
+from utils.retrieval.token_rows import TokenRows
 from utils.retrieval.topk import topk
 from utils.schema import EncoderSpec
 
@@ -231,3 +232,32 @@ def test_the_list_says_the_kind_of_each_encoder(run: Run) -> None:
     lines = run("bitext.py", "--list").stdout.splitlines()
     assert any("LaBSE" in line and " dense " in line for line in lines)
     assert any("text-embedding-3-large" in line and "dense, API" in line for line in lines)
+    assert any("e5-base" in line and "prompt 'query: ', passage prompt 'passage: '" in line for line in lines)
+    (start,) = (place for place, line in enumerate(lines) if line.startswith("rerankers (--rerank)"))
+    assert any("bge-reranker-v2-m3" in line and "cross-encoder " in line for line in lines[start:])
+    assert any("Qwen3-Reranker" in line and "language model" in line for line in lines[start:])
+    assert any("rerank-v3.5" in line and "$2 per 1,000 searches" in line for line in lines[start:])
+
+
+def test_a_batch_that_is_too_large_is_freed_before_it_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    import torch
+
+    from utils.encoders.other_kinds import MultiVectorModel
+
+    sizes, handled = list[int](), list[object]()
+
+    class Small(MultiVectorModel):
+        def __init__(self) -> None:
+            self.spec, self.device = EncoderSpec("m", "", batch_size=8), "cpu"
+
+        def _encode(self, texts: list[str], side: str, batch_size: int) -> TokenRows:
+            sizes.append(batch_size)
+            if batch_size > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return TokenRows(np.zeros((1, 2), np.float32), np.array([0, 1]))
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: handled.append(sys.exc_info()[1]))
+    Small().encode(["a"])
+    assert (sizes, handled) == ([8, 4, 2], [None, None])

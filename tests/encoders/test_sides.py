@@ -143,3 +143,21 @@ def test_a_record_says_which_prompts_were_used(run: Run, tmp_path: Path) -> None
     table = run("script/aggregate/aggregate_retrieval.py", "--k", "1", "--pool", "same")
     assert 'passage_prompt "p: "' in table.stdout, table.stdout + table.stderr
     assert run("bitext.py", "--passage_prompt", "p: ").returncode == 2
+
+
+def test_costs_count_a_text_once_for_each_side_with_a_prompt_of_its_own(
+    tmp_path: Path, run: Run, server: ApiServer
+) -> None:
+    rows = [("1", "one two", "three"), ("2", "three", "one two"), ("3", "four", "four")]
+    own = tmp_path / "own.tsv"
+    own.write_text("query\tpassage\n" + "".join(f"{query}\t{passage}\n" for _, query, passage in rows))
+    flags = ("--dataset", str(own), "--k", "1", "--dry_run", "--base_url", server.url, "--model_checkpoint", "openai:m")
+    alike = run("retrieval.py", *flags, "--batch_size", "1")
+    assert "m: 3 requests, about " in alike.stdout, alike.stdout + alike.stderr
+    apart = run("retrieval.py", *flags, "--batch_size", "1", "--query_prompt", "q: ", "--passage_prompt", "p: ")
+    assert "m: 6 requests, about " in apart.stdout, apart.stdout + apart.stderr
+    both = ("--model_checkpoints", "openai:m", "openai:m", "--query_prompt", "q: ", "", "--passage_prompt", "p: ", "")
+    members = run("retrieval.py", *flags[:-2], "--batch_size", "1", *both)
+    assert [line for line in members.stdout.splitlines() if line.startswith("m: ")] == [
+        next(line for line in text.stdout.splitlines() if line.startswith("m: ")) for text in (apart, alike)
+    ]

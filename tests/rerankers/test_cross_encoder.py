@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
-from tiny_rerankers import save_cross_encoder
+from tiny_rerankers import save_causal, save_cross_encoder
 
 from utils.data.judged import load_judged
 from utils.data.retrieval_sets import RETRIEVAL
@@ -182,6 +182,15 @@ def test_tables_name_the_reranker(run: Run, tmp_path: Path, folder: Path) -> Non
     rows = [row["model"] for row in json.loads(table.stdout)]
     assert len(set(rows)) == 3, rows
     assert sum("rerank" in name for name in rows) == 2
+
+
+def test_prefetch_reads_rerankers(run: Run, tmp_path: Path, folder: Path) -> None:
+    causal, _, _ = save_causal(tmp_path / "causal")
+    done = run("utils/prefetch.py", "--rerank", str(folder), str(causal), "rerank-v3.5", "./nowhere")
+    found = done.stdout.splitlines()
+    assert [line.split()[0] for line in found] == ["ok", "ok", "ok", "missing"], done.stdout + done.stderr
+    assert "cross-encoder, revision sha256:" in found[0] and "base model, revision sha256:" in found[1]
+    assert "model of cohere's API" in found[2] and "error: 1 missing: ./nowhere" in done.stderr
 
 
 @pytest.mark.parametrize(

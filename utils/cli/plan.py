@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.listing import kind_of
 from utils.errors import counted
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
+
+Sides = tuple[dict[str, None], dict[str, None]]  # texts that query and texts that are searched, in their order
 
 
 class Plan:
@@ -18,7 +21,8 @@ class Plan:
         self.run, self.headers = run, headers
         self.rows: list[list[Any]] = []
         self._to_rerank: list[tuple[int, int]] = []  # queries and pairs of each subset
-        self._to_encode: dict[str, dict[str, None]] = {}  # the distinct texts that each encoder has to encode
+        encoders = run.ensemble.encoders
+        self._to_encode: list[Sides] = [({}, {}) for _ in encoders]  # the distinct texts of each encoder's sides
 
     def add(self, subset: str, sizes: Sequence[int], queries: Sequence[str], candidates: Sequence[str]) -> None:
         """Add a subset: its sizes, how many of its texts each encoder has to encode, and which records are there."""
@@ -38,10 +42,11 @@ class Plan:
     def to_encode(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return how many of these texts each encoder has to encode, and remember them."""
         counts = []
-        for encoder in self.run.ensemble.encoders:
-            missing = encoder.missing(queries, candidates)
-            self._to_encode.setdefault(encoder.spec.name, {}).update(dict.fromkeys(missing))
-            counts.append(str(len(missing)))
+        for encoder, (asked, searched) in zip(self.run.ensemble.encoders, self._to_encode, strict=True):
+            counts.append(str(len(encoder.missing(queries, candidates))))
+            if encoder.client is not None:  # a text on both sides may have to be encoded for each
+                asked.update(dict.fromkeys(encoder.missing(queries)))
+                searched.update(dict.fromkeys(encoder.missing((), candidates)))
         return " + ".join(counts)
 
     def show(self, outputs: str = "") -> None:
@@ -50,11 +55,13 @@ class Plan:
 
         run = self.run
         generator = f"generator {run.generator.spec.name}, " if run.generator else ""
-        place = f"({run.dataset.source}), {generator}encoder {run.model}, device {run.device}"
+        kinds = [kind_of(encoder.spec) for encoder in run.ensemble.encoders]
+        kind = f" ({' + '.join(kinds)})" if any(encoder.spec.model for encoder in run.ensemble.encoders) else ""
+        place = f"({run.dataset.source}), {generator}encoder {run.model}{kind}, device {run.device}"
         print(f"dataset {run.dataset.name} {place}")
         print(tabulate(self.rows, self.headers))
-        for encoder in run.ensemble.encoders:
-            if line := encoder.quote(list(self._to_encode.get(encoder.spec.name, {}))):
+        for encoder, sides in zip(run.ensemble.encoders, self._to_encode, strict=True):
+            if line := encoder.quote(*map(list, sides)):
                 print(line)
         if run.reranking:
             n_queries, n_pairs = (sum(column) for column in zip((0, 0), *self._to_rerank, strict=True))

@@ -52,14 +52,18 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--gen_model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="generators of icl.py"
     )
+    parser.add_argument(
+        "--rerank", type=name_or_path, nargs="+", default=[], metavar="NAME", help="rerankers: hub ids or names"
+    )
     parser.add_argument("--check", action="store_true", help="download nothing; show what is there and what is missing")
     add_trust_arg(parser)
     arguments.add_place_args(parser)
     args = parser.parse_args(argv)
-    if not args.datasets and not args.model_checkpoints and not args.gen_model_checkpoints:
+    if not (args.datasets or args.model_checkpoints or args.gen_model_checkpoints or args.rerank):
         raise UserError(
             "no data set and no checkpoint is named",
-            "give --datasets, --model_checkpoints or --gen_model_checkpoints, for example --datasets all --check",
+            "give --datasets, --model_checkpoints, --gen_model_checkpoints or --rerank, for example --datasets all "
+            "--check",
         )
     if args.check:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
@@ -125,6 +129,8 @@ def _checkpoints(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[s
         yield name, lambda name=name: _fetch_checkpoint(name, sources.cache_dir, args.trust_remote_code)  # type: ignore[misc]
     for name in args.gen_model_checkpoints:
         yield name, lambda name=name: _fetch_generator(name, sources.cache_dir, args.trust_remote_code)  # type: ignore[misc]
+    for name in args.rerank:
+        yield name, lambda name=name: _fetch_reranker(name, sources.cache_dir, args.trust_remote_code)  # type: ignore[misc]
 
 
 def _fetch_checkpoint(name: str, cache_dir: Path, is_trusted: bool) -> str:
@@ -145,12 +151,17 @@ def _fetch_checkpoint(name: str, cache_dir: Path, is_trusted: bool) -> str:
 
 def _fetch_generator(name: str, cache_dir: Path, is_trusted: bool) -> str:
     """Download a generator's files, or expand the bundled one; then load its tokenizer only, and tokenise a word."""
-    from utils.generators.cached import open_generator
     from utils.generators.resolve import GeneratorOptions, resolve
 
     spec = resolve(name, cache_dir, GeneratorOptions(trust_remote_code=is_trusted))
     if spec.provider:
         return _fetch_vocabulary(spec, cache_dir)
+    return _fetch_language_model(name, spec, cache_dir)
+
+
+def _fetch_language_model(name: str, spec: GeneratorSpec, cache_dir: Path) -> str:
+    from utils.generators.cached import open_generator
+
     if spec.loader == BUNDLED_GENERATOR:
         from utils.generators.bundled import expand_bundled
 
@@ -159,6 +170,23 @@ def _fetch_generator(name: str, cache_dir: Path, is_trusted: bool) -> str:
         _download(name, spec.revision)
     open_generator(spec, "cpu", cache_dir).n_tokens(["word"])
     return f"{spec.kind} model, revision {str(spec.revision)[:20]}"
+
+
+def _fetch_reranker(name: str, cache_dir: Path, is_trusted: bool) -> str:
+    """Download a reranker's files; then load a cross-encoder and score a pair, or tokenise by a language model."""
+    from utils.loaders import CROSS_ENCODER_RERANKER, load_function
+    from utils.rerankers.resolve import RerankOptions, resolve_reranker
+
+    spec = resolve_reranker(name, cache_dir, RerankOptions(trust_remote_code=is_trusted))
+    model = spec.model
+    if model.provider:
+        return f"model of {model.provider}'s API"
+    if isinstance(model, GeneratorSpec):
+        return _fetch_language_model(name, model, cache_dir)
+    if not model.label:
+        _download(name, model.revision)
+    list(load_function(CROSS_ENCODER_RERANKER)(spec, "cpu", cache_dir).score([("word", "word")]))
+    return f"{spec.kind}, revision {str(model.revision)[:20]}"
 
 
 def _fetch_vocabulary(spec: EncoderSpec | GeneratorSpec, cache_dir: Path) -> str:

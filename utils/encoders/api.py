@@ -74,11 +74,15 @@ class ApiEncoder:
             known = self.cache.read(texts, self._is_usable) if len(sizes) > 1 else known
         return [text for text in dict.fromkeys(texts) if text not in known]
 
-    def quote(self, missing: Sequence[str]) -> str:
-        """Return a line with the requests, tokens and costs of these texts."""
-        counter, exact = self.counter
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
+        """Return a line with the requests, tokens and costs of these texts; one of both sides is requested once."""
+        return self.client.quote(*self.amount(list(dict.fromkeys([*queries, *candidates]))), self.counter[1])
+
+    def amount(self, missing: Sequence[str]) -> tuple[int, int]:
+        """Return the requests and tokens of these texts."""
+        counter, _ = self.counter
         n_tokens = sum(counter(sent_text(self.spec, text)) for text in missing)
-        return self.client.quote(len(list(pack_texts(self.spec, missing))), n_tokens, exact)
+        return len(list(pack_texts(self.spec, missing))), n_tokens
 
     @property
     def cache(self) -> ResponseCache:

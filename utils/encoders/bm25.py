@@ -47,7 +47,7 @@ class Bm25Encoder:
         """Return the distinct texts: every run encodes all of them."""
         return list(dict.fromkeys([*queries, *candidates]))
 
-    def quote(self, missing: Sequence[str]) -> str:
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return nothing: a local encoder has no costs."""
         return ""
 

@@ -111,7 +111,7 @@ class CachedEncoder:
         """Return the distinct texts that the cache does not have, longest first."""
         return self.cache.missing([*queries, *candidates])
 
-    def quote(self, missing: Sequence[str]) -> str:
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return nothing: a local encoder has no costs."""
         return ""
 

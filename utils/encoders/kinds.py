@@ -9,6 +9,8 @@ from typing import Any
 
 from utils.checkpoints import check_adapter, checkpoint_file, checkpoint_json
 from utils.constants import DENSE, MULTI_VECTOR, SPARSE
+from utils.encoders.decoders import FAMILIES
+from utils.encoders.static import is_model2vec
 from utils.errors import UserError
 
 CROSS_ENCODER = "a cross-encoder, which scores a pair of texts and has no vectors"
@@ -37,7 +39,9 @@ HEADS = {  # ends of the names of architectures
     "ForRetrieval": OF_IMAGES,
     "ColBERT": MULTI_VECTOR,
 }
-GENERATORS = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel", "ModelWithLMHead", "ForConditionalGeneration")
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+GENERATORS = (*CAUSAL, "DoubleHeadsModel", "ModelWithLMHead", "ForConditionalGeneration")
+STATIC, DECODER = "static", "decoder"  # dense encoders of other models than encoders with attention
 MEAN = "the mean of those of its tokens"
 CONFIGURATION = "config_sentence_transformers.json"
 LIBRARYS_PROMPTS = ("query", "document")  # that a checkpoint has, empty where its configuration has none of the name
@@ -46,15 +50,19 @@ DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # the first that there is 
 
 @dataclass(frozen=True)
 class Kind:
-    """The kind of an encoder's rows (utils/constants.py), how they are compared, and whether the sides differ."""
+    """The kind of an encoder's rows (utils/constants.py), how they are compared, and whether the sides differ.
+
+    model: of a dense encoder, STATIC or DECODER; empty for others.
+    """
 
     kind: str
     own_similarity: str = ""
     has_sides: bool = False
+    model: str = ""
 
 
-def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
-    """Return the kind of a checkpoint's encoder.
+def kind_of_encoder(checkpoint: str, revision: str | None, name: str, *, pooling: str | None = None) -> Kind:
+    """Return the kind of a checkpoint's encoder; a note says how a plain language model pools, unless `pooling` does.
 
     Raises UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is. Also for
     one with an adapter that cannot be loaded.
@@ -62,18 +70,20 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     """
     check_adapter(checkpoint, revision, name)
     _check_default_prompt(checkpoint, revision, name)
-    kind = _kind(checkpoint, revision, name) or DENSE
+    kind = _kind(checkpoint, revision) or DENSE
     if kind not in (DENSE, SPARSE, MULTI_VECTOR):
         raise UserError(
             f"the checkpoint {name!r} is not an encoder: it is {kind}",
-            "--rerank takes cross-encoders, and no command takes other such models: --model_checkpoint takes "
-            "encoders of texts, dense, sparse (SPLADE) or "
+            "retrieval.py and bitext.py take cross-encoders as rerankers, and no command takes other such models: "
+            "--model_checkpoint takes encoders of texts, dense, sparse (SPLADE) or "
             "multi-vector ones (ColBERT) (to pool its token vectors all the same, save its body: "
             "AutoModel.from_pretrained(A).save_pretrained(B))",
         )
     is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
     if kind == DENSE:
-        return Kind(DENSE, has_sides=is_routed)
+        if pooling is None:
+            _tell_pooling(checkpoint, revision, name)
+        return Kind(DENSE, has_sides=is_routed, model=_model(checkpoint, revision))
     configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)
     said, usual = configuration.get("similarity_fn_name"), "maxsim" if kind == MULTI_VECTOR else "dot"
     known = ("maxsim", "meanmaxsim") if kind == MULTI_VECTOR else ("cosine", "dot", "euclidean", "manhattan")
@@ -85,7 +95,7 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str) -> Kind:
     return Kind(kind, str(said) if said in known else usual, differs)
 
 
-def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
+def _kind(checkpoint: str, revision: str | None) -> str | None:
     """Return what a checkpoint is where its rows are not dense: a kind of encoder, or something else; else None."""
     declared = checkpoint_json(checkpoint, revision, CONFIGURATION).get("model_type")
     if isinstance(declared, str) and declared in TYPES:
@@ -99,11 +109,29 @@ def _kind(checkpoint: str, revision: str | None, name: str) -> str | None:
     heads = _architectures(checkpoint, revision)
     if checkpoint_file(checkpoint, revision, "artifact.metadata") is not None:  # what the authors of ColBERT write
         return MULTI_VECTOR if "HF_ColBERT" in heads else UNNAMED_COLBERT
-    if any(head.endswith(GENERATORS) for head in heads):
+    return next((kind for end, kind in HEADS.items() if any(head.endswith(end) for head in heads)), None)
+
+
+def _tell_pooling(checkpoint: str, revision: str | None, name: str) -> None:
+    """Print a note on the vectors of a language model that says nothing of them itself."""
+    heads = _architectures(checkpoint, revision)
+    if not _modules(checkpoint, revision) and any(head.endswith(GENERATORS) for head in heads):
         is_causal = checkpoint_json(checkpoint, revision, "config.json").get("is_causal", True)
         pooled = "that of its last token" if heads[0].endswith("ForCausalLM") and is_causal else MEAN
         print(f"note: {name} is a language model: the vector of a text is {pooled}", file=sys.stderr)
-    return next((kind for end, kind in HEADS.items() if any(head.endswith(end) for head in heads)), None)
+
+
+def _model(checkpoint: str, revision: str | None) -> str:
+    """Return whether a dense encoder is STATIC or a DECODER; empty for another one."""
+    if any("staticembedding" in module for module in _modules(checkpoint, revision)):
+        return STATIC
+    if is_model2vec(checkpoint, revision):
+        return STATIC
+    heads, configuration = _architectures(checkpoint, revision), checkpoint_json(checkpoint, revision, "config.json")
+    if configuration.get("is_causal") is False or configuration.get("use_bidirectional_attention"):
+        return ""
+    is_causal = any(head.endswith(CAUSAL) for head in heads) or configuration.get("model_type") in FAMILIES
+    return DECODER if is_causal else ""
 
 
 def _architectures(checkpoint: str, revision: str | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from utils.encoders.static import model2vec_modules
 from utils.encoders.tokens import longest_text, n_added_tokens, set_longest_text
 from utils.errors import UserError, first_line
 from utils.hub import hub_token, is_offline
@@ -115,6 +116,10 @@ def load_model(
     kwargs["trust_remote_code"] = spec.trust_remote_code
 
     def load(how: dict[str, Any]) -> Any:
+        hub = {name: kwargs[name] for name in ("revision", "token", "local_files_only")}
+        is_dense = library_class == "SentenceTransformer"
+        if is_dense and (modules := model2vec_modules(path, revision, spec.name, hub)):
+            return sentence_transformers.SentenceTransformer(modules=modules, device=device)
         return getattr(sentence_transformers, library_class)(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
 
     return load_whole(load, spec.name, _does_without)

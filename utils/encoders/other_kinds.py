@@ -69,8 +69,8 @@ class LibraryEncoder:
                     raise UserError(
                         f"{self.spec.name} runs out of device memory on one text", "use --max_length, or --dtype bf16"
                     ) from error
-                torch.cuda.empty_cache()
-                size = max(1, size // 2)
+            torch.cuda.empty_cache()  # out here: the error holds all that the batch has computed
+            size = max(1, size // 2)
 
     def count_tokens(self, texts: Sequence[str], side: str) -> Lengths | None:
         """Return each text's number of tokens before and after it is cut; None where a side has a module of its own."""

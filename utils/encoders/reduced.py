@@ -51,9 +51,9 @@ class ReducedEncoder:
         """Return the distinct texts that have to be encoded."""
         return self.encoder.missing(queries, candidates)
 
-    def quote(self, missing: Sequence[str]) -> str:
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return a line with the costs of these texts; empty for a local encoder."""
-        return self.encoder.quote(missing)
+        return self.encoder.quote(queries, candidates)
 
 
 def cut(rows: Rows, dimensions: int, folder: Path | None = None) -> Rows:

@@ -20,7 +20,7 @@ from utils.api.providers import (
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE
-from utils.encoders.kinds import kind_of_encoder, own_prompt, own_sides, tell_unused_code
+from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.errors import UserError
 from utils.loaders import BUNDLED, OTHER_KIND, SENTENCE_TRANSFORMERS
@@ -186,13 +186,16 @@ def _as_the_checkpoint_says(
 
     The library takes the prompts of the other kinds from the checkpoint, one for each side.
     """
-    found = kind_of_encoder(spec.checkpoint, revision, spec.name)
+    found = kind_of_encoder(spec.checkpoint, revision, spec.name, pooling=options.pooling)
     if not options.trust_remote_code:
         tell_unused_code(spec.checkpoint, revision, spec.name)
     if found.kind != DENSE:
         _check_other_kind(spec, found.kind, options)
         return dataclasses.replace(spec, loader=OTHER_KIND, **vars(found))
-    spec = dataclasses.replace(spec, has_sides=found.has_sides)
+    if found.model == STATIC and options.max_length:
+        what = f"--max_length {options.max_length} with {spec.name}, which is a static encoder"
+        raise UserError(what, "it reads all tokens of a text: leave --max_length out")
+    spec = dataclasses.replace(spec, has_sides=found.has_sides, model=found.model)
     if options.has_sides and (sides := own_sides(spec.checkpoint, revision, spec.name)):
         return dataclasses.replace(spec, prompt=sides[0], passage_prompt=sides[1])
     if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:

@@ -39,6 +39,14 @@ class SidedEncoder:
         first, second = self.sides.values()
         return [*first.missing(queries), *second.missing(candidates)]
 
-    def quote(self, missing: Sequence[str]) -> str:
-        """Return a line with the requests, tokens and costs of these texts; empty for a local encoder."""
-        return self.sides[DOCUMENT].quote(missing)
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
+        """Return a line with the requests, tokens and costs of each side's texts; empty for a local encoder."""
+        if self.client is None:
+            return ""
+        from utils.encoders.api import ApiEncoder
+
+        texts = {QUERY: queries, DOCUMENT: candidates}
+        asked = [(side, texts[name]) for name, side in self.sides.items() if isinstance(side, ApiEncoder)]
+        first, *_ = (side for side, _ in asked)
+        n_requests, n_tokens = map(sum, zip(*(side.amount(missing) for side, missing in asked), strict=True))
+        return first.client.quote(n_requests, n_tokens, first.counter[1])

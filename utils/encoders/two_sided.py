@@ -78,7 +78,7 @@ class TwoSidedEncoder:
             return self.caches[DOCUMENT].missing([*queries, *candidates])
         return [*self.caches[QUERY].missing(queries), *self.caches[DOCUMENT].missing(candidates)]
 
-    def quote(self, missing: Sequence[str]) -> str:
+    def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return nothing: a local encoder has no costs."""
         return ""
 

@@ -64,7 +64,7 @@ class LanguageModel:
         if prompts and self.spec.kind == "chat" and (tag := opened_reasoning(self.reader.render(prompts[0]))):
             print(
                 f"warning: the chat template of {self.spec.name} ends with {tag}: labels are scored as the beginning "
-                "of its reasoning, not as its answer (--decode generate reads the answer)",
+                "of its reasoning, not as its answer (icl.py reads the answer with --decode generate)",
                 file=sys.stderr,
             )
 

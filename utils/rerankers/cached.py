@@ -10,6 +10,7 @@ from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.loaders import CROSS_ENCODER_RERANKER, LLM_RERANKER, load_function
 from utils.protocols import Reranker
+from utils.rerankers.flags import reranker_errors
 from utils.rerankers.spec import LLM, Pair, RerankerSpec, cache_items, is_score, pair_of, score_settings
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class CachedReranker:
     def _request(self, missing: list[str]) -> Iterator[tuple[int, Any]]:
         from tqdm import tqdm
 
-        if self._scorer is None:
-            loader = LLM_RERANKER if self.spec.kind == LLM else CROSS_ENCODER_RERANKER
-            scorer: PairScorer = load_function(loader)(self.spec, self.device, self.cache_dir)
-            self._scorer = scorer
-        scores = self._scorer.score([pair_of(item) for item in missing])
-        yield from tqdm(scores, total=len(missing), desc=self.spec.name, unit=" pairs", leave=False, disable=None)
+        with reranker_errors():
+            if self._scorer is None:
+                loader = LLM_RERANKER if self.spec.kind == LLM else CROSS_ENCODER_RERANKER
+                scorer: PairScorer = load_function(loader)(self.spec, self.device, self.cache_dir)
+                self._scorer = scorer
+            scores = self._scorer.score([pair_of(item) for item in missing])
+            yield from tqdm(scores, total=len(missing), desc=self.spec.name, unit=" pairs", leave=False, disable=None)

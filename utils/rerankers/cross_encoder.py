@@ -71,8 +71,14 @@ class CrossEncoderModel:
         def work(worker: Worker, part: Ints) -> Rows:
             return self._predict(worker, [pairs[place] for place in part.tolist()])
 
-        for part, scores in map_parts(self.workers, work, parts, "pairs"):
-            yield from zip(part.tolist(), scores.tolist(), strict=True)
+        import torch
+
+        try:
+            for part, scores in map_parts(self.workers, work, parts, "pairs"):
+                yield from zip(part.tolist(), scores.tolist(), strict=True)
+        except torch.OutOfMemoryError as error:
+            what = f"{self.spec.name} runs out of device memory on one pair"
+            raise UserError(what, "use --rerank_max_length, or --rerank_dtype bf16") from error
 
     def _predict(self, worker: Worker, pairs: Sequence[Pair]) -> Rows:
         """Return the scores (n,) of the pairs of a batch, as the library's `predict` computes them."""

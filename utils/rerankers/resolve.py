@@ -13,7 +13,9 @@ from utils.errors import UserError
 from utils.generators.registry import GENERATORS
 from utils.generators.resolve import kind_of_generator, resolve_local_generator
 from utils.loaders import API_RERANKER, CROSS_ENCODER_RERANKER, TRANSFORMERS
+from utils.rerankers.flags import reranker_errors
 from utils.rerankers.llm import INSTRUCTION
+from utils.rerankers.registry import RERANKERS
 from utils.rerankers.spec import API, CROSS_ENCODER, LLM, RerankerSpec
 from utils.schema import EncoderSpec, GeneratorSpec
 
@@ -46,11 +48,12 @@ def resolve_reranker(
     options = options or RerankOptions()
     if (provider := _provider_of(name, options)) is not None:
         return _api_spec(provider, split_name(name)[1], options)
-    if name in GENERATORS and not GENERATORS[name].provider:
-        dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
-        model = resolve_local_generator(name, cache_dir, dtype=dtype)
-        return _llm_spec(model, options)
-    return _checkpoint_spec(name, cache_dir, options, device)
+    with reranker_errors():
+        if name in GENERATORS and not GENERATORS[name].provider:
+            dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
+            model = resolve_local_generator(name, cache_dir, dtype=dtype)
+            return _llm_spec(model, options)
+        return _checkpoint_spec(name, cache_dir, options, device)
 
 
 def _provider_of(name: str, options: RerankOptions) -> str | None:
@@ -102,7 +105,7 @@ def _checkpoint_spec(name: str, cache_dir: Path, options: RerankOptions, device:
             f"give the folder of a cross-encoder or of a causal language model, a hub id, or {prefixes} (an API)",
         )
     else:
-        revision = hub_revision(name, ())
+        revision = hub_revision(name, RERANKERS)
     at = None if label else revision
     heads = checkpoint_json(checkpoint, at, "config.json").get("architectures") or []
     has_modules = checkpoint_file(checkpoint, at, "modules.json") is not None
