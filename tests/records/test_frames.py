@@ -44,9 +44,11 @@ ROW_OF_BITEXT = {  # of BITEXT at k 5
     "n_encoders": 1,
     "checkpoint": "org/a",
     "revision": "r1",
+    "kind": "dense",
     "prompt": "query: ",
     "dtype": "fp32",
     "backend": "torch",
+    "embedding_precision": "float32",
     "tuned": False,
     "dimensions": 768,
     "cache_hits": 3,
@@ -72,6 +74,25 @@ def test_a_record_of_bitext(tmp_path: Path) -> None:
     row = only(load(tmp_path))
     assert row.pop("started") == pd.Timestamp("2026-11-02T10:00:00Z")
     assert row == {"path": str(path), **ROW_OF_BITEXT}
+
+
+def test_how_vectors_were_made_and_reranked(tmp_path: Path) -> None:
+    changed = {"passage_prompt": "passage: ", "pooling": "mean", "attention": "bidirectional", "dimensions": 64}
+    member = {**MEMBER, **changed, "embedding_precision": "int8", "weight": 1.0}
+    settings = {"rerank": "org/r", "rerank_depth": 50, "dimensions": 64, "vector_bytes": 64}
+    about = {"name": "org/r", "kind": "llm", "revision": "r2", "dtype": "bf16", "instruction": "Judge."}
+    write(tmp_path, {**BITEXT, **settings, "encoders": [member], "reranker": about}, 5, mrr=0.45)
+    row = only(load(tmp_path))
+    expected = {"prompt": "query: ", **changed, "embedding_precision": "int8", **settings, "kind": "dense"}
+    expected |= {f"reranker_{name}": about[name] for name in ("kind", "revision", "dtype", "instruction")}
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_the_kinds_of_an_ensemble(tmp_path: Path) -> None:
+    bm25 = {"checkpoint": "baseline/bm25", "revision": "1"}  # earlier versions' records have no kind
+    members = [{**MEMBER, "weight": 1.0}, {**bm25, "weight": 1.0}, {**MEMBER, "kind": "multi-vector", "weight": 1.0}]
+    write(tmp_path, {**BITEXT, "encoders": members}, 5, mrr=0.45)
+    assert only(load(tmp_path))["kind"] == "dense + sparse + multi-vector"
 
 
 def test_the_dtypes(tmp_path: Path) -> None:

@@ -205,3 +205,60 @@ def test_prefetch_reads_rerankers(run: Run, tmp_path: Path, folder: Path) -> Non
 def test_mistakes(run: Run, flags: tuple[str, ...], what: str) -> None:
     done = run("retrieval.py", *NGRAM, *flags)
     assert done.returncode == 2 and what in done.stderr
+
+
+def test_a_run_file_is_reranked_as_its_encoder_would_be(run: Run, tmp_path: Path, folder: Path) -> None:
+    first, rerank = ("--k", "2", "5"), ("--rerank", str(folder), "--rerank_depth", "5")
+    direct = run("retrieval.py", *NGRAM, *first, *rerank)
+    exported = run("retrieval.py", *NGRAM, *first, "--export_run", "runs")
+    assert direct.returncode == exported.returncode == 0, direct.stderr + exported.stderr
+    done = run("retrieval.py", *NGRAM[2:], *first, *rerank, "--import_run", "runs")
+    assert done.returncode == 0, done.stderr
+    direct_record, imported = (
+        only(tmp_path, f"logs/save_retrieval_same_{part}rerank_*_top5/**/eval_swh_2.json")
+        for part in ("", "imported_*_")
+    )
+    for name in ("ndcg", "recall", "before_ndcg", "depth_recall"):
+        assert imported[name] == direct_record[name]
+    lines = (tmp_path / "runs" / "swh.trec").read_text().splitlines()
+    first_question = lines[0].split()[0]
+    kept = [line for line in lines if line.split()[0] != first_question or " 1 " in line]
+    (tmp_path / "runs" / "swh.trec").write_text("\n".join(kept) + "\n")  # one question has one passage only
+    ragged = run("retrieval.py", *NGRAM[2:], *first, *rerank, "--import_run", "runs")
+    assert ragged.returncode == 0, ragged.stderr
+
+
+def test_margins_choose_the_candidates_that_are_reranked(run: Run, tmp_path: Path, folder: Path) -> None:
+    flags = ("--langs", "swh", "--model_checkpoint", "baseline/char_ngram", "--k", "1", "--rerank", str(folder))
+    for margin in ("none", "ratio"):
+        for depth in ("70", "2"):
+            done = run("bitext.py", *flags, "--margin", margin, "--rerank_depth", depth)
+            assert done.returncode == 0, done.stderr
+    figures = {
+        (margin, depth): only(tmp_path, f"logs/save_bitext{margin}_rerank_*_top{depth}/**/eval_eng_swh_1.json")
+        for margin in ("", "_ratio")
+        for depth in (70, 2)
+    }
+    assert figures["", 70]["f1"] == figures["_ratio", 70]["f1"]  # of all candidates the reranker decides alone
+    assert figures["", 2]["depth_recall"] != figures["_ratio", 2]["depth_recall"]
+
+
+def test_rows_of_positives_and_negatives_are_reranked(run: Run, tmp_path: Path, folder: Path) -> None:
+    rows = [{"query": f"what is {word}", "pos": [f"{word} is it"], "neg": [f"no {word}"]} for word in ("tea", "sun")]
+    rows.append({"query": "tea is it", "pos": ["what tea is"], "neg": ["no sun"]})  # the text of a passage
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    flags = ("--dataset", "rows.jsonl", "--model_checkpoint", "baseline/char_ngram", "--k", "1")
+    done = run("retrieval.py", *flags, "--rerank", str(folder))
+    assert done.returncode == 0, done.stderr
+    passages = list(dict.fromkeys(text for row in rows for text in (*row["pos"], *row["neg"])))
+    right = []
+    for row in rows:
+        asked = [text for text in passages if text != row["query"]]
+        scores = by_library(folder, [(str(row["query"]), text) for text in asked])
+        right.append(asked[int(np.argmax(scores))] in row["pos"])
+    record = only(tmp_path, "logs/save_retrieval_rerank_*/**/eval_all_1.json")
+    assert record["hit"] == pytest.approx(np.mean(right)) and record["depth_recall"] == 1
+    plain = run("retrieval.py", *flags)
+    assert plain.returncode == 0, plain.stderr
+    before = only(tmp_path, "logs/save_retrieval/**/eval_all_1.json")
+    assert (record["before_hit"], record["positive_score"]) == (before["hit"], before["positive_score"])

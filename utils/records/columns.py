@@ -23,9 +23,11 @@ KINDS = {
 SETTINGS = {name: KINDS[name] for name in dict.fromkeys((*FIRST_SETTINGS, *KINDS))}
 MODELS = {
     "n_encoders": "whole",
-    **dict.fromkeys(("weights", "checkpoint", "revision", "prompt", "max_length", "dtype", "backend"), "name"),
+    **dict.fromkeys(("weights", "checkpoint", "revision", "kind", "prompt", "passage_prompt", "max_length"), "name"),
+    **dict.fromkeys(("dtype", "backend", "pooling", "attention", "embedding_precision"), "name"),
     "tuned": "flag",
     **dict.fromkeys(("generator_kind", "generator_revision", "generator_dtype", "quantization"), "name"),
+    **dict.fromkeys(("reranker_kind", "reranker_revision", "reranker_dtype", "reranker_instruction"), "name"),
     "members": "object",
 }
 ABOUT = {

@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from utils.constants import DENSE, PRECISIONS
 from utils.data.languages import ALIASES, family_and_script
 from utils.data.registry import DATASETS
+from utils.encoders.registry import ENCODERS
 from utils.records import original
 from utils.records.columns import COLUMNS, SETTINGS
 from utils.records.result import LoggedResult
 from utils.tasks import TASKS
 
 Row = dict[str, Any]
+FLOAT32, *_ = PRECISIONS
+OF_ENCODERS = ("checkpoint", "revision", "prompt", "passage_prompt", "max_length", "dtype", "pooling", "attention")
 
 
 def rows_of(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]:
@@ -82,9 +86,10 @@ def _other_side(dataset: str, src_lang: str | None, tgt_lang: str) -> str:
 
 
 def _models(result: LoggedResult) -> Row:
-    """Return the encoders and the generator; the values of an ensemble's encoders are joined by ` + `."""
+    """Return the encoders, the generator and the reranker; the values of several encoders are joined by ` + `."""
     run, encoders = result.run, result.run.get("encoders") or []
     task, generator, model = TASKS.get(str(run.get("task"))), run.get("generator") or {}, result.model
+    reranker = run.get("reranker") or {}
     if task is not None and task.generative:
         generator, model = original.generator_and_encoder(result)
     row: Row = {
@@ -92,14 +97,21 @@ def _models(result: LoggedResult) -> Row:
         "generator": generator.get("name"),
         **{f"generator_{name}": generator.get(name) for name in ("kind", "revision", "dtype")},
         "quantization": generator.get("quantization"),
+        **{f"reranker_{name}": reranker.get(name) for name in ("kind", "revision", "dtype", "instruction")},
         "n_encoders": len(encoders) or None,
         "weights": " ".join(str(member.get("weight")) for member in encoders) if len(encoders) > 1 else None,
         "tuned": "tuned" in run if run.get("encoders") else None,
-        "backend": _joined([member.get("backend", "torch") for member in encoders]),
         "members": result.body.get("members"),
     }
-    names = ("checkpoint", "revision", "prompt", "max_length", "dtype")
-    return row | {name: _joined([member.get(name) for member in encoders]) for name in names}
+    names = {"backend": "torch", "embedding_precision": FLOAT32, **dict.fromkeys(OF_ENCODERS)}
+    told = {name: _joined([member.get(name, usual) for member in encoders]) for name, usual in names.items()}
+    return {**row, "kind": _joined(list(map(kind_of_member, encoders))), **told}
+
+
+def kind_of_member(member: Mapping[str, Any]) -> str:
+    """Return the kind of an encoder of a record; records have it unless it is dense, or of an earlier version."""
+    row = ENCODERS.get(str(member.get("checkpoint")))
+    return str(member.get("kind") or (row.kind if row else DENSE))
 
 
 def _joined(values: Sequence[Any]) -> str | None:

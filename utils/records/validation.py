@@ -90,7 +90,8 @@ KINDS: dict[str, Check] = {
 }
 OF_MODEL = {
     **dict.fromkeys(("revision", "prompt", "dtype", "backend", "kind", "quantization"), text),
-    **dict.fromkeys(("provider", "model", "served_at", "input_type"), text),
+    **dict.fromkeys(("provider", "model", "served_at", "input_type", "passage_input_type"), text),
+    **dict.fromkeys(("passage_prompt", "pooling", "attention", "embedding_precision"), text),
     **dict.fromkeys(("max_length", "dimensions"), whole),
 }
 _weight = scalar("a number, or tuned", lambda value: value == "tuned" or is_number(value))

@@ -15,6 +15,7 @@ from utils.encoders.registry import ENCODERS
 from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.records.result import LoggedResult
+from utils.records.rows import kind_of_member
 from utils.reporting.tables import paired, rows, tables
 from utils.reporting.tables.build import Kind, build
 from utils.reporting.tables.cells import Cell, Part, Table
@@ -69,15 +70,11 @@ def size_of(run: Mapping[str, Any]) -> Size:
 
 def of_dense(results: Sequence[LoggedResult]) -> list[LoggedResult]:
     """Return the results of dense encoders; those of an API have the model's name without the dimensions asked for."""
-    kept = [result for result in results if all(map(_is_dense, result.run.get("encoders") or []))]
+    kinds = [{kind_of_member(member) for member in result.run.get("encoders") or []} for result in results]
+    kept = [result for result, found in zip(results, kinds, strict=True) if found <= {DENSE}]
     if left := len(results) - len(kept):
         note(f"note: {counted(left, 'record')} of sparse or multi-vector encoders left out")
     return [dataclasses.replace(result, model=_whole_name(result)) for result in kept]
-
-
-def _is_dense(member: Mapping[str, Any]) -> bool:
-    row = ENCODERS.get(str(member.get("checkpoint")))
-    return (member.get("kind") or (row.kind if row else DENSE)) == DENSE
 
 
 def _whole_name(result: LoggedResult) -> str:
