@@ -251,7 +251,7 @@ BAD = {
     "unknown flag": (["--datset", "nusax"], "unrecognized arguments", "--help"),
     "unknown choice": (["--similarity", "cos"], "invalid choice: 'cos'", "--help"),
     "no number": (["--seed", "x"], "'x' is not an integer", "--help"),
-    "one member fused": (["--fuse", "rank"], "need an ensemble", "--model_checkpoints A B"),
+    "one member fused": (["--fuse", "rank"], "--fuse without an ensemble", "--model_checkpoints A B"),
     "weights and tuning": (["--model_checkpoints", "a", "b", "--weights", "1", "1", "--tune_weights"], "both", "one"),
     "margin of ranks": (["--model_checkpoints", "a", "b", "--fuse", "rank", "--margin", "csls"], "--margin", "mean"),
     "tuning without validation": (

@@ -106,10 +106,10 @@ def _prompts(args: argparse.Namespace, flag: str, n_encoders: int) -> list[str |
 def _check_ensemble(args: argparse.Namespace, n_members: int) -> None:
     """Raise UserError for flags of an ensemble that exclude each other."""
     if n_members == 1:
-        if args.fuse != "score" or args.normalize != "none" or args.tune_weights:
-            raise UserError(
-                "--fuse, --normalize and --tune_weights need an ensemble", "name its members: --model_checkpoints A B"
-            )
+        plain = {"fuse": "score", "normalize": "none", "tune_weights": False}
+        if given := [f"--{name}" for name, usual in plain.items() if getattr(args, name) != usual]:
+            what = f"{' and '.join(given)} without an ensemble"
+            raise UserError(what, "name its members: --model_checkpoints A B")
         return
     if args.tune_weights and args.weights:
         raise UserError("--weights and --tune_weights are both given", "use one of them")

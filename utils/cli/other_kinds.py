@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from utils.constants import DENSE, MULTI_VECTOR, SPARSE
 from utils.errors import UserError
+from utils.settings import StsSettings
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec
@@ -60,8 +61,9 @@ def _tell(specs: Sequence[EncoderSpec], settings: Settings, similarity: str | No
             )
     is_raw = len(specs) > 1 and settings.fuse == "score" and settings.normalize == "none"
     if is_raw and any(spec.kind == MULTI_VECTOR for spec in specs):
+        has_flags = not isinstance(settings, StsSettings)
+        scale = ": --normalize zscore or --fuse rank puts the members on one scale" if has_flags else ""
         print(
-            "note: MaxSim is a sum over the vectors of a query, far greater than a cosine: --normalize zscore or "
-            "--fuse rank puts the members on one scale",
+            f"note: MaxSim is a sum over the vectors of a query, far greater than a cosine{scale}",
             file=sys.stderr,
         )
