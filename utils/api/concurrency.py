@@ -7,10 +7,11 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, Generic, TypeVar, Union
 
@@ -50,37 +51,25 @@ def run_concurrently(
     """
     source, queue = iter(jobs), deque[Job]()
     first_error: BaseException | None = None
-    waits = False
     pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]] = set()
     stop.clear()
     with _held_interrupts(stop) as interrupted, ThreadPoolExecutor(concurrency) as pool:
+        submit = partial(pool.submit, work)
         try:
             while True:
-                waits = False
-                while not waits and first_error is None and not interrupted.is_set() and len(pending) < concurrency:
-                    step = queue.popleft() if queue else next(source, None)
-                    if step is None:
-                        break
-                    if isinstance(step, Ready):
-                        yield from step.results
-                    elif isinstance(step, Waiting):
-                        waits = True
-                    else:
-                        pending.add(pool.submit(work, step))
+                may_start = first_error is None and not interrupted.is_set()
+                waits = may_start and (yield from _start(source, queue, pending, concurrency, submit, interrupted))
                 if not pending and not waits:
                     break
                 pause = WAIT_SECONDS if waits else POLL_SECONDS
                 if not pending:
                     stop.wait(pause)
                 done, pending = wait(pending, timeout=pause, return_when=FIRST_COMPLETED)
-                for future in done:
-                    if (error := future.exception()) is not None:
-                        first_error = first_error or error
-                        stop.set()
-                        continue
-                    results, more = future.result()
-                    queue.extendleft(reversed(more))
-                    yield from results
+                results, error = _results_of(done, queue)
+                if error is not None:
+                    first_error = first_error or error
+                    stop.set()
+                yield from results
         finally:
             stop.set()
     if interrupted.is_set():
@@ -88,6 +77,43 @@ def run_concurrently(
         raise KeyboardInterrupt
     if first_error is not None:
         raise first_error
+
+
+def _start(
+    source: Iterator[Step[Job, Result]],
+    queue: deque[Job],
+    pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]],
+    concurrency: int,
+    submit: Callable[[Job], Future[tuple[Sequence[Result], Sequence[Job]]]],
+    interrupted: threading.Event,
+) -> Generator[Result, None, bool]:
+    """Start jobs until as many are pending as may be, yield the results that are ready, and return whether to wait."""
+    while not interrupted.is_set() and len(pending) < concurrency:
+        step = queue.popleft() if queue else next(source, None)
+        if step is None:
+            return False
+        if isinstance(step, Waiting):
+            return True
+        if isinstance(step, Ready):
+            yield from step.results
+        else:
+            pending.add(submit(step))
+    return False
+
+
+def _results_of(
+    done: Iterable[Future[tuple[Sequence[Result], Sequence[Job]]]], queue: deque[Job]
+) -> tuple[list[Result], BaseException | None]:
+    """Return the results of jobs that have ended and the first error, and put their further jobs first."""
+    results, first_error = list[Result](), None
+    for future in done:
+        if (error := future.exception()) is not None:
+            first_error = first_error or error
+            continue
+        found, more = future.result()
+        queue.extendleft(reversed(more))
+        results += found
+    return results, first_error
 
 
 class _Interruption(threading.Event):

@@ -53,15 +53,12 @@ def add_encoder_args(
         metavar="W",
         help="weight of each checkpoint of the ensemble (default: equal)",
     )
+    parser.set_defaults(fuse="score", normalize="none", tune_weights=False)
     if fusion:
         _add_fusion_args(group)
-    else:
-        parser.set_defaults(fuse="score", normalize="none")
     if fusion and tuning:
         tuned = "ensemble: choose the weights on the validation split"
         group.add_argument("--tune_weights", action="store_true", help=tuned)
-    else:
-        parser.set_defaults(tune_weights=False)
     if sides:
         _add_side_args(group)
     add_encoding_args(group)
@@ -117,6 +114,19 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         help="texts per batch (default: up to 1,024 tokens, 65,536 on a GPU) or per request (OpenAI 256, Cohere 96)",
     )
     group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
+    _add_vector_args(group)
+    group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="torch",
+        help="runtime of the encoder; onnx and openvino need requirements-backends.txt (default: %(default)s)",
+    )
+    group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
+    add_trust_arg(group)
+
+
+def _add_vector_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--pooling",
         choices=POOLINGS,
@@ -140,15 +150,6 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         default="float32",
         help="quantise the vectors of both sides before they are compared (default: %(default)s)",
     )
-    group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
-    group.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default="torch",
-        help="runtime of the encoder; onnx and openvino need requirements-backends.txt (default: %(default)s)",
-    )
-    group.add_argument("--cuda", action="store_true", help="encode and search on the GPU")
-    add_trust_arg(group)
 
 
 def add_trust_arg(group: argparse._ActionsContainer) -> None:

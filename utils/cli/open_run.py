@@ -54,16 +54,8 @@ def open_run(
     specs, weights = resolve_encoders(args, chosen, sources), [weight for *_, weight in chosen]
     check_api_flags(args, specs, generator, reranker)
     check_kinds(specs, settings)
-    identity = Identity(
-        task=task,
-        dataset=dataset.name,
-        model=without_encoder or encoder_label(specs, None if args.tune_weights else weights),
-        source=planned_origin(dataset, sources),
-        encoders=encoders_identity(specs, None if args.tune_weights else weights),
-        settings=settings.identity(),
-        generator=generator_identity(generator) if generator else None,
-        reranker=reranker_identity(reranker) if reranker else None,
-    )
+    known = None if args.tune_weights else weights  # weights that are tuned are not known yet
+    identity = _identity(dataset, task, settings, sources, specs, known, generator, reranker, without_encoder)
     return Run(
         dataset=dataset,
         sources=sources,
@@ -77,6 +69,29 @@ def open_run(
         tunes_weights=args.tune_weights,
         generator=models.generator(generator) if generator else None,
         reranking=Reranking(models.reranker(reranker), chosen_depth(args)) if reranker else None,
+    )
+
+
+def _identity(
+    dataset: DatasetSpec,
+    task: str,
+    settings: Settings,
+    sources: Sources,
+    specs: Sequence[EncoderSpec],
+    weights: Sequence[float] | None,
+    generator: GeneratorSpec | None,
+    reranker: RerankerSpec | None,
+    without_encoder: str | None,
+) -> Identity:
+    return Identity(
+        task=task,
+        dataset=dataset.name,
+        model=without_encoder or encoder_label(specs, weights),
+        source=planned_origin(dataset, sources),
+        encoders=encoders_identity(specs, weights),
+        settings=settings.identity(),
+        generator=generator_identity(generator) if generator else None,
+        reranker=reranker_identity(reranker) if reranker else None,
     )
 
 

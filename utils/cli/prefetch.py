@@ -33,8 +33,8 @@ python -m utils.prefetch --model_checkpoints bundled/multilingual-e5-small sente
 NOT_WEIGHTS = ("onnx/*", "openvino/*", "*.msgpack", "*.h5", "*.ot", "*.onnx", "*.tflite", "*.gguf", "flax*", "tf_*")
 
 
-def main(argv: Sequence[str]) -> None:
-    """Download or check everything that is named; UserError at the end where something is missing."""
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line. Raises UserError where nothing is named."""
     parser = arguments.Parser(
         "Download data sets and checkpoints for runs without a network, and verify them.", EXAMPLES
     )
@@ -65,6 +65,12 @@ def main(argv: Sequence[str]) -> None:
             "give --datasets, --model_checkpoints, --gen_model_checkpoints or --rerank, for example --datasets all "
             "--check",
         )
+    return args
+
+
+def main(argv: Sequence[str]) -> None:
+    """Download or check everything that is named; UserError at the end where something is missing."""
+    args = parse(argv)
     if args.check:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before a library of the hub is imported
     sources = Sources(args.data_dir, args.cache_dir)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,15 +33,10 @@ def language_bias(
     of_passage = np.array([number[lang] for lang in langs], dtype=np.int64)
     first = indices[:, :k]
     shown = np.bincount(of_passage[first[first >= 0]], minlength=len(names))
-    place = {name: index for index, name in enumerate(passages)}
-    depth = indices.shape[1]
-    counts, ranks = np.zeros(len(names)), np.zeros(len(names))
-    for query, row in zip(queries, indices, strict=True):
-        answers = [place[name] for name, grade in judgements[query].items() if grade > 0]
-        at = {int(index): rank for rank, index in enumerate(row, start=1)} if answers else {}
-        for index in answers:
-            counts[of_passage[index]] += 1
-            ranks[of_passage[index]] += at.get(index, depth + 1)
+    depth, counts, ranks = indices.shape[1], np.zeros(len(names)), np.zeros(len(names))
+    for index, rank in _ranks_of_answers(indices, queries, passages, judgements):
+        counts[of_passage[index]] += 1
+        ranks[of_passage[index]] += rank
     found = {}
     for name, row in number.items():
         found[name] = {
@@ -52,3 +47,15 @@ def language_bias(
         if counts[row]:
             found[name]["mean_rank"] = float(ranks[row] / counts[row])
     return found
+
+
+def _ranks_of_answers(
+    indices: Ints, queries: Sequence[str], passages: Sequence[str], judgements: Mapping[str, Mapping[str, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the place in the pool and the rank of each answer to each question, depth + 1 where it is not found."""
+    place = {name: index for index, name in enumerate(passages)}
+    for query, row in zip(queries, indices, strict=True):
+        answers = [place[name] for name, grade in judgements[query].items() if grade > 0]
+        at = {int(index): rank for rank, index in enumerate(row, start=1)} if answers else {}
+        for index in answers:
+            yield index, at.get(index, indices.shape[1] + 1)

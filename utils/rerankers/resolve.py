@@ -93,39 +93,14 @@ def _api_spec(provider: str, name: str, options: RerankOptions) -> RerankerSpec:
 
 
 def _checkpoint_spec(name: str, cache_dir: Path, options: RerankOptions, device: str) -> RerankerSpec:
-    folder = Path(name).expanduser()
-    checkpoint, label, revision = name, "", None
-    if folder.is_dir():
-        digest = local_digest(folder, cache_dir)
-        checkpoint, label, revision = str(folder), local_label(folder, digest), f"sha256:{digest}"
-    elif name.startswith((".", "/", "~")) or name.count("/") != 1:
-        prefixes = " or ".join(f"{provider}:NAME" for provider in PROVIDERS)
-        raise UserError(
-            f"--rerank {name}: no such folder",
-            f"give the folder of a cross-encoder or of a causal language model, a hub id, or {prefixes} (an API)",
-        )
-    else:
-        revision = hub_revision(name, RERANKERS)
+    checkpoint, label, revision = _place(name, cache_dir)
     at = None if label else revision
     heads = checkpoint_json(checkpoint, at, "config.json").get("architectures") or []
     has_modules = checkpoint_file(checkpoint, at, "modules.json") is not None
     is_causal = any(str(head).endswith(("ForCausalLM", "LMHeadModel")) for head in heads)
-    is_classifier = any(str(head).endswith("ForSequenceClassification") for head in heads)
     if is_causal and not has_modules:
-        model_type = checkpoint_json(checkpoint, at, "config.json").get("model_type")
-        kind = "base" if model_type == "qwen3" else kind_of_generator(checkpoint, at)
-        dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
-        model = GeneratorSpec(
-            checkpoint,
-            TRANSFORMERS,
-            kind,
-            revision,
-            USUAL_DECODE[kind],
-            dtype=dtype,
-            label=label,
-            trust_remote_code=options.trust_remote_code,
-        )
-        return _llm_spec(model, options, "qwen3" if model_type == "qwen3" else "")
+        return _of_language_model(checkpoint, label, revision, options, device)
+    is_classifier = any(str(head).endswith("ForSequenceClassification") for head in heads)
     declared = checkpoint_json(checkpoint, at, "config_sentence_transformers.json").get("model_type")
     if declared != "CrossEncoder" and not is_classifier and not (is_causal and has_modules):
         what = ", ".join(map(str, heads)) or "of no known kind"
@@ -145,6 +120,38 @@ def _checkpoint_spec(name: str, cache_dir: Path, options: RerankOptions, device:
         trust_remote_code=options.trust_remote_code,
     )
     return RerankerSpec(CROSS_ENCODER, encoder, max_length=options.max_length)
+
+
+def _place(name: str, cache_dir: Path) -> tuple[str, str, str]:
+    """Return the checkpoint, its label and its revision: of a folder by its content, of a hub id without a label."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        digest = local_digest(folder, cache_dir)
+        return str(folder), local_label(folder, digest), f"sha256:{digest}"
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        prefixes = " or ".join(f"{provider}:NAME" for provider in PROVIDERS)
+        raise UserError(
+            f"--rerank {name}: no such folder",
+            f"give the folder of a cross-encoder or of a causal language model, a hub id, or {prefixes} (an API)",
+        )
+    return name, "", hub_revision(name, RERANKERS)
+
+
+def _of_language_model(checkpoint: str, label: str, revision: str, options: RerankOptions, device: str) -> RerankerSpec:
+    at = None if label else revision
+    model_type = checkpoint_json(checkpoint, at, "config.json").get("model_type")
+    kind = "base" if model_type == "qwen3" else kind_of_generator(checkpoint, at)
+    model = GeneratorSpec(
+        checkpoint,
+        TRANSFORMERS,
+        kind,
+        revision,
+        USUAL_DECODE[kind],
+        dtype=options.dtype or ("fp32" if device == "cpu" else "bf16"),
+        label=label,
+        trust_remote_code=options.trust_remote_code,
+    )
+    return _llm_spec(model, options, "qwen3" if model_type == "qwen3" else "")
 
 
 def _llm_spec(model: GeneratorSpec, options: RerankOptions, form: str = "") -> RerankerSpec:
