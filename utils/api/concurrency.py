@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from types import FrameType
 from typing import Any, Generic, TypeVar, Union
 
@@ -54,11 +53,10 @@ def run_concurrently(
     pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]] = set()
     stop.clear()
     with _held_interrupts(stop) as interrupted, ThreadPoolExecutor(concurrency) as pool:
-        submit = partial(pool.submit, work)
         try:
             while True:
                 may_start = first_error is None and not interrupted.is_set()
-                waits = may_start and (yield from _start(source, queue, pending, concurrency, submit, interrupted))
+                waits = may_start and (yield from _start(source, queue, pending, concurrency, pool, work, interrupted))
                 if not pending and not waits:
                     break
                 pause = WAIT_SECONDS if waits else POLL_SECONDS
@@ -84,7 +82,8 @@ def _start(
     queue: deque[Job],
     pending: set[Future[tuple[Sequence[Result], Sequence[Job]]]],
     concurrency: int,
-    submit: Callable[[Job], Future[tuple[Sequence[Result], Sequence[Job]]]],
+    pool: ThreadPoolExecutor,
+    work: Callable[[Job], tuple[Sequence[Result], Sequence[Job]]],
     interrupted: threading.Event,
 ) -> Generator[Result, None, bool]:
     """Start jobs until as many are pending as may be, yield the results that are ready, and return whether to wait."""
@@ -97,7 +96,7 @@ def _start(
         if isinstance(step, Ready):
             yield from step.results
         else:
-            pending.add(submit(step))
+            pending.add(pool.submit(work, step))
     return False
 
 
