@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from utils.answers import GenerationSettings
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Answers, DecodeSettings, Query
     from utils.protocols import Generator
-    from utils.schema import GenerationSettings, RunRecord, TopK
+    from utils.schema import RunRecord, TopK
     from utils.settings import IclSettings
 
     Ints = npt.NDArray[np.int64]
@@ -182,7 +183,7 @@ class Icl(LabeledTask):
 
     def generation_settings(self) -> GenerationSettings:
         """Return how text is generated; a choice among the labels has a length of its own."""
-        from utils.schema import GenerationSettings
+        from utils.answers import GenerationSettings
 
         settings = self.settings
         return GenerationSettings(settings.max_new_tokens or 0, settings.temperature, settings.seed)

@@ -217,19 +217,6 @@ class Retrieval(RetrievalTask["Judged"]):
             "n_dropped": {"questions": data.n_dropped},
         }
 
-    def export(self, folder: Path, subsets: Sequence[str]) -> None:
-        """Write the ranking of each subset as a run file, as deep as the largest k; what is logged is not searched."""
-        from utils.data.trec_runs import write_run
-        from utils.records.paths import file_name
-
-        for subset in subsets:
-            data = self.load(subset)
-            found = self.run.store.read_neighbors(subset, self.run.ks.values).get("forward")
-            if found is None:
-                raise UserError(f"the neighbours of {subset} are not in the logs", "run again with --overwrite")
-            write_run(folder / f"{file_name(subset)}.trec", data.queries, data.passages, found, self.run.model)
-        print(f"run files: {folder}")
-
 
 class PairRetrieval(Retrieval):
     """Retrieval over rows of a query, its positives and its negatives, with llama2-embedding's measures as well."""
@@ -277,26 +264,11 @@ class PairRetrieval(Retrieval):
         return dataclasses.replace(record, metrics=both, ci95={**record.ci95, **ci95}), predictions
 
 
-def imported_files(place: Path | None, subsets: Sequence[str]) -> dict[str, Path]:
-    """Return the run file of each subset; none without --import_run. Raises UserError where one is missing."""
-    if place is None:
-        return {}
-    from utils.records.paths import file_name
-
-    if place.is_file() and len(subsets) > 1:
-        hint = "name one language with --langs, or a folder with a file for each subset, such as eng.trec"
-        raise UserError(f"--import_run {place} is one file for {len(subsets)} subsets", hint)
-    found = {subset: place if place.is_file() else place / f"{file_name(subset)}.trec" for subset in subsets}
-    for file in found.values():
-        if not file.is_file():
-            raise UserError(f"--import_run: there is no {file}", "give a run file, or a folder with SUBSET.trec files")
-    return found
-
-
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = with_first_stage(parse(argv))
     from utils.cli.open_run import open_run
+    from utils.cli.run_files import export_runs, imported_files
     from utils.data.judged import chosen_pool, judged_subsets
     from utils.data.own_judged import PAIR_ROWS, find_judged
     from utils.data.trec_runs import run_tag
@@ -312,7 +284,7 @@ def main(argv: Sequence[str]) -> None:
     task = (PairRetrieval if dataset.reader == PAIR_ROWS else Retrieval)(run, settings, files)
     task.execute(subsets)
     if args.export_run and not args.dry_run:
-        task.export(args.export_run, subsets)
+        export_runs(task, args.export_run, subsets)
 
 
 if __name__ == "__main__":

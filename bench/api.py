@@ -71,11 +71,11 @@ def our_embeddings(url: str, texts: list[str], concurrency: int, cache: Path) ->
 
 def our_chats(url: str, prompts: list[str], concurrency: int, cache: Path) -> None:
     """Request all responses as icl.py does."""
+    from utils.answers import GenerationSettings
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
     from utils.generators.cached import open_generator
     from utils.generators.resolve import GeneratorOptions, resolve
-    from utils.schema import GenerationSettings
 
     spec = resolve("openai:model", cache, GeneratorOptions(url))
     generator = open_generator(spec, "cpu", cache, (ApiOptions(concurrency=concurrency), Budget(None)))

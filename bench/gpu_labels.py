@@ -25,10 +25,11 @@ sys.path.insert(0, str(ROOT))
 from bench._gpu import Figures, parse, peak_flops, seconds_of, tiles
 from bench.gpu_models import decoder, sample_texts
 from bench.icl import ours, plain_of, unmodified_model
+from utils.answers import ScoreSettings
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tries import Tokenized
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 TOKENS = 500  # of a prompt
 PLAIN_TEXTS = {3: 16, 60: 2}  # texts that are also scored with one forward pass per label

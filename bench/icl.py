@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from utils.answers import ScoreSettings
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.data import registry
@@ -34,7 +35,7 @@ from utils.generators.label_scoring import score_one_by_one
 from utils.generators.prompts import build_prompt, default_instruction
 from utils.generators.transformers_model import LanguageModel
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 LANGS = {"nusax": ("eng", "ace"), "massive_intent": ("en",)}
 HFLM_BATCH = 16  # texts per batch of lm-eval

@@ -43,6 +43,7 @@ LAYERS = (
         "errors",
         "constants",
         "schema",
+        "answers",
         "protocols",
         "loaders",
         "words",

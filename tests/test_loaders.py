@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from utils.answers import GenerationSettings
 from utils.api.batches import batch_settings
 from utils.encoders.api import vector_settings
 from utils.encoders.cached import cache_settings
@@ -13,7 +14,7 @@ from utils.encoders.registry import ENCODERS
 from utils.files import fingerprint
 from utils.generators.cache import response_settings
 from utils.generators.registry import GENERATORS
-from utils.schema import EncoderSpec, GenerationSettings
+from utils.schema import EncoderSpec
 
 SCORED = {"score": {"terminated": False, "legacy": False}, "labels": ["a", "b"]}
 

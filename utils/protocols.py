@@ -10,18 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
     from utils.rerankers.spec import RerankerSpec
-    from utils.schema import (
-        Choice,
-        EncoderSpec,
-        Failed,
-        GenerationSettings,
-        GeneratorSpec,
-        LabelScores,
-        Rows,
-        ScoreSettings,
-        Vectors,
-    )
+    from utils.schema import EncoderSpec, GeneratorSpec, Rows, Vectors
 
 
 class UsageCounter(Protocol):

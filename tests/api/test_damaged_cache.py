@@ -16,6 +16,7 @@ from api_server import ApiServer, vector
 from conftest import ROOT
 from script_runner import TIMEOUT
 
+from utils.answers import GenerationSettings, ScoreSettings
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
@@ -25,7 +26,6 @@ from utils.errors import UserError
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions
 from utils.generators.resolve import resolve as resolve_generator
-from utils.schema import GenerationSettings, ScoreSettings
 
 PAGE = 4096
 TEXTS = [f"text {number}" for number in range(40)]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from api_server import ApiServer
 
+from utils.answers import GenerationSettings
 from utils.api.errors import AGAIN, FATAL, REFUSED, ApiError
 from utils.api.faults import classify_error
 from utils.api.http import error_in
@@ -21,7 +22,6 @@ from utils.encoders.resolve import EncodingOptions, resolve_api_encoder
 from utils.errors import UserError
 from utils.generators.resolve import GeneratorOptions, resolve
 from utils.proxies import is_local, prepare_proxies, proxy_of
-from utils.schema import GenerationSettings
 
 NAMES = ("openai", "cohere")
 SECONDS = 1.0

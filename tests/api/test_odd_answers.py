@@ -11,6 +11,7 @@ import pytest
 from api_server import ApiServer, vector
 from conftest import Run
 
+from utils.answers import GenerationSettings, ScoreSettings
 from utils.api import openai
 from utils.api.embedding_requests import parse_vectors
 from utils.api.errors import GARBLED, ApiError
@@ -22,7 +23,6 @@ from utils.encoders.resolve import EncodingOptions, resolve
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions
 from utils.generators.resolve import resolve as resolve_generator
-from utils.schema import GenerationSettings, ScoreSettings
 
 PROVIDERS = ("openai", "cohere")
 NAMES: list[Any] = [["a", "list"], {"a": 1}, 5, "half \ud83d", "x" * 10_000, None]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from api_server import ApiServer, vector
 
+from utils.answers import GenerationSettings
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.api.openai import OPENAI
@@ -20,7 +21,6 @@ from utils.encoders.resolve import EncodingOptions, resolve
 from utils.errors import UserError
 from utils.generators import resolve as generators
 from utils.generators.cached import open_generator
-from utils.schema import GenerationSettings
 
 
 @pytest.fixture

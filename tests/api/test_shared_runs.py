@@ -33,7 +33,7 @@ from utils.encoders.cached import open_encoder
 from utils.encoders import resolve as encoders
 from utils.generators import resolve as generators
 from utils.generators.cached import open_generator
-from utils.schema import GenerationSettings, ScoreSettings
+from utils.answers import GenerationSettings, ScoreSettings
 
 def main(args):
     _, url, folder, how, provider, n = args

@@ -12,6 +12,7 @@ from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
 from script_runner import TIMEOUT, wait_until
 
+from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.api.errors import ApiError
 from utils.api.labels import label_logprobs
 from utils.api.limiter import Budget
@@ -22,7 +23,6 @@ from utils.errors import UserError
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions, resolve
 from utils.protocols import Generator
-from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
 PROMPTS = [f"prompt {number}" for number in range(1000)]
 LABELS = ("negative", "positive", "very positive")
@@ -175,7 +175,7 @@ from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions, resolve
-from utils.schema import GenerationSettings
+from utils.answers import GenerationSettings
 options = ApiOptions(batch_api=sys.argv[4] == "batch", poll_seconds=0.1)
 spec = resolve("openai:model", Path(sys.argv[3]), GeneratorOptions(sys.argv[2]))
 generator = open_generator(spec, "cpu", Path(sys.argv[3]), (options, Budget(None)))

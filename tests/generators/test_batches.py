@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_models import make_model
 
+from utils.answers import ScoreSettings
 from utils.errors import UserError
 from utils.generators import label_scoring, transformers_model
 from utils.generators.batches import BatchLimits, in_batches
@@ -18,7 +19,7 @@ from utils.generators.transformers_model import LanguageModel
 from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 
 def test_out_of_memory_halves_the_batch(capsys: Any) -> None:

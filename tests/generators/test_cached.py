@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from tiny_models import make_model
 
+from utils.answers import GenerationSettings, ScoreSettings
 from utils.errors import UserError
 from utils.generators.cached import CachedGenerator
 from utils.generators.decoding import DecodeSettings, Query, answer
 from utils.generators.registry import GENERATORS
 from utils.generators.resolve import resolve_local_generator
 from utils.loaders import load_function
-from utils.schema import GenerationSettings, GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 LABELS = ("negative", "neutral", "positive")
 PROMPTS = ["Input:one two three Prediction:", "Input:four Prediction:", "Input:one two three Prediction:"]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from utils.answers import LabelScores
 from utils.generators.label_choice import calibrate, constrained_choice, label_scores, log_softmax
-from utils.schema import LabelScores
 
 SCORES = LabelScores(((1, 2), (3,), (1, 4, 5)), ((-1.0, -2.0), (-2.5,), (-1.0, -3.0, -0.5)))
 LABELS = ("ab", "c", "dé")

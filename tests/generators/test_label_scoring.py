@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_models import SEQ2SEQ, WIDE, WINDOW, make_model, sample_texts, train_tokenizer
 
+from utils.answers import LabelScores, ScoreSettings
 from utils.errors import UserError
 from utils.generators.batches import BatchLimits
 from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
@@ -19,7 +20,7 @@ from utils.generators.tree_attention import Context
 from utils.generators.tree_support import attention_windows
 from utils.generators.tries import Tokenized, build_trie, groups_of, n_common, split_trie, tries_of
 from utils.loaders import TRANSFORMERS
-from utils.schema import GeneratorSpec, LabelScores, ScoreSettings
+from utils.schema import GeneratorSpec
 
 TREES = ("llama", "mistral", "qwen2", "gemma2", "gemma3", "cohere", "bloom", "xglm", "gpt2", "t5", "mt5", "umt5")
 LABELS = (

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from utils.answers import GenerationSettings
 from utils.api.batch_notes import BatchNote, Entry
 from utils.api.claims import Claims
 from utils.api.client import MARGIN, ApiClient
@@ -25,7 +26,7 @@ from utils.api.providers import open_client, public_url
 from utils.errors import UserError, counted
 from utils.files import fingerprint, text_key
 from utils.loaders import cache_name
-from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
+from utils.schema import EncoderSpec, GeneratorSpec
 
 if TYPE_CHECKING:
     from utils.api.token_counts import Counter

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from utils.answers import GenerationSettings
 from utils.api.errors import AGAIN, ApiError
 from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import Provider, Reply
 from utils.api.texts import token_count
-from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
+from utils.schema import EncoderSpec, GeneratorSpec
 
 TRUNCATE = "END"  # Cohere cuts a text that is too long at its end, as local encoders do
 PRICES = {

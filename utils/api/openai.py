@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from utils.answers import GenerationSettings
 from utils.api.errors import AGAIN, GARBLED, REFUSED, ApiError
 from utils.api.http import open_http
 from utils.api.labels import choice_schema
 from utils.api.provider import BatchFormat, Provider, Reply, TokenLogprobs
 from utils.api.rerank_endpoint import rerank
 from utils.api.texts import token_count
-from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
+from utils.schema import EncoderSpec, GeneratorSpec
 
 PRICES = {
     "text-embedding-3-large": (0.13, 0.0),

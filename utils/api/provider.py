@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from utils.schema import EncoderSpec, GenerationSettings, GeneratorSpec
+from utils.answers import GenerationSettings
+from utils.schema import EncoderSpec, GeneratorSpec
 
 T = TypeVar("T")
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.api.client import ApiClient
 from utils.api.response_cache import ResponseCache
 from utils.generators.api_requests import CHOICE_TOKENS, PromptRequests
 from utils.generators.cache import cached_answers, response_settings, sampling_settings
 from utils.generators.prompts import parse_label
-from utils.schema import Choice, Failed, GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
+from utils.schema import GeneratorSpec
 
 Request = Callable[[list[str], ResponseCache], Iterable[tuple[int, Any]]]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.answers import GenerationSettings
 from utils.api.batch_notes import refuse_pending
 from utils.api.batches import Line, batch_settings, build_line, request_in_batches
 from utils.api.claims import Claims, shared_steps
@@ -21,7 +22,7 @@ from utils.api.response_cache import ResponseCache
 from utils.api.texts import without_halves
 from utils.api.token_counts import Counter, open_counter
 from utils.errors import UserError
-from utils.schema import GenerationSettings, GeneratorSpec
+from utils.schema import GeneratorSpec
 
 CHAT_TOKENS = 8  # tokens of a message beside its text
 CHOICE_TOKENS = 64  # tokens of an answer that names a label in JSON

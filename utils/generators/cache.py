@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from utils.answers import GenerationSettings
 from utils.api.response_cache import ResponseCache
 from utils.loaders import cache_name
-from utils.schema import GenerationSettings, GeneratorSpec
+from utils.schema import GeneratorSpec
 
 
 def response_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.generators.cache import cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
 from utils.loaders import BUNDLED_GENERATOR, load_function
 from utils.protocols import Generator, TextGenerator
-from utils.schema import Choice, Failed, GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
+from utils.schema import GeneratorSpec
 
 if TYPE_CHECKING:
     from utils.api.limiter import Budget

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.errors import counted
 from utils.generators.label_choice import Scores, calibrate, label_scores
 from utils.generators.prompts import CONTENT_FREE, parse_label
 from utils.generators.reasoning import behind_reasoning
 from utils.protocols import Generator
-from utils.schema import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 
 UNPARSED = -1
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from utils.schema import LabelScores
+from utils.answers import LabelScores
 
 Scores = npt.NDArray[np.float64]
 

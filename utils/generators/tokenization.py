@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from utils.answers import ScoreSettings
 from utils.errors import UserError, first_line
 from utils.generators.prompt_tails import Joined, first_beyond, tokenize_by_tails
 from utils.generators.tries import Tokenized, n_common
-from utils.schema import GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 TEMPLATE_HINT = "mend it in the checkpoint's tokenizer_config.json or chat_template.jinja, or use --gen_loader base"
 CHUNK = 4096  # texts per call of the tokenizer

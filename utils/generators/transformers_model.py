@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from utils.answers import GenerationSettings, LabelScores, ScoreSettings
 from utils.checkpoints import COMPLETE, check_adapter, check_vocabulary, checkpoint_errors
 from utils.errors import UserError, first_line
 from utils.generators.batches import BatchLimits, in_batches, limits_for
@@ -22,7 +23,7 @@ from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
 from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers, use_attention_of_any_shape
-from utils.schema import GenerationSettings, GeneratorSpec, LabelScores, ScoreSettings
+from utils.schema import GeneratorSpec
 from utils.weights import load_whole
 
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length

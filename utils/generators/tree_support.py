@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from utils.answers import ScoreSettings
 from utils.generators.batches import BatchLimits
 from utils.generators.label_scoring import LogProbs, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
-from utils.schema import GeneratorSpec, ScoreSettings
+from utils.schema import GeneratorSpec
 
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 MASKED_WINDOW = "sliding_window"  # the window that the masks of a trie have; others are part of a model's own code

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.answers import ScoreSettings
 from utils.errors import UserError, counted
 from utils.loaders import load_function
 from utils.rerankers.spec import Pair, RerankerSpec
-from utils.schema import ScoreSettings
 
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
 SYSTEM = (

@@ -1,0 +1,52 @@
+"""The dataclasses of what a generator is asked for, and of what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How text is generated: greedily at temperature 0, else sampled with the seed."""
+
+    max_new_tokens: int = 32
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How labels are scored: `terminated` with the end of the answer, `legacy` tokenised apart from the prompt."""
+
+    terminated: bool = False
+    legacy: bool = False
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The tokens of each label after one prompt, and their log-probabilities (natural logarithm).
+
+    `tokens` is empty where a server returns no token ids.
+    """
+
+    tokens: tuple[tuple[int, ...], ...]
+    logprobs: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A label that was generated: its index (None where the text names none), its text, and all labels' scores.
+
+    `scores` are log-likelihoods, empty where a server returns none.
+    """
+
+    index: int | None
+    text: str
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An item that the provider will never answer, and the reason (filtered, too long)."""
+
+    reason: str
