@@ -275,7 +275,7 @@ def main(argv: Sequence[str]) -> None:
 
     dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
     subsets = judged_subsets(dataset, args.langs, chosen_pool(dataset, args.pool))
-    files = imported_files(args.import_run, subsets)
+    files = imported_files(args, subsets)
     reranker = chosen_reranker(args)
     settings = make_settings(args, dataset, files, reranker)
     tag = run_tag(next(iter(files.values()))) if files else None

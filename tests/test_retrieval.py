@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,11 @@ def test_run_files_are_written_from_the_logs_and_scored_alike(run: Run, tmp_path
         scored = next(tmp_path.glob(f"logs/save_retrieval_same_imported_*/**/eval_{subset}_10.json"))
         measures = {**json.loads(scored.read_text()), "run": 0}
         assert measures == {**record(tmp_path, subset, 10, "_same"), "run": 0}
+    german = tmp_path / "runs" / "deu.trec"
+    german.with_name("deu.trec.gz").write_bytes(gzip.compress(german.read_bytes()))
+    german.unlink()
+    packed = run("retrieval.py", *flags, "--import_run", "runs")
+    assert packed.returncode == 0 and "2 of 2 subsets" not in packed.stdout, packed.stderr
     one = run("retrieval.py", *flags, "--import_run", "runs/eng.trec")
     assert one.returncode == 2 and "is one file for 2 subsets" in one.stderr
     (tmp_path / "runs" / "eng.trec").write_text("q01 Q0 eng:s001 1 x tag\n")
@@ -136,6 +142,12 @@ def test_mistakes(run: Run, tmp_path: Path) -> None:
     wrong = run("retrieval.py", "--langs", "eng", "--pool", "cross", *NGRAM)
     assert wrong.returncode == 2 and "the pool has no languages" in wrong.stderr
     wrong = run("retrieval.py", "--import_run", "nowhere")
-    assert wrong.returncode == 2 and "there is no nowhere/eng.trec" in wrong.stderr
+    assert wrong.returncode == 2 and "there is no nowhere\n" in wrong.stderr
+    for flags in (("--margin", "csls"), NGRAM):
+        wrong = run("retrieval.py", "--import_run", "nowhere", *flags)
+        assert wrong.returncode == 2 and f"--import_run with {flags[0]}" in wrong.stderr
+    (tmp_path / "runs").mkdir()
+    wrong = run("retrieval.py", "--import_run", "runs")
+    assert wrong.returncode == 2 and "there is no runs/eng.trec" in wrong.stderr
     planned = run("retrieval.py", *NGRAM, "--dry_run", "--langs", "eng", "jpn")
     assert planned.returncode == 0 and "42" in planned.stdout and "140" in planned.stdout

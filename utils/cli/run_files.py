@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.data.text_files import UNPACK
 from utils.errors import UserError
+from utils.records.paths import file_name
 
 if TYPE_CHECKING:
     from utils.cli.task_run import RetrievalTask
     from utils.schema import Judged
 
 
-def imported_files(place: Path | None, subsets: Sequence[str]) -> dict[str, Path]:
-    """Return the run file of each subset; none without --import_run. Raises UserError where one is missing."""
+def imported_files(args: argparse.Namespace, subsets: Sequence[str]) -> dict[str, Path]:
+    """Return the run file of each subset; none without --import_run.
+
+    Raises UserError where a file is missing, and for flags of encoders, which would decide nothing.
+    """
+    place: Path | None = args.import_run
     if place is None:
         return {}
-    from utils.records.paths import file_name
-
-    if place.is_file() and len(subsets) > 1:
+    for flag, given in (
+        ("model_checkpoint", args.model_checkpoint),
+        ("model_checkpoints", args.model_checkpoints),
+        (f"margin {args.margin}", args.margin != "none"),
+    ):
+        if given:
+            raise UserError(f"--import_run with --{flag}", "a run file has rankings already: leave one of the two out")
+    if not place.exists():
+        raise UserError(f"--import_run: there is no {place}", "give a run file, or a folder with SUBSET.trec files")
+    if place.is_dir():
+        return {subset: _file_in(place, subset) for subset in subsets}
+    if len(subsets) > 1:
         hint = "name one language with --langs, or a folder with a file for each subset, such as eng.trec"
         raise UserError(f"--import_run {place} is one file for {len(subsets)} subsets", hint)
-    found = {subset: place if place.is_file() else place / f"{file_name(subset)}.trec" for subset in subsets}
-    for file in found.values():
-        if not file.is_file():
-            raise UserError(f"--import_run: there is no {file}", "give a run file, or a folder with SUBSET.trec files")
-    return found
+    return dict.fromkeys(subsets, place)
+
+
+def _file_in(folder: Path, subset: str) -> Path:
+    """Return the run file of a subset, which may be compressed."""
+    name = f"{file_name(subset)}.trec"
+    for file in (folder / f"{name}{ending}" for ending in ("", *UNPACK)):
+        if file.is_file():
+            return file
+    raise UserError(f"--import_run: there is no {folder / name}", "give a run file, or a folder with SUBSET.trec files")
 
 
 def export_runs(task: RetrievalTask[Judged], folder: Path, subsets: Sequence[str]) -> None:
     """Write the ranking of each subset as a run file, as deep as the largest k; what is logged is not searched."""
     from utils.data.trec_runs import write_run
-    from utils.records.paths import file_name
 
     run = task.run
     for subset in subsets:

@@ -10,6 +10,7 @@ from utils.data.tables import is_blank
 from utils.errors import UserError
 
 Named = list[tuple[str, str]]  # identifiers with their texts
+MOST = 10_000  # trec_eval counts the passages of every grade from 1 to the greatest one
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,17 @@ def _first_twice(names: Iterable[Any]) -> Any:
 
 
 def grade_of(value: Any, place: str) -> int:
-    """Return a grade as a whole number; raises UserError, which names its place, for anything else."""
+    """Return a grade as a whole number; raises UserError, which names its place, for anything else and large ones."""
     try:
         number = float(value)
-        if number == int(number):
-            return int(number)
+        grade = int(number)
     except (TypeError, ValueError, OverflowError):
-        pass
-    raise UserError(f"{place}: the grade {value!r} is not a whole number", "grade passages by 0, 1, 2 and so on")
+        number, grade = 0.5, 0
+    if number != grade:
+        raise UserError(f"{place}: the grade {value!r} is not a whole number", "grade passages by 0, 1, 2 and so on")
+    if abs(grade) > MOST:
+        raise UserError(f"{place}: the grade {value!r} is too large", f"grade passages by whole numbers up to {MOST:,}")
+    return grade
 
 
 def joined(title: Any, text: Any) -> str:
