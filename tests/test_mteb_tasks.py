@@ -44,7 +44,21 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a prompt for queries that tells the task, and one for sentence similarity."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = tmp_path_factory.mktemp("told")
+    model = SentenceTransformer(str(make_masked_lm(folder / "body")), device="cpu")
+    model.prompts = {"query": "Instruct: Find an answer\nQuery: ", "document": "passage: ", "STS": "query : "}
+    model.save_pretrained(str(folder / "told"))
+    return folder / "told"
+
+
+@pytest.fixture(scope="module")
+def answers(
+    hub: LoopbackHub, encoder: Path, told: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """The folder of the logs, and what each command answers: scripts of this suite, and mteb itself."""
     model = ("--model_checkpoint", str(encoder))
     bitext = ("bitext.py", "--dataset", "mteb:NTREXBitextMining", "--langs", "eng_Latn-deu_Latn", *model)
@@ -67,6 +81,12 @@ def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFa
         "cross": ("classification.py", "--dataset", "mteb:MTOPIntentClassification", "--cross", "--src_lang", "de"),
         "validation": ("classification.py", "--dataset", "mteb:MTOPIntentClassification", "--split", "validation"),
         "regression": ("script/aggregate/aggregate_classification.py", "--metric", "logreg_acc"),
+        "told sts": ("sts.py", "--dataset", "mteb:STS17", "--langs", "en-en", "--model_checkpoint", str(told)),
+        "told retrieval": ("retrieval.py", "--dataset", "mteb:ArguAna", "--k", "10", "--model_checkpoint", str(told)),
+        "own prompt": (
+            *("retrieval.py", "--dataset", "mteb:ArguAna", "--k", "1", "--model_checkpoint", str(told)),
+            *("--query_prompt", "a: ", "--output_dir", "own"),
+        ),
         "fetched": ("utils/prefetch.py", "--datasets", "mteb:STS17"),
         "listed": ("sts.py", "--list"),
         "table": ("script/aggregate/aggregate_bitext_mining.py",),
@@ -85,7 +105,7 @@ def answers(hub: LoopbackHub, encoder: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def record(folder: Path, subset: str, k: int, dataset: str = "*") -> dict[str, Any]:
-    (path,) = folder.glob(f"logs/**/{dataset}/**/eval_{subset}_{k}.json")
+    (path,) = folder.glob(f"logs/**/{dataset}/local/tiny-*/**/eval_{subset}_{k}.json")
     body: dict[str, Any] = json.loads(path.read_text())
     return body
 
@@ -125,7 +145,7 @@ def test_retrieval_is_mtebs_without_identical_identifiers(answers: tuple[Path, d
         for ours, name in RANKED.items():
             assert round(body[ours], 5) == pytest.approx(round(theirs[f"{name}_at_{k}"], 5), abs=1e-6), (ours, k)
     assert body["n"] == 8 and 0.1 < body["ndcg"] < 0.9
-    (path,) = folder.glob("logs/**/mteb_ArguAna/**/eval_default_10_preds.json")
+    (path,) = folder.glob("logs/**/mteb_ArguAna/local/tiny-*/**/eval_default_10_preds.json")
     said = json.loads(path.read_text())
     assert said["gold"][3] == -2 and all(
         own != first for own, first in zip(said["questions"], said["first"], strict=True)
@@ -154,6 +174,22 @@ def test_logistic_regression_is_mtebs_beside_the_vote(answers: tuple[Path, dict[
         assert body["logreg_f1"] == pytest.approx(theirs["f1"], abs=1e-6)
         assert 0.2 < body["logreg_acc"] < 0.95 and body["run"]["family"] == "Indo-European"
     assert found["regression"][0] == 0 and "logreg_acc" in found["regression"][1], found["regression"]
+
+
+def test_prompts_are_mtebs_unless_given(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    claim = "Instruct: Given a claim, find documents that refute the claim\nQuery: "
+    places = {
+        "told sts": ("logs/save_sts*/**/told-*/**/eval_en-en_1.json", ("query : ", None)),
+        "told retrieval": ("logs/save_retrieval*/**/told-*/**/eval_default_10.json", (claim, "passage: ")),
+        "own prompt": ("own/**/eval_default_1.json", ("a: ", "passage: ")),
+    }
+    for key, (place, prompts) in places.items():
+        assert found[key][0] == 0, found[key]
+        (path,) = folder.glob(place)
+        (member,) = json.loads(path.read_text())["run"]["encoders"]
+        assert (member["prompt"], member.get("passage_prompt")) == prompts
+    assert "as mteb has it for ArguAna (--prompt TEXT for another)" in found["told retrieval"][2]
 
 
 def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils.api.providers import public_url
@@ -51,7 +51,8 @@ def open_run(
     """
     models, sources = models or Models(args), _chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs, weights = resolve_encoders(args, chosen, sources), [weight for *_, weight in chosen]
+    specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts"))
+    weights = [weight for *_, weight in chosen]
     check_api_flags(args, specs, generator, reranker)
     check_kinds(specs, settings)
     known = None if args.tune_weights else weights  # weights that are tuned are not known yet
@@ -144,8 +145,13 @@ def _chosen_sources(args: argparse.Namespace) -> Sources:
     return Sources(data_dir, args.cache_dir)
 
 
-def resolve_encoders(args: argparse.Namespace, chosen: Sequence[Chosen], sources: Sources) -> list[EncoderSpec]:
-    """Return the spec of each encoder, given its name, its prompts (None: the usual one) and its weight."""
+def resolve_encoders(
+    args: argparse.Namespace, chosen: Sequence[Chosen], sources: Sources, task: Mapping[str, str] | None = None
+) -> list[EncoderSpec]:
+    """Return the spec of each encoder, given its name, its prompts (None: the usual one) and its weight.
+
+    task: that of mteb, by which checkpoints have prompts.
+    """
     names = (
         "base_url",
         "input_type",
@@ -159,7 +165,7 @@ def resolve_encoders(args: argparse.Namespace, chosen: Sequence[Chosen], sources
         "trust_remote_code",
     )
     given = {name: getattr(args, name) for name in names}
-    options = EncodingOptions(**given, dtype=chosen_dtype(args), has_sides=has_sides(args))
+    options = EncodingOptions(**given, dtype=chosen_dtype(args), has_sides=has_sides(args), task=task)
     return resolve_members([each[:3] for each in chosen], sources.cache_dir, options)
 
 

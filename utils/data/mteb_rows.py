@@ -68,6 +68,7 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         "version": _version(task),
         "type": meta.type,
         "main_score": meta.main_score,
+        "prompts": {"name": meta.name, "type": meta.type, "query": _instruction(task)},
     }
     if data == "classification":
         options |= _regression(task)
@@ -88,6 +89,13 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         citation=str(meta.reference or ""),
         options=options,
     )
+
+
+def _instruction(task: AbsTask) -> str:
+    """Return mteb's instruction for the queries of a task, or for all of its texts."""
+    prompt: Any = task.metadata.prompt
+    told = prompt.get("query") if isinstance(prompt, dict) else prompt
+    return str(told or getattr(task, "abstask_prompt", ""))
 
 
 def _splits(task: AbsTask) -> list[str]:

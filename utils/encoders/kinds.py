@@ -221,6 +221,17 @@ def own_sides(checkpoint: str, revision: str | None, name: str) -> tuple[str, st
     return texts[0], texts[1]
 
 
+def prompts_of(checkpoint: str, revision: str | None) -> dict[str, str]:
+    """Return the prompts of a checkpoint's configuration by their names, without values that are no texts.
+
+    Without modules.json the library reads none.
+    """
+    if checkpoint_file(checkpoint, revision, "modules.json") is None:
+        return {}
+    prompts = _prompts(checkpoint_json(checkpoint, revision, CONFIGURATION))
+    return {key: text for key, text in prompts.items() if isinstance(text, str)}
+
+
 def _check_prompt(name: str, key: str, prompt: Any) -> str:
     """Return a prompt of a checkpoint. Raises UserError where it is no text."""
     if not isinstance(prompt, str):

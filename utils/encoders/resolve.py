@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE
 from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
+from utils.encoders.task_prompts import task_sides
 from utils.errors import UserError
 from utils.loaders import BUNDLED, OTHER_KIND, SENTENCE_TRANSFORMERS
 from utils.schema import EncoderSpec
@@ -34,6 +35,7 @@ class EncodingOptions:
     base_url and input_type are for APIs; max_length, dtype, backend, pooling, attention and
     trust_remote_code (whether code of the checkpoint may run) are for local encoders. has_sides: whether queries and
     passages may be encoded differently, as in retrieval; if not, both are encoded as queries.
+    task: of mteb, whose prompts a checkpoint is given: its `name`, its `type` and its instruction, `query`.
     """
 
     base_url: str | None = None
@@ -48,6 +50,7 @@ class EncodingOptions:
     embedding_precision: str = "float32"
     trust_remote_code: bool = False
     has_sides: bool = False
+    task: Mapping[str, str] | None = None
 
 
 def resolve(
@@ -196,6 +199,10 @@ def _as_the_checkpoint_says(
         what = f"--max_length {options.max_length} with {spec.name}, which is a static encoder"
         raise UserError(what, "it reads all tokens of a text: leave --max_length out")
     spec = dataclasses.replace(spec, has_sides=found.has_sides, model=found.model)
+    if prompt is None and options.task is not None:
+        both = task_sides(spec.checkpoint, revision, spec.name, options.task, has_sides=options.has_sides)
+        if both is not None:
+            return dataclasses.replace(spec, prompt=both[0], passage_prompt=both[1])
     if options.has_sides and (sides := own_sides(spec.checkpoint, revision, spec.name)):
         return dataclasses.replace(spec, prompt=sides[0], passage_prompt=sides[1])
     if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
