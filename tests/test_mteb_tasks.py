@@ -15,7 +15,7 @@ from mteb_hub import arguana, askubuntu, mtop, ntrex, sts17, work
 from tiny_encoders import make_masked_lm
 
 pytestmark = pytest.mark.slow  # mteb takes seconds to import
-pytest.importorskip("mteb", reason="requirements-mteb.txt is not installed")
+mteb = pytest.importorskip("mteb", reason="requirements-mteb.txt is not installed")
 
 REPOSITORIES = {
     "mteb/NTREXBitextMining": (ntrex, "66b8b27efc99658903127730575e9fa0cb9f075c"),
@@ -87,6 +87,7 @@ def answers(
             *("retrieval.py", "--dataset", "mteb:ArguAna", "--k", "1", "--model_checkpoint", str(told)),
             *("--query_prompt", "a: ", "--output_dir", "own"),
         ),
+        "exported": ("script/aggregate/to_mteb.py", "--models", label_of(encoder)),
         "fetched": ("utils/prefetch.py", "--datasets", "mteb:STS17"),
         "listed": ("sts.py", "--list"),
         "table": ("script/aggregate/aggregate_bitext_mining.py",),
@@ -102,6 +103,12 @@ def answers(
     }
     folder = tmp_path_factory.mktemp("work")
     return folder, work(hub, folder, encoder, commands)
+
+
+def label_of(checkpoint: Path) -> str:
+    from utils.checkpoints import local_digest, local_label
+
+    return local_label(checkpoint, local_digest(checkpoint, checkpoint.parent))
 
 
 def record(folder: Path, subset: str, k: int, dataset: str = "*") -> dict[str, Any]:
@@ -190,6 +197,29 @@ def test_prompts_are_mtebs_unless_given(answers: tuple[Path, dict[str, Any]]) ->
         (member,) = json.loads(path.read_text())["run"]["encoders"]
         assert (member["prompt"], member.get("passage_prompt")) == prompts
     assert "as mteb has it for ArguAna (--prompt TEXT for another)" in found["told retrieval"][2]
+
+
+def test_records_export_under_their_tasks_names(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    assert found["exported"][0] == 0, found["exported"]
+    evaluated = {
+        "NTREXBitextMining": "bitext by mteb",
+        "STS17": "sts by mteb",
+        "ArguAna": "retrieval by mteb",
+        "AskUbuntuDupQuestions": "reranking by mteb",
+        "MTOPIntentClassification": "classification by mteb",
+    }
+    (place,) = folder.glob("mteb_cache/results/*/*")
+    assert {path.stem for path in place.glob("*.json")} == {*evaluated, "model_meta"}
+    for name, key in evaluated.items():
+        written = mteb.TaskResult.from_disk(place / f"{name}.json")
+        assert set(written.scores) == set(found[key])
+        for split, entries in written.scores.items():
+            assert {one["hf_subset"] for one in entries} == set(found[key][split])
+            for one in entries:
+                theirs = found[key][split][one["hf_subset"]]
+                assert one["main_score"] == pytest.approx(theirs["main_score"], abs=6e-6)
+                assert one["languages"] == theirs["languages"]
 
 
 def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:

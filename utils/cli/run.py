@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.cut_texts import cut_lines
 from utils.constants import DENSE
+from utils.data.mteb_rows import KIND, about_task
 from utils.encoders.reduced import bytes_of_vector
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
@@ -137,6 +138,7 @@ class Run:
             **self.store.identity.of(subset),
             "device": self.device,
             **({"tuned": self.tuned} if self.tuned else {}),
+            **({"mteb": about_task(self.dataset, subset)} if self.dataset.kind == KIND else {}),
             **({"languages": languages} if (languages := languages_of(self.dataset)) else {}),
             "args": dict(self.arguments),
             **environment(),

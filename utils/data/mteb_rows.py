@@ -219,3 +219,10 @@ def mteb_subsets(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
         if lang not in theirs and lang not in theirs.values():
             raise UserError(f"{spec.name} has no subset {lang!r}", suggest_language(lang, list(theirs)))
     return [own for own in spec.subsets if own in langs or theirs[own] in langs]
+
+
+def about_task(spec: DatasetSpec, subset: str) -> dict[str, Any]:
+    """Return what mteb calls a subset of a task: its subset, its split, its languages and the main score."""
+    theirs, split = spec.options["subsets"][subset]
+    languages = [code.replace("_", "-") for code in spec.options["codes"][subset]]
+    return {"subset": theirs, "split": split, "languages": languages, "main_score": spec.options["main_score"]}

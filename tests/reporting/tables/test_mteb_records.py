@@ -171,7 +171,7 @@ def test_the_same_logs_are_written_again_but_nothing_else_is_replaced(run: Run, 
     [
         ((TO, "--logs", "nowhere"), "no folder of logs at nowhere"),
         ((TO, "--models", "org/modle"), "no record of model 'org/modle'"),
-        ((TO, "--seed", "7"), "measures what mteb measures (bitext)"),
+        ((TO, "--seed", "7"), "measures what mteb measures (bitext, retrieval, sts)"),
         ((FROM, "nowhere"), "no file or folder at nowhere"),
         ((FROM, "logs"), "no figure of one of the suite's data sets"),
         ((FROM,), "required: PATH"),

@@ -19,12 +19,12 @@ from utils.records.result import LoggedResult
 from utils.records.store import differences
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.departures import other_data
+from utils.reporting.tables.mteb_figures import RecordedTask, figures, is_of_task, main_k, task_of
 from utils.reporting.tables.mteb_models import Place, encoder_settings, folder_name, model_meta, model_name, revision
 from utils.tasks import TASKS
 
 EVALUATOR = "miners-suite"  # a key of its own, which mteb's loader ignores
 KNN = "-kNN"  # follows the name of a classification task, before k
-SCORES = {"accuracy": "acc", "f1": "f1", "precision": "prec", "recall": "rec"}  # mteb's name -> the suite's
 PLAIN: dict[str, dict[str, object]] = {  # the settings that mteb measures, or of classification those of the tables
     task: {**TASKS[task].plain(), "limit": None} for task in MAIN_SCORES
 }
@@ -35,7 +35,7 @@ class Chosen:
     """The records of one task of one model, by subset; `name` is mteb's name of the task."""
 
     name: str
-    row: MtebTask
+    row: MtebTask | RecordedTask
     found: Mapping[str, LoggedResult]
 
 
@@ -46,7 +46,7 @@ def fitting(root: Path, seed: int, tasks: Sequence[str]) -> list[LoggedResult]:
     """
     kept, reasons = list[LoggedResult](), Counter[str]()
     for result in read_all(root):
-        if result.run.get("task", "bitext") not in tasks:
+        if result.run.get("task", "bitext") not in (MAIN_SCORES if is_of_task(result.run) else tasks):
             continue
         reason = f"seed {result.seed}" if result.seed != seed else unfit(result)
         if reason is None:
@@ -69,23 +69,21 @@ def unfit(result: LoggedResult) -> str | None:
     if not run.get("encoders") or "task" not in run:
         return "no provenance, as in the original's logs"
     task = run["task"]
-    row = OF_DATASET.get((task, result.dataset))
-    if row is None:
+    row = None if is_of_task(run) else OF_DATASET.get((task, result.dataset))
+    if row is None and not is_of_task(run):
         return f"{result.dataset}: mteb has no {task} task with its texts"
-    if reason := other_data(run, row.spec):
+    if row is not None and (reason := other_data(run, row.spec)):
         return f"{result.dataset}: {reason}"
     for name, usual in PLAIN[task].items():
         if run.get(name, usual) != usual:
             return f"{name} {run[name]}"
-    if TASKS[task].at_k and result.k != 1:
-        return "k above 1"
-    if result.subset not in row.subsets:
+    if (k := main_k(run)) is not None and result.k != k:
+        return f"k {'above' if k == 1 else 'other than'} {k}"
+    if row is not None and result.subset not in row.subsets:
         return f"{result.dataset}: subsets that {row.name} does not have"
-    if result.body.get("n") != row.items(result.subset):
+    if row is not None and result.body.get("n") != row.items(result.subset):
         return f"{result.dataset}: not as many texts as {row.name} has"
-    if not all(name in result.metrics for name in SCORES.values()):
-        return "figures that are missing"
-    return None
+    return None if figures(result) else "figures that are missing"
 
 
 def of_models(results: Sequence[LoggedResult], models: Sequence[str] | None) -> list[LoggedResult]:
@@ -109,7 +107,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
             of_task = [result for result in results if result.k == k and result.run["task"] == task]
             taken: dict[tuple[Place, str], str] = {}
             for (name, dataset), subsets in select.by_cell(rows.named(of_task, TASKS[task])).items():
-                row = OF_DATASET[task, dataset]
+                row = task_of(subsets)
                 found: dict[Place, dict[str, LoggedResult]] = {}
                 for subset in (each for each in row.subsets if each in subsets):
                     result = subsets[subset]
@@ -123,8 +121,11 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
                         )
                         continue
                     found.setdefault(place, {})[subset] = result
-                title = row.name if TASKS[task].at_k else f"{row.name}{KNN}{k}"
+                is_vote = task == "classification" and isinstance(row, MtebTask)
+                title = f"{row.name}{KNN}{k}" if is_vote else row.name
                 for place, there in found.items():
+                    if any(one.name == title for one in grouped.get(place, ())):
+                        continue  # a task's logistic regression, which is the same at every k
                     grouped.setdefault(place, []).append(Chosen(title, row, there))
     return grouped
 
@@ -140,11 +141,14 @@ def _same_encoders(result: LoggedResult, first: LoggedResult) -> bool:
 def task_result(chosen: Chosen) -> dict[str, Any]:
     """Return the content of a task's file (mteb's TaskResult); `mteb_version` is null, since mteb computed nothing."""
     row, runs = chosen.row, [result.run for result in chosen.found.values()]
+    of_split: dict[str, list[dict[str, Any]]] = {}
+    for name, result in chosen.found.items():
+        of_split.setdefault(row.split_of(name), []).append(scores(row, name, result))
     return {
         "dataset_revision": row.revision,
         "task_name": chosen.name,
         "mteb_version": None,
-        "scores": {row.split: [scores(row, name, result) for name, result in chosen.found.items()]},
+        "scores": of_split,
         "evaluation_time": sum(map(_seconds, runs)),
         "kg_co2_emissions": None,
         "date": max((time for run in runs for time in _started(run)), default=None),
@@ -166,12 +170,10 @@ def _started(run: Mapping[str, Any]) -> list[float]:
         return []
 
 
-def scores(row: MtebTask, subset: str, result: LoggedResult) -> dict[str, Any]:
+def scores(row: MtebTask | RecordedTask, subset: str, result: LoggedResult) -> dict[str, Any]:
     """Return the scores of one subset, as fractions."""
-    figures = {theirs: result.metrics[ours] for theirs, ours in SCORES.items()}
     return {
-        **figures,
-        "main_score": figures[MAIN_SCORES[row.task]],
+        **figures(result),
         "hf_subset": row.subsets[subset],
         "languages": row.languages(subset),
     }

@@ -12,7 +12,8 @@ from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.errors import UserError, counted
 from utils.files import read_json
 from utils.reporting.tables.build import name_missing
-from utils.reporting.tables.mteb_records import EVALUATOR, KNN, SCORES
+from utils.reporting.tables.mteb_figures import SCORES
+from utils.reporting.tables.mteb_records import EVALUATOR, KNN
 from utils.tasks import TASKS
 
 HEADER = ("source", "task", "k", "model", "column", "metric", "value")
@@ -37,7 +38,7 @@ class Result:
     def metric(self) -> str:
         """The metric's name in the reference."""
         task = TASKS[self.row.task]
-        return task.main_metric if task.at_k or self.k is not None else REGRESSION
+        return REGRESSION if self.row.task == "classification" and self.k is None else task.main_metric
 
 
 def task_files(places: Sequence[Path]) -> list[Path]:
@@ -143,7 +144,7 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
             source += f" ({len(found)}/{len(subsets)})"
         if not found or (missing and not partial):
             continue
-        k = 1 if TASKS[result.row.task].at_k else result.k
+        k = result.k if result.row.task == "classification" else TASKS[result.row.task].shown_k
         key = (result.row.task, result.row.dataset, result.model, k or 0)
         if key in lines:
             print(f"warning: {result.path} repeats {lines[key][1]} and is left out", file=sys.stderr)
@@ -167,7 +168,11 @@ def _figure(result: Result, subset: str) -> float | None:
     value = entry.get(metric, None if SCORES.keys() & entry.keys() else entry.get("main_score"))
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (-1 if result.row.task == "sts" else 0) <= value <= 1
+    ):
         print(
             f"warning: {result.path}, {subset}: {metric} {value!r} is not a fraction and is left out", file=sys.stderr
         )
