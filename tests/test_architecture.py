@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py", "classification.py", "icl.py", "visualize.py")
+SCRIPTS = ("bitext.py", "classification.py", "icl.py", "mine.py", "visualize.py")
 SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken"}
 HEAVY = {
     "torch",
@@ -29,6 +29,7 @@ HEAVY = {
 LAYERS = (
     ("reporting",),
     ("cli",),
+    ("mining",),
     ("records",),
     ("rerankers",),
     ("encoders", "generators"),
@@ -116,6 +117,7 @@ def test_root_scripts_import_utils_only(script: str) -> None:
         "import bitext; bitext.parse([])",
         "import classification; classification.parse([])",
         "import icl; icl.parse([])",
+        "import mine; mine.parse([])",
         "import visualize; visualize.parse([])",
         "import utils.data.registry, utils.cli.arguments, utils.data.bitext",
     ],

@@ -23,6 +23,7 @@ GUIDES = (
     "classification",
     "icl",
     "retrieval",
+    "mining",
     "ensembles",
     "tables",
     "comparisons",

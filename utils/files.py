@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from utils.errors import UserError, counted, is_disk_full, warn
 
@@ -42,7 +42,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path.parent)
-    part = path.with_name(f".{path.name[:SHORT]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    part = _part_of(path)
     try:
         part.write_bytes(content)
         os.replace(part, path)
@@ -77,6 +77,39 @@ def write_output(path: Path, content: bytes) -> None:
     except OSError as error:
         hint = "choose another path with --output or --output_dir"
         raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file at a path that the user chose, to be written piece by piece; it takes its name when all is written.
+
+    Where an error ends the writing, what was there before stays. Raises UserError where the file cannot be written.
+    """
+    part: Path | None = None
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        path = path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent)
+        part = _part_of(path)
+        with part.open("wb") as file:
+            yield file
+        os.replace(part, path)
+    except OSError as error:
+        hint = "choose another path with --output or --output_dir"
+        raise UserError(f"{path} cannot be written ({error.strerror})", hint) from error
+    finally:
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _part_of(path: Path) -> Path:
+    """Return the name under which a file is written before it takes its own."""
+    return path.with_name(f".{path.name[:SHORT]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
 
 
 def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+
+def progress(total: int, name: str) -> AbstractContextManager[Callable[[int], object]]:
+    """Show a progress bar over `total` texts to encode; yields the function that advances it."""
+    return bar(total, f"encoding ({name})", "texts")
 
 
 @contextmanager
-def progress(total: int, name: str) -> Iterator[Callable[[int], object]]:
-    """Show a progress bar over `total` texts; yields the function that advances it.
+def bar(total: int | None, what: str, unit: str) -> Iterator[Callable[[int], object]]:
+    """Show a progress bar with the rate and the time left; yields the function that advances it.
 
-    No bar is shown where standard error is not a terminal, or `total` is 0.
+    total: None where it is not known. No bar is shown where standard error is not a terminal, or `total` is 0.
     """
     from tqdm import tqdm
 
-    with tqdm(
-        total=total, desc=f"encoding ({name})", unit=" texts", leave=False, disable=None if total else True
-    ) as bar:
-        yield bar.update
+    with tqdm(total=total, desc=what, unit=f" {unit}", leave=False, disable=True if total == 0 else None) as shown:
+        yield shown.update
 
 
 class Clock:

@@ -49,7 +49,7 @@ def open_run(
     without_encoder: the encoder's name in a run that encodes nothing. models: those of the command, where it has
     several runs. ks: the run's own ks, by default those of the command line. Raises UserError for conflicting flags.
     """
-    models, sources = models or Models(args), _chosen_sources(args)
+    models, sources = models or Models(args), chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
     specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts"))
     weights = [weight for *_, weight in chosen]
@@ -135,7 +135,7 @@ def chosen_ks(args: argparse.Namespace, usual: Sequence[int]) -> Ks:
     return Ks(tuple(sorted(set(asked or usual))), typed=asked is not None)
 
 
-def _chosen_sources(args: argparse.Namespace) -> Sources:
+def chosen_sources(args: argparse.Namespace) -> Sources:
     """Return where data are read from. Raises UserError if --data_dir is no folder."""
     data_dir = args.data_dir
     if data_dir is not None and not data_dir.is_dir():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from utils.errors import UserError, counted, first_line
 
+BLOCK = 1 << 20  # bytes of a file that are read at once where it is read as a stream
 TEXTS_OF_ONE_BYTE = 0.35  # share of bytes above 127 up to which text that is not UTF-8 is taken for Latin-1
 MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -187,3 +189,63 @@ def with_line_feeds(path: Path, text: str) -> str:
             f"convert the line ends: tr '\\r' '\\n' < {path.name} > {path.stem}.lf{path.suffix}",
         )
     return text
+
+
+def stream_lines(path: Path) -> Iterator[str]:
+    r"""Yield the lines of a UTF-8 file of any size, decompressed where its ending says so, without `\n` or `\r\n`.
+
+    Only a block of the file is in memory. Raises UserError where it cannot be read or decompressed, or is not UTF-8.
+    """
+    number, rest = 0, b""
+    try:
+        with _open_stream(path) as stream:
+            while block := stream.read(BLOCK):
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    number += 1
+                    yield _decoded(line, path, number)
+            if rest:
+                yield _decoded(rest, path, number + 1)
+    except PermissionError as error:
+        raise UserError(f"{path.name} cannot be read: permission denied", "change its permissions") from error
+    except (EOFError, ValueError, OSError) as error:
+        if path.suffix.lower() not in UNPACK:
+            raise
+        hint = "check that the file is whole: copy it again"
+        raise UserError(f"{path.name} cannot be decompressed: {first_line(error)}", hint) from error
+
+
+def _open_stream(path: Path) -> IO[bytes] | Any:
+    """Return the decompressed bytes of a file as a stream."""
+    kind = path.suffix.lower()
+    if kind == ".zst":
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+    if kind == ".zip":
+        raise UserError(f"{path.name} is an archive, which is not read as a stream", "unpack it, or use .gz or .zst")
+    if kind == ".gz":
+        import gzip
+
+        return gzip.open(path)
+    if kind == ".bz2":
+        import bz2
+
+        return bz2.open(path)
+    if kind == ".xz":
+        import lzma
+
+        return lzma.open(path)
+    return path.open("rb")
+
+
+def _decoded(line: bytes, path: Path, number: int) -> str:
+    """Return the text of a line without the rest of its end, and of the first line without a byte order mark."""
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        what = f"{path.name} is not in UTF-8: line {number} has the byte 0x{line[error.start]:02X}"
+        raise UserError(what, f"convert it from its encoding: {_command(path, 'ENCODING')}") from error
+    if "\0" in text:
+        raise UserError(f"{path.name} is no text: line {number} has bytes of value 0", "give a file of text in UTF-8")
+    return text.removesuffix("\r")

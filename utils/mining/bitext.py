@@ -1,0 +1,90 @@
+"""Bitext mining: two collections are cleaned, encoded, searched and paired; each step is reused where it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.mining.cleaning import cleaned, describe
+from utils.mining.gold import GoldReport, evaluate, read_gold
+from utils.mining.margins import LIST, MarginSearch
+from utils.mining.neighbours import nearest_both_ways
+from utils.mining.output import write_pairs
+from utils.mining.pairing import SIDES, cut_pairs, pair_up
+from utils.mining.row_store import encoded
+from utils.progress import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from utils.mining.neighbours import SearchPlace
+    from utils.mining.pairing import MinedPairs
+    from utils.mining.row_store import LazyEncoder, RowStore
+    from utils.mining.settings import BitextJob, BitextSettings
+    from utils.mining.text_store import TextStore
+
+
+@dataclass(frozen=True)
+class MinedBitext:
+    """What a mining found, and what its manifest tells."""
+
+    pairs: MinedPairs
+    gold: GoldReport | None
+    texts: tuple[TextStore, TextStore]
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def clean_both(job: BitextJob, root: Path, tell: Callable[[str], object]) -> tuple[TextStore, TextStore]:
+    """Return the cleaned texts of both sides, and tell what was dropped."""
+    source, target = (
+        cleaned(collection, cleaning, root)
+        for collection, cleaning in zip((job.source, job.target), job.cleaning, strict=True)
+    )
+    for store, collection in ((source, job.source), (target, job.target)):
+        tell(describe(store, collection.name))
+    smaller = min(len(source), len(target))
+    if job.settings.margin_k > smaller:
+        what = f"--margin_k {job.settings.margin_k}, but the smaller side has {smaller} texts"
+        raise UserError(what, f"give 1 to {smaller}")
+    return source, target
+
+
+def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable[[str], object]) -> MinedBitext:
+    """Mine pairs and write them; what a killed process had finished is reused.
+
+    Raises UserError as its steps do; a file of known pairs is checked before anything is encoded.
+    """
+    clock, settings = Clock(), job.settings
+    texts = clean_both(job, place.root, tell)
+    gold = read_gold(job.gold, *texts) if job.gold else None
+    clock.lap("clean")
+    rows = tuple(
+        encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name)
+        for store, collection in zip(texts, (job.source, job.target), strict=True)
+    )
+    clock.lap("encode")
+    best, searched = _search((rows[0], rows[1]), settings, place, clock)
+    everything = pair_up(best, settings.direction, one_to_one=settings.one_to_one)
+    pairs = cut_pairs(everything, settings.threshold, settings.top)
+    clock.lap("pair")
+    write_pairs(job.output, job.format, pairs, *texts)
+    clock.lap("write")
+    report = evaluate(pairs, gold, len(texts[0]), settings.seed) if gold else None
+    counts = {"sources": len(texts[0]), "targets": len(texts[1]), **searched, "pairs": len(pairs)}
+    return MinedBitext(pairs, report, texts, counts, clock.laps)
+
+
+def _search(
+    rows: tuple[RowStore, RowStore], settings: BitextSettings, place: SearchPlace, clock: Clock
+) -> tuple[Any, dict[str, int]]:
+    """Return the best partners of the sides that the direction needs, and how many were searched by margin."""
+    lists = nearest_both_ways(*rows, max(LIST, settings.margin_k), place)
+    clock.lap("search")
+    by_margin = MarginSearch(rows, lists, settings.margin, settings.margin_k)
+    best = by_margin.best(SIDES[settings.direction], place, settings.threshold)
+    clock.lap("search by margin")
+    names = {0: "sources_searched_by_margin", 1: "targets_searched_by_margin"}
+    return best, {names[side]: found.n_searched for side, found in best.items()}

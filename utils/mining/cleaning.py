@@ -1,0 +1,168 @@
+"""Cleaning of a collection: lengths, languages, duplicates; what is left is written to a store of texts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.errors import UserError, counted, suggest
+from utils.files import build_folder, fingerprint, sha256_of
+from utils.mining.text_store import ABOUT, TextStore, TextWriter
+from utils.progress import bar
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from utils.mining.collections import Collection
+
+    Ints = npt.NDArray[np.int64]
+    Hashes = npt.NDArray[np.uint64]
+
+DEDUPLICATIONS = ("none", "exact", "near")
+EXTRA = "requirements-cluster.txt"
+VERSION = 1  # of the stores
+NOT_LETTERS = re.compile(r"[\W\d_]+")
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is dropped from a collection.
+
+    Texts without a character that is not blank; texts of fewer than `min_chars` or more than `max_chars` characters;
+    with `language` (a code of pycld2, such as "de") those that pycld2 is sure are in another one; then of duplicates
+    all but the first: "exact" ones, or "near" ones, which are equal but for case, punctuation, digits and blanks.
+    """
+
+    min_chars: int = 1
+    max_chars: int | None = None
+    language: str | None = None
+    duplicates: str = "exact"
+
+
+def cleaned(collection: Collection, cleaning: Cleaning, root: Path) -> TextStore:
+    """Return the texts of a collection that cleaning keeps; they are written once for the same files and settings.
+
+    Raises UserError where nothing is left, and as reading does.
+    """
+    check_language(cleaning.language)
+    files = [{"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in collection.files]
+    settings = {
+        "version": VERSION,
+        "files": files,
+        "columns": [collection.text_column, collection.id_column],
+        "cleaning": asdict(cleaning),
+    }
+    folder = root / "texts" / fingerprint(settings)
+    store = TextStore(build_folder(folder, ABOUT, lambda part: _write(collection, cleaning, files, part)))
+    if not len(store):
+        steps = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in store.about["counts"].items())
+        hint = "check the files, and the flags of cleaning" if store.about["counts"]["read"] else "check the files"
+        raise UserError(f"the {collection.name} collection has no text: {steps}", hint)
+    return store
+
+
+def _write(collection: Collection, cleaning: Cleaning, files: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write the store of a collection into a folder."""
+    writer, counts = TextWriter(folder), dict.fromkeys(("read", "empty", "too_short", "too_long", "other_language"), 0)
+    form = FORMS[cleaning.duplicates]
+    hashes = list[bytes]()
+    for key, text in _kept_rows(collection, cleaning, counts):
+        if form is not None:
+            hashes.append(hashlib.blake2b(form(text).encode("utf-8", "surrogatepass"), digest_size=16).digest())
+        writer.add(key, text)
+    first = np.arange(writer.n)
+    if form is not None:
+        first = first_of_equals(np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2))
+    kept = np.flatnonzero(first == np.arange(writer.n))
+    counts |= {"duplicates": writer.n - len(kept), "kept": len(kept)}
+    writer.close(kept, first, {"files": list(files), "cleaning": asdict(cleaning), "counts": counts})
+
+
+def _kept_rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the text of rows that are neither too short nor too long nor in another language; count all."""
+    other = _is_other_language(cleaning.language)
+    longest = cleaning.max_chars or float("inf")
+    with bar(None, f"cleaning ({collection.name})", "texts") as advance:
+        for number, (key, text) in enumerate(collection.rows(), start=1):
+            counts["read"] += 1
+            if number % 1000 == 0:
+                advance(1000)
+            text = text.strip()
+            if not text:
+                counts["empty"] += 1
+            elif len(text) < cleaning.min_chars:
+                counts["too_short"] += 1
+            elif len(text) > longest:
+                counts["too_long"] += 1
+            elif other is not None and other(text):
+                counts["other_language"] += 1
+            else:
+                yield str(number) if key is None else key, text
+
+
+def normal_form(text: str) -> str:
+    """Return a text without case, punctuation, digits and blanks; one of nothing else stays as it is."""
+    return NOT_LETTERS.sub("", unicodedata.normalize("NFKC", text).casefold()) or text
+
+
+FORMS: dict[str, Callable[[str], str] | None] = {"none": None, "exact": str, "near": normal_form}
+
+
+def first_of_equals(hashes: Hashes) -> Ints:
+    """Return for each row of hashes (n, 2) the number of the first row that equals it (n,)."""
+    n = len(hashes)
+    order = np.lexsort((np.arange(n), hashes[:, 1], hashes[:, 0]))
+    ordered = hashes[order]
+    starts = np.ones(n, dtype=bool)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = np.empty(n, dtype=np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return first
+
+
+def check_language(language: str | None) -> None:
+    """Raise UserError where a language is to be identified and pycld2 is not there, or has no such language."""
+    if language is None:
+        return
+    try:
+        import pycld2
+    except ImportError as error:
+        raise UserError("--language_id needs pycld2", f"pip install -r {EXTRA}") from error
+    known = sorted({code for _, code in pycld2.LANGUAGES if not code.startswith("xx")})
+    if language not in known:
+        raise UserError(f"--language_id {language}: pycld2 has no such language", suggest(language, known))
+
+
+def _is_other_language(language: str | None) -> Callable[[str], bool] | None:
+    """Return whether a text is surely in another language than this one; None where that is not asked."""
+    if language is None:
+        return None
+    import pycld2
+
+    def is_other(text: str) -> bool:
+        printable = "".join(character for character in text if character.isprintable())  # others are errors to it
+        try:
+            reliable, _, found = pycld2.detect(printable, bestEffort=False)
+        except pycld2.error:
+            return False
+        return bool(reliable) and found[0][1] not in (language, "un")
+
+    return is_other
+
+
+def describe(store: TextStore, name: str) -> str:
+    """Return a line with the counts of cleaning: what was read, dropped and kept."""
+    counts = store.about["counts"]
+    dropped = ", ".join(
+        f"{counts[step]:,} {step.replace('_', ' ')}" for step in counts if step not in ("read", "kept") and counts[step]
+    )
+    return f"{name}: {counted(counts['read'], 'text')} read, {counts['kept']:,} kept" + (
+        f" ({dropped})" if dropped else ""
+    )

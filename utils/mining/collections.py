@@ -1,0 +1,192 @@
+"""Monolingual collections: files, folders and patterns, read as a stream of ids and texts, never as a whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.data.tables import DELIMITED
+from utils.data.text_files import UNPACK, inner_name, stream_lines
+from utils.errors import UserError, counted, first_line, suggest
+
+TEXT, ID = "text", "id"  # columns that are taken where none is named
+PARQUET_ROWS = 8192  # rows of a Parquet file that are in memory at once
+KNOWN = (".txt", ".jsonl", ".parquet", *DELIMITED)  # endings of the files of a folder that are read
+
+Row = tuple[str | None, str]  # an id, None where the file has none, and a text
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The files of one side, and the columns of their texts and ids.
+
+    name: "source" or "target", as in messages. A column is named by its header or its key; a number counts the fields
+    of lines without a header, from 1. None: `text` and `id` in files that have named columns, whole lines in others.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    text_column: str | None = None
+    id_column: str | None = None
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the id and the text of each row, in the order of the files; an empty text stays one.
+
+        Raises UserError for a file that cannot be read, and for a column that is not there.
+        """
+        for path in self.files:
+            kind = kind_of(path)
+            if kind == ".parquet":
+                yield from _read_parquet(path, self.text_column, self.id_column)
+            elif kind == ".jsonl":
+                yield from _read_json_lines(path, self.text_column, self.id_column)
+            elif kind in DELIMITED and not _is_number(self.text_column):
+                yield from _read_table(path, DELIMITED[kind], self.text_column, self.id_column)
+            else:
+                yield from _read_plain(path, self.text_column, self.id_column)
+
+
+def find_files(patterns: Sequence[str], name: str) -> tuple[Path, ...]:
+    """Return the files that paths, folders and patterns such as `news/*.txt.gz` stand for, sorted within each.
+
+    Of a folder those files are taken whose ending is known. Raises UserError where nothing is found.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        if path.is_file():
+            found.append(path)
+            continue
+        if path.is_dir():
+            some = sorted(inner for inner in path.rglob("*") if inner.is_file() and _is_data(inner))
+            hint = f"give a folder with files that end in {', '.join(KNOWN)}"
+        else:
+            some = sorted(inner for inner in _matches(path) if inner.is_file())
+            hint = "check the path"
+        if not some:
+            what = "no file that can be read in it" if path.is_dir() else "no such file or folder"
+            raise UserError(f"--{name} {pattern}: {what}", hint)
+        found += some
+    return tuple(dict.fromkeys(found))
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    """Return what a pattern stands for; one that begins at the root is searched from there."""
+    root = Path(pattern.anchor) if pattern.anchor else Path()
+    return root.glob(str(pattern.relative_to(pattern.anchor)) if pattern.anchor else str(pattern))
+
+
+def kind_of(path: Path) -> str:
+    """Return the ending that names a file's format, without that of its compression; empty where it has none."""
+    return Path(inner_name(path)).suffix.lower()
+
+
+def _is_data(path: Path) -> bool:
+    return not path.name.startswith(".") and kind_of(path) in KNOWN
+
+
+def _is_number(column: str | None) -> bool:
+    return column is not None and column.isdigit()
+
+
+def _read_plain(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
+    """Yield the lines of a file, or fields of its lines, which tabs separate."""
+    for column in (text, key):
+        if column is not None and not _is_number(column):
+            hint = "name a field of its lines by its number, such as 2, or leave the column out"
+            raise UserError(f"{path.name} has lines without names of columns: there is no {column!r}", hint)
+    if text is None and key is None:
+        for line in stream_lines(path):
+            yield None, line
+        return
+    places = int(text or 1) - 1, int(key) - 1 if key else None
+    for number, line in enumerate(stream_lines(path), start=1):
+        fields = line.split("\t")
+        most = max(places[0], places[1] or 0)
+        if most >= len(fields) or places[0] < 0:
+            what = f"{path.name}: line {number} has {counted(len(fields), 'field')}, and no field {most + 1}"
+            raise UserError(what, "fields are separated by tabs and counted from 1")
+        yield None if places[1] is None else fields[places[1]], fields[places[0]]
+
+
+def _read_table(path: Path, delimiter: str, text: str | None, key: str | None) -> Iterator[Row]:
+    """Yield the rows of a table whose first line names the columns; fields of CSV may be quoted."""
+    lines = stream_lines(path)
+    rows: Iterator[list[str]] = (
+        csv.reader(f"{line}\n" for line in lines) if delimiter == "," else (line.split(delimiter) for line in lines)
+    )
+    header = next(rows, [])
+    text, key = _choose(path, header, text, key)
+    places = header.index(text), header.index(key) if key else None
+    for number, fields in enumerate(rows, start=2):
+        if not fields:
+            continue
+        if len(fields) != len(header):
+            what = f"{path.name}: row {number} has {counted(len(fields), 'field')}, but the first {len(header)}"
+            raise UserError(what, "check the delimiter and the quotes")
+        yield None if places[1] is None else fields[places[1]], fields[places[0]].removesuffix("\n")
+
+
+def _read_json_lines(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
+    chosen: tuple[str, str | None] | None = None
+    for number, line in enumerate(stream_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            hint = 'write one {"text": ...} per line'
+            raise UserError(f"{path.name}: line {number} is not JSON: {first_line(error)}", hint) from error
+        if not isinstance(row, dict):
+            raise UserError(f"{path.name}: line {number} is not a JSON object", 'write one {"text": ...} per line')
+        chosen = chosen or _choose(path, list(row), text, key)
+        yield _as_id(row.get(chosen[1])) if chosen[1] else None, _as_text(row.get(chosen[0]), path, number)
+
+
+def _read_parquet(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    if path.suffix.lower() in UNPACK:
+        raise UserError(f"{path.name} is a compressed Parquet file", "unpack it: Parquet files are compressed inside")
+    try:
+        with ParquetFile(path) as file:
+            text, key = _choose(path, file.schema_arrow.names, text, key)
+            number = 0
+            for batch in file.iter_batches(PARQUET_ROWS, columns=[text, *([key] if key else [])]):
+                texts = batch.column(text).to_pylist()
+                ids = batch.column(key).to_pylist() if key else [None] * len(texts)
+                for value, one in zip(texts, ids, strict=True):
+                    number += 1
+                    yield _as_id(one), _as_text(value, path, number)
+    except (pa.ArrowException, OSError) as error:
+        hint = "check that the file is whole and has the format that its ending names"
+        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", hint) from error
+
+
+def _choose(path: Path, names: Sequence[str], text: str | None, key: str | None) -> tuple[str, str | None]:
+    """Return the column of texts and that of ids (None: there is none); raises UserError for one that is missing."""
+    usual = ID if ID in names else None
+    if text is None and TEXT not in names:
+        hint = f"name the column of the texts with --text_column: {', '.join(map(str, names))}"
+        raise UserError(f"{path.name} has no column {TEXT!r}", hint)
+    for column in (text, key):
+        if column is not None and column not in names:
+            raise UserError(f"{path.name} has no column {column!r}", suggest(column, list(map(str, names))))
+    return text or TEXT, key or usual
+
+
+def _as_id(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _as_text(value: Any, path: Path, number: int) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{path.name}: row {number} has {value!r} for a text", "name the column with --text_column")
+    return value

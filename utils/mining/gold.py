@@ -1,0 +1,174 @@
+"""Precision, recall and F1 of mined pairs against known ones, by threshold, after the protocol of BUCC.
+
+The best threshold is chosen on the sources of one half and measured on those of the other (Zweigenbaum, Sharoff and
+Rapp 2018, *Overview of the Third BUCC Shared Task*). Pairs that are not in the gold file count as wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.data.text_files import stream_lines
+from utils.errors import UserError, counted, first_line
+from utils.mining.collections import kind_of
+from utils.mining.pairing import MinedPairs
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from utils.mining.text_store import TextStore
+
+    Bools = npt.NDArray[np.bool_]
+
+POINTS = 400  # of the curve, at most
+SHOWN = 3  # unknown ids that a message names
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Known pairs as places in the texts that were kept: a set of (source, target), and how many there are in all.
+
+    n: with those whose texts cleaning dropped, which cannot be found. sources: the place of each pair's source, -1
+    where it was dropped (n,).
+    """
+
+    pairs: frozenset[tuple[int, int]]
+    sources: npt.NDArray[np.int64]
+    n: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Precision, recall and F1 in percent of the pairs with a score of at least `threshold`."""
+
+    threshold: float
+    precision: float
+    recall: float
+    f1: float
+    pairs: int
+    right: int
+
+
+@dataclass(frozen=True)
+class GoldReport:
+    """The best figures on all sources, those on one half at the threshold chosen on the other, and the curve."""
+
+    best: Figures
+    chosen: Figures  # on the half on which the threshold is chosen
+    measured: Figures  # on the other half, at this threshold
+    curve: list[Figures]
+    n_gold: int
+    n_dropped: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all figures as JSON has them."""
+        return dataclasses.asdict(self)
+
+
+def read_gold(path: Path, source: TextStore, target: TextStore) -> Gold:
+    """Return the pairs of a file of ids: two columns of a Parquet file, or two fields of tab-separated lines.
+
+    Either column may be that of the sources. Raises UserError for ids that neither collection has.
+    """
+    rows = _read_ids(path)
+    wanted = [{row[side] for row in rows} for side in (0, 1)]
+    usual = source.places(wanted[0]), target.places(wanted[1])
+    if len(usual[0]) < len(wanted[0]) or len(usual[1]) < len(wanted[1]):
+        swapped = source.places(wanted[1]), target.places(wanted[0])
+        if sum(map(len, swapped)) > sum(map(len, usual)):
+            rows, usual, wanted = [row[::-1] for row in rows], swapped, wanted[::-1]
+    for side, name in enumerate(("source", "target")):
+        if unknown := sorted(wanted[side] - set(usual[side])):
+            what = f"{path.name} has {counted(len(unknown), 'id')} that the {name} collection does not have"
+            raise UserError(f"{what}: {', '.join(unknown[:SHOWN])}", "check the files, and the columns of the ids")
+    places = {(usual[0][first], usual[1][second]) for first, second in rows}
+    is_there = {pair for pair in places if min(pair) >= 0}
+    dropped = sum(min(usual[0][first], usual[1][second]) < 0 for first, second in set(rows))
+    sources = np.array([*(pair[0] for pair in sorted(is_there)), *[-1] * dropped], dtype=np.int64)
+    return Gold(frozenset(is_there), sources, len(sources))
+
+
+def _read_ids(path: Path) -> list[tuple[str, str]]:
+    if not path.is_file():
+        raise UserError(f"--gold {path}: no such file", "check the path")
+    if kind_of(path) == ".parquet":
+        rows = _parquet_ids(path)
+    else:
+        rows = []
+        for number, line in enumerate(stream_lines(path), start=1):
+            fields = line.split("\t")
+            if len(fields) < 2:
+                what = f"{path.name}: line {number} has one field, expected the ids of a source and a target"
+                raise UserError(what, "separate them by a tab")
+            rows.append((fields[0], fields[1]))
+    if not rows:
+        raise UserError(f"{path.name} has no pair", "give one pair of ids a line, separated by a tab")
+    return rows
+
+
+def _parquet_ids(path: Path) -> list[tuple[str, str]]:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            names = file.schema_arrow.names[:2]
+            table = file.read(columns=names)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", "check the file") from error
+    if len(names) < 2:
+        raise UserError(f"{path.name} has one column", "give the ids of the sources and of the targets")
+    return [
+        (str(first), str(second)) for first, second in zip(*(table[name].to_pylist() for name in names), strict=True)
+    ]
+
+
+def evaluate(pairs: MinedPairs, gold: Gold, n_sources: int, seed: int) -> GoldReport:
+    """Return the figures of pairs, which are in descending order of their scores.
+
+    The sources are split into halves at random by the seed, whether or not they are in the gold file; of the pairs
+    with a text that cleaning dropped, one half counts as missed in each.
+    """
+    is_right = np.array(
+        [pair in gold.pairs for pair in zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True)], dtype=bool
+    )
+    curve = figures_by_threshold(pairs.scores, is_right, gold.n)
+    half = np.zeros(n_sources, dtype=bool)
+    half[np.random.default_rng(seed).permutation(n_sources)[: n_sources // 2]] = True
+    dropped = int((gold.sources < 0).sum())
+    n_first = int(half[gold.sources[gold.sources >= 0]].sum())
+    in_half = half[pairs.sources]
+    chosen = best_of(figures_by_threshold(pairs.scores[in_half], is_right[in_half], n_first + dropped // 2))
+    n_second = gold.n - n_first - dropped // 2
+    measured = figures_at(chosen.threshold, pairs.scores[~in_half], is_right[~in_half], n_second)
+    step = max(1, -(-len(curve) // POINTS))
+    return GoldReport(best_of(curve), chosen, measured, curve[::step], gold.n, dropped)
+
+
+def figures_by_threshold(scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> list[Figures]:
+    """Return the figures at each score (p,), which descend, as a threshold; equal scores are one."""
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.empty(0, dtype=np.int64)
+    right = np.cumsum(is_right)
+    return [_figures(float(scores[at]), int(at) + 1, int(right[at]), n_gold) for at in last]
+
+
+def figures_at(threshold: float, scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> Figures:
+    """Return the figures of the pairs with at least this score."""
+    is_kept = scores >= np.float32(threshold)
+    return _figures(threshold, int(is_kept.sum()), int(is_right[is_kept].sum()), n_gold)
+
+
+def best_of(figures: list[Figures]) -> Figures:
+    """Return the figures with the greatest F1, of equal ones those of the highest threshold."""
+    return max(figures, key=lambda one: one.f1, default=Figures(float("inf"), 0.0, 0.0, 0.0, 0, 0))
+
+
+def _figures(threshold: float, n_pairs: int, right: int, n_gold: int) -> Figures:
+    precision, recall = right / max(n_pairs, 1), right / max(n_gold, 1)
+    f1 = 2 * right / max(n_pairs + n_gold, 1)
+    return Figures(threshold, 100 * precision, 100 * recall, 100 * f1, n_pairs, right)

@@ -1,0 +1,64 @@
+"""The manifest beside mined pairs: inputs with their hashes, encoder, settings, counts, times and versions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.files import read_json, sha256_of, write_json
+from utils.records.identity import encoders_identity
+from utils.records.provenance import environment, utc_now
+
+if TYPE_CHECKING:
+    from utils.mining.bitext import MinedBitext
+    from utils.mining.settings import BitextJob
+    from utils.schema import EncoderSpec
+
+TASK = "bitext mining"
+
+
+def identity_of(job: BitextJob, spec: EncoderSpec) -> dict[str, Any]:
+    """Return what decides the pairs of a mining beside the content of its files."""
+    encoder = encoders_identity([spec], [1.0])[0]
+    del encoder["weight"]
+    sides = {
+        side.name: {"files": [path.name for path in side.files], "columns": [side.text_column, side.id_column]}
+        for side in (job.source, job.target)
+    }
+    cleaning = dict(zip(("source", "target"), map(dataclasses.asdict, job.cleaning), strict=True))
+    settings = dataclasses.asdict(job.settings)
+    return {"task": TASK, "collections": sides, "cleaning": cleaning, "encoder": encoder, "settings": settings}
+
+
+def check_output(job: BitextJob, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Raise UserError where the output is there already, and was not made by the same mining."""
+    if overwrite or not job.output.is_file():
+        return
+    known = read_json(job.manifest) if job.manifest.is_file() else None
+    if known is None or known.get("run") != dict(identity):
+        what = f"{job.output} is there, and other settings or another program made it"
+        raise UserError(what, "choose another --output, or add --overwrite")
+
+
+def write_manifest(
+    job: BitextJob, identity: Mapping[str, Any], mined: MinedBitext, arguments: Mapping[str, Any]
+) -> None:
+    """Write the manifest of a mining beside its output."""
+    inputs = {name: store.about for name, store in zip(("source", "target"), mined.texts, strict=True)}
+    if job.gold:
+        inputs["gold"] = {"file": job.gold.name, "sha256": sha256_of(job.gold)}
+    is_file = job.output.is_file()
+    content = {
+        "run": dict(identity),
+        "inputs": inputs,
+        "counts": mined.counts,
+        "gold": mined.gold.as_json() if mined.gold else None,
+        "output": {"file": job.output.name, "sha256": sha256_of(job.output) if is_file else None},
+        "seconds": mined.seconds,
+        "written": utc_now(),
+        "arguments": dict(arguments),
+        "environment": environment(),
+    }
+    write_json(job.manifest, content, indent=1)

@@ -1,0 +1,93 @@
+"""What a mining would take (--dry_run): texts, time, disk and memory, estimated from a short trial."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.errors import counted
+from utils.mining.bitext import clean_both
+from utils.mining.margins import LIST
+from utils.mining.neighbours import BLOCK_BYTES
+from utils.mining.row_store import BYTES, SCALE
+from utils.retrieval.topk import topk
+
+if TYPE_CHECKING:
+    from utils.mining.neighbours import SearchPlace
+    from utils.mining.row_store import LazyEncoder
+    from utils.mining.settings import BitextJob
+    from utils.mining.text_store import TextStore
+    from utils.schema import Rows
+
+SAMPLE = 256  # texts that are encoded in the trial
+TILE = 2048, 32_768  # queries and candidates that are searched in the trial
+LIST_BYTES = 12  # of a neighbour in a list
+TEXT_BYTES = 120  # of the arrays in memory that have an entry for each text
+FIXED_BYTES = 1 << 30  # of the libraries and a small model
+
+
+def plan(job: BitextJob, encode: LazyEncoder, place: SearchPlace) -> str:
+    """Return the lines of a dry run. The texts are cleaned, and kept as they are for the mining."""
+    lines: list[str] = []
+    texts = clean_both(job, place.root, lines.append)
+    n, m = map(len, texts)
+    rows, per_second = _trial_of_encoder(texts, encode)
+    pairs_per_second = _trial_of_search(rows, place)
+    dimensions, width = rows.shape[1], BYTES[job.settings.store_dtype]
+    stored = (n + m) * (dimensions * width + (SCALE if job.settings.store_dtype == "int8" else 0))
+    lists = (n + m) * max(LIST, job.settings.margin_k) * LIST_BYTES
+    shard = 4 * dimensions * min(job.settings.shard_size, max(n, m))
+    blocks = min(BLOCK_BYTES, 4 * dimensions * n) + min(BLOCK_BYTES, 4 * dimensions * m)
+    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * (n + m)
+    return "\n".join(
+        [
+            *lines,
+            f"encoder {encode.spec.name}, device {encode.device}: {counted(n + m, 'text')} to encode at most, "
+            f"{dimensions:,} dimensions",
+            f"encoding: {_duration((n + m) / per_second)} ({per_second:,.0f} texts a second in the trial)",
+            f"search in both directions: {_duration(2 * n * m / pairs_per_second)} "
+            f"({pairs_per_second / 1e6:,.0f} million pairs of texts a second)",
+            f"disk: {_size(stored)} of vectors ({job.settings.store_dtype}) and {_size(lists)} of neighbours "
+            f"in {place.root}",
+            f"memory at the peak: about {_size(memory)}, and more for a large model",
+            f"output: {job.output}",
+        ]
+    )
+
+
+def _trial_of_encoder(texts: tuple[TextStore, TextStore], encode: LazyEncoder) -> tuple[Rows, float]:
+    """Return the rows of some texts, and how many texts a second are encoded after the first ones."""
+    some = [
+        text
+        for store in texts
+        for text in store.texts(np.unique(np.linspace(0, len(store) - 1, SAMPLE // 2).astype(np.int64)))
+    ]
+    encode(some[:8])  # the model is loaded
+    start = time.perf_counter()
+    rows = encode(some)
+    return rows, len(some) / (time.perf_counter() - start)
+
+
+def _trial_of_search(rows: Rows, place: SearchPlace) -> float:
+    """Return how many pairs of texts a second are searched, from rows like those of the trial."""
+    draw = np.random.default_rng(0)
+    queries, candidates = (
+        rows[draw.integers(len(rows), size=n)] + draw.normal(0, 0.02, (n, rows.shape[1])).astype(np.float32)
+        for n in TILE
+    )
+    topk(queries[:64], candidates, LIST, device=place.device, precision=place.precision)  # rates are measured
+    start = time.perf_counter()
+    topk(queries, candidates, LIST, device=place.device, precision=place.precision)
+    return len(queries) * len(candidates) / (time.perf_counter() - start)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:,.0f} min" if seconds < 6000 else f"about {seconds / 3600:,.1f} h"
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:,.1f} GiB"

@@ -1,0 +1,193 @@
+"""The vectors of a collection in files, one for each shard of texts, which are written once and then reused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.encoders.cached import cache_settings, load_encoder, open_encoder
+from utils.encoders.reduced import cut
+from utils.errors import UserError, counted
+from utils.files import fingerprint, write_atomic
+from utils.progress import bar
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from utils.api.limiter import Budget
+    from utils.api.limits import ApiOptions
+    from utils.mining.text_store import TextStore
+    from utils.schema import EncoderSpec, Rows
+
+STORE_DTYPES = ("float16", "bfloat16", "int8", "float32")
+BYTES = {"float16": 2, "bfloat16": 2, "int8": 1, "float32": 4}  # of a number
+SHARD = 65_536  # texts of a shard
+CHUNK, GPU_CHUNK = 2048, 16_384  # texts that are encoded in one call
+SCALE = 4  # bytes at the end of a row of int8, which are its scale
+
+Encode = Callable[[Sequence[str]], "Rows"]
+
+
+class LazyEncoder:
+    """The encoder of a spec, which is loaded when the first text is encoded.
+
+    A local one is loaded without the cache of single texts, which does not reach this size; one of an API has its
+    cache of responses, which have a price.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None = None
+    ) -> None:
+        self.spec, self.device, self.cache_dir, self._api = spec, device, cache_dir, api
+        self._encode: Encode | None = None
+        self.chunk = GPU_CHUNK if device == "cuda" else CHUNK
+
+    def __call__(self, texts: Sequence[str]) -> Rows:
+        """Return one float32 row per text (n, d); raises UserError for a text that has no vector."""
+        if self._encode is None:
+            self._encode = self._open()
+        rows = self._encode(texts)
+        if self.spec.dimensions and not self.spec.provider:
+            rows = cut(rows, self.spec.dimensions)
+        bad = ~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1)
+        if bad.any():
+            what = f"the encoder has no vector for {counted(int(bad.sum()), 'text')}: {texts[int(bad.argmax())][:60]!r}"
+            raise UserError(what, "drop such texts by --min_chars or --max_chars, or use --dtype fp32")
+        return rows
+
+    def _open(self) -> Encode:
+        if self.spec.provider:
+            encoder = open_encoder(self.spec, self.device, self.cache_dir, self._api)
+            return lambda texts: np.asarray(encoder.embed(texts, [])[0], dtype=np.float32)
+        return load_encoder(self.spec, self.device, self.cache_dir).encode
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the vectors."""
+        spec = self.spec
+        of_api = {"provider": spec.provider, "base_url": spec.base_url, "input_type": spec.input_type}
+        return {
+            **cache_settings(spec),
+            "dimensions": spec.dimensions,
+            **({**of_api, "checkpoint": spec.checkpoint} if spec.provider else {}),
+        }
+
+
+@dataclass(frozen=True)
+class RowStore:
+    """The vectors of the texts of one side: `paths` has the file of each shard, whose texts follow each other."""
+
+    paths: tuple[Path, ...]
+    bounds: tuple[int, ...]  # the number of the first text of each shard, and that of all texts at the end
+    dtype: str
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.bounds[-1]
+
+    def load(self, first: int, last: int) -> Rows:
+        """Return the rows of the shards `first` to `last`, which is not included, in float32 (n, d)."""
+        return np.concatenate([unpacked(np.load(path), self.dtype) for path in self.paths[first:last]])
+
+    @property
+    def dimensions(self) -> int:
+        """Return the number of dimensions of a row."""
+        width = int(np.load(self.paths[0], mmap_mode="r").shape[1])
+        return width - SCALE if self.dtype == "int8" else width
+
+    def key(self) -> str:
+        """Return the hash of what decides the rows; it names what follows from them."""
+        return fingerprint({"shards": [path.stem for path in self.paths], "folder": self.paths[0].parent.name})
+
+
+def encoded(texts: TextStore, encode: LazyEncoder, dtype: str, size: int, root: Path, name: str) -> RowStore:
+    """Return the rows of texts in shards of `size` texts; the shards that are there already are not encoded again.
+
+    A shard is named by its texts, in the folder of the encoder and the type. A process that is killed loses the shard
+    in hand. Raises UserError as encoders do.
+    """
+    folder = root / "rows" / fingerprint({**encode.identity(), "store_dtype": dtype})
+    bounds = (*range(0, len(texts), size), len(texts))
+    shards = list(itertools.pairwise(bounds))
+    paths = [folder / f"{_key_of(texts.texts(slice(*shard)))}.npy" for shard in shards]
+    missing = [place for place, path in enumerate(paths) if not _is_whole(path, shards[place])]
+    n_missing = sum(shards[place][1] - shards[place][0] for place in missing)
+    with bar(n_missing, f"encoding ({name})", "texts") as advance:
+        for place in missing:
+            rows = _encode_shard(texts.texts(slice(*shards[place])), encode, advance)
+            content = io.BytesIO()
+            np.save(content, packed(rows, dtype))
+            write_atomic(paths[place], content.getvalue())
+    return RowStore(tuple(paths), bounds, dtype)
+
+
+def _encode_shard(texts: Sequence[str], encode: LazyEncoder, advance: Callable[[int], object]) -> Rows:
+    """Return the rows of a shard; each distinct text is encoded once, the longest first, in chunks of equal lengths."""
+    distinct = sorted(dict.fromkeys(texts), key=lambda text: (-len(text), text))
+    place = {text: number for number, text in enumerate(distinct)}
+    parts = []
+    for start in range(0, len(distinct), encode.chunk):
+        chunk = distinct[start : start + encode.chunk]
+        parts.append(encode(chunk))
+        advance(len(chunk))
+    advance(len(texts) - len(distinct))
+    rows: Rows = np.concatenate(parts)[[place[text] for text in texts]]
+    return rows
+
+
+def _key_of(texts: Sequence[str]) -> str:
+    """Return the hash of a shard's texts."""
+    found = hashlib.sha256()
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        found.update(len(content).to_bytes(8, "little") + content)
+    return found.hexdigest()[:32]
+
+
+def _is_whole(path: Path, shard: tuple[int, int]) -> bool:
+    """Return whether a shard's file is there with as many rows as it has texts."""
+    if not path.is_file():
+        return False
+    try:
+        return len(np.load(path, mmap_mode="r")) == shard[1] - shard[0]
+    except (ValueError, OSError, EOFError):
+        print(f"note: {path.name} is broken; its texts are encoded again", file=sys.stderr)
+        return False
+
+
+def packed(rows: Rows, dtype: str) -> npt.NDArray[Any]:
+    """Return rows (n, d) as they are stored, rounded to the nearest.
+
+    int8: each row is divided by a scale so that its greatest value is 127; the float32 scale follows it (n, d + 4).
+    bfloat16: the upper halves of the float32 numbers, as uint16.
+    """
+    if dtype == "float32":
+        return rows.astype(np.float32)
+    if dtype == "float16":
+        halves = rows.astype(np.float16)
+        if not np.isfinite(halves).all():
+            raise UserError("the vectors exceed the range of float16", "use --store_dtype bfloat16")
+        return halves
+    if dtype == "bfloat16":
+        bits = rows.astype(np.float32).view(np.uint32)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    scales = (np.abs(rows).max(axis=1, keepdims=True) / 127).astype(np.float32)
+    numbers = np.rint(rows / np.where(scales == 0, np.float32(1), scales)).astype(np.int8)
+    return np.concatenate([numbers, np.ascontiguousarray(scales).view(np.int8)], axis=1)
+
+
+def unpacked(stored: npt.NDArray[Any], dtype: str) -> Rows:
+    """Return stored rows in float32 (n, d): what `packed` rounded them to."""
+    if dtype == "bfloat16":
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+    if dtype == "int8":
+        scales = np.ascontiguousarray(stored[:, -SCALE:]).view(np.float32)  # (n, 1)
+        return stored[:, :-SCALE].astype(np.float32) * scales
+    return stored.astype(np.float32)

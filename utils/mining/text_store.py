@@ -1,0 +1,114 @@
+"""The texts of a cleaned collection in files: a text is in memory only while it is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+
+TEXTS, IDS, ENDS, ID_ENDS, KEPT, FIRST, ABOUT = (
+    *("texts.bin", "ids.bin", "text_ends.npy", "id_ends.npy", "kept.npy", "first.npy"),
+    "collection.json",
+)
+
+
+class TextStore:
+    """The rows that cleaning kept, in the order of the collection; `len` is their number.
+
+    about: the counts at each step, and the files with their hashes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self._kept: Ints = np.load(folder / KEPT, mmap_mode="r")
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self._kept)
+
+    def texts(self, numbers: Sequence[int] | Ints | slice) -> list[str]:
+        """Return the texts of these numbers, which count the rows that were kept from 0."""
+        return self._read(TEXTS, ENDS, self._kept[numbers])
+
+    def ids(self, numbers: Sequence[int] | Ints | slice) -> list[str]:
+        """Return the ids of these numbers: those of the files, or the places in the collection, counted from 1."""
+        return self._read(IDS, ID_ENDS, self._kept[numbers])
+
+    def places(self, wanted: set[str]) -> dict[str, int]:
+        """Return where the texts with these ids are among those kept; -1 for one that was dropped.
+
+        A duplicate has the place of the text that it equals. Ids that the collection does not have are left out.
+        """
+        first: Ints = np.load(self.folder / FIRST, mmap_mode="r")
+        found = {}
+        for row, key in enumerate(self._all_ids()):
+            if key in wanted:
+                place = int(np.searchsorted(self._kept, first[row]))
+                there = place < len(self._kept) and self._kept[place] == first[row]
+                found[key] = place if there else -1
+        return found
+
+    def _all_ids(self) -> Iterator[str]:
+        n, step = len(np.load(self.folder / ID_ENDS, mmap_mode="r")), 65_536
+        for start in range(0, n, step):
+            yield from self._read(IDS, ID_ENDS, np.arange(start, min(n, start + step)))
+
+    def _read(self, content: str, ends: str, rows: Ints) -> list[str]:
+        """Return what is in the file of texts, or of ids, at these rows of the collection."""
+        stops: Ints = np.load(self.folder / ends, mmap_mode="r")
+        rows = np.asarray(rows)
+        starts = np.where(rows > 0, stops[np.maximum(rows - 1, 0)], 0)
+        found = [""] * len(rows)
+        with (self.folder / content).open("rb") as file:
+            for place in np.argsort(rows, kind="stable").tolist():  # in the order of the file
+                file.seek(int(starts[place]))
+                found[place] = file.read(int(stops[rows[place]] - starts[place])).decode("utf-8", "surrogatepass")
+        return found
+
+
+class TextWriter:
+    """Writes a store into a folder: the rows one by one, then which of them are kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files = [(folder / name).open("wb") for name in (TEXTS, IDS)]
+        self._ends: tuple[list[Ints], list[Ints]] = ([], [])
+        self._open: tuple[list[int], list[int]] = ([], [])
+        self._at = [0, 0]
+        self.n = 0
+
+    def add(self, key: str, text: str) -> None:
+        """Add a row."""
+        for side, value in enumerate((text, key)):
+            content = value.encode("utf-8", "surrogatepass")
+            self._files[side].write(content)
+            self._at[side] += len(content)
+            self._open[side].append(self._at[side])
+        self.n += 1
+        if len(self._open[0]) >= 65_536:
+            self._pack()
+
+    def close(self, kept: Ints, first: Ints, about: Mapping[str, Any]) -> None:
+        """Write which rows are kept (k,), the row that each one equals (n,), and what the manifest tells."""
+        self._pack()
+        for file in self._files:
+            file.close()
+        for parts, name in zip(self._ends, (ENDS, ID_ENDS), strict=True):
+            np.save(self.folder / name, np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+        np.save(self.folder / KEPT, kept.astype(np.int64))
+        np.save(self.folder / FIRST, first.astype(np.int64))
+        (self.folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def _pack(self) -> None:
+        for side in (0, 1):
+            self._ends[side].append(np.asarray(self._open[side], dtype=np.int64))
+            self._open[side].clear()
