@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py", "classification.py", "icl.py", "mine.py", "visualize.py")
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken"}
+SCRIPTS = ("bitext.py", "classification.py", "icl.py", "mine.py", "sweep.py", "visualize.py")
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit"}
 HEAVY = {
     "torch",
     "transformers",
@@ -27,7 +27,7 @@ HEAVY = {
 
 # The packages from the top layer to the bottom one. A file may import from lower layers, and from its own package.
 LAYERS = (
-    ("reporting",),
+    ("reporting", "sweep"),
     ("cli",),
     ("mining",),
     ("records",),
@@ -119,6 +119,7 @@ def test_root_scripts_import_utils_only(script: str) -> None:
         "import icl; icl.parse([])",
         "import mine; mine.parse([])",
         "import visualize; visualize.parse([])",
+        "import sweep; sweep.parse([]); from utils.sweep.scripts import parse; parse('icl.py', [])",
         "import utils.data.registry, utils.cli.arguments, utils.data.bitext",
     ],
 )

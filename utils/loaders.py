@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 SENTENCE_TRANSFORMERS = "sentence_transformers"
@@ -43,6 +45,34 @@ CACHE_NAMES = {
     BUNDLED_GENERATOR: "utils.bundled_generator:load_bundled",
     API_GENERATOR: "utils.api_generators:ApiGenerator",
 }
+MOST_KEPT = 2  # models of one loader that stay in memory: a model may have one form for queries, and one for passages
+_kept: dict[str, OrderedDict[Hashable, Any]] | None = None  # None: nothing is kept
+
+
+@contextmanager
+def kept_models() -> Iterator[None]:
+    """Keep the models that `load_model` returns, so that several commands in this process load each of them once."""
+    global _kept
+    before, _kept = _kept, {} if _kept is None else _kept
+    try:
+        yield
+    finally:
+        _kept = before
+
+
+def load_model(loader: str, spec: Hashable, *how: Hashable) -> Any:
+    """Return the model that a loader's function returns for a spec; within `kept_models` it is loaded once."""
+    load = load_function(loader)
+    if _kept is None:
+        return load(spec, *how)
+    models = _kept.setdefault(loader, OrderedDict())
+    key = (spec, *how)
+    if key not in models:
+        while len(models) >= MOST_KEPT:
+            models.popitem(last=False)
+        models[key] = load(spec, *how)
+    models.move_to_end(key)
+    return models[key]
 
 
 def load_function(loader: str) -> Callable[..., Any]:

@@ -14,6 +14,8 @@ from utils.cli.types import name_or_path, path, positive, seed, tag, text
 from utils.constants import DEFAULT_KS, DEFAULT_SEED, MARGINS, SIMILARITIES
 from utils.errors import UserError
 
+NEAR = 0.75  # likeness of a mistyped flag to the one that a hint names
+
 
 class ListAction(argparse.Action):
     """Print the data sets, encoders and generators, and exit, whatever else is on the command line."""
@@ -51,7 +53,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage; a setting of records is given by --setting where there is no flag."""
-        raise UserError(message, self._of_setting(message) or "--help shows every flag, with examples")
+        raise UserError(
+            message, self._of_setting(message) or f"{self._near(message)}--help shows every flag, with examples"
+        )
+
+    def _near(self, message: str) -> str:
+        """Return which flag an unknown one may stand for, empty where none is near."""
+        unknown = re.match(r"unrecognized arguments: (--\w+)", message)
+        if unknown is None:
+            return ""
+        import difflib
+
+        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=NEAR)
+        return f"did you mean {near[0]}? " if near else ""
 
     def _of_setting(self, message: str) -> str:
         unknown = re.match(r"unrecognized arguments: --(\w+)(?:[= ](\S+))?", message)

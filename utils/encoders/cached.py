@@ -12,7 +12,7 @@ from utils.constants import DENSE
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.encoders.reduced import ReducedEncoder
 from utils.encoders.sided import SIDES, SidedEncoder
-from utils.loaders import cache_name, load_function
+from utils.loaders import cache_name, load_function, load_model
 from utils.progress import progress
 from utils.protocols import Encoder, TextEncoder
 from utils.schema import EncoderSpec
@@ -74,7 +74,7 @@ def _open_local(spec: EncoderSpec, device: str, cache_dir: Path) -> Callable[[En
 
 def load_encoder(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
     """Load the model of a local encoder that is not fitted."""
-    encoder: TextEncoder = load_function(spec.loader)(spec, device, cache_dir)
+    encoder: TextEncoder = load_model(spec.loader, spec, device, cache_dir)
     return encoder
 
 

@@ -14,7 +14,7 @@ from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.generators.cache import cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
-from utils.loaders import BUNDLED_GENERATOR, load_function
+from utils.loaders import BUNDLED_GENERATOR, load_model
 from utils.protocols import Generator, TextGenerator
 from utils.schema import GeneratorSpec
 
@@ -121,7 +121,7 @@ class CachedGenerator:
     def _loaded(self) -> TextGenerator:
         """Return the model itself, loaded by the function that the spec names."""
         if self._generator is None:
-            generator: TextGenerator = load_function(self.spec.loader)(self.spec, self.device, self.cache_dir)
+            generator: TextGenerator = load_model(self.spec.loader, self.spec, self.device, self.cache_dir)
             self._generator = generator
         return self._generator
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,25 @@ from utils.tasks import TASKS
 if TYPE_CHECKING:
     from utils.records.identity import Identity
     from utils.schema import RunRecord, TopK
+
+_watching: ContextVar[dict[Path, None] | None] = ContextVar("_watching", default=None)
+
+
+@contextmanager
+def watched_records() -> Iterator[dict[Path, None]]:
+    """Collect the paths of the records that runs write, or find done, while this is open."""
+    seen: dict[Path, None] = {}
+    token = _watching.set(seen)
+    try:
+        yield seen
+    finally:
+        _watching.reset(token)
+
+
+def _tell_watcher(path: Path) -> None:
+    seen = _watching.get()
+    if seen is not None:
+        seen[path] = None
 
 
 class RecordStore:
@@ -60,6 +81,7 @@ class RecordStore:
         if self.tuned_weights is not None and self._weights_of(path) != self.tuned_weights:
             return False
         self._done[subset, k] = path
+        _tell_watcher(path)
         return True
 
     def _ours(self, subset: str, k: int) -> Path | None:
@@ -131,6 +153,7 @@ class RecordStore:
         path = self.path_of(subset, record.k)
         write_record_at(path, record, predictions, prompts)
         self._written[subset, record.k] = path
+        _tell_watcher(path)
 
     def write_neighbors(self, subset: str, found: Mapping[str, TopK], k: int) -> None:
         """Write the indices and scores of the neighbours, by direction, beside the record at k."""

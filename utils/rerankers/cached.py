@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
-from utils.loaders import CROSS_ENCODER_RERANKER, LLM_RERANKER, load_function
+from utils.loaders import CROSS_ENCODER_RERANKER, LLM_RERANKER, load_model
 from utils.protocols import Reranker
 from utils.rerankers.flags import reranker_errors
 from utils.rerankers.spec import LLM, Pair, RerankerSpec, cache_items, is_score, pair_of, score_settings
@@ -67,7 +67,7 @@ class CachedReranker:
         with reranker_errors():
             if self._scorer is None:
                 loader = LLM_RERANKER if self.spec.kind == LLM else CROSS_ENCODER_RERANKER
-                scorer: PairScorer = load_function(loader)(self.spec, self.device, self.cache_dir)
+                scorer: PairScorer = load_model(loader, self.spec, self.device, self.cache_dir)
                 self._scorer = scorer
             scores = self._scorer.score([pair_of(item) for item in missing])
             yield from tqdm(scores, total=len(missing), desc=self.spec.name, unit=" pairs", leave=False, disable=None)

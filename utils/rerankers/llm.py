@@ -15,7 +15,7 @@ from typing import Any
 
 from utils.answers import ScoreSettings
 from utils.errors import UserError, counted
-from utils.loaders import load_function
+from utils.loaders import load_model
 from utils.rerankers.spec import Pair, RerankerSpec
 
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
@@ -42,7 +42,7 @@ PLACE = re.compile(r"\{(instruction|query|document)\}")
 
 def load_llm_reranker(spec: RerankerSpec, device: str, cache_dir: Path) -> LlmReranker:
     """Load a causal language model as a reranker."""
-    return LlmReranker(spec, load_function(spec.model.loader)(spec.model, device, cache_dir))
+    return LlmReranker(spec, load_model(spec.model.loader, spec.model, device, cache_dir))
 
 
 class LlmReranker:
