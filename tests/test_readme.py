@@ -30,6 +30,7 @@ GUIDES = (
     "charts",
     "report",
     "data",
+    "sweeps",
 )
 DOCUMENTS = ("README.md", *(f"docs/{name}.md" for name in GUIDES))
 FENCE = re.compile(r"(?:<!-- (needs [^>]*) -->\n)?```(bash|text)\n(.*?)```", flags=re.DOTALL)
@@ -98,7 +99,8 @@ def test_make_demo_runs_what_the_readme_shows() -> None:
 def follow(chosen: list[Block], folder: Path, run: Run) -> None:
     """Run commands one after the other in a folder with the data of the project."""
     assert chosen
-    (folder / "data").symlink_to(ROOT / "data")
+    for name in ("data", "sweeps"):
+        (folder / name).symlink_to(ROOT / name)
     for block in chosen:
         printed = [execute(command, run) for command in block.commands]
         for shown in block.shown:

@@ -1,0 +1,95 @@
+"""What is known of a run: whether its process still computes it, and the two lines of its error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from utils.loaders import kept_models, load_model
+from utils.sweep.executors import LocalExecutor, Options, ending, slurm_settings
+from utils.sweep.grid import Run
+from utils.sweep.state import RunState, StateFolder, born, two_lines
+
+OURS = RunState("running", pid=os.getpid(), host=socket.gethostname(), born=born(os.getpid()))
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (OURS, "running"),
+        (RunState("running", pid=OURS.pid, host=OURS.host, born="1"), "stale"),  # another process of this number
+        (RunState("running", pid=OURS.pid, host="elsewhere", heartbeat=time.time() - 1), "running"),
+        (RunState("running", pid=OURS.pid, host="elsewhere", heartbeat=time.time() - 100), "stale"),
+        (RunState("done", pid=OURS.pid, host=OURS.host, born=OURS.born), "done"),
+    ],
+)
+def test_a_run_is_stale_when_its_process_has_ended(state: RunState, shown: str) -> None:
+    assert state.shown == shown and state.is_alive == (shown == "running")
+
+
+def test_a_run_is_finished_while_its_records_are_there(tmp_path: Path) -> None:
+    folder, run, record = StateFolder(tmp_path), Run("bitext.py", ("--k", "1")), tmp_path / "record.json"
+    assert folder.read(run) == RunState()
+    folder.write(run, RunState("done", attempts=2, records=(str(record),)))
+    assert folder.read(run).attempts == 2 and not folder.is_finished(run)
+    record.touch()
+    assert folder.is_finished(run)
+    folder.path_of(run).write_text("{broken")
+    assert folder.read(run) == RunState() and not folder.is_finished(run)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a\nerror: x\nhint: y\n", ("error: x", "hint: y")),
+        ("error: old\nhint: z\nnote: b\nerror: x\n", ("error: x",)),
+        ("error: x\nnote: b\n", ("error: x",)),
+        ("Segmentation fault\n", ("error: it ended with: Segmentation fault",)),
+        ("", ()),
+    ],
+)
+def test_the_last_two_lines_of_an_error_are_kept(text: str, lines: tuple[str, ...]) -> None:
+    assert two_lines(text) == lines
+
+
+def test_settings_of_slurm_are_numbers_where_they_read_as_such() -> None:
+    assert slurm_settings(["partition=gpu", "timeout_min=60"]) == {"partition": "gpu", "timeout_min": 60}
+
+
+def test_each_process_has_its_own_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("utils.sweep.executors.gpus", lambda: ("0", "1", "2", "3", "4"))
+    executor = LocalExecutor(Options(jobs=2, gpus_per_run=2))
+    code = "import os, sys; open(sys.argv[1], 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
+    jobs = [
+        executor.start([sys.executable, "-c", code, str(tmp_path / name)], parent=False) for name in ("first", "second")
+    ]
+    while any(job.poll() is None for job in jobs):
+        time.sleep(0.01)
+    assert {(tmp_path / name).read_text() for name in ("first", "second")} == {"0,1", "2,3"}
+
+
+def test_how_a_process_ended() -> None:
+    told = "its process was killed by signal 9", "its process ended with exit code 1"
+    assert [ending(code) for code in (0, 130, -9, 1)] == ["", "", *told]
+
+
+def load_stub(spec: str, device: str) -> list[str]:
+    """Return a new object at each call, as a loader returns a model."""
+    return [spec, device]
+
+
+def test_models_are_loaded_once_while_they_are_kept() -> None:
+    loader = f"{__name__}:load_stub"
+    sys.modules.setdefault(__name__, sys.modules[load_stub.__module__])
+    assert load_model(loader, "a", "cpu") is not load_model(loader, "a", "cpu")
+    with kept_models():
+        first = load_model(loader, "a", "cpu")
+        assert load_model(loader, "a", "cpu") is first and load_model(loader, "a", "cuda") is not first
+        load_model(loader, "b", "cpu")
+        assert load_model(loader, "a", "cpu") is not first  # two are kept
+    assert load_model(loader, "b", "cpu") is not load_model(loader, "b", "cpu")

@@ -1,0 +1,172 @@
+"""Whole sweeps: what is run, kept, told and gone on with, also after an interruption and a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run
+from script_runner import wait_until
+
+NGRAM = "baseline/char_ngram"
+GRID = f"""
+name: small
+defaults: {{model_checkpoint: {NGRAM}, langs: [[fra, swh]]}}
+runs:
+- {{script: bitext.py, dataset: [sample, nope], k: 1}}
+- {{script: classification.py, k: [1, 5]}}
+- {{script: bitext.py, model_checkpoint: text-embedding-3-large, needs: OPENAI_API_KEY}}
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID)
+    return path
+
+
+def states(folder: Path) -> dict[str, str]:
+    """Return the state of each run of a sweep, by its command without `python` and its models."""
+    found = {}
+    for path in (folder / "runs").glob("*.json"):
+        content = json.loads(path.read_text())
+        found[content["command"].replace(f" --model_checkpoint {NGRAM}", "").removeprefix("python ")] = content["state"]
+    return found
+
+
+def record(folder: Path) -> Path:
+    return folder / "logs/save_bitext/sample/baseline/char_ngram/seed_42/eval_eng_fra_1.json"
+
+
+def test_a_sweep_keeps_what_is_done_and_tells_what_failed(grid: Path, tmp_path: Path, run: Run) -> None:
+    env = {"OPENAI_API_KEY": ""}
+    done = run("sweep.py", str(grid), env=env)
+    assert done.returncode == 1, done.stdout + done.stderr
+    rest = "--langs fra swh"
+    assert states(tmp_path / "logs/sweeps/small") == {
+        f"bitext.py {rest} --dataset sample --k 1": "done",
+        f"bitext.py {rest} --dataset nope --k 1": "failed",
+        f"classification.py {rest} --k 1": "done",
+        f"classification.py {rest} --k 5": "done",
+        f"bitext.py {rest} --model_checkpoint text-embedding-3-large": "skipped",
+    }
+    assert "4 runs in 1 group, 1 at once" in done.stdout
+    for told in ("error: unknown dataset 'nope'\n", "hint: choose from: sample, ", "OPENAI_API_KEY is not set\n"):
+        assert done.stdout.count(told) == 2  # when it happened, and in the table
+    assert "sweep small: 5 runs: 3 done, 1 skipped, 1 failed\n" in done.stdout
+
+    written, alone = (
+        record(tmp_path),
+        run("bitext.py", "--model_checkpoint", NGRAM, "--langs", "fra", "swh", "--k", "1"),
+    )
+    assert "2 of 2 subsets are already logged" in alone.stdout
+    figures = json.loads(written.read_text())
+    written.unlink()
+    assert "record missing" in run("sweep.py", "status", "small").stdout
+    again = run("sweep.py", str(grid), "--retries", "1", env=env)
+    assert "2 of 5 runs are done already\n2 runs in 1 group" in again.stdout
+    assert again.stdout.count("is tried again, 1 of 1") == 1 and again.returncode == 1
+    assert json.loads(written.read_text())["f1"] == figures["f1"]
+
+
+def test_a_sweep_that_is_well_ends_with_0_and_goes_on_by_its_name(tmp_path: Path, run: Run) -> None:
+    words = ("--grid", "script=bitext", f"model_checkpoint={NGRAM}", "langs=fra", "k=1", "--name", "one")
+    planned = run("sweep.py", *words, "--dry_run")
+    assert planned.returncode == 0 and "eng_fra" in planned.stdout and "to do" in planned.stdout
+    assert not (tmp_path / "logs").exists()
+    assert run("sweep.py", *words).returncode == 0
+    for done in (run("sweep.py", "run", "one"), run("sweep.py", "status", "one")):
+        assert done.returncode == 0 and "sweep one: 1 run: 1 done" in done.stdout
+    assert run("sweep.py", "status").stdout == "one: 1 run: 1 done\n"
+    unknown = run("sweep.py", "status", "on")
+    assert (unknown.returncode, unknown.stderr.splitlines()[1]) == (2, "hint: did you mean 'one'?")
+
+
+def start(grid: Path, folder: Path, cache: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "sweep.py"), str(grid), "--cache_dir", str(cache), *more],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPENAI_API_KEY": ""},
+    )
+
+
+def content_of(folder: Path, state: str) -> dict[str, Any] | None:
+    """Return what is known of a run in this state."""
+    for path in (folder / "logs/sweeps/small/runs").glob("*.json"):
+        if (content := json.loads(path.read_text()))["state"] == state:
+            return {**content}
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_or_killed_sweep_goes_on(
+    how: signal.Signals, grid: Path, tmp_path: Path, cache_dir: Path, run: Run
+) -> None:
+    process = start(grid, tmp_path, cache_dir)
+    wait_until(lambda: content_of(tmp_path, "running"), process)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    worker = content_of(tmp_path, "running")
+    if how == signal.SIGINT:
+        assert process.returncode == 130 and worker is None
+        assert err.strip() == "interrupted: finished runs are kept; run the same command again to continue"
+    done = run("sweep.py", str(grid), env={"OPENAI_API_KEY": ""})
+    assert "sweep small: 5 runs: 3 done, 1 skipped, 1 failed\n" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and record(tmp_path).is_file()
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_dies_has_failed_and_the_others_go_on(grid: Path, tmp_path: Path, cache_dir: Path) -> None:
+    process = start(grid, tmp_path, cache_dir)
+    wait_until(lambda: content_of(tmp_path, "running"), process)
+    worker = content_of(tmp_path, "running")
+    assert worker is not None
+    os.kill(worker["pid"], signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert "error: its process was killed by signal 9\n" in out
+    assert "sweep small: 5 runs: 2 done, 1 skipped, 2 failed\n" in out and process.returncode == 1
+
+
+def test_two_commands_do_not_run_one_sweep_at_once(grid: Path, tmp_path: Path, run: Run) -> None:
+    from utils.sweep.state import StateFolder
+
+    with StateFolder(tmp_path / "logs/sweeps/small").held():
+        done = run("sweep.py", str(grid))
+    assert done.returncode == 2 and "the sweep small is being run by process" in done.stderr
+
+
+@pytest.mark.parametrize("package", ["ray", "submitit"])
+def test_without_the_extras_the_file_is_named(package: str, grid: Path, run: Run, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = run("sweep.py", str(grid), "--executor", {"submitit": "slurm"}.get(package, package))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: the package {package} is not installed\nhint: pip install -r requirements-cluster.txt\n"
+    )
+
+
+@pytest.mark.slow
+def test_slurm_jobs_give_the_same(grid: Path, tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("submitit")
+    done = run("sweep.py", str(grid), "--executor", "slurm", "--slurm", "cluster=local", env={"OPENAI_API_KEY": ""})
+    assert "sweep small: 5 runs: 3 done, 1 skipped, 1 failed\n" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and record(tmp_path).is_file()
+
+
+@pytest.mark.slow
+def test_tasks_of_ray_give_the_same(grid: Path, tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("ray")
+    done = run(*("sweep.py", str(grid), "--executor", "ray", "--jobs", "2"), env={"OPENAI_API_KEY": ""}, process=True)
+    assert "sweep small: 5 runs: 3 done, 1 skipped, 1 failed\n" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and record(tmp_path).is_file()
