@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEDUPLICATIONS = ("none", "exact", "near")
 EXTRA = "requirements-cluster.txt"
-VERSION = 1  # of the stores
+VERSION = 2  # of the stores
 NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -72,21 +72,24 @@ def _write(collection: Collection, cleaning: Cleaning, files: Sequence[dict[str,
     """Write the store of a collection into a folder."""
     writer, counts = TextWriter(folder), dict.fromkeys(("read", "empty", "too_short", "too_long", "other_language"), 0)
     form = FORMS[cleaning.duplicates]
-    hashes = list[bytes]()
-    for key, text in _kept_rows(collection, cleaning, counts):
-        if form is not None:
-            hashes.append(hashlib.blake2b(form(text).encode("utf-8", "surrogatepass"), digest_size=16).digest())
-        writer.add(key, text)
-    first = np.arange(writer.n)
+    hashes, present = list[bytes](), list[int]()
+    for key, text in _rows(collection, cleaning, counts):
+        if text is not None:
+            present.append(writer.n)
+            if form is not None:
+                hashes.append(hashlib.blake2b(form(text).encode("utf-8", "surrogatepass"), digest_size=16).digest())
+        writer.add(key, text or "")
+    first, rows = np.full(writer.n, -1), np.asarray(present, dtype=np.int64)
+    first[rows] = rows
     if form is not None:
-        first = first_of_equals(np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2))
+        first[rows] = rows[first_of_equals(np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2))]
     kept = np.flatnonzero(first == np.arange(writer.n))
-    counts |= {"duplicates": writer.n - len(kept), "kept": len(kept)}
+    counts |= {"duplicates": len(rows) - len(kept), "kept": len(kept)}
     writer.close(kept, first, {"files": list(files), "cleaning": asdict(cleaning), "counts": counts})
 
 
-def _kept_rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield the id and the text of rows that are neither too short nor too long nor in another language; count all."""
+def _rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) -> Iterator[tuple[str, str | None]]:
+    """Yield the id and the text of each row, and count them; None for a text that is dropped by itself."""
     other = _is_other_language(cleaning.language)
     longest = cleaning.max_chars or float("inf")
     with bar(None, f"cleaning ({collection.name})", "texts") as advance:
@@ -95,16 +98,18 @@ def _kept_rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int
             if number % 1000 == 0:
                 advance(1000)
             text = text.strip()
+            reason = ""
             if not text:
-                counts["empty"] += 1
+                reason = "empty"
             elif len(text) < cleaning.min_chars:
-                counts["too_short"] += 1
+                reason = "too_short"
             elif len(text) > longest:
-                counts["too_long"] += 1
+                reason = "too_long"
             elif other is not None and other(text):
-                counts["other_language"] += 1
-            else:
-                yield str(number) if key is None else key, text
+                reason = "other_language"
+            if reason:
+                counts[reason] += 1
+            yield str(number) if key is None else key, None if reason else text
 
 
 def normal_form(text: str) -> str:

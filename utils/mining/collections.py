@@ -65,7 +65,7 @@ def find_files(patterns: Sequence[str], name: str) -> tuple[Path, ...]:
             some = sorted(inner for inner in path.rglob("*") if inner.is_file() and _is_data(inner))
             hint = f"give a folder with files that end in {', '.join(KNOWN)}"
         else:
-            some = sorted(inner for inner in _matches(path) if inner.is_file())
+            some = sorted(inner for inner in _matches(path) if inner.is_file() and not inner.name.startswith("."))
             hint = "check the path"
         if not some:
             what = "no file that can be read in it" if path.is_dir() else "no such file or folder"

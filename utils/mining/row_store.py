@@ -171,7 +171,8 @@ def packed(rows: Rows, dtype: str) -> npt.NDArray[Any]:
     if dtype == "float32":
         return rows.astype(np.float32)
     if dtype == "float16":
-        halves = rows.astype(np.float16)
+        with np.errstate(over="ignore"):
+            halves = rows.astype(np.float16)
         if not np.isfinite(halves).all():
             raise UserError("the vectors exceed the range of float16", "use --store_dtype bfloat16")
         return halves

@@ -21,7 +21,7 @@ TEXTS, IDS, ENDS, ID_ENDS, KEPT, FIRST, ABOUT = (
 
 
 class TextStore:
-    """The rows that cleaning kept, in the order of the collection; `len` is their number.
+    """The rows that cleaning kept, in the order of the collection; `len` is their number. Others have their ids only.
 
     about: the counts at each step, and the files with their hashes.
     """
@@ -52,9 +52,7 @@ class TextStore:
         found = {}
         for row, key in enumerate(self._all_ids()):
             if key in wanted:
-                place = int(np.searchsorted(self._kept, first[row]))
-                there = place < len(self._kept) and self._kept[place] == first[row]
-                found[key] = place if there else -1
+                found[key] = int(np.searchsorted(self._kept, first[row])) if first[row] >= 0 else -1
         return found
 
     def _all_ids(self) -> Iterator[str]:
@@ -98,7 +96,10 @@ class TextWriter:
             self._pack()
 
     def close(self, kept: Ints, first: Ints, about: Mapping[str, Any]) -> None:
-        """Write which rows are kept (k,), the row that each one equals (n,), and what the manifest tells."""
+        """Write which rows are kept (k,), and what the manifest tells.
+
+        first: the first row that each row equals, its own number where it is the first, -1 where it is dropped (n,).
+        """
         self._pack()
         for file in self._files:
             file.close()

@@ -1,0 +1,100 @@
+"""Collections: every format and compression gives the same rows; what cannot be read is an error in two lines."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from utils.errors import UserError
+from utils.mining.collections import Collection, Row, find_files
+
+TEXTS = ["Ein Satz.", "  zwei\u2028Zeilen ", "", "五", 'mit "Zitat", Komma']
+ROWS: list[Row] = [(f"a{number}", text) for number, text in enumerate(TEXTS)]
+
+
+def rows_of(*files: Path, text: str | None = None, key: str | None = None) -> list[Row]:
+    return list(Collection("source", files, text, key).rows())
+
+
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, "zstd", asbytes=True))
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress"),
+    [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)],
+)
+def test_lines_and_json_lines_are_read_from_compressed_files(tmp_path: Path, ending: str, compress: object) -> None:
+    assert callable(compress)
+    plain, lines = tmp_path / f"a.txt{ending}", tmp_path / f"a.jsonl{ending}"
+    plain.write_bytes(compress("\ufeff".encode() + "".join(f"{text}\r\n" for text in TEXTS).encode()))
+    lines.write_bytes(compress("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in ROWS).encode()))
+    assert rows_of(plain) == [(None, text) for text in TEXTS]
+    assert rows_of(lines) == ROWS
+
+
+def test_tables_are_read_by_name_and_by_number(tmp_path: Path) -> None:
+    tsv, csv, columns = tmp_path / "a.tsv", tmp_path / "a.csv", tmp_path / "bucc.de"
+    tsv.write_text("text\tlang\tid\n" + "".join(f"{text}\tde\t{key}\n" for key, text in ROWS), encoding="utf-8")
+    quoted = "".join(f'{key},"{(text or "").replace(chr(34), chr(34) * 2)}"\n' for key, text in ROWS)
+    csv.write_text("key,sentence\n" + quoted, encoding="utf-8")
+    columns.write_text("".join(f"{key}\t{text}\n" for key, text in ROWS), encoding="utf-8")
+    parquet.write_table(pa.table({"id": ["a0", None], "text": ["x", None]}), tmp_path / "a.parquet")
+    assert rows_of(tsv) == ROWS
+    assert rows_of(csv, text="sentence", key="key") == ROWS
+    assert rows_of(columns, text="2", key="1") == ROWS
+    assert rows_of(columns, text="1") == [(None, key) for key, _ in ROWS]
+    assert rows_of(tmp_path / "a.parquet") == [("a0", "x"), (None, "")]
+
+
+def test_a_quoted_text_of_csv_may_have_several_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text\n"one\ntwo"\nthree\n', encoding="utf-8")
+    assert rows_of(tmp_path / "a.csv") == [(None, "one\ntwo"), (None, "three")]
+
+
+def test_folders_and_patterns_are_sorted_and_each_file_counts_once(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt.gz", "notes.pdf", ".hidden.txt", "in/c.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_files([str(tmp_path), str(tmp_path / "*.txt")], "source")
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.txt.gz", "b.txt", "in/c.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column", "message"),
+    [
+        ("a.txt", b"good\n\xff\n", None, "a.txt is not in UTF-8: line 2 has the byte 0xFF"),
+        ("a.txt.gz", b"no gzip", None, "a.txt.gz cannot be decompressed"),
+        ("a.txt.zst", b"no zstd", None, "a.txt.zst cannot be decompressed"),
+        ("a.txt.gz", gzip.compress(b"x\n" * 9999)[:-9], None, "a.txt.gz cannot be decompressed"),
+        ("a.txt", b"a\tb\n", "3", "a.txt: line 1 has 2 fields, and no field 3"),
+        ("a.txt", b"a\tb\n", "sentence", "there is no 'sentence'"),
+        ("a.tsv", b"id\tsentence\n", None, "a.tsv has no column 'text'"),
+        ("a.tsv", b"id\ttext\nx\n", None, "a.tsv: row 2 has 1 field, but the first 2"),
+        ("a.jsonl", b'{"text": "x"}\nno\n', None, "a.jsonl: line 2 is not JSON"),
+        ("a.jsonl", b'{"text": 1}\n', None, "a.jsonl: row 1 has 1 for a text"),
+        ("a.jsonl", b'{"text": "x"}\n', "texts", "a.jsonl has no column 'texts'"),
+        ("a.parquet", b"x", None, "a.parquet cannot be read as parquet"),
+        ("a.txt", "x\n".encode("utf-16"), None, "a.txt is not in UTF-8"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    tmp_path: Path, name: str, content: bytes, column: str | None, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as error:
+        rows_of(tmp_path / name, text=column)
+    assert message in error.value.what and error.value.hint
+
+
+def test_a_path_to_nothing_is_an_error(tmp_path: Path) -> None:
+    for pattern in ("none.txt", "*.txt", "."):
+        with pytest.raises(UserError, match="--target"):
+            find_files([str(tmp_path / pattern)], "target")

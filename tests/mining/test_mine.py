@@ -1,0 +1,152 @@
+"""mine.py: the sample set, resumption after a kill to the byte, formats, manifests, and errors in two lines."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from conftest import ROOT, Run
+from other_encoders import save_static
+
+WORDS = "the cat dog sat mat house garden red blue green runs sleeps eats old new big small".split()
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+import utils.mining.{module} as module
+write, left = module.{name}, [{after}]
+def killing(*args, **more):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(*args, **more)
+module.{name} = killing
+import mine
+mine.main({argv!r})
+"""
+
+
+@pytest.fixture(scope="session")
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_static(tmp_path_factory.mktemp("static") / "model")
+
+
+@pytest.fixture
+def sides(tmp_path: Path, static: Path) -> list[str]:
+    """The flags of two collections of 90 texts in the test's folder, in shards of 25."""
+    draw = np.random.default_rng(1)
+    for name in ("a", "b"):
+        lines = [" ".join(draw.choice(WORDS, 6)) for _ in range(90)]
+        (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
+    return [*("--source", "a.txt", "--target", "b.txt", "--shard_size", "25", "--store", "store"), *model(static)]
+
+
+def model(static: Path) -> tuple[str, ...]:
+    return ("--model_checkpoint", str(static))
+
+
+@pytest.mark.slow
+def test_without_arguments_the_sample_set_is_mined(run: Run, tmp_path: Path, bundled: str) -> None:
+    done = run("mine.py")
+    assert done.returncode == 0, done.stderr
+    assert "52 pairs: mined/eng_deu.tsv" in done.stdout and "97.03" in done.stdout
+    lines = (tmp_path / "mined" / "eng_deu.tsv").read_text().splitlines()
+    scores = [float(line.split("\t")[0]) for line in lines]
+    assert len(lines) == 52 and scores == sorted(scores, reverse=True)
+    manifest = json.loads((tmp_path / "mined" / "eng_deu.manifest.json").read_text())
+    assert manifest["counts"]["pairs"] == 52 and manifest["gold"]["n_gold"] == 50
+    assert {path.name for path in (tmp_path / "mined").iterdir()} == {
+        *("eng_deu.tsv", "eng_deu.manifest.json", "eng_deu.gold.png", "eng_deu.gold.pdf")
+    }
+
+
+@pytest.mark.slow
+def test_a_killed_mining_goes_on_and_writes_the_same_bytes(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    assert run("mine.py", *sides, "--output", "whole.tsv").returncode == 0
+    argv = [*sides[:-4], "--store", "killed", *sides[-2:], "--output", "killed.tsv"]
+    for module, name, after in (("row_store", "write_atomic", 3), ("neighbours", "write_atomic", 1)):
+        code = KILLED.format(root=str(ROOT), module=module, name=name, after=after, argv=argv)
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (tmp_path / "killed.tsv").exists()
+        n_shards = len(list((tmp_path / "killed").glob("rows/*/*.npy")))
+        assert n_shards == (3 if module == "row_store" else 8)
+    assert run("mine.py", *argv).returncode == 0
+    assert (tmp_path / "killed.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+
+
+def test_formats_have_the_same_pairs_and_the_others_ids(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    for name in ("p.tsv", "p.jsonl", "p.parquet"):
+        done = run("mine.py", *sides, "--direction", "forward", "--top", "7", "--output", name)
+        assert done.returncode == 0, done.stderr
+    tsv = [line.split("\t") for line in (tmp_path / "p.tsv").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    table = pyarrow.parquet.read_table(tmp_path / "p.parquet").to_pylist()
+    assert len(tsv) == len(lines) == len(table) == 7
+    texts = [(tmp_path / f"{name}.txt").read_text().splitlines() for name in "ab"]
+    for row, line, cells in zip(tsv, lines, table, strict=True):
+        assert row[1:] == [line["source"], line["target"]] == [cells["source"], cells["target"]]
+        assert float(row[0]) == pytest.approx(line["score"], abs=1e-6) and np.float32(line["score"]) == cells["score"]
+        assert texts[0][int(line["source_id"]) - 1] == line["source"]
+        assert texts[1][int(cells["target_id"]) - 1] == cells["target"]
+
+
+def test_pairs_of_other_settings_are_kept(run: Run, sides: list[str]) -> None:
+    assert run("mine.py", *sides).returncode == 0
+    assert run("mine.py", *sides).returncode == 0  # the same mining
+    refused = run("mine.py", *sides, "--margin", "csls")
+    assert refused.returncode == 2 and "mined/a_b.tsv is there, and other settings" in refused.stderr
+    assert run("mine.py", *sides, "--margin", "csls", "--overwrite").returncode == 0
+
+
+def test_a_dry_run_tells_time_disk_and_memory(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    done = run("mine.py", *sides, "--dry_run")
+    assert done.returncode == 0, done.stderr
+    for told in ("source: 90 texts read, 90 kept", "180 texts to encode", "encoding: about", "disk: ", "memory at the"):
+        assert told in done.stdout
+    assert not (tmp_path / "mined").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--target", "none.txt"), "--target none.txt: no such file or folder"),
+        (("--target", "empty.txt"), "the target collection has no text"),
+        (("--threshold", "1", "--top", "5"), "--threshold and --top are both given"),
+        (("--one_to_one",), "--one_to_one with --direction union"),
+        (("--text_column", "sentence"), "a.txt has lines without names of columns: there is no 'sentence'"),
+        (("--margin_k", "91"), "--margin_k 91, but the smaller side has 90 texts"),
+        (("--margin", "absolute", "--margin_k", "4"), "--margin_k 4 with --margin absolute"),
+        (("--gold", "gold.tsv"), "gold.tsv has 1 id that the target collection does not have: 99"),
+        (("--gold", "none.tsv"), "--gold none.tsv: no such file"),
+        (("--model_checkpoint", "baseline/char_ngram"), "mining with baseline/char_ngram"),
+        (("--model_checkpoint", "baseline/bm25"), "mining with baseline/bm25, which is a sparse encoder"),
+        (("--embedding_precision", "int8"), "--embedding_precision int8 with mine.py"),
+        (("--threshold", "nan"), "'nan' is not a number"),
+        (("--min_chars", "9", "--max_chars", "3"), "--min_chars 9 --max_chars 3"),
+    ],
+)
+def test_mistakes_are_errors_in_two_lines(
+    run: Run, tmp_path: Path, sides: list[str], flags: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "gold.tsv").write_text("1\t1\n2\t99\n")
+    done = run("mine.py", *sides, *flags)
+    assert done.returncode == 2 and done.stdout.count("error") == 0
+    what, hint = done.stderr.splitlines()[-2:]
+    assert message in what and what.startswith("error: ") and len(hint) > len("hint: ")
+
+
+def test_one_collection_is_not_enough_and_packages_that_are_missing_are_named(
+    run: Run, sides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run("mine.py", *sides[:2])
+    assert done.returncode == 2 and "--target is missing" in done.stderr
+    monkeypatch.setitem(sys.modules, "pycld2", None)
+    done = run("mine.py", *sides, "--language_id", "en", "de")
+    assert done.returncode == 2 and "pip install -r requirements-cluster.txt" in done.stderr
