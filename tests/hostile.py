@@ -23,7 +23,7 @@ from utils.cli.arguments import Parser
 EXAMPLES = int(os.environ.get("MINERS_FUZZ_EXAMPLES", "0"))  # per test; 0: so many that the tests end soon
 NGRAM = "baseline/char_ngram"
 SCRIPTS = (
-    *("bitext.py", "classification.py", "icl.py", "visualize.py", "script/report.py"),
+    *("bitext.py", "classification.py", "icl.py", "mine.py", "visualize.py", "script/report.py"),
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "script").glob("*/[!_]*.py"))),
     *("utils/prefetch.py", "utils/parity.py"),
 )

@@ -13,7 +13,7 @@ from hypothesis import given
 from made_records import log_bitext, log_generator, log_languages
 from script_runner import run_in_process
 
-RUNS = ("bitext.py", "classification.py", "icl.py", "visualize.py")
+RUNS = ("bitext.py", "classification.py", "icl.py", "mine.py", "visualize.py")
 ALWAYS = {  # so that no example loads a model, or waits for a network
     **dict.fromkeys(RUNS, ("--model_checkpoint", NGRAM, "--dry_run")),
     "utils/prefetch.py": ("--check",),
