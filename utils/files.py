@@ -87,10 +87,6 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     """
     part: Path | None = None
     try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
-                yield file
-            return
         path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path.parent)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from api_server import ApiServer
 from conftest import ROOT, Run
 from other_encoders import save_static
 
@@ -104,6 +105,26 @@ def test_pairs_of_other_settings_are_kept(run: Run, sides: list[str]) -> None:
     assert run("mine.py", *sides, "--margin", "csls", "--overwrite").returncode == 0
 
 
+def test_no_pair_above_a_threshold_is_no_error(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    (tmp_path / "gold.tsv").write_text("1\t1\n")
+    done = run("mine.py", *sides, "--gold", "gold.tsv", "--threshold", "9", "--output", "none.tsv")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "none.manifest.json").read_text())
+    assert (tmp_path / "none.tsv").read_bytes() == b"" and manifest["gold"]["best"]["threshold"] is None
+
+
+def test_the_vectors_of_an_api_are_requested_once(
+    run: Run, tmp_path: Path, sides: list[str], server: ApiServer
+) -> None:
+    flags = [*sides[:-2], "--model_checkpoint", "openai:m", "--base_url", server.url, "--cache_dir", "cache"]
+    first = run("mine.py", *flags, "--output", "one.tsv", env={"OPENAI_API_KEY": "x"})
+    assert first.returncode == 0, first.stderr
+    n_requests = server.n_requests
+    again = run("mine.py", *flags, "--output", "two.tsv", "--store", "other", env={"OPENAI_API_KEY": "x"})
+    assert again.returncode == 0 and server.n_requests == n_requests > 0
+    assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes() != b""
+
+
 def test_a_dry_run_tells_time_disk_and_memory(run: Run, tmp_path: Path, sides: list[str]) -> None:
     done = run("mine.py", *sides, "--dry_run")
     assert done.returncode == 0, done.stderr
@@ -127,6 +148,10 @@ def test_a_dry_run_tells_time_disk_and_memory(run: Run, tmp_path: Path, sides: l
         (("--model_checkpoint", "baseline/char_ngram"), "mining with baseline/char_ngram"),
         (("--model_checkpoint", "baseline/bm25"), "mining with baseline/bm25, which is a sparse encoder"),
         (("--embedding_precision", "int8"), "--embedding_precision int8 with mine.py"),
+        (("--dimensions", "99"), "--dimensions 99, but"),
+        (("--output", "."), "--output . is a folder"),
+        (("--output", "/dev/null"), "--output /dev/null is no file"),
+        (("--output", "a.txt/pairs.tsv"), "a.txt/pairs.tsv cannot be written"),
         (("--threshold", "nan"), "'nan' is not a number"),
         (("--min_chars", "9", "--max_chars", "3"), "--min_chars 9 --max_chars 3"),
     ],

@@ -136,5 +136,6 @@ def show(job: BitextJob, mined: MinedBitext, draw: Draw) -> None:
         print(tabulate(rows, headers, floatfmt=formats, intfmt=formats))
         if report.n_dropped:
             print(f"cleaning dropped a text of {report.n_dropped:,} known pairs, which count as missed")
-        print(f"curve: {', '.join(map(str, draw(report, job.output)))}")
+        if report.curve:
+            print(f"curve: {', '.join(map(str, draw(report, job.output)))}")
     print(f"manifest: {job.manifest}")

@@ -40,11 +40,7 @@ class ReducedEncoder:
         """Return the values that the kept dimensions have after quantisation, (n, d) and (m, d)."""
         rows: tuple[Any, Any] = self.encoder.embed(queries, candidates)
         if self.dimensions:
-            width = rows[0].shape[1]
-            if self.dimensions > width:
-                what = f"--dimensions {self.dimensions}, but {self.spec.name} has {width}"
-                raise UserError(what, f"give 1 to {width}")
-            rows = cut(rows[0], self.dimensions, self.folder), cut(rows[1], self.dimensions, self.folder)
+            rows = first_dimensions(rows[0], self.spec, self.folder), first_dimensions(rows[1], self.spec, self.folder)
         return quantized(*rows, self.spec.embedding_precision, self.folder)
 
     def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
@@ -54,6 +50,14 @@ class ReducedEncoder:
     def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return a line with the costs of these texts; empty for a local encoder."""
         return self.encoder.quote(queries, candidates)
+
+
+def first_dimensions(rows: Rows, spec: EncoderSpec, folder: Path | None = None) -> Rows:
+    """Return the dimensions of rows (n, d) that a spec asks for; raises UserError where there are fewer."""
+    width, dimensions = rows.shape[1], spec.dimensions or rows.shape[1]
+    if dimensions > width:
+        raise UserError(f"--dimensions {dimensions}, but {spec.name} has {width}", f"give 1 to {width}")
+    return cut(rows, dimensions, folder)
 
 
 def cut(rows: Rows, dimensions: int, folder: Path | None = None) -> Rows:

@@ -66,8 +66,12 @@ class GoldReport:
     n_dropped: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return all figures as JSON has them."""
-        return dataclasses.asdict(self)
+        """Return all figures as JSON has them; the threshold of no pair is null."""
+        found = dataclasses.asdict(self)
+        for one in ("best", "chosen", "measured"):
+            if not np.isfinite(found[one]["threshold"]):
+                found[one]["threshold"] = None
+        return found
 
 
 def read_gold(path: Path, source: TextStore, target: TextStore) -> Gold:

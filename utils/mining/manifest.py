@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,18 @@ def identity_of(job: BitextJob, spec: EncoderSpec) -> dict[str, Any]:
 
 
 def check_output(job: BitextJob, identity: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Raise UserError where the output is there already, and was not made by the same mining."""
-    if overwrite or not job.output.is_file():
+    """Raise UserError where the output cannot be written, or is there already and not of the same mining."""
+    output = job.output
+    if output.exists() and not output.is_file():
+        what = f"--output {output} is {'a folder' if output.is_dir() else 'no file'}"
+        raise UserError(what, "give the path of a file; the manifest is written beside it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror})", "choose another --output") from error
+    if not os.access(output.parent, os.W_OK):
+        raise UserError(f"{output} cannot be written (permission denied)", "choose another --output")
+    if overwrite or not output.is_file():
         return
     known = read_json(job.manifest) if job.manifest.is_file() else None
     if known is None or known.get("run") != dict(identity):
@@ -49,13 +60,12 @@ def write_manifest(
     inputs = {name: store.about for name, store in zip(("source", "target"), mined.texts, strict=True)}
     if job.gold:
         inputs["gold"] = {"file": job.gold.name, "sha256": sha256_of(job.gold)}
-    is_file = job.output.is_file()
     content = {
         "run": dict(identity),
         "inputs": inputs,
         "counts": mined.counts,
         "gold": mined.gold.as_json() if mined.gold else None,
-        "output": {"file": job.output.name, "sha256": sha256_of(job.output) if is_file else None},
+        "output": {"file": job.output.name, "sha256": sha256_of(job.output)},
         "seconds": mined.seconds,
         "written": utc_now(),
         "arguments": dict(arguments),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.encoders.cached import cache_settings, load_encoder, open_encoder
-from utils.encoders.reduced import cut
+from utils.encoders.reduced import first_dimensions
 from utils.errors import UserError, counted
 from utils.files import fingerprint, write_atomic
 from utils.progress import bar
@@ -56,7 +56,7 @@ class LazyEncoder:
             self._encode = self._open()
         rows = self._encode(texts)
         if self.spec.dimensions and not self.spec.provider:
-            rows = cut(rows, self.spec.dimensions)
+            rows = first_dimensions(rows, self.spec)
         bad = ~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1)
         if bad.any():
             what = f"the encoder has no vector for {counted(int(bad.sum()), 'text')}: {texts[int(bad.argmax())][:60]!r}"
