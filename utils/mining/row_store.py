@@ -94,7 +94,12 @@ class RowStore:
 
     def load(self, first: int, last: int) -> Rows:
         """Return the rows of the shards `first` to `last`, which is not included, in float32 (n, d)."""
-        return np.concatenate([unpacked(np.load(path), self.dtype) for path in self.paths[first:last]])
+        start = self.bounds[first]
+        rows = np.empty((self.bounds[last] - start, self.dimensions), dtype=np.float32)
+        for number in range(first, last):
+            part = slice(self.bounds[number] - start, self.bounds[number + 1] - start)
+            rows[part] = unpacked(np.load(self.paths[number]), self.dtype)
+        return rows
 
     @property
     def dimensions(self) -> int:
