@@ -171,7 +171,8 @@ def mteb_labeled(spec: DatasetSpec, subset: str, split: str) -> LabeledTexts:
     where the data cannot be had.
     """
     if split not in ("train", "test"):
-        raise UserError(f"--split {split} with {spec.name}", f"it has the subsets {', '.join(spec.subsets[:8])}")
+        what = f"{spec.name} has no {split} split beside those that mteb evaluates"
+        raise UserError(what, f"choose from its subsets with --langs: {', '.join(spec.subsets[:8])}")
     with reading(spec, subset):
         task, splits = load_rows(spec, subset)
         names = {"train": getattr(task, "train_split", "train"), "test": spec.options["subsets"][subset][1]}

@@ -49,7 +49,9 @@ def find_dataset(
 def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -> str:
     """Return the task that a data set is for, by its registered name or the columns of the file."""
     if is_mteb(name):
-        return data_of(name)
+        if data_of(name) != "classification":
+            raise UserError(f"--dataset {name} is not a task of classification", "pictures are of labelled texts")
+        return "classification"
     for task in ("classification", "bitext"):
         if name in registry.DATASETS[task]:
             return task
