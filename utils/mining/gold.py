@@ -150,8 +150,17 @@ def evaluate(pairs: MinedPairs, gold: Gold, n_sources: int, seed: int) -> GoldRe
     chosen = best_of(figures_by_threshold(pairs.scores[in_half], is_right[in_half], n_first + dropped // 2))
     n_second = gold.n - n_first - dropped // 2
     measured = figures_at(chosen.threshold, pairs.scores[~in_half], is_right[~in_half], n_second)
-    step = max(1, -(-len(curve) // POINTS))
-    return GoldReport(best_of(curve), chosen, measured, curve[::step], gold.n, dropped)
+    return GoldReport(best_of(curve), chosen, measured, _points_of(curve), gold.n, dropped)
+
+
+def _points_of(curve: list[Figures]) -> list[Figures]:
+    """Return so many points of a curve that a figure shows its course: half of them evenly by rank, half by score."""
+    if len(curve) <= POINTS:
+        return curve
+    scores = -np.array([one.threshold for one in curve])  # ascending
+    by_rank = np.linspace(0, len(curve) - 1, POINTS // 2).astype(np.int64)
+    by_score = np.searchsorted(scores, np.linspace(scores[0], scores[-1], POINTS // 2))
+    return [curve[at] for at in np.unique(np.concatenate([by_rank, by_score]))]
 
 
 def figures_by_threshold(scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> list[Figures]:

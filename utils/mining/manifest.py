@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import UserError
 from utils.files import read_json, sha256_of, write_json
 from utils.records.identity import encoders_identity
-from utils.records.provenance import environment, utc_now
+from utils.records.provenance import environment, public_argument, utc_now
 
 if TYPE_CHECKING:
     from utils.mining.bitext import MinedBitext
@@ -25,7 +25,10 @@ def identity_of(job: BitextJob, spec: EncoderSpec) -> dict[str, Any]:
     encoder = encoders_identity([spec], [1.0])[0]
     del encoder["weight"]
     sides = {
-        side.name: {"files": [path.name for path in side.files], "columns": [side.text_column, side.id_column]}
+        side.name: {
+            "files": [public_argument(path) for path in side.files],
+            "columns": [side.text_column, side.id_column],
+        }
         for side in (job.source, job.target)
     }
     cleaning = dict(zip(("source", "target"), map(dataclasses.asdict, job.cleaning), strict=True))
