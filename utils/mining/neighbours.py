@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from utils.mining.row_store import RowStore
     from utils.schema import Rows
 
-BLOCK_BYTES = 192 << 20  # of the float32 rows of a block; a block of each side is in memory at a time
+BLOCK_BYTES = 128 << 20  # of the float32 rows of a block; a block of each side is in memory at a time
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,16 @@ def nearest_both_ways(
     right = [backward.load(number)[1] for number in range(len(sides[1]))]
     pairs = [(i, j) for i in range(len(sides[0])) for j in range(len(sides[1])) if left[i] <= j or right[j] <= i]
     todo = sum((sides[0][i].stop - sides[0][i].start) * (sides[1][j].stop - sides[1][j].start) for i, j in pairs)
-    queries, in_memory = np.empty((0, 0), dtype=np.float32), -1
+    nothing = np.empty((0, 0), dtype=np.float32)
+    queries = candidates = nothing
+    in_memory = -1
     with bar(todo, "searching", "pairs of texts") as advance:
         for i, j in pairs:
             ours, theirs = sides[0][i], sides[1][j]
             if i != in_memory:
+                queries = candidates = nothing  # only one block of each side is in memory, also while one is read
                 queries, in_memory = ours.rows_of(source), i
+            candidates = nothing
             candidates = theirs.rows_of(target)
             if left[i] <= j:
                 forward.add(i, _search(queries, candidates, k, place), theirs.start, j + 1, k)
