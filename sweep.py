@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from utils.cli.arguments import Parser
 from utils.cli.main import run as run_script
-from utils.cli.types import natural, path, positive, text
+from utils.cli.types import name_or_path, natural, path, positive, text
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="*",
+        type=name_or_path,
         metavar="FILE.yaml | run NAME | status [NAME]",
         help="the file of a sweep; or the name of one that was started: to go on with it, or to show its table",
     )
@@ -130,6 +131,8 @@ def _work(words: Sequence[str], parent: int) -> None:
     from utils.sweep.state import StateFolder
     from utils.sweep.worker import work
 
+    if len(words) < 2:
+        raise UserError("work is how a sweep starts its processes", "--help shows every form, with examples")
     folder, *ids = words
     sys.exit(work(StateFolder(Path(folder)), ids, parent=parent))
 

@@ -11,6 +11,7 @@ from conftest import ROOT
 from utils.errors import UserError
 from utils.sweep.grid import Value, grid_of, read_sweep
 from utils.sweep.groups import lacking, make_groups
+from utils.sweep.scripts import has_flag, script_names, takes
 
 NGRAM = "baseline/char_ngram"
 
@@ -147,6 +148,16 @@ def test_what_a_machine_lacks_is_told(
 ) -> None:
     monkeypatch.setattr("utils.sweep.groups.gpus", lambda: ())
     assert lacking(needs, environment, sees_gpus=sees_gpus) == missing
+
+
+def test_what_a_sweep_shows_has_no_password(tmp_path: Path) -> None:
+    (run,) = grid_of(["script=bitext.py", "base_url=http://me:secret@127.0.0.1:9", "model_checkpoint=m"], {}).runs
+    assert "secret" not in run.command + run.id and "http://me:secret@127.0.0.1:9" in run.words
+
+
+def test_no_script_has_a_flag_that_does_not_exist() -> None:
+    assert {script for script in script_names() if has_flag(script, "bogus")} == set()
+    assert takes("bitext.py", "output_dir") and not takes("visualize.py", "output_dir")
 
 
 def test_the_sweeps_of_the_project_are_accepted() -> None:

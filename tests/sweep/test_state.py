@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -13,9 +12,10 @@ import pytest
 from utils.loaders import kept_models, load_model
 from utils.sweep.executors import LocalExecutor, Options, ending, slurm_settings
 from utils.sweep.grid import Run
-from utils.sweep.state import RunState, StateFolder, born, two_lines
+from utils.sweep.state import RunState, StateFolder, born, this_machine, two_lines
+from utils.sweep.worker import is_usable_after
 
-OURS = RunState("running", pid=os.getpid(), host=socket.gethostname(), born=born(os.getpid()))
+OURS = RunState("running", pid=os.getpid(), host=this_machine(), born=born(os.getpid()))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,20 @@ def test_a_run_is_finished_while_its_records_are_there(tmp_path: Path) -> None:
 )
 def test_the_last_two_lines_of_an_error_are_kept(text: str, lines: tuple[str, ...]) -> None:
     assert two_lines(text) == lines
+
+
+@pytest.mark.parametrize(
+    ("error", "usable"),
+    [
+        (("error: unknown dataset 'nope'", "hint: choose from: sample"), True),
+        (("error: unforeseen: ValueError: odd", "hint: the traceback is in x"), False),
+        (("error: out of memory", "hint: use a smaller --batch_size"), False),
+        (("Segmentation fault",), False),
+        ((), False),
+    ],
+)
+def test_a_process_goes_on_after_an_error_of_the_user_alone(error: tuple[str, ...], usable: bool) -> None:
+    assert is_usable_after(RunState("failed", error=error)) == usable
 
 
 def test_settings_of_slurm_are_numbers_where_they_read_as_such() -> None:

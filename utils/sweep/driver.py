@@ -16,15 +16,24 @@ from utils.sweep.scripts import SWEEP
 from utils.sweep.state import DONE, FAILED, INTERRUPTED, RUNNING, SKIPPED, STALE, RunState, StateFolder
 
 TICK = 0.2  # seconds between two looks at the processes
-GRACE = 60.0  # seconds that interrupted processes have to end
+GRACE, IDLE = 60.0, 2.0  # seconds that interrupted processes have to end, and those that compute nothing yet
 ELSEWHERE = 1.0  # seconds between two looks at the processes of an earlier command
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 class Driver:
     """The runs of one command; `tell` prints a line."""
 
     def __init__(
-        self, state: StateFolder, sweep: Sweep, options: Options, retries: int, tell: Callable[[str], None] = print
+        self,
+        state: StateFolder,
+        sweep: Sweep,
+        options: Options,
+        retries: int,
+        tell: Callable[[str], None] = _say,
     ) -> None:
         self.state, self.sweep, self.options, self.retries, self.tell = state, sweep, options, retries, tell
         self._numbers = {run.id: number for number, run in enumerate(sweep.runs, 1)}
@@ -124,9 +133,12 @@ class Driver:
     def _interrupt(self) -> None:
         """Interrupt the processes, and wait until they have written what became of their runs."""
         self.state.ask_to_stop()
-        deadline = time.monotonic() + GRACE
+        began = time.monotonic()
         try:
-            while time.monotonic() < deadline and any(job.poll() is None for job, _ in self._active):
+            while any(job.poll() is None for job, _ in self._active):
+                waited = time.monotonic() - began
+                if waited > GRACE or (waited > IDLE and not self._computing()):  # in a queue, or it is just starting
+                    break
                 time.sleep(TICK)
         except KeyboardInterrupt:  # a second Ctrl-C
             pass
@@ -136,6 +148,9 @@ class Driver:
         for run in (run for _, group in self._active for run in group.runs):
             if (state := self.state.read(run)).state == RUNNING and not state.is_alive:
                 self._write(run, dataclasses.replace(state, state=INTERRUPTED))
+
+    def _computing(self) -> bool:
+        return any(self.state.read(run).is_alive for _, group in self._active for run in group.runs)
 
     def _tell_of(self, group: Group) -> None:
         for run in group.runs:

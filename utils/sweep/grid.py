@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from utils.errors import UserError, suggest, warn
-from utils.sweep.scripts import has_flag, parse, script_name, script_names
+from utils.sweep.scripts import has_flag, parse, script_name, script_names, takes
 from utils.sweep.yaml_text import read_yaml, yaml_values
 
 Value: TypeAlias = str | bool | tuple[str, ...]
@@ -44,14 +44,18 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command line, as it is typed."""
-        return shlex.join(["python", self.script, *self.words])
+        """The command line as it is shown: without keys and passwords."""
+        from utils.api.providers import redact
+
+        return redact(shlex.join(["python", self.script, *self.words]))
 
     @property
     def id(self) -> str:
         """The name of the run's files: what it is, and a hash of the command without its places."""
-        words = [Path(self.script).stem, *(word for word in self.argv if not word.startswith("--"))]
-        told = re.sub(r"[^\w.+-]+", "-", "-".join(words)).strip("-.")[:60]
+        from utils.api.providers import redact
+
+        words = [Path(self.script).stem, *(redact(word) for word in self.argv if not word.startswith("-"))]
+        told = re.sub(r"[^A-Za-z0-9_.+-]+", "-", "-".join(words)).strip("-.")[:60]
         return f"{told}-{hashlib.sha256(json.dumps([self.script, *self.argv]).encode()).hexdigest()[:10]}"
 
 
@@ -127,7 +131,7 @@ def make_sweep(
             raise UserError(f"{where}: more than {MOST:,} runs", "make the grid smaller, or several sweeps of it")
     _check_defaults(shared, {point.script for point in points}, where)
     kept = _without(points, excluded, where)
-    runs = tuple(dict.fromkeys(_checked(point, low, where) for point in kept))
+    runs = tuple({run.id: run for run in (_checked(point, low, where) for point in kept)}.values())
     if not runs:
         raise UserError(f"{where}: every run is excluded", "take a line out of `exclude`")
     return Sweep(_checked_name(name, where), runs)
@@ -226,7 +230,7 @@ def _fits(point: _Point, wanted: Mapping[str, Sequence[Value]]) -> bool:
 
 def _checked(point: _Point, low: Mapping[str, Value], where: str) -> Run:
     """Return the run of a point, with the flags of the sweep's own command line that it does not set."""
-    usual = {name: value for name, value in low.items() if name not in point.flags and has_flag(point.script, name)}
+    usual = {name: value for name, value in low.items() if name not in point.flags and takes(point.script, name)}
     run = point.run(usual)
     try:
         parse(run.script, run.words)

@@ -59,6 +59,11 @@ def has_flag(script: str, name: str) -> bool:
     return True
 
 
+def takes(script: str, name: str) -> bool:
+    """Return whether a flag of the sweep is handed to a script; --output_dir is where the script writes logs there."""
+    return has_flag(script, name) and (name != "output_dir" or parse(script, []).output_dir == Path("logs"))
+
+
 def models_of(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Return what decides which models a command loads: an encoder's name first, then the flags that it sets."""
     given = vars(arguments)

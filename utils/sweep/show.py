@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, first_line
 from utils.sweep.groups import Group, lacking
 from utils.sweep.scripts import run_main
 from utils.sweep.state import STATES, StateFolder, sweep_folders
@@ -78,4 +78,6 @@ def _plan_of(run: Run) -> list[str]:
             run_main(run.script, [*run.words, "--dry_run"])
     except UserError as error:
         return [f"error: {error.what}", *([f"hint: {error.hint}"] if error.hint else [])]
+    except Exception as error:  # whatever it is, the plan of the other runs is shown
+        return [f"error: {type(error).__name__}: {first_line(error)}"]
     return out.getvalue().splitlines()

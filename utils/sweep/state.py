@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class RunState:
         """Whether its process still computes it: by the process itself on this machine, else by its heartbeat."""
         if self.state != RUNNING:
             return False
-        if self.host == socket.gethostname():
+        if self.host == this_machine():
             return bool(self.born) and born(self.pid) == self.born
         return time.time() - self.heartbeat < SILENT
 
@@ -61,6 +62,14 @@ class RunState:
     def shown(self) -> str:
         """The state, where a process that has ended without a word is not running."""
         return STALE if self.state == RUNNING and not self.is_alive else self.state
+
+
+@lru_cache
+def this_machine() -> str:
+    """Return the name of this machine, with a part of what tells it from others of its name until it starts again."""
+    with contextlib.suppress(OSError):
+        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text()[:8]}"
+    return socket.gethostname()
 
 
 def born(pid: int) -> str:

@@ -7,7 +7,6 @@ import dataclasses
 import os
 import runpy
 import signal
-import socket
 import sys
 import threading
 import time
@@ -20,7 +19,18 @@ from utils.loaders import kept_models
 from utils.records.record_store import watched_records
 from utils.sweep.grid import Run
 from utils.sweep.scripts import ROOT
-from utils.sweep.state import BEAT, DONE, FAILED, INTERRUPTED, RUNNING, RunState, StateFolder, born, two_lines
+from utils.sweep.state import (
+    BEAT,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    RUNNING,
+    RunState,
+    StateFolder,
+    born,
+    this_machine,
+    two_lines,
+)
 
 TICK = 0.5  # seconds between two looks at whether to stop
 USER_ERROR = 2  # the exit code after which a process is as good as a new one
@@ -46,7 +56,7 @@ def work(state: StateFolder, ids: Sequence[str], *, parent: int = 0) -> int:
             ended = _execute(state, run, there.attempts + 1, heart)
             if ended.state == INTERRUPTED:
                 return 130
-            if ended.state == FAILED and not _is_usable_after(ended):
+            if ended.state == FAILED and not is_usable_after(ended):
                 return 0
         return 0
     return 130
@@ -62,7 +72,7 @@ def _interrupt_once() -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
-def _is_usable_after(ended: RunState) -> bool:
+def is_usable_after(ended: RunState) -> bool:
     """Return whether the process can go on after a failure: after an error of the user, unless memory ran out."""
     first = ended.error[0] if ended.error else ""
     return (
@@ -75,7 +85,7 @@ def _is_usable_after(ended: RunState) -> bool:
 def _execute(state: StateFolder, run: Run, attempts: int, heart: _Heart) -> RunState:
     """Execute a run, write its state and its output, and return the state."""
     now = time.time()
-    started = RunState(RUNNING, attempts, now, 0.0, now, os.getpid(), socket.gethostname(), born(os.getpid()))
+    started = RunState(RUNNING, attempts, now, 0.0, now, os.getpid(), this_machine(), born(os.getpid()))
     log = state.log_of(run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with heart.beating(run, started), watched_records() as records, _output_to(log, run.command) as begin:
@@ -102,6 +112,8 @@ def _exit_code(run: Run) -> int:
         sys.argv = [str(script), *run.words]
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as done:
+        if isinstance(done.code, str):
+            print(done.code, file=sys.stderr)
         return done.code if isinstance(done.code, int) else int(bool(done.code))
     except KeyboardInterrupt:
         return 130
