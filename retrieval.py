@@ -143,7 +143,7 @@ class Retrieval(RetrievalTask["Judged"]):
     def n_candidates(self, data: Judged) -> int:
         """Return the number of passages that a question can find; mteb also counts shorter rankings at its k."""
         n = len(data.passages) - bool(data.own)
-        return max(n, self.run.dataset.options.get("main_k", 0))
+        return max(n, int(self.run.dataset.options.get("main_k", 0)))
 
     def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
         """Return the rankings of the encoders, or of the run file; deeper ones of a pool of many languages."""
