@@ -75,12 +75,15 @@ class Sts(TaskRun["SentencePairs"]):
         return 1
 
     def embed(self, data: SentencePairs) -> Members:
-        """Return the vectors of both sides, which are encoded alike."""
+        """Return the vectors of both sides, which are encoded alike.
+
+        Fitted encoders alone have rows of other kinds on the two sides: BM25's are counts and weights of words.
+        """
         n, texts = len(data.gold), [*data.first_texts, *data.second_texts]
         members = []
         for encoder in self.run.ensemble.encoders:
-            rows = encoder.embed(texts, texts)[0]
-            members.append((rows[:n], rows[n:]))
+            rows, others = encoder.embed(texts, texts)
+            members.append((rows[:n], (others if encoder.spec.fitted else rows)[n:]))
         return members
 
     def evaluate(self, subset: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from utils.data.sts import load_sts
 from utils.errors import UserError
 from utils.evaluation.correlation import correlations
 from utils.retrieval.aligned import aligned_scores
+from utils.words import words
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 ROWS = {
@@ -117,6 +119,19 @@ def test_own_tables(run: Run, tmp_path: Path) -> None:
     about = {path.name: json.loads(path.read_text())["run"] for path in tmp_path.glob("logs/**/set-*/**/eval_*_1.json")}
     langs = {name: (one["src_lang"], one["tgt_lang"], one["setting"]) for name, one in about.items()}
     assert langs == {"eval_en_1.json": ("en", "en", "mono"), "eval_en_de_1.json": ("en", "de", "xl")}
+
+
+def test_bm25_scores_the_words_of_one_sentence_in_the_other(run: Run, tmp_path: Path) -> None:
+    own(tmp_path / "mine.tsv", TABLE)
+    done = run("sts.py", "--dataset", "mine.tsv", "--model_checkpoint", "baseline/bm25", "--similarity", "dot")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(next(tmp_path.glob("logs/**/eval_all_1_preds.json")).read_text())["scores"]
+    library = bm25s.BM25()
+    library.index([words(text) for text in (*ROWS["sentence1"], *ROWS["sentence2"])], show_progress=False)
+    known = set(library.vocab_dict)
+    for place, text in enumerate(ROWS["sentence1"]):
+        asked = [word for word in words(text) if word in known]
+        assert found[place] == pytest.approx(library.get_scores(asked)[4 + place], abs=1e-6)
 
 
 def test_the_parts_of_own_tables(tmp_path: Path) -> None:
