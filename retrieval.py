@@ -260,6 +260,8 @@ class PairRetrieval(Retrieval):
         """Return the record at k with the figures of the pairs, and the predictions."""
         record, predictions = super().score_all(data, found, alone, k)
         metrics, ci95 = self.figures.get(data.name, ({}, {}))
+        if self.run.reranking:  # these are measures of the vectors, which the reranker does not change
+            metrics, ci95 = {f"before_{name}": value for name, value in metrics.items()}, {}
         both = {**record.metrics, **metrics}
         return dataclasses.replace(record, metrics=both, ci95={**record.ci95, **ci95}), predictions
 

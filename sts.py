@@ -90,6 +90,7 @@ class Sts(TaskRun["SentencePairs"]):
         """Load, encode, compare and log one subset."""
         import numpy as np
 
+        from utils.errors import UserError, counted
         from utils.evaluation.correlation import correlations
         from utils.progress import Clock
         from utils.retrieval.aligned import aligned_scores
@@ -105,6 +106,10 @@ class Sts(TaskRun["SentencePairs"]):
             members, run.ensemble.weights, every, every, similarity=self.settings.similarity, device=run.device
         )
         there = ~np.isnan(scores)
+        if there.sum() < 2:
+            raise UserError(
+                f"{subset} has {counted(int(there.sum()), 'pair')}, and a correlation takes two", "raise --limit"
+            )
         gold = np.asarray(data.gold)[there]
         metrics, ci95 = correlations(scores[there].astype(np.float64), gold, self.settings.seed)
         clock.lap("score")

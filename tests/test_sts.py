@@ -89,6 +89,8 @@ def test_mistakes(run: Run, mirror: Path) -> None:
     assert wrong.returncode == 2 and "it is one for bitext, classification" in wrong.stderr
     wrong = run("sts.py", "--langs", "en", "--data_dir", str(mirror), "--dataset", "stsb_multi", "--columns", "a")
     assert wrong.returncode == 2 and "--columns with the registered data set" in wrong.stderr
+    wrong = run("sts.py", *NGRAM, "--langs", "en", "--data_dir", str(mirror), "--limit", "1")
+    assert wrong.returncode == 2 and "en_en has 1 pair, and a correlation takes two" in wrong.stderr
 
 
 TABLE = "sentence1\tsentence2\tscore\n" + "".join(

@@ -72,6 +72,8 @@ def test_a_folder_in_beirs_layout(tmp_path: Path, capsys: pytest.CaptureFixture[
         ({"queries": [*QUERIES, {"_id": "1", "text": "again"}]}, "the question '1' occurs twice"),
         ({"corpus": [*CORPUS, {"_id": "a", "text": "again"}]}, "the passage 'a' occurs twice"),
         ({"corpus": [{"_id": "a", "text": 7}]}, "the text of 'a' is 7, not a text"),
+        ({"corpus": [{"_id": "a", "title": "x", "text": ["b"]}]}, "the text of 'a' is ['b'], not a text"),
+        ({"corpus": [{"_id": "a", "title": {"x": 1}, "text": "b"}]}, "the title of 'a' is {'x': 1}, not a text"),
         ({"corpus": [{"_id": "", "text": "x"}]}, "row 1 has no identifier"),
     ],
 )

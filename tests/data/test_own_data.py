@@ -16,6 +16,7 @@ from utils.data.classification import load_labeled
 from utils.data.labeled_tables import SPLIT_NAMES
 from utils.data.own_data import find_bitext, find_labeled
 from utils.data.sources import Sources
+from utils.data.tables import read_table
 from utils.data.text_files import read_lines
 from utils.errors import UserError
 from utils.schema import BitextSubset, LabeledTexts
@@ -252,6 +253,8 @@ def test_halves_of_surrogate_pairs_are_replaced_and_counted(tmp_path: Path, caps
     found = pair(path, "de", "en")
     assert found.sources == ("x \ufffd", "\U0001f600") and found.targets == ("y", "\ufffd")
     assert "are read as U+FFFD (2)" in capsys.readouterr().err
+    rows = read_table(put(tmp_path / "pairs.jsonl", '{"query": "a", "pos": ["\\ud800", "b"]}\n'))
+    assert rows["pos"] == [["\ufffd", "b"]]
 
 
 def test_aligned_files_end_lines_at_line_feeds_alone(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_ties_go_to_the_last_identifier_whatever_the_order_of_the_lines(tmp_path
         ("q1 Q0 d1 1 0.5\n", "line 1 has 5 columns, expected 6"),
         ("q1 Q0 d1 1 high x\n", "line 1: the score 'high' is not a number"),
         ("q1 Q0 d1 1 nan x\n", "line 1: the score 'nan' is not a number"),
+        ("q1 Q0 d1 1 1e300 x\n", "line 1: the score '1e300' is too large"),
         ("q1 Q0 d9 1 1 x\n", "line 1: unknown passage 'd9'"),
         ("q1 Q0 d1 1 1 x\nq1 Q0 d1 2 1 x\n", "line 2: 'd1' is ranked twice"),
         ("q9 Q0 d1 1 1 x\n", "ranks nothing for any question"),
@@ -48,3 +49,21 @@ def test_what_is_refused(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read_run(tmp_path / "a.trec", QUERIES, PASSAGES)
     assert message in caught.value.what
+
+
+def test_identifiers_that_become_the_same_are_refused_in_both_directions(tmp_path: Path) -> None:
+    found = TopK(np.array([[0], [1]]), np.array([[0.5], [0.25]], dtype=np.float32))
+    twins = Texts(("d_1", "d 1", "d2"), ("c", "b", "a"), ("eng", "eng", "eng"))
+    (tmp_path / "a.trec").write_text("q1 Q0 d_1 1 1 x\n")
+    asked = Texts(("q 2", "q_2"), ("?", "?"), ("eng", "eng"))
+    for queries, passages, message in ((QUERIES, twins, "'d_1' and 'd 1' have"), (asked, PASSAGES, "'q 2' and 'q_2'")):
+        with pytest.raises(UserError, match=message):
+            write_run(tmp_path / "b.trec", queries, passages, found, "x")
+        with pytest.raises(UserError, match=message):
+            read_run(tmp_path / "a.trec", queries, passages)
+
+
+def test_a_tag_that_no_folder_can_be_named_by_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.trec").write_text(f"q1 Q0 d1 1 1 {'x' * 5000}\n")
+    with pytest.raises(UserError, match="the tag in the sixth column has 5,000 characters"):
+        run_tag(tmp_path / "a.trec")

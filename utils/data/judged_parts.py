@@ -85,13 +85,16 @@ def _text(value: Any) -> str:
     return "" if is_blank(value) else str(value)
 
 
-def named(ids: Sequence[Any], texts: Sequence[Any], place: str) -> Named:
-    """Return identifiers with their texts; raises UserError for a row without an identifier, or a text that is none."""
+def named(ids: Sequence[Any], texts: Sequence[Any], place: str, what: str = "text") -> Named:
+    """Return identifiers with their texts; raises UserError for a row without an identifier, or a text that is none.
+
+    what: what the texts are, for the message.
+    """
     rows = []
     for row, (name, text) in enumerate(zip(ids, texts, strict=True), start=1):
         if is_blank(name) or isinstance(name, float | dict | list):
             raise UserError(f"{place}: row {row} has no identifier", "give each row a text or number in _id")
         if not is_blank(text) and not isinstance(text, str):
-            raise UserError(f"{place}: the text of {name!r} is {text!r}, not a text", "write it in quotes")
+            raise UserError(f"{place}: the {what} of {name!r} is {text!r}, not a text", "write it in quotes")
         rows.append((str(name), _text(text)))
     return rows

@@ -90,9 +90,12 @@ def _from_tables(spec: DatasetSpec, name: str, tables: Mapping[str, Columns], pl
     for part in ("corpus", "queries"):
         table = tables[part]
         ids, bodies = _column(table, ("_id", "id"), places[part]), _column(table, ("text",), places[part])
-        if part == "corpus" and "title" in table:
-            bodies = [joined(*both) for both in zip(table["title"], bodies, strict=True)]
         texts[part] = named(ids, bodies, places[part])
+        if part == "corpus" and "title" in table:
+            titles = named(ids, table["title"], places[part], "title")
+            texts[part] = [
+                (name, joined(title, text)) for (name, text), (_, title) in zip(texts[part], titles, strict=True)
+            ]
     columns = [_column(tables["qrels"], (column,), places["qrels"]) for column in ("query-id", "corpus-id", "score")]
     qrels = zip(*columns, strict=True)
     grades = [(str(q), str(p), grade_of(grade, f"{places['qrels']}: {q} {p}")) for q, p, grade in qrels]
@@ -103,7 +106,10 @@ def _column(table: Columns, names: Sequence[str], place: str) -> Sequence[Any]:
     for name in names:
         if name in table:
             return table[name]
-    raise UserError(f"{place} has no column {names[0]!r}; it has {', '.join(table)}", "rename the column")
+    raise UserError(
+        f"{place} has no column {names[0]!r}; it has {', '.join(table)}",
+        "write the names of the columns in the first line",
+    )
 
 
 def read_reading_comprehension(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:

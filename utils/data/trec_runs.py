@@ -13,17 +13,22 @@ from utils.errors import UserError
 from utils.files import write_output
 from utils.schema import Texts, TopK
 
+LARGEST = float(np.finfo(np.float32).max)
+LONGEST_TAG = 100
 LAYOUT = "each line is: question Q0 passage rank score tag"
 
 
 def write_run(path: Path, queries: Texts, passages: Texts, found: TopK, tag: str) -> None:
-    """Write the ranking of each question; blanks in the tag and in identifiers, which separate columns, become _."""
+    """Write the ranking of each question; blanks in the tag and in identifiers, which separate columns, become _.
+
+    Raises UserError where two identifiers would become the same.
+    """
     lines = []
-    for name, row, scores in zip(queries.ids, found.indices, found.scores, strict=True):
+    asked, told = _columns(queries.ids, "questions"), _columns(passages.ids, "passages")
+    for name, row, scores in zip(asked, found.indices, found.scores, strict=True):
         for rank, (index, score) in enumerate(zip(row, scores, strict=True), start=1):
             if index >= 0:
-                columns = (name, "Q0", passages.ids[index], str(rank), str(score), tag)
-                lines.append(" ".join("_".join(column.split()) for column in columns))
+                lines.append(" ".join((name, "Q0", told[index], str(rank), str(score), "_".join(tag.split()))))
     write_output(path, "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))
 
 
@@ -31,7 +36,11 @@ def run_tag(path: Path) -> str:
     """Return the tag of a run file's first line, which names the system; raises UserError for an empty file."""
     for line in read_lines(path):
         if line.strip():
-            return _fields(line, path, 1)[5]
+            tag = _fields(line, path, 1)[5]
+            if len(tag) > LONGEST_TAG:
+                what = f"{path.name}: the tag in the sixth column has {len(tag):,} characters"
+                raise UserError(what, f"records are named by it: shorten it to {LONGEST_TAG} at most")
+            return tag
     raise UserError(f"{path.name} is empty", LAYOUT)
 
 
@@ -40,10 +49,11 @@ def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
 
     Passages are ordered by score as float32, equal scores by identifier, the last first, as trec_eval does; the ranks
     of the file are not read. Raises UserError for another layout, scores that are not numbers, unknown passages, and a
-    passage that is ranked twice. Questions that are not asked are left out.
+    passage that is ranked twice. Questions that are not asked are left out. Also where two identifiers of the set are
+    the same with _ for blanks.
     """
-    places = {"_".join(name.split()): index for index, name in enumerate(passages.ids)}
-    asked = {"_".join(name.split()): row for row, name in enumerate(queries.ids)}
+    places = {name: index for index, name in enumerate(_columns(passages.ids, "passages"))}
+    asked = {name: row for row, name in enumerate(_columns(queries.ids, "questions"))}
     ranked: list[dict[int, float]] = [{} for _ in asked]
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -62,6 +72,18 @@ def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
     return found
 
 
+def _columns(ids: Sequence[str], kind: str) -> Sequence[str]:
+    """Return identifiers as a run file has them; raises UserError where two become the same."""
+    first: dict[str, str] = {}
+    for name in ids:
+        column = "_".join(name.split())
+        if column in first:
+            what = f"the {kind} {first[column]!r} and {name!r} have one name in a run file, which has _ for blanks"
+            raise UserError(what, "rename one of the two")
+        first[column] = name
+    return tuple(first)
+
+
 def _fields(line: str, path: Path, number: int) -> Sequence[str]:
     fields = line.split()
     if len(fields) != 6:
@@ -78,6 +100,10 @@ def _add(ranked: dict[int, float], places: Mapping[str, int], passage: str, scor
         value = math.nan
     if not math.isfinite(value):
         raise UserError(f"{place}: the score {score!r} is not a number", LAYOUT)
+    if abs(value) > LARGEST:
+        raise UserError(
+            f"{place}: the score {score!r} is too large", f"scores are compared as float32, up to {LARGEST:.2g}"
+        )
     if places[passage] in ranked:
         raise UserError(f"{place}: {passage!r} is ranked twice for the question", "remove one of the lines")
     ranked[places[passage]] = value
