@@ -200,7 +200,8 @@ class Retrieval(RetrievalTask["Judged"]):
         }
         langs = data.passages.langs
         several = len(set(langs)) > 1
-        bias = language_bias(ranked.indices, queries, passages, langs, data.judgements, k) if several else None
+        deep = ranked.indices[:, : max(k, DEEP)]  # whatever the other ks are
+        bias = language_bias(deep, queries, passages, langs, data.judgements, k) if several else None
         details = {"languages": bias} if bias else {}
         return RunRecord(figures.metrics, figures.ci95, len(queries), k, {}, details), predictions
 
