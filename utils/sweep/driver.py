@@ -153,9 +153,14 @@ class Driver:
         return any(self.state.read(run).is_alive for _, group in self._active for run in group.runs)
 
     def _tell_of(self, group: Group) -> None:
+        """Print the runs of a group that have ended, up to the one that is computed: they follow each other."""
         for run in group.runs:
-            if self._has_ended(run):
-                self._tell_once(run, self.state.read(run))
+            state = self.state.read(run)
+            if self._told.get(run.id) == (state.state, state.attempts):
+                continue
+            if not self._has_ended(run):
+                break
+            self._tell_once(run, state)
 
     def _write(self, run: Run, state: RunState) -> None:
         self.state.write(run, state)
