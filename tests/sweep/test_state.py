@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
@@ -19,16 +20,17 @@ OURS = RunState("running", pid=os.getpid(), host=this_machine(), born=born(os.ge
 
 
 @pytest.mark.parametrize(
-    ("state", "shown"),
+    ("state", "silent", "shown"),
     [
-        (OURS, "running"),
-        (RunState("running", pid=OURS.pid, host=OURS.host, born="1"), "stale"),  # another process of this number
-        (RunState("running", pid=OURS.pid, host="elsewhere", heartbeat=time.time() - 1), "running"),
-        (RunState("running", pid=OURS.pid, host="elsewhere", heartbeat=time.time() - 100), "stale"),
-        (RunState("done", pid=OURS.pid, host=OURS.host, born=OURS.born), "done"),
+        (OURS, 0, "running"),
+        (RunState("running", pid=OURS.pid, host=OURS.host, born="1"), 0, "stale"),  # another process of this number
+        (RunState("running", pid=OURS.pid, host="elsewhere"), 1, "running"),
+        (RunState("running", pid=OURS.pid, host="elsewhere"), 100, "stale"),
+        (RunState("done", pid=OURS.pid, host=OURS.host, born=OURS.born), 0, "done"),
     ],
 )
-def test_a_run_is_stale_when_its_process_has_ended(state: RunState, shown: str) -> None:
+def test_a_run_is_stale_when_its_process_has_ended(state: RunState, silent: int, shown: str) -> None:
+    state = dataclasses.replace(state, heartbeat=time.time() - silent)
     assert state.shown == shown and state.is_alive == (shown == "running")
 
 

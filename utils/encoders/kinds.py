@@ -130,7 +130,7 @@ def _model(checkpoint: str, revision: str | None) -> str:
     heads, configuration = _architectures(checkpoint, revision), checkpoint_json(checkpoint, revision, "config.json")
     if configuration.get("is_causal") is False or configuration.get("use_bidirectional_attention"):
         return ""
-    is_causal = any(head.endswith(CAUSAL) for head in heads) or configuration.get("model_type") in FAMILIES
+    is_causal = any(head.endswith(CAUSAL) for head in heads) or str(configuration.get("model_type")) in FAMILIES
     return DECODER if is_causal else ""
 
 
