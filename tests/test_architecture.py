@@ -40,6 +40,7 @@ LAYERS = (
         "evaluation",
         "numerics",
         "parallel",
+        "processes",
         "progress",
         "errors",
         "constants",

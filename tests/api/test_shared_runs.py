@@ -151,10 +151,10 @@ def test_a_lease_ends_where_its_process_cannot_be_seen(tmp_path: Path) -> None:
 
 def test_a_claim_is_renewed_while_its_run_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("utils.api.claims.LEASE_SECONDS", 0.4)
-    monkeypatch.setattr("utils.api.claims._machine", lambda: "here")
+    monkeypatch.setattr("utils.api.claims.this_machine", lambda: "here")
     with Claims(ResponseCache(tmp_path, {}), always_usable) as claims:
         assert claims.take(["one"])[1] == ["one"]
-        monkeypatch.setattr("utils.api.claims._machine", lambda: "elsewhere")  # only the lease is seen from there
+        monkeypatch.setattr("utils.api.claims.this_machine", lambda: "elsewhere")  # only the lease is seen from there
         with Claims(ResponseCache(tmp_path, {}), always_usable) as others:
             for _ in range(15):
                 assert others.take(["one"]) == ({}, [])

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from utils.loaders import kept_models, load_model
+from utils.processes import started_at, this_machine
 from utils.sweep.executors import LocalExecutor, Options, ending, slurm_settings
 from utils.sweep.grid import Run
-from utils.sweep.state import RunState, StateFolder, born, this_machine, two_lines
+from utils.sweep.state import RunState, StateFolder, two_lines
 from utils.sweep.worker import is_usable_after
 
-OURS = RunState("running", pid=os.getpid(), host=this_machine(), born=born(os.getpid()))
+OURS = RunState("running", pid=os.getpid(), host=this_machine(), born=started_at(os.getpid()))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ when its run has died: on the same machine that is seen at once, elsewhere when 
 from __future__ import annotations
 
 import os
-import platform
 import sqlite3
 import sys
 import threading
@@ -16,14 +15,13 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from utils.api.concurrency import WAITING, Ready, Step
 from utils.api.response_cache import ResponseCache, Usable
 from utils.errors import counted
 from utils.files import text_key
+from utils.processes import started_at, this_machine
 
 Job = TypeVar("Job")
 
@@ -143,34 +141,7 @@ def _one_group(
 
 def _process_name(pid: int) -> str:
     """Return what identifies a process: its machine, its number there, and when it was started."""
-    return f"{_machine()} {pid} {_started(pid)}"
-
-
-@lru_cache
-def _machine() -> str:
-    """Return the name of this machine, with the namespace of its processes' numbers (containers may share a name)."""
-    try:
-        space = Path("/proc/self/ns/pid").readlink()
-    except OSError:
-        space = Path()
-    return f"{platform.node() or 'here'}/{space}".replace(" ", "_")
-
-
-def _started(pid: int) -> str:
-    """Return when a process was started, as the kernel counts; empty where it is gone, "?" where it cannot be told."""
-    if not Path("/proc/self/stat").exists():
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return ""
-        except OSError:
-            return "?"
-        return "?"
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in ("Z", "X") else fields[19]
+    return f"{this_machine()} {pid} {started_at(pid)}"
 
 
 def _is_alive(owner: str, until: float) -> bool:
@@ -178,6 +149,6 @@ def _is_alive(owner: str, until: float) -> bool:
     if not isinstance(until, int | float) or until < time.time() or until > time.time() + OLD_SECONDS:
         return False
     machine, *process = str(owner).split(" ")[:3]
-    if machine != _machine() or len(process) < 2 or not process[0].isdecimal():
+    if machine != this_machine() or len(process) < 2 or not process[0].isdecimal():
         return True
-    return _started(int(process[0])) == process[1]
+    return started_at(int(process[0])) == process[1]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError, suggest
 from utils.files import read_json, write_json
+from utils.processes import started_at, this_machine
 from utils.sweep.grid import Run, Sweep
 
 FILE, STOP, LOCK = "sweep.json", "stop", "lock"
@@ -55,34 +55,13 @@ class RunState:
         if self.state != RUNNING:
             return False
         if self.host == this_machine():
-            return bool(self.born) and born(self.pid) == self.born
+            return bool(self.born) and started_at(self.pid) == self.born
         return time.time() - self.heartbeat < SILENT
 
     @property
     def shown(self) -> str:
         """The state, where a process that has ended without a word is not running."""
         return STALE if self.state == RUNNING and not self.is_alive else self.state
-
-
-@lru_cache
-def this_machine() -> str:
-    """Return the name of this machine, with a part of what tells it from others of its name until it starts again."""
-    with contextlib.suppress(OSError):
-        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text()[:8]}"
-    return socket.gethostname()
-
-
-def born(pid: int) -> str:
-    """Return when a process of this machine began, which tells it from later ones of its number; empty for none."""
-    with contextlib.suppress(OSError, IndexError):
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return "" if after_name[0] == "Z" else after_name[19]
-    if Path("/proc/self/stat").exists():
-        return ""
-    with contextlib.suppress(OSError):
-        os.kill(pid, 0)
-        return "unknown"
-    return ""
 
 
 class StateFolder:
@@ -164,7 +143,7 @@ class StateFolder:
             except OSError:  # the file system has no locks
                 pass
             file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.write(f"process {os.getpid()} on {platform.node()}")
             file.flush()
             (self.folder / STOP).unlink(missing_ok=True)
             yield

@@ -16,6 +16,7 @@ from types import FrameType
 
 from utils.errors import note, warn
 from utils.loaders import kept_models
+from utils.processes import started_at, this_machine
 from utils.records.record_store import watched_records
 from utils.sweep.grid import Run
 from utils.sweep.scripts import ROOT
@@ -27,8 +28,6 @@ from utils.sweep.state import (
     RUNNING,
     RunState,
     StateFolder,
-    born,
-    this_machine,
     two_lines,
 )
 
@@ -85,7 +84,7 @@ def is_usable_after(ended: RunState) -> bool:
 def _execute(state: StateFolder, run: Run, attempts: int, heart: _Heart) -> RunState:
     """Execute a run, write its state and its output, and return the state."""
     now = time.time()
-    started = RunState(RUNNING, attempts, now, 0.0, now, os.getpid(), this_machine(), born(os.getpid()))
+    started = RunState(RUNNING, attempts, now, 0.0, now, os.getpid(), this_machine(), started_at(os.getpid()))
     log = state.log_of(run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with heart.beating(run, started), watched_records() as records, _output_to(log, run.command) as begin:
