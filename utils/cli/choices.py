@@ -32,17 +32,24 @@ def chosen_margin_k(args: argparse.Namespace) -> int | None:
             f"--margin {margin} with --similarity {args.similarity}",
             "margins are defined for the cosine: leave --similarity out",
         )
-    if args.margin_k and margin not in DEFAULT_MARGIN_K:
-        raise UserError(
-            f"--margin_k {args.margin_k} with --margin {margin}",
-            f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}",
-        )
+    found = neighbours_of_margin(margin, args.margin_k)
     if margin != "none" and (args.fuse != "score" or args.normalize != "none"):
         raise UserError(
             f"--margin {margin} with --fuse or --normalize",
             "the margin of an ensemble is taken of its mean cosine: leave --fuse and --normalize out",
         )
-    return (args.margin_k or DEFAULT_MARGIN_K[margin]) if margin in DEFAULT_MARGIN_K else None
+    return found
+
+
+def neighbours_of_margin(margin: str, given: int | None) -> int | None:
+    """Return the neighbours in a margin: those given, or the usual ones; None for a margin without a mean.
+
+    Raises UserError where they are given for such a margin.
+    """
+    if given and margin not in DEFAULT_MARGIN_K:
+        what = f"--margin_k {given} with --margin {margin}"
+        raise UserError(what, f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}")
+    return given or DEFAULT_MARGIN_K.get(margin)
 
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.api.limiter import Budget
-from utils.cli.choices import api_options, chosen_device, chosen_encoders
+from utils.cli.choices import api_options, chosen_device, chosen_encoders, neighbours_of_margin
 from utils.cli.mine_arguments import default_output
 from utils.cli.open_run import check_api_flags, chosen_sources, resolve_encoders
 from utils.cli.other_kinds import require_dense
@@ -20,7 +20,7 @@ from utils.mining.manifest import check_output, identity_of, write_manifest
 from utils.mining.neighbours import SearchPlace
 from utils.mining.row_store import LazyEncoder
 from utils.mining.sample import sample_collections
-from utils.mining.settings import BitextJob, BitextSettings, chosen_neighbours
+from utils.mining.settings import NO_MARGIN_K, BitextJob, BitextSettings
 from utils.records.provenance import public_argument
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def make_job(args: argparse.Namespace, root: Path) -> BitextJob:
         args.output.suffix if args.output else "", "tsv"
     )
     names = ("margin", "direction", "one_to_one", "threshold", "top", "store_dtype", "shard_size", "seed")
-    margin_k = chosen_neighbours(args.margin, args.margin_k)
+    margin_k = neighbours_of_margin(args.margin, args.margin_k) or NO_MARGIN_K
     settings = BitextSettings(margin_k=margin_k, **{name: getattr(args, name) for name in names})
     output = args.output or default_output(source.files[0], target.files[0], kind)
     return BitextJob(source, target, (cleaning[0], cleaning[1]), gold, output, kind, settings)

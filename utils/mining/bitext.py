@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import UserError
 from utils.mining.cleaning import cleaned, describe
 from utils.mining.gold import GoldReport, evaluate, read_gold
 from utils.mining.margins import LIST, MarginSearch
@@ -14,6 +13,7 @@ from utils.mining.output import write_pairs
 from utils.mining.pairing import SIDES, cut_pairs, pair_up
 from utils.mining.row_store import encoded
 from utils.progress import Clock
+from utils.retrieval.topk import check_margin_k
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +45,7 @@ def clean_both(job: BitextJob, root: Path, tell: Callable[[str], object]) -> tup
     )
     for store, collection in ((source, job.source), (target, job.target)):
         tell(describe(store, collection.name))
-    smaller = min(len(source), len(target))
-    if job.settings.margin_k > smaller:
-        what = f"--margin_k {job.settings.margin_k}, but the smaller side has {smaller} texts"
-        raise UserError(what, f"give 1 to {smaller}")
+    check_margin_k(job.settings.margin_k, len(source), len(target))
     return source, target
 
 

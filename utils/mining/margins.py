@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.progress import bar
+from utils.retrieval.exact_search import search
 from utils.retrieval.rows import U32, row_norms, sum_products
 from utils.retrieval.shards import search_shards
-from utils.retrieval.similarities import MIN_NEIGHBOURHOOD
+from utils.retrieval.similarities import MIN_NEIGHBOURHOOD, Margin
+from utils.retrieval.small_search import margins_of
 from utils.retrieval.topk import build_product
 
 if TYPE_CHECKING:
@@ -109,12 +111,9 @@ class MarginSearch:
         return margins, slope * U32 + np.abs(margins) * U32
 
     def _apply(self, sources: Ints, targets: Ints, cosines: Floats) -> Floats:
-        r_q, r_c = self.sides[0].mean[sources], self.sides[1].mean[targets]
         if self.margin == "absolute":
             return cosines
-        if self.margin == "ratio":
-            return cosines / np.maximum((r_q + r_c) / 2, MIN_NEIGHBOURHOOD)
-        return cosines - (r_q + r_c) / 2 if self.margin == "distance" else 2 * cosines - r_q - r_c
+        return margins_of(self.margin, cosines, self.sides[0].mean[sources], self.sides[1].mean[targets])
 
     def _lower_bounds(self, wanted: Sequence[int]) -> dict[int, Floats]:
         """Return for each text of the sides a margin that its best pair is certain to reach (n,)."""
@@ -186,8 +185,6 @@ def _nearest_by_margin(
     queries: Rows, candidates: Rows, margin: str, own: Floats, other: Floats, place: SearchPlace
 ) -> TopK:
     """Return the candidate with the greatest margin for each query, given the mean cosines of both sides."""
-    from utils.retrieval.exact_search import search
-    from utils.retrieval.similarities import Margin
 
     def search_shard(shard: slice, device: str) -> TopK:
         product = build_product(queries, candidates[shard], "cosine", device)

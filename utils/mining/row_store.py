@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.encoders.cached import cache_settings, load_encoder, open_encoder
+from utils.encoders.cached import GPU_CHUNK, cache_settings, load_encoder, open_encoder
 from utils.encoders.reduced import first_dimensions
 from utils.errors import UserError, counted
 from utils.files import fingerprint, write_atomic
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STORE_DTYPES = ("float16", "bfloat16", "int8", "float32")
 BYTES = {"float16": 2, "bfloat16": 2, "int8": 1, "float32": 4}  # of a number
 SHARD = 65_536  # texts of a shard
-CHUNK, GPU_CHUNK = 2048, 16_384  # texts that are encoded in one call
+CHUNK = 2048  # texts that are encoded in one call on a CPU
 SCALE = 4  # bytes at the end of a row of int8, which are its scale
 
 Encode = Callable[[Sequence[str]], "Rows"]

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.constants import DEFAULT_MARGIN_K
-from utils.errors import UserError
-
 if TYPE_CHECKING:
     from utils.mining.cleaning import Cleaning
     from utils.mining.collections import Collection
 
-NO_MARGIN_K = 1  # neighbours of the absolute margin, which takes no mean
+NO_MARGIN_K = 1  # neighbours of a margin that takes no mean
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,3 @@ class BitextJob:
 def beside(output: Path, ending: str) -> Path:
     """Return the path of a file beside an output: its name without its ending, and another ending."""
     return output.with_name(f"{output.stem}.{ending}")
-
-
-def chosen_neighbours(margin: str, margin_k: int | None) -> int:
-    """Return the neighbours in the mean of a margin. Raises UserError where the margin has none."""
-    if margin not in DEFAULT_MARGIN_K:
-        if margin_k is not None:
-            raise UserError(
-                f"--margin_k {margin_k} with --margin {margin}",
-                f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}",
-            )
-        return NO_MARGIN_K
-    return margin_k or DEFAULT_MARGIN_K[margin]

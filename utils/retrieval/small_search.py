@@ -130,11 +130,16 @@ class SmallMargin:
         return self._apply(self.product.pair_scores(rows, cols), self.r_q[rows], self.r_c[cols])
 
     def _apply(self, cosines: Floats, r_q: Float64s, r_c: Float64s) -> Float64s:
-        if self.margin == "ratio":
-            return np.asarray(cosines / np.maximum((r_q + r_c) / 2, MIN_NEIGHBOURHOOD))
-        if self.margin == "distance":
-            return np.asarray(cosines - (r_q + r_c) / 2)
-        return np.asarray(2 * cosines - r_q - r_c)
+        return margins_of(self.margin, cosines, r_q, r_c)
+
+
+def margins_of(margin: str, cosines: Floats, r_q: Float64s, r_c: Float64s) -> Float64s:
+    """Return the margins of cosines, given the mean cosines of both sides to their neighbours, which are broadcast."""
+    if margin == "ratio":
+        return np.asarray(cosines / np.maximum((r_q + r_c) / 2, MIN_NEIGHBOURHOOD))
+    if margin == "distance":
+        return np.asarray(cosines - (r_q + r_c) / 2)
+    return np.asarray(2 * cosines - r_q - r_c)
 
 
 def search_small(scorer: SmallProduct | SmallMargin, k: int) -> TopK:

@@ -104,9 +104,7 @@ def margin_topk(
     _check(k, len(c), precision, device)
     if margin in ("none", "absolute"):
         return topk(q, c, k, device=device, precision=precision)
-    smaller = min(len(q), len(c))
-    if not 1 <= margin_k <= smaller:
-        raise UserError(f"--margin_k {margin_k}, but the smaller side has {smaller} texts", f"give 1 to {smaller}")
+    check_margin_k(margin_k, len(q), len(c))
     forward, backward = (
         topk(ours, theirs, margin_k, device=device, precision=precision).scores.mean(axis=1, dtype=np.float64)
         for ours, theirs in ((q, c), (c, q))
@@ -119,6 +117,13 @@ def margin_topk(
         return search(Margin(product, margin, forward, backward[shard]), min(k, product.shape[1]), precision)
 
     return search_shards(c, k, device, search_shard)
+
+
+def check_margin_k(margin_k: int, n_queries: int, n_candidates: int) -> None:
+    """Raise UserError where a side has fewer texts than a margin takes neighbours."""
+    smaller = min(n_queries, n_candidates)
+    if not 1 <= margin_k <= smaller:
+        raise UserError(f"--margin_k {margin_k}, but the smaller side has {smaller} texts", f"give 1 to {smaller}")
 
 
 def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: str = "cosine") -> Rows:
