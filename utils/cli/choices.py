@@ -11,6 +11,7 @@ from utils.constants import DEFAULT_ENCODER, DEFAULT_MARGIN_K
 from utils.errors import UserError, counted
 
 if TYPE_CHECKING:
+    from utils.encoders.resolve import EncodingOptions
     from utils.schema import GeneratorSpec
     from utils.settings import Settings
 
@@ -50,6 +51,15 @@ def neighbours_of_margin(margin: str, given: int | None) -> int | None:
         what = f"--margin_k {given} with --margin {margin}"
         raise UserError(what, f"it belongs to --margin {', '.join(DEFAULT_MARGIN_K)}")
     return given or DEFAULT_MARGIN_K.get(margin)
+
+
+def encoding_options(args: argparse.Namespace, **more: Any) -> EncodingOptions:
+    """Return how texts are encoded: by the flags of encoders that the command line has, and what else is given."""
+    from utils.encoders.resolve import EncodingOptions
+
+    names = {field.name for field in dataclasses.fields(EncodingOptions)} - {"dtype"}
+    given = {name: value for name, value in vars(args).items() if name in names}
+    return EncodingOptions(**{**given, **more}, dtype=chosen_dtype(args))
 
 
 def refuse_idle_api_flags(args: argparse.Namespace) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils.api.providers import public_url
-from utils.cli.choices import Chosen, chosen_dtype, chosen_encoders, has_sides, refuse_idle_api_flags
+from utils.cli.choices import Chosen, chosen_encoders, encoding_options, has_sides, refuse_idle_api_flags
 from utils.cli.ks import Ks
 from utils.cli.models import Models
 from utils.cli.other_kinds import check_kinds
 from utils.cli.reranking import Reranking, chosen_depth
 from utils.cli.run import Run
 from utils.data.sources import Sources, planned_origin
-from utils.encoders.resolve import EncodingOptions, resolve_members
+from utils.encoders.resolve import resolve_members
 from utils.errors import UserError
 from utils.records.identity import Identity, encoders_identity, generator_identity, reranker_identity
 from utils.records.paths import encoder_label, run_folder
@@ -152,20 +152,7 @@ def resolve_encoders(
 
     task: that of mteb, by which checkpoints have prompts.
     """
-    names = (
-        "base_url",
-        "input_type",
-        "dimensions",
-        "batch_size",
-        "max_length",
-        "backend",
-        "pooling",
-        "attention",
-        "embedding_precision",
-        "trust_remote_code",
-    )
-    given = {name: getattr(args, name) for name in names}
-    options = EncodingOptions(**given, dtype=chosen_dtype(args), has_sides=has_sides(args), task=task)
+    options = encoding_options(args, has_sides=has_sides(args), task=task)
     return resolve_members([each[:3] for each in chosen], sources.cache_dir, options)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import arguments
-from utils.cli.choices import api_options, chosen_device, chosen_dtype
+from utils.cli.choices import api_options, chosen_device, encoding_options
 from utils.cli.model_arguments import add_api_args, add_encoding_args
 from utils.cli.types import name_or_path, path, positive, prompt
 from utils.constants import DEFAULT_ENCODER
@@ -114,20 +114,10 @@ def _open_encoders(args: argparse.Namespace, cache_dir: Path) -> list[Encoder]:
     from utils.api.limiter import Budget
     from utils.cli.other_kinds import require_dense
     from utils.encoders.cached import open_encoder
-    from utils.encoders.resolve import EncodingOptions, resolve, resolve_local_encoder
+    from utils.encoders.resolve import resolve, resolve_local_encoder
 
     prompt = args.prompt[0] if args.prompt else None
-    names = (
-        "base_url",
-        "input_type",
-        "dimensions",
-        "batch_size",
-        "max_length",
-        "trust_remote_code",
-        "pooling",
-        "attention",
-    )
-    options = EncodingOptions(**{name: getattr(args, name) for name in names}, dtype=chosen_dtype(args))
+    options = encoding_options(args)
     specs = [
         resolve_local_encoder(args.model_checkpoint, cache_dir, options, prompt),
         resolve(args.served, cache_dir, options, args.served_prompt),

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.data.text_files import lines_of
+from utils.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
 CONVERTED = re.compile(r"(train|validation|test)(/\d+)?\.parquet")  # within the folder of a configuration
 README = "README.md"
 METADATA = {README, ".gitattributes"}  # files without rows
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Raise what pyarrow raises while it reads a file of a user as UserError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (ValueError, OSError, pa.ArrowException) as error:
+        hint = "check that the file is whole and has the format that its ending names"
+        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", hint) from error
 
 
 def find_parquet_files(folder: Path, config: str | None, split: str) -> list[Path]:

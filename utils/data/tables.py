@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.delimited import read_delimited
+from utils.data.parquet_files import parquet_errors
 from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text, zipped_names
 from utils.errors import UserError, counted, first_line
 
@@ -96,14 +97,8 @@ def _parse_parquet(path: Path) -> Table:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-    try:
-        with ParquetFile(pa.BufferReader(read_content(path))) as file:
-            return Table({str(name): values for name, values in file.read().to_pydict().items()}, None)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"{path.name} cannot be read as parquet: {first_line(error)}",
-            "check that the file is whole and has the format that its ending names",
-        ) from error
+    with parquet_errors(path), ParquetFile(pa.BufferReader(read_content(path))) as file:
+        return Table({str(name): values for name, values in file.read().to_pydict().items()}, None)
 
 
 def _parse_json_lines(path: Path) -> Table:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.data.parquet_files import parquet_errors
 from utils.data.tables import DELIMITED
 from utils.data.text_files import UNPACK, inner_name, stream_lines
 from utils.errors import UserError, counted, first_line, suggest
@@ -148,24 +149,19 @@ def _read_json_lines(path: Path, text: str | None, key: str | None) -> Iterator[
 
 
 def _read_parquet(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     if path.suffix.lower() in UNPACK:
         raise UserError(f"{path.name} is a compressed Parquet file", "unpack it: Parquet files are compressed inside")
-    try:
-        with ParquetFile(path) as file:
-            text, key = _choose(path, file.schema_arrow.names, text, key)
-            number = 0
-            for batch in file.iter_batches(PARQUET_ROWS, columns=[text, *([key] if key else [])]):
-                texts = batch.column(text).to_pylist()
-                ids = batch.column(key).to_pylist() if key else [None] * len(texts)
-                for value, one in zip(texts, ids, strict=True):
-                    number += 1
-                    yield _as_id(one), _as_text(value, path, number)
-    except (pa.ArrowException, OSError) as error:
-        hint = "check that the file is whole and has the format that its ending names"
-        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", hint) from error
+    with parquet_errors(path), ParquetFile(path) as file:
+        text, key = _choose(path, file.schema_arrow.names, text, key)
+        number = 0
+        for batch in file.iter_batches(PARQUET_ROWS, columns=[text, *([key] if key else [])]):
+            texts = batch.column(text).to_pylist()
+            ids = batch.column(key).to_pylist() if key else [None] * len(texts)
+            for value, one in zip(texts, ids, strict=True):
+                number += 1
+                yield _as_id(one), _as_text(value, path, number)
 
 
 def _choose(path: Path, names: Sequence[str], text: str | None, key: str | None) -> tuple[str, str | None]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.data.parquet_files import parquet_errors
 from utils.data.text_files import stream_lines
-from utils.errors import UserError, counted, first_line
+from utils.errors import UserError, counted
 from utils.mining.collections import kind_of
 from utils.mining.pairing import MinedPairs
 
@@ -116,15 +117,11 @@ def _read_ids(path: Path) -> list[tuple[str, str]]:
 
 
 def _parquet_ids(path: Path) -> list[tuple[str, str]]:
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-    try:
-        with ParquetFile(path) as file:
-            names = file.schema_arrow.names[:2]
-            table = file.read(columns=names)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", "check the file") from error
+    with parquet_errors(path), ParquetFile(path) as file:
+        names = file.schema_arrow.names[:2]
+        table = file.read(columns=names)
     if len(names) < 2:
         raise UserError(f"{path.name} has one column", "give the ids of the sources and of the targets")
     return [
