@@ -146,17 +146,22 @@ def encode_joined(model: SentenceTransformerEncoder, is_joined: bool, texts: Seq
     return encode(model, texts)
 
 
+def work_of(model: SentenceTransformerEncoder, texts: Sequence[str]) -> tuple[int, int]:
+    """Return the tokens of texts, and the operations of the products of their layers."""
+    lengths = model.encode_counted(texts)[1]
+    assert lengths is not None
+    tokens = int(lengths[1].sum())
+    layers = [weights for name, weights in model.model[0].named_parameters() if ".layer." in name]
+    return tokens, 2 * sum(weights.numel() for weights in layers) * tokens
+
+
 def phases(model: SentenceTransformerEncoder, run: Run, measured: Sequence[float]) -> None:
     """Write the seconds of tokenising alone, the tokens with and without padding, and the share of the peak."""
     order = sorted(run.texts, key=lambda text: -len(text))
     step = STEP[run.device] or 1024
     parts = [order[at : at + step] for at in range(0, len(order), step)]
     seconds = statistics.median(seconds_of(lambda: [model._features(part) for part in parts], run.device, 2))
-    lengths = model.encode_counted(order[: len(order)])[1]
-    assert lengths is not None
-    tokens = int(lengths[1].sum())
-    layers = [weights for name, weights in model.model[0].named_parameters() if ".layer." in name]
-    operations = 2 * sum(weights.numel() for weights in layers) * tokens
+    tokens, operations = work_of(model, order)
     about = {"tokenising alone": seconds, "encoding in all": statistics.median(measured), "tokens": tokens}
     run.figures.add("seconds of ours, bf16", about)
     features = [model._features(part) for part in parts]

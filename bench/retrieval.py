@@ -204,8 +204,8 @@ def methods(device: str, only: list[str] | None, precisions: Sequence[str]) -> d
     return {"ours": chosen.pop("ours"), **of_ours, **chosen}
 
 
-def main() -> None:
-    """Measure, print and write."""
+def parse() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description="Exact top-k search, compared with other libraries.")
     parser.add_argument("--queries", type=positive, default=5000)
     parser.add_argument("--candidates", type=positive, default=100_000)
@@ -220,7 +220,12 @@ def main() -> None:
     )
     parser.add_argument("--precisions", action="store_true", help="also each precision of the scan")
     parser.add_argument("--cuda", action="store_true")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print and write."""
+    args = parse()
     device = "cuda" if args.cuda else "cpu"
     if args.k > args.candidates:
         raise UserError(f"--k {args.k}, but --candidates {args.candidates}", "give at least k candidates")

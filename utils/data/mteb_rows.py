@@ -61,19 +61,6 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         for split in splits
     }
     metric, k = main_metric(meta.main_score, data)
-    codes = meta.hf_subsets_to_langscripts
-    options: dict[str, Any] = {
-        "subsets": subsets,
-        "codes": {own: [code.replace("-", "_") for code in codes[theirs]] for own, (theirs, _) in subsets.items()},
-        "version": _version(task),
-        "type": meta.type,
-        "main_score": meta.main_score,
-        "prompts": {"name": meta.name, "type": meta.type, "query": _instruction(task)},
-    }
-    if data == "classification":
-        options |= _regression(task)
-    if data == "retrieval":
-        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k})), "main_k": k}
     return DatasetSpec(
         name=f"{PREFIX}{meta.name}",
         task=data,
@@ -87,8 +74,27 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         pivot=None,
         licence=str(meta.license or ""),
         citation=str(meta.reference or ""),
-        options=options,
+        options=_options(task, data, subsets, k),
     )
+
+
+def _options(task: AbsTask, data: str, subsets: dict[str, tuple[str, str]], k: int) -> dict[str, Any]:
+    """Return what the row of a task has beside the usual; k: of the main score."""
+    meta = task.metadata
+    codes = meta.hf_subsets_to_langscripts
+    options: dict[str, Any] = {
+        "subsets": subsets,
+        "codes": {own: [code.replace("-", "_") for code in codes[theirs]] for own, (theirs, _) in subsets.items()},
+        "version": _version(task),
+        "type": meta.type,
+        "main_score": meta.main_score,
+        "prompts": {"name": meta.name, "type": meta.type, "query": _instruction(task)},
+    }
+    if data == "classification":
+        options |= _regression(task)
+    if data == "retrieval":
+        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k})), "main_k": k}
+    return options
 
 
 def _instruction(task: AbsTask) -> str:

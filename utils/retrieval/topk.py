@@ -58,11 +58,7 @@ def topk(
         raise UserError(f"unknown similarity {similarity!r}", f"choose from: {', '.join(SIMILARITIES)}")
     if not is_dense(queries, candidates):
         _check(k, candidates.shape[0], precision, device)
-        if is_sparse(queries):
-            return sparse_topk(queries, candidates, k, similarity)
-        check_max_sim(similarity)
-        sides = cast("TokenRows", queries), cast("TokenRows", candidates)
-        return max_sim_topk(*sides, k, device=device, precision=precision)
+        return _topk_of_others(queries, candidates, k, similarity, device, precision)
     q, c = _rows(queries), _rows(candidates)
     _check(k, len(c), precision, device)
     if prefers_numpy(q, c, k, device, precision):
@@ -78,6 +74,14 @@ def topk(
         return search(scorer, min(k, scorer.shape[1]), precision)
 
     return search_shards(c, k, device, search_shard)
+
+
+def _topk_of_others(queries: Any, candidates: Any, k: int, similarity: str, device: str, precision: str | None) -> TopK:
+    """Return what `topk` does for sparse rows, and for rows of several vectors."""
+    if is_sparse(queries):
+        return sparse_topk(queries, candidates, k, similarity)
+    check_max_sim(similarity)
+    return max_sim_topk(queries, candidates, k, device=device, precision=precision)
 
 
 def margin_topk(
