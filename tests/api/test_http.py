@@ -177,12 +177,16 @@ class _Socks(socketserver.BaseRequestHandler):
                     (upstream if source is self.request else self.request).sendall(content)
 
 
+class _SocksServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True  # closing does not wait for connections that a client keeps open
+
+
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks"])
 @pytest.mark.parametrize("provider", NAMES)
 def test_requests_go_through_a_socks_proxy(
     server: ApiServer, provider: str, scheme: str, proxies: pytest.MonkeyPatch
 ) -> None:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Socks) as proxy:
+    with _SocksServer(("127.0.0.1", 0), _Socks) as proxy:
         threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         proxies.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.server_address[1]}")
         _Socks.hosts.clear()
