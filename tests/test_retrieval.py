@@ -144,7 +144,7 @@ def test_mistakes(run: Run, tmp_path: Path) -> None:
     assert wrong.returncode == 2 and "the pool has no languages" in wrong.stderr
     wrong = run("retrieval.py", "--import_run", "nowhere")
     assert wrong.returncode == 2 and "there is no nowhere\n" in wrong.stderr
-    for flags in (("--margin", "csls"), NGRAM):
+    for flags in (("--margin", "csls"), NGRAM, ("--first_stage", "nonsense"), ("--prompt", "x"), ("--pooling", "cls")):
         wrong = run("retrieval.py", "--import_run", "nowhere", *flags)
         assert wrong.returncode == 2 and f"--import_run with {flags[0]}" in wrong.stderr
     (tmp_path / "runs").mkdir()

@@ -66,6 +66,7 @@ def test_a_folder_in_beirs_layout(tmp_path: Path, capsys: pytest.CaptureFixture[
         ({"qrels": [("1", "a", "1e30")]}, "the grade '1e30' is too large"),
         ({"qrels": [("1", "a", "10001")]}, "the grade '10001' is too large"),
         ({"qrels": [("1", "a", "1"), ("1", "a", "1")]}, "'a' is judged twice for '1'"),
+        ({"qrels": []}, "mine all: there are no judgements"),
         ({"qrels": [("1", "c", "1")]}, "the passage 'c' is judged, but blank"),
         ({"qrels": [("1", "a", "0")]}, "the pool of 2 passages has no answer to any question"),
         ({"queries": [{"_id": "1", "text": "  "}]}, "the question '1' is empty"),
@@ -108,6 +109,9 @@ def test_a_table(tmp_path: Path) -> None:
     found = load(path)
     assert found.queries.texts == ("q", "r") and found.passages.texts == ("two", "one")
     assert found.judgements == {"q000000": {"p000000": 2, "p000001": 0}, "q000001": {"p000000": 1}}
+    (tmp_path / "bare.tsv").write_text("query\tpassage\tscore\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"bare\.tsv all: there are no questions"):
+        load(tmp_path / "bare.tsv")
     path = tmp_path / "blank.tsv"
     path.write_text("query\tpassage\nq\t\n", encoding="utf-8")
     with pytest.raises(UserError, match="line 2: the passage is empty"):

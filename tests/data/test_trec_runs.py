@@ -64,6 +64,9 @@ def test_identifiers_that_become_the_same_are_refused_in_both_directions(tmp_pat
 
 
 def test_a_tag_that_no_folder_can_be_named_by_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.trec").write_text(f"q1 Q0 d1 1 1 {'x' * 5000}\n")
-    with pytest.raises(UserError, match="the tag in the sixth column has 5,000 characters"):
-        run_tag(tmp_path / "a.trec")
+    for tag, size in (("x" * 5000, "5,000"), ("\u8a9e" * 86, "258")):
+        (tmp_path / "a.trec").write_text(f"q1 Q0 d1 1 1 {tag}\n")
+        with pytest.raises(UserError, match=f"the tag in the sixth column has {size} bytes"):
+            run_tag(tmp_path / "a.trec")
+    (tmp_path / "a.trec").write_text(f"q1 Q0 d1 1 1 {'x' * 255}\n")  # as the longest names of ensembles
+    assert run_tag(tmp_path / "a.trec") == "x" * 255

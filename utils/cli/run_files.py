@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from utils.cli.task_run import RetrievalTask
     from utils.schema import Judged
 
+USUAL = {"fuse": "score", "normalize": "none", "embedding_precision": "float32", "backend": "torch"}
+USUAL |= {"similarity": "cosine", "margin": "none"}
+IDLE = (  # flags of encoders
+    "first_stage model_checkpoint model_checkpoints weights prompt query_prompt passage_prompt max_length dtype fp16 "
+    "pooling attention dimensions"
+).split() + list(USUAL)
+
 
 def imported_files(args: argparse.Namespace, subsets: Sequence[str]) -> dict[str, Path]:
     """Return the run file of each subset; none without --import_run.
@@ -24,12 +31,8 @@ def imported_files(args: argparse.Namespace, subsets: Sequence[str]) -> dict[str
     place: Path | None = args.import_run
     if place is None:
         return {}
-    for flag, given in (
-        ("model_checkpoint", args.model_checkpoint),
-        ("model_checkpoints", args.model_checkpoints),
-        (f"margin {args.margin}", args.margin != "none"),
-    ):
-        if given:
+    for flag in IDLE:
+        if getattr(args, flag) not in (None, False, USUAL.get(flag)):
             raise UserError(f"--import_run with --{flag}", "a run file has rankings already: leave one of the two out")
     if not place.exists():
         raise UserError(f"--import_run: there is no {place}", "give a run file, or a folder with SUBSET.trec files")

@@ -126,6 +126,11 @@ def _judged(
     grades: Mapping[str, Mapping[str, int]],
     origin: Origin,
 ) -> Judged:
+    for kind, rows in (("questions", part.questions), ("passages", passages), ("judgements", part.judgements)):
+        if not len(rows):
+            raise UserError(
+                f"{part.place}: there are no {kind}", "write a row for each, below the names of the columns"
+            )
     asked = [(name, text) for name, text in part.questions if name in grades]
     kept = [(name, text) for name, text in asked if any(grade > 0 for grade in grades[name].values())]
     dropped = len(asked) - len(kept)

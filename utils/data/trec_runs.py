@@ -14,7 +14,7 @@ from utils.files import write_output
 from utils.schema import Texts, TopK
 
 LARGEST = float(np.finfo(np.float32).max)
-LONGEST_TAG = 100
+LONGEST_TAG = 255  # bytes of a folder's name
 LAYOUT = "each line is: question Q0 passage rank score tag"
 
 
@@ -37,8 +37,8 @@ def run_tag(path: Path) -> str:
     for line in read_lines(path):
         if line.strip():
             tag = _fields(line, path, 1)[5]
-            if len(tag) > LONGEST_TAG:
-                what = f"{path.name}: the tag in the sixth column has {len(tag):,} characters"
+            if (size := len(tag.encode(errors="replace"))) > LONGEST_TAG:
+                what = f"{path.name}: the tag in the sixth column has {size:,} bytes"
                 raise UserError(what, f"records are named by it: shorten it to {LONGEST_TAG} at most")
             return tag
     raise UserError(f"{path.name} is empty", LAYOUT)
