@@ -194,7 +194,11 @@ def test_a_missing_column_and_a_broken_file_are_named(mirrored: tuple[DatasetSpe
     with pytest.raises(UserError) as caught:
         read_hub_table(spec, sources, ("text", "id"), "eng", "train")
     assert caught.value.what == "org/made has no column 'id'; it has text, lang" and "mirror" in caught.value.hint
-    (folder / "eng" / "train" / "0000.parquet").write_text("broken")
+    with pytest.raises(UserError) as caught:
+        read_hub_table(spec, sources, ("text",), "ace", "train")
+    assert caught.value.what == "the mirror's org/made has no ace, but eng" and "--langs" in caught.value.hint
+    (folder / "ace" / "train").mkdir(parents=True)
+    (folder / "ace" / "train" / "0000.parquet").write_text("broken")
     with pytest.raises(UserError) as caught:
         read_hub_table(spec, Sources(sources.data_dir, sources.cache_dir / "b"), ("text",), "ace", "train")
     assert "the mirror's org/made (configuration 'ace', split 'train')" in caught.value.what

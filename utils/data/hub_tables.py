@@ -7,7 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.data.parquet_files import find_parquet_files, is_conversion, read_parquet_files
+from utils.data.parquet_files import (
+    converted_configs,
+    find_parquet_files,
+    is_conversion,
+    names_config,
+    read_parquet_files,
+)
 from utils.data.sources import Sources, mirror_folder
 from utils.errors import UserError, first_line, is_disk_full
 from utils.hub import forget_downloads, hub_errors, hub_token, is_offline
@@ -122,6 +128,12 @@ def _mirrored_table(folder: Path, config: str | None, split: str, cache_dir: Pat
     table = read_parquet_files(files) if files else None
     if table is not None and table.num_rows:
         return table
+    is_missing = config is not None and not (folder / config).is_dir() and not names_config(folder, config)
+    if is_missing and (there := converted_configs(folder, split)):
+        raise UserError(
+            f"the mirror's {folder.parent.name}/{folder.name} has no {config}, but {', '.join(there)}",
+            "choose languages that it has with --langs, or copy the rest",
+        )
     return _load_table(str(folder), None, config, split, cache_dir, converted=is_conversion(folder, config))
 
 

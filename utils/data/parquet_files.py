@@ -52,10 +52,18 @@ def find_parquet_files(folder: Path, config: str | None, split: str) -> list[Pat
 
 def is_conversion(folder: Path, config: str | None) -> bool:
     """Return whether a configuration is a folder of a Parquet conversion, and not one whose files the README names."""
-    if config is None or not (folder / config).is_dir():
-        return False
+    return config is not None and (folder / config).is_dir() and not names_config(folder, config)
+
+
+def names_config(folder: Path, config: str) -> bool:
+    """Return whether the README of a folder has this configuration."""
     readme = folder / README
-    return not readme.is_file() or ("- config_name", config) not in list(_entries(readme))
+    return readme.is_file() and ("- config_name", config) in list(_entries(readme))
+
+
+def converted_configs(folder: Path, split: str) -> list[str]:
+    """Return the configurations with this split that are folders of a Parquet conversion."""
+    return [one.name for one in sorted(folder.iterdir()) if one.is_dir() and _converted_files(one, split)]
 
 
 def read_parquet_files(files: Sequence[Path]) -> pa.Table | None:
