@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Semantic textual similarity: how the cosines of sentence pairs agree with what people say of their likeness.
 
-python sts.py --data_dir ~/mirror                        SemEval 2017, in one language and across two
-python sts.py --dataset stsb_multi --langs en de         STSbenchmark in ten languages
+python sts.py --langs en es ar --data_dir ~/mirror       SemEval 2017, in one language and across two
+python sts.py --dataset stsb_multi --langs en de         STSbenchmark, two of its ten languages
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,9 @@ class Sts(TaskRun["SentencePairs"]):
                 f"{subset} has {counted(int(there.sum()), 'pair')}, and a correlation takes two", "raise --limit"
             )
         gold = np.asarray(data.gold)[there]
+        for what, values in (("scores", scores[there]), ("judgements", gold)):
+            if np.ptp(values) == 0:
+                print(f"note: {subset}: all {what} are equal: a correlation is undefined, shown as 0", file=sys.stderr)
         metrics, ci95 = correlations(scores[there].astype(np.float64), gold, self.settings.seed)
         clock.lap("score")
         predictions = {"judged": list(data.gold), "scores": [float(one) if one == one else None for one in scores]}

@@ -69,7 +69,7 @@ def test_the_script_and_what_reads_its_records(run: Run, tmp_path: Path, mirror:
     planned = run("sts.py", *flags, "--dry_run")
     assert planned.returncode == 0 and "en_de" in planned.stdout, planned.stderr
     done = run("sts.py", *flags)
-    assert done.returncode == 0 and "sts17: spearman at k" in done.stdout, done.stderr
+    assert done.returncode == 0 and "sts17: spearman\n" in done.stdout, done.stderr
     found = json.loads(next(tmp_path.glob("logs/**/eval_en_en_1.json")).read_text())
     said = json.loads(next(tmp_path.glob("logs/**/eval_en_en_1_preds.json")).read_text())
     assert found["spearman"] == pytest.approx(spearmanr(said["scores"], ROWS["score"]).statistic, abs=1e-12)
@@ -89,6 +89,8 @@ def test_mistakes(run: Run, mirror: Path) -> None:
     assert wrong.returncode == 2 and "it is one for bitext, classification" in wrong.stderr
     wrong = run("sts.py", "--langs", "en", "--data_dir", str(mirror), "--dataset", "stsb_multi", "--columns", "a")
     assert wrong.returncode == 2 and "--columns with the registered data set" in wrong.stderr
+    wrong = run("sts.py", *NGRAM, "--data_dir", str(mirror))  # it has two of the eleven pairs
+    assert wrong.returncode == 2 and "sts17-crosslingual-sts has no ar-ar, but en-de, en-en" in wrong.stderr
     wrong = run("sts.py", *NGRAM, "--langs", "en", "--data_dir", str(mirror), "--limit", "1")
     assert wrong.returncode == 2 and "en_en has 1 pair, and a correlation takes two" in wrong.stderr
 
@@ -121,6 +123,14 @@ def test_own_tables(run: Run, tmp_path: Path) -> None:
     about = {path.name: json.loads(path.read_text())["run"] for path in tmp_path.glob("logs/**/set-*/**/eval_*_1.json")}
     langs = {name: (one["src_lang"], one["tgt_lang"], one["setting"]) for name, one in about.items()}
     assert langs == {"eval_en_1.json": ("en", "en", "mono"), "eval_en_de_1.json": ("en", "de", "xl")}
+
+
+def test_a_correlation_that_is_undefined_has_a_note(run: Run, tmp_path: Path) -> None:
+    own(tmp_path / "mine.tsv", "sentence1\tsentence2\tscore\na b\ta b\t1\nc d\tc d\t1\ne f\te g\t2\n")
+    done = run("sts.py", "--dataset", "mine.tsv", *NGRAM, "--limit", "2")
+    assert done.returncode == 0 and "0.00" in done.stdout
+    for what in ("scores", "judgements"):
+        assert f"note: all: all {what} are equal: a correlation is undefined, shown as 0" in done.stderr
 
 
 def test_bm25_scores_the_words_of_one_sentence_in_the_other(run: Run, tmp_path: Path) -> None:
@@ -192,5 +202,5 @@ def test_own_folders_and_columns_that_cannot_be_read(tmp_path: Path) -> None:
     own(tmp_path / "twice" / "en_de.csv", TABLE)
     assert "en-de.tsv and en_de.csv are both of en_de" in refused("twice")
     own(tmp_path / "gone.tsv", "sentence1\tsentence2\tscore\n")
-    with pytest.raises(UserError, match=r"gone\.tsv"):
+    with pytest.raises(UserError, match=r"gone\.tsv all: there are no rows"):
         load_sts(find_sts(str(tmp_path / "gone.tsv")), "all", Sources(None, tmp_path))

@@ -193,6 +193,8 @@ def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:
     bounds = [mean_bounds(bounds_of(each, first.metric, spec) for each in column) for column in columns]
     labels = dict.fromkeys(label for each in bounds for label in each)
     rows += [[label, *(100 * each[label] if label in each else None for each in bounds)] for label in labels]
-    print(tabulate(rows, [f"{first.dataset.name}: {first.metric} at k", *map(str, ks)], floatfmt=".2f"))
+    has_ks = "k" in first.arguments  # a script without --k has one column
+    head = [f"{first.dataset.name}: {first.metric}{' at k' if has_ks else ''}", *(str(k) if has_ks else "" for k in ks)]
+    print(tabulate(rows, head, floatfmt=".2f"))
     folders = [folder for run in runs for folder in run.store.folders(found, ks)]
     print(f"logs: {', '.join(map(str, dict.fromkeys(folders)))}")

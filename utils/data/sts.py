@@ -30,7 +30,9 @@ def load_sts(spec: DatasetSpec, subset: str, sources: Sources) -> SentencePairs:
     rows, origin = READERS[spec.reader](spec, subset, sources)
     checked = [(place, *_texts(place, first, second), _number(score, place)) for place, first, second, score in rows]
     if spec.kind == "local" and len({score for *_, score in checked}) < 2:
-        what = f"{spec.source} {subset}: all {len(checked)} scores are equal" if checked else f"{spec.source} is empty"
+        if not checked:
+            raise UserError(f"{spec.source} {subset}: there are no rows", "give each pair of sentences a row")
+        what = f"{spec.source} {subset}: all {len(checked)} scores are equal"
         raise UserError(what, "a correlation needs pairs with different scores")
     langs = subset.split("_") if spec.kind != "local" else langs_of(subset)
     _, first, second, scores = zip(*checked, strict=True)
