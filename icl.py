@@ -261,7 +261,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.ks import Ks
     from utils.cli.models import Models
     from utils.cli.open_run import open_run
-    from utils.cli.run import Run, print_scores
+    from utils.cli.run import Run, scores_printed
     from utils.data.classification import langs_to_test
 
     check_flags(args)
@@ -273,17 +273,14 @@ def main(argv: Sequence[str]) -> None:
         folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
         if len(instructions) > 1:
             print(f"instruction: {instruction!r}")
-        for k in sorted(set(args.k)):
-            without = "none" if k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
-            ks = Ks((k,), typed=True)
-            run = open_run(
-                *(args, dataset, "icl", settings, folder), generator=spec, without_encoder=without, models=models, ks=ks
-            )
-            assert run.generator is not None
-            Icl(run, settings, run.generator, shared).compute(langs)
-            runs.append(run)
-        if not args.dry_run:
-            print_scores(runs, langs)
+        with scores_printed(runs, langs):
+            for k in sorted(set(args.k)):
+                without = "none" if k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
+                common: dict[str, Any] = {"generator": spec, "models": models, "ks": Ks((k,), typed=True)}
+                run = open_run(args, dataset, "icl", settings, folder, without_encoder=without, **common)
+                assert run.generator is not None
+                runs.append(run)
+                Icl(run, settings, run.generator, shared).compute(langs)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -98,14 +99,16 @@ class Run:
         todo = [name for name in names if self.store.missing(name, self.ks.values)]
         if ready := len(names) - len(todo):
             print(f"{ready} of {len(names)} subsets are already logged (--overwrite computes them again)")
-        with tqdm(todo, unit=" subsets", disable=None) as bar:
-            for name in bar:
-                bar.set_description(name)
-                for _, client in self._clients():
-                    client.mark()
-                evaluate(name)
-        for line in (*self.ks.notes(), *cut_lines(self.counts)):
-            print(line, file=sys.stderr)
+        try:
+            with tqdm(todo, unit=" subsets", disable=None) as bar:
+                for name in bar:
+                    bar.set_description(name)
+                    for _, client in self._clients():
+                        client.mark()
+                    evaluate(name)
+        finally:
+            for line in (*self.ks.notes(), *cut_lines(self.counts)):
+                print(line, file=sys.stderr)
 
     def figures(self, names: Iterable[str]) -> dict[str, dict[int, dict[str, float]]]:
         """Return the metrics of every subset and k that has a record with the main metric, as fractions."""
@@ -168,6 +171,25 @@ def languages_of(dataset: DatasetSpec) -> list[str]:
     if dataset.task == "bitext":
         return list(dataset.options.get("paths", ()))
     return list(dataset.subsets) if "lang" in dataset.options else []
+
+
+@contextlib.contextmanager
+def scores_printed(runs: Sequence[Run], names: Sequence[str]) -> Iterator[None]:
+    """Print the scores of the subsets at the end; before an error, those of the subsets that are finished.
+
+    The runs, which may be added within, differ in their ks alone. A dry run prints no scores.
+    """
+    try:
+        yield
+    except Exception:
+        done = [name for name in names if any(run.figures([name]) for run in runs if not run.dry_run)]
+        if done:
+            with contextlib.suppress(Exception):  # the error that ended the run is the one to be told
+                print_scores(runs, done)
+                print(f"not finished: the table has {len(done)} of {len(names)} subsets")
+        raise
+    if not any(run.dry_run for run in runs):
+        print_scores(runs, names)
 
 
 def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:

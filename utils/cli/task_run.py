@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from utils.cli.plan import Plan
 from utils.cli.reranking import before_figures
-from utils.cli.run import print_scores
+from utils.cli.run import scores_printed
 from utils.errors import UserError
 from utils.progress import Clock
 from utils.retrieval.missing_vectors import n_present
@@ -88,9 +88,8 @@ class TaskRun(ABC, Generic[Data]):
 
     def execute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets and print their scores."""
-        self.compute(subsets)
-        if not self.run.dry_run:
-            print_scores([self.run], subsets)
+        with scores_printed([self.run], subsets):
+            self.compute(subsets)
 
     def check(self, subsets: Sequence[str]) -> None:
         """Load all subsets of a user's own data, so that a fault of any of them is found before the first record."""
