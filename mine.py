@@ -46,9 +46,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    from utils.cli.mine_bitext import run_bitext
+    from utils.cli.mine_bitext import BITEXT
+    from utils.cli.mine_job import run_mode
 
-    run_bitext(args, draw)
+    run_mode(BITEXT, args, draw)
 
 
 def draw(report: GoldReport, output: Path) -> list[Path]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from utils.cli.arguments import ListAction, add_place_args
 from utils.cli.types import path, positive, seed
 from utils.constants import DEFAULT_SEED
 from utils.mining.cleaning import DEDUPLICATIONS
+from utils.mining.collections import Collection
 from utils.mining.margins import MINED_MARGINS
 from utils.mining.output import FORMATS
 from utils.mining.pairing import MINED_DIRECTIONS
@@ -38,7 +40,7 @@ def add_collection_args(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--language_id",
-        nargs=2,
+        nargs="+",
         metavar="CODE",
         help="codes of pycld2, such as en de: drop texts that are surely in another language than their side's",
     )
@@ -108,6 +110,6 @@ def finite(text: str) -> float:
     return value
 
 
-def default_output(source: Path, target: Path, kind: str) -> Path:
-    """Return the path of the pairs of two collections, by the names of their first files."""
-    return Path("mined") / f"{source.name.split('.')[0]}_{target.name.split('.')[0]}.{kind}"
+def default_output(collections: Sequence[Collection], kind: str) -> Path:
+    """Return the path of what is mined from collections, by the names of their first files."""
+    return Path("mined") / f"{'_'.join(one.files[0].name.split('.')[0] for one in collections)}.{kind}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.mining.cleaning import cleaned, describe
@@ -12,6 +12,7 @@ from utils.mining.neighbours import nearest_both_ways
 from utils.mining.output import write_pairs
 from utils.mining.pairing import SIDES, cut_pairs, pair_up
 from utils.mining.row_store import encoded
+from utils.mining.settings import Mined
 from utils.progress import Clock
 from utils.retrieval.topk import check_margin_k
 
@@ -22,29 +23,35 @@ if TYPE_CHECKING:
     from utils.mining.neighbours import SearchPlace
     from utils.mining.pairing import MinedPairs
     from utils.mining.row_store import LazyEncoder, RowStore
-    from utils.mining.settings import BitextJob, BitextSettings
+    from utils.mining.settings import BitextJob, BitextSettings, MiningJob, Settings
     from utils.mining.text_store import TextStore
 
 
 @dataclass(frozen=True)
-class MinedBitext:
-    """What a mining found, and what its manifest tells."""
+class MinedBitext(Mined):
+    """The pairs that a mining found, and how they compare with known ones."""
 
     pairs: MinedPairs
     gold: GoldReport | None
-    texts: tuple[TextStore, TextStore]
-    counts: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+
+    def findings(self) -> dict[str, Any]:
+        """Return the comparison with known pairs."""
+        return {"gold": self.gold.as_json() if self.gold else None}
+
+
+def clean_all(job: MiningJob[Settings], root: Path, tell: Callable[[str], object]) -> tuple[TextStore, ...]:
+    """Return the cleaned texts of each collection, and tell what was dropped."""
+    texts = tuple(
+        cleaned(collection, cleaning, root) for collection, cleaning in zip(job.collections, job.cleaning, strict=True)
+    )
+    for store, collection in zip(texts, job.collections, strict=True):
+        tell(describe(store, collection.name))
+    return texts
 
 
 def clean_both(job: BitextJob, root: Path, tell: Callable[[str], object]) -> tuple[TextStore, TextStore]:
-    """Return the cleaned texts of both sides, and tell what was dropped."""
-    source, target = (
-        cleaned(collection, cleaning, root)
-        for collection, cleaning in zip((job.source, job.target), job.cleaning, strict=True)
-    )
-    for store, collection in ((source, job.source), (target, job.target)):
-        tell(describe(store, collection.name))
+    """Return the cleaned texts of both sides; raises UserError where one has fewer than a margin takes neighbours."""
+    source, target = clean_all(job, root, tell)
     check_margin_k(job.settings.margin_k, len(source), len(target))
     return source, target
 
@@ -60,7 +67,7 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     clock.lap("clean")
     rows = tuple(
         encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name)
-        for store, collection in zip(texts, (job.source, job.target), strict=True)
+        for store, collection in zip(texts, job.collections, strict=True)
     )
     clock.lap("encode")
     best, searched = _search((rows[0], rows[1]), settings, place, clock)
@@ -71,7 +78,7 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     clock.lap("write")
     report = evaluate(pairs, gold, len(texts[0]), settings.seed) if gold else None
     counts = {"sources": len(texts[0]), "targets": len(texts[1]), **searched, "pairs": len(pairs)}
-    return MinedBitext(pairs, report, texts, counts, clock.laps)
+    return MinedBitext(texts, counts, clock.laps, pairs, report)
 
 
 def _search(

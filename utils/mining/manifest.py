@@ -1,4 +1,4 @@
-"""The manifest beside mined pairs: inputs with their hashes, encoder, settings, counts, times and versions."""
+"""The manifest beside what was mined: inputs with their hashes, encoder, settings, counts, times and versions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from utils.records.identity import encoders_identity
 from utils.records.provenance import environment, public_argument, utc_now
 
 if TYPE_CHECKING:
-    from utils.mining.bitext import MinedBitext
-    from utils.mining.settings import BitextJob
+    from utils.mining.settings import Mined, MiningJob, Settings
     from utils.schema import EncoderSpec
 
-TASK = "bitext mining"
 
-
-def identity_of(job: BitextJob, spec: EncoderSpec) -> dict[str, Any]:
-    """Return what decides the pairs of a mining beside the content of its files."""
+def identity_of(job: MiningJob[Settings], spec: EncoderSpec) -> dict[str, Any]:
+    """Return what decides what a mining finds beside the content of its files."""
     encoder = encoders_identity([spec], [1.0])[0]
     del encoder["weight"]
     sides = {
@@ -29,14 +26,14 @@ def identity_of(job: BitextJob, spec: EncoderSpec) -> dict[str, Any]:
             "files": [public_argument(path) for path in side.files],
             "columns": [side.text_column, side.id_column],
         }
-        for side in (job.source, job.target)
+        for side in job.collections
     }
-    cleaning = dict(zip(("source", "target"), map(dataclasses.asdict, job.cleaning), strict=True))
-    settings = dataclasses.asdict(job.settings)
-    return {"task": TASK, "collections": sides, "cleaning": cleaning, "encoder": encoder, "settings": settings}
+    cleaning = dict(zip(sides, map(dataclasses.asdict, job.cleaning), strict=True))
+    settings = dict(vars(job.settings))
+    return {"task": job.task, "collections": sides, "cleaning": cleaning, "encoder": encoder, "settings": settings}
 
 
-def check_output(job: BitextJob, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+def check_output(job: MiningJob[Settings], identity: Mapping[str, Any], *, overwrite: bool) -> None:
     """Raise UserError where the output cannot be written, or is there already and not of the same mining."""
     output = job.output
     if output.exists() and not output.is_file():
@@ -57,17 +54,18 @@ def check_output(job: BitextJob, identity: Mapping[str, Any], *, overwrite: bool
 
 
 def write_manifest(
-    job: BitextJob, identity: Mapping[str, Any], mined: MinedBitext, arguments: Mapping[str, Any]
+    job: MiningJob[Settings], identity: Mapping[str, Any], mined: Mined, arguments: Mapping[str, Any]
 ) -> None:
     """Write the manifest of a mining beside its output."""
-    inputs = {name: store.about for name, store in zip(("source", "target"), mined.texts, strict=True)}
+    names = (collection.name for collection in job.collections)
+    inputs = {name: store.about for name, store in zip(names, mined.texts, strict=True)}
     if job.gold:
         inputs["gold"] = {"file": job.gold.name, "sha256": sha256_of(job.gold)}
     content = {
         "run": dict(identity),
         "inputs": inputs,
         "counts": mined.counts,
-        "gold": mined.gold.as_json() if mined.gold else None,
+        **mined.findings(),
         "output": {"file": job.output.name, "sha256": sha256_of(job.output)},
         "seconds": mined.seconds,
         "written": utc_now(),

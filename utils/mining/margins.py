@@ -138,21 +138,9 @@ class MarginSearch:
         return both // m, both % m
 
     def _exact(self, pairs: tuple[Ints, Ints]) -> Pairs:
-        """Return pairs (s,) with their float64 margins; a block of rows of each side is in memory at a time."""
-        sources, targets = pairs
-        cosines = np.empty(len(sources))
-        for ours in self.sides[0].lists.blocks:
-            of_ours = np.flatnonzero((sources >= ours.start) & (sources < ours.stop))
-            if not len(of_ours):
-                continue
-            queries = _with_norms(ours, self.sides[0].store)
-            for theirs in self.sides[1].lists.blocks:
-                both = of_ours[(targets[of_ours] >= theirs.start) & (targets[of_ours] < theirs.stop)]
-                if len(both):
-                    candidates = _with_norms(theirs, self.sides[1].store)
-                    places = sources[both] - ours.start, targets[both] - theirs.start
-                    cosines[both] = _cosines(queries, candidates, *places)
-        return pairs, self._apply(sources, targets, cosines)
+        """Return pairs (s,) with their float64 margins."""
+        (ours, of_ours), (theirs, of_theirs) = ((side.store, side.lists.blocks) for side in self.sides)
+        return pairs, self._apply(*pairs, pair_cosines(pairs, (ours, theirs), (of_ours, of_theirs)))
 
     def _bound(self, side: int) -> Floats:
         """Return what the margin of a pair outside the lists can be at most for each text of a side (n,)."""
@@ -200,6 +188,25 @@ def _side(store: RowStore, lists: NeighbourLists, margin_k: int, margin: str) ->
         mean[block.start : block.stop] = found.scores[:, :margin_k].mean(axis=1, dtype=np.float64)
         last[block.start : block.stop] = found.scores[:, -1]
     return Side(store, lists, mean, last)
+
+
+def pair_cosines(
+    pairs: tuple[Ints, Ints], stores: tuple[RowStore, RowStore], blocks: tuple[Sequence[Block], Sequence[Block]]
+) -> Floats:
+    """Return the float64 cosines of pairs (s,), each summed by itself; a block of each side is in memory at a time."""
+    sources, targets = pairs
+    cosines = np.empty(len(sources))
+    for ours in blocks[0]:
+        of_ours = np.flatnonzero((sources >= ours.start) & (sources < ours.stop))
+        if not len(of_ours):
+            continue
+        queries = _with_norms(ours, stores[0])
+        for theirs in blocks[1]:
+            both = of_ours[(targets[of_ours] >= theirs.start) & (targets[of_ours] < theirs.stop)]
+            if len(both):
+                candidates = _with_norms(theirs, stores[1])
+                cosines[both] = _cosines(queries, candidates, sources[both] - ours.start, targets[both] - theirs.start)
+    return cosines
 
 
 def _with_norms(block: Block, store: RowStore) -> tuple[Rows, Floats]:

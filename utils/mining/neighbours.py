@@ -108,34 +108,49 @@ def nearest_both_ways(
     lists are on disk after each pair of blocks, so a search that is killed goes on at the pair in hand. k is cut to the
     number of texts on the other side.
     """
-    sides = blocks_of(source, block_bytes), blocks_of(target, block_bytes)
+    forward, backward = _nearest((source, target), ("forward", "backward"), k, place, block_bytes)
+    return forward, backward
+
+
+def nearest_within(store: RowStore, k: int, place: SearchPlace, block_bytes: int = BLOCK_BYTES) -> NeighbourLists:
+    """Return the k nearest texts of each text of a store, itself among them, as `nearest_both_ways` does."""
+    return _nearest((store, store), ("forward",), k, place, block_bytes)[0]
+
+
+def _nearest(
+    stores: tuple[RowStore, RowStore], ways: tuple[str, ...], k: int, place: SearchPlace, block_bytes: int
+) -> list[NeighbourLists]:
+    """Return the lists of each way: forward those of the first store, backward those of the second."""
+    sides = [blocks_of(store, block_bytes) for store in stores]
     spans = [[(block.start, block.stop) for block in side] for side in sides]
-    key = fingerprint({"source": source.key(), "target": target.key(), "k": k, "blocks": spans})
-    forward, backward = (
-        NeighbourLists(place.root / "neighbours" / key, name, side)
-        for name, side in zip(("forward", "backward"), sides, strict=True)
-    )
-    left = [forward.load(number)[1] for number in range(len(sides[0]))]
-    right = [backward.load(number)[1] for number in range(len(sides[1]))]
-    pairs = [(i, j) for i in range(len(sides[0])) for j in range(len(sides[1])) if left[i] <= j or right[j] <= i]
+    key = fingerprint({"source": stores[0].key(), "target": stores[1].key(), "k": k, "blocks": spans})
+    found = [NeighbourLists(place.root / "neighbours" / key, *each) for each in zip(ways, sides, strict=False)]
+    merged = [[lists.load(number)[1] for number in range(len(lists.blocks))] for lists in found]
+    pairs = [
+        (i, j)
+        for i in range(len(sides[0]))
+        for j in range(len(sides[1]))
+        if any(each[(i, j)[way]] <= (i, j)[1 - way] for way, each in enumerate(merged))
+    ]
     todo = sum((sides[0][i].stop - sides[0][i].start) * (sides[1][j].stop - sides[1][j].start) for i, j in pairs)
     nothing = np.empty((0, 0), dtype=np.float32)
     queries = candidates = nothing
     in_memory = -1
     with bar(todo, "searching", "pairs of texts") as advance:
         for i, j in pairs:
-            ours, theirs = sides[0][i], sides[1][j]
+            blocks = sides[0][i], sides[1][j]
             if i != in_memory:
                 queries = candidates = nothing  # only one block of each side is in memory, also while one is read
-                queries, in_memory = ours.rows_of(source), i
+                queries, in_memory = blocks[0].rows_of(stores[0]), i
             candidates = nothing
-            candidates = theirs.rows_of(target)
-            if left[i] <= j:
-                forward.add(i, _search(queries, candidates, k, place), theirs.start, j + 1, k)
-            if right[j] <= i:
-                backward.add(j, _search(candidates, queries, k, place), ours.start, i + 1, k)
+            candidates = blocks[1].rows_of(stores[1])
+            for way, lists in enumerate(found):
+                own, other = (i, j)[way], (i, j)[1 - way]
+                if merged[way][own] <= other:
+                    rows = (queries, candidates) if way == 0 else (candidates, queries)
+                    lists.add(own, _search(*rows, k, place), blocks[1 - way].start, other + 1, k)
             advance(len(queries) * len(candidates))
-    return forward, backward
+    return found
 
 
 def _search(queries: Rows, candidates: Rows, k: int, place: SearchPlace) -> TopK:

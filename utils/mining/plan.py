@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,11 @@ from utils.mining.row_store import BYTES, SCALE
 from utils.retrieval.topk import topk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from utils.mining.neighbours import SearchPlace
     from utils.mining.row_store import LazyEncoder
-    from utils.mining.settings import BitextJob
+    from utils.mining.settings import BitextJob, MiningJob, Settings
     from utils.mining.text_store import TextStore
     from utils.schema import Rows
 
@@ -33,36 +36,50 @@ def plan(job: BitextJob, encode: LazyEncoder, place: SearchPlace) -> str:
     lines: list[str] = []
     texts = clean_both(job, place.root, lines.append)
     n, m = map(len, texts)
+    lines += estimate(job, texts, encode, place, Work((n, m), 2 * n * m, (n + m) * max(LIST, job.settings.margin_k)))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a mining searches: texts of each side, pairs of texts that are compared, and neighbours in all lists."""
+
+    texts: tuple[int, ...]
+    pairs: int
+    neighbours: int
+    ways: str = "search in both directions"
+
+
+def estimate(
+    job: MiningJob[Settings], texts: Sequence[TextStore], encode: LazyEncoder, place: SearchPlace, work: Work
+) -> list[str]:
+    """Return the lines that tell time, disk and memory, from a trial of the encoder and of the search."""
     rows, per_second = _trial_of_encoder(texts, encode)
     pairs_per_second = _trial_of_search(rows, place)
-    dimensions, width = rows.shape[1], BYTES[job.settings.store_dtype]
-    stored = (n + m) * (dimensions * width + (SCALE if job.settings.store_dtype == "int8" else 0))
-    lists = (n + m) * max(LIST, job.settings.margin_k) * LIST_BYTES
-    shard = 4 * dimensions * min(job.settings.shard_size, max(n, m))
-    blocks = min(BLOCK_BYTES, 4 * dimensions * n) + min(BLOCK_BYTES, 4 * dimensions * m)
-    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * (n + m)
-    return "\n".join(
-        [
-            *lines,
-            f"encoder {encode.spec.name}, device {encode.device}: {counted(n + m, 'text')} to encode at most, "
-            f"{dimensions:,} dimensions",
-            f"encoding: {_duration((n + m) / per_second)} ({per_second:,.0f} texts a second in the trial)",
-            f"search in both directions: {_duration(2 * n * m / pairs_per_second)} "
-            f"({pairs_per_second / 1e6:,.0f} million pairs of texts a second)",
-            f"disk: {_size(stored)} of vectors ({job.settings.store_dtype}) and {_size(lists)} of neighbours "
-            f"in {place.root}",
-            f"memory at the peak: about {_size(memory)}, and more for a large model",
-            f"output: {job.output}",
-        ]
-    )
+    n, dimensions, dtype = sum(work.texts), rows.shape[1], job.settings.store_dtype
+    stored = n * (dimensions * BYTES[dtype] + (SCALE if dtype == "int8" else 0))
+    shard = 4 * dimensions * min(job.settings.shard_size, max(work.texts))
+    blocks = sum(min(BLOCK_BYTES, 4 * dimensions * side) for side in work.texts)
+    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * n
+    return [
+        f"encoder {encode.spec.name}, device {encode.device}: {counted(n, 'text')} to encode at most, "
+        f"{dimensions:,} dimensions",
+        f"encoding: {_duration(n / per_second)} ({per_second:,.0f} texts a second in the trial)",
+        f"{work.ways}: {_duration(work.pairs / pairs_per_second)} "
+        f"({pairs_per_second / 1e6:,.0f} million pairs of texts a second)",
+        f"disk: {_size(stored)} of vectors ({dtype}) and {_size(work.neighbours * LIST_BYTES)} of neighbours "
+        f"in {place.root}",
+        f"memory at the peak: about {_size(memory)}, and more for a large model",
+        f"output: {job.output}",
+    ]
 
 
-def _trial_of_encoder(texts: tuple[TextStore, TextStore], encode: LazyEncoder) -> tuple[Rows, float]:
+def _trial_of_encoder(texts: Sequence[TextStore], encode: LazyEncoder) -> tuple[Rows, float]:
     """Return the rows of some texts, and how many texts a second are encoded after the first ones."""
     some = [
         text
         for store in texts
-        for text in store.texts(np.unique(np.linspace(0, len(store) - 1, SAMPLE // 2).astype(np.int64)))
+        for text in store.texts(np.unique(np.linspace(0, len(store) - 1, SAMPLE // len(texts)).astype(np.int64)))
     ]
     encode(some[:8])  # the model is loaded
     start = time.perf_counter()

@@ -1,16 +1,66 @@
-"""The settings of a mining of bitext: what decides its pairs beside the collections and the encoder."""
+"""The settings of a mining: what decides what it finds beside the collections and the encoder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from utils.mining.cleaning import Cleaning
     from utils.mining.collections import Collection
+    from utils.mining.text_store import TextStore
 
 NO_MARGIN_K = 1  # neighbours of a margin that takes no mean
+
+
+class Settings(Protocol):
+    """What the settings of all modes have."""
+
+    @property
+    def store_dtype(self) -> str:
+        """The type of the stored numbers."""
+
+    @property
+    def shard_size(self) -> int:
+        """The number of texts of a shard."""
+
+
+S = TypeVar("S", bound=Settings, covariant=True)
+
+
+@dataclass(frozen=True)
+class MiningJob(Generic[S]):
+    """A mining: collections with their cleaning, known pairs if there are any, and where the output goes.
+
+    task: what is mined, as the manifest names it.
+    """
+
+    task: str
+    collections: tuple[Collection, ...]
+    cleaning: tuple[Cleaning, ...]
+    gold: Path | None
+    output: Path
+    format: str
+    settings: S
+
+    @property
+    def manifest(self) -> Path:
+        """The file beside the output that tells how it was made."""
+        return beside(self.output, "manifest.json")
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What a mining tells of itself in its manifest: the cleaned texts, the counts and the seconds of each step."""
+
+    texts: tuple[TextStore, ...]
+    counts: dict[str, Any]
+    seconds: dict[str, float]
+
+    def findings(self) -> dict[str, Any]:
+        """Return what else the manifest tells."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -28,22 +78,7 @@ class BitextSettings:
     seed: int
 
 
-@dataclass(frozen=True)
-class BitextJob:
-    """A mining: the collections with their cleaning, known pairs if there are any, and where the pairs go."""
-
-    source: Collection
-    target: Collection
-    cleaning: tuple[Cleaning, Cleaning]
-    gold: Path | None
-    output: Path
-    format: str
-    settings: BitextSettings
-
-    @property
-    def manifest(self) -> Path:
-        """The file beside the output that tells how it was made."""
-        return beside(self.output, "manifest.json")
+BitextJob = MiningJob[BitextSettings]
 
 
 def beside(output: Path, ending: str) -> Path:
