@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ("bitext.py", "classification.py", "icl.py", "mine.py", "sweep.py", "visualize.py")
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit"}
+SCRIPTS = (
+    *("bitext.py", "classification.py", "finetune.py", "icl.py", "mine.py", "retrieval.py", "sts.py", "sweep.py"),
+    "visualize.py",
+)
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "trl"}
 HEAVY = {
     "torch",
     "transformers",
@@ -29,7 +32,7 @@ HEAVY = {
 LAYERS = (
     ("reporting", "sweep"),
     ("cli",),
-    ("mining",),
+    ("mining", "training"),
     ("records",),
     ("rerankers",),
     ("encoders", "generators"),

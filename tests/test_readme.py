@@ -24,6 +24,7 @@ GUIDES = (
     "icl",
     "retrieval",
     "mining",
+    "finetuning",
     "ensembles",
     "tables",
     "comparisons",

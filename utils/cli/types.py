@@ -65,6 +65,17 @@ def positive_number(text: str) -> float:
     return _above(text, "a number above 0")
 
 
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
 def seconds(text: str) -> float:
     """Parse a number above 0, of at most 10,000,000."""
     return min(_above(text, "a number of seconds above 0"), LONGEST_WAIT)

@@ -1,0 +1,44 @@
+"""A training's folder takes the same training again, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from utils.errors import UserError
+from utils.training.folder import TrainingFolder
+
+
+def test_another_training_is_refused(tmp_path: Path) -> None:
+    TrainingFolder(tmp_path / "out", {"training": {"epochs": 1, "seed": 2}}).open(overwrite=False)
+    again = TrainingFolder(tmp_path / "out", {"training": {"epochs": 1, "seed": 2}})
+    again.open(overwrite=False)
+    assert not again.is_done()
+    other = TrainingFolder(tmp_path / "out", {"training": {"epochs": 3, "seed": 2}})
+    with pytest.raises(UserError, match=r"another training in it \(it differs in training.epochs\)"):
+        other.open(overwrite=False)
+    other.open(overwrite=True)
+    assert other.content()["run"] == {"training": {"epochs": 3, "seed": 2}}
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="has other files in it"):
+            TrainingFolder(tmp_path, {}).open(overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_the_last_whole_checkpoint(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path, {"a": 1})
+    folder.open(overwrite=False)
+    assert folder.last_checkpoint() is None
+    for step, is_whole in ((2, True), (10, True), (12, False)):
+        (folder.checkpoints / f"checkpoint-{step}").mkdir(parents=True)
+        if is_whole:
+            (folder.checkpoints / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert folder.last_checkpoint() == folder.checkpoints / "checkpoint-10"
+    folder.finish(steps=12)
+    assert folder.is_done()
+    assert not folder.checkpoints.exists()

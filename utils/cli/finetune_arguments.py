@@ -1,0 +1,165 @@
+"""The command line of finetune.py: the objective, and the flags that all objectives share."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from utils.cli.arguments import ListAction, Parser, add_place_args
+from utils.cli.types import name_or_path, path, positive, positive_number, seed, share
+from utils.constants import DEFAULT_ENCODER, DEFAULT_SEED, DTYPES
+from utils.errors import UserError
+from utils.training.options import SCHEDULES, LoraOptions, TrainingOptions
+
+if TYPE_CHECKING:
+    from utils.cli.finetune_run import Objective
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """What can be trained: a module of `utils/cli/` with `add_args(parser)` and `make(args)`, and the usual settings.
+
+    default: the checkpoint that is trained unless another is named.
+    """
+
+    name: str
+    title: str
+    module: str
+    usual: TrainingOptions
+    examples: str
+    default: str = DEFAULT_ENCODER
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """Return a function of the module, which is imported only for its own objective."""
+        found: Callable[..., Any] = getattr(importlib.import_module(self.module), name)
+        return found
+
+    def make(self, args: argparse.Namespace) -> Sequence[Objective]:
+        """Return the trainings of a command line. Raises UserError for flags that exclude each other."""
+        made: Sequence[Objective] = self.load("make")(args)
+        return made
+
+
+OBJECTIVES = {
+    spec.name: spec
+    for spec in (
+        ObjectiveSpec(
+            name="classification",
+            title="a classification head on an encoder, from labelled texts",
+            module="utils.cli.finetune_classification",
+            usual=TrainingOptions(epochs=10, batch_size=8, learning_rate=5e-5, weight_decay=0.01, patience=2),
+            examples="""
+            python finetune.py
+            python finetune.py --dataset nusax --langs eng ace --model_checkpoint FacebookAI/xlm-roberta-base --cuda
+            """,
+        ),
+    )
+}
+
+
+def parse(argv: Sequence[str]) -> tuple[ObjectiveSpec, argparse.Namespace]:
+    """Parse the command line; its objective decides which flags there are."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--objective", default="classification")
+    try:
+        known, _ = first.parse_known_args([*argv])
+    except argparse.ArgumentError as error:
+        raise UserError(str(error), f"choose from: {', '.join(OBJECTIVES)}") from error
+    if known.objective not in OBJECTIVES:
+        raise UserError(f"--objective {known.objective} is not known", f"choose from: {', '.join(OBJECTIVES)}")
+    spec = OBJECTIVES[known.objective]
+    parser = Parser(f"Fine-tuning: {spec.title}. --objective chooses another: {', '.join(OBJECTIVES)}.", spec.examples)
+    parser.add_argument(
+        "--objective", choices=OBJECTIVES, default=spec.name, help="what is trained (default: classification)"
+    )
+    add_model_args(parser, spec.default)
+    spec.load("add_args")(parser)
+    add_training_args(parser, spec.usual)
+    add_output_args(parser)
+    return spec, parser.parse_args(argv)
+
+
+def add_model_args(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the flags for the checkpoint that is trained."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model_checkpoint",
+        type=name_or_path,
+        default=default,
+        metavar="NAME|PATH",
+        help="a hub id, a folder, or a name that --list shows (default: %(default)s)",
+    )
+    group.add_argument(
+        "--trust_remote_code", action="store_true", help="run the Python code that a checkpoint brings (default: never)"
+    )
+    group.add_argument("--cuda", action="store_true", help="train on the GPUs")
+
+
+def add_training_args(parser: argparse.ArgumentParser, usual: TrainingOptions) -> None:
+    """Add the flags for the optimiser and its steps, with the usual values of an objective."""
+    group = parser.add_argument_group("training")
+    numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
+        ("epochs", positive_number, "N", "passes over the examples"),
+        ("batch_size", positive, "N", "examples of a step, however many fit into memory at once"),
+        ("learning_rate", positive_number, "RATE", "highest learning rate"),
+        ("weight_decay", share, "W", "weight decay of AdamW"),
+        ("warmup", share, "SHARE", "share of the steps in which the learning rate rises"),
+        ("patience", positive, "N", "epochs without a better validation figure until training ends"),
+        ("max_length", positive, "TOKENS", "tokens of a text that are read"),
+    )
+    for name, kind, metavar, meaning in numbers:
+        default = getattr(usual, name)
+        shown = "none" if default is None else "%(default)s"
+        group.add_argument(
+            f"--{name}", type=kind, default=default, metavar=metavar, help=f"{meaning} (default: {shown})"
+        )
+    group.add_argument("--schedule", choices=SCHEDULES, default=usual.schedule, help="(default: %(default)s)")
+    group.add_argument(
+        "--dtype", choices=DTYPES, default=usual.dtype, help="fp32, or mixed precision (default: %(default)s)"
+    )
+    group.add_argument("--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
+    adapters, plain = parser.add_argument_group("adapters"), usual.lora or LoraOptions()
+    adapters.add_argument("--lora", action="store_true", default=usual.lora is not None, help="train adapters (LoRA)")
+    adapters.add_argument("--lora_rank", type=positive, default=plain.rank, metavar="R", help="(default: %(default)s)")
+    adapters.add_argument(
+        "--lora_alpha", type=positive, default=plain.alpha, metavar="A", help="(default: %(default)s)"
+    )
+    adapters.add_argument(
+        "--lora_dropout", type=share, default=plain.dropout, metavar="P", help="(default: %(default)s)"
+    )
+    adapters.add_argument(
+        "--lora_modules",
+        nargs="+",
+        default=list(plain.modules),
+        metavar="NAME",
+        help="names of the layers that get adapters (default: every linear layer)",
+    )
+
+
+def add_output_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for places, the folder of the model and the dry run."""
+    add_place_args(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output", type=path, metavar="FOLDER", help="folder of the trained model (default: below finetuned/)"
+    )
+    group.add_argument("--overwrite", action="store_true", help="train again, in place of another training")
+    group.add_argument(
+        "--dry_run", action="store_true", help="show the data, the steps and the folder, and train nothing"
+    )
+    group.add_argument("--list", action=ListAction, nargs=0, dest=argparse.SUPPRESS, help="list the models, and exit")
+    group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+
+
+def options_of(args: argparse.Namespace) -> TrainingOptions:
+    """Return the settings of the optimiser and its steps. Raises UserError for flags without --lora."""
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule", "patience", "max_length")
+    plain = LoraOptions()
+    lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, tuple(args.lora_modules))
+    if not args.lora and lora != plain:
+        raise UserError("flags of adapters without --lora", "add --lora, or leave them out")
+    chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed")}
+    return TrainingOptions(**chosen, lora=lora if args.lora else None)

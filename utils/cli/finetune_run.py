@@ -1,0 +1,78 @@
+"""A training from its beginning to its end, as all objectives have it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from utils.records.provenance import public_argument
+from utils.training.card import write_card
+from utils.training.curve import write_curve
+from utils.training.folder import TrainingFolder
+
+if TYPE_CHECKING:
+    from utils.training.loop import Trained
+    from utils.training.options import TrainingOptions
+
+Draw = Callable[[Sequence[Mapping[str, float]], Path], "list[Path]"]
+
+
+class Objective(Protocol):
+    """What a training of one kind does; it is made from the arguments, and has read its data."""
+
+    options: TrainingOptions
+
+    @property
+    def output(self) -> Path:
+        """The folder that a training has unless --output names one."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the weights: the objective, the data with their hashes, the checkpoint, the settings."""
+        ...
+
+    def plan(self) -> str:
+        """Return what the training would read and do, for --dry_run."""
+        ...
+
+    def train(self, folder: TrainingFolder) -> Trained:
+        """Load the model and train it, from the last checkpoint where there is one."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the trained model as a checkpoint that the other scripts take."""
+        ...
+
+    def figures(self, folder: TrainingFolder) -> dict[str, Any]:
+        """Return what the trained model reaches, for the record and the card; print it."""
+        ...
+
+    def card(self) -> dict[str, Any]:
+        """Return what the model card says of the objective: `title`, `base_model`, `data` (rows), `use` (commands)."""
+        ...
+
+
+def finetune(objective: Objective, args: argparse.Namespace, draw: Draw) -> None:
+    """Train, write the model with its curve and its card, and print what it reaches."""
+    path = args.output or objective.output
+    folder = TrainingFolder(path, objective.identity())
+    if args.dry_run:
+        print(f"{objective.plan()}\noutput: {path}")
+        return
+    folder.open(overwrite=args.overwrite)
+    if folder.is_done():
+        print(f"{path} has this training already (--overwrite trains again)", file=sys.stderr)
+        return
+    trained = objective.train(folder)
+    objective.save(path)
+    points = write_curve(trained.history, path)
+    pictures = draw(points, path)
+    figures = objective.figures(folder)
+    arguments = {name: public_argument(value) for name, value in vars(args).items()}
+    content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
+    write_card(folder, objective.card(), {**content, "pictures": [picture.name for picture in pictures]})
+    folder.finish(**content)
+    print(f"model: {path}")

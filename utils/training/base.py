@@ -1,0 +1,54 @@
+"""The checkpoint that a training begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.checkpoints import local_digest
+from utils.encoders.bundled import expand_bundled
+from utils.encoders.resolve import EncodingOptions, is_api_encoder, resolve_local_encoder
+from utils.errors import UserError
+from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
+
+
+@dataclass(frozen=True)
+class Base:
+    """A checkpoint that can be trained.
+
+    name: as users call it. path: a folder, or an id of the hub. revision: the commit on the hub, None for a folder.
+    digest: what identifies the weights: the revision, or the hash of the folder's content. prompt: the text that the
+    checkpoint expects before a text, as the suite uses it; passage_prompt: before passages, None where they are alike.
+    """
+
+    name: str
+    path: str
+    revision: str | None
+    digest: str
+    prompt: str
+    passage_prompt: str | None
+    trust_remote_code: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the weights that a training begins with."""
+        return {"checkpoint": self.name, "revision": self.digest}
+
+
+def encoder_base(name: str, cache_dir: Path, *, trust_remote_code: bool = False, sides: bool = False) -> Base:
+    """Return an encoder's checkpoint: a row of the registry, a folder, or an id of the hub.
+
+    sides: whether queries and passages have prompts of their own. Raises UserError for what has no weights to train.
+    """
+    if is_api_encoder(name):
+        raise UserError(f"training {name}", "an API model has no weights here: choose a local checkpoint")
+    options = EncodingOptions(trust_remote_code=trust_remote_code, has_sides=sides)
+    spec = resolve_local_encoder(name, cache_dir, options)
+    if spec.loader not in (BUNDLED, SENTENCE_TRANSFORMERS):
+        what = f"training {spec.name}, which is a {'baseline' if spec.fitted else f'{spec.kind} encoder'}"
+        raise UserError(what, "choose an encoder with one dense vector for each text")
+    path = str(expand_bundled(cache_dir)) if spec.loader == BUNDLED else spec.checkpoint
+    is_folder = bool(spec.label) or spec.loader == BUNDLED
+    digest = spec.revision or f"sha256:{local_digest(Path(path), cache_dir)}"
+    prompts = spec.prompt or "", spec.passage_prompt
+    return Base(spec.name, path, None if is_folder else spec.revision, digest, *prompts, trust_remote_code)

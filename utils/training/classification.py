@@ -1,0 +1,148 @@
+"""A classification head on an encoder, trained on labelled texts.
+
+The usual settings are those of the fine-tuned baseline in MINERS (Winata et al. 2024, arXiv 2406.07424): all weights of
+the encoder are trained, with the head of transformers for sequence classification, and the epoch with the best accuracy
+on the validation split is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils.checkpoints import check_vocabulary, checkpoint_errors
+from utils.encoders.batching import batches
+from utils.hub import hub_token, is_offline
+from utils.training.loop import Trained, arguments_of, guarded, train
+from utils.training.lora import merged, with_adapter
+from utils.training.token_batches import LENGTH, PaddedBatches, Rows, padded, tokenise
+from utils.training.vocabulary import CompactVocabulary, can_be_compact
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from utils.training.base import Base
+    from utils.training.folder import TrainingFolder
+    from utils.training.options import TrainingOptions
+    from utils.training.token_batches import Ids
+
+    Floats = npt.NDArray[np.float32]
+
+TOKENS = 2048  # of a batch that is predicted
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts (n,) and the indices of their labels (n,)."""
+
+    texts: Sequence[str]
+    labels: Sequence[int]
+
+
+@dataclass
+class Classifier:
+    """A model of transformers for sequence classification, with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    max_length: int | None
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Return the score of each label (n, labels), float32; the most probable label has the highest."""
+        import torch
+
+        self.model.eval()
+        tokens = tokenise(self.tokenizer, texts, self.max_length)
+        lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
+        found = np.empty((len(texts), self.model.config.num_labels), dtype=np.float32)
+        with torch.inference_mode():
+            for part in batches(lengths, TOKENS, None):
+                ids, mask = padded([tokens[place] for place in part.tolist()], self.tokenizer.pad_token_id)
+                device = self.model.device
+                rows = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+                found[part] = rows.float().cpu().numpy()
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, as transformers reads it."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def load_classifier(base: Base, names: Sequence[str], max_length: int | None) -> Classifier:
+    """Load a checkpoint with a new head for these labels; whoever wants equal heads seeds torch before."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    path, revision = base.path, base.revision
+    hub: dict[str, Any] = {"revision": revision, "token": hub_token(), "trust_remote_code": base.trust_remote_code}
+    hub["local_files_only"] = revision is None or is_offline()
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    with checkpoint_errors(base.name, revision, path):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, **hub)
+        check_vocabulary(tokenizer, base.name)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            path, num_labels=len(names), dtype="float32", ignore_mismatched_sizes=True, **labels, **hub
+        )
+    model.config.pad_token_id = tokenizer.pad_token_id
+    longest = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 10**9))
+    return Classifier(model, tokenizer, min(max_length or longest, longest))
+
+
+def train_classifier(
+    classifier: Classifier, examples: Labelled, validation: Labelled, options: TrainingOptions, folder: TrainingFolder
+) -> Trained:
+    """Train a classifier, whose weights are then those of the epoch with the best validation accuracy."""
+    tokens = [tokenise(classifier.tokenizer, part.texts, classifier.max_length) for part in (examples, validation)]
+    model, vocabulary = classifier.model, None
+    if options.lora is not None:
+        model = with_adapter(model, options.lora, "SEQ_CLS")
+    elif can_be_compact(model):
+        special = classifier.tokenizer.all_special_ids
+        vocabulary = CompactVocabulary.of(
+            [*tokens[0], *tokens[1]], special, model.get_input_embeddings().num_embeddings
+        )
+        vocabulary.narrow(model)
+        tokens = [[vocabulary.compact(ids) for ids in part] for part in tokens]
+    rows = [_rows(part, data.labels) for part, data in zip(tokens, (examples, validation), strict=True)]
+    trained = train(lambda part: _trainer(model, classifier, rows, options, folder, part), folder, options)
+    if vocabulary is not None:
+        vocabulary.widen(model, trained.decay)
+    classifier.model = merged(model) if options.lora is not None else model
+    return trained
+
+
+def _rows(tokens: list[Ids], labels: Sequence[int]) -> Rows:
+    return Rows({"input_ids": tokens, "labels": labels, LENGTH: [len(ids) for ids in tokens]})
+
+
+def _trainer(
+    model: Any, classifier: Classifier, rows: list[Rows], options: TrainingOptions, folder: TrainingFolder, part: int
+) -> Any:
+    """Return a trainer that has `part` examples in memory at once, and evaluates after each epoch."""
+    import transformers
+
+    settings = arguments_of(options, folder, part, len(rows[0]))
+    settings |= {"metric_for_best_model": "accuracy", "remove_unused_columns": False}
+    callbacks = [transformers.EarlyStoppingCallback(options.patience)] if options.patience is not None else []
+    return guarded(transformers.Trainer)(
+        model=model,
+        args=transformers.TrainingArguments(**settings),
+        data_collator=PaddedBatches(classifier.tokenizer.pad_token_id),
+        train_dataset=rows[0],
+        eval_dataset=rows[1],
+        compute_metrics=_accuracy,
+        callbacks=callbacks,
+    )
+
+
+def _accuracy(found: Any) -> dict[str, float]:
+    """Return the share of texts whose best label is right."""
+    return {"accuracy": float(np.mean(found.predictions.argmax(axis=1) == found.label_ids))}

@@ -1,0 +1,105 @@
+"""The folder of a trained model: which training fills it, the checkpoints it resumes from, and its record."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError
+from utils.files import read_json, write_json
+from utils.records.provenance import environment, utc_now
+
+RECORD = "training.json"
+CHECKPOINTS = "checkpoints"
+STEP = re.compile(r"checkpoint-(\d+)")
+RUNNING, DONE = "running", "done"
+
+
+class TrainingFolder:
+    """A folder that one training fills.
+
+    `training.json` says from the start which training it is (`run`: the data with their hashes, the checkpoint, the
+    settings), so that the same command goes on, and another one is refused. The checkpoints of an unfinished training
+    are in a folder of their own, which is removed at the end.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path, self.identity = path, dict(identity)
+
+    @property
+    def record(self) -> Path:
+        """The file that says how the model was trained."""
+        return self.path / RECORD
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints of an unfinished training."""
+        return self.path / CHECKPOINTS
+
+    def is_done(self) -> bool:
+        """Return whether this training has been finished here."""
+        return self._known().get("state") == DONE
+
+    def open(self, *, overwrite: bool) -> None:
+        """Begin or go on. Raises UserError where the folder has something else in it, or cannot be written."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--output {self.path} is no folder", "give a folder; it may be new")
+        if overwrite:
+            self._clear()
+        known = self._known()
+        if known and known.get("run") != self.identity:
+            differing = ", ".join(sorted(_differences(known.get("run"), self.identity))[:4])
+            raise UserError(
+                f"{self.path} has another training in it (it differs in {differing})",
+                "choose another --output, or add --overwrite",
+            )
+        if not known and self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(
+                f"--output {self.path} has other files in it", "choose a folder that is new, empty, or of this training"
+            )
+        if not known:
+            self.write(RUNNING)
+
+    def write(self, state: str, **content: Any) -> None:
+        """Write the record: the state, what the training is, and what else is known. Raises UserError if it cannot."""
+        record = {"run": self.identity, "state": state, **content, "written": utc_now(), "environment": environment()}
+        try:
+            write_json(self.record, record, indent=1)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written ({error.strerror})", "choose another --output") from error
+
+    def finish(self, **content: Any) -> None:
+        """Write the record of a finished training, and remove its checkpoints."""
+        self.write(DONE, **content)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def content(self) -> dict[str, Any]:
+        """Return the record, empty where there is none."""
+        return self._known()
+
+    def last_checkpoint(self) -> Path | None:
+        """Return the last checkpoint that was written to its end; None where there is none."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if STEP.fullmatch(path.name)]
+        whole = [path for path in found if (path / "trainer_state.json").is_file()]  # which the library writes last
+        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+    def _known(self) -> dict[str, Any]:
+        return (read_json(self.record) if self.record.is_file() else None) or {}
+
+    def _clear(self) -> None:
+        """Remove an earlier training; a folder that is none is left as it is."""
+        if self._known():
+            shutil.rmtree(self.path)
+
+
+def _differences(first: Any, second: Any, name: str = "") -> set[str]:
+    """Return the names of the values in which two records differ."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        found: set[str] = set()
+        for key in {*first, *second}:
+            found |= _differences(first.get(key), second.get(key), f"{name}.{key}" if name else str(key))
+        return found
+    return set() if first == second else {name}

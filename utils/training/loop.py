@@ -1,0 +1,198 @@
+"""The training itself, by the trainers of transformers and of libraries on top of it.
+
+The trainers give the steps, the optimiser, mixed precision, several GPUs and the checkpoints. What this module adds: a
+training that was killed goes on, one that does not fit into memory takes smaller parts, and one whose loss is no number
+ends with an error that says where.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from utils.errors import UserError
+from utils.progress import Clock, bar
+
+if TYPE_CHECKING:
+    from utils.training.folder import TrainingFolder
+    from utils.training.options import TrainingOptions
+
+STEPS_PER_LOG = 20  # of the learning curve, at most this number of points an epoch ...
+CHECKPOINTS_PER_EPOCH = 4  # ... and this number of checkpoints, where there is no validation
+KEPT_CHECKPOINTS = 1  # beside the best one
+MEMORY = ("out of memory", "allocate memory")
+
+
+@dataclass
+class Trained:
+    """What a training did.
+
+    history: what the trainer logged, one mapping for each point of the learning curve, as it writes them to its
+    checkpoints. n_steps: of the optimiser. part: examples that were in memory at once. seconds: by phase. decay: what
+    weight decay multiplies a weight without a gradient by, over all steps.
+    """
+
+    trainer: Any
+    history: list[dict[str, Any]]
+    n_steps: int
+    part: int
+    decay: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def train(
+    make: Callable[[int], Any], folder: TrainingFolder, options: TrainingOptions, part: int | None = None
+) -> Trained:
+    """Train, from the last checkpoint where there is one.
+
+    make: returns a new trainer that has this number of examples in memory at once; the steps of the optimiser are over
+    `options.batch_size` examples whatever it is. part: the number to begin with, by default a whole batch. It is
+    halved whenever memory runs out. Raises UserError where one example is too much, and where the loss is no number.
+    """
+    part, clock = part or options.batch_size, Clock()
+    while True:
+        trainer = _prepared(make(part), folder)
+        try:
+            last = folder.last_checkpoint()
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            part = _half(part, error)
+            del trainer
+            _free()
+            continue
+        clock.lap("training")
+        state = trainer.state
+        return Trained(trainer, list(state.log_history), state.global_step, part, _decay_of(trainer), clock.laps)
+
+
+def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_examples: int) -> dict[str, Any]:
+    """Return the arguments of a trainer that follow from the options, for a data set of this number of examples.
+
+    part: examples in memory at once. All of them are deterministic on a CPU: equal arguments give equal weights.
+    """
+    accumulated = max(1, math.ceil(options.batch_size / part))
+    steps_per_epoch = max(1, math.ceil(n_examples / options.batch_size))
+    return {
+        "output_dir": str(folder.checkpoints),
+        "num_train_epochs": options.epochs,
+        "per_device_train_batch_size": part,
+        "per_device_eval_batch_size": max(part, 32),
+        "gradient_accumulation_steps": accumulated,
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "warmup_steps": round(options.warmup * steps_per_epoch * options.epochs),
+        "lr_scheduler_type": options.schedule,
+        "bf16": options.dtype == "bf16",
+        "fp16": options.dtype == "fp16",
+        "seed": options.seed,
+        "logging_steps": max(1, steps_per_epoch // STEPS_PER_LOG),
+        "logging_nan_inf_filter": False,
+        "save_total_limit": KEPT_CHECKPOINTS,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "dataloader_pin_memory": False,
+        **_when_to_save(options, steps_per_epoch),
+    }
+
+
+def _when_to_save(options: TrainingOptions, steps_per_epoch: int) -> dict[str, Any]:
+    """Return when checkpoints are written: after each validation, or several times an epoch without one."""
+    if options.patience is not None:
+        return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+    return {"save_strategy": "steps", "save_steps": max(1, steps_per_epoch // CHECKPOINTS_PER_EPOCH)}
+
+
+def guarded(trainer_class: type[Any]) -> type[Any]:
+    """Return a trainer's class that ends where the loss is no number."""
+
+    class Guarded(trainer_class):  # type: ignore[misc]  # the base is known when it runs
+        def training_step(self, *args: Any, **kwargs: Any) -> Any:
+            """Return the loss of a part of a batch. Raises UserError where it is NaN or infinite."""
+            import torch
+
+            loss = super().training_step(*args, **kwargs)
+            if not torch.isfinite(loss):
+                state = self.state
+                raise UserError(
+                    f"the loss is {float(loss)} at step {state.global_step + 1} of {state.max_steps} "
+                    f"(epoch {state.epoch or 0:.2f})",
+                    f"use a smaller --learning_rate than {self.args.learning_rate:g}, a longer --warmup, or --dtype "
+                    "fp32; the last checkpoint is kept, --overwrite begins anew",
+                )
+            return loss
+
+    return Guarded
+
+
+def _prepared(trainer: Any, folder: TrainingFolder) -> Any:
+    """Return a trainer that shows its progress as the suite does, and prints nothing of its own."""
+    import transformers
+
+    class Progress(transformers.TrainerCallback):  # type: ignore[misc]
+        """One bar over all steps."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.shown = bar(state.max_steps, f"training ({folder.path.name})", "steps")
+            self.advance = self.shown.__enter__()
+            self.advance(state.global_step)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.advance(1)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.shown.__exit__(None, None, None)
+
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.add_callback(Progress())
+    return trainer
+
+
+def _decay_of(trainer: Any) -> float:
+    """Return what weight decay has multiplied a weight without a gradient by, over all steps.
+
+    AdamW multiplies by 1 - rate * decay in each step (Loshchilov and Hutter 2019); the rates are those of the
+    schedule, so a training that was interrupted has the same product.
+    """
+    decay, schedule = trainer.args.weight_decay, trainer.lr_scheduler
+    if not decay or schedule is None:
+        return 1.0
+    schedule = getattr(schedule, "scheduler", schedule)
+    (base, *_), (rate_at, *_) = schedule.base_lrs, schedule.lr_lambdas
+    steps = _steps_of_best(trainer)
+    return float(math.prod(1.0 - base * rate_at(step) * decay for step in range(steps)))
+
+
+def _steps_of_best(trainer: Any) -> int:
+    """Return after how many steps the model was saved that the trainer has at its end."""
+    best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return int(best.rpartition("-")[2]) if best else int(trainer.state.global_step)
+
+
+def _half(part: int, error: BaseException) -> int:
+    """Return half of a number of examples, and say so. Raises UserError where it is one."""
+    if part == 1:
+        raise UserError(
+            "one example does not fit into the memory",
+            "use a smaller --max_length, --lora, or --dtype bf16; the last checkpoint is kept",
+        ) from error
+    print(f"note: out of memory with {part} examples at once; going on with {part // 2}", file=sys.stderr)
+    return part // 2
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY)
+
+
+def _free() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

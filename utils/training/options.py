@@ -1,0 +1,52 @@
+"""What decides the weights of a training beside the data and the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+SCHEDULES = ("linear", "cosine", "constant")
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """Low-rank adapters in place of all weights (Hu et al. 2021, arXiv 2106.09685).
+
+    rank: of the update of a weight. alpha: the update is scaled by alpha / rank. modules: names of the layers, as the
+    model calls them; `all-linear` is every linear layer but the head. bits: 4 or 8 for frozen weights that are
+    quantised (QLoRA, Dettmers et al. 2023), None for those of the checkpoint.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    modules: tuple[str, ...] = ("all-linear",)
+    bits: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The settings of the optimiser and of its steps.
+
+    batch_size: examples of a step of the optimiser, however many of them fit into memory at once. warmup: share of the
+    steps in which the learning rate rises to `learning_rate`. patience: epochs without a better validation figure after
+    which training ends; None to train all epochs. max_length: tokens of a text; None for as many as the model takes.
+    dtype: `fp32`, or `bf16` or `fp16` for mixed precision.
+    """
+
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    warmup: float = 0.0
+    schedule: str = "linear"
+    patience: int | None = None
+    max_length: int | None = None
+    dtype: str = "fp32"
+    seed: int = 42
+    lora: LoraOptions | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by name, as the record of a training states them."""
+        return dataclasses.asdict(self)
