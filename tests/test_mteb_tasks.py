@@ -62,6 +62,7 @@ def answers(
     """The folder of the logs, and what each command answers: scripts of this suite, and mteb itself."""
     model = ("--model_checkpoint", str(encoder))
     bitext = ("bitext.py", "--dataset", "mteb:NTREXBitextMining", "--langs", "eng_Latn-deu_Latn", *model)
+    ranked = ("--dataset", "mteb:AskUbuntuDupQuestions")
     commands = {
         "bitext planned": (*bitext, "--dry_run"),
         "bitext": bitext,
@@ -71,8 +72,13 @@ def answers(
         "sts by mteb": ("mteb", "STS17", "en-en", "en-de"),
         "retrieval": ("retrieval.py", "--dataset", "mteb:ArguAna", *model),
         "retrieval by mteb": ("mteb", "ArguAna"),
-        "reranking planned": ("retrieval.py", "--dataset", "mteb:AskUbuntuDupQuestions", *model, "--dry_run"),
-        "reranking": ("retrieval.py", "--dataset", "mteb:AskUbuntuDupQuestions", *model),
+        "reranking planned": ("retrieval.py", *ranked, *model, "--dry_run"),
+        "reranking": ("retrieval.py", *ranked, *model),
+        "reranking by letters": ("retrieval.py", *ranked, "--model_checkpoint", "baseline/char_ngram"),
+        "compared": (
+            *("script/aggregate/compare.py", label_of(encoder), "baseline/char_ngram", "--task", "retrieval"),
+            *(*ranked, "--metric", "map", "--k", "1000", "--format", "json"),
+        ),
         "reranking by mteb": ("mteb", "AskUbuntuDupQuestions"),
         "pool": ("retrieval.py", "--dataset", "mteb:ArguAna", "--pool", "all"),
         "margin": ("retrieval.py", "--dataset", "mteb:ArguAna", "--margin", "ratio", *model),
@@ -170,6 +176,18 @@ def test_reranking_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
         for ours, name in RANKED.items():
             assert round(body[ours], 5) == pytest.approx(round(theirs[f"{name}_at_{k}"], 5), abs=1e-6), (ours, k)
     assert round(body["map"], 5) == pytest.approx(theirs["main_score"], abs=1e-6) and 0.1 < body["map"] < 0.9
+
+
+def test_the_main_score_is_compared_by_items(answers: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = answers
+    code, out, err = found["compared"]
+    assert code == 0, err
+    (subset,) = json.loads(out)["subsets"]
+    (path,) = folder.glob("logs/**/mteb_AskUbuntuDupQuestions/baseline/char_ngram/**/eval_default_1000.json")
+    theirs = found["reranking by mteb"]["test"]["default"]["main_score"]
+    assert (subset["dataset"], subset["n"]) == ("mteb:AskUbuntuDupQuestions", 6)
+    assert subset["a"] == pytest.approx(theirs, abs=6e-6) and subset["b"] == json.loads(path.read_text())["map"]
+    assert subset["difference"] == pytest.approx(subset["a"] - subset["b"], abs=1e-12) and 0 < subset["p"] <= 1
 
 
 def test_logistic_regression_is_mtebs_beside_the_vote(answers: tuple[Path, dict[str, Any]]) -> None:

@@ -126,8 +126,8 @@ def test_what_reads_records_knows_the_task(run: Run, tmp_path: Path) -> None:
     mean = sum(figures) / len(figures)
     assert [row["value"] for row in json.loads(table.stdout)] == pytest.approx([mean, mean])
     rows = ("baseline/char_ngram (one)", "baseline/char_ngram (two)")
-    compared = run("script/aggregate/compare.py", *rows, "--task", "retrieval", "--metric", "ndcg")
-    assert compared.returncode == 0, compared.stderr
+    compared = run("script/aggregate/compare.py", *rows, "--task", "retrieval")
+    assert compared.returncode == 0 and "retrieval, ndcg in %, seed 42, k 10" in compared.stdout, compared.stderr
     for script in ("plot_k.py", "plot_groups.py", "plot_heatmap.py"):
         drawn = run(f"script/plot/{script}", "--task", "retrieval")
         assert drawn.returncode == 0, drawn.stderr

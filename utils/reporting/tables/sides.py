@@ -43,10 +43,8 @@ def add_both(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="another row")
     add_k_arg(parser)
     metrics = {name: spec.item_metrics for name, spec in TASKS.items() if spec.item_metrics not in ((), ("acc",))}
-    more = "".join(
-        f"; of {name} also {', '.join(each for each in found if each != 'acc')}" for name, found in metrics.items()
-    )
-    parser.add_argument("--metric", default="acc", metavar="NAME", help=f"acc{more} (default: acc)")
+    told = "; ".join(f"of {name} {', '.join(found)}" for name, found in metrics.items())
+    parser.add_argument("--metric", metavar="NAME", help=f"{told}; of the others acc (default: the first of these)")
     parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="settings of B alone")
 
 
@@ -66,7 +64,7 @@ def with_table_k(args: argparse.Namespace) -> argparse.Namespace:
 
 
 def checked(args: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments of a comparison with their defaults.
+    """Return the arguments of a comparison with their defaults: the metric is the task's first, the k the tables'.
 
     Raises UserError for a metric that is not a mean over items.
     """
@@ -75,6 +73,8 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
         raise UserError(
             f"{args.task} has no metric that is a mean over items", "its models cannot be compared by items"
         )
+    if args.metric is None:
+        args.metric = known[0]
     if args.metric not in known:
         what = f"{args.metric!r} is not a metric of {args.task} that is a mean over items"
         raise UserError(what, f"choose from: {', '.join(known)}")
