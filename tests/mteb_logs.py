@@ -43,10 +43,11 @@ def written(tmp_path: Path, name: str = "org__model/abc/NollySentiBitextMining.j
     return content
 
 
-def lines(text: str) -> list[list[str]]:
+def lines(text: str, *, of_tasks: bool = False) -> list[list[str]]:
+    """Return the lines of a reference: those of registered data sets, or all fields of those of `mteb:TASK`."""
     header, *rows = csv.reader(io.StringIO(text))
-    assert header == ["source", "task", "k", "model", "column", "metric", "value"]
-    return rows
+    assert header == ["source", "task", "k", "model", "column", "metric", "value", "subset", "revision"]
+    return [row if of_tasks else row[:-2] for row in rows if bool(row[-2]) == of_tasks]
 
 
 def theirs(folder: Path, name: str, content: object) -> Path:

@@ -241,6 +241,26 @@ def test_records_export_under_their_tasks_names(answers: tuple[Path, dict[str, A
                 assert one["languages"] == theirs["languages"]
 
 
+def test_results_of_mteb_stand_beside_our_figures(
+    answers: tuple[Path, dict[str, Any]], encoder: Path, run: Run, tmp_path: Path
+) -> None:
+    folder, found = answers
+    names = {"STS17": "sts", "AskUbuntuDupQuestions": "reranking", "MTOPIntentClassification": "classification"}
+    for name, key in names.items():
+        scores = {split: list(of.values()) for split, of in found[f"{key} by mteb"].items()}
+        revision = mteb.get_task(name).metadata.dataset["revision"]
+        body = {"task_name": name, "mteb_version": "2", "dataset_revision": revision, "scores": scores}
+        (tmp_path / f"{name}.json").write_text(json.dumps(body))
+    done = run("script/aggregate/from_mteb.py", ".", "--model", label_of(encoder), "--output", "mteb.csv")
+    assert done.returncode == 0, done.stderr
+    common = ("--reference", "mteb.csv", "--logs", str(folder / "logs"), "--models", label_of(encoder))
+    logreg = ("--metric", "logreg_acc", "--k", "5")
+    for script, flags in (("sts", ()), ("retrieval", ("--metric", "map", "--k", "1000")), ("classification", logreg)):
+        shown = run(f"script/aggregate/aggregate_{script}.py", *common, *flags, "--format", "json")
+        (row,) = [row for row in json.loads(shown.stdout) if row["column"].startswith("mteb:")]
+        assert row["difference"] == pytest.approx(0, abs=6e-6) and row["source"].startswith("mteb 2 "), shown.stderr
+
+
 def test_records_enter_tables_and_the_page(answers: tuple[Path, dict[str, Any]]) -> None:
     found = answers[1]
     assert found["table"][0] == 0 and "mteb:NTREXBitextMining" in found["table"][1], found["table"]

@@ -28,11 +28,13 @@ python script/aggregate/from_mteb.py NusaXBitextMining.json --model intfloat/mul
 def main(argv: Sequence[str]) -> None:
     """Print the reference, or write it to --output."""
     args = parse(argv)
-    files = mteb_results.task_files(args.places)
-    lines = mteb_results.rows(mteb_results.read_results(files, args.model), partial=args.partial)
+    paths = mteb_results.task_files(args.places)
+    files = mteb_results.read_files(paths, args.model)
+    lines = mteb_results.rows(mteb_results.read_results(files), partial=args.partial)
+    lines += mteb_results.task_lines(files)
     if not lines:
         hint = "the notes above say what was left out; --partial also takes means that lack subsets"
-        raise UserError(f"no figure of one of the suite's data sets in {len(files)} JSON files", hint)
+        raise UserError(f"no figure of one of the suite's data sets in {len(paths)} JSON files", hint)
     render.emit(args, render.render_rows(mteb_results.HEADER, lines, "csv"))
 
 

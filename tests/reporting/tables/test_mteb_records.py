@@ -93,7 +93,10 @@ def test_an_incomplete_task_names_what_it_lacks(run: Run, tmp_path: Path) -> Non
     )
     assert [entry["hf_subset"] for entry in written(tmp_path)["scores"]["train"]] == ["en-pcm"]
     read = run(FROM, "mteb_cache")
-    assert read.returncode == 2 and "3 of 4 subsets" in read.stderr and "--partial" in read.stderr
+    assert read.returncode == 0 and "3 of 4 subsets" in read.stderr and lines(read.stdout) == []
+    assert "means that lack subsets, left out: 1 (--partial takes them)" in read.stderr
+    (alone,) = lines(read.stdout, of_tasks=True)
+    assert alone[4:8] == ["mteb:NollySentiBitextMining", "f1", "75.000000", "en-pcm.train"]
     rows = lines(run(FROM, "mteb_cache", "--partial").stdout)
     assert rows == [
         ["miners-suite NollySentiBitextMining (1/4)", "bitext", "1", "org/model", "nollysenti", "f1", "75.000000"]

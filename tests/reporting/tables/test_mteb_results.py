@@ -112,3 +112,46 @@ def test_another_main_score_is_not_taken_for_f1(
         assert done.returncode == 2 and "missing: PhincBitextMining, org/a: 1 of 1 subsets" in done.stderr
     else:
         assert lines(done.stdout)[0][6] == figure
+
+
+def test_main_scores_of_any_task_become_figures_of_its_name(run: Run, tmp_path: Path) -> None:
+    ranked = {"ndcg_at_10": 0.5, "map_at_1000": 0.25, "ndcg_at_1": 0.125}
+    alike = {"cosine_spearman": -0.125, "cosine_pearson": 0.5}
+    labels = {"accuracy": 0.75, "f1": 0.5, "precision": 0.5, "recall": 0.5, "scores_per_experiment": []}
+    aligned = {"accuracy": 0.75, "f1": 0.5, "precision": 0.5, "recall": 0.5}
+    tasks: dict[str, tuple[dict[str, Any], float]] = {
+        "MIRACLRetrieval": (ranked, 0.5),
+        "AskUbuntuDupQuestions": (ranked, 0.25),
+        "STS12": (alike, -0.125),
+        "Banking77Classification": (labels, 0.75),
+        "FloresBitextMining": (aligned, 0.5),
+        "SomeClustering": ({"v_measure": 0.5}, 0.5),
+        "Broken": ({"ndcg_at_10": "0.5"}, 0.5),
+        "NusaX-senti-kNN1": (aligned, 0.5),
+    }
+    for name, (scores, main) in tasks.items():
+        found = [{"hf_subset": "de", "main_score": main, **scores}]
+        revision = OF_DATASET["retrieval", "miracl"].revision if name == "MIRACLRetrieval" else "abc"
+        body = {"task_name": name, "dataset_revision": revision, "mteb_version": "2.1.0", "scores": {"dev": found}}
+        theirs(tmp_path / "org__model", name, body)
+    done = run(FROM, "org__model")
+    expected = {
+        "AskUbuntuDupQuestions": ["retrieval", "1000", "map", "25.000000"],
+        "Banking77Classification": ["classification", "", "logreg_acc", "75.000000"],
+        "FloresBitextMining": ["bitext", "1", "f1", "50.000000"],
+        "MIRACLRetrieval": ["retrieval", "10", "ndcg", "50.000000"],
+        "STS12": ["sts", "1", "spearman", "-12.500000"],
+    }
+    assert {row[4]: [row[1], row[2], row[5], row[6]] for row in lines(done.stdout, of_tasks=True)} == {
+        f"mteb:{name}": fields for name, fields in expected.items()
+    }
+    assert lines(done.stdout, of_tasks=True)[0][7:] == ["de.dev", "abc"]
+    assert "note: other tasks left out: 2 files" in done.stderr  # the clustering and the broken one
+
+
+def test_of_two_files_of_a_model_and_task_the_first_counts(run: Run, tmp_path: Path) -> None:
+    for revision, value in (("abc", 0.25), ("no_revision_available", 0.5)):
+        found = [{"hf_subset": "default", "main_score": value, "ndcg_at_10": value}]
+        theirs(tmp_path / "org__model" / revision, "ArguAna", {"task_name": "ArguAna", "scores": {"test": found}})
+    done = run(FROM, "org__model")
+    assert [row[6] for row in lines(done.stdout, of_tasks=True)] == ["25.000000"] and "repeats" in done.stderr

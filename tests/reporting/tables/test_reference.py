@@ -255,3 +255,35 @@ def test_means_over_groups_of_languages_have_no_reference(run: Run, tmp_path: Pa
     flags = ["--dataset", "mine", "--by", "lang", "--reference", "paper"]
     done = run("script/aggregate/aggregate_classification.py", *flags)
     assert done.returncode == 2 and "--reference with --by" in done.stderr
+
+
+def log_sts17(root: Path, model: str, subset: str, value: float) -> None:
+    """Log a subset of `mteb:STS17`, as mteb's loaders read it."""
+    about = {"subset": subset, "split": "test", "languages": ["eng-Latn"], "main_score": "cosine_spearman"}
+    run = {"task": "sts", "dataset": "mteb:STS17", "model": model, "subset": subset, "seed": 42, "mteb": about}
+    run |= {"similarity": "cosine", "source": {"kind": "mteb", "source": "mteb/sts17", "revision": "abc"}}
+    record = RunRecord({"spearman": value, "pearson": value}, {}, 10, 1, run)
+    store.write_record(root / model / "seed_42", subset, record, {"judged": [], "scores": []})
+
+
+def test_figures_of_subsets_are_compared_over_those_of_the_row(run: Run, tmp_path: Path) -> None:
+    table = "script/aggregate/aggregate_sts.py"
+    for subset, value in (("en-en", 0.75), ("en-de", -0.25)):
+        log_sts17(tmp_path / "logs", "org/a", subset, value)
+    log_sts17(tmp_path / "logs", "org/b", "en-en", 0.5)
+    head = HEADER.replace("\n", ",subset,revision\n")
+    figures = [("org/a", "en-en", 80), ("org/a", "en-de", -10), ("org/a", "ko-ko", 99), ("org/c", "en-en", 40)]
+    figures += [("org/b", "ko-ko", 70), ("org/c", "en-de", 20), ("org/c", "ko-ko", 60)]
+    lines = [f"mteb 2,sts,1,{name},mteb:STS17,spearman,{value},{of}.test,abc\n" for name, of, value in figures]
+    (tmp_path / "mteb.csv").write_text(head + "".join(lines))
+    done = run(table, "--reference", "mteb.csv", "--reference_rows")
+    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("org/")}
+    assert rows["org/a"] == "25.00 (35.00, -10.00)" and rows["org/b"] == "50.00 (1/2)"
+    assert rows["org/c"].split() == ["(published)", "(30.00)"], rows  # the mean over the subsets of the column
+    assert "reference: not compared, mteb 2 has no figure of en-en.test: org/b mteb:STS17" in done.stderr
+    (tmp_path / "mteb.csv").write_text(head + "".join(lines).replace(",abc", ",xyz"))
+    done = run(table, "--reference", "mteb.csv")
+    assert "mteb 2 is of the data at xyz, this at abc" in done.stderr and "35.00" not in done.stdout
+    (tmp_path / "mteb.csv").write_text(head + lines[0] + lines[0])
+    done = run(table, "--reference", "mteb.csv")
+    assert done.returncode == 2 and "two figures of org/a on mteb:STS17, subset en-en.test" in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from utils.generators.prompts import default_instruction
@@ -13,6 +13,8 @@ from utils.records.pair_sources import source_of
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Part
 from utils.reporting.tables.departures import departures
+from utils.reporting.tables.mteb_figures import is_of_task
+from utils.reporting.tables.mteb_main_scores import subset_name
 from utils.reporting.tables.published import Published, other_texts, settings_of
 from utils.schema import DatasetSpec
 from utils.tasks import FUSION_SETTINGS
@@ -22,9 +24,11 @@ PARTIAL = re.compile(r" \((?P<there>\d+)/(?P<all>\d+)\)$")  # at the end of the 
 
 def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
     """Return why a cell cannot be compared with a published figure; empty where it can."""
-    if not cell.complete:
+    if reason := lacking_subset(figure, subsets_of(cell)):
+        return reason
+    if not figure.by_subset and not cell.complete:
         return "subsets are missing"
-    if kind.is_part:
+    if not figure.by_subset and kind.is_part:
         return "only a part of the subsets was asked for"
     if partial := PARTIAL.search(figure.source):
         return f"{figure.source} is a mean over {partial['there']} of {partial['all']} subsets"
@@ -38,6 +42,23 @@ def unlike(figure: Published, cell: Cell, kind: Kind) -> str:
     return next((reason for part in cell.parts if (reason := _otherwise(figure, part, kind))), "")
 
 
+def lacking_subset(figure: Published, subsets: Iterable[str]) -> str:
+    """Return why a figure that is published by subset is none of these subsets' mean; empty where it is."""
+    lacking = [name for name in subsets if name not in figure.by_subset] if figure.by_subset else []
+    return f"{figure.source} has no figure of {lacking[0]}" if lacking else ""
+
+
+def subsets_of(cell: Cell) -> dict[str, float]:
+    """Return the weight of each subset in a cell's mean, by the names of figures of subsets."""
+    weights: dict[str, float] = {}
+    for part in cell.parts:
+        run = part.result.run
+        told = run["mteb"] if is_of_task(run) else {}
+        name = subset_name(told["subset"], told["split"]) if told else part.result.subset
+        weights[name] = weights.get(name, 0.0) + part.weight
+    return weights
+
+
 def _otherwise(figure: Published, part: Part, kind: Kind) -> str:
     """Return why a record was not computed as the published figure was; empty where it was."""
     run, row = part.result.run, kind.dataset(part.result.dataset)
@@ -47,6 +68,9 @@ def _otherwise(figure: Published, part: Part, kind: Kind) -> str:
     for name, allowed in _required(figure, part, kind).items():
         if (value := settings.get(name, allowed[0])) not in allowed:
             return f"{figure.source} has {name} {' or '.join(map(_shown, allowed))}, this is {_shown(value)}"
+    revision = (run.get("source") or {}).get("revision")
+    if figure.revision and revision not in (None, figure.revision):
+        return f"{figure.source} is of the data at {figure.revision}, this at {revision}"
     return next(departures(run, kind.dataset(part.result.dataset)), "")
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from utils.data.mteb_rows import PREFIX
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS, MtebTask
 from utils.errors import UserError, counted
 from utils.files import read_json
 from utils.reporting.tables.build import name_missing
 from utils.reporting.tables.mteb_figures import SCORES
+from utils.reporting.tables.mteb_main_scores import lines_of
 from utils.reporting.tables.mteb_records import EVALUATOR, KNN
+from utils.reporting.tables.published import COLUMNS, OPTIONAL
 from utils.tasks import TASKS
 
-HEADER = ("source", "task", "k", "model", "column", "metric", "value")
+HEADER = (*COLUMNS, *OPTIONAL)
 META = "model_meta.json"
 EXPERIMENTS = "experiments"  # mteb's folder of a model's variants, in the folder of a revision
 REGRESSION = "accuracy (logistic regression)"  # mteb's classification, which is not a k-NN vote
@@ -24,8 +28,48 @@ LOWER = {name.lower(): name for name in MTEB_TASKS}
 
 
 @dataclass(frozen=True)
+class File:
+    """One file of mteb as it is; `model` is None where nothing names it."""
+
+    path: Path
+    model: str | None
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> object:
+        """The name of the task."""
+        return self.content.get("task_name", self.content.get("mteb_dataset_name"))
+
+    @property
+    def revision(self) -> Any:
+        """The revision of the data, None where the file does not say."""
+        return self.content.get("dataset_revision")
+
+    @cached_property
+    def task(self) -> tuple[MtebTask, int | None] | None:
+        """The task that has the texts of a registered data set, and k where it is this suite's k-NN vote."""
+        return _task(self.name)
+
+    @property
+    def has_our_revision(self) -> bool:
+        """Whether the data are not another revision's than those of a registered data set."""
+        return self.task is None or self.revision in (None, self.task[0].revision)
+
+    @cached_property
+    def lines(self) -> list[list[str]]:
+        """The lines of the data set `mteb:TASK`, one for each subset; none where the model is not known."""
+        if self.model is None or not self.has_our_revision or not isinstance(self.name, str) or KNN in self.name:
+            return []
+        of_type = self.task[0].task if self.task else None
+        return lines_of(f"{_evaluator(self.content)} {self.name}", self.model, self.content, of_type)
+
+
+@dataclass(frozen=True)
 class Result:
-    """One file of mteb: a task of a model; `scores` has the fractions of a split's subsets by mteb's names."""
+    """The scores of a file that has the texts of a registered data set.
+
+    `scores` has the fractions of a split's subsets by mteb's names.
+    """
 
     path: Path
     model: str
@@ -61,36 +105,50 @@ def task_files(places: Sequence[Path]) -> list[Path]:
     return [path for path in found if path not in variants]
 
 
-def read_results(paths: Iterable[Path], model: str | None) -> Iterator[Result]:
-    """Yield the results of tasks that have the suite's texts; files left out are named, other tasks are counted.
+def read_files(paths: Iterable[Path], model: str | None) -> list[File]:
+    """Return the files that can be read.
 
-    model: the model of files for which neither model_meta.json nor a folder names one.
+    model: that of files for which neither model_meta.json nor a folder names one.
     """
+    found = ((path, read_json(path)) for path in paths)
+    return [File(path, _model(path) or model, content) for path, content in found if content is not None]
+
+
+def read_results(files: Iterable[File]) -> Iterator[Result]:
+    """Yield the results of tasks that have the suite's texts; files left out are named, other tasks are counted."""
     others = unversioned = 0
-    for path in paths:
-        content = read_json(path)
-        if content is None:
-            continue
-        name = content.get("task_name", content.get("mteb_dataset_name"))
-        task = _task(name)
-        if name in OTHER_TEXTS:
-            print(f"note: {path}: {name} left out: {OTHER_TEXTS[name]}", file=sys.stderr)
-        elif task is None:
-            others += 1
-        elif (of_model := _model(path) or model) is None:
+    for file in files:
+        path, revision = file.path, file.revision
+        if file.name in OTHER_TEXTS:
+            told = f"{file.name} left out{f', but as {PREFIX}{file.name}' if file.lines else ''}"
+            print(f"note: {path}: {told}: {OTHER_TEXTS[str(file.name)]}", file=sys.stderr)
+        elif file.task is None:
+            others += not file.lines
+        elif file.model is None:
             print(f"note: {path} does not name its model and is left out: name it with --model", file=sys.stderr)
-        elif (revision := content.get("dataset_revision")) not in (None, task[0].revision):
-            known = f"the suite's texts are those at {task[0].revision}"
+        elif not file.has_our_revision:
+            known = f"the suite's texts are those at {file.task[0].revision}"
             print(f"note: {path} is of the data at {revision} and is left out: {known}", file=sys.stderr)
-        elif not (found := _split(content, task[0].split)):
-            print(f"note: {path} has no scores of the split {task[0].split} and is left out", file=sys.stderr)
+        elif not (found := _split(file.content, file.task[0].split)):
+            print(f"note: {path} has no scores of the split {file.task[0].split} and is left out", file=sys.stderr)
         else:
             unversioned += revision is None
-            yield Result(path, of_model, _evaluator(content), *task, found)
+            yield Result(path, file.model, _evaluator(file.content), *file.task, found)
     if unversioned:
         print(f"note: files that name no revision of the data, taken: {unversioned}", file=sys.stderr)
     if others:
         print(f"note: other tasks left out: {counted(others, 'file')}", file=sys.stderr)
+
+
+def task_lines(files: Iterable[File]) -> list[list[str]]:
+    """Return the lines of the data sets `mteb:TASK`; of a model's results of a task the first file counts."""
+    first: dict[tuple[str, str], File] = {}
+    for file in (file for file in files if file.lines):
+        key = (str(file.model), str(file.name))
+        if key in first and file.task is None:  # else `rows` says it
+            print(f"warning: {file.path} repeats {first[key].path} and is left out", file=sys.stderr)
+        first.setdefault(key, file)
+    return [line for _, file in sorted(first.items()) for line in file.lines]
 
 
 def _task(name: object) -> tuple[MtebTask, int | None] | None:
@@ -134,6 +192,7 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
     A mean that lacks subsets is left out, or with `partial` has their number in its source. Missing subsets are named.
     """
     lines: dict[tuple[str, str, str, int], tuple[list[str], Path]] = {}
+    left_out = 0
     for result in results:
         subsets = result.row.spec.subsets
         found = {name: value for name in subsets if (value := _figure(result, name)) is not None}
@@ -143,6 +202,7 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
             name_missing(missing, len(subsets), f"{result.row.name}, {result.model}")
             source += f" ({len(found)}/{len(subsets)})"
         if not found or (missing and not partial):
+            left_out += bool(found)
             continue
         k = result.k if result.row.task == "classification" else TASKS[result.row.task].shown_k
         key = (result.row.task, result.row.dataset, result.model, k or 0)
@@ -150,7 +210,10 @@ def rows(results: Iterable[Result], *, partial: bool) -> list[list[str]]:
             print(f"warning: {result.path} repeats {lines[key][1]} and is left out", file=sys.stderr)
             continue
         place = [result.row.task, str(k or ""), result.model, result.row.dataset, result.metric]
-        lines[key] = ([source, *place, f"{100 * sum(found.values()) / len(found):.6f}"], result.path)
+        mean = f"{100 * sum(found.values()) / len(found):.6f}"
+        lines[key] = ([source, *place, mean, *("" for _ in OPTIONAL)], result.path)
+    if left_out:
+        print(f"note: means that lack subsets, left out: {left_out} (--partial takes them)", file=sys.stderr)
     return [line for _, (line, _) in sorted(lines.items())]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -16,14 +16,20 @@ from utils.tasks import TASKS
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "reference"
 SHIPPED = {"paper": tuple(name for name in TASKS if (FOLDER / f"{name}.csv").is_file())}  # name -> files
 COLUMNS = ("source", "task", "k", "model", "column", "metric", "value")
+OPTIONAL = ("subset", "revision")  # of figures of a part of a data set, and of data at a revision
 TABLES = tuple(view.key for spec in TASKS.values() for view in spec.views)
 UNSHOWN = tuple(f"{name}_all" for name in TASKS)  # means over all tables of a task, which none of them shows
+CORRELATIONS = TASKS["sts"].whole_metrics  # figures that can be negative
 WORDS: dict[str, object] = {"true": True, "false": False, "none": None}
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published figure, as a fraction; k is None where the publication does not give it."""
+    """One published figure, as a fraction; k is None where the publication does not give it.
+
+    by_subset: the figures of subsets by their names, of which a mean is shown; empty where only the mean is published.
+    revision: that of the data; empty for that of the registry.
+    """
 
     source: str
     task: str
@@ -32,6 +38,15 @@ class Published:
     column: str
     metric: str
     value: float
+    revision: str = ""
+    by_subset: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    def over(self, weights: Mapping[str, float]) -> Published:
+        """Return the weighted mean of the figures of some subsets; the figure itself where it has none."""
+        if not self.by_subset:
+            return self
+        value = sum(weight * self.by_subset[name] for name, weight in weights.items()) / sum(weights.values())
+        return replace(self, value=value)
 
 
 def read(names: Sequence[str]) -> list[Published]:
@@ -59,7 +74,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             for row in reader:
                 if None in row or None in row.values():
                     raise UserError(f"{path}, line {reader.line_num}: {_count(row)} fields", "as many as in line 1")
-                yield reader.line_num, {name: as_written(row[name].strip()) for name in COLUMNS}
+                given = {name: row.get(name) or "" for name in (*COLUMNS, *OPTIONAL)}
+                yield reader.line_num, {name: as_written(text.strip()) for name, text in given.items()}
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             f"{path} is not a CSV file in UTF-8: {error}", f"its first line is {','.join(COLUMNS)}"
@@ -72,10 +88,29 @@ def _count(row: Mapping[str | None, object]) -> int:
 
 
 def _figures(path: Path) -> list[Published]:
-    figures = [_figure(f"{path}, line {number}", row) for number, row in _rows(path)]
-    if not figures:
+    """Return the figures of a file; lines of subsets are joined, in the place of the first."""
+    found: dict[object, list[tuple[str, Published]]] = {}
+    for number, row in _rows(path):
+        figure = _figure(f"{path}, line {number}", row)
+        about = tuple(row[name] for name in (*COLUMNS, *OPTIONAL) if name not in ("value", "subset"))
+        found.setdefault((about if row["subset"] else number), []).append((row["subset"], figure))
+    if not found:
         raise UserError(f"{path} has no figure", "one line per figure: " + ",".join(COLUMNS))
-    return figures
+    return [_joined(path, lines) for lines in found.values()]
+
+
+def _joined(path: Path, lines: Sequence[tuple[str, Published]]) -> Published:
+    """Return a figure, or the mean of those of subsets; raises UserError for a subset with two."""
+    (subset, first), *_ = lines
+    if not subset:
+        return first
+    by_subset = {name: figure.value for name, figure in lines}
+    if len(by_subset) < len(lines):
+        names = [name for name, _ in lines]
+        twice = next(name for name in names if names.count(name) > 1)
+        what = f"{path}: two figures of {first.model} on {first.column}, subset {twice}"
+        raise UserError(what, "remove one of the two lines")
+    return replace(first, by_subset=by_subset).over(dict.fromkeys(by_subset, 1.0))
 
 
 def _figure(place: str, row: Mapping[str, str]) -> Published:
@@ -89,10 +124,21 @@ def _figure(place: str, row: Mapping[str, str]) -> Published:
         value = Decimal(row["value"])
     except InvalidOperation:
         value = Decimal("nan")
-    if value.is_nan() or not 0 <= value <= 100:
-        raise UserError(f"{place}: value {row['value']!r} is not a number from 0 to 100", "figures are in percent")
+    least = -100 if row["metric"] in CORRELATIONS else 0
+    if value.is_nan() or not least <= value <= 100:
+        what = f"{place}: value {row['value']!r} is not a number from {least} to 100"
+        raise UserError(what, "figures are in percent")
     k = int(row["k"]) if row["k"] else None
-    return Published(row["source"], row["task"], k, row["model"], row["column"], row["metric"], float(value / 100))
+    return Published(
+        source=row["source"],
+        task=row["task"],
+        k=k,
+        model=row["model"],
+        column=row["column"],
+        metric=row["metric"],
+        value=float(value / 100),
+        revision=row["revision"],
+    )
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from utils.records.original import generator_and_encoder
 from utils.records.row_names import base_name
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.cells import Cell, Table
-from utils.reporting.tables.comparable import PARTIAL, unlike
+from utils.reporting.tables.comparable import PARTIAL, lacking_subset, subsets_of, unlike
 from utils.reporting.tables.departures import precisions
 from utils.reporting.tables.published import Published, notes_of, settings_of
 from utils.reporting.tables.select import note
@@ -23,12 +23,13 @@ class References:
     """Published figures of a table.
 
     beside: figures of cells, by row and column. rows: rows of figures without a cell. halves: half precision -> the
-    rows that were computed in it and have figures beside their cells.
+    rows that were computed in it and have figures beside their cells. subsets: those of the cells of each column.
     """
 
     beside: dict[tuple[str, str], Published] = field(default_factory=dict)
     rows: dict[str, dict[str, Published]] = field(default_factory=dict)
     halves: dict[str, dict[str, None]] = field(default_factory=dict)
+    subsets: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def shown(self) -> list[Published]:
         """Return all figures that are shown, in order."""
@@ -62,7 +63,7 @@ class Asked:
 
         A figure whose publication departs from the plain settings stands in the plain table, with a note.
         """
-        if kind.is_part:
+        if kind.is_part and not figure.by_subset:
             return "only a part of the subsets was asked for"
         rows = (kind.dataset(dataset) for dataset in _datasets_of(figure, groups))
         if self.src_lang and any(row is not None and row.pivot != self.src_lang for row in rows):
@@ -89,10 +90,11 @@ def compare(
     found, reasons = References(), dict[str, list[str]]()
     for row in rows:
         for column, cell in ((column, table[row][column]) for column in columns if column in table[row]):
+            found.subsets.setdefault(column, {}).update(dict.fromkeys(subsets_of(cell), 1.0))
             fitting = [figure for figure in figures if figure.task == name and _is_of(figure, cell, column, kind)]
             why = [unlike(figure, cell, kind) for figure in fitting]
             if "" in why:
-                found.beside[row, column] = fitting[why.index("")]
+                found.beside[row, column] = fitting[why.index("")].over(subsets_of(cell))
                 for half in _halves(cell):
                     found.halves.setdefault(half, {})[row] = None
             elif why:
@@ -133,10 +135,11 @@ def add_rows(
     """
     fitting, left_out = list[Published](), dict[str, int]()
     for figure in (figure for figure in figures if figure.task == name and asked.names(figure, kind, groups)):
-        if reason := asked.unlike(figure, kind, groups):
+        shown = found.subsets.get(figure.column) or dict.fromkeys(figure.by_subset, 1.0)
+        if reason := asked.unlike(figure, kind, groups) or lacking_subset(figure, shown):
             left_out[reason] = left_out.get(reason, 0) + 1
         else:
-            fitting.append(figure)
+            fitting.append(figure.over(shown))
     for reason, count in left_out.items():
         note(f"reference: {counted(count, 'published figure')} left out, {reason}")
     beside = {(_row_of(figure, kind), figure.column) for figure in found.beside.values()}
