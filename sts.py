@@ -17,6 +17,7 @@ from utils.cli.choices import build_settings
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.task_run import TaskRun
+from utils.constants import DENSE, MULTI_VECTOR
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
@@ -68,8 +69,11 @@ class Sts(TaskRun["SentencePairs"]):
         return [len(data.gold)]
 
     def sides(self, data: SentencePairs) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the sentences of both sides."""
-        return data.first_texts, data.second_texts
+        """Return the sentences of both sides, the first ones before the second, and no candidates.
+
+        Likeness is symmetric: an encoder that tells queries from documents encodes all sentences as queries.
+        """
+        return [*data.first_texts, *data.second_texts], ()
 
     def n_candidates(self, data: SentencePairs) -> int:
         """Return 1: a sentence is compared with one other."""
@@ -80,12 +84,25 @@ class Sts(TaskRun["SentencePairs"]):
 
         Fitted encoders alone have rows of other kinds on the two sides: BM25's are counts and weights of words.
         """
-        n, texts = len(data.gold), [*data.first_texts, *data.second_texts]
+        n, (texts, _) = len(data.gold), self.sides(data)
         members = []
         for encoder in self.run.ensemble.encoders:
-            rows, others = encoder.embed(texts, texts)
+            rows, others = encoder.embed(texts, texts if encoder.spec.fitted else ())
             members.append((rows[:n], (others if encoder.spec.fitted else rows)[n:]))
         return members
+
+    def prepare(self, subsets: Sequence[str]) -> None:
+        """Say how pairs are compared where a sentence has several vectors."""
+        for encoder in self.run.ensemble.encoders:
+            if encoder.spec.kind == MULTI_VECTOR:
+                what = "both sentences are encoded as queries and compared by MaxSim, the sum"
+                print(f"note: {encoder.spec.name}: {what} over the vectors of the first one", file=sys.stderr)
+
+    def compared_by(self) -> dict[str, str]:
+        """Return how the rows of each encoder that are not one dense vector are compared, by the encoder's name."""
+        specs = [encoder.spec for encoder in self.run.ensemble.encoders if encoder.spec.kind != DENSE]
+        usual = self.settings.similarity
+        return {spec.name: spec.own_similarity if spec.kind == MULTI_VECTOR else usual for spec in specs}
 
     def evaluate(self, subset: str) -> None:
         """Load, encode, compare and log one subset."""
@@ -123,9 +140,11 @@ class Sts(TaskRun["SentencePairs"]):
         run.log(subset, record, predictions, about, clock.laps)
 
     def describe(self, data: SentencePairs) -> dict[str, Any]:
-        """Return the origin and the languages."""
+        """Return the origin, the languages, and how rows are compared that are not one dense vector."""
         langs = {"src_lang": data.src_lang, "tgt_lang": data.tgt_lang}
-        return {"origin": vars(data.origin), **langs, "setting": "mono" if data.src_lang == data.tgt_lang else "xl"}
+        others = self.compared_by()
+        setting = "mono" if data.src_lang == data.tgt_lang else "xl"
+        return {"origin": vars(data.origin), **langs, "setting": setting, **({"compared_by": others} if others else {})}
 
 
 def main(argv: Sequence[str]) -> None:

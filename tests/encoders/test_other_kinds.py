@@ -228,6 +228,23 @@ def test_what_cannot_work_is_told_before_anything_is_encoded(case: str, saved: d
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.strip().splitlines()) == 2, done.stderr
 
 
+def test_sentence_pairs_are_encoded_once_on_one_side(saved: dict[str, Path], run: Run, tmp_path: Path) -> None:
+    first, second = QUERIES[:6], [*DOCUMENTS[:5], QUERIES[0]]
+    rows = [f"{one}\t{other}\t{score}" for score, (one, other) in enumerate(zip(first, second, strict=True))]
+    (tmp_path / "mine.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *rows, ""]))
+    model, n_texts = library(saved["colbert"]), len({*first, *second})
+    flags = ("--dataset", "mine.tsv", "--model_checkpoint", str(saved["colbert"]))
+    planned = run("sts.py", *flags, "--dry_run")
+    assert planned.stdout.splitlines()[3].split() == ["all", "6", str(n_texts), "to", "do"], planned.stderr
+    done = run("sts.py", *flags)
+    assert "both sentences are encoded as queries and compared by MaxSim" in done.stderr
+    record = json.loads(next(tmp_path.glob("logs/**/eval_all_1.json")).read_text())["run"]
+    assert list(record["compared_by"].values()) == ["maxsim"] and record["cache"].popitem()[1]["misses"] == n_texts
+    scores = json.loads(next(tmp_path.glob("logs/**/eval_all_1_preds.json")).read_text())["scores"]
+    expected = model.similarity_pairwise(model.encode_query(first), model.encode_query(second))
+    np.testing.assert_allclose(scores, expected.numpy(), atol=1e-5)
+
+
 def test_the_list_says_the_kind_of_each_encoder(run: Run) -> None:
     lines = run("bitext.py", "--list").stdout.splitlines()
     assert any("LaBSE" in line and " dense " in line for line in lines)
