@@ -3,8 +3,9 @@
 
     python bench/retrieval_memory.py
     python bench/retrieval_memory.py --passages 200000 --only command --folder /scratch
+    python bench/retrieval_memory.py --passages 50000 --dim 128 --only search --kinds multi-vector sparse
 
-`search` writes random vectors to a file, and searches it with some queries in a process of its own. `command` writes a
+`search` writes random rows of each of --kinds to files, and searches them in a process of its own. `command` writes a
 folder in BEIR's layout and a static encoder with random weights, and runs retrieval.py on them, with an empty cache and
 with a full one. It does so a second time with vectors of 8 numbers, which shows what the texts need by themselves.
 Memory is counted in two ways: `private` is what the process has allocated, `mapped` the pages of files that it has in
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,21 +31,27 @@ sys.path.insert(0, str(ROOT))
 
 from utils.cli.main import run
 from utils.cli.types import path, positive
+from utils.retrieval.token_rows import TokenRows, offsets_of
 
 SEARCH = """
 import sys, time
 import numpy as np
+from bench.retrieval_memory import rows_of
 from utils.retrieval.topk import topk
-rows, k = np.load(sys.argv[1], mmap_mode="r"), int(sys.argv[3])
-queries = np.random.default_rng(1).standard_normal((int(sys.argv[2]), rows.shape[1]), dtype=np.float32)
+kind, folder, n, k, dim = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+rows, queries = rows_of(kind, folder, dim), rows_of(kind, folder, dim, n)
 import torch
-topk(queries[:8], np.array(rows[:4096]), min(k, 8))
+topk(queries[:8], rows_of(kind, folder, dim, 512), min(k, 8))
 print("ready", flush=True)
 sys.stdin.readline()
 start = time.perf_counter()
 topk(queries, rows, k)
 print(time.perf_counter() - start)
 """
+KINDS = ("dense", "multi-vector", "sparse")
+LENGTH = 50  # vectors of a passage of a multi-vector encoder
+SPARSE_WIDTH = 30_000
+VALUES = 120  # that are not 0, of a row of a sparse encoder
 EVERY = 0.01  # seconds between two looks at a process
 FEW = 8  # dimensions of the second encoder
 WORDS = 5000
@@ -74,15 +82,11 @@ def watch(process: subprocess.Popen[str]) -> Peak:
     return peak
 
 
-def measure_search(args: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Return the seconds of a search over a file of vectors, and its peaks above what the process had before."""
-    file, rng = folder / "rows.npy", np.random.default_rng(0)
-    rows = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(args.passages, args.dim))
-    for start in range(0, args.passages, 50_000):
-        part = rows[start : start + 50_000]
-        part[:] = rng.standard_normal(part.shape, dtype=np.float32)
-    rows.flush()
-    command = [sys.executable, "-c", SEARCH, str(file), str(args.queries), str(args.k)]
+def measure_search(args: argparse.Namespace, folder: Path, kind: str) -> dict[str, object]:
+    """Return the seconds of a search over files of vectors, and its peaks above what the process had before."""
+    n_bytes = write_rows(kind, folder, args.passages, args.dim)
+    numbers = (args.queries, args.k, args.dim)
+    command = [sys.executable, "-c", SEARCH, kind, str(folder), *map(str, numbers)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin and process.stdout
     process.stdout.readline()
@@ -90,8 +94,45 @@ def measure_search(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     process.stdin.write("go\n")
     process.stdin.flush()
     peak = watch(process)
-    file.unlink()
-    return {"MiB": rows.nbytes / 2**20, "seconds": float(process.stdout.read()), **_above(peak, before)}
+    for file in folder.glob("*.npy"):
+        file.unlink()
+    return {"MiB": n_bytes / 2**20, "seconds": float(process.stdout.read()), **_above(peak, before)}
+
+
+def write_rows(kind: str, folder: Path, n: int, dim: int) -> int:
+    """Write random rows of a kind to files, and return their bytes: vectors, or values and columns of sparse rows."""
+    rng = np.random.default_rng(0)
+    width = VALUES if kind == "sparse" else dim
+    n *= LENGTH if kind == "multi-vector" else 1
+    rows = np.lib.format.open_memmap(folder / "values.npy", mode="w+", dtype=np.float32, shape=(n, width))
+    shape = (n if kind == "sparse" else 0, VALUES)
+    columns = np.lib.format.open_memmap(folder / "columns.npy", mode="w+", dtype=np.int32, shape=shape)
+    for start in range(0, n, 50_000):
+        part = rows[start : start + 50_000]
+        part[:] = rng.standard_normal(part.shape, dtype=np.float32)
+        if kind == "sparse":
+            part[:] = np.abs(part)
+            steps = rng.integers(1, SPARSE_WIDTH // VALUES, part.shape, dtype=np.int32)
+            columns[start : start + 50_000] = np.cumsum(steps, axis=1, dtype=np.int32) - 1
+    rows.flush()
+    return rows.nbytes + columns.nbytes
+
+
+def rows_of(kind: str, folder: str, dim: int, n: int | None = None) -> Any:
+    """Return the rows of `write_rows` as memory maps, or copies of the first n."""
+    values, columns = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in ("values", "columns"))
+    length = LENGTH if kind == "multi-vector" else 1
+    if n is not None:
+        values, columns = np.array(values[: n * length]), np.array(columns[: n * length])
+    if kind == "dense":
+        return values
+    lengths = np.full(len(values) // length, length if kind == "multi-vector" else VALUES)
+    if kind == "multi-vector":
+        return TokenRows(values, offsets_of(lengths))
+    from scipy.sparse import csr_array
+
+    shape = (len(lengths), SPARSE_WIDTH)
+    return csr_array((values.reshape(-1), columns.reshape(-1), offsets_of(lengths)), shape=shape)
 
 
 def _above(peak: Peak, before: Peak) -> dict[str, float]:
@@ -157,7 +198,7 @@ def measure(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         if "search" in args.only:
-            figures["search"] = measure_search(args, folder)
+            figures["search"] = {kind: measure_search(args, folder, kind) for kind in args.kinds}
         if "command" in args.only:
             data = make_data(args, folder)
             for dim in (args.dim, FEW):
@@ -178,6 +219,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dim", type=positive, default=384)
     parser.add_argument("--k", type=positive, default=10)
     parser.add_argument("--only", nargs="+", choices=("search", "command"), default=("search", "command"))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=("dense",), help="of the rows of `search`")
     parser.add_argument("--folder", type=path, help="where temporary files are written (default: the system's folder)")
     measure(parser.parse_args(argv))
 

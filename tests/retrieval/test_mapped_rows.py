@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from utils.encoders.char_ngram import CharNgram
 from utils.encoders.reduced import cut, quantized
-from utils.retrieval import mapped_rows, shards, topk
+from utils.retrieval import mapped_rows, max_sim_scan, shards, sparse_search, topk
 from utils.retrieval.ensemble import Ensemble
+from utils.retrieval.fusion import fused_topk
 from utils.retrieval.mapped_rows import is_mapped, new_rows, release
+from utils.retrieval.max_sim_scan import Scan
+from utils.retrieval.max_sim_sides import PairScores
 from utils.retrieval.missing_vectors import n_present
+from utils.retrieval.token_rows import TokenRows, offsets_of
 
 M, D = 120_000, 64  # 31 MB of float32
 QUARTER = M * D  # of these bytes
@@ -73,6 +79,59 @@ def test_a_search_holds_a_shard_of_a_file_in_memory(
     assert found.indices[:, 0].tolist() == list(range(7))
     assert len(seen) > 10 and 0 < max(seen) < QUARTER and resident() == 0
     assert n_present([(queries, mapped)]) == M and resident() == 0
+
+
+def test_late_interaction_holds_a_block_of_a_file_in_memory(
+    mapped: np.ndarray, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = 12 - np.arange(19_500) * 13 // 19_500  # the last texts have no vector
+    offsets, seen = offsets_of(lengths), list[int]()
+    rows = TokenRows(mapped[: offsets[-1]], offsets)
+    whole = TokenRows(np.array(rows.vectors), offsets)
+    queries = whole[[7, 3012, 9025, 19_499]]
+    expected = topk.topk(queries, whole, 5)
+    monkeypatch.setitem(max_sim_scan.BLOCK_BYTES, "cpu", 1 << 20)
+    products = PairScores._products
+
+    def look(*arguments: Any) -> object:
+        seen.append(resident())
+        return products(*arguments)
+
+    monkeypatch.setattr(PairScores, "_products", look)
+    sums = Scan._sums
+    monkeypatch.setattr(Scan, "_sums", lambda *arguments: [seen.append(resident()), sums(*arguments)][1])
+    release(mapped)
+    found = topk.topk(queries, rows, 5)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert found.indices[:3, 0].tolist() == [7, 3012, 9025]
+    assert len(seen) > 10 and 0 < max(seen) < QUARTER and resident() == 0
+    fused = fused_topk([(queries, rows)] * 2, [1.0, 1.0], 5, normalize="minmax")
+    assert fused.indices[:3, 0].tolist() == [7, 3012, 9025] and resident() == 0
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_sparse_rows_of_a_file_are_read_a_tile_at_a_time(
+    mapped: np.ndarray, similarity: str, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, seen, best = 20_000, list[int](), sparse_search._best
+    columns, ends = np.tile(np.arange(D, dtype=np.int32), n), np.arange(n + 1) * D
+    rows = csr_array((mapped[:n].reshape(-1), columns, ends), shape=(n, D))
+    whole = csr_array((np.array(rows.data), columns, ends), shape=(n, D))
+    queries = whole[3:6]
+    expected = topk.topk(queries, whole, 5, similarity=similarity)
+    monkeypatch.setattr(sparse_search, "TILE_VALUES", 1 << 16)
+    monkeypatch.setattr(sparse_search, "_best", lambda *arguments: [seen.append(resident()), best(*arguments)][1])
+    release(mapped)
+    tracemalloc.start()
+    found = topk.topk(queries, rows, 5, similarity=similarity)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert is_mapped(rows.data) and peak < rows.data.nbytes and len(seen) > 10 and max(seen) == 0
+    fused = fused_topk([(queries, rows)] * 2, [1.0, 1.0], 5, similarity=similarity, normalize="minmax")
+    assert fused.indices[:, 0].tolist() == found.indices[:, 0].tolist() and resident() == 0
 
 
 def test_what_is_read_without_letting_go_stays_in_memory(mapped: np.ndarray) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from utils.retrieval.mapped_rows import blocks, new_rows
 from utils.retrieval.token_rows import TokenRows, offsets_of
 
 Ints = npt.NDArray[np.int64]
@@ -31,8 +33,11 @@ class ChunkForm(ABC):
         """Return the items of rows, and the number of each row's items where they differ."""
 
     @abstractmethod
-    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
-        """Return the rows of what `pack` returned; they have `width` columns."""
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int, folder: Path | None = None) -> Any:
+        """Return the rows of what `pack` returned; they have `width` columns.
+
+        Copies that are too large for memory are in a file of the folder (`new_rows`).
+        """
 
     def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the numbers of items, which have to be finite."""
@@ -53,7 +58,7 @@ class DenseForm(ChunkForm):
         """Return the rows."""
         return np.ascontiguousarray(rows, dtype=np.float32), None
 
-    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int, folder: Path | None = None) -> Any:
         """Return the items."""
         return items
 
@@ -67,7 +72,7 @@ class TokenForm(ChunkForm):
         """Return the vectors and the number of each row's."""
         return np.ascontiguousarray(rows.vectors, dtype=np.float32), rows.lengths
 
-    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int, folder: Path | None = None) -> Any:
         """Return the rows."""
         assert lengths is not None
         return TokenRows(items, offsets_of(lengths))
@@ -84,12 +89,14 @@ class SparseForm(ChunkForm):
         items["column"], items["value"] = rows.indices, rows.data
         return items, np.diff(rows.indptr).astype(np.int64)
 
-    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int) -> Any:
+    def unpack(self, items: npt.NDArray[Any], lengths: Ints | None, width: int, folder: Path | None = None) -> Any:
         """Return the rows."""
         from scipy.sparse import csr_array
 
         assert lengths is not None
-        values, columns = (np.ascontiguousarray(items[name]) for name in ("value", "column"))
+        values, columns = (new_rows((len(items),), folder, PAIRS[name]) for name in ("value", "column"))
+        for part in blocks(items, values, columns):
+            values[part], columns[part] = items["value"][part], items["column"][part]
         return csr_array((values, columns, offsets_of(lengths)), shape=(len(lengths), width))
 
     def values(self, items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ from utils.constants import MEAN_MAX_SIM, MULTI_VECTOR
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.encoders.chunk_forms import SPARSE, TOKENS
 from utils.progress import progress
+from utils.retrieval.mapped_rows import blocks, new_rows
 
 if TYPE_CHECKING:
     from utils.encoders.other_kinds import LibraryEncoder
@@ -57,7 +58,7 @@ class TwoSidedEncoder:
                 found = self._counts_of(side, texts) if len(texts) else {}
                 self._counts = {key: self._counts.get(key, 0) + found.get(key, 0) for key in {**self._counts, **found}}
         if self.spec.own_similarity == MEAN_MAX_SIM and rows[QUERY] is not None:
-            rows[QUERY] = _divided_by_lengths(rows[QUERY])
+            rows[QUERY] = _divided_by_lengths(rows[QUERY], self.caches[QUERY].folder)
         return rows[QUERY], rows[DOCUMENT]
 
     @property
@@ -93,11 +94,14 @@ class TwoSidedEncoder:
         return self.caches[side].rows(texts, encode)
 
 
-def _divided_by_lengths(rows: TokenRows) -> TokenRows:
+def _divided_by_lengths(rows: TokenRows, folder: Path) -> TokenRows:
     """Return rows whose MaxSim is the mean of the maxima, where that of the given rows is their sum."""
     import numpy as np
 
     from utils.retrieval.token_rows import TokenRows
 
     divisor = np.repeat(np.maximum(rows.lengths, 1), rows.lengths).astype(np.float32)
-    return TokenRows(rows.vectors / divisor[:, None], rows.offsets)
+    vectors = new_rows(rows.vectors.shape, folder)
+    for part in blocks(rows.vectors, vectors):
+        vectors[part] = rows.vectors[part] / divisor[part, None]
+    return TokenRows(vectors, rows.offsets)

@@ -52,8 +52,7 @@ def max_sim_topk(
     indices[:, found:], scores[:, found:] = none[: k - found], EMPTY
     indices[unasked, :found], scores[unasked, :found] = present[:found], 0.0
     if found and len(asked):
-        left = queries if not len(unasked) else queries[asked]
-        right = candidates if not len(none) else candidates[present]
+        left, right = queries.without_empty(), candidates.without_empty()
         with full_precision(device):
             for part, (best, value) in _search(_pair_scores(left, right, device), found, precision):
                 indices[asked[part], :found], scores[asked[part], :found] = present[best], value
@@ -70,7 +69,9 @@ def max_sim_scores(
     import torch
 
     present, asked = np.flatnonzero(candidates.lengths > 0), np.flatnonzero(queries.lengths > 0)
-    pairs = _pair_scores(queries[asked], candidates[present], device) if len(present) and len(asked) else None
+    pairs = None
+    if len(present) and len(asked):
+        pairs = _pair_scores(queries.without_empty(), candidates.without_empty(), device)
     scan = Scan(pairs, "fp64") if pairs is not None else None
 
     def scores(numbers: Ints) -> npt.NDArray[np.float64]:

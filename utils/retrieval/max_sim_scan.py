@@ -65,6 +65,7 @@ class Scan:
         scores = np.empty((len(part), len(self.order)))
         for block in self.blocks:
             scores[:, block] = self._sums(queries.rows, self.pairs.candidates.padded(block).to(self.kind))[0].cpu()
+            self.pairs.release()
         return scores
 
     def _starts(self, size: int) -> range:
@@ -83,6 +84,7 @@ class Scan:
             sums, error = self._scores(queries, block)
             threshold.add(MatrixValues(sums, k), error * 0 + 1, error, start, None)
             start += len(block)
+            self.pairs.release()
         kept = threshold.kept()
         assert kept.upper is not None  # of scores that are in memory
         place, candidate = kept.queries.cpu().numpy(), self.order[kept.candidates.cpu().numpy()]

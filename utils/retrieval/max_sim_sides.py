@@ -9,18 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
+from utils.retrieval.mapped_rows import blocks, release
 from utils.retrieval.rows import U32, inverse_power_of_two, row_norms, sum_products
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from utils.retrieval.token_rows import Ints, TokenRows
+    from utils.schema import Rows
 
 Floats = npt.NDArray[np.float64]
 PAIR_BYTES = {"cpu": 1 << 22, "cuda": 1 << 28}  # vectors that are gathered at once, to score pairs
 GPU_SHARE = 0.5  # of the free memory that the vectors of a side may take; else they stay in the host's memory
 MODERATE = 2.0**30  # norms between its inverse and itself are left as they are
-NORMS_AT_ONCE = 1 << 16  # vectors
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,11 @@ class Side:
     """The vectors of one side, each text with at least one: (sum of lengths, d), in whose place `scale` is applied.
 
     offsets (n + 1,) and lengths (n,) are those of the texts; norms (sum of lengths,) those of the vectors, and longest
-    (n,) the greatest of each text, both scaled.
+    (n,) the greatest of each text, both scaled. source: the array that the vectors come from, perhaps a memory map.
     """
 
     vectors: Tensor
+    source: Rows
     offsets: Ints
     lengths: Ints
     norms: Floats
@@ -51,7 +53,7 @@ class Side:
         scale = 1.0 if top == 0 or 1 / MODERATE <= top <= MODERATE else inverse_power_of_two(top)
         norms *= scale
         longest: Floats = np.maximum.reduceat(norms, rows.offsets[:-1])
-        return cls(_placed(rows, device), rows.offsets, rows.lengths, norms, longest, scale, device)
+        return cls(_placed(rows, device), rows.vectors, rows.offsets, rows.lengths, norms, longest, scale, device)
 
     def padded(self, texts: Ints, *, zeros: bool = False) -> Tensor:
         """Return the scaled vectors of some texts (t, longest, d), float32.
@@ -94,6 +96,7 @@ class PairScores:
         values = np.empty(len(queries), dtype=np.float32)
         for part in self._parts(queries, candidates):
             values[part] = self._products(queries[part], candidates[part]).amax(dim=2).sum(dim=1).cpu().numpy()
+            self.release()
         return values
 
     def exact(self, queries: Ints, candidates: Ints) -> Floats:
@@ -105,7 +108,13 @@ class PairScores:
         back = 1 / (self.queries.scale * self.candidates.scale)
         for part in self._parts(queries, candidates):
             scores[part] = self._sums(queries[part], candidates[part]) * back
+            self.release()
         return scores
+
+    def release(self) -> None:
+        """Give back the memory of what has been read of memory maps."""
+        for side in (self.queries, self.candidates):
+            release(side.source)
 
     def _sums(self, queries: Ints, candidates: Ints) -> Floats:
         import torch
@@ -158,8 +167,9 @@ def _padded_norms(side: Side, texts: Ints) -> npt.NDArray[np.float32]:
 
 def _norms(rows: TokenRows) -> Floats:
     """Return the norm of each vector (sum of lengths,), reading a memory map block by block."""
-    blocks = range(0, len(rows.vectors), NORMS_AT_ONCE)
-    found: Floats = np.concatenate([row_norms(rows.vectors[start : start + NORMS_AT_ONCE]) for start in blocks])
+    found: Floats = np.empty(len(rows.vectors))
+    for part in blocks(rows.vectors):
+        found[part] = row_norms(rows.vectors[part])
     return found
 
 
@@ -174,4 +184,6 @@ def _placed(rows: TokenRows, device: str) -> Tensor:
         tensor = torch.as_tensor(rows.vectors)
     if device == "cpu" or tensor.nbytes > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
         return tensor
-    return tensor.to(device)
+    moved = tensor.to(device)
+    release(rows.vectors)
+    return moved

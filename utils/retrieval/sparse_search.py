@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError
+from utils.retrieval.mapped_rows import is_mapped, release
 from utils.retrieval.rows import check_dot_range, check_rows
 from utils.retrieval.shards import merge
 from utils.schema import TopK
@@ -21,24 +22,25 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 CANDIDATES = 1 << 16  # in a tile
-TILE_VALUES = 1 << 24  # non-zero values of the candidates of a tile
+TILE_VALUES = 1 << 22  # non-zero values of the candidates of a tile
 TILE_SCORES = 1 << 22  # scores of a tile
 
 
 def sparse_topk(queries: SparseRows, candidates: SparseRows, k: int, similarity: str = "cosine") -> TopK:
     """Return the k best candidates (m, d) of each query (n, d), best first, ties to the lower index.
 
-    Raises UserError for another similarity than cosine and dot, for NaN, for zero rows under cosine, and for dot
-    products outside the range of float32.
+    The values and columns of rows may be memory maps, which are read tile by tile. Raises UserError for another
+    similarity than cosine and dot, for NaN, for zero rows under cosine, and for dot products outside the range of
+    float32.
     """
-    q, c = _scaled(queries, candidates, similarity)
+    asked, searched = _sides(queries, candidates, similarity)
     best: TopK | None = None
-    for start, end in _tiles(c):
-        right = c[start:end].T.tocsr()
+    for start, end in searched.tiles:
+        right = searched.part(start, end).T.tocsr()
+        step = max(1, TILE_SCORES // (end - start))
         parts = [
-            _best((q[first : first + step] @ right).toarray().astype(np.float32), min(k, end - start))
-            for step in [max(1, TILE_SCORES // (end - start))]
-            for first in range(0, q.shape[0], step)
+            _best((asked.part(first, first + step) @ right).toarray().astype(np.float32), min(k, end - start))
+            for first in range(0, asked.n, step)
         ]
         found = TopK(np.concatenate([one.indices for one in parts]) + start, np.concatenate([p.scores for p in parts]))
         best = found if best is None else merge(best, found, k)
@@ -48,38 +50,75 @@ def sparse_topk(queries: SparseRows, candidates: SparseRows, k: int, similarity:
 
 def sparse_scores(queries: SparseRows, candidates: SparseRows, similarity: str = "cosine") -> Any:
     """Return a function from query numbers (q,) to their float64 scores with all candidates (q, m)."""
-    q, c = _scaled(queries, candidates, similarity)
-    right = c.T.tocsr()
+    asked, searched = _sides(queries, candidates, similarity)
+    whole = None if is_mapped(candidates.data) else [searched.part(*tile).T.tocsr() for tile in searched.tiles]
 
     def scores(rows: npt.NDArray[np.int64]) -> Floats:
-        found: Floats = (q[rows] @ right).toarray()
+        found: Floats = np.empty((len(rows), searched.n))
+        left = asked.chosen(rows)
+        for number, (start, end) in enumerate(searched.tiles):
+            right = whole[number] if whole else searched.part(start, end).T.tocsr()
+            found[:, start:end] = (left @ right).toarray()
         return found
 
     return scores
 
 
-def _scaled(queries: SparseRows, candidates: SparseRows, similarity: str) -> tuple[Any, Any]:
-    """Return both sides in float64, of unit length for cosines."""
-    from scipy.sparse import csr_array
+class _Side:
+    """The rows of one side of a search, of which a part at a time is in float64, of unit length for cosines."""
 
+    def __init__(self, rows: SparseRows, side: str, *, is_cosine: bool) -> None:
+        self.rows, self.n, self.is_cosine = rows, rows.shape[0], is_cosine
+        self.tiles = _tiles(rows)
+        lengths = [_norms(self._read(slice(*tile))) for tile in self.tiles]
+        self.norms: Floats = np.concatenate([*lengths, np.empty(0)])
+        check_rows(self.norms, side, zeros_allowed=not is_cosine)
+
+    def part(self, start: int, end: int) -> Any:
+        """Return the rows from `start` to `end` (t, d)."""
+        end = min(end, self.n)
+        return self._scaled(self._read(slice(start, end)), self.norms[start:end])
+
+    def chosen(self, numbers: npt.NDArray[np.int64]) -> Any:
+        """Return the rows of some numbers (q, d)."""
+        return self._scaled(self._read(numbers), self.norms[numbers])
+
+    def _read(self, which: Any) -> Any:
+        from scipy.sparse import csr_array
+
+        found = csr_array(self.rows[which], dtype=np.float64, copy=True)
+        for values in (self.rows.data, self.rows.indices):
+            release(values)
+        found.sum_duplicates()
+        return found
+
+    def _scaled(self, rows: Any, norms: Floats) -> Any:
+        if self.is_cosine:
+            rows.data /= np.repeat(norms, np.diff(rows.indptr))
+        return rows
+
+
+def _sides(queries: SparseRows, candidates: SparseRows, similarity: str) -> tuple[_Side, _Side]:
+    """Return both sides of a search, after the checks of their rows."""
     if similarity not in ("cosine", "dot"):
         raise UserError(f"--similarity {similarity} with sparse vectors", "they are compared by cosine or dot")
     if queries.shape[1] != candidates.shape[1]:
         what = f"queries have {queries.shape[1]} dimensions, candidates {candidates.shape[1]}"
         raise UserError(what, "encode both with the same encoder")
-    sides = []
-    norms = []
-    for rows, side in ((queries, "queries"), (candidates, "candidates")):
-        found = csr_array(rows, dtype=np.float64, copy=True)
-        found.sum_duplicates()
-        norms.append(np.sqrt(np.asarray(found.multiply(found).sum(axis=1), dtype=np.float64).reshape(-1)))
-        check_rows(norms[-1], side, zeros_allowed=similarity == "dot")
-        if similarity == "cosine":
-            found.data /= np.repeat(norms[-1], np.diff(found.indptr))
-        sides.append(found)
-    if similarity == "dot":
-        check_dot_range(*norms)
-    return sides[0], sides[1]
+    is_cosine = similarity == "cosine"
+    asked, searched = (
+        _Side(queries, "queries", is_cosine=is_cosine),
+        _Side(candidates, "candidates", is_cosine=is_cosine),
+    )
+    if not is_cosine:
+        check_dot_range(asked.norms, searched.norms)
+    return asked, searched
+
+
+def _norms(rows: Any) -> Floats:
+    """Return the lengths of rows (t,)."""
+    found: Floats = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float64).reshape(-1))
+    return found
 
 
 def _tiles(candidates: Any) -> list[tuple[int, int]]:

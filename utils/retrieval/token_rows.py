@@ -56,6 +56,10 @@ class TokenRows:
         chosen = np.arange(len(self))[which]
         return TokenRows(self.vectors[places_of(self.offsets, chosen)], offsets_of(self.lengths[chosen]))
 
+    def without_empty(self) -> TokenRows:
+        """Return the rows of the texts that have a vector; no vector is copied."""
+        return TokenRows(self.vectors, np.append(self.offsets[:-1][self.lengths > 0], self.offsets[-1]))
+
     def arrays(self) -> list[Rows]:
         """Return one array (length, d) for each text."""
         return [self.vectors[start:end] for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
