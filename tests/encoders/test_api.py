@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from api_server import FAULTS, LONGEST, VECTOR_FAULTS, ApiServer, vector
+from api_server import FAULTS, FILTERED, LONGEST, VECTOR_FAULTS, ApiServer, vector
 
+from utils.api import response_cache
 from utils.api.embedding_requests import shorten
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
@@ -18,6 +19,7 @@ from utils.encoders.api import ApiEncoder
 from utils.encoders.cached import open_encoder
 from utils.encoders.resolve import EncodingOptions, api_names, resolve_api_encoder
 from utils.errors import UserError
+from utils.retrieval import mapped_rows
 from utils.schema import EncoderSpec
 
 PROVIDERS = ("openai", "cohere")
@@ -58,6 +60,24 @@ def test_every_fault_amid_a_thousand_texts_loses_none_and_pays_none_twice(
     n_requests = server.n_requests
     again = encoder(server, tmp_path, provider, batch_size=20)
     assert np.array_equal(again.embed(TEXTS, [])[0], rows) and server.n_requests == n_requests
+
+
+def test_vectors_are_never_all_in_memory(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mapped_rows, "LARGE", 1 << 10)
+    monkeypatch.setattr(response_cache, "PART", 64)
+    texts = [*TEXTS[:7], FILTERED, *TEXTS[7:200], "x" * 2 * LONGEST, *TEXTS[:5]]
+    asked = encoder(server, tmp_path, batch_size=20)
+    queries, candidates = asked.embed(texts[:10], texts[10:])
+    assert mapped_rows.is_mapped(queries) and mapped_rows.is_mapped(candidates)
+    rows = np.concatenate([queries, candidates])
+    assert np.flatnonzero(np.isnan(rows[:, 0])).tolist() == [7]
+    assert np.array_equal(rows[8:201], expected(TEXTS[7:200])) and np.array_equal(rows[202:], expected(TEXTS[:5]))
+    assert asked.counts == {"hits": 0, "misses": 202, "failed": 1, "cut": 1}
+    asked.embed(TEXTS[190:210], TEXTS[195:220])
+    assert asked.counts == {"hits": 10, "misses": 20, "failed": 0, "cut": 0}
+    assert "1 text without a vector from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

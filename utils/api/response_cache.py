@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from utils.files import fingerprint, text_key
 
 WRITE = "INSERT OR REPLACE INTO answers (settings, prompt, answer) VALUES (?, ?, ?)"
 UNCLAIM = "DELETE FROM claims WHERE settings = ? AND prompt = ?"
+PART = 1024  # prompts whose responses are read at once where all of them could be too large
 Usable = Callable[[Any], bool]
 
 
@@ -71,10 +72,23 @@ class ResponseCache:
         found = self.read(prompts, is_usable)
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         self.hits, self.misses = len(found), len(missing)
-        if missing:
-            for index, response in request(missing):
-                found[missing[index]] = self.keep(text_key(missing[index]), response)
+        found.update(self.request(missing, request))
         return found
+
+    def request(
+        self, missing: list[str], request: Callable[[list[str]], Iterable[tuple[int, Any]]]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield the prompts that are missing with their responses, each of which is kept as it arrives."""
+        for index, response in request(missing) if missing else ():
+            yield missing[index], self.keep(text_key(missing[index]), response)
+
+    def parts(
+        self, prompts: Sequence[str], is_usable: Usable = always_usable
+    ) -> Iterator[tuple[Sequence[str], dict[str, Any]]]:
+        """Yield the prompts, some at a time, with the usable responses that the cache has to these."""
+        for start in range(0, len(prompts), PART):
+            part = prompts[start : start + PART]
+            yield part, self.read(part, is_usable)
 
     def require_writable(self) -> None:
         """Raise UserError where responses that are paid for could not be kept."""

@@ -25,6 +25,7 @@ from utils.api.token_counts import Counter as TokenCounter
 from utils.api.token_counts import open_counter
 from utils.errors import UserError, counted
 from utils.progress import progress
+from utils.retrieval.mapped_rows import new_rows, release
 from utils.schema import EncoderSpec
 
 if TYPE_CHECKING:
@@ -52,27 +53,30 @@ class ApiEncoder:
     def embed(self, queries: Sequence[str], candidates: Sequence[str]) -> tuple[Rows, Rows]:
         """Return the vectors of both sides, (n, d) and (m, d); each distinct text is requested once."""
         texts = [*queries, *candidates]
-        with progress(len(self.missing(texts)), self.spec.name) as advance:
-
-            def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
-                for found in self._request(missing):
-                    advance(1)
-                    yield found
-
-            found = self.cache.get(texts, request, self._is_usable)
-        self._count(found)
-        rows = self._rows(texts, found)
+        missing = self.missing(texts)
+        with progress(len(missing), self.spec.name) as advance:
+            for _ in self.cache.request(missing, self._request):
+                advance(1)
+        self.counts.update(hits=len(set(texts)) - len(missing), misses=len(missing))
+        rows = self._rows(texts)
         return rows[: len(queries)], rows[len(queries) :]
 
     def missing(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> list[str]:
         """Return the distinct texts that the cache does not have, in their order."""
-        texts = [*queries, *candidates]
-        known = self.cache.read(texts, self._is_usable)
-        sizes = Counter(len(response) for response in known.values() if isinstance(response, bytes))
+        texts, sizes = list(dict.fromkeys([*queries, *candidates])), Counter[int]()
+        missing = self._missing(texts, sizes)
         if sizes and not self._cached_bytes:
             ((self._cached_bytes, _),) = sizes.most_common(1)
-            known = self.cache.read(texts, self._is_usable) if len(sizes) > 1 else known
-        return [text for text in dict.fromkeys(texts) if text not in known]
+            missing = self._missing(texts, Counter()) if len(sizes) > 1 else missing
+        return missing
+
+    def _missing(self, texts: Sequence[str], sizes: Counter[int]) -> list[str]:
+        """Return the texts that the cache does not have, and count the bytes of the vectors that it has."""
+        missing = []
+        for part, known in self.cache.parts(texts, self._is_usable):
+            sizes.update(len(response) for response in known.values() if isinstance(response, bytes))
+            missing += [text for text in part if text not in known]
+        return missing
 
     def quote(self, queries: Sequence[str], candidates: Sequence[str] = ()) -> str:
         """Return a line with the requests, tokens and costs of these texts; one of both sides is requested once."""
@@ -196,12 +200,45 @@ class ApiEncoder:
         self._size = rows[0].size
         return Reply(rows, reply.tokens_in, reply.tokens_out, reply.model)
 
-    def _count(self, found: dict[str, Any]) -> None:
-        marks = {text: response for text, response in found.items() if not isinstance(response, bytes)}
-        self.failures = {text: str(response["failed"]) for text, response in marks.items() if "failed" in response}
-        n_cut = sum("cut" in response for response in marks.values())
-        counts = {"hits": self.cache.hits, "misses": self.cache.misses, "failed": len(self.failures), "cut": n_cut}
-        self.counts.update(counts)
+    def _rows(self, texts: Sequence[str]) -> Rows:
+        """Return one row per text (n, d), NaN where a text failed; the cache has a response to each.
+
+        Rows that are too large for memory are in a file of the cache folder (`new_rows`).
+        """
+        rows: Rows = np.empty((0, 0), dtype=np.float32)
+        sizes, cut, without, n_read = set[int](), set[str](), list[int](), 0
+        self.failures = {}
+        for part, found in self.cache.parts(texts, _is_answer):
+            for place, text in enumerate(part, start=n_read):
+                response = self._response(text, found)
+                if isinstance(response, dict) and "failed" in response:
+                    self.failures[text] = str(response["failed"])
+                    without.append(place)
+                    continue
+                vector = parse_vector(response["vector"] if isinstance(response, dict) else response)
+                cut.update([text] if isinstance(response, dict) else ())
+                rows = rows if sizes else new_rows((len(texts), vector.size), self.cache_dir)
+                sizes.add(vector.size)
+                rows[place, : vector.size] = vector[: rows.shape[1]]
+            n_read += len(part)
+            release(rows)
+        self._tell(len(cut))
+        if len(sizes) != 1:
+            what = f"vectors of {' and '.join(map(str, sorted(sizes)))} dimensions" if sizes else "no vector at all"
+            hint = "if the server changed its model, use another --cache_dir" if sizes else "--strict shows the reason"
+            raise UserError(f"{what} from {self.spec.name}", hint)
+        rows[without] = np.nan
+        return rows
+
+    def _response(self, text: str, found: dict[str, Any]) -> bytes | dict[str, Any]:
+        if text not in found:
+            raise UserError(f"{self.cache.path} has lost the vector of {text[:40]!r}", "run the same command again")
+        response: bytes | dict[str, Any] = found[text]
+        return response
+
+    def _tell(self, n_cut: int) -> None:
+        """Count the texts of the last call that were cut or failed, and say so."""
+        self.counts.update(failed=len(self.failures), cut=n_cut)
         if n_cut:
             print(f"note: too long for {self.spec.name}, cut at the end: {counted(n_cut, 'text')}", file=sys.stderr)
         if self.failures:
@@ -212,21 +249,6 @@ class ApiEncoder:
                 file=sys.stderr,
             )
 
-    def _rows(self, texts: Sequence[str], found: dict[str, Any]) -> Rows:
-        """Return one row per text (n, d), NaN where a text failed."""
-        vectors = {text: _vector(response) for text, response in found.items()}
-        sizes = {vector.size for vector in vectors.values() if vector is not None}
-        if len(sizes) != 1:
-            what = f"vectors of {' and '.join(map(str, sorted(sizes)))} dimensions" if sizes else "no vector at all"
-            hint = "if the server changed its model, use another --cache_dir" if sizes else "--strict shows the reason"
-            raise UserError(f"{what} from {self.spec.name}", hint)
-        rows = np.full((len(texts), sizes.pop()), np.nan, dtype=np.float32)
-        for place, text in enumerate(texts):
-            vector = vectors[text]
-            if vector is not None:
-                rows[place] = vector
-        return rows
-
 
 def vector_settings(spec: EncoderSpec) -> dict[str, Any]:
     """Return the settings that decide a vector of an API; they are the key of the cache."""
@@ -234,8 +256,6 @@ def vector_settings(spec: EncoderSpec) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in names}
 
 
-def _vector(response: Any) -> Rows | None:
-    """Return the vector of a cached response (d,), or None where the text failed."""
-    if isinstance(response, bytes):
-        return parse_vector(response)
-    return parse_vector(response["vector"]) if "vector" in response else None
+def _is_answer(response: Any) -> bool:
+    """Return whether a response is a vector, or says why there is none."""
+    return isinstance(response, bytes | dict)

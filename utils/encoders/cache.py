@@ -168,7 +168,7 @@ class EmbeddingCache:
         for name, chosen in members.items():
             items[places_of(offsets, np.asarray(chosen))] = self._read_rows(name, rows[chosen])
             release(items)
-        return self.form.unpack(items, lengths if self.form.is_ragged else None, *widths, self.folder)
+        return self.form.unpack(items, lengths if self.form.is_ragged else None, widths[0], self.folder)
 
     def _read_rows(self, name: str, rows: Ints) -> npt.NDArray[Any]:
         """Return the items of some rows of a chunk."""
