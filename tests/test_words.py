@@ -8,6 +8,7 @@ import pytest
 
 from utils.demonstrations import by_bm25, words
 from utils.prompts import parse_label
+from utils.words import normal_form
 
 DAY, GIFT = "दिन", "दान"  # differ in a vowel sign alone
 GOOD, LOOK = "ดี", "ดู"  # the same in Thai
@@ -51,6 +52,13 @@ def test_words_that_differ_in_a_mark_are_two(one: str, other: str) -> None:
     assert words(one) != words(other)
     assert by_bm25([other], [one, other, "x"], 1)[0].tolist() == [1]
     assert [parse_label(word, [one, other]) for word in (one, other)] == [0, 1]
+
+
+def test_the_normal_form_has_letters_and_their_marks_only() -> None:
+    assert normal_form("ＡＢ 12, straße!") == "abstrasse" == normal_form("AB STRASSE")
+    assert normal_form("12:30") == "12:30"
+    assert normal_form(f"१. {DAY}, या") == normal_form(f"{DAY} या") != normal_form(f"{GIFT} या")
+    assert normal_form(unicodedata.normalize("NFD", "É\ufe0f")) == "é"
 
 
 def test_training_texts_without_a_word_leave_the_lower_indices() -> None:

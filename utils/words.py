@@ -1,7 +1,8 @@
 """The words of a text, for BM25 and for the labels in answers: letters, digits and underscores with their marks; pure.
 
 A mark (a vowel sign, a tone, a diacritic) is part of the word that it stands in: दिन and दान are two words. A letter
-with a mark is the same as the composed letter. The standard library's pattern of a word matches no mark.
+with a mark is the same as the composed letter. The standard library's pattern of a word matches no mark. Near
+duplicates of a text are those with the same letters and marks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ UNSPACED = (
 RUN = rf"[{UNSPACED}][{UNSPACED}\p{{M}}]*|[^{UNSPACED}]+"  # of one kind of script
 # a joiner belongs to the word only behind a mark, as in conjuncts; between letters it parts words, as in Persian
 WORD = r"[\p{L}\p{N}_](?:[\p{L}\p{N}\p{Mn}\p{Mc}_]|(?<=\p{M})[\u200c\u200d](?=[\p{L}\p{M}]))*"
+NOT_LETTERS = r"[^\p{L}\p{M}]+|[\ufe00-\ufe0f]"
 VARIANT = re.compile("[\ufe00-\ufe0f]")  # selectors of a character's picture
 
 
@@ -47,6 +49,14 @@ def plain_words(text: str) -> list[str]:
     for is_spaced, part in _parts(unicodedata.normalize("NFKC", text).casefold().replace("_", " ")):
         found += [part] if is_spaced else _pattern(r"\X").findall(part)
     return found
+
+
+def normal_form(text: str) -> str:
+    """Return a text without case, punctuation, digits and blanks; one of nothing else stays as it is.
+
+    Two texts with the same form are near duplicates.
+    """
+    return str(_pattern(NOT_LETTERS).sub("", unicodedata.normalize("NFKC", text).casefold())) or text
 
 
 def _parts(text: str) -> list[tuple[bool, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.mining.cleaning import Cleaning, cleaned, describe, first_of_equals, normal_form
+from utils.mining.cleaning import Cleaning, cleaned, describe, first_of_equals
 from utils.mining.collections import Collection
 
 LINES = ["Guten Tag!", " Guten Tag! ", "guten tag", "", "ab", "x" * 30, "Guten  Tag 2", "Neues.", "..."]
@@ -40,11 +40,6 @@ def test_exact_duplicates_are_those_without_blanks_at_the_ends(collection: Colle
 def test_a_duplicate_has_the_place_of_its_first_text(collection: Collection, tmp_path: Path) -> None:
     kept = cleaned(collection, Cleaning(3, 20, None, "near"), tmp_path / "store")
     assert kept.places({"1", "2", "7", "8", "99"}) == {"1": 0, "2": 0, "7": 0, "8": 1}
-
-
-def test_the_normal_form_has_letters_only() -> None:
-    assert normal_form("ＡＢ 12, straße!") == "abstrasse" == normal_form("AB STRASSE")
-    assert normal_form("12:30") == "12:30"
 
 
 def test_first_of_equals_compares_both_halves_of_a_hash() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from utils.errors import UserError, counted, suggest
 from utils.files import build_folder, fingerprint, sha256_of
 from utils.mining.text_store import ABOUT, TextStore, TextWriter
 from utils.progress import bar
+from utils.words import normal_form
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
 DEDUPLICATIONS = ("none", "exact", "near")
 EXTRA = "requirements-cluster.txt"
-VERSION = 2  # of the stores
-NOT_LETTERS = re.compile(r"[\W\d_]+")
+VERSION = 3  # of the stores
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,6 @@ def _rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) ->
             if reason:
                 counts[reason] += 1
             yield str(number) if key is None else key, None if reason else text
-
-
-def normal_form(text: str) -> str:
-    """Return a text without case, punctuation, digits and blanks; one of nothing else stays as it is."""
-    return NOT_LETTERS.sub("", unicodedata.normalize("NFKC", text).casefold()) or text
 
 
 FORMS: dict[str, Callable[[str], str] | None] = {"none": None, "exact": str, "near": normal_form}
