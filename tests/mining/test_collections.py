@@ -16,11 +16,11 @@ from utils.errors import UserError
 from utils.mining.collections import Collection, Row, find_files
 
 TEXTS = ["Ein Satz.", "  zwei\u2028Zeilen ", "", "五", 'mit "Zitat", Komma']
-ROWS: list[Row] = [(f"a{number}", text) for number, text in enumerate(TEXTS)]
+ROWS: list[Row] = [Row(f"a{number}", text) for number, text in enumerate(TEXTS)]
 
 
-def rows_of(*files: Path, text: str | None = None, key: str | None = None) -> list[Row]:
-    return list(Collection("source", files, text, key).rows())
+def rows_of(*files: Path, text: str | None = None, key: str | None = None, group: str | None = None) -> list[Row]:
+    return list(Collection("source", files, text, key, group).rows())
 
 
 def zstd(content: bytes) -> bytes:
@@ -35,28 +35,43 @@ def test_lines_and_json_lines_are_read_from_compressed_files(tmp_path: Path, end
     assert callable(compress)
     plain, lines = tmp_path / f"a.txt{ending}", tmp_path / f"a.jsonl{ending}"
     plain.write_bytes(compress("\ufeff".encode() + "".join(f"{text}\r\n" for text in TEXTS).encode()))
-    lines.write_bytes(compress("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in ROWS).encode()))
-    assert rows_of(plain) == [(None, text) for text in TEXTS]
+    lines.write_bytes(compress("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text, _ in ROWS).encode()))
+    assert rows_of(plain) == [Row(None, text) for text in TEXTS]
     assert rows_of(lines) == ROWS
 
 
 def test_tables_are_read_by_name_and_by_number(tmp_path: Path) -> None:
     tsv, csv, columns = tmp_path / "a.tsv", tmp_path / "a.csv", tmp_path / "bucc.de"
-    tsv.write_text("text\tlang\tid\n" + "".join(f"{text}\tde\t{key}\n" for key, text in ROWS), encoding="utf-8")
-    quoted = "".join(f'{key},"{(text or "").replace(chr(34), chr(34) * 2)}"\n' for key, text in ROWS)
+    tsv.write_text("text\tlang\tid\n" + "".join(f"{text}\tde\t{key}\n" for key, text, _ in ROWS), encoding="utf-8")
+    quoted = "".join(f'{key},"{(text or "").replace(chr(34), chr(34) * 2)}"\n' for key, text, _ in ROWS)
     csv.write_text("key,sentence\n" + quoted, encoding="utf-8")
-    columns.write_text("".join(f"{key}\t{text}\n" for key, text in ROWS), encoding="utf-8")
+    columns.write_text("".join(f"{key}\t{text}\n" for key, text, _ in ROWS), encoding="utf-8")
     parquet.write_table(pa.table({"id": ["a0", None], "text": ["x", None]}), tmp_path / "a.parquet")
     assert rows_of(tsv) == ROWS
     assert rows_of(csv, text="sentence", key="key") == ROWS
     assert rows_of(columns, text="2", key="1") == ROWS
-    assert rows_of(columns, text="1") == [(None, key) for key, _ in ROWS]
-    assert rows_of(tmp_path / "a.parquet") == [("a0", "x"), (None, "")]
+    assert rows_of(columns, text="1") == [Row(None, key) for key, *_ in ROWS]
+    assert rows_of(tmp_path / "a.parquet") == [Row("a0", "x"), Row(None, "")]
+
+
+def test_groups_are_read_in_every_format_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    expected = [Row(None, "x", "7"), Row(None, "y"), Row(None, "z", "7")]
+    values = [("x", "7"), ("y", ""), ("z", "7")]
+    (tmp_path / "a.tsv").write_text("item\ttext\n" + "".join(f"{group}\t{text}\n" for text, group in values))
+    (tmp_path / "a.txt").write_text("".join(f"{text}\t{group}\n" for text, group in values))
+    rows = [{"text": text, "item": int(group) if group else None} for text, group in values]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.tsv", "a.jsonl", "a.parquet"):
+        assert rows_of(tmp_path / name, group="item") == expected
+    assert rows_of(tmp_path / "a.txt", group="2") == expected
+    with pytest.raises(UserError, match="no column 'items'"):
+        rows_of(tmp_path / "a.jsonl", group="items")
 
 
 def test_a_quoted_text_of_csv_may_have_several_lines(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text\n"one\ntwo"\nthree\n', encoding="utf-8")
-    assert rows_of(tmp_path / "a.csv") == [(None, "one\ntwo"), (None, "three")]
+    assert rows_of(tmp_path / "a.csv") == [Row(None, "one\ntwo"), Row(None, "three")]
 
 
 def test_folders_and_patterns_are_sorted_and_each_file_counts_once(tmp_path: Path) -> None:

@@ -14,22 +14,7 @@ import pytest
 from api_server import ApiServer
 from conftest import ROOT, Run
 from other_encoders import save_static
-
-WORDS = "the cat dog sat mat house garden red blue green runs sleeps eats old new big small".split()
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, {root!r})
-import utils.mining.{module} as module
-write, left = module.{name}, [{after}]
-def killing(*args, **more):
-    left[0] -= 1
-    if left[0] < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return write(*args, **more)
-module.{name} = killing
-import mine
-mine.main({argv!r})
-"""
+from planted_rows import KILLED, WORDS
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from utils.cli.arguments import ListAction, add_place_args
-from utils.cli.types import path, positive, seed
+from utils.cli.types import natural, path, positive, seed, text
 from utils.constants import DEFAULT_SEED
+from utils.errors import UserError
+from utils.mining.choosing import SAMPLINGS
 from utils.mining.cleaning import DEDUPLICATIONS
 from utils.mining.collections import Collection
 from utils.mining.margins import MINED_MARGINS
 from utils.mining.output import FORMATS
 from utils.mining.pairing import MINED_DIRECTIONS
 from utils.mining.row_store import SHARD, STORE_DTYPES
+
+MOST_RANKS = 1000
+PAIRING = ("target", "margin", "margin_k", "direction", "one_to_one", "threshold", "top", "gold")
+ROWS = (
+    *("group_column", "pos_ranks", "neg_ranks", "pos_min", "pos_max", "neg_min", "neg_max", "pos_percentile"),
+    *("neg_percentile", "relative_margin", "absolute_margin", "max_pos", "max_neg", "sampling", "with_scores"),
+)
+MODES: dict[str, tuple[str, ...]] = {"bitext": PAIRING, "pairs": ROWS}  # the flags that not every mode has
 
 
 def add_collection_args(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +57,55 @@ def add_collection_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mode_args(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what is mined."""
+    meaning = "pairs of sentences of two collections, or training rows of one collection"
+    parser.add_argument("--mode", choices=tuple(MODES), default="bitext", help=f"{meaning} (default: %(default)s)")
+
+
+def add_pairs_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for positives and negatives."""
+    group = parser.add_argument_group("positives and negatives (--mode pairs)")
+    group.add_argument(
+        "--group_column",
+        type=text,
+        metavar="COLUMN",
+        help="texts with the same value mean the same, such as translations: positives of each other, never negatives",
+    )
+    group.add_argument("--pos_ranks", type=ranks, metavar="A-B", help="positives: neighbours of these ranks, from 1")
+    group.add_argument("--neg_ranks", type=ranks, metavar="A-B", help="negatives (default: 10-100, or 1-100 below)")
+    for side, name in (("pos", "positives"), ("neg", "negatives")):
+        group.add_argument(f"--{side}_min", type=finite, metavar="COSINE", help=f"least cosine of {name}")
+        group.add_argument(f"--{side}_max", type=finite, metavar="COSINE", help=f"greatest cosine of {name}")
+    meaning = "a percentile of the cosines of all neighbours, as --pos_min or as --neg_max"
+    for side in ("pos", "neg"):
+        group.add_argument(f"--{side}_percentile", type=percentile, metavar="P", help=meaning)
+    lowest = "a negative's cosine is below the lowest of its positives by at least this"
+    group.add_argument("--relative_margin", type=share, metavar="SHARE", help=f"{lowest} share, such as 0.05")
+    group.add_argument("--absolute_margin", type=finite, metavar="COSINE", help=f"{lowest} much")
+    group.add_argument("--max_pos", type=positive, default=5, metavar="N", help="of a row (default: %(default)s)")
+    group.add_argument("--max_neg", type=natural, default=7, metavar="N", help="of a row (default: %(default)s)")
+    group.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default="top",
+        help="which ones are kept where there are more: the nearest, or random ones (default: %(default)s)",
+    )
+    group.add_argument("--with_scores", action="store_true", help="write the cosines as pos_scores and neg_scores too")
+
+
+def check_flags(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Raise UserError for a flag of another mode."""
+    for mode, names in MODES.items():
+        for name in names if mode != args.mode else ():
+            if name not in MODES[args.mode] and getattr(args, name) != parser.get_default(name):
+                modes = " and ".join(f"--mode {other}" for other, has in MODES.items() if name in has)
+                raise UserError(f"--{name} with --mode {args.mode}", f"it is for {modes}")
+
+
 def add_mining_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the search and for which pairs are kept."""
-    group = parser.add_argument_group("mining")
+    group = parser.add_argument_group("pairs (--mode bitext)")
     group.add_argument("--margin", choices=MINED_MARGINS, default="ratio", help="(default: %(default)s)")
     group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
     group.add_argument(
@@ -84,12 +141,20 @@ def add_store_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shard_size", type=positive, default=SHARD, metavar="N", help="texts of a shard (default: %(default)s)"
     )
-    group.add_argument("--output", type=path, metavar="FILE", help="the pairs (default: mined/SOURCE_TARGET.FORMAT)")
     group.add_argument(
-        "--format", choices=FORMATS, help="tsv: score, source, target; jsonl and parquet: ids too (default: tsv)"
+        "--output", type=path, metavar="FILE", help="what is mined (default: mined/SOURCE_TARGET.FORMAT)"
     )
     group.add_argument(
-        "--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="of the halves of --gold (default: %(default)s)"
+        "--format",
+        choices=FORMATS,
+        help="tsv: score, source, target; jsonl and parquet: ids too (default: tsv; pairs: jsonl)",
+    )
+    group.add_argument(
+        "--seed",
+        type=seed,
+        default=DEFAULT_SEED,
+        metavar="N",
+        help="of --gold's halves, of draws (default: %(default)s)",
     )
     group.add_argument("--overwrite", action="store_true", help="replace the pairs of another mining")
     group.add_argument(
@@ -99,17 +164,42 @@ def add_store_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
 
 
-def finite(text: str) -> float:
+def finite(value: str) -> float:
     """Parse a number that is neither NaN nor infinite."""
     try:
-        value = float(text)
+        number = float(value)
     except ValueError:
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number")
+    return number
 
 
-def default_output(collections: Sequence[Collection], kind: str) -> Path:
+def percentile(value: str) -> float:
+    """Parse a number from 0 to 100."""
+    number = finite(value)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 100")
+    return number
+
+
+def share(value: str) -> float:
+    """Parse a number from 0 to 1."""
+    number = finite(value)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 1")
+    return number
+
+
+def ranks(value: str) -> list[int]:
+    """Parse the first and the last rank, such as 1-5; a single number is both."""
+    found = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", value.strip())
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last <= MOST_RANKS:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a range of ranks from 1 to {MOST_RANKS:,}, such as 1-5")
+    return [first, last]
+
+
+def default_output(collections: Sequence[Collection], kind: str, what: str = "") -> Path:
     """Return the path of what is mined from collections, by the names of their first files."""
-    return Path("mined") / f"{'_'.join(one.files[0].name.split('.')[0] for one in collections)}.{kind}"
+    return Path("mined") / f"{'_'.join(one.files[0].name.split('.')[0] for one in collections)}.{what}{kind}"

@@ -23,8 +23,9 @@ from utils.records.provenance import public_argument
 
 if TYPE_CHECKING:
     from utils.mining.gold import GoldReport
+    from utils.mining.pairs import MinedRows
 
-Draw = Callable[["GoldReport", Path], "list[Path]"]
+Draw = Callable[["GoldReport | MinedRows", Path], "list[Path]"]
 J = TypeVar("J", bound=MiningJob[Any])
 M = TypeVar("M", bound=Mined)
 

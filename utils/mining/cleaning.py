@@ -54,7 +54,7 @@ def cleaned(collection: Collection, cleaning: Cleaning, root: Path) -> TextStore
     settings = {
         "version": VERSION,
         "files": files,
-        "columns": [collection.text_column, collection.id_column],
+        "columns": collection.columns,
         "cleaning": asdict(cleaning),
     }
     folder = root / "texts" / fingerprint(settings)
@@ -71,27 +71,29 @@ def _write(collection: Collection, cleaning: Cleaning, files: Sequence[dict[str,
     writer, counts = TextWriter(folder), dict.fromkeys(("read", "empty", "too_short", "too_long", "other_language"), 0)
     form = FORMS[cleaning.duplicates]
     hashes, present = list[bytes](), list[int]()
-    for key, text in _rows(collection, cleaning, counts):
+    for key, text, group in _rows(collection, cleaning, counts):
         if text is not None:
             present.append(writer.n)
             if form is not None:
-                hashes.append(hashlib.blake2b(form(text).encode("utf-8", "surrogatepass"), digest_size=16).digest())
-        writer.add(key, text or "")
+                hashes.append(hash_of(form(text)))
+        writer.add(key, text or "", group)
     first, rows = np.full(writer.n, -1), np.asarray(present, dtype=np.int64)
     first[rows] = rows
     if form is not None:
-        first[rows] = rows[first_of_equals(np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2))]
+        first[rows] = rows[first_of_equals(as_rows(hashes))]
     kept = np.flatnonzero(first == np.arange(writer.n))
     counts |= {"duplicates": len(rows) - len(kept), "kept": len(kept)}
     writer.close(kept, first, {"files": list(files), "cleaning": asdict(cleaning), "counts": counts})
 
 
-def _rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) -> Iterator[tuple[str, str | None]]:
-    """Yield the id and the text of each row, and count them; None for a text that is dropped by itself."""
+def _rows(
+    collection: Collection, cleaning: Cleaning, counts: dict[str, int]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield the id, the text and the group of each row, and count them; None for a text that is dropped by itself."""
     other = _is_other_language(cleaning.language)
     longest = cleaning.max_chars or float("inf")
     with bar(None, f"cleaning ({collection.name})", "texts") as advance:
-        for number, (key, text) in enumerate(collection.rows(), start=1):
+        for number, (key, text, group) in enumerate(collection.rows(), start=1):
             counts["read"] += 1
             if number % 1000 == 0:
                 advance(1000)
@@ -107,10 +109,20 @@ def _rows(collection: Collection, cleaning: Cleaning, counts: dict[str, int]) ->
                 reason = "other_language"
             if reason:
                 counts[reason] += 1
-            yield str(number) if key is None else key, None if reason else text
+            yield str(number) if key is None else key, None if reason else text, group
 
 
 FORMS: dict[str, Callable[[str], str] | None] = {"none": None, "exact": str, "near": normal_form}
+
+
+def hash_of(text: str) -> bytes:
+    """Return the hash of a text, 16 bytes; equal hashes stand for equal texts."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def as_rows(hashes: Sequence[bytes]) -> Hashes:
+    """Return n hashes of 16 bytes as rows (n, 2)."""
+    return np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2)
 
 
 def first_of_equals(hashes: Hashes) -> Ints:

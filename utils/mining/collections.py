@@ -1,4 +1,4 @@
-"""Monolingual collections: files, folders and patterns, read as a stream of ids and texts, never as a whole."""
+"""Collections: files, folders and patterns, read as a stream of ids, texts and groups, never as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from utils.data.parquet_files import parquet_errors
 from utils.data.tables import DELIMITED
@@ -18,7 +18,21 @@ TEXT, ID = "text", "id"  # columns that are taken where none is named
 PARQUET_ROWS = 8192  # rows of a Parquet file that are in memory at once
 KNOWN = (".txt", ".jsonl", ".parquet", *DELIMITED)  # endings of the files of a folder that are read
 
-Row = tuple[str | None, str]  # an id, None where the file has none, and a text
+
+class Row(NamedTuple):
+    """A row: its id and its group, None where the file has none, and a text."""
+
+    key: str | None
+    text: str
+    group: str | None = None
+
+
+class Columns(NamedTuple):
+    """The columns of texts, ids and groups, by names or by numbers; None for one that is not named."""
+
+    text: str | None = None
+    key: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -27,28 +41,36 @@ class Collection:
 
     name: "source" or "target", as in messages. A column is named by its header or its key; a number counts the fields
     of lines without a header, from 1. None: `text` and `id` in files that have named columns, whole lines in others.
+    Texts with equal values in the column of groups mean the same, such as translations; an empty value is no group.
     """
 
     name: str
     files: tuple[Path, ...]
     text_column: str | None = None
     id_column: str | None = None
+    group_column: str | None = None
+
+    @property
+    def columns(self) -> list[str | None]:
+        """The columns, as what decides the content: that of the groups only where there is one."""
+        return [self.text_column, self.id_column, *([self.group_column] if self.group_column else [])]
 
     def rows(self) -> Iterator[Row]:
-        """Yield the id and the text of each row, in the order of the files; an empty text stays one.
+        """Yield each row, in the order of the files; an empty text stays one.
 
         Raises UserError for a file that cannot be read, and for a column that is not there.
         """
+        columns = Columns(self.text_column, self.id_column, self.group_column)
         for path in self.files:
             kind = kind_of(path)
             if kind == ".parquet":
-                yield from _read_parquet(path, self.text_column, self.id_column)
+                yield from _read_parquet(path, columns)
             elif kind == ".jsonl":
-                yield from _read_json_lines(path, self.text_column, self.id_column)
+                yield from _read_json_lines(path, columns)
             elif kind in DELIMITED and not _is_number(self.text_column):
-                yield from _read_table(path, DELIMITED[kind], self.text_column, self.id_column)
+                yield from _read_table(path, DELIMITED[kind], columns)
             else:
-                yield from _read_plain(path, self.text_column, self.id_column)
+                yield from _read_plain(path, columns)
 
 
 def find_files(patterns: Sequence[str], name: str) -> tuple[Path, ...]:
@@ -94,46 +116,46 @@ def _is_number(column: str | None) -> bool:
     return column is not None and column.isdigit()
 
 
-def _read_plain(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
+def _read_plain(path: Path, columns: Columns) -> Iterator[Row]:
     """Yield the lines of a file, or fields of its lines, which tabs separate."""
-    for column in (text, key):
+    for column in columns:
         if column is not None and not _is_number(column):
             hint = "name a field of its lines by its number, such as 2, or leave the column out"
             raise UserError(f"{path.name} has lines without names of columns: there is no {column!r}", hint)
-    if text is None and key is None:
+    if not any(columns):
         for line in stream_lines(path):
-            yield None, line
+            yield Row(None, line)
         return
-    places = int(text or 1) - 1, int(key) - 1 if key else None
+    places = [int(columns.text or 1), *(int(column) if column else None for column in columns[1:])]
+    most = max(place for place in places if place is not None)
     for number, line in enumerate(stream_lines(path), start=1):
         fields = line.split("\t")
-        most = max(places[0], places[1] or 0)
-        if most >= len(fields) or places[0] < 0:
-            what = f"{path.name}: line {number} has {counted(len(fields), 'field')}, and no field {most + 1}"
+        if most > len(fields) or 0 in places:
+            missing = 0 if 0 in places else most
+            what = f"{path.name}: line {number} has {counted(len(fields), 'field')}, and no field {missing}"
             raise UserError(what, "fields are separated by tabs and counted from 1")
-        yield None if places[1] is None else fields[places[1]], fields[places[0]]
+        yield _row([None if place is None else fields[place - 1] for place in places], path, number)
 
 
-def _read_table(path: Path, delimiter: str, text: str | None, key: str | None) -> Iterator[Row]:
+def _read_table(path: Path, delimiter: str, columns: Columns) -> Iterator[Row]:
     """Yield the rows of a table whose first line names the columns; fields of CSV may be quoted."""
     lines = stream_lines(path)
     rows: Iterator[list[str]] = (
         csv.reader(f"{line}\n" for line in lines) if delimiter == "," else (line.split(delimiter) for line in lines)
     )
     header = next(rows, [])
-    text, key = _choose(path, header, text, key)
-    places = header.index(text), header.index(key) if key else None
+    places = [None if column is None else header.index(column) for column in _choose(path, header, columns)]
     for number, fields in enumerate(rows, start=2):
         if not fields:
             continue
         if len(fields) != len(header):
             what = f"{path.name}: row {number} has {counted(len(fields), 'field')}, but the first {len(header)}"
             raise UserError(what, "check the delimiter and the quotes")
-        yield None if places[1] is None else fields[places[1]], fields[places[0]].removesuffix("\n")
+        yield _row([None if place is None else fields[place].removesuffix("\n") for place in places], path, number)
 
 
-def _read_json_lines(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
-    chosen: tuple[str, str | None] | None = None
+def _read_json_lines(path: Path, columns: Columns) -> Iterator[Row]:
+    chosen: Columns | None = None
     for number, line in enumerate(stream_lines(path), start=1):
         if not line.strip():
             continue
@@ -144,36 +166,41 @@ def _read_json_lines(path: Path, text: str | None, key: str | None) -> Iterator[
             raise UserError(f"{path.name}: line {number} is not JSON: {first_line(error)}", hint) from error
         if not isinstance(row, dict):
             raise UserError(f"{path.name}: line {number} is not a JSON object", 'write one {"text": ...} per line')
-        chosen = chosen or _choose(path, list(row), text, key)
-        yield _as_id(row.get(chosen[1])) if chosen[1] else None, _as_text(row.get(chosen[0]), path, number)
+        chosen = chosen or _choose(path, list(row), columns)
+        yield _row([None if column is None else row.get(column) for column in chosen], path, number)
 
 
-def _read_parquet(path: Path, text: str | None, key: str | None) -> Iterator[Row]:
+def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 
     if path.suffix.lower() in UNPACK:
         raise UserError(f"{path.name} is a compressed Parquet file", "unpack it: Parquet files are compressed inside")
     with parquet_errors(path), ParquetFile(path) as file:
-        text, key = _choose(path, file.schema_arrow.names, text, key)
+        chosen = _choose(path, file.schema_arrow.names, columns)
         number = 0
-        for batch in file.iter_batches(PARQUET_ROWS, columns=[text, *([key] if key else [])]):
-            texts = batch.column(text).to_pylist()
-            ids = batch.column(key).to_pylist() if key else [None] * len(texts)
-            for value, one in zip(texts, ids, strict=True):
+        for batch in file.iter_batches(PARQUET_ROWS, columns=sorted({column for column in chosen if column})):
+            nothing = [None] * len(batch)
+            sides = [batch.column(column).to_pylist() if column else nothing for column in chosen]
+            for values in zip(*sides, strict=True):
                 number += 1
-                yield _as_id(one), _as_text(value, path, number)
+                yield _row(values, path, number)
 
 
-def _choose(path: Path, names: Sequence[str], text: str | None, key: str | None) -> tuple[str, str | None]:
-    """Return the column of texts and that of ids (None: there is none); raises UserError for one that is missing."""
-    usual = ID if ID in names else None
-    if text is None and TEXT not in names:
+def _choose(path: Path, names: Sequence[str], columns: Columns) -> Columns:
+    """Return the columns with the usual names where none are given; raises UserError for one that is missing."""
+    if columns.text is None and TEXT not in names:
         hint = f"name the column of the texts with --text_column: {', '.join(map(str, names))}"
         raise UserError(f"{path.name} has no column {TEXT!r}", hint)
-    for column in (text, key):
+    for column in columns:
         if column is not None and column not in names:
             raise UserError(f"{path.name} has no column {column!r}", suggest(column, list(map(str, names))))
-    return text or TEXT, key or usual
+    return Columns(columns.text or TEXT, columns.key or (ID if ID in names else None), columns.group)
+
+
+def _row(values: Sequence[Any], path: Path, number: int) -> Row:
+    """Return a row of the values of its text, its id and its group."""
+    text, key, group = values
+    return Row(_as_id(key), _as_text(text, path, number), _as_id(group) or None)
 
 
 def _as_id(value: Any) -> str | None:

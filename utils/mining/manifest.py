@@ -24,7 +24,7 @@ def identity_of(job: MiningJob[Settings], spec: EncoderSpec) -> dict[str, Any]:
     sides = {
         side.name: {
             "files": [public_argument(path) for path in side.files],
-            "columns": [side.text_column, side.id_column],
+            "columns": side.columns,
         }
         for side in job.collections
     }

@@ -1,4 +1,4 @@
-"""Two collections of the shipped sample set: sentences of two languages in random orders, most with a translation."""
+"""Collections of the shipped sample set: sentences of two languages in random orders, and of three with their items."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from utils.data.tables import read_table
 from utils.files import write_atomic
 
 LANGUAGES = ("eng", "deu")
+GROUPED = ("eng", "deu", "swh")
 UNPAIRED = 10  # sentences at either end of the file that only one of the collections has
 PARALLEL = Path(__file__).resolve().parents[2] / "data" / "sample" / "parallel.tsv"
 
@@ -30,3 +31,16 @@ def sample_collections(root: Path) -> tuple[Path, Path, Path]:
     both = [row for row in spans[1] if row in spans[0]]
     write_atomic(gold, "".join(f"{ids[0][row]}\t{ids[1][row]}\n" for row in both).encode())
     return paths[0], paths[1], gold
+
+
+def sample_groups(root: Path) -> Path:
+    """Write a collection of sentences in three languages whose column `item` names their translations."""
+    table = read_table(PARALLEL)
+    lines = [
+        f"{language}-{key}\t{table[language][row]}\t{key}\n"
+        for row, key in enumerate(table["id"])
+        for language in GROUPED
+    ]
+    path = root / "sample" / "sample.tsv"
+    write_atomic(path, f"id\ttext\titem\n{''.join(lines)}".encode())
+    return path

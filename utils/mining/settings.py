@@ -78,7 +78,46 @@ class BitextSettings:
     seed: int
 
 
+@dataclass(frozen=True)
+class PairsSettings:
+    """Which neighbours of a text are its positives and negatives, how many are kept, and how rows are stored.
+
+    Ranks are the first and the last one, counted from 1. A percentile stands for `pos_min` or `neg_max`. pos: None in
+    all of its rules means that the texts of the same group are the only positives.
+    """
+
+    pos_ranks: list[int] | None
+    pos_min: float | None
+    pos_max: float | None
+    pos_percentile: float | None
+    neg_ranks: list[int]
+    neg_min: float | None
+    neg_max: float | None
+    neg_percentile: float | None
+    relative_margin: float | None
+    absolute_margin: float | None
+    max_pos: int
+    max_neg: int
+    sampling: str
+    with_scores: bool
+    store_dtype: str
+    shard_size: int
+    seed: int
+
+    @property
+    def has_positive_rule(self) -> bool:
+        """Whether neighbours can be positives."""
+        rules = (self.pos_ranks, self.pos_min, self.pos_percentile)
+        return any(rule is not None for rule in rules)
+
+    @property
+    def depth(self) -> int:
+        """The number of ranks that the rules look at."""
+        return max(self.neg_ranks[1], self.pos_ranks[1] if self.pos_ranks else 1)
+
+
 BitextJob = MiningJob[BitextSettings]
+PairsJob = MiningJob[PairsSettings]
 
 
 def beside(output: Path, ending: str) -> Path:

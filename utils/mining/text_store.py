@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-TEXTS, IDS, ENDS, ID_ENDS, KEPT, FIRST, ABOUT = (
-    *("texts.bin", "ids.bin", "text_ends.npy", "id_ends.npy", "kept.npy", "first.npy"),
+TEXTS, IDS, ENDS, ID_ENDS, KEPT, FIRST, GROUPS, ABOUT = (
+    *("texts.bin", "ids.bin", "text_ends.npy", "id_ends.npy", "kept.npy", "first.npy", "groups.npy"),
     "collection.json",
 )
 
@@ -55,6 +55,21 @@ class TextStore:
                 found[key] = int(np.searchsorted(self._kept, first[row])) if first[row] >= 0 else -1
         return found
 
+    def members(self) -> tuple[Ints, Ints]:
+        """Return places of texts and the numbers of their groups (s,), (s,), each pair once, by group and place.
+
+        A text has the groups of all duplicates that it stands for. A collection without groups has no such pair.
+        """
+        path = self.folder / GROUPS
+        nothing = np.empty(0, dtype=np.int64)
+        if not path.is_file():
+            return nothing, nothing
+        groups, first = np.load(path), np.load(self.folder / FIRST, mmap_mode="r")
+        rows = np.flatnonzero((groups >= 0) & (first >= 0))
+        places = np.searchsorted(self._kept, first[rows])
+        both = np.unique(np.stack([groups[rows], places]), axis=1)
+        return both[1], both[0]
+
     def _all_ids(self) -> Iterator[str]:
         n, step = len(np.load(self.folder / ID_ENDS, mmap_mode="r")), 65_536
         for start in range(0, n, step):
@@ -82,10 +97,15 @@ class TextWriter:
         self._ends: tuple[list[Ints], list[Ints]] = ([], [])
         self._open: tuple[list[int], list[int]] = ([], [])
         self._at = [0, 0]
+        self._numbers: dict[str, int] = {}
+        self._groups: list[int] = []
         self.n = 0
 
-    def add(self, key: str, text: str) -> None:
-        """Add a row."""
+    def add(self, key: str, text: str, group: str | None = None) -> None:
+        """Add a row; groups are numbered in the order in which they occur."""
+        if group is not None:
+            self._groups += [-1] * (self.n - len(self._groups))
+            self._groups.append(self._numbers.setdefault(group, len(self._numbers)))
         for side, value in enumerate((text, key)):
             content = value.encode("utf-8", "surrogatepass")
             self._files[side].write(content)
@@ -105,6 +125,10 @@ class TextWriter:
             file.close()
         for parts, name in zip(self._ends, (ENDS, ID_ENDS), strict=True):
             np.save(self.folder / name, np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+        if self._groups:
+            np.save(
+                self.folder / GROUPS, np.asarray(self._groups + [-1] * (self.n - len(self._groups)), dtype=np.int64)
+            )
         np.save(self.folder / KEPT, kept.astype(np.int64))
         np.save(self.folder / FIRST, first.astype(np.int64))
         (self.folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")

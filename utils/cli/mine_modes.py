@@ -1,0 +1,11 @@
+"""The modes of mine.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from utils.cli.mine_bitext import BITEXT
+from utils.cli.mine_job import Mode
+from utils.cli.mine_pairs import PAIRS
+
+MODES: dict[str, Mode[Any, Any]] = {"bitext": BITEXT, "pairs": PAIRS}
