@@ -20,6 +20,7 @@ from utils.cli.mine_arguments import (
     add_mining_args,
     add_mode_args,
     add_pairs_args,
+    add_scale_args,
     add_store_args,
     check_flags,
 )
@@ -51,6 +52,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_pairs_args(parser)
     add_encoder_args(parser, fusion=False)
     add_api_args(parser)
+    add_scale_args(parser)
     add_store_args(parser)
     args = parser.parse_args(argv)
     check_flags(parser, args)

@@ -15,7 +15,7 @@ SCRIPTS = (
     *("bitext.py", "classification.py", "finetune.py", "icl.py", "mine.py", "retrieval.py", "sts.py", "sweep.py"),
     "visualize.py",
 )
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "trl"}
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "trl", "faiss"}
 HEAVY = {
     "torch",
     "transformers",
@@ -38,7 +38,7 @@ LAYERS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints", "weights"),
     ("retrieval", "hub", "files", "tasks"),
-    ("settings", "proxies"),
+    ("settings", "proxies", "cluster"),
     (
         "evaluation",
         "numerics",

@@ -166,9 +166,11 @@ def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
 
 
 def chosen_device(args: argparse.Namespace) -> str:
-    """Return "cuda" or "cpu". Raises UserError for --cuda without a CUDA device."""
+    """Return "cuda" or "cpu". Raises UserError for --cuda without a CUDA device here; that of --ray knows its own."""
     if not args.cuda:
         return "cpu"
+    if getattr(args, "ray", None) and not args.dry_run:
+        return "cuda"  # the cluster is asked when it is joined
     import torch
 
     if not torch.cuda.is_available():

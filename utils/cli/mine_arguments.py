@@ -9,6 +9,7 @@ from pathlib import Path
 
 from utils.cli.arguments import ListAction, add_place_args
 from utils.cli.types import natural, path, positive, seed, text
+from utils.cluster.joining import OWN
 from utils.constants import DEFAULT_SEED
 from utils.errors import UserError
 from utils.mining.choosing import SAMPLINGS
@@ -125,6 +126,19 @@ def add_mining_args(parser: argparse.ArgumentParser) -> None:
         "--exact_float32",
         action="store_true",
         help="scan in float32 instead of the fastest precision; the results are the same",
+    )
+
+
+def add_scale_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for collections that are too large for one machine, or for an exact search."""
+    group = parser.add_argument_group("scale")
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const=OWN,
+        metavar="ADDRESS",
+        help="encode and search on all nodes of this Ray cluster; without ADDRESS one is started on this machine. "
+        "--store must be a folder that all nodes share",
     )
 
 

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_encoders
+from utils.cli.mine_place import opened_place
 from utils.cli.open_run import check_api_flags, chosen_sources, resolve_encoders
 from utils.cli.other_kinds import require_dense
 from utils.errors import UserError, counted
 from utils.mining.cleaning import Cleaning, check_language
 from utils.mining.collections import Collection, find_files
 from utils.mining.manifest import check_output, identity_of, write_manifest
-from utils.mining.neighbours import SearchPlace
 from utils.mining.row_store import LazyEncoder
 from utils.mining.settings import Mined, MiningJob
 from utils.records.provenance import public_argument
 
 if TYPE_CHECKING:
     from utils.mining.gold import GoldReport
+    from utils.mining.neighbours import SearchPlace
     from utils.mining.pairs import MinedRows
 
 Draw = Callable[["GoldReport | MinedRows", Path], "list[Path]"]
@@ -44,13 +45,14 @@ def run_mode(mode: Mode[J, M], args: argparse.Namespace, draw: Draw) -> None:
     """Mine by the arguments, and print what was found; `draw` draws its figure. Raises UserError for mistakes."""
     root = args.store or args.cache_dir / "mining"
     job, encoder = mode.make_job(args, root), chosen_encoder(args)
-    place = SearchPlace(encoder.device, "plain" if args.exact_float32 else None, root)
     identity = identity_of(job, encoder.spec)
     if args.dry_run:
-        print(mode.plan(job, encoder, place))
+        with opened_place(args, encoder, root) as place:
+            print(mode.plan(job, encoder, place))
         return
     check_output(job, identity, overwrite=args.overwrite)
-    mined = mode.mine(job, encoder, place, print)
+    with opened_place(args, encoder, root) as place:
+        mined = mode.mine(job, encoder, place, print)
     arguments = {name: public_argument(value) for name, value in vars(args).items()}
     write_manifest(job, identity, mined, arguments)
     mode.show(job, mined, draw)

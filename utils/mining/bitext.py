@@ -66,7 +66,7 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     gold = read_gold(job.gold, *texts) if job.gold else None
     clock.lap("clean")
     rows = tuple(
-        encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name)
+        encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name, place.workers)
         for store, collection in zip(texts, job.collections, strict=True)
     )
     clock.lap("encode")

@@ -9,13 +9,12 @@ text whose best pair in the lists exceeds this bound needs no further search. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.progress import bar
 from utils.retrieval.exact_search import search
 from utils.retrieval.rows import U32, row_norms, sum_products
 from utils.retrieval.shards import search_shards
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from utils.mining.neighbours import Block, NeighbourLists, SearchPlace
     from utils.mining.row_store import RowStore
+    from utils.mining.work import Desk
     from utils.schema import Rows, TopK
 
     Ints = npt.NDArray[np.int64]
@@ -154,31 +154,66 @@ class MarginSearch:
         own, other = self.sides[side], self.sides[1 - side]
         best.n_searched = len(numbers)
         best.score[numbers], best.index[numbers] = -np.inf, -1
-        with bar(len(numbers) * len(other.mean), "searching by margin", "pairs of texts") as advance:
-            for ours in own.lists.blocks:
-                some = numbers[(numbers >= ours.start) & (numbers < ours.stop)]
-                if not len(some):
-                    continue
-                rows = ours.rows_of(own.store)[some - ours.start]
-                for theirs in other.lists.blocks:
-                    candidates, means = theirs.rows_of(other.store), other.mean[theirs.start : theirs.stop]
-                    found = _nearest_by_margin(rows, candidates, self.margin, own.mean[some], means, place)
-                    is_better = found.scores[:, 0] > best.score[some]
-                    best.score[some[is_better]] = found.scores[is_better, 0]
-                    best.index[some[is_better]] = found.indices[is_better, 0] + theirs.start
-                    advance(len(some) * len(candidates))
+        parts = [numbers[(numbers >= ours.start) & (numbers < ours.stop)] for ours in own.lists.blocks]
+        todo = [
+            (ours, some, theirs)
+            for ours, some in zip(own.lists.blocks, parts, strict=True)
+            if len(some)
+            for theirs in other.lists.blocks
+        ]
+        tasks = [
+            SearchByMargin(
+                ours.of(own.store),
+                some - ours.start,
+                theirs.of(other.store),
+                self.margin,
+                own.mean[some],
+                other.mean[theirs.start : theirs.stop],
+                place.device,
+                place.precision,
+            )
+            for ours, some, theirs in todo
+        ]
+        for (_, some, theirs), found in zip(todo, place.run(tasks, "searching by margin"), strict=True):
+            is_better = found.scores[:, 0] > best.score[some]
+            best.score[some[is_better]] = found.scores[is_better, 0]
+            best.index[some[is_better]] = found.indices[is_better, 0] + theirs.start
 
 
-def _nearest_by_margin(
-    queries: Rows, candidates: Rows, margin: str, own: Floats, other: Floats, place: SearchPlace
-) -> TopK:
-    """Return the candidate with the greatest margin for each query, given the mean cosines of both sides."""
+@dataclass(frozen=True)
+class SearchByMargin:
+    """The task to find the candidate of a block with the greatest margin for some queries of another.
 
-    def search_shard(shard: slice, device: str) -> TopK:
-        product = build_product(queries, candidates[shard], "cosine", device)
-        return search(Margin(product, margin, own, other[shard]), 1, place.precision)
+    numbers: those of the queries in their block (q,); own and other: mean cosines of the queries (q,) and of all
+    candidates (m,).
+    """
 
-    return search_shards(candidates, 1, place.device, search_shard)
+    queries: RowStore
+    numbers: Ints
+    candidates: RowStore
+    margin: str
+    own: Floats
+    other: Floats
+    device: str
+    precision: str | None
+
+    @property
+    def size(self) -> int:
+        """The number of pairs of texts."""
+        return len(self.numbers) * len(self.candidates)
+
+    def __call__(self, desk: Desk, advance: Callable[[int], object]) -> TopK:
+        """Return the best candidate of each query (q, 1), by its number in the block."""
+        queries = desk.rows("queries", self.queries)[self.numbers]
+        candidates = desk.rows("candidates", self.candidates)
+
+        def search_shard(shard: slice, device: str) -> TopK:
+            product = build_product(queries, candidates[shard], "cosine", device)
+            return search(Margin(product, self.margin, self.own, self.other[shard]), 1, self.precision)
+
+        found = search_shards(candidates, 1, self.device, search_shard)
+        advance(self.size)
+        return found
 
 
 def _side(store: RowStore, lists: NeighbourLists, margin_k: int, margin: str) -> Side:

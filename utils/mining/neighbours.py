@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.files import fingerprint, write_atomic
+from utils.mining.work import Desk, Here
 from utils.progress import bar
 from utils.retrieval.shards import merge
 from utils.retrieval.topk import topk
@@ -19,6 +20,7 @@ from utils.schema import TopK
 
 if TYPE_CHECKING:
     from utils.mining.row_store import RowStore
+    from utils.mining.work import Workers
     from utils.schema import Rows
 
 BLOCK_BYTES = 128 << 20  # of the float32 rows of a block; a block of each side is in memory at a time
@@ -33,6 +35,10 @@ class Block:
     start: int
     stop: int
 
+    def of(self, store: RowStore) -> RowStore:
+        """Return the shards as a store of their own."""
+        return store.part(self.first, self.last)
+
     def rows_of(self, store: RowStore) -> Rows:
         """Return the rows (n, d)."""
         return store.load(self.first, self.last)
@@ -40,11 +46,49 @@ class Block:
 
 @dataclass(frozen=True)
 class SearchPlace:
-    """Where rows are searched, in which precision of the scan (None: the fastest), and where the lists are kept."""
+    """Where rows are searched, in which precision of the scan (None: the fastest), and where the lists are kept.
+
+    workers: what computes the tasks of a search, None for this process.
+    """
 
     device: str
     precision: str | None
     root: Path
+    workers: Workers | None = None
+
+    def run(self, tasks: Sequence[Any], what: str) -> Iterator[Any]:
+        """Yield the results of tasks in their order, with a bar that counts pairs of texts."""
+        with bar(sum(task.size for task in tasks), what, "pairs of texts") as advance:
+            yield from (self.workers or Here(Desk())).run(tasks, advance)
+
+
+@dataclass(frozen=True)
+class SearchBlocks:
+    """The task to search the rows of two blocks, in one direction or in both, for the k nearest."""
+
+    queries: RowStore
+    candidates: RowStore
+    k: int
+    device: str
+    precision: str | None
+    wanted: tuple[bool, ...]  # whether forward, and whether backward
+
+    @property
+    def size(self) -> int:
+        """The number of pairs of texts."""
+        return len(self.queries) * len(self.candidates)
+
+    def __call__(self, desk: Desk, advance: Callable[[int], object]) -> list[TopK | None]:
+        """Return the candidates of each query and the queries of each candidate, by their numbers in the blocks."""
+        queries, candidates = desk.rows("queries", self.queries), desk.rows("candidates", self.candidates)
+        ways = ((queries, candidates), (candidates, queries))
+        found = [self._search(*rows) if wanted else None for rows, wanted in zip(ways, self.wanted, strict=False)]
+        advance(self.size)
+        return found
+
+    def _search(self, queries: Rows, candidates: Rows) -> TopK:
+        k = min(self.k, len(candidates))
+        return topk(queries, candidates, k, device=self.device, precision=self.precision)
 
 
 class NeighbourLists:
@@ -132,26 +176,16 @@ def _nearest(
         for j in range(len(sides[1]))
         if any(each[(i, j)[way]] <= (i, j)[1 - way] for way, each in enumerate(merged))
     ]
-    todo = sum((sides[0][i].stop - sides[0][i].start) * (sides[1][j].stop - sides[1][j].start) for i, j in pairs)
-    nothing = np.empty((0, 0), dtype=np.float32)
-    queries = candidates = nothing
-    in_memory = -1
-    with bar(todo, "searching", "pairs of texts") as advance:
-        for i, j in pairs:
-            blocks = sides[0][i], sides[1][j]
-            if i != in_memory:
-                queries = candidates = nothing  # only one block of each side is in memory, also while one is read
-                queries, in_memory = blocks[0].rows_of(stores[0]), i
-            candidates = nothing
-            candidates = blocks[1].rows_of(stores[1])
-            for way, lists in enumerate(found):
-                own, other = (i, j)[way], (i, j)[1 - way]
-                if merged[way][own] <= other:
-                    rows = (queries, candidates) if way == 0 else (candidates, queries)
-                    lists.add(own, _search(*rows, k, place), blocks[1 - way].start, other + 1, k)
-            advance(len(queries) * len(candidates))
+    wanted = [tuple(each[(i, j)[way]] <= (i, j)[1 - way] for way, each in enumerate(merged)) for i, j in pairs]
+    tasks = [
+        SearchBlocks(
+            sides[0][i].of(stores[0]), sides[1][j].of(stores[1]), k, place.device, place.precision, ways_wanted
+        )
+        for (i, j), ways_wanted in zip(pairs, wanted, strict=True)
+    ]
+    for pair, results in zip(pairs, place.run(tasks, "searching"), strict=True):
+        for way, best in enumerate(results):
+            if best is not None:
+                own, other = pair[way], pair[1 - way]
+                found[way].add(own, best, sides[1 - way][other].start, other + 1, k)
     return found
-
-
-def _search(queries: Rows, candidates: Rows, k: int, place: SearchPlace) -> TopK:
-    return topk(queries, candidates, min(k, len(candidates)), device=place.device, precision=place.precision)

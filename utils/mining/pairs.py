@@ -94,7 +94,7 @@ def mine_rows(job: PairsJob, encode: LazyEncoder, place: SearchPlace, tell: Call
     length = list_length(relations, settings)
     clock.lap("clean")
     name = job.collections[0].name
-    store = encoded(texts, encode, settings.store_dtype, settings.shard_size, place.root, name)
+    store = encoded(texts, encode, settings.store_dtype, settings.shard_size, place.root, name, place.workers)
     clock.lap("encode")
     searched = Searched(store, nearest_within(store, length, place), relations, settings)
     clock.lap("search")

@@ -17,6 +17,8 @@ from utils.encoders.cached import GPU_CHUNK, cache_settings, load_encoder, open_
 from utils.encoders.reduced import first_dimensions
 from utils.errors import UserError, counted
 from utils.files import fingerprint, write_atomic
+from utils.mining.text_store import TextStore
+from utils.mining.work import Desk, Here
 from utils.progress import bar
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from utils.api.limiter import Budget
     from utils.api.limits import ApiOptions
-    from utils.mining.text_store import TextStore
+    from utils.mining.work import Workers
     from utils.schema import EncoderSpec, Rows
 
 STORE_DTYPES = ("float16", "bfloat16", "int8", "float32")
@@ -92,6 +94,11 @@ class RowStore:
         """Return the number of rows."""
         return self.bounds[-1]
 
+    def part(self, first: int, last: int) -> RowStore:
+        """Return the shards `first` to `last`, which is not included, as a store of their own."""
+        bounds = tuple(bound - self.bounds[first] for bound in self.bounds[first : last + 1])
+        return RowStore(self.paths[first:last], bounds, self.dtype)
+
     def load(self, first: int, last: int) -> Rows:
         """Return the rows of the shards `first` to `last`, which is not included, in float32 (n, d)."""
         start = self.bounds[first]
@@ -112,24 +119,49 @@ class RowStore:
         return fingerprint({"shards": [path.stem for path in self.paths], "folder": self.paths[0].parent.name})
 
 
-def encoded(texts: TextStore, encode: LazyEncoder, dtype: str, size: int, root: Path, name: str) -> RowStore:
+@dataclass(frozen=True)
+class EncodeShard:
+    """The task to encode the texts `start` to `stop` of a cleaned collection and to write their rows."""
+
+    texts: Path
+    start: int
+    stop: int
+    path: Path
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """The number of texts."""
+        return self.stop - self.start
+
+    def __call__(self, desk: Desk, advance: Callable[[int], object]) -> None:
+        """Encode the texts, and write the shard."""
+        assert desk.encode is not None
+        texts = TextStore(self.texts).texts(slice(self.start, self.stop))
+        content = io.BytesIO()
+        np.save(content, packed(_encode_shard(texts, desk.encode, advance), self.dtype))
+        write_atomic(self.path, content.getvalue())
+
+
+def encoded(
+    texts: TextStore, encode: LazyEncoder, dtype: str, size: int, root: Path, name: str, workers: Workers | None = None
+) -> RowStore:
     """Return the rows of texts in shards of `size` texts; the shards that are there already are not encoded again.
 
     A shard is named by its texts, in the folder of the encoder and the type. A process that is killed loses the shard
-    in hand. Raises UserError as encoders do.
+    in hand. `workers` have encoders of their own; an API is asked by this process, which has its key and its limits.
+    Raises UserError as encoders do.
     """
-    folder = root / "rows" / fingerprint({**encode.identity(), "store_dtype": dtype})
+    folder = root.absolute() / "rows" / fingerprint({**encode.identity(), "store_dtype": dtype})
     bounds = (*range(0, len(texts), size), len(texts))
     shards = list(itertools.pairwise(bounds))
     paths = [folder / f"{_key_of(texts.texts(slice(*shard)))}.npy" for shard in shards]
     missing = [place for place, path in enumerate(paths) if not _is_whole(path, shards[place])]
-    n_missing = sum(shards[place][1] - shards[place][0] for place in missing)
-    with bar(n_missing, f"encoding ({name})", "texts") as advance:
-        for place in missing:
-            rows = _encode_shard(texts.texts(slice(*shards[place])), encode, advance)
-            content = io.BytesIO()
-            np.save(content, packed(rows, dtype))
-            write_atomic(paths[place], content.getvalue())
+    tasks = [EncodeShard(texts.folder.absolute(), *shards[place], paths[place], dtype) for place in missing]
+    where = workers if workers and not encode.spec.provider else Here(Desk(encode))
+    with bar(sum(task.size for task in tasks), f"encoding ({name})", "texts") as advance:
+        for _ in where.run(tasks, advance):
+            pass
     return RowStore(tuple(paths), bounds, dtype)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -11,18 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from utils.cluster.joining import import_extra, join_ray, quiet, shared_environment
 from utils.errors import UserError, causes, first_line
 from utils.sweep.groups import gpus
 
 EXECUTORS = ("local", "ray", "slurm")
-EXTRAS = "pip install -r requirements-cluster.txt"
 SLURM_JOBS = 8  # at once, unless --jobs says otherwise
 SLURM_MINUTES = 24 * 60
 GENERAL = (  # submitit's settings that are not Slurm's own; the others are called slurm_...
     *("name", "nodes", "timeout_min", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "stderr_to_stdout"),
 )
-LOOPBACK = ("127.", "localhost:", "[::1]:")
-SHARED = ("MINERS_", "HF_", "TRANSFORMERS_", "OMP_")  # beginnings of variables that Ray's processes are given
 
 
 @dataclass(frozen=True)
@@ -139,19 +136,9 @@ class RayExecutor:
     """Tasks of a Ray cluster, each of which runs one process on some node."""
 
     def __init__(self, options: Options) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if (options.ray or "").startswith(LOOPBACK):  # Ray would ask the machine's outer address
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        ray = _import("ray")
-        self.ray = ray
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            try:
-                with _quiet():
-                    ray.init(address=options.ray, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                hint = "start one with `ray start --head`, or leave --ray out: a cluster of this machine is started"
-                raise UserError(f"no Ray cluster at {options.ray}: {first_line(error)}", hint) from error
+        hint = "start one with `ray start --head`, or leave --ray out: a cluster of this machine is started"
+        self._joined = join_ray(options.ray, hint)
+        self.ray = ray = self._joined.ray
         there = ray.cluster_resources()
         n = options.gpus_per_run
         most = int(there.get("GPU", 0) // n if n else there.get("CPU", 1))
@@ -159,7 +146,7 @@ class RayExecutor:
             raise UserError(f"--gpus_per_run {n}: the Ray cluster has no GPU", "leave it out, or add a node with GPUs")
         self.slots = min(options.jobs or most, max(1, most))
         self._resources = {"num_cpus": 1, "num_gpus": n, "max_retries": 0}
-        self._environment = {name: value for name, value in os.environ.items() if name.startswith(SHARED)}
+        self._environment = shared_environment()
 
     def start(self, command: Sequence[str], *, parent: bool) -> Job:
         """Start a task, which waits until a node has room for it."""
@@ -173,8 +160,7 @@ class RayExecutor:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        if self._ours:
-            self.ray.shutdown()
+        self._joined.leave()
 
 
 class _RayJob:
@@ -198,7 +184,7 @@ class SlurmExecutor:
     """Jobs that submitit hands to Slurm, each of which runs one process."""
 
     def __init__(self, options: Options, folder: Path) -> None:
-        submitit = _import("submitit")
+        submitit = import_extra("submitit")
         given = {"timeout_min": SLURM_MINUTES, **options.slurm}
         cluster = given.pop("cluster", None)
         if options.gpus_per_run:
@@ -216,7 +202,7 @@ class SlurmExecutor:
 
     def start(self, command: Sequence[str], *, parent: bool) -> Job:
         """Submit a job, which waits in Slurm's queue; it goes on when the sweep's own process is killed."""
-        with _quiet():
+        with quiet():
             function = self._submitit.helpers.CommandFunction([*command], cwd=Path.cwd(), verbose=False)
             return _SlurmJob(self._executor.submit(function))
 
@@ -236,32 +222,6 @@ class _SlurmJob:
 
     def kill(self) -> None:
         self.job.cancel()
-
-
-def _import(name: str) -> Any:
-    """Return a package of the extras; raises UserError that names the file where it is not installed."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(f"the package {name} is not installed", EXTRAS) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Keep a library's own words about its start from the output."""
-    import logging
-    import warnings
-
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def worker_command(script: Path, folder: Path, ids: Sequence[str]) -> list[str]:

@@ -1,0 +1,60 @@
+"""What tasks of a mining use, and where they are computed: one after the other in this process, or by workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from utils.mining.row_store import LazyEncoder, RowStore
+    from utils.schema import Rows
+
+Advance = Callable[[int], object]
+NOTHING = np.empty((0, 0), dtype=np.float32)
+
+
+class Desk:
+    """What a process keeps between tasks: the encoder, and the rows of one block of each side."""
+
+    def __init__(self, encode: LazyEncoder | None = None) -> None:
+        self.encode = encode
+        self._rows: dict[str, tuple[RowStore | None, Rows]] = {}
+
+    def rows(self, side: str, store: RowStore) -> Rows:
+        """Return all rows of a store (n, d). Only one store of a side is in memory, also while one is read."""
+        if self._rows.get(side, (None, NOTHING))[0] != store:
+            self._rows[side] = None, NOTHING
+            self._rows[side] = store, store.load(0, len(store.paths))
+        return self._rows[side][1]
+
+
+class Task(Protocol):
+    """A part of the work. `size` is what it advances a bar by."""
+
+    @property
+    def size(self) -> int:
+        """Return what the whole task counts in the bar."""
+
+    def __call__(self, desk: Desk, advance: Advance) -> Any:
+        """Compute the task, and advance the bar meanwhile."""
+
+
+class Workers(Protocol):
+    """What computes tasks."""
+
+    def run(self, tasks: Sequence[Any], advance: Advance) -> Iterator[Any]:
+        """Yield the results of the tasks in their order."""
+
+
+class Here:
+    """Computes each task in this process, when its result is asked for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def run(self, tasks: Sequence[Any], advance: Advance) -> Iterator[Any]:
+        """Yield the results of the tasks in their order."""
+        for task in tasks:
+            yield task(self.desk, advance)
