@@ -22,6 +22,7 @@ from utils.cli.mine_arguments import (
     add_pairs_args,
     add_scale_args,
     add_store_args,
+    add_words_args,
     check_flags,
 )
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -39,17 +40,19 @@ python mine.py --source de.tsv --target en.tsv --gold gold.tsv --margin csls --d
 python mine.py --mode pairs
 python mine.py --mode pairs --source texts.jsonl --group_column item --neg_ranks 10-200 --sampling random
 python mine.py --mode pairs --source tweets.parquet --pos_min 0.93 --relative_margin 0.05 --duplicates near
+python mine.py --mode words --source news.de.gz --target news.en.gz --gold de-en.txt --max_words 5000
 python mine.py --source big.de.zst --target big.en.zst --cuda --dtype bf16 --store_dtype int8 --dry_run
 """
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    parser = Parser("Mining of sentence pairs and training rows from collections of any size.", EXAMPLES)
+    parser = Parser("Mining of sentence pairs, training rows and words from collections of any size.", EXAMPLES)
     add_mode_args(parser)
     add_collection_args(parser)
     add_mining_args(parser)
     add_pairs_args(parser)
+    add_words_args(parser)
     add_encoder_args(parser, fusion=False)
     add_api_args(parser)
     add_scale_args(parser)

@@ -26,7 +26,12 @@ ROWS = (
     *("group_column", "pos_ranks", "neg_ranks", "pos_min", "pos_max", "neg_min", "neg_max", "pos_percentile"),
     *("neg_percentile", "relative_margin", "absolute_margin", "max_pos", "max_neg", "sampling", "with_scores"),
 )
-MODES: dict[str, tuple[str, ...]] = {"bitext": PAIRING, "pairs": ROWS}  # the flags that not every mode has
+MODES: dict[str, tuple[str, ...]] = {  # the flags that not every mode has
+    "bitext": PAIRING,
+    "pairs": ROWS,
+    "words": (*PAIRING, "max_words", "word_lists"),
+}
+USUAL = {"bitext": ("ratio", "union"), "words": ("csls", "intersection")}  # margin and direction
 
 
 def add_collection_args(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +65,7 @@ def add_collection_args(parser: argparse.ArgumentParser) -> None:
 
 def add_mode_args(parser: argparse.ArgumentParser) -> None:
     """Add the choice of what is mined."""
-    meaning = "pairs of sentences of two collections, or training rows of one collection"
+    meaning = "pairs of sentences or of words of two collections, or training rows of one"
     parser.add_argument("--mode", choices=tuple(MODES), default="bitext", help=f"{meaning} (default: %(default)s)")
 
 
@@ -95,33 +100,49 @@ def add_pairs_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--with_scores", action="store_true", help="write the cosines as pos_scores and neg_scores too")
 
 
+def add_words_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for word lists."""
+    group = parser.add_argument_group("words (--mode words)")
+    group.add_argument(
+        "--max_words",
+        type=positive,
+        default=20_000,
+        metavar="N",
+        help="the most frequent words of each side (default: %(default)s)",
+    )
+    group.add_argument("--word_lists", action="store_true", help="the texts are lists with a word in each line")
+
+
 def check_flags(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Raise UserError for a flag of another mode."""
+    """Fill in the defaults of a mode. Raises UserError for a flag of another mode."""
     for mode, names in MODES.items():
         for name in names if mode != args.mode else ():
             if name not in MODES[args.mode] and getattr(args, name) != parser.get_default(name):
                 modes = " and ".join(f"--mode {other}" for other, has in MODES.items() if name in has)
                 raise UserError(f"--{name} with --mode {args.mode}", f"it is for {modes}")
+    margin, direction = USUAL.get(args.mode, (None, None))
+    args.margin, args.direction = args.margin or margin, args.direction or direction
 
 
 def add_mining_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the search and for which pairs are kept."""
-    group = parser.add_argument_group("pairs (--mode bitext)")
-    group.add_argument("--margin", choices=MINED_MARGINS, default="ratio", help="(default: %(default)s)")
+    group = parser.add_argument_group("pairs (--mode bitext and words)")
+    group.add_argument("--margin", choices=MINED_MARGINS, help="(default: ratio; words: csls)")
     group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
     group.add_argument(
         "--direction",
         choices=MINED_DIRECTIONS,
-        default="union",
         help="best target of each source, best source of each target, pairs that are both, or either with each text "
-        "used once (default: %(default)s)",
+        "used once (default: union; words: intersection)",
     )
     group.add_argument(
         "--one_to_one", action="store_true", help="forward and backward: use each text only once as well"
     )
     group.add_argument("--threshold", type=finite, metavar="SCORE", help="keep the pairs with at least this score")
     group.add_argument("--top", type=positive, metavar="N", help="keep the N best pairs")
-    group.add_argument("--gold", type=path, metavar="FILE", help="known pairs of ids: precision, recall and F1")
+    group.add_argument(
+        "--gold", type=path, metavar="FILE", help="known pairs of ids: precision, recall and F1; words: a dictionary"
+    )
     group.add_argument(
         "--exact_float32",
         action="store_true",

@@ -26,7 +26,7 @@ SIDES = ("source", "target")
 def make_job(args: argparse.Namespace, root: Path) -> BitextJob:
     """Return the mining of a command line. Raises UserError for flags that exclude each other, and missing files."""
     settings = pairing_settings(args)
-    collections, gold = _collections(args, root)
+    collections, gold = chosen_sides(args, root, "bitext is mined")
     cleaning, kind = chosen_cleaning(args, 2), chosen_format(args, "tsv")
     output = args.output or default_output(collections, kind)
     return BitextJob(TASK, collections, cleaning, gold, output, kind, settings)
@@ -43,17 +43,15 @@ def pairing_settings(args: argparse.Namespace) -> BitextSettings:
     return BitextSettings(margin_k=margin_k, **{name: getattr(args, name) for name in names})
 
 
-def check_both_sides(args: argparse.Namespace, mined: str) -> None:
-    """Raise UserError where one of the collections is missing."""
+def chosen_sides(args: argparse.Namespace, root: Path, mined: str) -> tuple[tuple[Collection, ...], Path | None]:
+    """Return both collections and the file of known pairs: those of the arguments, or of the sample set.
+
+    Raises UserError where one of them is missing.
+    """
     given = (args.source, args.target)
     if any(given) and not all(given):
         missing = "--target" if args.source else "--source"
         raise UserError(f"{missing} is missing", f"{mined} from two collections")
-
-
-def _collections(args: argparse.Namespace, root: Path) -> tuple[tuple[Collection, ...], Path | None]:
-    """Return both collections and the file of known pairs: those of the arguments, or of the sample set."""
-    check_both_sides(args, "bitext is mined")
     if args.source:
         return chosen_collections(args, SIDES), args.gold
     *paths, gold = sample_collections(root)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from utils.mining.margins import Best
     from utils.mining.neighbours import SearchPlace
     from utils.mining.pairing import MinedPairs
-    from utils.mining.row_store import LazyEncoder, RowStore
+    from utils.mining.row_store import LazyEncoder
     from utils.mining.settings import BitextJob, BitextSettings, MiningJob, Settings
     from utils.mining.text_store import TextStore
 
@@ -65,12 +66,8 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     texts = clean_both(job, place.root, tell)
     gold = read_gold(job.gold, *texts) if job.gold else None
     clock.lap("clean")
-    rows = tuple(
-        encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name, place.workers)
-        for store, collection in zip(texts, job.collections, strict=True)
-    )
-    clock.lap("encode")
-    best, searched = _search((rows[0], rows[1]), settings, place, clock)
+    wanted = SIDES[settings.direction], settings.threshold
+    best, searched = encode_and_search(job, texts, encode, place, clock, wanted)
     everything = pair_up(best, settings.direction, one_to_one=settings.one_to_one)
     pairs = cut_pairs(everything, settings.threshold, settings.top)
     clock.lap("pair")
@@ -81,14 +78,29 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     return MinedBitext(texts, counts, clock.laps, pairs, report)
 
 
-def _search(
-    rows: tuple[RowStore, RowStore], settings: BitextSettings, place: SearchPlace, clock: Clock
-) -> tuple[Any, dict[str, int]]:
-    """Return the best partners of the sides that the direction needs, and how many were searched by margin."""
+def encode_and_search(
+    job: MiningJob[BitextSettings],
+    texts: tuple[TextStore, TextStore],
+    encode: LazyEncoder,
+    place: SearchPlace,
+    clock: Clock,
+    wanted: tuple[tuple[int, ...], float | None],
+) -> tuple[dict[int, Best], dict[str, int]]:
+    """Return the best partners of some sides, and how many texts were searched by margin.
+
+    wanted: the sides, and the threshold below which partners may be others than the best.
+    """
+    settings = job.settings
+    source, target = (
+        encoded(store, encode, settings.store_dtype, settings.shard_size, place.root, collection.name, place.workers)
+        for store, collection in zip(texts, job.collections, strict=True)
+    )
+    rows = source, target
+    clock.lap("encode")
     lists = nearest_both_ways(*rows, max(LIST, settings.margin_k), place)
     clock.lap("search")
     by_margin = MarginSearch(rows, lists, settings.margin, settings.margin_k)
-    best = by_margin.best(SIDES[settings.direction], place, settings.threshold)
+    best = by_margin.best(wanted[0], place, wanted[1])
     clock.lap("search by margin")
     names = {0: "sources_searched_by_margin", 1: "targets_searched_by_margin"}
     return best, {names[side]: found.n_searched for side, found in best.items()}

@@ -102,7 +102,7 @@ def _read_ids(path: Path) -> list[tuple[str, str]]:
     if not path.is_file():
         raise UserError(f"--gold {path}: no such file", "check the path")
     if kind_of(path) == ".parquet":
-        rows = _parquet_ids(path)
+        rows = parquet_ids(path)
     else:
         rows = []
         for number, line in enumerate(stream_lines(path), start=1):
@@ -116,7 +116,8 @@ def _read_ids(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _parquet_ids(path: Path) -> list[tuple[str, str]]:
+def parquet_ids(path: Path) -> list[tuple[str, str]]:
+    """Return the first two columns of a Parquet file as texts. Raises UserError where there are fewer."""
     from pyarrow.parquet import ParquetFile
 
     with parquet_errors(path), ParquetFile(path) as file:

@@ -20,19 +20,23 @@ FIELD_ENDS = re.compile(r"[\t\r\n]+")
 COLUMNS = ("score", "source", "target", "source_id", "target_id")
 
 
-def write_pairs(path: Path, kind: str, pairs: MinedPairs, source: TextStore, target: TextStore) -> None:
+def write_pairs(
+    path: Path, kind: str, pairs: MinedPairs, source: TextStore, target: TextStore, *, is_lexicon: bool = False
+) -> None:
     """Write pairs with their texts, in their order.
 
     tsv: score, source and target, where tabs and line ends within a text become a blank. jsonl and parquet: the ids
-    as well.
+    as well. is_lexicon: tsv has the columns source, target and score, and their names in the first line.
     Raises UserError where the file cannot be written.
     """
     with open_atomic(path) as file:
         if kind == "parquet":
             _write_parquet(file, pairs, source, target)
             return
+        if kind == "tsv" and is_lexicon:
+            file.write(b"source\ttarget\tscore\n")
+        line = _json_line if kind == "jsonl" else _lexicon_line if is_lexicon else _tsv_line
         for rows in _parts(pairs, source, target):
-            line = _tsv_line if kind == "tsv" else _json_line
             file.write("".join(map(line, rows)).encode())
 
 
@@ -56,6 +60,10 @@ def rounded(score: float) -> float:
 
 def _tsv_line(row: Row) -> str:
     return "\t".join((f"{row[0]:.6f}", *(FIELD_ENDS.sub(" ", text) for text in row[1:3]))) + "\n"
+
+
+def _lexicon_line(row: Row) -> str:
+    return "\t".join((*(FIELD_ENDS.sub(" ", text) for text in row[1:3]), f"{row[0]:.6f}")) + "\n"
 
 
 def _json_line(row: Row) -> str:

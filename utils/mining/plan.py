@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from utils.mining.neighbours import SearchPlace
     from utils.mining.row_store import LazyEncoder
-    from utils.mining.settings import BitextJob, MiningJob, Settings
+    from utils.mining.settings import BitextJob, BitextSettings, MiningJob, Settings
     from utils.mining.text_store import TextStore
     from utils.schema import Rows
 
@@ -35,9 +35,7 @@ def plan(job: BitextJob, encode: LazyEncoder, place: SearchPlace) -> str:
     """Return the lines of a dry run. The texts are cleaned, and kept as they are for the mining."""
     lines: list[str] = []
     texts = clean_both(job, place.root, lines.append)
-    n, m = map(len, texts)
-    lines += estimate(job, texts, encode, place, Work((n, m), 2 * n * m, (n + m) * max(LIST, job.settings.margin_k)))
-    return "\n".join(lines)
+    return "\n".join([*lines, *estimate(job, texts, encode, place, work_of_sides(texts, job.settings))])
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,12 @@ class Work:
     pairs: int
     neighbours: int
     ways: str = "search in both directions"
+
+
+def work_of_sides(texts: tuple[TextStore, TextStore], settings: BitextSettings) -> Work:
+    """Return the work to search two sides in both directions."""
+    n, m = map(len, texts)
+    return Work((n, m), 2 * n * m, (n + m) * max(LIST, settings.margin_k))
 
 
 def estimate(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import UserError
-from utils.mining.cleaning import as_rows, first_of_equals, hash_of, normal_form
+from utils.mining.cleaning import as_rows, first_of_equals, hash_of
+from utils.words import normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -116,8 +116,17 @@ class PairsSettings:
         return max(self.neg_ranks[1], self.pos_ranks[1] if self.pos_ranks else 1)
 
 
+@dataclass(frozen=True)
+class WordsSettings(BitextSettings):
+    """How pairs of words are scored and chosen: of how many words, and whether the texts are lists of them."""
+
+    max_words: int
+    is_list: bool
+
+
 BitextJob = MiningJob[BitextSettings]
 PairsJob = MiningJob[PairsSettings]
+WordsJob = MiningJob[WordsSettings]
 
 
 def beside(output: Path, ending: str) -> Path:
