@@ -3,6 +3,7 @@
 
     python bench/mine.py
     python bench/mine.py --texts 300000 --only ours --folder /scratch
+    python bench/mine.py --texts 1000000 --only ours --cuda
 
 Rows are planted: a common part, topics, and for each source a target near to it, in another order, as the vectors of E5
 are. They are stored in float16. `ours` searches and pairs them as mine.py does (ratio, union). `laser` reads the same
@@ -70,9 +71,9 @@ def stores(folder: Path) -> tuple[RowStore, RowStore]:
     return found[0], found[1]
 
 
-def mine_ours(folder: Path, clock: Clock) -> Pairs:
+def mine_ours(folder: Path, device: str, clock: Clock) -> Pairs:
     """Return the pairs of mine.py."""
-    rows, place = stores(folder), SearchPlace("cpu", None, folder)
+    rows, place = stores(folder), SearchPlace(device, None, folder)
     lists = nearest_both_ways(*rows, LIST, place)
     clock.lap("search")
     best = MarginSearch(rows, lists, "ratio", K).best((0, 1), place)
@@ -117,14 +118,14 @@ def mine_laser(folder: Path, clock: Clock) -> Pairs:
     return pairs
 
 
-def work(role: str, folder: Path) -> None:
+def work(role: str, folder: Path, device: str) -> None:
     """Mine in this process, write the pairs, and print the seconds of each phase and the peak memory."""
     if role == "laser":
         import faiss  # noqa: F401
     else:
         import torch  # noqa: F401
     before, clock = start_peak(), Clock()
-    pairs = (mine_ours if role == "ours" else mine_laser)(folder, clock)
+    pairs = mine_ours(folder, device, clock) if role == "ours" else mine_laser(folder, clock)
     print(json.dumps({"seconds": clock.laps, "total": sum(clock.laps.values()), "MiB": peak_above(before)}))
     rows = [(*pair, score) for pair, score in pairs.items()]
     np.save(folder / f"pairs-{role}.npy", np.array(rows))
@@ -139,7 +140,15 @@ def measure(args: argparse.Namespace) -> None:
         stored = sum(file.stat().st_size for file in folder.glob("*-*.npy")) / 2**20
         order = np.load(folder / "order.npy")
         for role in args.only:
-            command = [sys.executable, __file__, "--role", role, "--folder", str(folder)]
+            command = [
+                sys.executable,
+                __file__,
+                "--role",
+                role,
+                "--folder",
+                str(folder),
+                *(["--cuda"] if args.cuda else []),
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             pairs = np.load(folder / f"pairs-{role}.npy")
             right = order[pairs[:, 1].astype(np.int64)] == pairs[:, 0]
@@ -160,10 +169,11 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dim", type=positive, default=384)
     parser.add_argument("--only", nargs="+", choices=("ours", "laser"), default=("ours", "laser"))
     parser.add_argument("--folder", type=path, help="where temporary files are written (default: the system's folder)")
+    parser.add_argument("--cuda", action="store_true", help="search on the GPU (ours only)")
     parser.add_argument("--role", choices=("ours", "laser"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.role:
-        work(args.role, args.folder)
+        work(args.role, args.folder, "cuda" if args.cuda else "cpu")
     else:
         measure(args)
 
