@@ -39,9 +39,9 @@ class FastTokens:
         rows = [one.ids for one in encoded]
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-        found = {"input_ids": _padded(rows, mask, self._pad), "attention_mask": mask.astype(np.int64)}
+        found = {"input_ids": padded(rows, mask, self._pad), "attention_mask": mask.astype(np.int64)}
         if self._has_types:
-            found["token_type_ids"] = _padded([one.type_ids for one in encoded], mask, self._type)
+            found["token_type_ids"] = padded([one.type_ids for one in encoded], mask, self._type)
         return {name: torch.from_numpy(values) for name, values in found.items()} | self.constants
 
     def _prepare(self, backend: Any) -> None:
@@ -69,12 +69,12 @@ def fast_tokens(model: Any, prompt: str, limit: int | None) -> FastTokens | None
         found = FastTokens(model, prompt, limit)
         theirs = right_padded(model.preprocess(list(texts), prompt=prompt))
         found.constants = {name: value for name, value in theirs.items() if isinstance(value, str | int)}
-        return found if _are_equal(found.features(texts), theirs) else None
+        return found if same_features(found.features(texts), theirs) else None
     except Exception:  # a tokenizer may lack any of these methods, or a model want something else than text
         return None
 
 
-def _are_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+def same_features(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     """Return whether features are the same, with padding that the mask leaves out."""
     import torch
 
@@ -85,7 +85,7 @@ def _are_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     return all(torch.equal(ours[name][mask], theirs[name][mask]) for name in tensors)
 
 
-def _padded(rows: Sequence[Sequence[int]], mask: Any, fill: int) -> Any:
+def padded(rows: Sequence[Sequence[int]], mask: Any, fill: int) -> Any:
     """Return rows of numbers as a matrix of the mask's shape, int64."""
     found = np.full(mask.shape, fill, dtype=np.int64)
     found[mask] = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(mask.sum()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from utils.encoders.tokens import prepare_tokenizer
 from utils.errors import UserError, counted
 from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
+from utils.rerankers.pair_tokens import pair_tokens
 from utils.rerankers.spec import Pair, RerankerSpec
 from utils.schema import EncoderSpec
 
@@ -50,9 +52,12 @@ class CrossEncoderModel:
             prepare_tokenizer(self.model, model.name)
             self.model.to(dtype={"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[model.dtype])
             self.limit = set_max_length(self.model, model)
+            self.tokens = pair_tokens(self.model, self.limit)
             self.reading = threading.Lock()  # a tokenizer's state is shared
             if model.dtype == "fp32":
-                accelerate_linear_layers(self.model, lambda: torch.from_numpy(self._predict(self._worker, [PROBE])))
+                accelerate_linear_layers(
+                    self.model, lambda: torch.from_numpy(self._predict(self._worker, self._whole([PROBE])))
+                )
             self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
 
     @property
@@ -61,7 +66,7 @@ class CrossEncoderModel:
 
     def score(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, float]]:
         """Yield the index and the score of each pair, the longest pairs first."""
-        lengths = self._lengths(pairs)
+        lengths, features = self._read(pairs)
         if self.limit is not None and (n_cut := int((lengths > self.limit).sum())):
             what = f"longer than the {self.limit} tokens that {self.spec.name} takes, cut at the end"
             print(f"note: {counted(n_cut, 'pair')} {what}", file=sys.stderr)
@@ -69,7 +74,7 @@ class CrossEncoderModel:
         parts = batches(lengths, TOKENS[self.device], None)
 
         def work(worker: Worker, part: Ints) -> Rows:
-            return self._predict(worker, [pairs[place] for place in part.tolist()])
+            return self._predict(worker, features([pairs[place] for place in part.tolist()]))
 
         import torch
 
@@ -80,12 +85,10 @@ class CrossEncoderModel:
             what = f"{self.spec.name} runs out of device memory on one pair"
             raise UserError(what, "use --rerank_max_length, or --rerank_dtype bf16") from error
 
-    def _predict(self, worker: Worker, pairs: Sequence[Pair]) -> Rows:
+    def _predict(self, worker: Worker, features: dict[str, Any]) -> Rows:
         """Return the scores (n,) of the pairs of a batch, as the library's `predict` computes them."""
         import torch
 
-        with self.reading:
-            features = self.model.preprocess(list(pairs))
         placed = {
             name: value.to(worker.device) if isinstance(value, torch.Tensor) else value
             for name, value in features.items()
@@ -100,11 +103,25 @@ class CrossEncoderModel:
             )
         return found
 
-    def _lengths(self, pairs: Sequence[Pair]) -> Ints:
-        """Return the number of tokens of each pair (n,) before it is cut; each distinct text is read once."""
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        tokenizer = self.model.tokenizer
-        ids = tokenizer(texts, add_special_tokens=False, truncation=False, padding=False)["input_ids"]
-        sizes: dict[str, Any] = {text: len(row) for text, row in zip(texts, ids, strict=True)}
+    def _whole(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+        """Return the features of pairs by the library, which tokenises each as a whole."""
+        with self.reading:
+            features: dict[str, Any] = self.model.preprocess(list(pairs))
+        return features
+
+    def _read(self, pairs: Sequence[Pair]) -> tuple[Ints, Callable[[Sequence[Pair]], dict[str, Any]]]:
+        """Return the number of tokens of each pair (n,) before it is cut, and what returns the features of some pairs.
+
+        Each distinct text is read once, where the tokens of pairs can be joined.
+        """
+        texts = [text for pair in pairs for text in pair]
+        if self.tokens is not None:
+            read, added = self.tokens.read(texts), self.tokens.n_added
+            sizes = [read.size(query) + read.size(candidate) + added for query, candidate in pairs]
+            return np.array(sizes, dtype=np.int64), functools.partial(self.tokens.features, read)
+        distinct, tokenizer = list(dict.fromkeys(texts)), self.model.tokenizer
+        ids = tokenizer(distinct, add_special_tokens=False, truncation=False, padding=False)["input_ids"]
+        of_text = {text: len(row) for text, row in zip(distinct, ids, strict=True)}
         added = tokenizer.num_special_tokens_to_add(pair=True)
-        return np.array([sizes[query] + sizes[candidate] + added for query, candidate in pairs], dtype=np.int64)
+        sizes = [of_text[query] + of_text[candidate] + added for query, candidate in pairs]
+        return np.array(sizes, dtype=np.int64), self._whole
