@@ -15,6 +15,7 @@ from utils.errors import UserError
 from utils.mining.choosing import SAMPLINGS
 from utils.mining.cleaning import DEDUPLICATIONS
 from utils.mining.collections import Collection
+from utils.mining.ivf import NPROBE
 from utils.mining.margins import MINED_MARGINS
 from utils.mining.output import FORMATS
 from utils.mining.pairing import MINED_DIRECTIONS
@@ -160,6 +161,16 @@ def add_scale_args(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="encode and search on all nodes of this Ray cluster; without ADDRESS one is started on this machine. "
         "--store must be a folder that all nodes share",
+    )
+    group.add_argument(
+        "--index",
+        choices=("exact", "ivf"),
+        default="exact",
+        help="how neighbours are searched: all of them, or approximately by an inverted file of faiss, whose recall is "
+        "measured (default: %(default)s)",
+    )
+    group.add_argument(
+        "--nprobe", type=positive, metavar="N", help=f"lists of the index that a text reads (default: {NPROBE})"
     )
 
 

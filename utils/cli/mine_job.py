@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_encoders
-from utils.cli.mine_place import opened_place
+from utils.cli.mine_place import as_json, chosen_index, opened_place, told_index
 from utils.cli.open_run import check_api_flags, chosen_sources, resolve_encoders
 from utils.cli.other_kinds import require_dense
 from utils.errors import UserError, counted
@@ -45,7 +46,8 @@ def run_mode(mode: Mode[J, M], args: argparse.Namespace, draw: Draw) -> None:
     """Mine by the arguments, and print what was found; `draw` draws its figure. Raises UserError for mistakes."""
     root = args.store or args.cache_dir / "mining"
     job, encoder = mode.make_job(args, root), chosen_encoder(args)
-    identity = identity_of(job, encoder.spec)
+    index = chosen_index(args)
+    identity = {**identity_of(job, encoder.spec), **({"index": dataclasses.asdict(index)} if index else {})}
     if args.dry_run:
         with opened_place(args, encoder, root) as place:
             print(mode.plan(job, encoder, place))
@@ -54,7 +56,9 @@ def run_mode(mode: Mode[J, M], args: argparse.Namespace, draw: Draw) -> None:
     with opened_place(args, encoder, root) as place:
         mined = mode.mine(job, encoder, place, print)
     arguments = {name: public_argument(value) for name, value in vars(args).items()}
-    write_manifest(job, identity, mined, arguments)
+    write_manifest(job, identity, mined, arguments, as_json(place))
+    for line in told_index(place):
+        print(line)
     mode.show(job, mined, draw)
     print(f"manifest: {job.manifest}")
 

@@ -54,9 +54,13 @@ def check_output(job: MiningJob[Settings], identity: Mapping[str, Any], *, overw
 
 
 def write_manifest(
-    job: MiningJob[Settings], identity: Mapping[str, Any], mined: Mined, arguments: Mapping[str, Any]
+    job: MiningJob[Settings],
+    identity: Mapping[str, Any],
+    mined: Mined,
+    arguments: Mapping[str, Any],
+    more: Mapping[str, Any],
 ) -> None:
-    """Write the manifest of a mining beside its output."""
+    """Write the manifest of a mining beside its output; `more` is what the search tells of itself."""
     names = (collection.name for collection in job.collections)
     inputs = {name: store.about for name, store in zip(names, mined.texts, strict=True)}
     if job.gold:
@@ -66,6 +70,7 @@ def write_manifest(
         "inputs": inputs,
         "counts": mined.counts,
         **mined.findings(),
+        **more,
         "output": {"file": job.output.name, "sha256": sha256_of(job.output)},
         "seconds": mined.seconds,
         "written": utc_now(),

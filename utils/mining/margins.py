@@ -77,7 +77,8 @@ class MarginSearch:
         """Return the best partners of the texts of the sides that are wanted: 0 the sources, 1 the targets.
 
         Equal margins go to the lower index. Texts whose best margin is below the threshold may have another partner
-        than the best one, which is below it as well.
+        than the best one, which is below it as well. With an index, the lists are not exact and bound nothing: the best
+        partners are those among the pairs in the lists.
         """
         low = self._lower_bounds(wanted)
         pairs = self._exact(self._likely(low))
@@ -88,7 +89,7 @@ class MarginSearch:
             doubtful = low[side] <= bound
             if threshold is not None:
                 doubtful &= bound >= threshold
-            if self.margin != "absolute" and doubtful.any():
+            if place.ivf is None and self.margin != "absolute" and doubtful.any():
                 self._search(side, np.flatnonzero(doubtful), best, place)
             found[side] = best
         return found
@@ -240,7 +241,9 @@ def pair_cosines(
             both = of_ours[(targets[of_ours] >= theirs.start) & (targets[of_ours] < theirs.stop)]
             if len(both):
                 candidates = _with_norms(theirs, stores[1])
-                cosines[both] = _cosines(queries, candidates, sources[both] - ours.start, targets[both] - theirs.start)
+                cosines[both] = cosines_of(
+                    queries, candidates, sources[both] - ours.start, targets[both] - theirs.start
+                )
     return cosines
 
 
@@ -250,7 +253,7 @@ def _with_norms(block: Block, store: RowStore) -> tuple[Rows, Floats]:
     return rows, 1 / row_norms(rows)
 
 
-def _cosines(queries: tuple[Rows, Floats], candidates: tuple[Rows, Floats], rows: Ints, cols: Ints) -> Floats:
+def cosines_of(queries: tuple[Rows, Floats], candidates: tuple[Rows, Floats], rows: Ints, cols: Ints) -> Floats:
     """Return the float64 cosines of pairs (s,), each summed by itself."""
     found = np.empty(len(rows))
     for start in range(0, len(rows), AT_ONCE):

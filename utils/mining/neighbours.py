@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.files import fingerprint, write_atomic
+from utils.files import fingerprint, read_json, write_atomic, write_json
+from utils.mining.ivf import SAMPLE, AssignShard, SearchIndex, SearchSample, index_of, recall_of
 from utils.mining.work import Desk, Here
 from utils.progress import bar
 from utils.retrieval.shards import merge
@@ -19,6 +20,7 @@ from utils.retrieval.topk import topk
 from utils.schema import TopK
 
 if TYPE_CHECKING:
+    from utils.mining.ivf import Ivf
     from utils.mining.row_store import RowStore
     from utils.mining.work import Workers
     from utils.schema import Rows
@@ -48,17 +50,20 @@ class Block:
 class SearchPlace:
     """Where rows are searched, in which precision of the scan (None: the fastest), and where the lists are kept.
 
-    workers: what computes the tasks of a search, None for this process.
+    workers: what computes the tasks of a search, None for this process. ivf: how approximate neighbours are searched,
+    None for the exact ones; `index` is what is known of such searches, by the ways.
     """
 
     device: str
     precision: str | None
     root: Path
     workers: Workers | None = None
+    ivf: Ivf | None = None
+    index: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, tasks: Sequence[Any], what: str) -> Iterator[Any]:
-        """Yield the results of tasks in their order, with a bar that counts pairs of texts."""
-        with bar(sum(task.size for task in tasks), what, "pairs of texts") as advance:
+    def run(self, tasks: Sequence[Any], what: str, unit: str = "pairs of texts") -> Iterator[Any]:
+        """Yield the results of tasks in their order, with a bar that counts their sizes."""
+        with bar(sum(task.size for task in tasks), what, unit) as advance:
             yield from (self.workers or Here(Desk())).run(tasks, advance)
 
 
@@ -166,6 +171,11 @@ def _nearest(
 ) -> list[NeighbourLists]:
     """Return the lists of each way: forward those of the first store, backward those of the second."""
     sides = [blocks_of(store, block_bytes) for store in stores]
+    if place.ivf is not None:
+        return [
+            _nearest_in_index(stores[way], stores[1 - way], name, k, place, (sides[way], sides[1 - way]))
+            for way, name in enumerate(ways)
+        ]
     spans = [[(block.start, block.stop) for block in side] for side in sides]
     key = fingerprint({"source": stores[0].key(), "target": stores[1].key(), "k": k, "blocks": spans})
     found = [NeighbourLists(place.root / "neighbours" / key, *each) for each in zip(ways, sides, strict=False)]
@@ -189,3 +199,56 @@ def _nearest(
                 own, other = pair[way], pair[1 - way]
                 found[way].add(own, best, sides[1 - way][other].start, other + 1, k)
     return found
+
+
+def _nearest_in_index(
+    queries: RowStore,
+    candidates: RowStore,
+    way: str,
+    k: int,
+    place: SearchPlace,
+    sides: tuple[list[Block], list[Block]],
+) -> NeighbourLists:
+    """Return approximate neighbours of the queries, and measure how many of the exact ones are among them."""
+    assert place.ivf is not None
+    k = min(k, len(candidates))
+    index = index_of(candidates, place.ivf, place.root)
+    nprobe = min(place.ivf.nprobe, index.n_lists())
+    missing = [AssignShard(index, shard) for shard in range(len(candidates.paths)) if not index.lists(shard).is_file()]
+    for _ in place.run(missing, "filling the index", "texts"):
+        pass
+    spans = [(block.start, block.stop) for block in sides[0]]
+    key = fingerprint({"queries": queries.key(), "index": index.folder.name, "nprobe": nprobe, "k": k, "blocks": spans})
+    lists = NeighbourLists(place.root / "neighbours" / key, way, sides[0])
+    todo = [number for number in range(len(sides[0])) if not lists.load(number)[1]]
+    tasks = [SearchIndex(sides[0][number].of(queries), index, k, nprobe) for number in todo]
+    for number, found in zip(todo, place.run(tasks, "searching the index"), strict=True):
+        lists.add(number, found, 0, 1, k)
+    about = lists.folder / f"{way}-recall.json"
+    recall = read_json(about) if about.is_file() else None
+    if recall is None:
+        recall = _recall(lists, queries, candidates, k, place, sides[1])
+        write_json(about, recall)
+    place.index[way] = {"lists": index.n_lists(), "lists_read": nprobe, **recall}
+    return lists
+
+
+def _recall(
+    lists: NeighbourLists, queries: RowStore, candidates: RowStore, k: int, place: SearchPlace, blocks: list[Block]
+) -> dict[str, float]:
+    """Return what the lists of a seeded sample have of the exact ones."""
+    assert place.ivf is not None
+    draw = np.random.default_rng(place.ivf.seed)
+    some = np.sort(draw.choice(len(queries), min(SAMPLE, len(queries)), replace=False))
+    parts = []
+    for block, lists_of in lists.complete():
+        at = some[(some >= block.start) & (some < block.stop)] - block.start
+        parts.append(TopK(lists_of.indices[at], lists_of.scores[at]))
+    found = TopK(np.concatenate([part.indices for part in parts]), np.concatenate([part.scores for part in parts]))
+    tasks = [SearchSample(queries, some, block.of(candidates), k, place.device, place.precision) for block in blocks]
+    exact: TopK | None = None
+    for block, best in zip(blocks, place.run(tasks, "measuring the recall"), strict=True):
+        best = TopK(best.indices + block.start, best.scores)
+        exact = best if exact is None else merge(exact, best, k)
+    assert exact is not None  # a store has a block
+    return {"sample": len(some), **recall_of(found, exact)}

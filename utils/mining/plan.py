@@ -10,6 +10,7 @@ import numpy as np
 
 from utils.errors import counted
 from utils.mining.bitext import clean_both
+from utils.mining.ivf import n_lists
 from utils.mining.margins import LIST
 from utils.mining.neighbours import BLOCK_BYTES
 from utils.mining.row_store import BYTES, SCALE
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SAMPLE = 256  # texts that are encoded in the trial
 TILE = 2048, 32_768  # queries and candidates that are searched in the trial
 LIST_BYTES = 12  # of a neighbour in a list
+ROW_NUMBER = 8  # bytes of the number of a row in an index
 TEXT_BYTES = 120  # of the arrays in memory that have an entry for each text
 FIXED_BYTES = 1 << 30  # of the libraries and a small model
 
@@ -64,18 +66,30 @@ def estimate(
     stored = n * (dimensions * BYTES[dtype] + (SCALE if dtype == "int8" else 0))
     shard = 4 * dimensions * min(job.settings.shard_size, max(work.texts))
     blocks = sum(min(BLOCK_BYTES, 4 * dimensions * side) for side in work.texts)
-    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * n
+    index, of_index = _index(work, dimensions, place)
+    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * n + index
     return [
         f"encoder {encode.spec.name}, device {encode.device}: {counted(n, 'text')} to encode at most, "
         f"{dimensions:,} dimensions",
         f"encoding: {_duration(n / per_second)} ({per_second:,.0f} texts a second in the trial)",
         f"{work.ways}: {_duration(work.pairs / pairs_per_second)} "
         f"({pairs_per_second / 1e6:,.0f} million pairs of texts a second)",
+        *of_index,
         f"disk: {_size(stored)} of vectors ({dtype}) and {_size(work.neighbours * LIST_BYTES)} of neighbours "
         f"in {place.root}",
         f"memory at the peak: about {_size(memory)}, and more for a large model",
         f"output: {job.output}",
     ]
+
+
+def _index(work: Work, dimensions: int, place: SearchPlace) -> tuple[int, list[str]]:
+    """Return the bytes of an index in memory, and a line about it; none for an exact search."""
+    if place.ivf is None:
+        return 0, []
+    n = max(work.texts)
+    size, lists = n * (2 * dimensions + ROW_NUMBER), n_lists(n)
+    share = 100 * min(place.ivf.nprobe, lists) / lists
+    return size, [f"index: about {share:.1f} % of these pairs are read; it takes {_size(size)} of memory"]
 
 
 def _trial_of_encoder(texts: Sequence[TextStore], encode: LazyEncoder) -> tuple[Rows, float]:

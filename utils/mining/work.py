@@ -16,11 +16,12 @@ NOTHING = np.empty((0, 0), dtype=np.float32)
 
 
 class Desk:
-    """What a process keeps between tasks: the encoder, and the rows of one block of each side."""
+    """What a process keeps between tasks: the encoder, the rows of one block of each side, and an index."""
 
     def __init__(self, encode: LazyEncoder | None = None) -> None:
         self.encode = encode
         self._rows: dict[str, tuple[RowStore | None, Rows]] = {}
+        self._kept: tuple[object, Any] = None, None
 
     def rows(self, side: str, store: RowStore) -> Rows:
         """Return all rows of a store (n, d). Only one store of a side is in memory, also while one is read."""
@@ -28,6 +29,13 @@ class Desk:
             self._rows[side] = None, NOTHING
             self._rows[side] = store, store.load(0, len(store.paths))
         return self._rows[side][1]
+
+    def kept(self, key: object, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns, which is kept until another key is asked for."""
+        if self._kept[0] != key:
+            self._kept = None, None
+            self._kept = key, make()
+        return self._kept[1]
 
 
 class Task(Protocol):
