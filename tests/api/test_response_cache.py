@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from forked import nursery_of_api_runs
 from script_runner import TIMEOUT
 
 from utils.api.response_cache import ResponseCache
@@ -63,8 +62,8 @@ cache.get([f"{name} {i}" for i in range(300)], lambda texts: enumerate(texts))
 
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    commands = [[sys.executable, "-c", WRITER, str(ROOT), str(tmp_path), name] for name in ("one", "two")]
-    for process in [subprocess.Popen(command) for command in commands]:
+    commands = [["-c", WRITER, str(ROOT), str(tmp_path), name] for name in ("one", "two")]
+    for process in [nursery_of_api_runs().start(command) for command in commands]:
         assert process.wait(timeout=TIMEOUT) == 0
     for name in ("one", "two"):
         assert len(ResponseCache(tmp_path, {}).read([f"{name} {i}" for i in range(300)])) == 300

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from api_server import ApiServer, vector
 from conftest import ROOT
+from forked import Forked, nursery_of_api_runs
 from script_runner import TIMEOUT, wait_until
 
 from utils.api.claims import Claims
@@ -59,12 +58,11 @@ run(lambda args: main(args))
 """
 
 
-def start(server: ApiServer, folder: Path, how: str, provider: str = "openai", n: int = N) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RUN, str(ROOT), server.url, str(folder), how, provider, str(n)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(server: ApiServer, folder: Path, how: str, provider: str = "openai", n: int = N) -> Forked:
+    return nursery_of_api_runs().start(["-c", RUN, str(ROOT), server.url, str(folder), how, provider, str(n)])
 
 
-def ends(process: subprocess.Popen[str]) -> tuple[str, str]:
+def ends(process: Forked) -> tuple[str, str]:
     """Return what a process printed, when it ended well."""
     out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, err

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from api_server import ApiServer, vector
 from conftest import ROOT, Run
+from forked import Forked, nursery_of_api_runs
 from script_runner import TIMEOUT
 
 from utils.encoders.cached import open_encoder
@@ -34,9 +33,8 @@ print(encoder.counts["misses"])
 """
 
 
-def start(server: ApiServer, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SLOW_RUN, str(ROOT), server.url, str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(server: ApiServer, folder: Path) -> Forked:
+    return nursery_of_api_runs().start(["-c", SLOW_RUN, str(ROOT), server.url, str(folder)])
 
 
 def test_killed_half_way_only_the_pending_requests_are_sent_again(server: ApiServer, tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from api_server import FAULTS, ApiServer
 from conftest import ROOT, Run
+from forked import Forked, nursery_of_api_runs
 from script_runner import TIMEOUT, wait_until
 
 from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
@@ -184,9 +183,8 @@ print(generator.counts["misses"])
 """
 
 
-def start(server: ApiServer, folder: Path, how: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", BATCH_RUN, str(ROOT), server.url, str(folder), how]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(server: ApiServer, folder: Path, how: str) -> Forked:
+    return nursery_of_api_runs().start(["-c", BATCH_RUN, str(ROOT), server.url, str(folder), how])
 
 
 def kill_while_waiting(server: ApiServer, folder: Path) -> None:
