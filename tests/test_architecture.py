@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -64,7 +65,8 @@ SHORT_NAMES = (
 )  # names that users import or run, each one line that leads into its package
 
 
-def imports(path: Path, *, top_only: bool = False) -> set[str]:
+@cache
+def imports(path: Path) -> set[str]:
     """Return the modules that a file imports when it runs; those for types alone do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
@@ -74,7 +76,7 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
         for inner in ast.walk(node)
     }
     found: set[str] = set()
-    for node in tree.body if top_only else ast.walk(tree):
+    for node in ast.walk(tree):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
