@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from forked import Nursery
 from hub_server import Fault, LoopbackHub
 
 from utils.data import registry
@@ -84,23 +86,57 @@ def configured_repo(folder: Path, langs: tuple[str, ...] = ("de", "en")) -> Path
     return folder
 
 
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
+@pytest.fixture(scope="module")
+def served() -> Iterator[LoopbackHub]:
     server = LoopbackHub()
     yield server
     server.close()
 
 
 @pytest.fixture
-def command(hub: LoopbackHub, tmp_path: Path) -> Command:
+def hub(served: LoopbackHub) -> LoopbackHub:
+    """A hub without repositories and faults; each worker has one address, which its nurseries were told."""
+    served.repos.clear()
+    served.fault = None
+    return served
+
+
+@pytest.fixture(scope="module")
+def nursery(served: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Nursery]:
+    """The process that forks the runs: the hub's libraries read their settings when imported, so each has its own."""
+    home = tmp_path_factory.mktemp("hub") / "hf"
+
+    @cache
+    def nursery_of(offline: str, *modules: str) -> Nursery:
+        env = {**os.environ, "HF_ENDPOINT": served.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+        usual = ("pyarrow.parquet", "sklearn.feature_extraction.text", "sklearn.preprocessing", "utils.cli.main")
+        return Nursery([*usual, *modules], {**env, "HF_HUB_OFFLINE": offline})
+
+    return nursery_of
+
+
+@pytest.fixture
+def command(nursery: Callable[..., Nursery], hub: LoopbackHub, tmp_path: Path) -> Command:
     """Run a script of the project against the loopback hub, with caches of its own."""
+    return commands(nursery, tmp_path, "datasets")
 
+
+@pytest.fixture
+def model_command(nursery: Callable[..., Nursery], hub: LoopbackHub, tmp_path: Path) -> Command:
+    """The same for runs that load a model: the libraries that do are imported before."""
+    return commands(nursery, tmp_path, "datasets", "sentence_transformers")
+
+
+def commands(nursery: Callable[..., Nursery], folder: Path, *modules: str) -> Command:
     def run(script: str, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
-        env |= {"MINERS_CACHE_DIR": str(tmp_path / "cache"), "MINERS_DATA_DIR": "", "HF_HUB_OFFLINE": "", **extra}
-        words = [sys.executable, script if script == "-m" else str(ROOT / script), *args]
-        return subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+        own = "--check" in args  # it sets HF_HUB_OFFLINE, before it imports the libraries that read it
+        forks = nursery(extra.pop("HF_HUB_OFFLINE", ""), *(("torch",) if own else modules))
+        env = {**forks.env, "MINERS_CACHE_DIR": str(folder / "cache"), "MINERS_DATA_DIR": "", **extra}
+        return forks.run([script if script == "-m" else str(ROOT / script), *args], folder, env, timeout=300)
 
+    home = Path(nursery("", *modules).env["HF_HOME"])
+    if home.exists():
+        shutil.rmtree(home)
     return run
 
 
@@ -132,49 +168,53 @@ def test_every_layout_is_read_and_the_record_names_hub_and_revision(
     assert offline.returncode == 0, offline.stderr
 
 
-def test_a_checkpoint_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, command: Command, tmp_path: Path) -> None:
+def test_a_checkpoint_is_downloaded_pinned_and_used_offline(
+    hub: LoopbackHub, model_command: Command, tmp_path: Path
+) -> None:
     from tiny_encoders import make_masked_lm
 
     commit = hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
     flags = ("--model_checkpoint", "somebody/tiny-encoder", "--langs", "spa")
-    done = command("bitext.py", *flags)
+    done = model_command("bitext.py", *flags)
     assert done.returncode == 0, done.stderr
     assert "not in the registry; it is loaded from the hub as a sentence-transformers checkpoint" in done.stderr
     body = json.loads(next((tmp_path / "logs").rglob("eval_eng_spa_1.json")).read_text())
     encoder = body["run"]["encoders"][0]
     assert (encoder["checkpoint"], encoder["revision"], encoder["prompt"]) == ("somebody/tiny-encoder", commit, None)
-    offline = command("bitext.py", *flags, "--overwrite", "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
+    offline = model_command("bitext.py", *flags, "--overwrite", "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
     assert offline.returncode == 0 and "the last downloaded revision of" in offline.stderr
-    missing = command("bitext.py", "--model_checkpoint", "somebody/else")
+    missing = model_command("bitext.py", "--model_checkpoint", "somebody/else")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
 
 
-def test_a_generator_is_downloaded_pinned_and_used_offline(hub: LoopbackHub, command: Command, tmp_path: Path) -> None:
+def test_a_generator_is_downloaded_pinned_and_used_offline(
+    hub: LoopbackHub, model_command: Command, tmp_path: Path
+) -> None:
     from tiny_models import make_model
 
     commit = hub.add("models", "somebody/tiny-chat", make_model(tmp_path / "model", "llama", chat=True))
     name = ("--gen_model_checkpoint", "somebody/tiny-chat")
     flags = (*name, "--langs", "spa", "--k", "0", "--limit", "3", "--max_new_tokens", "4")
-    done = command("icl.py", *flags)
+    done = model_command("icl.py", *flags)
     assert done.returncode == 0, done.stderr
     assert "somebody/tiny-chat is used as a chat model" in done.stderr
     folder = tmp_path / "logs/debug/save_icl_max_new_tokens_4/sample/somebody/tiny-chat/none/seed_42"
     body = json.loads((folder / "eval_spa_0.json").read_text())
     assert (body["run"]["generator"]["revision"], body["run"]["decode"]) == (commit, "generate")
     assert "Options:" in json.loads((folder / "eval_spa_0_prompts.json").read_text())["prompts"][0]
-    offline = command("icl.py", *flags, "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
+    offline = model_command("icl.py", *flags, "--cache_dir", "fresh", HF_HUB_OFFLINE="1")
     assert offline.returncode == 0 and "the last downloaded revision of" in offline.stderr, offline.stderr
-    missing = command("icl.py", "--gen_model_checkpoint", "somebody/else", "--k", "0")
+    missing = model_command("icl.py", "--gen_model_checkpoint", "somebody/else", "--k", "0")
     assert missing.returncode == 2 and "'somebody/else' is not on the hub, or is private (404)" in missing.stderr
     prefetch = ("-m", "utils.prefetch", "--gen_model_checkpoints", "somebody/tiny-chat")
-    fetched = command(*prefetch, PYTHONPATH=str(ROOT))
+    fetched = model_command(*prefetch, PYTHONPATH=str(ROOT))
     assert fetched.returncode == 0 and f"chat model, revision {commit[:20]}" in fetched.stdout, fetched.stderr
-    checked = command(*prefetch, "--check", PYTHONPATH=str(ROOT))
+    checked = model_command(*prefetch, "--check", PYTHONPATH=str(ROOT))
     assert checked.returncode == 0, checked.stderr
 
 
 def test_prefetch_downloads_checks_and_names_what_is_missing(
-    hub: LoopbackHub, command: Command, tmp_path: Path
+    hub: LoopbackHub, model_command: Command, tmp_path: Path
 ) -> None:
     from tiny_encoders import make_masked_lm
 
@@ -186,17 +226,17 @@ def test_prefetch_downloads_checks_and_names_what_is_missing(
     )
     hub.add("models", "somebody/tiny-encoder", make_masked_lm(tmp_path / "model"))
     flags = ("--datasets", "mtop_intent", "--model_checkpoints", "somebody/tiny-encoder", "baseline/char_ngram")
-    before = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    before = model_command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
     assert (
         before.returncode == 2
         and "error: 2 missing: mtop_intent, classification, somebody/tiny-encoder" in before.stderr
     )
-    fetched = command("-m", "utils.prefetch", *flags, PYTHONPATH=str(ROOT))
+    fetched = model_command("-m", "utils.prefetch", *flags, PYTHONPATH=str(ROOT))
     assert fetched.returncode == 0, fetched.stderr
     assert "6 subsets, 144 texts (hub)" in fetched.stdout and "16 dimensions" in fetched.stdout
-    after = command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
+    after = model_command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
     assert after.returncode == 0, after.stderr
-    assert command("-m", "utils.prefetch", PYTHONPATH=str(ROOT)).returncode == 2
+    assert model_command("-m", "utils.prefetch", PYTHONPATH=str(ROOT)).returncode == 2
 
 
 FAULTS = {
@@ -208,7 +248,7 @@ FAULTS = {
         "answered with status 429",
         "wait some minutes",
     ),
-    "503": (Fault("/datasets/mteb", 503), "answered with status 503", "try again later"),
+    "503": (Fault("/datasets/mteb", 503, {"Retry-After": "0"}), "answered with status 503", "try again later"),
     "cut connection": (Fault(".parquet", cut=True), "the download was interrupted", "the same command again"),
     "truncated file": (Fault(".parquet", truncate=True), "", "the same command again"),
     "missing revision": (
