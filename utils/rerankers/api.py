@@ -82,7 +82,7 @@ class ApiReranker:
 
     @property
     def _request_items(self) -> int:
-        return self.model.batch_size or self.client.provider.search_items
+        return self.client.provider.search_items
 
     def _is_usable(self, response: Any) -> bool:
         if isinstance(response, dict):

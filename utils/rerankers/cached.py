@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from utils.api.response_cache import ResponseCache
 from utils.loaders import CROSS_ENCODER_RERANKER, LLM_RERANKER, load_model
 from utils.protocols import Reranker
 from utils.rerankers.flags import reranker_errors
+from utils.rerankers.llm import log_odds_of_share
 from utils.rerankers.spec import LLM, Pair, RerankerSpec, cache_items, is_score, pair_of, score_settings
 
 if TYPE_CHECKING:
@@ -51,11 +52,22 @@ class CachedReranker:
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         """Return the score of each pair; each distinct pair is scored once."""
-        cache = ResponseCache(self.cache_dir, score_settings(self.spec))
-        items = cache_items(pairs)
-        found = cache.get(items, self._request, is_score)
-        self.counts = {"hits": cache.hits, "misses": cache.misses}
+        items, settings = cache_items(pairs), score_settings(self.spec)
+        known: dict[str, float] = {}
+        if self.spec.kind == LLM:
+            known = self._of_earlier_versions(items, settings)
+            settings = {**settings, "score": "log-odds"}
+        cache = ResponseCache(self.cache_dir, settings)
+        found = cache.get([item for item in items if item not in known], self._request, is_score)
+        self.counts = {"hits": cache.hits + len(known), "misses": cache.misses}
+        found.update(known)
         return [float(found[item]) for item in items]
+
+    def _of_earlier_versions(self, items: Sequence[str], settings: Mapping[str, Any]) -> dict[str, float]:
+        """Return the scores of language models that are kept as shares of yes, by item, as log-odds."""
+        shares = ResponseCache(self.cache_dir, settings).read(items, is_score)
+        scores = {item: log_odds_of_share(share) for item, share in shares.items()}
+        return {item: score for item, score in scores.items() if score is not None}
 
     def quote(self, n_queries: int, n_pairs: int) -> str:
         """Return nothing: a local reranker has no costs."""

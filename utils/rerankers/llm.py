@@ -1,7 +1,8 @@
-"""Language models as rerankers: the probability of yes against no behind a prompt with a query and a document.
+"""Language models as rerankers: the log-odds of yes against no behind a prompt with a query and a document.
 
-The way is Qwen3-Reranker's (Zhang et al. 2025, arXiv 2506.05176, section 2): P(yes) / (P(yes) + P(no)) as the next
-token. The two labels are scored as those of in-context learning are (utils/generators/label_scoring.py).
+The way is Qwen3-Reranker's (Zhang et al. 2025, arXiv 2506.05176, section 2), which scores by P(yes) / (P(yes) + P(no))
+as the next token. The order by log P(yes) - log P(no) is the same, and is kept where that share is 1 within rounding.
+The two labels are scored as those of in-context learning are (utils/generators/label_scoring.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ FORMS = {
 }
 USUAL_LENGTH = 8192  # tokens of a prompt at most, as Qwen3-Reranker has it
 MOST_CUTS = 20
+ROUNDED = 1e-6  # shares so near to 0 or 1 do not tell log-odds to nine digits
 PLACE = re.compile(r"\{(instruction|query|document)\}")
 
 
@@ -46,7 +48,7 @@ def load_llm_reranker(spec: RerankerSpec, device: str, cache_dir: Path) -> LlmRe
 
 
 class LlmReranker:
-    """A causal language model that is asked whether a document answers a query; scores are from 0 to 1."""
+    """A causal language model that is asked whether a document answers a query; scores are log-odds."""
 
     def __init__(self, spec: RerankerSpec, model: Any) -> None:
         self.spec, self.model = spec, model
@@ -64,7 +66,7 @@ class LlmReranker:
             if not math.isfinite(yes) or not math.isfinite(no):
                 hint = "check its weights; in half precision, try --rerank_dtype fp32"
                 raise UserError(f"{self.spec.name} gives a label a probability that is no number", hint)
-            yield index, share_of_yes(yes, no)
+            yield index, yes - no
 
     def prompt(self, query: str, document: str) -> str:
         """Return the prompt of a pair."""
@@ -102,7 +104,6 @@ class LlmReranker:
         )
 
 
-def share_of_yes(yes: float, no: float) -> float:
-    """Return P(yes) / (P(yes) + P(no)), given the logarithms of both."""
-    difference = no - yes
-    return 1 / (1 + math.exp(difference)) if difference < 700 else 0.0
+def log_odds_of_share(share: float) -> float | None:
+    """Return the log-odds of a share of yes, as earlier versions kept scores; None where it is rounded too much."""
+    return math.log(share) - math.log1p(-share) if ROUNDED < share < 1 - ROUNDED else None

@@ -32,7 +32,6 @@ class RerankOptions:
     instruction: str | None = None
     max_length: int | None = None
     dtype: str | None = None
-    batch_size: int | None = None
     trust_remote_code: bool = False
 
 
@@ -85,7 +84,6 @@ def _api_spec(provider: str, name: str, options: RerankOptions) -> RerankerSpec:
         label=label,
         provider=provider,
         base_url=url,
-        batch_size=options.batch_size,
         dtype="",
         licence="API",
     )
