@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.constants import DENSE
+from utils.encoders.asymmetric import SIDES, AsymmetricEncoder
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.encoders.reduced import ReducedEncoder
-from utils.encoders.sided import SIDES, SidedEncoder
 from utils.loaders import cache_name, load_function, load_model
 from utils.progress import progress
 from utils.protocols import Encoder, TextEncoder
@@ -32,9 +32,9 @@ def open_encoder(
         encoder: Encoder = load_function(spec.loader)(spec, device, cache_dir)
         return encoder
     if spec.kind != DENSE:
-        from utils.encoders.two_sided import TwoSidedEncoder
+        from utils.encoders.cached_ragged import CachedRaggedEncoder
 
-        return TwoSidedEncoder(
+        return CachedRaggedEncoder(
             spec, device, cache_dir, cache_settings(spec), lambda: load_encoder(spec, device, cache_dir)
         )
     encoder = _open_dense(spec, device, cache_dir, api)
@@ -45,7 +45,7 @@ def open_encoder(
 def _open_dense(spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None) -> Encoder:
     opened = _open_api(spec, cache_dir, api) if spec.provider else _open_local(spec, device, cache_dir)
     sides = [spec.of_side(side) for side in SIDES]
-    return opened(spec) if sides[0] == sides[1] else SidedEncoder(spec, *map(opened, sides))
+    return opened(spec) if sides[0] == sides[1] else AsymmetricEncoder(spec, *map(opened, sides))
 
 
 def _open_api(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SIDES = QUERY, DOCUMENT = "query", "document"
 
 
-class SidedEncoder:
+class AsymmetricEncoder:
     """Two encoders of one checkpoint, one for each side of a search; a text on both sides has a vector on each."""
 
     def __init__(self, spec: EncoderSpec, queries: Encoder, passages: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""Encoders of the library's other kinds behind the embedding cache: multi-vector and sparse ones.
+"""Encoders whose rows are ragged behind the embedding cache: multi-vector and sparse ones.
 
 They encode queries and documents in different ways, as the checkpoint says: by its prompts, lengths and modules.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 QUERY, DOCUMENT = "query", "document"
 
 
-class TwoSidedEncoder:
+class CachedRaggedEncoder:
     """A local encoder with one cache for queries and one for documents; both are one where a text is encoded alike.
 
     The model is loaded when a text is not in the cache.
