@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.arguments import Parser, add_data_args, add_margin_args, add_retrieval_args, add_run_args
+from utils.cli.arguments import Parser, add_data_args, add_margin_args, add_pool_args, add_retrieval_args, add_run_args
 from utils.cli.choices import build_settings, chosen_margin_k
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings, with_first_stage
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import path
-from utils.constants import POOLS
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,12 +60,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_encoder_args(parser, tuning=False, sides=True)
     group = add_retrieval_args(parser)
     add_margin_args(group)
-    group.add_argument(
-        "--pool",
-        choices=POOLS[1:],
-        help="the passages: in all languages, in the same as the question, or in the others (default: as the data set "
-        "is used)",
-    )
+    add_pool_args(group)
     add_rerank_args(parser, first_stage=True)
     runs = parser.add_argument_group("run files")
     runs.add_argument("--export_run", type=path, metavar="FOLDER", help="write the rankings as run files of TREC")
@@ -86,16 +80,16 @@ def make_settings(
 ) -> RetrievalSettings:
     """Return the settings of the run; `files` are the run files that are scored, by subset."""
     from utils.data.judged import chosen_pool
-    from utils.files import text_key
+    from utils.files import sha256_of, text_key
     from utils.settings import RetrievalSettings
 
     if dataset.reader == "judged_pairs" and args.margin != "none":
         raise UserError(f"--margin {args.margin} with rows of query, pos and neg", "leave --margin out")
     pool = chosen_pool(dataset, args.pool)
     kind = dataset.options["usual_pool"] if pool == "usual" else pool
-    joined = args.langs and kind != "same" and "pairs" not in dataset.options
+    joined = args.langs and kind != "same"
     langs = " ".join(lang for lang in dataset.subsets if lang in args.langs) if joined else ""
-    imported = text_key("".join(text_key(file.read_text(errors="replace")) for file in files.values()))[:8]
+    imported = text_key("".join(sha256_of(file)[:32] for file in files.values()))[:8]
     return build_settings(
         RetrievalSettings,
         args,
@@ -225,13 +219,17 @@ class PairRetrieval(Retrieval):
     def __init__(self, run: Run, settings: RetrievalSettings, files: dict[str, Path]) -> None:
         super().__init__(run, settings, files)
         self.figures: dict[str, tuple[dict[str, float], dict[str, tuple[float, float]]]] = {}
+        self.benchmark_once = functools.lru_cache(maxsize=1)(self._benchmark)
 
     def benchmark(self, data: Judged) -> PairBenchmark:
         """Return the benchmark of a subset."""
+        return self.benchmark_once(data.name)
+
+    def _benchmark(self, subset: str) -> PairBenchmark:
         from utils.cli.pair_benchmark import PairBenchmark
         from utils.data.pair_rows import read_pair_rows
 
-        return PairBenchmark(data, read_pair_rows(Path(self.run.dataset.options["path"])))
+        return PairBenchmark(self.load(subset), read_pair_rows(Path(self.run.dataset.options["path"])))
 
     def sides(self, data: Judged) -> tuple[Sequence[str], Sequence[str]]:
         """Return the questions with all positives, which query too, and all texts."""
@@ -272,12 +270,12 @@ def main(argv: Sequence[str]) -> None:
     args = with_first_stage(parse(argv))
     from utils.cli.open_run import open_run
     from utils.cli.run_files import export_runs, imported_files
-    from utils.data.judged import chosen_pool, judged_subsets
+    from utils.data.judged import judged_subsets
     from utils.data.own_judged import PAIR_ROWS, find_judged
     from utils.data.trec_runs import run_tag
 
     dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
-    subsets = judged_subsets(dataset, args.langs, chosen_pool(dataset, args.pool))
+    subsets = judged_subsets(dataset, args.langs, args.pairs)
     files = imported_files(args, subsets)
     reranker = chosen_reranker(args)
     settings = make_settings(args, dataset, files, reranker)

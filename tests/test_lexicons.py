@@ -49,7 +49,7 @@ def test_csls_by_hand() -> None:
 
 
 def test_the_script(run: Run, tmp_path: Path, mirror: Path) -> None:
-    flags = ("--dataset", "muse", "--langs", "en", "de", "--data_dir", str(mirror), *NGRAM, "--pool", "cross")
+    flags = ("--dataset", "muse", "--langs", "en", "de", "--data_dir", str(mirror), *NGRAM, "--pairs", "cross")
     pq.write_table(pq.read_table(mirror / SPEC.source / "en-de" / "test.parquet"), _folder(mirror) / "test.parquet")
     done = run("retrieval.py", *flags, "--k", "1")
     assert done.returncode == 0 and "muse: hit at k" in done.stdout, done.stderr
@@ -58,8 +58,10 @@ def test_the_script(run: Run, tmp_path: Path, mirror: Path) -> None:
     found = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("logs/**/eval_en_de_1.json"))]
     assert {record["run"]["margin"] for record in found} == {"none", "csls"}
     assert all(0 < record["hit"] <= 1 and record["n"] == 3 for record in found)
-    table = run("script/aggregate/aggregate_retrieval.py", "--margin", "csls", "--k", "1", "--pool", "cross")
+    table = run("script/aggregate/aggregate_retrieval.py", "--margin", "csls", "--k", "1")
     assert table.returncode == 0 and "char_ngram" in table.stdout, table.stderr
+    wrong = run("retrieval.py", *flags, "--pool", "all")
+    assert wrong.returncode == 2 and "--pool all with muse, where each pair of languages has its own" in wrong.stderr
     wrong = run("retrieval.py", *flags, "--margin", "csls", "--similarity", "dot")
     assert wrong.returncode == 2 and "--margin csls with --similarity dot" in wrong.stderr
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def test_bitext_mining_is_mtebs(answers: tuple[Path, dict[str, Any]]) -> None:
     run = body["run"]
     assert (run["dataset"], run["src_lang"], run["tgt_lang"]) == ("mteb:NTREXBitextMining", "eng_Latn", "deu_Latn")
     pinned = {"kind": "mteb", "source": "mteb/NTREXBitextMining", "revision": REVISIONS["mteb/NTREXBitextMining"]}
-    assert run["origin"] == pinned and run["source"] == {**pinned, "version": run["source"]["version"]}
+    assert run["origin"] == pinned and run["source"] == {**pinned, "version": version("mteb")}
     assert "1 of 1 subsets are already logged" in found["bitext again"][1]
     assert found["bitext planned"][0] == 0 and "20" in found["bitext planned"][1]
 
@@ -294,6 +295,34 @@ def test_mistakes(answers: tuple[Path, dict[str, Any]], key: str, message: str) 
     code, out, err = answers[1][key]
     assert (code, out) == (2, "") and message in err, err
     assert len([line for line in err.splitlines() if not line.startswith("note: ")]) == 2, err
+
+
+def test_texts_of_questions_and_passages_are_those_that_mteb_encodes() -> None:
+    import datasets
+    from mteb._create_dataloaders import create_dataloader
+    from mteb.types import PromptType
+
+    from utils.data.mteb_texts import _passages, _questions
+
+    metadata = mteb.get_task("ArguAna").metadata
+    turns = [
+        [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Yes?"}],
+        [{"role": "user", "content": "No"}],
+    ]
+    asked: list[dict[str, Any]] = [
+        {"text": ["one ", "two"]},
+        {"text": ["one", "two"], "instruction": ["Find it.", "Say so."]},
+        {"text": [["Hi", "And you?"], ["No"]]},
+        {"text": turns},
+        {"text": turns, "instruction": ["Find it.", "Say so."]},
+    ]
+    told: list[dict[str, Any]] = [{"text": [" one ", "two"]}, {"text": ["one", " two "], "title": ["", " First"]}]
+    for build, kind, tables in ((_questions, PromptType.query, asked), (_passages, PromptType.document, told)):
+        for table in tables:
+            rows = datasets.Dataset.from_dict({"id": ["a", "b"], **table})
+            loader = create_dataloader(rows, task_metadata=metadata, prompt_type=kind)
+            theirs = [text for batch in loader for text in batch["text"]]
+            assert build(rows) == list(zip(["a", "b"], theirs, strict=True)), table
 
 
 def test_without_a_network_what_was_read_is_read_again(

@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 class DatasetSpec:
     """A data set as one task uses it: where it is, how it is read, and which figures it enters.
 
-    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "shipped" (a file of this project),
-        "mteb" (a task that mteb reads) or "local" (the user's own).
+    kind: "hub" (a data set of the hub), "files" (files of a GitHub repository), "mirror" (a data set that only a mirror
+        has in the layout of its reader), "shipped" (a file of this project), "mteb" (a task that mteb reads) or "local"
+        (the user's own).
     source: `owner/name` on the hub or on GitHub, or the name of the file.
     revision: the pinned commit, or a ref that is resolved when the data set is loaded.
     reader: name of the function that reads it (READERS in utils/data/bitext.py and utils/data/classification.py).
     subsets: the subsets that a complete row of a table has; some readers serve more, such as any pair of languages.
-    setting: "mono", or "cs" where the texts are code-switched.
     pivot: the default source language of pairs, and the default training language of --cross.
     options: what the reader needs to know.
     sha256: digest of each file of a data set of kind "files", by path.
     label_names: the label set, in the order of ClassLabel indices; empty where the labels are taken from the data.
     groups: the mean that the data set enters in each table, by the table's name (View in utils/tasks.py).
+    code_switched: whether its texts mix languages, which records call the setting "cs" instead of "mono" or "xl".
     """
 
     name: str
@@ -43,7 +44,6 @@ class DatasetSpec:
     revision: str | None
     reader: str
     subsets: tuple[str, ...]
-    setting: str
     main_metric: str
     pivot: str | None
     licence: str
@@ -52,6 +52,7 @@ class DatasetSpec:
     sha256: Mapping[str, str] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
+    code_switched: bool = False
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,14 @@ def test_pairs_of_languages() -> None:
     assert pool_of(spec, "de_en", "usual", None) == ["de_en"]
     with pytest.raises(UserError, match="no pair of languages"):
         judged_subsets(spec, ["de"], "cross")
+    for pool in ("all", "same", "cross"):
+        with pytest.raises(
+            UserError, match=f"--pool {pool} with mlqa_r, where each pair of languages has its own pool"
+        ):
+            chosen_pool(spec, pool)
+    assert chosen_pool(spec, None) == "usual"
+    with pytest.raises(UserError, match="--pairs same with xquad_r, which has no pairs of languages"):
+        judged_subsets(RETRIEVAL["xquad_r"], None, "same")
     with pytest.raises(UserError, match="has no language 'xx'"):
         judged_subsets(spec, ["xx"])
 

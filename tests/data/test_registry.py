@@ -33,10 +33,11 @@ def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
         "retrieval": judged_readers.READERS,
         "sts": {"sentence_pairs"},
     }
-    assert spec.kind in ("hub", "files", "shipped") and spec.reader in known[spec.task]
-    assert spec.setting in ("mono", "cs") and spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit")
+    assert spec.kind in ("hub", "files", "mirror", "shipped") and spec.reader in known[spec.task]
+    assert spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit")
     assert spec.licence and spec.citation
-    if spec.kind == "hub" and spec.reader not in ("beir_folders", "lexicon"):  # which read a mirror only
+    assert (spec.kind == "mirror") == (spec.reader in ("beir_folders", "lexicon"))
+    if spec.kind == "hub":
         assert re.fullmatch(r"[0-9a-f]{40}|refs/convert/parquet", spec.revision or "")
     if spec.kind == "files":
         assert re.fullmatch(r"[0-9a-f]{40}", spec.revision or "") and spec.sha256

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from utils.cli.types import name_or_path, path, positive, seed, tag, text
-from utils.constants import DEFAULT_KS, DEFAULT_SEED, MARGINS, SIMILARITIES
+from utils.constants import DEFAULT_KS, DEFAULT_SEED, MARGINS, PAIRS, POOLS, SIMILARITIES
 from utils.errors import UserError
 
 NEAR = 0.75  # likeness of a mistyped flag to the one that a hint names
@@ -129,6 +129,21 @@ def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
         help=f"numbers of neighbours (default: {' '.join(map(str, DEFAULT_KS))})",
     )
     return group
+
+
+def add_pool_args(group: argparse._ArgumentGroup) -> None:
+    """Add what chooses the pool of passages, and pairs of languages."""
+    group.add_argument(
+        "--pool",
+        choices=POOLS[1:],
+        help="the passages: in all languages, in the same as the question, or in the others (default: as the data set "
+        "is used)",
+    )
+    group.add_argument(
+        "--pairs",
+        choices=PAIRS,
+        help="of a data set of pairs of languages only those of one language, or of two; each pair has its own pool",
+    )
 
 
 def add_margin_args(group: argparse._ArgumentGroup) -> None:

@@ -122,7 +122,7 @@ def load_bitext(
     dropped = n_rows - len(sides[0])
     if dropped:
         note(f"{spec.name} {name}: {dropped} of {n_rows} rows left out, as a side is blank")
-    code_switched = spec.setting == "cs" or {src_lang, tgt_lang} & set(spec.options.get("cs_languages", ()))
+    code_switched = spec.code_switched or {src_lang, tgt_lang} & set(spec.options.get("cs_languages", ()))
     setting, gold = "cs" if code_switched else "xl", tuple(range(len(sides[0])))
     return BitextSubset(name, src_lang, tgt_lang, tuple(sides[0]), tuple(sides[1]), gold, setting, origin, dropped)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from utils.constants import PAIRS
 from utils.data.judged_parts import Part, as_bytes
 from utils.data.judged_readers import READERS
 from utils.data.languages import suggest_language
@@ -20,34 +21,44 @@ from utils.errors import UserError, counted
 from utils.schema import DatasetSpec, Judged, Origin, Texts
 
 
-def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, pool: str = "usual") -> list[str]:
+def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, kind: str | None = None) -> list[str]:
     """Return the subsets of a run, in the order of the data set's row.
 
-    langs: only questions and passages in these languages; None for all. pool: of a data set that consists of pairs of
-    languages, `same` and `cross` choose the pairs of one language and of two. Raises UserError for a language that the
-    data set does not have, and where no pair is left.
+    langs: only questions and passages in these languages; None for all. kind: of a data set that consists of pairs of
+    languages only those of one language, `same`, or of two, `cross`. Raises UserError for a language that the data set
+    does not have, where no pair is left, and for a kind of pairs where the data set has none.
     """
+    pairs: Sequence[tuple[str, str]] = spec.options.get("pairs", ())
+    if kind and not pairs:
+        hint = "it chooses pairs of data sets such as mlqa_r: leave it out"
+        raise UserError(f"--pairs {kind} with {spec.name}, which has no pairs of languages", hint)
     if spec.kind == KIND:
         return mteb_subsets(spec, langs)
-    pairs: Sequence[tuple[str, str]] = spec.options.get("pairs", ())
     known = list(dict.fromkeys(lang for pair in pairs for lang in pair)) or list(spec.subsets)
     for lang in langs or ():
         if lang not in known:
             raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, known))
     if not pairs:
         return [lang for lang in spec.subsets if langs is None or lang in langs]
-    sizes = {"same": (1,), "cross": (2,)}.get(pool, (1, 2))  # how many languages a pair has
+    sizes = {"same": (1,), "cross": (2,)}.get(kind or "", (1, 2))  # how many languages a pair has
     chosen = [pair for pair in pairs if (langs is None or set(pair) <= set(langs)) and len(set(pair)) in sizes]
     if not chosen:
+        asked = [*(("--pairs", kind) if kind else ()), *(("--langs", *langs) if langs else ())]
         raise UserError(
-            f"{spec.name} has no pair of languages with {' '.join(['--pool', pool, '--langs', *(langs or ())])}",
+            f"{spec.name} has no pair of languages with {' '.join(asked)}",
             f"its pairs are: {', '.join(spec.subsets)}",
         )
     return ["_".join(pair) for pair in chosen]
 
 
 def chosen_pool(spec: DatasetSpec, pool: str | None) -> str:
-    """Return the setting for a --pool: `usual` also for the name of the usual one. UserError for mteb's tasks."""
+    """Return the setting for a --pool: `usual` also for the name of the usual one.
+
+    Raises UserError for data of which each subset has a pool of its own: tasks of mteb, and pairs of languages.
+    """
+    if pool is not None and "pairs" in spec.options:
+        hint = f"leave --pool out{f'; --pairs {pool} chooses pairs' if pool in PAIRS else ''}"
+        raise UserError(f"--pool {pool} with {spec.name}, where each pair of languages has its own pool", hint)
     if spec.kind == KIND and pool not in (None, "same"):
         raise UserError(f"--pool {pool} with {spec.name}", "mteb has one pool for each subset: leave --pool out")
     return "usual" if pool in (None, spec.options["usual_pool"]) else str(pool)
@@ -55,8 +66,6 @@ def chosen_pool(spec: DatasetSpec, pool: str | None) -> str:
 
 def pool_of(spec: DatasetSpec, subset: str, pool: str, langs: Sequence[str] | None) -> list[str]:
     """Return the parts whose passages are the pool of a subset."""
-    if "pairs" in spec.options:
-        return [subset]
     kind = spec.options["usual_pool"] if pool == "usual" else pool
     if kind == "same":
         return [subset]

@@ -25,17 +25,16 @@ def _lexicon(name: str, source: str, pairs: Sequence[str], licence: str, citatio
     return DatasetSpec(
         name=name,
         task="retrieval",
-        kind="hub",
+        kind="mirror",
         source=source,
         revision=None,
         reader="lexicon",
         subsets=tuple(pair.replace("-", "_") for pair in pairs),
-        setting="mono",
         main_metric="hit",
         pivot=None,
         licence=licence,
         citation=citation,
-        options={"usual_pool": "all", "pairs": [pair.split("-") for pair in pairs], "split": "test", "ks": (1, 5, 10)},
+        options={"usual_pool": "same", "pairs": [pair.split("-") for pair in pairs], "split": "test", "ks": (1, 5, 10)},
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib.metadata
 import importlib.util
-import inspect
-import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -69,7 +67,6 @@ def mteb_row(name: str, data: str) -> DatasetSpec:
         revision=meta.dataset["revision"],
         reader=KIND,
         subsets=tuple(subsets),
-        setting="mono",
         main_metric=metric,
         pivot=None,
         licence=str(meta.license or ""),
@@ -85,7 +82,7 @@ def _options(task: AbsTask, data: str, subsets: dict[str, tuple[str, str]], k: i
     options: dict[str, Any] = {
         "subsets": subsets,
         "codes": {own: [code.replace("-", "_") for code in codes[theirs]] for own, (theirs, _) in subsets.items()},
-        "version": _version(task),
+        "version": importlib.metadata.version(KIND),  # its loaders decide the texts beside the revision
         "type": meta.type,
         "main_score": meta.main_score,
         "prompts": {"name": meta.name, "type": meta.type, "query": _instruction(task)},
@@ -201,16 +198,6 @@ def main_metric(main_score: str, data: str) -> tuple[str, int]:
         return found, int(k or 1)
     note(f"mteb's main score of this task, {main_score}, is not computed; {USUAL_METRIC[data]} is shown")
     return USUAL_METRIC[data], KS[0]
-
-
-def _version(task: AbsTask) -> str:
-    """Return the beginning of a hash of what decides the texts beside the revision: the task's place and its code."""
-    kind = type(task)
-    code = [inspect.getsource(getattr(kind, name)) for name in ("load_data", "dataset_transform")]
-    names = ("column_names", "input_column_name", "label_column_name", "train_split", "ignore_identical_ids")
-    settings = {name: repr(getattr(kind, name, None)) for name in names}
-    told = json.dumps([task.metadata.dataset, list(task.eval_splits), settings, code], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def mteb_subsets(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:

@@ -148,11 +148,24 @@ def _judged(rows: Any) -> Mapping[str, Mapping[str, int]]:
 
 
 def _questions(rows: Any) -> list[tuple[str, str]]:
-    """Return identifiers and texts of questions: conversations are joined, and instructions follow, as mteb does."""
-    from mteb._create_dataloaders import _retrieval_texts
-    from mteb.types import PromptType
+    """Return identifiers and texts of questions: a text is followed by its instruction, a conversation follows it."""
+    texts = list(rows["text"])
+    told: list[Any] = list(rows["instruction"]) if "instruction" in rows.column_names else [None] * len(texts)
+    if texts and isinstance(texts[0], dict | list):
+        texts = [_conversation(turns) for turns in texts]
+        if "instruction" in rows.column_names:
+            texts = [f"{instruction} {text}" for instruction, text in zip(told, texts, strict=True)]
+    else:
+        texts = [
+            text if instruction is None else f"{text} {instruction}"
+            for text, instruction in zip(texts, told, strict=True)
+        ]
+    return list(zip(map(str, rows["id"]), texts, strict=True))
 
-    return list(zip(map(str, rows["id"]), _retrieval_texts(rows, PromptType.query), strict=True))
+
+def _conversation(turns: Any) -> str:
+    """Return the turns of a conversation as mteb joins them: texts, or texts behind their roles."""
+    return "; ".join(turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in turns)
 
 
 def _passages(rows: Any) -> list[tuple[str, str]]:

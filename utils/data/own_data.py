@@ -277,7 +277,6 @@ def own_row(
         revision=f"sha256:{digest}",
         reader=reader,
         subsets=subsets,
-        setting="mono",
         main_metric=MAIN_METRICS[task],
         pivot=pivot,
         licence="your own",

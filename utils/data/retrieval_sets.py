@@ -1,6 +1,6 @@
 """The registered data sets of questions and judged passages, one row each.
 
-options: `usual_pool` is the pool of passages unless --pool names one; `parallel` says that a question has the same
+options: `usual_pool` is the pool of passages unless --pool names one (`same`: each subset has its own); `parallel` says that a question has the same
 identifier in all languages, so that it is judged against the passages of each; `pairs` are the languages of a question
 and of its passages, where the data set consists of such pairs.
 """
@@ -28,7 +28,6 @@ RETRIEVAL: dict[str, DatasetSpec] = {
         revision=None,
         reader="sample_questions",
         subsets=SAMPLE_QUESTIONS,
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="Apache-2.0",
@@ -38,12 +37,11 @@ RETRIEVAL: dict[str, DatasetSpec] = {
     "xquad_r": DatasetSpec(
         name="xquad_r",
         task="retrieval",
-        kind="hub",
+        kind="mirror",
         source="google-research-datasets/xquad-r",
         revision=None,
         reader="beir_folders",
         subsets=XQUAD_LANGS,
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="CC-BY-SA-4.0",
@@ -58,13 +56,12 @@ RETRIEVAL: dict[str, DatasetSpec] = {
         revision="refs/convert/parquet",
         reader="reading_comprehension",
         subsets=tuple("_".join(pair) for pair in MLQA_PAIRS),
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="CC-BY-SA-3.0",
         citation="Lewis et al. 2020, arXiv 1910.07475",
         options={
-            "usual_pool": "all",
+            "usual_pool": "same",
             "pairs": MLQA_PAIRS,
             "config": "mlqa.{passages}.{questions}",
             "split": "validation",
@@ -78,7 +75,6 @@ RETRIEVAL: dict[str, DatasetSpec] = {
         revision="refs/convert/parquet",
         reader="reading_comprehension",
         subsets=TYDIQA_LANGS,
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="Apache-2.0",
@@ -93,7 +89,6 @@ RETRIEVAL: dict[str, DatasetSpec] = {
         revision="9c09abc13478308c27598f350e31d8f06b9b5481",
         reader="beir_configs",
         subsets=MIRACL_LANGS,
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="CC-BY-SA-4.0",
@@ -108,7 +103,6 @@ RETRIEVAL: dict[str, DatasetSpec] = {
         revision="fc24a3ce8f09746410daee3d5cd823ff7a0675b7",
         reader="beir_configs",
         subsets=MRTYDI_LANGS,
-        setting="mono",
         main_metric="ndcg",
         pivot=None,
         licence="CC-BY-SA-3.0",

@@ -64,7 +64,7 @@ class TrainTest:
         """Return what a record states about these texts; family and script are None for an unknown language code."""
         code, *_ = spec.options.get("codes", {}).get(self.lang, [self.lang])
         family, script = family_and_script(code)
-        code_switched = spec.setting == "cs" or self.lang in spec.options.get("cs_languages", ())
+        code_switched = spec.code_switched or self.lang in spec.options.get("cs_languages", ())
         setting = "cs" if code_switched else "mono"
         return {
             "origin": vars(self.test.origin),
