@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def run(main: Callable[[Sequence[str]], None], kept: str = RUN_AGAIN) -> NoRetur
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     prepare_proxies()
+    # where peft is installed, the library of encoders loads bitsandbytes, which warns of a kernel that nobody asked for
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     try:
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             signal.signal(signal.SIGTERM, _terminate)
