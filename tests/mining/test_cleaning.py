@@ -48,6 +48,13 @@ def test_first_of_equals_compares_both_halves_of_a_hash() -> None:
     assert first_of_equals(hashes[:0]).tolist() == []
 
 
+def test_halves_of_surrogate_pairs_are_replaced_before_they_are_encoded(tmp_path: Path) -> None:
+    lines = [r'{"text": "a \ud83d"}', r'{"text": "a \ud83e"}', r'{"text": "\ud83d\ude00"}']
+    (tmp_path / "a.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    store = cleaned(Collection("source", (tmp_path / "a.jsonl",)), Cleaning(), tmp_path / "store")
+    assert store.texts(slice(None)) == ["a \ufffd", "\U0001f600"]  # the first two are equal
+
+
 def test_nothing_left_is_an_error(collection: Collection, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the source collection has no text: read 9, empty 1, too short 8"):
         cleaned(collection, Cleaning(min_chars=99), tmp_path / "store")

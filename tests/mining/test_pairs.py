@@ -307,6 +307,7 @@ def test_a_dry_run_estimates_one_collection(run: Run, tmp_path: Path, corpus: Pa
         (("--pos_ranks", "1", "--source", "one.txt"), "the source collection has one text"),
         (("--pos_ranks", "1", "--source", "empty.txt"), "the source collection has no text"),
         (("--relative_margin", "5"), "'5' is not from 0 to 1"),
+        (("--absolute_margin", "-1"), "'-1' is not from 0 to 2"),
         (("--mode", "bitext", "--pos_ranks", "1"), "--pos_ranks with --mode bitext"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_most_frequent_words_come_first_and_numbers_are_none(tmp_path: Path)
     assert found.ids([0, 5]) == ["1", "6"]
     assert words_of(tmp_path, TEXTS, 2).texts(slice(None)) == ["der", "hund"]
     assert words_of(tmp_path, ["New  York", "Haus", "2"], 2, is_list=True).texts(slice(None)) == ["New York", "Haus"]
-    with pytest.raises(UserError, match="the source word collection has no text"):
+    with pytest.raises(UserError, match="the source texts have no word"):
         words_of(tmp_path, ["1 2", "3"])
 
 

@@ -89,7 +89,7 @@ def add_pairs_args(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{side}_percentile", type=percentile, metavar="P", help=meaning)
     lowest = "a negative's cosine is below the lowest of its positives by at least this"
     group.add_argument("--relative_margin", type=share, metavar="SHARE", help=f"{lowest} share, such as 0.05")
-    group.add_argument("--absolute_margin", type=finite, metavar="COSINE", help=f"{lowest} much")
+    group.add_argument("--absolute_margin", type=distance, metavar="COSINE", help=f"{lowest} much")
     group.add_argument("--max_pos", type=positive, default=5, metavar="N", help="of a row (default: %(default)s)")
     group.add_argument("--max_neg", type=natural, default=7, metavar="N", help="of a row (default: %(default)s)")
     group.add_argument(
@@ -234,6 +234,14 @@ def share(value: str) -> float:
     number = finite(value)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 1")
+    return number
+
+
+def distance(value: str) -> float:
+    """Parse a difference of cosines, from 0 to 2."""
+    number = finite(value)
+    if not 0 <= number <= 2:
+        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 2")
     return number
 
 

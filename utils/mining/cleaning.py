@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.errors import UserError, counted, suggest
-from utils.files import build_folder, fingerprint, sha256_of
+from utils.files import build_folder, fingerprint, sha256_of, writable
 from utils.mining.text_store import ABOUT, TextStore, TextWriter
 from utils.progress import bar
 from utils.words import normal_form
@@ -97,7 +97,7 @@ def _rows(
             counts["read"] += 1
             if number % 1000 == 0:
                 advance(1000)
-            text = text.strip()
+            text = writable(text.strip())[0]  # no encoder takes halves of surrogate pairs
             reason = ""
             if not text:
                 reason = "empty"

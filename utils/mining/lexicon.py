@@ -65,11 +65,11 @@ def word_list(texts: TextStore, most: int, root: Path, name: str, *, is_list: bo
     """
     settings = {"version": VERSION, "texts": texts.folder.name, "most": most, "is_list": is_list}
     folder = root / "words" / fingerprint(settings)
-    build_folder(folder, LIST, lambda part: _write_list(part / LIST, texts, most, is_list=is_list))
+    build_folder(folder, LIST, lambda part: _write_list(part / LIST, texts, most, name, is_list=is_list))
     return cleaned(Collection(f"{name} word", (folder / LIST,)), Cleaning(), root)
 
 
-def _write_list(path: Path, texts: TextStore, most: int, *, is_list: bool) -> None:
+def _write_list(path: Path, texts: TextStore, most: int, name: str, *, is_list: bool) -> None:
     """Write a table of words with their ranks and counts."""
     counts: Counter[str] = Counter()
     with bar(len(texts), "counting words", "texts") as advance:
@@ -81,6 +81,8 @@ def _write_list(path: Path, texts: TextStore, most: int, *, is_list: bool) -> No
             if is_list and len(counts) >= most:
                 break
     chosen = [pair for pair in counts.most_common() if is_list or any(map(str.isalpha, pair[0]))][:most]
+    if not chosen:
+        raise UserError(f"the {name} texts have no word", "a word has a letter: check the files")
     lines = [f"{rank}\t{word}\t{count}\n" for rank, (word, count) in enumerate(chosen, start=1)]
     path.write_bytes(f"id\ttext\tcount\n{''.join(lines)}".encode("utf-8", "surrogatepass"))
 
