@@ -11,6 +11,7 @@ import pytest
 from script_runner import ROOT, run_in_process
 from test_architecture import LAYERS, SHORT_NAMES
 
+from utils.cli.finetune_arguments import OBJECTIVES
 from utils.data.registry import DATASETS
 from utils.tasks import TASKS
 
@@ -90,8 +91,10 @@ def flags() -> set[str]:
     """The options that some script's --help shows."""
     scripts = [*ROOT.glob("*.py"), *(ROOT / "script").rglob("*.py"), *(ROOT / "bench").glob("[!_]*.py")]
     scripts += [ROOT / "utils" / f"{name}.py" for name in ("prefetch", "parity")]
-    shown = [run_in_process(path, ("--help",), ROOT, os.environ) for path in scripts]
-    assert [code for code, _, _ in shown] == [0] * len(scripts)
+    asked = [(path, ("--help",)) for path in scripts]
+    asked += [(ROOT / "finetune.py", ("--objective", name, "--help")) for name in OBJECTIVES]
+    shown = [run_in_process(path, argv, ROOT, os.environ) for path, argv in asked]
+    assert [code for code, _, _ in shown] == [0] * len(asked)
     return set(re.findall(r"--[a-z]\w*", "\n".join(text for _, text, _ in shown)))
 
 

@@ -56,6 +56,28 @@ OBJECTIVES = {
             python finetune.py --dataset nusax --langs eng ace --model_checkpoint FacebookAI/xlm-roberta-base --cuda
             """,
         ),
+        ObjectiveSpec(
+            name="contrastive",
+            title="an encoder, from queries with positives and negatives, or from pairs",
+            module="utils.cli.finetune_contrastive",
+            usual=TrainingOptions(epochs=1, batch_size=64, learning_rate=2e-5, warmup=0.1),
+            examples="""
+            python finetune.py --objective contrastive --langs swh
+            python finetune.py --objective contrastive --dataset mined.jsonl --temperature 0.02 --max_negatives 3
+            python finetune.py --objective contrastive --dataset rows.jsonl --matryoshka 256 128 64 --lora
+            python finetune.py --objective contrastive --dataset pairs.tsv --columns eng swh --symmetric
+            """,
+        ),
+        ObjectiveSpec(
+            name="reranker",
+            title="a cross-encoder, from queries with positives and negatives, or from pairs",
+            module="utils.cli.finetune_reranker",
+            usual=TrainingOptions(epochs=1, batch_size=16, learning_rate=2e-5, warmup=0.1),
+            examples="""
+            python finetune.py --objective reranker --langs swh --max_negatives 3
+            python finetune.py --objective reranker --dataset rows.jsonl --loss ranking --lora
+            """,
+        ),
     )
 }
 

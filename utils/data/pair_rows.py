@@ -16,24 +16,30 @@ ROW = "q{:06}"  # the identifier of a row's question
 
 
 class PairRow(NamedTuple):
-    """One row: a query, texts that are near it, and texts that are not."""
+    """One row: a query, texts that are near it, and texts that are not.
+
+    group: rows of one group are about the same thing, empty where a row has none.
+    """
 
     query: str
     pos: list[str]
     neg: list[str]
+    group: str = ""
 
 
 def read_pair_rows(path: Path) -> list[PairRow]:
-    """Return the rows of a table with the columns query, pos and, where it is there, neg.
+    """Return the rows of a table with the columns query, pos and, where they are there, neg and group.
 
     Raises UserError, with its place, for a text that is empty, a row without positives, and a text that is both.
     """
     table = read_table(path)
-    sides = [table["query"], table["pos"], table["neg"] if "neg" in table else [[]] * len(table["query"])]
+    n_rows = len(table["query"])
+    sides = [table["query"], table["pos"], *(table.get(name, [None] * n_rows) for name in ("neg", "group"))]
     rows = []
-    for number, (query, pos, neg) in enumerate(zip(*sides, strict=True)):
+    for number, (query, pos, neg, group) in enumerate(zip(*sides, strict=True)):
         place = f"{path.name}: {table.place(number)}"
-        row = PairRow(_text(query, place, "query"), _texts(pos, place, "pos"), _texts(neg, place, "neg"))
+        texts = _text(query, place, "query"), _texts(pos, place, "pos"), _texts(neg, place, "neg")
+        row = PairRow(*texts, "" if is_blank(group) else str(group))
         if not row.pos:
             raise UserError(f"{place}: the row has no positive", "write at least one text in pos, or remove the row")
         if both := set(row.pos) & set(row.neg):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from utils.checkpoints import local_digest
 from utils.encoders.bundled import expand_bundled
+from utils.encoders.registry import ENCODERS
 from utils.encoders.resolve import EncodingOptions, is_api_encoder, resolve_local_encoder
 from utils.errors import UserError
 from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
+from utils.rerankers.resolve import RerankOptions, resolve_reranker
+from utils.rerankers.spec import CROSS_ENCODER
+from utils.schema import EncoderSpec
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Base:
     name: as users call it. path: a folder, or an id of the hub. revision: the commit on the hub, None for a folder.
     digest: what identifies the weights: the revision, or the hash of the folder's content. prompt: the text that the
     checkpoint expects before a text, as the suite uses it; passage_prompt: before passages, None where they are alike.
+    spec: the encoder that it is; None where it is none.
     """
 
     name: str
@@ -29,20 +35,32 @@ class Base:
     prompt: str
     passage_prompt: str | None
     trust_remote_code: bool = False
+    spec: EncoderSpec | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the weights that a training begins with."""
         return {"checkpoint": self.name, "revision": self.digest}
 
 
-def encoder_base(name: str, cache_dir: Path, *, trust_remote_code: bool = False, sides: bool = False) -> Base:
+def encoder_base(
+    name: str,
+    cache_dir: Path,
+    *,
+    trust_remote_code: bool = False,
+    sides: bool = False,
+    pooling: str | None = None,
+    attention: str | None = None,
+) -> Base:
     """Return an encoder's checkpoint: a row of the registry, a folder, or an id of the hub.
 
-    sides: whether queries and passages have prompts of their own. Raises UserError for what has no weights to train.
+    sides: whether queries and passages have prompts of their own. pooling and attention: of token vectors, None as the
+    checkpoint has them. Raises UserError for what has no weights to train.
     """
     if is_api_encoder(name):
         raise UserError(f"training {name}", "an API model has no weights here: choose a local checkpoint")
-    options = EncodingOptions(trust_remote_code=trust_remote_code, has_sides=sides)
+    options = EncodingOptions(
+        trust_remote_code=trust_remote_code, has_sides=sides, pooling=pooling, attention=attention
+    )
     spec = resolve_local_encoder(name, cache_dir, options)
     if spec.loader not in (BUNDLED, SENTENCE_TRANSFORMERS):
         what = f"training {spec.name}, which is a {'baseline' if spec.fitted else f'{spec.kind} encoder'}"
@@ -51,4 +69,21 @@ def encoder_base(name: str, cache_dir: Path, *, trust_remote_code: bool = False,
     is_folder = bool(spec.label) or spec.loader == BUNDLED
     digest = spec.revision or f"sha256:{local_digest(Path(path), cache_dir)}"
     prompts = spec.prompt or "", spec.passage_prompt
-    return Base(spec.name, path, None if is_folder else spec.revision, digest, *prompts, trust_remote_code)
+    return Base(spec.name, path, None if is_folder else spec.revision, digest, *prompts, trust_remote_code, spec)
+
+
+def reranker_base(name: str, cache_dir: Path, *, trust_remote_code: bool = False) -> Base:
+    """Return a checkpoint that a reranker begins with: a cross-encoder, or an encoder, which gets a new head.
+
+    Raises UserError for what has no weights to train.
+    """
+    if is_api_encoder(name):
+        raise UserError(f"training {name}", "an API model has no weights here: choose a local checkpoint")
+    if name not in ENCODERS:
+        with contextlib.suppress(UserError):  # what is no reranker may be an encoder
+            found = resolve_reranker(name, cache_dir, RerankOptions(trust_remote_code=trust_remote_code))
+            if found.kind == CROSS_ENCODER:
+                spec = cast("EncoderSpec", found.model)
+                revision = None if spec.label else spec.revision
+                return Base(spec.name, spec.checkpoint, revision, str(spec.revision), "", None, trust_remote_code, spec)
+    return encoder_base(name, cache_dir, trust_remote_code=trust_remote_code)

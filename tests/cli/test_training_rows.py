@@ -1,0 +1,62 @@
+"""The files that pair texts for a training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from utils.cli.arguments import add_place_args
+from utils.cli.training_rows import TrainingRows, add_row_args, chosen_rows
+from utils.data.pair_rows import PairRow
+from utils.errors import UserError
+
+MINED = "0.9\tein Haus\ta house\n0.8\tein Hund\ta dog\n"
+
+
+def rows_of(*argv: str) -> TrainingRows:
+    parser = argparse.ArgumentParser()
+    add_row_args(parser)
+    add_place_args(parser)
+    return chosen_rows(parser.parse_args([*argv]))
+
+
+PAIRS = [PairRow("ein Haus", ["a house"], []), PairRow("ein Hund", ["a dog"], [])]
+
+
+def test_pairs_of_mine_are_read_as_it_writes_them(tmp_path: Path) -> None:
+    (tmp_path / "mined.tsv").write_text(MINED)
+    lines = [{"score": 0.9, "source": row.query, "target": row.pos[0], "source_id": "1"} for row in PAIRS]
+    (tmp_path / "mined.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    for name in ("mined.tsv", "mined.jsonl"):
+        found = rows_of("--dataset", str(tmp_path / name))
+        assert found.rows == PAIRS and not found.has_sides
+
+
+def test_pairs_of_named_columns(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("deu\teng\tnote\nein Haus\ta house\tx\nein Hund\ta dog\ty\n")
+    found = rows_of("--dataset", str(tmp_path / "own.tsv"), "--columns", "deu", "eng")
+    assert found.rows == PAIRS and found.subsets == {"deu_eng": 2}
+
+
+def test_rows_of_queries(tmp_path: Path) -> None:
+    rows = [{"query": "q", "pos": ["a", "b"], "neg": ["c"], "group": 3}, {"query": "r", "pos": "d"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = rows_of("--dataset", str(path))
+    assert found.rows == [PairRow("q", ["a", "b"], ["c"], "3"), PairRow("r", ["d"], [])] and found.has_sides
+    with pytest.raises(UserError, match="1 rows to train on"):
+        rows_of("--dataset", str(path), "--limit", "1")
+
+
+def test_parallel_texts_of_the_suite() -> None:
+    found = rows_of("--langs", "swh", "jpn")
+    assert list(found.subsets) == ["eng_swh", "eng_jpn"] and sum(found.subsets.values()) == len(found.rows)
+
+
+def test_a_mined_row_without_a_text(tmp_path: Path) -> None:
+    (tmp_path / "mined.tsv").write_text(MINED + "0.7\tein Baum\t\n")
+    with pytest.raises(UserError, match="line 3: there is no target text"):
+        rows_of("--dataset", str(tmp_path / "mined.tsv"))

@@ -1,0 +1,124 @@
+"""The rows of finetune.py that pair texts: FlagEmbedding's rows, pairs of mine.py, or parallel texts of the suite."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.cli.arguments import add_data_args
+from utils.cli.data_choice import chosen_pairs
+from utils.cli.open_run import chosen_sources
+from utils.data.pair_rows import PairRow, read_pair_rows
+from utils.errors import UserError, counted
+from utils.files import fingerprint
+
+if TYPE_CHECKING:
+    from utils.data.tables import Table
+    from utils.training.options import TrainingOptions
+
+MEANINGS = {
+    "dataset": "rows of query, pos and neg, or pairs of texts: a .jsonl, .parquet, .tsv or .csv file (also one that "
+    "mine.py wrote), a folder of line-aligned files, or a name of a set of pairs that --list shows",
+    "src_lang": "pairs: the language of the queries (default: the pivot of the data set)",
+    "langs": "pairs: only these languages on the other side",
+    "columns": "own file of pairs: the columns of both texts",
+    "limit": "use only the first N rows",
+}
+MINED = ("source", "target")  # columns of the pairs that mine.py writes
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows to train on. name: of the data set. has_sides: whether queries and documents are texts of two kinds.
+
+    subsets: the number of rows by subset, for pairs of several languages.
+    """
+
+    name: str
+    rows: list[PairRow]
+    has_sides: bool
+    subsets: dict[str, int]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the rows are: the name, their number and the hash of their texts."""
+        return {"dataset": self.name, "rows": len(self.rows), "sha256": fingerprint({"rows": self.rows})}
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return the number of rows as a table, for the model card."""
+        if not self.subsets:
+            return [{"data": self.name, "rows": len(self.rows)}]
+        return [{"data": self.name, "subset": name, "rows": count} for name, count in self.subsets.items()]
+
+
+def describe_rows(data: TrainingRows, options: TrainingOptions) -> str:
+    """Return the numbers of rows, positives, negatives and steps."""
+    steps = -(-len(data.rows) // options.batch_size) * options.epochs
+    n_pos, n_neg = (sum(len(getattr(row, side)) for row in data.rows) for side in ("pos", "neg"))
+    return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives, {steps:,.0f} steps"
+
+
+def add_row_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose the rows."""
+    add_data_args(parser, MEANINGS)
+    parser.set_defaults(strict=False)
+
+
+def chosen_rows(args: argparse.Namespace) -> TrainingRows:
+    """Return the rows of a command line. Raises UserError where there are none, and as reading does."""
+    path = Path(args.dataset).expanduser()
+    found = _of_file(path, args) if path.is_file() else None
+    found = found or _of_pairs(args)
+    rows = found.rows[: args.limit] if args.limit else found.rows
+    if len(rows) < 2:
+        raise UserError(f"{found.name} has {len(rows)} rows to train on", "give a file with more rows")
+    return TrainingRows(found.name, rows, found.has_sides, found.subsets if not args.limit else {})
+
+
+def _of_file(path: Path, args: argparse.Namespace) -> TrainingRows | None:
+    """Return the rows of a file that has queries and positives, or that mine.py wrote; None for any other."""
+    from utils.data.tables import DELIMITED, ending_of, read_table
+
+    if args.columns or args.no_header or args.src_lang or args.langs:
+        return None
+    is_delimited = ending_of(path) in DELIMITED
+    table = read_table(path, header=not (is_delimited and _is_mined(read_table(path, header=False))))
+    if {"query", "pos"} <= set(table):
+        return TrainingRows(path.name, read_pair_rows(path), True, {})
+    names = MINED if set(MINED) <= set(table) else ("2", "3") if tuple(table) == ("1", "2", "3") else None
+    if names is None:
+        return None
+    from utils.data.tables import is_blank
+
+    rows = []
+    for number, both in enumerate(zip(*(table[name] for name in names), strict=True)):
+        for text, name in zip(both, MINED, strict=True):
+            if is_blank(text) or not isinstance(text, str):
+                raise UserError(f"{path.name}: {table.place(number)}: there is no {name} text", "correct the row")
+        rows.append(PairRow(both[0], [both[1]], []))
+    return TrainingRows(path.name, rows, False, {})
+
+
+def _is_mined(table: Table) -> bool:
+    """Return whether a table without a header has a score and two texts in its first line, as mine.py writes them."""
+    if tuple(table) != ("1", "2", "3") or not table["1"]:
+        return False
+    try:
+        float(table["1"][0])
+    except ValueError:
+        return False
+    return True
+
+
+def _of_pairs(args: argparse.Namespace) -> TrainingRows:
+    """Return the pairs of a set that bitext.py takes, all that are chosen of its languages."""
+    from utils.data.bitext import bitext_subsets, load_bitext
+
+    dataset, sources = chosen_pairs(args), chosen_sources(args)
+    rows, subsets = list[PairRow](), dict[str, int]()
+    for name, (source, target) in bitext_subsets(dataset, args.src_lang, args.langs).items():
+        data = load_bitext(dataset, source, target, sources, name=name)
+        rows += [PairRow(query, [data.targets[gold]], []) for query, gold in zip(data.sources, data.gold, strict=True)]
+        subsets[name] = len(data.sources)
+    return TrainingRows(dataset.name, rows, False, subsets)

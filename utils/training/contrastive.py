@@ -1,0 +1,154 @@
+"""Contrastive training of an encoder on queries, positives and negatives.
+
+The usual settings are those of FlagEmbedding (Xiao et al. 2023, arXiv 2309.07597): in-batch and drawn negatives, and
+cross-entropy of cosines at the temperature 0.02.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from utils.training import losses
+from utils.training.loop import Trained, train
+from utils.training.lora import merged, with_adapter
+from utils.training.losses import Sides
+from utils.training.parts import parted_trainer
+from utils.training.vocabulary import CompactVocabulary, can_be_compact
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from utils.training.embedder import Embedder
+    from utils.training.folder import TrainingFolder
+    from utils.training.losses import Loss
+    from utils.training.options import TrainingOptions
+    from utils.training.pair_examples import DrawnBatch, DrawnRow, PairExamples
+    from utils.training.token_batches import Ids
+
+
+@dataclass(frozen=True)
+class ContrastiveOptions:
+    """What decides the loss.
+
+    loss: one of LOSSES. margin: of triplets. max_negatives: negatives of a row in an epoch. symmetric: whether
+    positives rank the queries as well. matryoshka: numbers of first dimensions that are trained beside all. prompt:
+    put before every query; passage_prompt: before every document. teacher: the name and the digest of the encoder
+    whose vectors are learnt.
+    """
+
+    loss: str = "ranking"
+    temperature: float = 0.02
+    margin: float = 0.1
+    max_negatives: int = 7
+    symmetric: bool = False
+    matryoshka: tuple[int, ...] = ()
+    prompt: str = ""
+    passage_prompt: str = ""
+    teacher: tuple[str, str] | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return dataclasses.asdict(self)
+
+    def make(self) -> Loss:
+        """Return the loss of a batch."""
+        if self.loss == "ranking":
+            found: Loss = partial(losses.ranking, temperature=self.temperature, symmetric=self.symmetric)
+        elif self.loss == "triplet":
+            found = partial(losses.triplet, margin=self.margin)
+        else:
+            found = losses.distillation
+        return losses.matryoshka(found, self.matryoshka) if self.matryoshka else found
+
+
+def train_embedder(
+    embedder: Embedder,
+    examples: PairExamples,
+    chosen: ContrastiveOptions,
+    options: TrainingOptions,
+    folder: TrainingFolder,
+    *,
+    part: int | None = None,
+    teachers: npt.NDArray[np.float32] | None = None,
+) -> Trained:
+    """Train an encoder. part: texts that are in memory with their gradients at once, by default those of a batch.
+
+    teachers: the teacher's vector of each query (n_queries, d).
+    """
+    tokens = _Tokens(
+        embedder.tokens(examples.query_texts, chosen.prompt), embedder.tokens(examples.texts, chosen.passage_prompt)
+    )
+    full, vocabulary = embedder.transformer, None
+    if options.lora is not None:
+        embedder.transformer = with_adapter(full, options.lora)
+    elif can_be_compact(full):
+        special = embedder.model.tokenizer.all_special_ids
+        vocabulary = CompactVocabulary.of(tokens.all(), special, full.get_input_embeddings().num_embeddings)
+        vocabulary.narrow(full)
+        tokens = tokens.compact(vocabulary)
+    work = _Work(embedder, examples, tokens, chosen, options.seed, teachers)
+    trained = train(lambda size: parted_trainer(embedder.model, work, options, folder, size), folder, options, part)
+    if vocabulary is not None:
+        vocabulary.widen(full, trained.decay)
+    if options.lora is not None:
+        embedder.transformer = merged(embedder.transformer)
+    return trained
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """The tokens of the different queries and documents."""
+
+    queries: Sequence[Ids]
+    documents: Sequence[Ids]
+
+    def all(self) -> list[Ids]:
+        return [*self.queries, *self.documents]
+
+    def compact(self, vocabulary: CompactVocabulary) -> _Tokens:
+        return _Tokens(*([vocabulary.compact(ids) for ids in side] for side in (self.queries, self.documents)))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a trainer does with a batch (`utils/training/parts.py`)."""
+
+    embedder: Embedder
+    examples: PairExamples
+    known: _Tokens
+    chosen: ContrastiveOptions
+    seed: int
+    teachers: npt.NDArray[np.float32] | None
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, place: tuple[int, int]) -> DrawnRow:
+        return self.examples.drawn(*place, self.seed, self.chosen.max_negatives)
+
+    def batch(self, rows: Sequence[DrawnRow]) -> DrawnBatch:
+        return self.examples.batch(rows)
+
+    def tokens(self, batch: DrawnBatch) -> list[Ids]:
+        """Return the tokens of the queries, then those of the documents."""
+        queries, documents = self.known.queries, self.known.documents
+        return [queries[place] for place in batch.queries] + [documents[place] for place in batch.documents]
+
+    def forward(self, model: Any, tokens: Sequence[Ids]) -> torch.Tensor:
+        vectors: torch.Tensor = self.embedder.embed(model, tokens)
+        return vectors
+
+    def loss(self, batch: DrawnBatch, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the vectors (n + m, d) of a batch."""
+        import torch
+
+        n, device = len(batch.queries), outputs.device
+        owners, allowed = (torch.from_numpy(values).to(device) for values in (batch.owners, batch.allowed))
+        taught = None if self.teachers is None else torch.from_numpy(self.teachers[batch.queries]).to(device)
+        return self.chosen.make()(Sides(outputs[:n], outputs[n:], owners, allowed, taught))
