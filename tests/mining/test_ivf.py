@@ -70,6 +70,13 @@ def test_the_manifest_tells_the_recall_and_the_same_command_writes_the_same_byte
     assert manifest["run"]["index"] == {"nprobe": 1, "seed": 42} and "approximate" in manifest["index"]["meaning"]
     assert manifest["index"]["forward"]["sample"] == 90 and 0 < manifest["index"]["backward"]["recall@1"] <= 100
     assert manifest["counts"]["sources_searched_by_margin"] == 0
+    for broken in (tmp_path / "other").glob("index/*/*"):
+        broken.write_bytes(b"broken")
+    for lists in (tmp_path / "other").glob("neighbours/*/*.npz"):
+        lists.unlink()
+    repaired = run("mine.py", *again, "--index", "ivf", "--nprobe", "1", "--output", "two.tsv")
+    assert repaired.stderr.count("is broken; this part of the index is made again") == 2 + 2 * 4
+    assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes()
     planned = run("mine.py", *sides, "--index", "ivf", "--nprobe", "1", "--dry_run")
     assert "index: about 50.0 % of these pairs are read; it takes 0 MiB of memory" in planned.stdout
     refused = run("mine.py", *sides, "--output", "one.tsv")  # the exact pairs are others

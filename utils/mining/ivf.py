@@ -18,6 +18,7 @@ import numpy as np
 from utils.cluster.joining import import_extra
 from utils.files import fingerprint, write_atomic
 from utils.mining.margins import cosines_of
+from utils.mining.row_store import is_whole
 from utils.retrieval.rows import row_norms
 from utils.retrieval.topk import topk
 from utils.schema import TopK
@@ -37,6 +38,7 @@ PER_LIST = 50  # rows of the sample for each list
 ITERATIONS = 10  # of k-means
 MORE = 8  # candidates beyond k that are scored again: the index rounds rows to float16
 SAMPLE = 1000  # queries whose exact neighbours are searched
+BROKEN = "this part of the index is made again"
 AT_ONCE = 8192  # rows that the index is given at once
 
 
@@ -64,6 +66,11 @@ class IvfIndex:
         """Return the file with the list of each row of a shard (n,)."""
         return self.folder / f"{self.store.paths[number].stem}.npy"
 
+    def missing(self) -> list[AssignShard]:
+        """Return the tasks for the shards whose file of lists is not there or broken."""
+        shards = [AssignShard(self, number) for number in range(len(self.store.paths))]
+        return [shard for shard in shards if not is_whole(self.lists(shard.number), shard.size, BROKEN)]
+
     def n_lists(self) -> int:
         """Return the number of lists."""
         return n_lists(len(self.store))
@@ -78,7 +85,7 @@ def index_of(store: RowStore, ivf: Ivf, root: Path) -> IvfIndex:
     """Return the index of a store, whose centroids are computed unless they are there."""
     key = fingerprint({"store": store.key(), "lists": n_lists(len(store)), "sample": PER_LIST, "seed": ivf.seed})
     index = IvfIndex(store, root / "index" / key)
-    if not index.centroids.is_file():
+    if not is_whole(index.centroids, index.n_lists(), BROKEN):
         faiss = import_extra("faiss", EXTRAS)
         draw = np.random.default_rng(ivf.seed)
         size = min(len(store), PER_LIST * index.n_lists())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.files import fingerprint, read_json, write_atomic, write_json
-from utils.mining.ivf import SAMPLE, AssignShard, SearchIndex, SearchSample, index_of, recall_of
+from utils.mining.ivf import SAMPLE, SearchIndex, SearchSample, index_of, recall_of
 from utils.mining.work import Desk, Here
 from utils.progress import bar
 from utils.retrieval.shards import merge
@@ -214,8 +214,7 @@ def _nearest_in_index(
     k = min(k, len(candidates))
     index = index_of(candidates, place.ivf, place.root)
     nprobe = min(place.ivf.nprobe, index.n_lists())
-    missing = [AssignShard(index, shard) for shard in range(len(candidates.paths)) if not index.lists(shard).is_file()]
-    for _ in place.run(missing, "filling the index", "texts"):
+    for _ in place.run(index.missing(), "filling the index", "texts"):
         pass
     spans = [(block.start, block.stop) for block in sides[0]]
     key = fingerprint({"queries": queries.key(), "index": index.folder.name, "nprobe": nprobe, "k": k, "blocks": spans})

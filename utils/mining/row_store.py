@@ -166,7 +166,7 @@ def encoded(
     bounds = (*range(0, len(texts), size), len(texts))
     shards = list(itertools.pairwise(bounds))
     paths = [folder / f"{_key_of(texts.texts(slice(*shard)))}.npy" for shard in shards]
-    missing = [place for place, path in enumerate(paths) if not _is_whole(path, shards[place])]
+    missing = [place for place, path in enumerate(paths) if not is_whole(path, shards[place][1] - shards[place][0])]
     tasks = [EncodeShard(texts.folder.absolute(), *shards[place], paths[place], dtype) for place in missing]
     where = workers if workers and not encode.spec.provider else Here(Desk(encode))
     with bar(sum(task.size for task in tasks), f"encoding ({name})", "texts") as advance:
@@ -198,14 +198,14 @@ def _key_of(texts: Sequence[str]) -> str:
     return found.hexdigest()[:32]
 
 
-def _is_whole(path: Path, shard: tuple[int, int]) -> bool:
-    """Return whether a shard's file is there with as many rows as it has texts."""
+def is_whole(path: Path, n: int, again: str = "its texts are encoded again") -> bool:
+    """Return whether a file has an array of n rows; a note says what follows where it cannot be read."""
     if not path.is_file():
         return False
     try:
-        return len(np.load(path, mmap_mode="r")) == shard[1] - shard[0]
+        return len(np.load(path, mmap_mode="r")) == n
     except (ValueError, OSError, EOFError):
-        print(f"note: {path.name} is broken; its texts are encoded again", file=sys.stderr)
+        print(f"note: {path.name} is broken; {again}", file=sys.stderr)
         return False
 
 
