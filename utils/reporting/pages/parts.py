@@ -19,7 +19,7 @@ from utils.records.reader import answers_in
 from utils.records.result import LoggedResult
 from utils.reporting.pages.html import pack_bytes
 from utils.reporting.pages.leaderboards import Entry
-from utils.reporting.tables.items import block_of
+from utils.reporting.tables.items import block_of, pool_of
 
 PART = 1_000_000  # bytes of text per part, which the page unpacks as a whole
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # separators: JSON texts have no such control characters
@@ -94,8 +94,8 @@ def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int])
         return None
     gold, hyp = both
     right = np.frombuffer(bytes(map(operator.eq, gold, hyp)), dtype=np.uint8)
-    try:
-        block = blocks.setdefault(block_of(result.dataset, gold), len(blocks))
+    try:  # records of one pool, too, are those that the page compares
+        block = blocks.setdefault((block_of(result.dataset, gold), pool_of(result)), len(blocks))
     except TypeError:  # lists among the answers
         return None
     return {"n": len(gold), "gold": block, "right": base64.b64encode(np.packbits(right).tobytes()).decode()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.evaluation.metrics import item_scores, macro_labels
 from utils.records.reader import read_predictions, read_values
@@ -33,6 +33,14 @@ def predictions_of(record: Path, direction: str = "") -> tuple[list[Any], list[A
 def block_of(dataset: str, gold: Sequence[Any]) -> Hashable:
     """Return a key that subsets with the same gold share: their items may be translations of each other."""
     return dataset, tuple(gold)
+
+
+def pool_of(result: LoggedResult) -> str:
+    """Return what the questions of a record rank, such as `140 passages (eng spa)`; empty where it does not say so."""
+    size, langs = result.run.get("n_passages"), result.run.get("passage_langs")
+    if not isinstance(size, int) or not isinstance(langs, list):
+        return ""
+    return f"{counted(size, 'passage')} ({' '.join(map(str, langs))})"
 
 
 def item_values(gold: Sequence[Any], hyp: Sequence[Any], metric: str) -> stats.Values:

@@ -12,7 +12,7 @@ from utils.errors import UserError
 from utils.evaluation import stats
 from utils.records.paths import predictions_path
 from utils.records.result import LoggedResult
-from utils.reporting.tables.items import block_of, predictions_of, values_of
+from utils.reporting.tables.items import block_of, pool_of, predictions_of, values_of
 from utils.reporting.tables.select import note
 
 SIGNIFICANT = 0.05
@@ -115,10 +115,16 @@ def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
 def same_items(of_a: LoggedResult, of_b: LoggedResult) -> tuple[list[Any], list[Any], list[Any]]:
     """Return gold and both predictions (n,) of a subset.
 
-    Raises UserError where predictions are missing or the data differ.
+    Raises UserError where predictions are missing, or the data or the pools that questions rank differ.
     """
     place = f"{of_a.dataset} {of_a.subset}"
     (gold, hyp_a), (gold_b, hyp_b) = _predictions(of_a), _predictions(of_b)
+    pools = [pool_of(result) for result in (of_a, of_b)]
+    if all(pools) and pools[0] != pools[1]:
+        raise UserError(
+            f"{place}: A and B rank different pools: A {pools[0]}, B {pools[1]}",
+            "run both with the same --pool and --langs",
+        )
     if len(gold) != len(gold_b):
         raise _different(place, f"A has {len(gold)} items, B has {len(gold_b)}")
     if gold != gold_b:

@@ -11,7 +11,7 @@ from utils.errors import UserError
 from utils.evaluation import permutation, stats
 from utils.reporting.tables import paired
 from utils.reporting.tables.cells import Cell, Part, Table
-from utils.reporting.tables.items import block_of, label_indices
+from utils.reporting.tables.items import block_of, label_indices, pool_of
 from utils.tasks import TaskSpec
 
 MEANS = {
@@ -55,10 +55,21 @@ def mark(
                 adjusted = _against(best, cells, spec, seed)
             except UserError as error:
                 alone.setdefault(f"only the highest is marked, as {error.what}", []).append(column)
+        elif len(pools := _pools_of(cells)) > 1:
+            alone.setdefault(f"the rows rank different pools: {'; '.join(pools)}", []).append(column)
         for row, cell in cells.items():
             equal = f"{100 * cell.value:.2f}" == shown or adjusted.get(row, 0.0) >= paired.SIGNIFICANT
             marks[row, column] = Mark(equal, adjusted.get(row))
     return marks, [f"{', '.join(names)}: {why}" for why, names in alone.items()]
+
+
+def _pools_of(cells: Mapping[str, Cell]) -> list[str]:
+    """Return the pools that rows rank in a subset where they differ, in the order of the rows; empty if they do not."""
+    by_place: dict[tuple[str, str, int], dict[str, None]] = {}
+    for part in (part for cell in cells.values() for part in cell.parts):
+        if pool := pool_of(part.result):
+            by_place.setdefault(part.place, {})[pool] = None
+    return next((list(pools) for pools in by_place.values() if len(pools) > 1), [])
 
 
 def _against(best: str, cells: Mapping[str, Cell], spec: TaskSpec, seed: int) -> dict[str, float]:

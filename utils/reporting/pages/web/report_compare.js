@@ -52,7 +52,7 @@ function order(a, b) {
 // Why two records cannot be compared, null where they can.
 function unlike(one, other) {
   if (!one.right || !other.right) return report.index.args.no_items ? "the page was written with --no_items" : "the records have no predictions";
-  if (one.right.gold !== other.right.gold || one.right.n !== other.right.n) return "A and B were run on different data";
+  if (one.right.gold !== other.right.gold || one.right.n !== other.right.n) return "A and B were run on different data or pools";
   const sources = [one, other].map((record) => JSON.stringify(record.body.run?.source));
   if (sources[0] && sources[1] && sources[0] !== sources[1]) return "A and B are from different sources";
   const counts = pairedCounts(one.right, other.right);
