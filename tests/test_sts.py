@@ -166,13 +166,13 @@ def test_the_parts_of_own_tables(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "score": ("a\tb\thigh", "own.tsv: line 3: the score 'high' is not a number"),
-    "comma": ("a\tb\t4,5", "own.tsv: line 3: the score '4,5' is not a number"),
-    "nan": ("a\tb\tnan", "own.tsv: line 3: the score 'nan' is not a number"),
-    "infinite": ("a\tb\t-inf", "own.tsv: line 3: the score '-inf' is not a number"),
-    "no score": ("a\tb\t", "own.tsv: line 3: the score '' is not a number"),
-    "first": (" \tb\t1", "own.tsv: line 3: the first sentence is empty"),
-    "second": ("a\t\t1", "own.tsv: line 3: the second sentence is empty"),
+    "score": ("a\tb\thigh", "{}: line 3: the score 'high' is not a number"),
+    "comma": ("a\tb\t4,5", "{}: line 3: the score '4,5' is not a number"),
+    "nan": ("a\tb\tnan", "{}: line 3: the score 'nan' is not a number"),
+    "infinite": ("a\tb\t-inf", "{}: line 3: the score '-inf' is not a number"),
+    "no score": ("a\tb\t", "{}: line 3: the score '' is not a number"),
+    "first": (" \tb\t1", "{}: line 3: the first sentence is empty"),
+    "second": ("a\t\t1", "{}: line 3: the second sentence is empty"),
     "equal": ("a\tb\t2.0", "own.tsv all: all 2 scores are equal"),
 }
 
@@ -183,7 +183,7 @@ def test_wrong_rows_of_own_tables_are_named(tmp_path: Path, case: str) -> None:
     path = own(tmp_path / "own.tsv", f"sentence1\tsentence2\tscore\nx\ty\t2\n{row}\n")
     with pytest.raises(UserError) as caught:
         load_sts(find_sts(str(path)), "all", Sources(None, tmp_path))
-    assert caught.value.what == message
+    assert caught.value.what == message.format(path)
 
 
 def test_own_folders_and_columns_that_cannot_be_read(tmp_path: Path) -> None:
@@ -195,12 +195,24 @@ def test_own_folders_and_columns_that_cannot_be_read(tmp_path: Path) -> None:
     own(tmp_path / "own.tsv", TABLE.replace("score", "rating"))
     assert "no columns sentence1, sentence2 and score" in refused("own.tsv")
     assert "no columns sentence1, sentence2 and score" in refused("own.tsv", ["sentence1", "sentence2"])
-    assert refused("own.tsv", ["sentence1", "sentence2", "points"]) == "own.tsv has no column 'points'"
+    assert refused("own.tsv", ["sentence1", "sentence2", "points"]).endswith("own.tsv has no column 'points'")
     own(tmp_path / "empty" / "README.md", "about")
     assert "has no tables" in refused("empty")
     own(tmp_path / "twice" / "en-de.tsv", TABLE)
     own(tmp_path / "twice" / "en_de.csv", TABLE)
     assert "en-de.tsv and en_de.csv are both of en_de" in refused("twice")
+    own(tmp_path / "splits" / "de" / "train.tsv", TABLE)
+    own(tmp_path / "splits" / "de" / "dev.tsv", TABLE)
+    assert "de has several tables, and none called test: dev.tsv, train.tsv" in refused("splits")
     own(tmp_path / "gone.tsv", "sentence1\tsentence2\tscore\n")
     with pytest.raises(UserError, match=r"gone\.tsv all: there are no rows"):
         load_sts(find_sts(str(tmp_path / "gone.tsv")), "all", Sources(None, tmp_path))
+
+
+def test_entries_of_own_folders_that_have_no_table_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("en.tsv", "fr.xlsx", "README.md", ".git/config", "de/notes.txt"):
+        own(tmp_path / "pairs" / name, TABLE)
+    assert find_sts(str(tmp_path / "pairs")).subsets == ("en",)
+    assert capsys.readouterr().err == f"note: the folder {tmp_path}/pairs: left out, without a table: de, fr.xlsx\n"

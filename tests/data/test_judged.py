@@ -52,7 +52,11 @@ def test_a_folder_in_beirs_layout(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert found.queries.ids == ("1",) and found.queries.texts == ("Where does it flow?",)
     assert found.passages.ids == ("b", "a") and found.passages.texts == ("It is long.", "Nile It flows north.")
     assert found.judgements == {"1": {"a": 2, "b": 0}} and found.best_answers() == [1]
-    assert "1 passage left out, as they are blank" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 passage left out, as they are blank" in said
+    assert "all: 1 of 2 questions left out, as no passage of their pool is judged for them" in said
+    load(tmp_path / "mine")
+    assert capsys.readouterr().err == ""  # notes are printed once
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,54 @@ def test_questions_without_an_answer_are_left_out(tmp_path: Path, capsys: pytest
     found = load(beir(tmp_path / "mine", qrels=[*QRELS, ("2", "a", "0")]))
     assert found.queries.ids == ("1",) and found.n_dropped == 1
     assert "1 of 2 questions left out, as their pool has no answer" in capsys.readouterr().err
+
+
+def test_a_language_that_lacks_a_part_is_refused_and_other_folders_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lang in ("de", "en"):
+        beir(tmp_path / "mine" / lang)
+    (tmp_path / "mine" / "fr").mkdir()
+    assert find_judged(str(tmp_path / "mine")).subsets == ("de", "en")
+    assert f"the folder {tmp_path}/mine: left out, without corpus, queries and qrels: fr" in capsys.readouterr().err
+    for lost, wanted in (("corpus.jsonl", "corpus.jsonl"), ("qrels/test.tsv", "qrels/test.tsv")):
+        (tmp_path / "mine" / "en" / lost).rename(tmp_path / "kept")
+        with pytest.raises(UserError) as caught:
+            find_judged(str(tmp_path / "mine"))
+        assert caught.value.what == f"the folder {tmp_path}/mine/en has no {wanted}"
+        (tmp_path / "kept").rename(tmp_path / "mine" / "en" / lost)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "what"),
+    [
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\ta\t1\n1\tb\t0.5\n", "line 3, 1 b: the grade '0.5' is not"),
+        ("qrels/test.tsv", "question\tpassage\n1\ta\n", "has no column 'query-id'"),
+        ("qrels/test.txt", "1 0 a 1\n1 0 b\n", "line 2 is no judgement of TREC"),
+        ("corpus.jsonl", "{}\nno\n", "line 2 is not JSON"),
+        ("queries.jsonl", '{"_id": "1", "text": "gr\xfcn und \xfcber alles"}', "is not in UTF-8 but, it seems"),
+    ],
+)
+def test_errors_name_the_file_of_a_language(tmp_path: Path, file: str, content: str, what: str) -> None:
+    for lang in ("de", "en"):
+        beir(tmp_path / "mine" / lang)
+    if file == "qrels/test.txt":
+        (tmp_path / "mine/en/qrels/test.tsv").unlink()
+    path = tmp_path / "mine" / "en" / file
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError) as caught:
+        load(tmp_path / "mine", "en")
+    assert caught.value.what.startswith(f"{path}") and what in caught.value.what
+    if "UTF-8" in what:
+        assert f"-t UTF-8 {path} > {path.parent}/queries.utf8.jsonl" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["test.tsv", "test.txt", "dev.qrels"])
+def test_judgements_in_the_layout_of_trec(tmp_path: Path, name: str) -> None:
+    folder = beir(tmp_path / "mine")
+    (folder / "qrels" / "test.tsv").unlink()
+    (folder / "qrels" / name).write_text("1 0 a 2\n1\t0\tb\t-1\n", encoding="utf-8")
+    assert load(folder).judgements == {"1": {"a": 2, "b": -1}}
 
 
 def test_a_folder_for_each_language_and_its_pools(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def put(path: Path, content: str | bytes) -> Path:
             "utf-16",
             "a,b\ngr\u00fcn,x\n",
             "is in UTF-16, not in UTF-8",
-            "iconv -f UTF-16 -t UTF-8 own.csv > own.utf8.csv",
+            "iconv -f UTF-16 -t UTF-8 '{}/my own.csv' > '{}/my own.utf8.csv'",
         ),
         ("utf-16-le", "a,b\nx,y\n", "is in UTF-16LE", "iconv -f UTF-16LE"),
         ("utf-16-be", "a,b\nx,y\n", "is in UTF-16BE", "iconv -f UTF-16BE"),
@@ -57,8 +57,8 @@ def put(path: Path, content: str | bytes) -> Path:
 )
 def test_another_encoding_is_called_by_its_name(encoding: str, text: str, what: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        read_table(put(tmp_path / "own.csv", text.encode(encoding)))
-    assert what in caught.value.what and hint in caught.value.hint
+        read_table(put(tmp_path / "my own.csv", text.encode(encoding)))
+    assert what in caught.value.what and hint.format(tmp_path, tmp_path) in caught.value.hint
 
 
 def test_a_byte_order_mark_of_utf8_is_no_part_of_a_name(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_byte_order_mark_of_utf8_is_no_part_of_a_name(tmp_path: Path) -> None:
 def test_columns_without_a_name_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index = put(tmp_path / "index.csv", ",de,en\n0,eins,one\n1,zwei,two\n")
     assert dict(read_table(index)) == {"de": ["eins", "zwei"], "en": ["one", "two"]}
-    assert capsys.readouterr().err == "note: index.csv: 1 column without a name left out\n"
+    assert capsys.readouterr().err == f"note: {tmp_path}/index.csv: 1 column without a name left out\n"
     assert dict(read_table(put(tmp_path / "end.tsv", "de\ten\t\neins\tone\t\n"))) == {"de": ["eins"], "en": ["one"]}
     assert capsys.readouterr().err == ""
     with pytest.raises(UserError, match=r"gap.tsv has 1 column: de"):
@@ -105,7 +105,7 @@ def test_a_stray_quotation_mark_makes_no_text_of_rows(
     assert read_table(put(tmp_path / name, content))["a"] == expected
     said = capsys.readouterr().err
     note = f"the quotation marks around lines {lines} would make one text of whole rows, and are read as text\n"
-    assert (f"note: {name}: {note}" in said) == bool(lines)
+    assert (f"note: {tmp_path / name}: {note}" in said) == bool(lines)
     assert ("1 quoted text spans several lines" in said) == (not lines)
 
 
@@ -141,9 +141,10 @@ def test_what_is_noticed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "b": ["x", "y"],
     }
     assert capsys.readouterr().err.splitlines() == [
-        "note: semicolons.csv: the columns are separated by semicolons",
-        "note: said.tsv: the quotation marks are not balanced as CSV has them, and are read as text",
-        "note: some.tsv: CSV's quotation marks are taken off some fields (1); double those that belong to texts",
+        f"note: {tmp_path}/semicolons.csv: the columns are separated by semicolons",
+        f"note: {tmp_path}/said.tsv: the quotation marks are not balanced as CSV has them, and are read as text",
+        f"note: {tmp_path}/some.tsv: CSV's quotation marks are taken off some fields (1); "
+        "double those that belong to texts",
     ]
 
 
@@ -196,5 +197,5 @@ def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
 def test_quotation_marks_that_are_read_as_text_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "inches.csv").write_text('eng,fra\n6\' 2" tall,grand\n"ok",bien\n', encoding="utf-8")
     assert read_table(tmp_path / "inches.csv")["eng"] == ["6' 2\" tall", '"ok"']
-    told = "note: inches.csv: the quotation marks are not balanced as CSV has them, and are read as text"
+    told = f"note: {tmp_path}/inches.csv: the quotation marks are not balanced as CSV has them, and are read as text"
     assert capsys.readouterr().err.splitlines() == [told]

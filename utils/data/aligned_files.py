@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.languages import suggest_language
+from utils.data.own_folders import is_beside
 from utils.data.text_files import inner_name
 from utils.errors import UserError, counted
 from utils.files import sha256_of
-
-ABOUT = ("readme", "license", "licence", "copying", "changelog", "citation", "notice", "authors", "contributing")
 
 
 def aligned_folder(
@@ -54,7 +53,7 @@ def _pairs(names: Sequence[str], src_lang: str | None, langs: Sequence[str] | No
 
 def _by_language(path: Path) -> dict[str, Path]:
     """Return the files of a folder by language, in the order of their names."""
-    files = sorted(file for file in path.iterdir() if file.is_file() and not _is_beside(file))
+    files = sorted(file for file in path.iterdir() if file.is_file() and not is_beside(file))
     if len(files) < 2:
         raise UserError(
             f"the folder {path} has {counted(len(files), 'file')}, expected at least two",
@@ -70,13 +69,6 @@ def _by_language(path: Path) -> dict[str, Path]:
             )
         by_lang[lang] = file
     return by_lang
-
-
-def _is_beside(file: Path) -> bool:
-    """Return whether a file stands beside the texts: hidden, a backup copy, or a note on them such as README.md."""
-    name = file.name.lower()
-    about = Path(name).stem in ABOUT and Path(name).suffix in ("", ".md", ".txt", ".rst")
-    return name.startswith(".") or name.endswith(("~", ".bak", ".orig", ".tmp", ".swp")) or about
 
 
 def _language_of(file: Path, files: Sequence[Path]) -> str:

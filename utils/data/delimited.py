@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.data.text_files import lines_of, read_text, with_line_feeds
-from utils.errors import UserError
+from utils.errors import UserError, note
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 QUOTED = r'"([^"]*+(?:""[^"]*+)*+)"({d}|\r?(?:\n|\Z))'
@@ -47,14 +46,14 @@ def read_delimited(path: Path, usual: str, *, header: bool) -> tuple[list[str], 
     """
     parsed = parse(path, with_line_feeds(path, read_text(path)), usual)
     if not parsed.rows:
-        raise UserError(f"{path.name} is empty", "the first line must name the columns")
+        raise UserError(f"{path} is empty", "the first line must name the columns")
     number, first = parsed.rows[0]
     names = [name.strip() for name in first] if header else [str(place + 1) for place in range(len(first))]
     rows = parsed.rows[1:] if header else parsed.rows
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(
-            f"{path.name}: two columns have the same name: {', '.join(names)}",
+            f"{path}: two columns have the same name: {', '.join(names)}",
             "rename one of them" + (", or add --no_header if this line is data" if all(twice) else ""),
         )
     _check_lengths(path, parsed, number)
@@ -173,7 +172,7 @@ def _check_lengths(path: Path, parsed: Parsed, first: int) -> None:
         if len(fields) != expected:
             opened = None if parsed.quoted else _opened_at(parsed)
             raise UserError(
-                f"{path.name}: line {number} has {len(fields)} fields, but line {first}, the first, has {expected}"
+                f"{path}: line {number} has {len(fields)} fields, but line {first}, the first, has {expected}"
                 + (f"; the quotation mark in line {opened} may be the cause" if opened else ""),
                 f"check the delimiter ({DELIMITERS[parsed.delimiter]}) and the quotes; a quote within a quoted text is "
                 'written ""',
@@ -190,4 +189,4 @@ def _note_spanning(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _note(path: Path, text: str) -> None:
-    print(f"note: {path.name}: {text}", file=sys.stderr)
+    note(f"{path}: {text}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from utils.data.languages import is_language
-from utils.errors import UserError
+from utils.errors import UserError, note
 
 WORDS = set(
     """text texts sentence sentences sent source sources src target targets tgt label labels id ids idx index
@@ -40,8 +39,8 @@ def check_names(path: Path, names: Sequence[str]) -> None:
     shown = " and ".join(map(repr, names))
     if any(map(is_text, names)):
         raise UserError(
-            f"{path.name}: its first line, {shown}, does not name columns",
+            f"{path}: its first line, {shown}, does not name columns",
             "add --no_header if this line is data; if it does name them, choose them with --columns SRC TGT",
         )
     if not any(map(is_name, names)):
-        print(f"note: {path.name}: its first line names the columns {shown} (--no_header: it is data)", file=sys.stderr)
+        note(f"{path}: its first line names the columns {shown} (--no_header: it is data)")

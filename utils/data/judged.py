@@ -6,7 +6,6 @@ part; its pool consists of the passages of that part, of all parts, or of all ot
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from utils.constants import PAIRS
@@ -17,7 +16,7 @@ from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.mteb_texts import mteb_judged
 from utils.data.sources import Sources
 from utils.data.tables import is_blank
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note
 from utils.schema import DatasetSpec, Judged, Origin, Texts
 
 
@@ -122,7 +121,7 @@ def _pool(spec: DatasetSpec, parts: Mapping[str, Part], *, prefixed: bool) -> Te
             else:
                 rows[place] = text, part.passage_lang
     if blank:
-        print(f"note: {spec.name}: {counted(blank, 'passage')} left out, as they are blank", file=sys.stderr)
+        note(f"{spec.name}: {counted(blank, 'passage')} left out, as they are blank")
     ids = sorted(rows, key=as_bytes, reverse=True)
     return Texts(tuple(ids), tuple(rows[place][0] for place in ids), tuple(rows[place][1] for place in ids))
 
@@ -142,15 +141,17 @@ def _judged(
             )
     asked = [(name, text) for name, text in part.questions if name in grades]
     kept = [(name, text) for name, text in asked if any(grade > 0 for grade in grades[name].values())]
-    dropped = len(asked) - len(kept)
+    dropped, place = len(asked) - len(kept), f"{spec.name} {subset}"
     if not kept:
         raise UserError(
-            f"{spec.name} {subset}: the pool of {counted(len(passages), 'passage')} has no answer to any question",
+            f"{place}: the pool of {counted(len(passages), 'passage')} has no answer to any question",
             "check the judgements (a grade above 0 is an answer), or choose another --pool or more --langs",
         )
     if dropped:
-        what = f"{dropped} of {counted(len(asked), 'question')} left out, as their pool has no answer"
-        print(f"note: {spec.name} {subset}: {what}", file=sys.stderr)
+        note(f"{place}: {dropped} of {counted(len(asked), 'question')} left out, as their pool has no answer")
+    if unjudged := len(part.questions) - len(asked):
+        what = f"{unjudged} of {counted(len(part.questions), 'question')} left out"
+        note(f"{place}: {what}, as no passage of their pool is judged for them")
     queries = Texts(*map(tuple, zip(*((name, text, part.question_lang) for name, text in kept), strict=True)))
     judgements = {name: dict(grades[name]) for name in queries.ids}
     return Judged(subset, queries, passages, judgements, origin, dropped)

@@ -6,6 +6,7 @@ and its origin.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from utils.data.judged_parts import Named, Part, grade_of, joined, named
 from utils.data.labeled_tables import origin_of
 from utils.data.pair_rows import read_judged_pairs
 from utils.data.sources import PROJECT, Sources, mirror_folder
-from utils.data.tables import ENDINGS, Table, ending_of, is_blank, read_table
+from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, is_blank, read_table
+from utils.data.text_files import read_lines
 from utils.errors import UserError
 from utils.schema import DatasetSpec, Origin
 
 Columns = Mapping[str, Sequence[Any]]
 PARTS = ("corpus", "queries", "qrels")
+TREC_ENDINGS = (".txt", ".qrels", ".trec")  # of judgements as TREC has them
 SPLITS = ("test", "dev", "validation", "train")  # the judgements that are read, the first that there are
 
 
@@ -40,7 +43,7 @@ def read_sample_questions(spec: DatasetSpec, name: str, sources: Sources) -> tup
 def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
     """Read a folder in BEIR's layout, or one for each language: of one's own, or in the mirror."""
     if spec.kind == "local":
-        return _beir(spec, name, beir_files(Path(spec.options["folders"][name]), spec.source)), origin_of(spec)
+        return _beir(spec, name, beir_files(Path(spec.options["folders"][name]))), origin_of(spec)
     folder = mirror_folder(spec.source, sources)
     if folder is None or not (folder / name).is_dir():
         raise UserError(
@@ -48,20 +51,27 @@ def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[P
             "it is read from a mirror only: give --data_dir, where each language has a folder in BEIR's layout with "
             "corpus, queries and qrels (docs/retrieval.md)",
         )
-    return _beir(spec, name, beir_files(folder / name, spec.source)), Origin("mirror", spec.source, None)
+    return _beir(spec, name, beir_files(folder / name)), Origin("mirror", spec.source, None)
 
 
-def beir_files(folder: Path, place: str) -> dict[str, Path]:
+def has_beir_part(folder: Path) -> bool:
+    """Return whether a folder has a corpus, queries or judgements, be it some of them only."""
+    entries = (path for path in folder.glob("*") if path.name.partition(".")[0] in PARTS)
+    return any(path.name == "qrels" if path.is_dir() else ending_of(path) in ENDINGS for path in entries)
+
+
+def beir_files(folder: Path) -> dict[str, Path]:
     """Return the files of the corpus, the queries and the judgements of a folder; raises UserError where one lacks."""
     stems = {"corpus": ["corpus"], "queries": ["queries"], "qrels": [*(f"qrels/{split}" for split in SPLITS), "qrels"]}
     found = {}
     for part, names in stems.items():
-        paths = [path for name in names for path in sorted(folder.glob(f"{name}.*")) if ending_of(path) in ENDINGS]
+        endings = (*ENDINGS, *TREC_ENDINGS) if part == "qrels" else ENDINGS
+        paths = [path for name in names for path in sorted(folder.glob(f"{name}.*")) if ending_of(path) in endings]
         paths = paths or (sorted(folder.glob("qrels/*.tsv")) if part == "qrels" else [])
         if not paths:
             wanted = "qrels/test.tsv" if part == "qrels" else f"{part}.jsonl"
             raise UserError(
-                f"{place}: {folder.name} has no {wanted}",
+                f"the folder {folder} has no {wanted}",
                 "BEIR's layout is corpus.jsonl, queries.jsonl and qrels/test.tsv; .tsv, .csv, .parquet work too",
             )
         found[part] = paths[0]
@@ -69,8 +79,29 @@ def beir_files(folder: Path, place: str) -> dict[str, Path]:
 
 
 def _beir(spec: DatasetSpec, name: str, files: Mapping[str, Path]) -> Part:
-    tables = {part: read_table(path) for part, path in files.items()}
-    return _from_tables(spec, name, tables, {part: path.name for part, path in files.items()})
+    judgements = files["qrels"]
+    tables = {part: read_table(files[part]) for part in ("corpus", "queries")}
+    tables["qrels"] = trec_judgements(judgements) or read_table(judgements)
+    return _from_tables(spec, name, tables, {part: str(path) for part, path in files.items()})
+
+
+def trec_judgements(path: Path) -> Table | None:
+    """Return judgements as TREC has them, `question iteration passage grade` in each line, with the names of BEIR.
+
+    Returns None where a line has another layout, unless the file's ending says that it is TREC's: UserError then.
+    """
+    if ending_of(path) not in (*DELIMITED, *TREC_ENDINGS):
+        return None
+    rows = [(number, line.split()) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
+    for number, fields in rows:
+        if len(fields) != 4 or not re.fullmatch(r"[+-]?\d+", fields[3]):
+            if ending_of(path) in DELIMITED:
+                return None
+            raise UserError(f"{path}: line {number} is no judgement of TREC", "each is: question 0 passage grade")
+    columns = zip(*(fields for _, fields in rows), strict=True)
+    questions, _, passages, grades = map(list, columns) if rows else ([], [], [], [])
+    columns_of = {"query-id": questions, "corpus-id": passages, "score": grades}
+    return Table(columns_of, [number for number, _ in rows])
 
 
 def read_beir_configs(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
@@ -97,8 +128,11 @@ def _from_tables(spec: DatasetSpec, name: str, tables: Mapping[str, Columns], pl
                 (name, joined(title, text)) for (name, text), (_, title) in zip(texts[part], titles, strict=True)
             ]
     columns = [_column(tables["qrels"], (column,), places["qrels"]) for column in ("query-id", "corpus-id", "score")]
-    qrels = zip(*columns, strict=True)
-    grades = [(str(q), str(p), grade_of(grade, f"{places['qrels']}: {q} {p}")) for q, p, grade in qrels]
+    grades = []
+    for row, (question, passage, grade) in enumerate(zip(*columns, strict=True)):
+        at = f"{tables['qrels'].place(row)}, " if isinstance(tables["qrels"], Table) else ""
+        whole = grade_of(grade, f"{places['qrels']}: {at}{question} {passage}")
+        grades.append((str(question), str(passage), whole))
     return Part(f"{spec.source} {name}", name, name, texts["queries"], texts["corpus"], grades)
 
 

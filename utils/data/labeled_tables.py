@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any
 
 from utils.data.sources import PROJECT
 from utils.data.tables import Table, is_blank, read_table
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.schema import DatasetSpec, Origin
 
 SPLIT_NAMES = {
@@ -126,4 +125,4 @@ def _note_split(place: str, seed: int, n_test: int, n: int, single: Sequence[str
     if single:
         shown = ", ".join(map(repr, single[:5])) + (", ..." if len(single) > 5 else "")
         text += f"; labels with one row are in training only: {shown}"
-    print(f"note: {place}: {text}", file=sys.stderr)
+    note(f"{place}: {text}")

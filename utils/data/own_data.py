@@ -126,12 +126,12 @@ def find_labeled(
     chosen = roles_of(path, table, columns, no_header=no_header)
     if not {"text", "label"} <= set(chosen):
         raise UserError(
-            f"{path.name} has the columns {', '.join(table)}, but no columns text and label",
+            f"{path} has the columns {', '.join(table)}, but no columns text and label",
             "name the columns of text and label: --columns TEXT LABEL [LANG [SPLIT]]; add --no_header if the first "
             "line is data",
         )
     check_columns(path, list(chosen.values()), table)
-    langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else ("all",)
+    langs = languages_in(table, chosen["lang"], str(path)) if "lang" in chosen else ("all",)
     reading = {"columns": chosen} if chosen != usual else {}
     ids = {"id": "id"} if "id" in table and "id" not in chosen.values() else {}
     options = {"path": str(path), "seed": seed, **chosen, **ids, "header": not no_header, "strict": strict}
@@ -221,7 +221,7 @@ def _chosen_pair(
         names = [src_lang, *(lang for lang in langs if lang != src_lang)]
         return names, names
     raise UserError(
-        f"{path.name} has {counted(len(header), 'column')}: {', '.join(header)}",
+        f"{path} has {counted(len(header), 'column')}: {', '.join(header)}",
         "name the pair: --columns SRC TGT, or --src_lang SRC --langs TGT [TGT ...] for columns named by language; add "
         "--no_header if this line is data",
     )
@@ -235,7 +235,7 @@ def _check_pair_names(path: Path, pairs: Sequence[tuple[str, str]], languages: S
             other = name[:place], name[place + 1 :]
             if other != (source, target) and set(other) <= set(languages):
                 raise UserError(
-                    f"{path.name}: the pair of {source!r} and {target!r} and that of {other[0]!r} and {other[1]!r} "
+                    f"{path}: the pair of {source!r} and {target!r} and that of {other[0]!r} and {other[1]!r} "
                     f"have the same name, {name}",
                     "rename one of these languages, which are the names of "
                     + ("the files" if path.is_dir() else "the columns"),
@@ -246,7 +246,7 @@ def check_columns(path: Path, chosen: Sequence[str], header: Sequence[str] | Tab
     """Raise UserError for a column that a table does not have."""
     for column in chosen:
         if column not in header:
-            raise UserError(f"{path.name} has no column {column!r}", suggest(column, header))
+            raise UserError(f"{path} has no column {column!r}", suggest(column, header))
 
 
 def own_row(

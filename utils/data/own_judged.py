@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.data.judged_readers import beir_files
+from utils.data.judged_readers import beir_files, has_beir_part
 from utils.data.labeled_tables import languages_in
 from utils.data.own_data import check_columns, named_row, own_path, own_row
+from utils.data.own_folders import folders_below, note_left_out
 from utils.data.tables import read_table
 from utils.errors import UserError
 from utils.evaluation.pair_measures import TOP
@@ -43,21 +44,28 @@ def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: b
     chosen = usual if given is None else dict(zip(ROLES, given, strict=False))
     if not {"query", "passage"} <= set(chosen) or len(given or ()) > len(ROLES):
         raise UserError(
-            f"{path.name} has the columns {', '.join(table)}, but no columns query and passage",
+            f"{path} has the columns {', '.join(table)}, but no columns query and passage",
             "name them: --columns QUERY PASSAGE [SCORE [LANG]]; add --no_header if the first line is data",
         )
     check_columns(path, list(chosen.values()), table)
-    langs = languages_in(table, chosen["lang"], path.name) if "lang" in chosen else (WHOLE,)
+    langs = languages_in(table, chosen["lang"], str(path)) if "lang" in chosen else (WHOLE,)
     options = {"path": str(path), "usual_pool": "same", **chosen, "header": not no_header}
     reading = {"columns": chosen} if chosen != usual else {}
     return own_row(path, sha256_of(path), "retrieval", "judged_table", langs, None, options, reading)
 
 
 def _of_folder(path: Path) -> DatasetSpec:
-    """Return the row of a folder in BEIR's layout, or of one with such a folder for each language."""
-    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and any(folder.glob("corpus.*")))
-    folders = {WHOLE: path} if any(path.glob("corpus.*")) or not below else {one.name: one for one in below}
-    files = [file for folder in folders.values() for file in beir_files(folder, path.name).values()]
+    """Return the row of a folder in BEIR's layout, or of one with such a folder for each language.
+
+    A folder that has a part of the layout is a language; one that has none is noted. Raises UserError where a part of a
+    language is missing.
+    """
+    below = [] if has_beir_part(path) else folders_below(path)
+    named_by_lang = {folder.name: folder for folder in below if has_beir_part(folder)}
+    if others := [folder.name for folder in below if folder.name not in named_by_lang] if named_by_lang else []:
+        note_left_out(path, others, "without corpus, queries and qrels")
+    folders = named_by_lang or {WHOLE: path}
+    files = [file for folder in folders.values() for file in beir_files(folder).values()]
     digest = hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
     options = {"folders": {name: str(folder) for name, folder in folders.items()}, "usual_pool": "same"}
     return own_row(path, digest, "retrieval", "beir_folders", tuple(folders), None, options, {})

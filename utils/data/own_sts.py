@@ -10,6 +10,7 @@ from typing import Any
 
 from utils.data.labeled_tables import languages_in
 from utils.data.own_data import check_columns, named_row, own_path, own_row
+from utils.data.own_folders import HIDDEN, is_beside, note_left_out
 from utils.data.tables import ENDINGS, ending_of, read_table
 from utils.data.text_files import inner_name
 from utils.errors import UserError
@@ -34,7 +35,7 @@ def find_sts(name: str, columns: Sequence[str] | None = None, *, no_header: bool
         return _of_folder(path, columns, no_header=no_header)
     chosen, reading = _columns(path, columns, no_header=no_header)
     if "lang" in chosen:
-        values = languages_in(read_table(path, header=not no_header), chosen["lang"], path.name)
+        values = languages_in(read_table(path, header=not no_header), chosen["lang"], str(path))
         subsets = tuple(dict.fromkeys(map(subset_name, values)))
     else:
         subsets = (WHOLE,)
@@ -60,7 +61,7 @@ def _columns(path: Path, columns: Sequence[str] | None, *, no_header: bool) -> t
     chosen = usual if given is None else dict(zip(ROLES, given, strict=False))
     if not set(ROLES[:3]) <= set(chosen) or len(given or ()) > len(ROLES):
         raise UserError(
-            f"{path.name} has the columns {', '.join(table)}, but no columns sentence1, sentence2 and score",
+            f"{path} has the columns {', '.join(table)}, but no columns sentence1, sentence2 and score",
             "name them: --columns SENTENCE1 SENTENCE2 SCORE [LANG]; add --no_header if the first line is data",
         )
     check_columns(path, list(chosen.values()), table)
@@ -70,9 +71,11 @@ def _columns(path: Path, columns: Sequence[str] | None, *, no_header: bool) -> t
 def _of_folder(path: Path, columns: Sequence[str] | None, *, no_header: bool) -> DatasetSpec:
     """Return the row of a folder with a table, or a folder with a table, for each language or pair of languages."""
     tables: dict[str, Path] = {}
-    for entry in sorted(path.iterdir()):
+    others: list[str] = []
+    for entry in (entry for entry in sorted(path.iterdir()) if not is_beside(entry)):
         file = _table_in(entry) if entry.is_dir() else entry
-        if file is None or file.name.startswith(".") or ending_of(file) not in ENDINGS:
+        if file is None or ending_of(file) not in ENDINGS:
+            others += [] if entry.name.startswith(HIDDEN) else [entry.name]
             continue
         name = subset_name(entry.name if entry.is_dir() else Path(inner_name(entry)).stem)
         if name in tables:
@@ -82,6 +85,7 @@ def _of_folder(path: Path, columns: Sequence[str] | None, *, no_header: bool) ->
     if not tables:
         hint = f"it needs a table for each language, such as en.tsv or en-de.tsv ({', '.join(ENDINGS)})"
         raise UserError(f"the folder {path} has no tables", hint)
+    note_left_out(path, others, "without a table")
     found = [_columns(file, columns, no_header=no_header) for file in tables.values()]
     for file, (chosen, _) in zip(tables.values(), found, strict=True):
         if chosen != found[0][0]:
@@ -93,10 +97,16 @@ def _of_folder(path: Path, columns: Sequence[str] | None, *, no_header: bool) ->
 
 
 def _table_in(folder: Path) -> Path | None:
-    """Return the table of a language's folder: that of the test split, or the only one."""
-    files = [file for file in sorted(folder.iterdir()) if ending_of(file) in ENDINGS and not file.name.startswith(".")]
+    """Return the table of a language's folder: that of the test split, or the only one; None where there is none.
+
+    Raises UserError for several tables of which none is that of the test split.
+    """
+    files = [file for file in sorted(folder.iterdir()) if ending_of(file) in ENDINGS and not is_beside(file)]
     tests = [file for file in files if re.match(r"test\b", file.name)]
-    return tests[0] if tests else files[0] if len(files) == 1 else None
+    if len(files) > 1 and not tests:
+        names = ", ".join(file.name for file in files)
+        raise UserError(f"the folder {folder} has several tables, and none called test: {names}", "name one test.tsv")
+    return next(iter(tests or files), None)
 
 
 def _row(

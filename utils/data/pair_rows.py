@@ -37,7 +37,7 @@ def read_pair_rows(path: Path) -> list[PairRow]:
     sides = [table["query"], table["pos"], *(table.get(name, [None] * n_rows) for name in ("neg", "group"))]
     rows = []
     for number, (query, pos, neg, group) in enumerate(zip(*sides, strict=True)):
-        place = f"{path.name}: {table.place(number)}"
+        place = f"{path}: {table.place(number)}"
         texts = _text(query, place, "query"), _texts(pos, place, "pos"), _texts(neg, place, "neg")
         row = PairRow(*texts, "" if is_blank(group) else str(group))
         if not row.pos:

@@ -32,7 +32,7 @@ def parquet_errors(path: Path) -> Iterator[None]:
         yield
     except (ValueError, OSError, pa.ArrowException) as error:
         hint = "check that the file is whole and has the format that its ending names"
-        raise UserError(f"{path.name} cannot be read as parquet: {first_line(error)}", hint) from error
+        raise UserError(f"{path} cannot be read as parquet: {first_line(error)}", hint) from error
 
 
 def find_parquet_files(folder: Path, config: str | None, split: str) -> list[Path]:

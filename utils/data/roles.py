@@ -27,7 +27,7 @@ def roles_of(path: Path, table: Table, columns: Sequence[str] | None, *, no_head
         return found
     given = list(table) if columns is None else list(columns)
     if not 2 <= len(given) <= len(ROLES):
-        what = f"{path.name} has {len(given)} columns" if columns is None else f"--columns names {len(given)} columns"
+        what = f"{path} has {len(given)} columns" if columns is None else f"--columns names {len(given)} columns"
         raise UserError(what, "name two to four: --columns TEXT LABEL [LANG [SPLIT]]")
     chosen = dict(zip(ROLES, given, strict=False))
     others = {role: name for role, name in found.items() if role not in chosen and name not in chosen.values()}
@@ -58,7 +58,7 @@ def _tell_no_split(path: Path, table: Table) -> None:
     """Say that a column called `set` is not taken for the split, with a value that is none."""
     for column in (column for column in table if column.strip().lower() == "set"):
         value = _no_splits(table[column])[0]
-        note(f"{path.name}: the column {column!r} is not read as the split, since {value!r} is no name of a split")
+        note(f"{path}: the column {column!r} is not read as the split, since {value!r} is no name of a split")
 
 
 def _tell(path: Path, found: Mapping[str, str]) -> None:
@@ -66,4 +66,4 @@ def _tell(path: Path, found: Mapping[str, str]) -> None:
     words = {"text": "text", "label": "label", "lang": "language", "split": "split"}
     if found:
         told = " and ".join(f"the column {name!r} is the {words[role]}" for role, name in found.items())
-        note(f"{path.name}: {told}")
+        note(f"{path}: {told}")

@@ -53,7 +53,7 @@ def _of_tables(spec: DatasetSpec, subset: str, sources: Sources) -> tuple[list[R
     langs = table[columns["lang"]] if "lang" in columns else [subset] * len(sides[0])
     rows = enumerate(zip(*sides, langs, strict=True))
     kept = [(number, row) for number, row in rows if subset_name(str(row[-1]).strip()) == subset]
-    return [(f"{path.name}: {table.place(number)}", *row[:3]) for number, row in kept], origin_of(spec)
+    return [(f"{path}: {table.place(number)}", *row[:3]) for number, row in kept], origin_of(spec)
 
 
 READERS: dict[str, Callable[[DatasetSpec, str, Sources], tuple[list[Row], Origin]]] = {

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,7 @@ from typing import Any
 from utils.data.delimited import read_delimited
 from utils.data.parquet_files import parquet_errors
 from utils.data.text_files import UNPACK, inner_name, read_content, read_lines, read_text, zipped_names
-from utils.errors import UserError, counted, first_line
+from utils.errors import UserError, counted, first_line, note
 
 csv.field_size_limit(1 << 30)  # the default of 128 KiB is less than a long document
 DELIMITED = {".tsv": "\t", ".csv": ","}
@@ -71,7 +70,7 @@ def read_table(path: Path, *, header: bool = True) -> Table:
     named = {name: values for name, values in table.columns.items() if name.strip()}
     without = [values for name, values in table.columns.items() if name not in named]
     if any(not is_blank(value) for values in without for value in values):
-        print(f"note: {path.name}: {counted(len(without), 'column')} without a name left out", file=sys.stderr)
+        note(f"{path}: {counted(len(without), 'column')} without a name left out")
     return Table(named, table.lines)
 
 
@@ -81,7 +80,7 @@ def _read(path: Path, *, header: bool) -> Table:
         if path.suffix.lower() == ".zip":
             read_content(path)  # says why the archive has no table
         raise UserError(
-            f"{path.name} has {f'the ending {kind}' if kind else 'no ending'}, which is no known format",
+            f"{path} has {f'the ending {kind}' if kind else 'no ending'}, which is no known format",
             f"use {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, also compressed ({', '.join(UNPACK)})",
         )
     if kind in DELIMITED:
@@ -89,7 +88,7 @@ def _read(path: Path, *, header: bool) -> Table:
         columns = {name: [fields[index] for _, fields in rows] for index, name in enumerate(names)}
         return Table(columns, [line for line, _ in rows])
     if not header:
-        raise UserError(f"--no_header with {path.name}", "only .tsv and .csv files can be without names of columns")
+        raise UserError(f"--no_header with {path}", "only .tsv and .csv files can be without names of columns")
     return _parse_json_lines(path) if kind == ".jsonl" else _parse_parquet(path)
 
 
@@ -106,13 +105,12 @@ def _parse_json_lines(path: Path) -> Table:
     replaced = 0
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
-            row, count = _whole_characters(_parse_line(line, f"{path.name}: line {number}"))
+            row, count = _whole_characters(_parse_line(line, f"{path}: line {number}"))
             rows[number], replaced = row, replaced + count
     if not rows:
-        raise UserError(f"{path.name} is empty", 'write one {"column": "text", ...} per line')
+        raise UserError(f"{path} is empty", 'write one {"column": "text", ...} per line')
     if replaced:
-        note = f"halves of surrogate pairs, which are no characters, are read as U+FFFD ({replaced})"
-        print(f"note: {path.name}: {note}", file=sys.stderr)
+        note(f"{path}: halves of surrogate pairs, which are no characters, are read as U+FFFD ({replaced})")
     names = dict.fromkeys(name for row in rows.values() for name in row)
     return Table({name: [row.get(name) for row in rows.values()] for name in names}, list(rows))
 

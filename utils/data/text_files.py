@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -30,12 +31,12 @@ def read_content(path: Path) -> bytes:
     except UserError:
         raise
     except PermissionError as error:
-        raise UserError(f"{path.name} cannot be read: permission denied", "change its permissions") from error
+        raise UserError(f"{path} cannot be read: permission denied", "change its permissions") from error
     except Exception as error:  # each library has errors of its own for a broken file
         if unpack is None:
             raise
         raise UserError(
-            f"{path.name} cannot be decompressed: {first_line(error)}", "check that the file is whole: copy it again"
+            f"{path} cannot be decompressed: {first_line(error)}", "check that the file is whole: copy it again"
         ) from error
 
 
@@ -76,8 +77,7 @@ def _unzip(path: Path) -> bytes:
     names = zipped_names(path)
     if len(names) != 1:
         raise UserError(
-            f"{path.name} has {counted(len(names), 'file')}, expected one"
-            + (f": {', '.join(names[:9])}" if names else ""),
+            f"{path} has {counted(len(names), 'file')}, expected one" + (f": {', '.join(names[:9])}" if names else ""),
             "unpack it, and name the file or the folder",
         )
     with zipfile.ZipFile(path) as archive:
@@ -118,9 +118,9 @@ def read_text(path: Path) -> str:
             return text.lstrip("\ufeff")  # some programs add a mark to a file that has one
         mark = _utf16_by_zeros(content)
     if mark is not None:
-        raise UserError(f"{path.name} is in {mark}, not in UTF-8", _conversion(path, mark))
+        raise UserError(f"{path} is in {mark}, not in UTF-8", _conversion(path, mark))
     raise UserError(
-        f"{path.name} is no text: it has bytes of value 0",
+        f"{path} is no text: it has bytes of value 0",
         "give a file of text in UTF-8",
     )
 
@@ -140,18 +140,18 @@ def _utf16_by_zeros(content: bytes) -> str | None:
 def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
     """Return the error for bytes that are not UTF-8, with the line of the first one and the likely encoding."""
     if (mark := _utf16_by_zeros(content)) is not None:
-        return UserError(f"{path.name} is in {mark}, not in UTF-8", _conversion(path, mark))
+        return UserError(f"{path} is in {mark}, not in UTF-8", _conversion(path, mark))
     if b"\0" in content:
-        return UserError(f"{path.name} is no text: it has bytes of value 0", "give a file of text in UTF-8")
+        return UserError(f"{path} is no text: it has bytes of value 0", "give a file of text in UTF-8")
     number = content.count(b"\n", 0, error.start) + 1
     place = f"line {number} has the byte 0x{content[error.start]:02X}"
     visible = re.sub(rb"[\s\d!-/:-@\[-`{-~]", b"", content)
     one_byte = sum(byte > 127 for byte in visible) <= TEXTS_OF_ONE_BYTE * len(visible)
     if one_byte:
-        what = f"{path.name} is not in UTF-8 but, it seems, in Latin-1 or Windows-1252: {place}"
+        what = f"{path} is not in UTF-8 but, it seems, in Latin-1 or Windows-1252: {place}"
         return UserError(what, _conversion(path, "WINDOWS-1252"))
     return UserError(
-        f"{path.name} is not in UTF-8: {place}",
+        f"{path} is not in UTF-8: {place}",
         f"convert it from its encoding, such as GB18030, SHIFT_JIS or WINDOWS-1251: {_command(path, 'ENCODING')}",
     )
 
@@ -161,8 +161,17 @@ def _conversion(path: Path, encoding: str) -> str:
 
 
 def _command(path: Path, encoding: str) -> str:
-    name = Path(inner_name(path))
-    return f"iconv -f {encoding} -t UTF-8 {name.name} > {name.stem}.utf8{name.suffix}"
+    whole = path.with_name(inner_name(path))
+    return f"iconv -f {encoding} -t UTF-8 {_quoted(whole)} > {_quoted(_beside(whole, 'utf8'))}"
+
+
+def _beside(path: Path, word: str) -> Path:
+    """Return a path whose name has a word before its ending."""
+    return path.with_name(f"{path.stem}.{word}{path.suffix}")
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def lines_of(text: str) -> list[str]:
@@ -185,8 +194,8 @@ def with_line_feeds(path: Path, text: str) -> str:
     r"""Return a file's text; raises UserError where it has several lines that end with `\r` alone."""
     if "\n" not in text and text.count("\r") > 1:
         raise UserError(
-            f"{path.name}: its lines end with carriage returns alone",
-            f"convert the line ends: tr '\\r' '\\n' < {path.name} > {path.stem}.lf{path.suffix}",
+            f"{path}: its lines end with carriage returns alone",
+            f"convert the line ends: tr '\\r' '\\n' < {_quoted(path)} > {_quoted(_beside(path, 'lf'))}",
         )
     return text
 
@@ -207,12 +216,12 @@ def stream_lines(path: Path) -> Iterator[str]:
             if rest:
                 yield _decoded(rest, path, number + 1)
     except PermissionError as error:
-        raise UserError(f"{path.name} cannot be read: permission denied", "change its permissions") from error
+        raise UserError(f"{path} cannot be read: permission denied", "change its permissions") from error
     except (EOFError, ValueError, OSError) as error:
         if path.suffix.lower() not in UNPACK:
             raise
         hint = "check that the file is whole: copy it again"
-        raise UserError(f"{path.name} cannot be decompressed: {first_line(error)}", hint) from error
+        raise UserError(f"{path} cannot be decompressed: {first_line(error)}", hint) from error
 
 
 def _open_stream(path: Path) -> IO[bytes] | Any:
@@ -223,7 +232,7 @@ def _open_stream(path: Path) -> IO[bytes] | Any:
 
         return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
     if kind == ".zip":
-        raise UserError(f"{path.name} is an archive, which is not read as a stream", "unpack it, or use .gz or .zst")
+        raise UserError(f"{path} is an archive, which is not read as a stream", "unpack it, or use .gz or .zst")
     if kind == ".gz":
         import gzip
 
@@ -244,8 +253,8 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        what = f"{path.name} is not in UTF-8: line {number} has the byte 0x{line[error.start]:02X}"
+        what = f"{path} is not in UTF-8: line {number} has the byte 0x{line[error.start]:02X}"
         raise UserError(what, f"convert it from its encoding: {_command(path, 'ENCODING')}") from error
     if "\0" in text:
-        raise UserError(f"{path.name} is no text: line {number} has bytes of value 0", "give a file of text in UTF-8")
+        raise UserError(f"{path} is no text: line {number} has bytes of value 0", "give a file of text in UTF-8")
     return text.removesuffix("\r")

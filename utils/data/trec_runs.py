@@ -38,10 +38,10 @@ def run_tag(path: Path) -> str:
         if line.strip():
             tag = _fields(line, path, 1)[5]
             if (size := len(tag.encode(errors="replace"))) > LONGEST_TAG:
-                what = f"{path.name}: the tag in the sixth column has {size:,} bytes"
+                what = f"{path}: the tag in the sixth column has {size:,} bytes"
                 raise UserError(what, f"records are named by it: shorten it to {LONGEST_TAG} at most")
             return tag
-    raise UserError(f"{path.name} is empty", LAYOUT)
+    raise UserError(f"{path} is empty", LAYOUT)
 
 
 def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
@@ -60,9 +60,9 @@ def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
             continue
         question, _, passage, _, score, _ = _fields(line, path, number)
         if question in asked:
-            _add(ranked[asked[question]], places, passage, score, f"{path.name}: line {number}")
+            _add(ranked[asked[question]], places, passage, score, f"{path}: line {number}")
     if not any(ranked):
-        raise UserError(f"{path.name} ranks nothing for any question of the set", "check the questions' identifiers")
+        raise UserError(f"{path} ranks nothing for any question of the set", "check the questions' identifiers")
     depth = max(map(len, ranked))
     found = TopK(np.full((len(ranked), depth), -1, dtype=np.int64), np.zeros((len(ranked), depth), dtype=np.float32))
     for row, scores in enumerate(ranked):
@@ -87,7 +87,7 @@ def _columns(ids: Sequence[str], kind: str) -> Sequence[str]:
 def _fields(line: str, path: Path, number: int) -> Sequence[str]:
     fields = line.split()
     if len(fields) != 6:
-        raise UserError(f"{path.name}: line {number} has {len(fields)} columns, expected 6", LAYOUT)
+        raise UserError(f"{path}: line {number} has {len(fields)} columns, expected 6", LAYOUT)
     return fields
 
 
