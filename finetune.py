@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils.cli.finetune_arguments import parse
-from utils.cli.finetune_run import finetune
+from utils.cli.finetune_run import finetune, place_of_training
 from utils.cli.main import run as run_script
 
 KEPT = "the last checkpoint is kept; run the same command again to continue"  # what an interruption leaves
@@ -20,8 +20,10 @@ KEPT = "the last checkpoint is kept; run the same command again to continue"  # 
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     objective, args = parse(argv)
-    for training in objective.make(args):
-        finetune(training, args, draw)
+    trainings = objective.make(args)
+    with objective.around(trainings):
+        for training in trainings:
+            finetune(training, args, place_of_training(training, args, several=len(trainings) > 1), draw)
 
 
 def draw(points: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:

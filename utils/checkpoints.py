@@ -23,6 +23,7 @@ IGNORED_FILES = (
     ".gitattributes",
     "onnx",
     "openvino",
+    *("training.json", "curve.csv", "curve.png", "curve.pdf"),  # that finetune.py writes; they have times in them
 )  # not part of a checkpoint's content
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".model")
 CONFIGURED = ("Pooling", "Dense", "WeightedLayerPooling")  # modules that need a configuration

@@ -36,4 +36,15 @@ OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson")  # metr
 DEFAULT_SEED = 42
 DATA_KINDS = ("bitext", "classification")  # the registries of data sets
 MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise
+LORA_RANK, LORA_ALPHA, LORA_DROPOUT, LORA_MODULES = 16, 32, 0.05, ("all-linear",)  # of plain adapters
+FINETUNED = ", fine-tuned"  # follows the name of a checkpoint in that of a classifier that was trained from it
+CLASSIFIER = {  # how a classifier is trained unless flags say otherwise: the fine-tuned baseline of MINERS
+    "epochs": 10,
+    "batch_size": 8,
+    "learning_rate": 5e-5,
+    "weight_decay": 0.01,
+    "warmup": 0.0,
+    "schedule": "linear",
+    "patience": 2,
+}
 DEFAULT_RERANK_DEPTH = 100  # candidates of each query that a reranker scores

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
-from utils.cli.types import name_or_path, path, positive, positive_number, seed, share
-from utils.constants import DEFAULT_ENCODER, DEFAULT_SEED, DTYPES
+from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
+from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_SEED, DTYPES
 from utils.errors import UserError
 from utils.training.options import SCHEDULES, LoraOptions, TrainingOptions
 
@@ -42,6 +44,11 @@ class ObjectiveSpec:
         made: Sequence[Objective] = self.load("make")(args)
         return made
 
+    def around(self, trainings: Sequence[Objective]) -> AbstractContextManager[None]:
+        """Return what is done before and after all trainings: the module's `around(trainings)`, where it has one."""
+        found = getattr(importlib.import_module(self.module), "around", None)
+        return nullcontext() if found is None else found(trainings)  # type: ignore[no-any-return]
+
 
 OBJECTIVES = {
     spec.name: spec
@@ -50,7 +57,7 @@ OBJECTIVES = {
             name="classification",
             title="a classification head on an encoder, from labelled texts",
             module="utils.cli.finetune_classification",
-            usual=TrainingOptions(epochs=10, batch_size=8, learning_rate=5e-5, weight_decay=0.01, patience=2),
+            usual=TrainingOptions(**CLASSIFIER),  # type: ignore[arg-type]  # a mapping has one type of values
             examples="""
             python finetune.py
             python finetune.py --dataset nusax --langs eng ace --model_checkpoint FacebookAI/xlm-roberta-base --cuda
@@ -159,6 +166,15 @@ def add_training_args(parser: argparse.ArgumentParser, usual: TrainingOptions) -
         metavar="NAME",
         help="names of the layers that get adapters (default: every linear layer)",
     )
+
+
+def add_record_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for the records of an objective that writes some."""
+    group = parser.add_argument_group("records")
+    group.add_argument(
+        "--output_dir", type=path, default=Path("logs"), metavar="FOLDER", help="folder of the logs (default: logs)"
+    )
+    group.add_argument("--tag", type=tag, metavar="NAME", help="name of a variant, shown in rows, figures and pages")
 
 
 def add_output_args(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from utils.errors import UserError
 from utils.records.provenance import public_argument
 from utils.training.card import write_card
 from utils.training.curve import write_curve
@@ -55,9 +56,16 @@ class Objective(Protocol):
         ...
 
 
-def finetune(objective: Objective, args: argparse.Namespace, draw: Draw) -> None:
-    """Train, write the model with its curve and its card, and print what it reaches."""
-    path = args.output or objective.output
+def place_of_training(objective: Objective, args: argparse.Namespace, *, several: bool) -> Path:
+    """Return the folder of a training: the usual one, or --output, below which several have one each."""
+    chosen: Path | None = args.output
+    if chosen is None:
+        return objective.output
+    return chosen / objective.output.name if several else chosen
+
+
+def finetune(objective: Objective, args: argparse.Namespace, path: Path, draw: Draw) -> None:
+    """Train, write the model with its curve and its card into the folder `path`, and print what it reaches."""
     folder = TrainingFolder(path, objective.identity())
     if args.dry_run:
         print(f"{objective.plan()}\noutput: {path}")
@@ -66,7 +74,11 @@ def finetune(objective: Objective, args: argparse.Namespace, draw: Draw) -> None
     if folder.is_done():
         print(f"{path} has this training already (--overwrite trains again)", file=sys.stderr)
         return
-    trained = objective.train(folder)
+    try:
+        trained = objective.train(folder)
+    except UserError:
+        folder.leave()
+        raise
     objective.save(path)
     points = write_curve(trained.history, path)
     pictures = draw(points, path)

@@ -11,6 +11,7 @@ from utils.errors import note
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
+    from utils.schema import DatasetSpec
     from utils.settings import LabeledSettings
 
 
@@ -32,10 +33,7 @@ class LabeledTask(TaskRun["TrainTest"]):
         from utils.data.train_test import load_train_test
 
         data = load_train_test(self.run.dataset, subset, self.run.sources, self.settings, validation=validation)
-        unknown = sorted(set(data.gold) - set(data.train.labels)) if self.run.dataset.kind == "local" else []
-        if unknown:
-            shown = ", ".join(map(repr, unknown[:SHOWN])) + (", ..." if len(unknown) > SHOWN else "")
-            note(f"{self.run.dataset.name} {subset}: labels of the test that no training text has: {shown}")
+        note_unknown_labels(self.run.dataset, data)
         return data
 
     def sizes(self, data: TrainTest) -> Sequence[int]:
@@ -49,3 +47,11 @@ class LabeledTask(TaskRun["TrainTest"]):
     def n_candidates(self, data: TrainTest) -> int:
         """Return the number of training texts."""
         return len(data.train.texts)
+
+
+def note_unknown_labels(dataset: DatasetSpec, data: TrainTest) -> None:
+    """Print a note where the test of a user's own data has labels that no training text has."""
+    unknown = sorted(set(data.gold) - set(data.train.labels)) if dataset.kind == "local" else []
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:SHOWN])) + (", ..." if len(unknown) > SHOWN else "")
+        note(f"{dataset.name} {data.lang}: labels of the test that no training text has: {shown}")

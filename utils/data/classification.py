@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from utils.data.hub_tables import read_hub_table
-from utils.data.labeled_tables import read_rows
+from utils.data.labeled_tables import read_rows, splits_of
 from utils.data.languages import suggest_language
 from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.mteb_texts import mteb_labeled
@@ -87,6 +87,14 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, sources: Sources, *, 
     labels = _map_labels(spec, [label for _, label, _ in kept], place)
     kept_ids = tuple(str(name) for *_, name in kept) if ids else ()
     return LabeledTexts(tuple(text for text, *_ in kept), labels, spec.label_names, origin, dropped, kept_ids)
+
+
+def has_validation(spec: DatasetSpec, lang: str) -> bool:
+    """Return whether a language has a validation split, beside the one that is the test of the data set."""
+    if spec.reader == "labeled_table":
+        return "validation" in splits_of(spec, lang)
+    names = spec.options.get("splits", {})
+    return spec.kind != KIND and names.get("validation", "validation") != names.get("test", "test")
 
 
 def _map_labels(spec: DatasetSpec, raw: Sequence[Any], place: str) -> tuple[str, ...]:

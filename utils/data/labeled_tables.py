@@ -65,6 +65,16 @@ def read_rows(spec: DatasetSpec, lang: str, split: str) -> tuple[list[Any], list
     return [texts[row] for row in chosen], [labels[row] for row in chosen], ids, origin_of(spec)
 
 
+def splits_of(spec: DatasetSpec, lang: str) -> set[str]:
+    """Return the splits that a language's rows name; training and test where they name none."""
+    table, options = local_table(spec), spec.options
+    if "split" not in options:
+        return {"train", "test"}
+    splits = table[options["split"]]
+    langs = table[options["lang"]] if "lang" in options else [lang] * len(splits)
+    return {_split_name(split, spec.source) for split, row in zip(splits, langs, strict=True) if _name(row) == lang}
+
+
 def origin_of(spec: DatasetSpec) -> Origin:
     """Return the origin of a data set that is a file of this project or the user's own."""
     return Origin(spec.kind, spec.name, spec.revision)
@@ -101,22 +111,35 @@ def _draw_splits(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
     A label with one row is for training. There are at least as many test rows as other labels, even where that is more
     than a fifth. Raises UserError where no label has two rows.
     """
+    counts = Counter(labels)
+    n_rows = sum(count for count in counts.values() if count > 1)
+    if not n_rows:
+        raise UserError(
+            f"{place}: there is no split column, and no label has two rows, of which one could be the test",
+            "add a column with train, validation or test in each row, and name it in --columns",
+        )
+    chosen = stratified(labels, TEST_SHARE, seed)
+    _note_split(place, seed, len(chosen), n_rows, [label for label, count in counts.items() if count == 1])
+    return ["test" if row in chosen else "train" for row in range(len(labels))]
+
+
+def stratified(labels: Sequence[str], share: float, seed: int) -> set[int]:
+    """Return the rows of a part that is drawn by the seed, with each label in proportion; empty where there is none.
+
+    A label with one row is not in it. There are at least as many rows as other labels, even where that is more than
+    the share.
+    """
     import numpy as np
     from sklearn.model_selection import train_test_split
 
     counts = Counter(labels)
     rows = [row for row, label in enumerate(labels) if counts[label] > 1]
     if not rows:
-        raise UserError(
-            f"{place}: there is no split column, and no label has two rows, of which one could be the test",
-            "add a column with train, validation or test in each row, and name it in --columns",
-        )
+        return set()
     strata = [labels[row] for row in rows]
-    n_test = max(math.ceil(TEST_SHARE * len(rows)), len(set(strata)))
-    _, test = train_test_split(np.array(rows), test_size=n_test, random_state=seed, stratify=strata)
-    _note_split(place, seed, n_test, len(rows), [label for label, count in counts.items() if count == 1])
-    chosen = set(test.tolist())
-    return ["test" if row in chosen else "train" for row in range(len(labels))]
+    size = max(math.ceil(share * len(rows)), len(set(strata)))
+    _, part = train_test_split(np.array(rows), test_size=size, random_state=seed, stratify=strata)
+    return set(part.tolist())
 
 
 def _note_split(place: str, seed: int, n_test: int, n: int, single: Sequence[str]) -> None:

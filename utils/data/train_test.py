@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from utils.data.classification import load_labeled
+from utils.data.classification import has_validation, load_labeled
+from utils.data.labeled_tables import stratified
 from utils.data.languages import family_and_script
+from utils.errors import UserError, note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from utils.settings import LabeledSettings
 
     Ints = npt.NDArray[np.int64]
+
+
+_COLUMNS = ("texts", "labels", "ids")  # of labelled texts
+HELD_OUT = 0.1  # of the training texts, where a data set has no validation split
 
 
 @dataclass(frozen=True)
@@ -90,3 +96,47 @@ def load_train_test(
     train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
     split, limit = ("validation", None) if validation else (settings.split, settings.limit)
     return TrainTest(source, lang, train, load_labeled(spec, lang, split, sources, legacy=settings.legacy), limit)
+
+
+class TrainValidation(NamedTuple):
+    """Texts that a model is trained on, and those that validate it; drawn: whether these are of the training split."""
+
+    train: LabeledTexts
+    validation: LabeledTexts
+    drawn: bool
+
+
+def load_to_train(spec: DatasetSpec, lang: str, sources: Sources, seed: int) -> TrainValidation:
+    """Return the texts that a model of a language is trained on, and those that validate it.
+
+    They are the validation split. Where there is none, or where it is the test, they are a tenth of the training texts,
+    stratified by label and drawn by the seed, which a note says. Raises UserError where there are too few.
+    """
+    train = load_labeled(spec, lang, "train", sources)
+    if has_validation(spec, lang):
+        return TrainValidation(train, load_labeled(spec, lang, "validation", sources), drawn=False)
+    place = f"{spec.name} {lang}"
+    drawn = stratified(train.labels, HELD_OUT, seed)
+    if not drawn:
+        raise UserError(
+            f"{place}: no validation split, and no label has two training texts, of which one could be held out",
+            "add rows, or rows of the split validation",
+        )
+    rest = [row for row in range(len(train.texts)) if row not in drawn]
+    note(f"{place}: no validation split: {len(drawn)} of {len(train.texts)} training texts are held out (seed {seed})")
+    return TrainValidation(part_of(train, rest), part_of(train, sorted(drawn)), drawn=True)
+
+
+def joined(parts: Sequence[LabeledTexts]) -> LabeledTexts:
+    """Return the texts of several languages of a data set as one split."""
+    texts, labels, ids = (tuple(each for part in parts for each in getattr(part, name)) for name in _COLUMNS)
+    n_dropped = sum(part.n_dropped for part in parts)
+    return replace(parts[0], texts=texts, labels=labels, ids=ids, n_dropped=n_dropped)
+
+
+def part_of(split: LabeledTexts, rows: Sequence[int]) -> LabeledTexts:
+    """Return some rows of a split, by their places."""
+    texts, labels, ids = (
+        tuple(column[row] for row in rows) if (column := getattr(split, name)) else () for name in _COLUMNS
+    )
+    return replace(split, texts=texts, labels=labels, ids=ids)

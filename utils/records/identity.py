@@ -22,7 +22,8 @@ class Identity:
     """What decides the figures of a run; with a subset's name, of one record.
 
     model: the name of the encoder or ensemble. source: where the data come from. encoders: one entry per encoder, as
-    `encoders_identity` gives them. settings: those of the task, by name.
+    `encoders_identity` gives them. settings: those of the task, by name. training: how a model that was trained for
+    the task was trained.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Identity:
     settings: Mapping[str, Any]
     generator: Mapping[str, Any] | None = None
     reranker: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] | None = None
 
     def of(self, subset: str) -> dict[str, Any]:
         """Return the identity of one subset's records, as they have it under `run`."""
@@ -45,6 +47,7 @@ class Identity:
             "encoders": [dict(encoder) for encoder in self.encoders],
             **({"generator": dict(self.generator)} if self.generator else {}),
             **({"reranker": dict(self.reranker)} if self.reranker else {}),
+            **({"training": dict(self.training)} if self.training else {}),
             **self.settings,
         }
 

@@ -37,6 +37,11 @@ class LoggedResult:
         return self.base or self.model
 
     @property
+    def is_trained(self) -> bool:
+        """Whether a model that was trained for the task answered: its k, similarity and vote have no meaning."""
+        return isinstance(self.run.get("training"), dict)
+
+    @property
     def ci95(self) -> Mapping[str, Sequence[float]]:
         """The metrics' 95 % intervals, where the record has them."""
         return self.body.get("ci95") or {}

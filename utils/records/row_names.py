@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from utils.constants import DTYPES, USUAL_DECODE
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
+from utils.records.training_traits import NAMES
 from utils.records.variants import OF_ENCODERS, SHOWN, Traits, Variant, digest, quoted, short, variant_of
 from utils.tasks import TASKS, TaskSpec
 
@@ -134,5 +135,6 @@ def reads_as_setting(text: str) -> bool:
     """Return whether a row's name has such words for a setting: `fuse rank`, `no prompt`, `fp16`, `balance`."""
     settings = {name for spec in TASKS.values() for name in (*spec.fields, *spec.row_settings)}
     names = {*settings, *OF_ENCODERS, "src_lang", "data", "tuned", "of", "trust_remote_code"} - {"tag"}
+    names |= set(NAMES)
     first, _, rest = text.partition(" ")
     return text in (*DTYPES, *names) or first in names or (first == "no" and rest in names) or text[:10] == "generator "

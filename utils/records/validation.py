@@ -111,6 +111,7 @@ RUN = fields(
         "encoders": list_of(_encoder),
         "generator": _generator,
         "reranker": _reranker,
+        "training": each(anything),
         **dict.fromkeys(("source", "origin"), _place),
         "tuned": TUNED,
         "n_dropped": each(whole),

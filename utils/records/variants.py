@@ -19,6 +19,7 @@ from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, MAX_
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
+from utils.records.training_traits import training_traits
 from utils.rerankers.llm import INSTRUCTION as USUAL_TASK
 from utils.schema import DatasetSpec
 from utils.tasks import TaskSpec
@@ -85,6 +86,7 @@ def variant_of(
     if run.get("demonstrations") == "bm25":
         free["words"] = _text(run.get("words") or "of earlier versions")
     source, row = run.get("source"), DATASETS[spec.data].get(dataset)
+    told |= training_traits(run, row.subsets if row else run.get("languages") or ())
     if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
     if isinstance(source, dict):
@@ -278,7 +280,7 @@ def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
     """Return the part of a run's folder that tells what earlier versions did not tell; empty for a plain run."""
     told = variant_of(run, dataset, spec).told
     late = [name for name, field in spec.fields.items() if field.metadata["late"]]
-    placed = (*late, *encoder_traits(run), *(name for name in told if name.startswith("gen_")))
+    placed = (*late, *encoder_traits(run), *training_traits(run), *(name for name in told if name.startswith("gen_")))
     names = [name for name in told if name in placed and name not in NOT_IN_FOLDERS]
     return "_".join(_in_place(name, told[name].replace('\\"', '"')) for name in names)
 

@@ -6,8 +6,10 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.data.languages import code_of
 from utils.files import write_output
 
 if TYPE_CHECKING:
@@ -19,9 +21,11 @@ FILE = "README.md"
 def write_card(folder: TrainingFolder, about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Write README.md into the folder of a trained model.
 
-    about: what the objective says of itself (`Objective.card`). record: what the record of the training has.
+    about: what the objective says of itself (`Objective.card`); `languages`, those of the data, may be left out.
+    record: what the record of the training has.
     """
     front = {"base_model": about["base_model"], "library_name": about["library"], "tags": about["tags"]}
+    front |= {"language": sorted({code_of(lang) for lang in langs})} if (langs := about.get("languages")) else {}
     lines = ["---", *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in front.items()), "---", ""]
     lines += [f"# {about['title']}", "", about["summary"], "", "## Data", "", *_table(about["data"]), ""]
     lines += ["## Settings", "", *_settings(folder.identity), ""]
@@ -34,7 +38,9 @@ def write_card(folder: TrainingFolder, about: Mapping[str, Any], record: Mapping
 
 
 def _command() -> list[str]:
-    return [sys.argv[0].rpartition("/")[2], *sys.argv[1:]]
+    """Return the command line; of files elsewhere on this machine only their names."""
+    script, *arguments = sys.argv
+    return [Path(script).name, *(Path(text).name if Path(text).is_absolute() else text for text in arguments)]
 
 
 def _table(rows: Any) -> list[str]:

@@ -7,6 +7,7 @@ on the validation split is kept.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,13 @@ import numpy as np
 
 from utils.checkpoints import check_vocabulary, checkpoint_errors
 from utils.encoders.batching import batches
+from utils.errors import UserError
 from utils.hub import hub_token, is_offline
 from utils.training.loop import Trained, arguments_of, guarded, train
 from utils.training.lora import merged, with_adapter
 from utils.training.token_batches import LENGTH, PaddedBatches, Rows, padded, tokenise
 from utils.training.vocabulary import CompactVocabulary, can_be_compact
+from utils.weights import load_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,11 +36,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 TOKENS = 2048  # of a batch that is predicted
+UNLIMITED = 10**9  # tokens
+UNKNOWN = -100  # the index of a label that no training text has, which the loss leaves out
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts (n,) and the indices of their labels (n,)."""
+    """Texts (n,) and the indices of their labels (n,), UNKNOWN for one that the head does not have."""
 
     texts: Sequence[str]
     labels: Sequence[int]
@@ -50,6 +55,17 @@ class Classifier:
     model: Any
     tokenizer: Any
     max_length: int | None
+
+    @property
+    def names(self) -> list[str]:
+        """The labels, in the order of the scores."""
+        return [self.model.config.id2label[number] for number in range(self.model.config.num_labels)]
+
+    def cut_counts(self, texts: Sequence[str]) -> dict[str, int]:
+        """Return how many texts are longer than is read (`cut`), the tokens of all of them, and those lost."""
+        lengths = np.array([len(ids) for ids in tokenise(self.tokenizer, texts, None)], dtype=np.int64)
+        lost = np.maximum(lengths - (self.max_length or int(lengths.max())), 0)
+        return {"cut": int((lost > 0).sum()), "tokens": int(lengths.sum()), "tokens_lost": int(lost.sum())}
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Return the score of each label (n, labels), float32; the most probable label has the highest."""
@@ -74,7 +90,21 @@ class Classifier:
 
 
 def load_classifier(base: Base, names: Sequence[str], max_length: int | None) -> Classifier:
-    """Load a checkpoint with a new head for these labels; whoever wants equal heads seeds torch before."""
+    """Load a checkpoint with a new head for these labels; whoever wants equal heads seeds torch before.
+
+    Raises UserError where weights of the encoder are missing, or where more tokens are asked for than it takes.
+    """
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    return _loaded(base, max_length, num_labels=len(names), ignore_mismatched_sizes=True, **labels)
+
+
+def load_trained(folder: Path, base: Base, max_length: int | None) -> Classifier:
+    """Load a classifier that was trained from a checkpoint, and has its head."""
+    trained = dataclasses.replace(base, name=str(folder), path=str(folder), revision=None)
+    return _loaded(trained, max_length)
+
+
+def _loaded(base: Base, max_length: int | None, **options: Any) -> Classifier:
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -82,18 +112,41 @@ def load_classifier(base: Base, names: Sequence[str], max_length: int | None) ->
     path, revision = base.path, base.revision
     hub: dict[str, Any] = {"revision": revision, "token": hub_token(), "trust_remote_code": base.trust_remote_code}
     hub["local_files_only"] = revision is None or is_offline()
-    labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+
+    def load(more: dict[str, Any]) -> Any:
+        return transformers.AutoModelForSequenceClassification.from_pretrained(
+            path, dtype="float32", output_loading_info=True, **options, **hub, **more
+        )
+
     with checkpoint_errors(base.name, revision, path):
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **hub)
         check_vocabulary(tokenizer, base.name)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            path, num_labels=len(names), dtype="float32", ignore_mismatched_sizes=True, **labels, **hub
+        model, info = load_whole(load, base.name, lambda found, weight: _is_new(found[0], weight))
+    if reshaped := [name for name, *_ in info["mismatched_keys"] if not _is_new(model, name)]:
+        raise UserError(
+            f"the checkpoint {base.name!r} has weights of other shapes than its config.json says: {reshaped[0]}",
+            "check that config.json and the weights belong together",
         )
     model.config.pad_token_id = tokenizer.pad_token_id
-    longest = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 10**9))
-    return Classifier(model, tokenizer, min(max_length or longest, longest))
+    return Classifier(model, tokenizer, _longest(base, model, tokenizer, max_length))
+
+
+def _is_new(model: Any, weight: str) -> bool:
+    """Return whether a weight is of the head, or of the pooler below it, which a checkpoint may lack."""
+    return not weight.startswith(f"{model.base_model_prefix}.") or "pooler" in weight
+
+
+def _longest(base: Base, model: Any, tokenizer: Any, asked: int | None) -> int:
+    """Return how many tokens of a text are read. Raises UserError where the model does not take so many."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    offset = getattr(model.config, "pad_token_id", None) or 0 if "roberta" in str(model.config.model_type) else 0
+    rows = positions - (offset + 1 if offset else 0) if positions else UNLIMITED
+    longest = int(min(tokenizer.model_max_length, rows))
+    if asked and asked > longest:
+        raise UserError(f"--max_length {asked}, but {base.name} takes {longest} tokens", f"give at most {longest}")
+    return min(asked or longest, longest)
 
 
 def train_classifier(

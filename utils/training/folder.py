@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from collections.abc import Mapping
@@ -70,6 +71,14 @@ class TrainingFolder:
             write_json(self.record, record, indent=1)
         except OSError as error:
             raise UserError(f"{self.path} cannot be written ({error.strerror})", "choose another --output") from error
+
+    def leave(self) -> None:
+        """Remove the record of a training that ended before its first checkpoint, so that another can begin here."""
+        if self._known().get("state") == RUNNING and self.last_checkpoint() is None:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            self.record.unlink()
+            with contextlib.suppress(OSError):  # where something else is in it
+                self.path.rmdir()
 
     def finish(self, **content: Any) -> None:
         """Write the record of a finished training, and remove its checkpoints."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from utils.constants import LORA_ALPHA, LORA_DROPOUT, LORA_MODULES, LORA_RANK
+
+NOT_IN_TRAINING = ("max_length", "dtype", "seed")  # which a record has with its checkpoint and its settings
 SCHEDULES = ("linear", "cosine", "constant")
 
 
@@ -18,10 +22,10 @@ class LoraOptions:
     quantised (QLoRA, Dettmers et al. 2023), None for those of the checkpoint.
     """
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
-    modules: tuple[str, ...] = ("all-linear",)
+    rank: int = LORA_RANK
+    alpha: int = LORA_ALPHA
+    dropout: float = LORA_DROPOUT
+    modules: tuple[str, ...] = LORA_MODULES
     bits: int | None = None
 
 
@@ -50,3 +54,9 @@ class TrainingOptions:
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, as the record of a training states them."""
         return dataclasses.asdict(self)
+
+    def of_record(self) -> dict[str, Any]:
+        """Return the settings as the record of an evaluation has them under `training`, in the types of JSON."""
+        found: dict[str, Any] = json.loads(json.dumps(self.identity()))
+        whole = {name: int(value) for name, value in found.items() if isinstance(value, float) and value.is_integer()}
+        return {name: value for name, value in {**found, **whole}.items() if name not in NOT_IN_TRAINING}

@@ -78,11 +78,10 @@ def boards_of(entries: Sequence[Entry], names: Mapping[str, str] | None = None) 
         for name, value in entry.settings:
             logged.setdefault((entry.view, name), set()).add(value)
     for entry in entries:
-        k = entry.result.k if TASKS[entry.task].table_k is not None else None
         spec = TASKS[entry.task]
         source = (("src_lang", source_if_any(entry.result, spec, None)),) if spec.pairs else ()
-        for settings in ((*of_board, *source) for of_board in _boards_settings(entry, logged)):
-            grouped.setdefault((entry.view, settings, k, entry.result.seed), []).append(entry)
+        for settings, k in itertools.product(_boards_settings(entry, logged), _ks_of(entry, entries)):
+            grouped.setdefault((entry.view, (*settings, *source), k, entry.result.seed), []).append(entry)
     order = list(VIEWS)
     places = sorted(grouped, key=lambda key: (order.index(key[0]), [str(part) for part in key[1]], key[2] or 0, key[3]))
     return [_board(key, grouped[key], names or {}) for key in places]
@@ -93,6 +92,14 @@ def _with_sources(entries: Sequence[Entry]) -> list[Entry]:
     by_path = {entry.result.path: entry for entry in entries}
     results = with_sources([entry.result for entry in entries])
     return [dataclasses.replace(by_path[result.path], result=result) for result in results]
+
+
+def _ks_of(entry: Entry, entries: Sequence[Entry]) -> Sequence[int | None]:
+    """Return the ks of the leaderboards that show a result: of a trained model those of all other records."""
+    if TASKS[entry.task].table_k is None:
+        return [None]
+    others = {one.result.k for one in entries if one.view == entry.view and not one.result.is_trained}
+    return sorted(others) if entry.result.is_trained and others else [entry.result.k]
 
 
 def _boards_settings(
@@ -110,6 +117,8 @@ def _boards_settings(
         if value in fields[name].metadata["also"]:
             others = [other for other in logged[entry.view, name] if other not in fields[name].metadata["also"]]
             values = [*sorted(map(str, others))] or list(TASKS[entry.task].defaults([name]).values())
+        elif entry.result.is_trained and name not in entry.result.run:
+            values = sorted(logged[entry.view, name], key=str)
         choices.append([(name, each) for each in values])
     yield from itertools.product(*choices)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.constants import DTYPES
 from utils.encoders.registry import ENCODERS
+from utils.records.training_traits import training_traits
 from utils.schema import DatasetSpec
 
 FULL, *HALF = DTYPES
@@ -25,6 +26,8 @@ def departures(run: Mapping[str, Any], spec: DatasetSpec | None) -> Iterator[str
     """
     for member in members(run):
         yield from _of_encoder(member)
+    if traits := training_traits(run, spec.subsets if spec else ()):
+        yield "trained with " + ", ".join(f"{name} {value}" for name, value in traits.items())
     if run.get("limit") is not None:
         yield f"limit {run['limit']}: not all of the texts"
     if spec is not None and (reason := other_data(run, spec)):

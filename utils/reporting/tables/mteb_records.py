@@ -74,6 +74,8 @@ def unfit(result: LoggedResult) -> str | None:
         return f"{result.dataset}: mteb has no {task} task with its texts"
     if row is not None and (reason := other_data(run, row.spec)):
         return f"{result.dataset}: {reason}"
+    if result.is_trained:
+        return "a model that was trained on its data"
     for name, usual in PLAIN[task].items():
         if run.get(name, usual) != usual:
             return f"{name} {run[name]}"

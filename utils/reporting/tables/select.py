@@ -231,6 +231,8 @@ def is_chosen(langs: Sequence[str] | None, subset: str, spec: TaskSpec) -> bool:
 
 
 def _setting(result: LoggedResult, name: str, usual: object) -> object:
+    if name == "k" and result.is_trained:
+        return usual  # a trained model has no neighbours, and stands in the table of every k
     value = getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
     return str(value) if isinstance(value, list | dict) else value  # a record that was edited may have such a value
 

@@ -94,7 +94,9 @@ def about(args: argparse.Namespace, shown: Shown, kind: Kind, layout: Layout) ->
     asked = {name: getattr(args, name) for name in plain if hasattr(args, name)}
     departures = {name: value for name, value in asked.items() if value != plain[name]}
     parts = [part for cells in shown.table.values() for cell in cells.values() for part in cell.parts]
-    known = all("similarity" in part.result.run for part in parts)  # the original's files do not have it
+    known = all(
+        "similarity" in part.result.run for part in parts if not part.result.is_trained
+    )  # the original's files do not have it
     settings = ({"similarity": args.similarity} if known and "similarity" in asked else {}) | departures
     about += [f"{name} {value}" for name, value in settings.items()]
     if kind.cross:
