@@ -9,12 +9,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from forked import Nursery
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
@@ -36,6 +37,13 @@ def copy(tmp_path: Path) -> Path:
     return folder
 
 
+@cache
+def nursery() -> Nursery:
+    """The process that forks those of the copies. It has nothing of this project, since the copies have their own."""
+    lexical = ("numpy", "scipy.sparse", "sklearn.feature_extraction.text", "sklearn.preprocessing")
+    return Nursery(["pytest", *lexical], os.environ)
+
+
 @pytest.fixture
 def command(copy: Path, tmp_path: Path, cache_dir: Path) -> Command:
     """Run a script of the copy in an empty folder and return what it prints; it must succeed."""
@@ -43,14 +51,7 @@ def command(copy: Path, tmp_path: Path, cache_dir: Path) -> Command:
     def run_command(*arguments: str) -> str:
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "MINERS_CACHE_DIR": str(cache_dir), "PYTHONPATH": str(copy)}
         environment |= {"MINERS_DATA_DIR": str(tmp_path / "mirror") if (tmp_path / "mirror").is_dir() else ""}
-        done = subprocess.run(
-            [sys.executable, str(copy / arguments[0]), *arguments[1:]],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = nursery().run([str(copy / arguments[0]), *arguments[1:]], tmp_path, environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -118,7 +119,7 @@ ALL_CHECKS = (*CHECKS, "tests/data/test_bitext.py", "tests/encoders/test_resolve
 def check_copy(copy: Path, tests: Sequence[str] = CHECKS) -> None:
     """Run the tests of the registries and of the architecture in the copy, and the linter."""
     for arguments in (["pytest", "-q", "-p", "no:cacheprovider", *tests], ["ruff", "check", "--no-cache", "."]):
-        done = subprocess.run([sys.executable, "-m", *arguments], cwd=copy, capture_output=True, text=True, check=False)
+        done = nursery().run(["-m", *arguments], copy)
         assert done.returncode == 0, done.stdout[-3000:]
 
 
