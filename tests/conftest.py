@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import random
 import shutil
@@ -11,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from api_server import ApiServer, serving
@@ -61,12 +63,28 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests, those of other workers too, so that the embedded checkpoint is expanded once."""
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, the same for all workers; see `once`."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_cache"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cache_dir(shared_dir: Path) -> Path:
+    """One cache for all tests, those of other workers too, so that the embedded checkpoint is expanded once."""
+    folder = shared_dir / "shared_cache"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def once(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what the first worker that asks has made, which the file keeps as JSON; the others wait for it."""
+    path.parent.mkdir(exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            path.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
