@@ -149,7 +149,7 @@ def measure(args: argparse.Namespace) -> None:
                 str(folder),
                 *(["--cuda"] if args.cuda else []),
             ]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             pairs = np.load(folder / f"pairs-{role}.npy")
             right = order[pairs[:, 1].astype(np.int64)] == pairs[:, 0]
             figures[role] = {**json.loads(done.stdout), "pairs": len(pairs), "planted pairs found": int(right.sum())}

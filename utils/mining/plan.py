@@ -65,7 +65,7 @@ def estimate(
     n, dimensions, dtype = sum(work.texts), rows.shape[1], job.settings.store_dtype
     stored = n * (dimensions * BYTES[dtype] + (SCALE if dtype == "int8" else 0))
     shard = 4 * dimensions * min(job.settings.shard_size, max(work.texts))
-    blocks = sum(min(BLOCK_BYTES, 4 * dimensions * side) for side in work.texts)
+    blocks = sum(min(BLOCK_BYTES[place.device], 4 * dimensions * side) for side in work.texts)
     index, of_index = _index(work, dimensions, place)
     memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * n + index
     return [
