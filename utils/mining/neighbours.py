@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from utils.mining.work import Workers
     from utils.schema import Rows
 
-# of the float32 rows of a block, one of each side being in memory at a time: a GPU searches faster than small blocks are
-# read and their lists merged
+# of the float32 rows of a block, one of each side being in memory at a time: a GPU searches faster than small blocks
+# are read and their lists merged
 BLOCK_BYTES = {"cpu": 128 << 20, "cuda": 1 << 30}
 
 
