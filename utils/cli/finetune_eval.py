@@ -121,12 +121,8 @@ class Measured:
 
     def __init__(self, objective: Objective, args: argparse.Namespace, measure: Measure, compare: Compare) -> None:
         self.objective, self.args, self.measure, self.compare = objective, args, measure, compare
+        self.options: TrainingOptions = objective.options
         self.before: list[Path] = []
-
-    @property
-    def options(self) -> TrainingOptions:
-        """The settings of the training."""
-        return self.objective.options
 
     @property
     def output(self) -> Path:
