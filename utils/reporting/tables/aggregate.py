@@ -13,7 +13,7 @@ from utils.data.registry import group_means
 from utils.errors import UserError
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
-from utils.reporting.tables import rows, select, sizes, tables
+from utils.reporting.tables import bias, rows, select, sizes, tables
 from utils.reporting.tables.build import Kind, build, build_by, common_subsets
 from utils.reporting.tables.cells import Table
 from utils.reporting.tables.names import read_names
@@ -57,6 +57,9 @@ def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> Non
     if not view.by and not spec.generative:
         told = "quality against bytes: a row for each size of a model's vectors (--dimensions, --embedding_precision)"
         parser.add_argument("--sizes", action="store_true", help=told)
+    if "pool" in spec.fields:
+        told = "language bias: share of each language among the k first passages and the answers, and the answers' rank"
+        parser.add_argument("--bias", action="store_true", help=told)
     if not view.by and not spec.pairs:
         parser.add_argument("--by", choices=GROUPINGS, help="means by family, script or language of one --dataset")
 
@@ -81,9 +84,10 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     grouping = getattr(args, "by", None)
     if grouping and len(args.dataset or ()) != 1:
         raise UserError("--by without one data set", "for example --dataset sib200 --by family")
-    has_sizes = bool(getattr(args, "sizes", False))
-    if has_sizes:
-        sizes.check_flags(args)
+    has_sizes, has_bias = bool(getattr(args, "sizes", False)), bool(getattr(args, "bias", False))
+    for is_asked, kind_of_table in ((has_sizes, sizes), (has_bias, bias)):
+        if is_asked:
+            kind_of_table.check_flags(args)
     results = _results_of(args, spec, view, cross=cross)
     models = rows.asked(args.models, results, spec)
     compared = [result for result in results if models is None or result.model in models]
@@ -91,6 +95,8 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     kind, order = _kind_of(args, compared, spec, cross=cross), rows.known_order(results, spec)
     if has_sizes:
         sizes.print_sizes(args, compared, kind, models)
+    elif has_bias:
+        bias.print_bias(args, compared, kind, models)
     elif view.by:
         tables.write(args, *_by_values(compared, kind, view, models or order))
     elif grouping:
