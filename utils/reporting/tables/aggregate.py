@@ -10,7 +10,7 @@ from typing import Any
 from utils.cli import arguments
 from utils.cli.types import natural, text
 from utils.data.registry import group_means
-from utils.errors import UserError
+from utils.errors import UserError, suggest
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
 from utils.reporting.tables import bias, rows, select, sizes, tables
@@ -91,6 +91,7 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     results = _results_of(args, spec, view, cross=cross)
     models = rows.asked(args.models, results, spec)
     compared = [result for result in results if models is None or result.model in models]
+    check_metric(args.metric, compared, spec)
     compared = sizes.by_size(compared) if has_sizes else compared
     kind, order = _kind_of(args, compared, spec, cross=cross), rows.known_order(results, spec)
     if has_sizes:
@@ -106,6 +107,15 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
         rivals = rows.of_each_source(compared)
         layout = tables.Layout((), order, view.key, group_means(spec, view), models=models, rivals=rivals)
         tables.show(args, build(results, kind, models), kind, layout)
+
+
+def check_metric(metric: str | None, results: Sequence[LoggedResult], spec: TaskSpec) -> None:
+    """Raise UserError, with the metrics that there are, for one that no record has."""
+    there = list(dict.fromkeys((*spec.metrics, *(name for result in results for name in sorted(result.metrics)))))
+    if metric is not None and results and not any(metric in result.metrics for result in results):
+        close = suggest(metric, there)
+        hint = close if close.startswith("did") else f"choose with --metric from: {', '.join(there)}"
+        raise UserError(f"no record has the metric {metric!r}", hint)
 
 
 def _kind_of(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec, *, cross: bool) -> Kind:

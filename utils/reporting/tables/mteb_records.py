@@ -148,8 +148,8 @@ def _same_encoders(result: LoggedResult, place: Place, firsts: dict[tuple[Place,
     """
     for has_passages in (False, True)[: 1 + TASKS[result.run["task"]].asymmetric]:
         first, without = firsts.get((place, has_passages), result), () if has_passages else OF_PASSAGES
-        two = [encoder_settings(one.run, without) for one in (result, first)]
-        if other := next((found for found, _, _ in differences(*two)), None):
+        settings, wanted = (encoder_settings(one.run, without) for one in (result, first))
+        if other := next((found for found, _, _ in differences(settings, wanted)), None):
             print(f"warning: {result.path} has other {other} than {first.path}: left out", file=sys.stderr)
             return False
         firsts[place, has_passages] = first
