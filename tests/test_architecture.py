@@ -16,7 +16,7 @@ SCRIPTS = (
     *("bitext.py", "classification.py", "finetune.py", "icl.py", "mine.py", "retrieval.py", "sts.py", "sweep.py"),
     "visualize.py",
 )
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "trl", "faiss"}
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "faiss"}
 HEAVY = {
     "torch",
     "transformers",

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
-from utils.cli.finetune_eval import add_eval_args
 from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
-from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_SEED, DTYPES
+from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_GENERATOR, DEFAULT_SEED, DTYPES, LORA_MODULES
 from utils.errors import UserError
 from utils.training.options import SCHEDULES, LoraOptions, TrainingOptions
 
@@ -86,6 +85,26 @@ OBJECTIVES = {
             python finetune.py --objective reranker --dataset rows.jsonl --loss ranking --lora
             """,
         ),
+        ObjectiveSpec(
+            name="language_model",
+            title="a causal language model, from prompts with answers, conversations, or translations of questions",
+            module="utils.cli.finetune_language_model",
+            usual=TrainingOptions(
+                epochs=3,
+                batch_size=16,
+                learning_rate=5e-5,
+                warmup=0.1,
+                schedule="cosine",
+                max_length=2048,
+                lora=LoraOptions(modules=("q_proj", "v_proj")),
+            ),
+            examples="""
+            python finetune.py --objective language_model
+            python finetune.py --objective language_model --question_translation snli --direction l2en --langs sw de
+            python finetune.py --objective language_model --dataset rows.jsonl --mix en,es=800,ru=800 --mix_total 3200
+            """,
+            default=DEFAULT_GENERATOR,
+        ),
     )
 }
 
@@ -108,7 +127,6 @@ def parse(argv: Sequence[str]) -> tuple[ObjectiveSpec, argparse.Namespace]:
     add_model_args(parser, spec.default)
     spec.load("add_args")(parser)
     add_training_args(parser, spec.usual)
-    add_eval_args(parser)
     add_output_args(parser)
     return spec, parser.parse_args(argv)
 
@@ -164,9 +182,9 @@ def add_training_args(parser: argparse.ArgumentParser, usual: TrainingOptions) -
     adapters.add_argument(
         "--lora_modules",
         nargs="+",
-        default=list(plain.modules),
         metavar="NAME",
-        help="names of the layers that get adapters (default: every linear layer)",
+        help="names of the layers that get adapters (default: "
+        f"{'every linear layer' if plain.modules == LORA_MODULES else ' '.join(plain.modules)})",
     )
 
 
@@ -197,8 +215,9 @@ def add_output_args(parser: argparse.ArgumentParser) -> None:
 def options_of(args: argparse.Namespace) -> TrainingOptions:
     """Return the settings of the optimiser and its steps. Raises UserError for flags without --lora."""
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule", "patience", "max_length")
-    plain = LoraOptions()
-    lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, tuple(args.lora_modules))
+    plain = OBJECTIVES[args.objective].usual.lora or LoraOptions()
+    modules = tuple(args.lora_modules or plain.modules)
+    lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, modules)
     if not args.lora and lora != plain:
         raise UserError("flags of adapters without --lora", "add --lora, or leave them out")
     chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed")}

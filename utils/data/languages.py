@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from utils.errors import suggest
+from utils.errors import UserError, suggest
 
 SAMPLE_LANGS = ("eng", "spa", "fra", "deu", "rus", "tur", "ara", "hin", "ind", "swh", "cmn", "jpn")
 SAMPLE_CS = ("hinglish", "spanglish")
@@ -92,13 +92,21 @@ ALIASES = {
     "uzb": "uzn", "sqi": "als", "aze": "azj", "kur": "kmr_Latn",
 }  # fmt: skip
 NAMES = {  # English names, by which users call languages
-    "arabic": "arb", "bengali": "ben", "bulgarian": "bul", "chinese": "zho", "czech": "ces", "danish": "dan",
-    "dutch": "nld", "english": "eng", "finnish": "fin", "french": "fra", "german": "deu", "greek": "ell",
-    "hausa": "hau", "hebrew": "heb", "hindi": "hin", "hungarian": "hun", "igbo": "ibo", "indonesian": "ind",
-    "italian": "ita", "japanese": "jpn", "javanese": "jav", "korean": "kor", "malay": "zsm", "mandarin": "zho",
-    "norwegian": "nob", "persian": "pes", "polish": "pol", "portuguese": "por", "romanian": "ron", "russian": "rus",
-    "spanish": "spa", "sundanese": "sun", "swahili": "swh", "swedish": "swe", "telugu": "tel", "thai": "tha",
-    "turkish": "tur", "ukrainian": "ukr", "urdu": "urd", "vietnamese": "vie", "yoruba": "yor", "zulu": "zul",
+    "acehnese": "ace", "afrikaans": "afr", "albanian": "als", "amharic": "amh", "arabic": "arb", "armenian": "hye",
+    "balinese": "ban", "banjarese": "bjn", "basque": "eus", "belarusian": "bel", "bengali": "ben", "buginese": "bug",
+    "bulgarian": "bul", "burmese": "mya", "catalan": "cat", "cebuano": "ceb", "chinese": "zho", "croatian": "hrv",
+    "czech": "ces", "danish": "dan", "dutch": "nld", "english": "eng", "estonian": "est", "finnish": "fin",
+    "french": "fra", "galician": "glg", "georgian": "kat", "german": "deu", "greek": "ell", "gujarati": "guj",
+    "hausa": "hau", "hebrew": "heb", "hindi": "hin", "hungarian": "hun", "icelandic": "isl", "igbo": "ibo",
+    "indonesian": "ind", "irish": "gle", "italian": "ita", "japanese": "jpn", "javanese": "jav", "kannada": "kan",
+    "kazakh": "kaz", "khmer": "khm", "korean": "kor", "lao": "lao", "latvian": "lvs", "lithuanian": "lit",
+    "macedonian": "mkd", "madurese": "mad", "malay": "zsm", "malayalam": "mal", "maltese": "mlt", "mandarin": "zho",
+    "marathi": "mar", "minangkabau": "min", "mongolian": "khk", "nepali": "npi", "norwegian": "nob", "persian": "pes",
+    "polish": "pol", "portuguese": "por", "romanian": "ron", "russian": "rus", "serbian": "srp", "sinhala": "sin",
+    "slovak": "slk", "slovenian": "slv", "somali": "som", "spanish": "spa", "sundanese": "sun", "swahili": "swh",
+    "swedish": "swe", "tagalog": "tgl", "tamil": "tam", "telugu": "tel", "thai": "tha", "turkish": "tur",
+    "ukrainian": "ukr", "urdu": "urd", "uzbek": "uzn", "vietnamese": "vie", "welsh": "cym", "wolof": "wol",
+    "xhosa": "xho", "yoruba": "yor", "zulu": "zul",
 }  # fmt: skip
 _FAMILY_OF = {code: family for family, codes in FAMILIES.items() for code in codes.split()}
 # the Latin script comes last, so that it is kept for languages with several
@@ -120,6 +128,20 @@ def code_of(lang: str) -> str:
     """Return the ISO 639-3 code of a language as a data set or a user names it; of an unknown one, its name."""
     name = NAMES.get(lang.lower(), lang)
     return ALIASES.get(name, name).partition("_")[0].partition("-")[0]
+
+
+def language_name(lang: str) -> str:
+    """Return the English name of a language, such as German for de, deu or deu_Latn.
+
+    A name that is no code is returned as it is. Raises UserError for a code whose name is not known.
+    """
+    if lang.lower() in (*NAMES, *SAMPLE_CS):
+        return lang.capitalize()
+    code = code_of(lang)
+    name = next((name for name, known in NAMES.items() if code_of(known) == code), None)
+    if name is None and is_language(lang):
+        raise UserError(f"the English name of the language {lang} is not known", "call the language by its name")
+    return name.capitalize() if name else lang
 
 
 def is_language(name: str) -> bool:

@@ -139,6 +139,8 @@ def _whole_characters(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
         if isinstance(value, str) and SURROGATE.search(value):
             value, found = SURROGATE.subn("\ufffd", value)
             count += found
+        if isinstance(value, dict):
+            return {mend(name): mend(one) for name, one in value.items()}
         return [mend(one) for one in value] if isinstance(value, list) else value
 
     return {mend(name): mend(value) for name, value in row.items()}, count

@@ -207,6 +207,27 @@ def _guarded(spec: GeneratorSpec, path: str, load: Callable[[str | None], Any]) 
 
 def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, device: str) -> tuple[Any, Any]:
     import torch
+
+    tokenizer, model = _opened(spec, path, revision, device)
+    model.eval()
+    if spec.quantization:  # missing hardware support shows only in a computation
+        score_one_by_one(model, FEW_TOKENS)
+    elif model.dtype == torch.float32 and not _has_several(device):
+        accelerate_linear_layers(model, lambda: torch.tensor(score_one_by_one(model, FEW_TOKENS)))
+    return tokenizer, model
+
+
+def open_trainable(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, Any]:
+    """Return the tokenizer and the model of a checkpoint, with its layers as the library has them.
+
+    Errors are those of a generator that is loaded.
+    """
+    found: tuple[Any, Any] = _guarded(spec, path, lambda revision: _opened(spec, path, revision, device))
+    return found
+
+
+def _opened(spec: GeneratorSpec, path: str, revision: str | None, device: str) -> tuple[Any, Any]:
+    import torch
     import transformers
 
     use_attention_of_any_shape(device)
@@ -215,7 +236,7 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     place = _place(spec, revision)
     kind = transformers.AutoModelForSeq2SeqLM if spec.kind == "seq2seq" else transformers.AutoModelForCausalLM
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
-    several = device == "cuda" and torch.cuda.device_count() > 1
+    several = _has_several(device)
     if several or spec.quantization:
         place["device_map"] = "auto" if several else {"": device}
     if spec.quantization:
@@ -229,15 +250,15 @@ def _from_pretrained(spec: GeneratorSpec, path: str, revision: str | None, devic
     with (
         contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext()
     ):  # hides GGUF's progress bar
-        model = load_whole(lambda how: kind.from_pretrained(path, dtype=dtype, **place, **how), spec.name).eval()
-    if spec.quantization:  # missing hardware support shows only in a computation
-        score_one_by_one(model, FEW_TOKENS)
-    if "device_map" in place:
-        return tokenizer, model
-    model = model.to(device)
-    if dtype == torch.float32:
-        accelerate_linear_layers(model, lambda: torch.tensor(score_one_by_one(model, FEW_TOKENS)))
-    return tokenizer, model
+        model = load_whole(lambda how: kind.from_pretrained(path, dtype=dtype, **place, **how), spec.name)
+    return tokenizer, model if "device_map" in place else model.to(device)
+
+
+def _has_several(device: str) -> bool:
+    """Return whether a model is spread over several GPUs."""
+    import torch
+
+    return device == "cuda" and torch.cuda.device_count() > 1
 
 
 def _place(spec: GeneratorSpec, revision: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +13,12 @@ from utils.encoders.bundled import expand_bundled
 from utils.encoders.registry import ENCODERS
 from utils.encoders.resolve import EncodingOptions, is_api_encoder, resolve_local_encoder
 from utils.errors import UserError
-from utils.loaders import BUNDLED, SENTENCE_TRANSFORMERS
+from utils.generators.bundled import expand_bundled as expand_bundled_generator
+from utils.generators.resolve import resolve_api_generator, resolve_local_generator
+from utils.loaders import BUNDLED, BUNDLED_GENERATOR, SENTENCE_TRANSFORMERS
 from utils.rerankers.resolve import RerankOptions, resolve_reranker
 from utils.rerankers.spec import CROSS_ENCODER
-from utils.schema import EncoderSpec
+from utils.schema import EncoderSpec, GeneratorSpec
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,41 @@ def reranker_base(name: str, cache_dir: Path, *, trust_remote_code: bool = False
                 revision = None if spec.label else spec.revision
                 return Base(spec.name, spec.checkpoint, revision, str(spec.revision), "", None, trust_remote_code, spec)
     return encoder_base(name, cache_dir, trust_remote_code=trust_remote_code)
+
+
+@dataclass(frozen=True)
+class CausalBase:
+    """A causal language model that can be trained. spec: what it is. path: a folder, or an id of the hub."""
+
+    spec: GeneratorSpec
+    path: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the weights that a training begins with."""
+        return {"checkpoint": self.spec.name, "revision": self.spec.revision}
+
+
+def causal_base(
+    name: str, cache_dir: Path, dtype: str, quantization: str, *, trust_remote_code: bool = False
+) -> CausalBase:
+    """Return a causal model's checkpoint: the bundled one, a row of the registry, a folder, or an id of the hub.
+
+    dtype and quantization are of the weights that adapters stand beside. Raises UserError for what cannot be trained.
+    """
+    if resolve_api_generator(name, None, None) is not None:
+        raise UserError(f"training {name}", "an API model has no weights here: choose a local checkpoint")
+    try:
+        spec = resolve_local_generator(name, cache_dir, dtype=dtype, quantization=quantization)
+    except UserError as error:  # which names the flag of the scripts that generate
+        what, hint = (text.replace("--gen_model_checkpoint", "--model_checkpoint") for text in (error.what, error.hint))
+        raise UserError(what, hint) from error
+    if spec.kind == "seq2seq":
+        raise UserError(f"training {spec.name}, which has an encoder", "choose a causal language model")
+    if spec.file:
+        raise UserError(f"training {name}, a GGUF file", "choose the checkpoint from which it was made")
+    path = str(expand_bundled_generator(cache_dir)) if spec.loader == BUNDLED_GENERATOR else spec.checkpoint
+    if (Path(path) / "adapter_config.json").is_file():
+        raise UserError(
+            f"training {name}, which is an adapter", "merge it into its checkpoint first: --merge writes that"
+        )
+    return CausalBase(dataclasses.replace(spec, trust_remote_code=trust_remote_code), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError
@@ -33,7 +34,9 @@ def with_adapter(model: Any, options: LoraOptions, task: str | None = None) -> A
         task_type=task,
     )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`")  # which peft asks by an older name
+            return get_peft_model(model, config)
     except ValueError as error:
         if "not found in the base model" not in str(error):
             raise

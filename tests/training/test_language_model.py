@@ -1,0 +1,160 @@
+"""Language models learn answers only: tokens, losses and weights against what is worked out here."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+from tiny_models import make_model, train_tokenizer
+
+from utils.data.conversations import ASSISTANT, SYSTEM, USER, Conversation, question
+from utils.errors import UserError
+from utils.training.answer_loss import AnswerBatches, answer_losses
+from utils.training.answer_tokens import CHAT, IGNORED, PAPER, PLAIN, Template, encode
+from utils.training.base import causal_base
+from utils.training.language_model import SeededOrder, load_causal
+
+TALK = Conversation(((SYSTEM, "Be brief."), (USER, "one"), (ASSISTANT, "two"), (USER, "three"), (ASSISTANT, "four")))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("llama"), "llama")
+
+
+def learned(tokenizer: Any, template: str, row: Conversation) -> tuple[str, list[str]]:
+    """Return the whole text and the runs of learned tokens as text."""
+    (found,) = encode([row], Template(template, tokenizer, "tiny"))
+    runs, last = list[list[int]](), -2
+    for place in np.flatnonzero(found.labels != IGNORED).tolist():
+        if place != last + 1:
+            runs.append([])
+        runs[-1].append(int(found.labels[place]))
+        last = place
+    return tokenizer.decode(found.ids.tolist()), [tokenizer.decode(run) for run in runs]
+
+
+def test_answers_and_the_end_are_learned() -> None:
+    tokenizer = train_tokenizer(bos=True, chat=True)
+    text, runs = learned(tokenizer, PLAIN, question("one\n", "two"))
+    assert (text, runs) == ("<bos>one\ntwo<eos>", ["two<eos>"])
+    text, runs = learned(tokenizer, PLAIN, TALK)
+    assert text == "<bos>Be brief.\none\ntwo<eos>\nthree\nfour<eos>"
+    assert runs == ["two<eos>", "four<eos>"]
+    text, runs = learned(tokenizer, CHAT, TALK)
+    assert text == (
+        "<bos><|system|>\nBe brief.<eos>\n<|user|>\none<eos>\n<|assistant|>\ntwo<eos>\n"
+        "<|user|>\nthree<eos>\n<|assistant|>\nfour<eos>\n"
+    )
+    assert runs == ["two<eos>\n", "four<eos>\n"]
+    text, runs = learned(tokenizer, PAPER, TALK)
+    assert text == "<bos>Be brief.\n### Human: one\n### Assistant: two<eos>\n### Human: three\n### Assistant: four<eos>"
+    assert runs == [" two<eos>", " four<eos>"]
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "x"}], add_generation_prompt=True, tokenize=False
+    )
+    assert prompt == "<bos>### Human: x\n### Assistant:"
+
+
+def test_templates_that_cannot_be_learned() -> None:
+    tokenizer = train_tokenizer(bos=True)
+    with pytest.raises(UserError, match="tiny has no chat template"):
+        Template(CHAT, tokenizer, "tiny")
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] if loop.last else 'x' }}{% endfor %}"
+    with pytest.raises(UserError, match="writes earlier turns otherwise than the last one"):
+        encode([TALK], Template(CHAT, tokenizer, "tiny"))
+    tokenizer.chat_template = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
+    text, runs = learned(tokenizer, CHAT, question("one", "two"))
+    assert (text, runs[0][-5:]) == ("[one][two]<eos>", "<eos>")  # a template without an end gets one
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "cohere", "bloom", "gpt2"])
+def test_the_loss_is_the_cross_entropy_of_answer_tokens(family: str, tmp_path: Path) -> None:
+    import torch
+
+    causal = load_causal(
+        causal_base(str(make_model(tmp_path / family, family)), tmp_path, "fp32", "").spec,
+        str(tmp_path / family),
+        "cpu",
+    )
+    rows = encode(
+        [question("one two three\n", "four"), question("five\n", "two")], Template(PLAIN, causal.tokenizer, "")
+    )
+    batch = AnswerBatches(causal.padding)([{"input_ids": row.ids, "labels": row.labels} for row in rows])
+    causal.model.eval()
+    with torch.no_grad():
+        found = answer_losses(causal.model, causal.head, batch).tolist()
+        expected = []
+        for row in rows:  # one by one, all logits, no padding
+            logits = causal.model(torch.from_numpy(row.ids)[None]).logits[0].double()
+            chances = logits.log_softmax(dim=-1)
+            places = np.flatnonzero(row.labels != IGNORED).tolist()
+            expected += [-float(chances[place - 1, int(row.ids[place])]) for place in places]
+    assert len(found) == len(expected) > 2
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    assert math.isclose(causal.loss(rows), float(np.mean(expected)), abs_tol=1e-4)
+
+
+def test_the_head_reads_states_before_answers_only(checkpoint: Path, tmp_path: Path) -> None:
+    causal = load_causal(causal_base(str(checkpoint), tmp_path, "fp32", "").spec, str(checkpoint), "cpu")
+    rows = encode([question("one two three four five\n", "two")], Template(PLAIN, causal.tokenizer, ""))
+    shapes = []
+    causal.head.register_forward_hook(lambda layer, given, found: shapes.append(tuple(found.shape)))
+    causal.loss(rows)
+    assert shapes == [(1, int((rows[0].labels >= 0).sum()), causal.head.out_features)]
+
+
+def test_batches_have_rows_of_like_length_in_an_order_of_the_epoch() -> None:
+    lengths = [1, 9, 1, 9, 1, 9, 1, 9, 5]
+    order = SeededOrder(lengths, 2, seed=0)
+    first, again = list(order), list(order)
+    assert first == again
+    assert sorted(first) == list(range(9))
+    assert sum(lengths[one] == lengths[other] for one, other in zip(first[::2], first[1::2], strict=False)) >= 3
+    order.set_epoch(1)
+    assert list(order) != first
+
+
+ROWS = [{"prompt": f"{a} {b}", "answer": f"{b} {a} {b}", "lang": b} for a in "abcde" for b in ("xx", "yy")]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return path
+
+
+def command(rows: Path, checkpoint: Path, *more: str) -> list[str]:
+    own = ["--objective", "language_model", "--dataset", str(rows), "--model_checkpoint", str(checkpoint)]
+    return [*own, "--epochs", "2", "--batch_size", "4", "--learning_rate", "0.01", "--validation_share", "0.2", *more]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def test_a_training_makes_a_checkpoint_that_icl_takes(run: Run, rows: Path, checkpoint: Path, tmp_path: Path) -> None:
+    done = run("finetune.py", *command(rows, checkpoint, "--output", "one"))
+    assert done.returncode == 0, done.stderr
+    assert "xx: loss of answers" in done.stdout
+    out = tmp_path / "one"
+    record = json.loads((out / "training.json").read_text())
+    (first, second) = record["figures"]["rows"]
+    assert first["loss after"] < first["loss before"]
+    assert (first["rows held out"], second["rows held out"]) == (1, 1)
+    assert record["run"]["data"]["rows"] == 8
+    assert "| xx" in (out / "README.md").read_text()
+    again = run("finetune.py", *command(rows, checkpoint, "--output", "two"))
+    assert again.returncode == 0, again.stderr
+    found, expected = weights(out), weights(tmp_path / "two")
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    shown = run("icl.py", "--langs", "eng", "--k", "0", "--limit", "2", "--gen_model_checkpoint", str(out))
+    assert shown.returncode == 0, shown.stderr
