@@ -7,10 +7,13 @@ python finetune.py --objective classification --help        the flags of an obje
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from utils.cli.finetune_arguments import parse
+from utils.cli.finetune_eval import Measured, evaluations_of
 from utils.cli.finetune_run import finetune, place_of_training
 from utils.cli.main import run as run_script
 
@@ -20,10 +23,13 @@ KEPT = "the last checkpoint is kept; run the same command again to continue"  # 
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     objective, args = parse(argv)
+    args.evaluations = evaluations_of(args, parse_script)
     trainings = objective.make(args)
     with objective.around(trainings):
         for training in trainings:
-            finetune(training, args, place_of_training(training, args, several=len(trainings) > 1), draw)
+            place = place_of_training(training, args, several=len(trainings) > 1)
+            measured = Measured(training, args, measure, compare) if args.evaluations else training
+            finetune(measured, args, place, draw)
 
 
 def draw(points: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:
@@ -31,6 +37,30 @@ def draw(points: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:
     from utils.reporting.charts.training import draw_curve
 
     return draw_curve(points, folder)
+
+
+def parse_script(script: str, argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of a command of another script. Raises UserError as the script does."""
+    from utils.sweep import scripts
+
+    return scripts.parse(script, argv)
+
+
+def measure(script: str, argv: Sequence[str]) -> list[Path]:
+    """Run a command of another script, and return its records, those that were there among them."""
+    from utils.records.record_store import watched_records
+    from utils.sweep.scripts import run_main
+
+    with watched_records() as found:
+        run_main(script, argv)
+    return list(found)
+
+
+def compare(before: Sequence[Path], after: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the figures of records before and after the training, with paired tests."""
+    from utils.reporting.tables.before_after import before_after
+
+    return before_after(before, after)
 
 
 if __name__ == "__main__":

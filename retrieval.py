@@ -23,6 +23,7 @@ from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_setting
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import path
 from utils.errors import UserError
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.cli.pair_benchmark import PairBenchmark
@@ -58,7 +59,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser("Retrieval with judgements: rank the passages of a pool for every question.", EXAMPLES)
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser, tuning=False, sides=True)
-    group = add_retrieval_args(parser)
+    group = add_retrieval_args(parser, TASKS["retrieval"].default_ks, "; lexicons 1 5 10, rows of pairs 1 3 5 10")
     add_margin_args(group)
     add_pool_args(group)
     add_rerank_args(parser, first_stage=True)

@@ -135,6 +135,14 @@ def nursery_of_api_runs() -> Nursery:
     return Nursery((*sdks, *late, *ours, *usual), os.environ)
 
 
+@cache
+def nursery_of_local_runs(*heavy: str) -> Nursery:
+    """One nursery for each worker and `heavy` packages, with what takes a run of the lexical baseline two seconds."""
+    lexical = ("numpy", "scipy.sparse", "sklearn.feature_extraction.text", "sklearn.preprocessing", "tqdm")
+    ours = ("utils.cli.main", "utils.encoders.cached", "utils.encoders.resolve")
+    return Nursery((*lexical, *ours, *heavy), os.environ)
+
+
 def _line_of(channel: socket.socket, line: bytes = b"") -> bytes:
     while not line.endswith(b"\n"):
         part = channel.recv(1 << 16)

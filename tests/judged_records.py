@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ Bias = dict[str, dict[str, float]]
 def log_judged(
     root: Path, model: str, subset: str, values: Sequence[float], bias: Bias | None = None, k: int = 10, **run: Any
 ) -> Path:
-    """Log a record of `mine` whose questions have these values of every measure, and the figures of its languages."""
+    """Log a record, of `mine` or another data set, whose questions have these values of every measure.
+
+    bias: the figures of the languages of its pool.
+    """
     names = ("ndcg", "recall", "mrr", "map", "hit")
     mean, n = sum(values) / len(values), len(values)
-    about = {**RETRIEVAL, "dataset": "mine", "model": model, "subset": subset, **run}
+    about = {**RETRIEVAL, "dataset": "mine", **run, "model": model, "subset": subset}
     details = {"languages": bias} if bias else {}
     record = RunRecord(dict.fromkeys(names, mean), {}, n, k, about, details)
     predictions = {
@@ -28,5 +32,6 @@ def log_judged(
         "questions": [f"q{place}" for place in range(n)],
         "values": {name: list(values) for name in names},
     }
-    folder = root / str(sorted(run.items())) / "mine" / model / "seed_42"
+    settings = hashlib.sha256(repr(sorted(run.items())).encode()).hexdigest()[:8]
+    folder = root / settings / str(about["dataset"]) / model / "seed_42"
     return store.write_record(folder, subset, record, predictions)

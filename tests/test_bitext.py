@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
+from forked import nursery_of_local_runs
 from script_runner import TIMEOUT
 from tiny_encoders import make_masked_lm
 
@@ -17,7 +16,6 @@ from utils.runlog import load
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
 FOLDER = "logs/save_bitext/sample/baseline/char_ngram/seed_42"
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def read(path: Path) -> dict:
@@ -301,10 +299,9 @@ def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path)
     model = make_masked_lm(tmp_path / "model")
     flags = ("--model_checkpoint", str(model), "--langs", "spa", "deu", "hin", "--output_dir")
     cache = ("--cache_dir", str(tmp_path / "cache"))
-    process = subprocess.Popen(
-        [sys.executable, "-c", STOPPING, *flags, "stopped", *cache], cwd=tmp_path, text=True, **PIPES
-    )
-    assert process.stdout and process.stdout.readline() == "encoding the second subset\n", process.communicate()
+    nursery = nursery_of_local_runs("sentence_transformers")
+    process = nursery.start(["-c", STOPPING, *flags, "stopped", *cache], tmp_path)
+    assert process.stdout.readline() == "encoding the second subset\n", process.communicate()
     process.send_signal(sign)
     _, said = process.communicate(timeout=TIMEOUT)
     if sign == signal.SIGINT:
@@ -322,8 +319,8 @@ def test_a_stopped_run_goes_on_where_it_was(sign: int, run: Run, tmp_path: Path)
 
 @pytest.mark.slow
 def test_two_runs_at_once_write_the_same_records(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "bitext.py"), *NGRAM, "--cache_dir", "cache"]
-    runs = [subprocess.Popen(command, cwd=tmp_path, text=True, **PIPES) for _ in range(2)]
+    command = [str(ROOT / "bitext.py"), *NGRAM, "--cache_dir", "cache"]
+    runs = [nursery_of_local_runs().start(command, tmp_path) for _ in range(2)]
     assert [one.communicate(timeout=TIMEOUT) and one.returncode for one in runs] == [0, 0]
     records = list((tmp_path / FOLDER).glob("eval_*_10.json"))
     assert len(records) == 13 and all(read(path)["n"] == 70 for path in records)

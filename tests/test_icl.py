@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Run
+from forked import nursery_of_local_runs
 from script_runner import wait_until
 from tiny_models import make_model
 
@@ -138,8 +138,7 @@ def test_every_setting_runs_and_has_its_own_folder(
 def test_killed_and_run_again_goes_on(run: Run, model: Path, tmp_path: Path) -> None:
     langs = ("eng", "ind", "fra", "swh")
     flags = ("--gen_model_checkpoint", str(model), "--k", "5", *NGRAM, "--langs", *langs, "--cache_dir", "cache")
-    command = [sys.executable, str(ROOT / "icl.py"), *flags]
-    process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = nursery_of_local_runs("sentence_transformers").start([str(ROOT / "icl.py"), *flags], tmp_path)
     wait_until(lambda: list((tmp_path / "logs").rglob("eval_*_5.json")), process)
     process.kill()
     process.wait()

@@ -35,7 +35,7 @@ def test_words_are_questions_and_all_translations_answers(mirror: Path, tmp_path
     assert data.queries.texts == ("hand", "house", "six") and data.queries.langs == ("en",) * 3
     assert set(data.passages.texts) == {"hand", "haus", "heim", "sechs"} and set(data.passages.langs) == {"de"}
     assert [len(grades) for grades in data.judgements.values()] == [1, 2, 1]
-    with pytest.raises(UserError, match="there is no folder"):
+    with pytest.raises(UserError, match="no mirror is named, which has its folder"):
         load_judged(SPEC, "en_de", Sources(None, tmp_path))
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from api_server import ApiServer
 from conftest import ROOT, Run
+from forked import nursery_of_local_runs
 from script_runner import TIMEOUT
 from tiny_encoders import make_masked_lm
 
@@ -157,9 +158,8 @@ run(visualize.main, visualize.KEPT)
 def test_an_interruption_says_what_is_kept(tmp_path: Path, run: Run) -> None:
     model = str(make_masked_lm(tmp_path / "model"))
     flags = ("--model_checkpoint", model, "--cache_dir", "cache", "--langs", "eng", "cmn")
-    command, pipe = [sys.executable, "-c", STOPPING, *flags], subprocess.PIPE
-    process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=pipe, stderr=pipe)
-    assert process.stdout and any(line == "projecting\n" for line in process.stdout), process.communicate()
+    process = nursery_of_local_runs("sentence_transformers").start(["-c", STOPPING, *flags], tmp_path)
+    assert any(line == "projecting\n" for line in process.stdout), process.communicate()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130 and said.endswith(

@@ -64,7 +64,8 @@ def checkpoint_files(folder: Path) -> tuple[list[Path], list[str]]:
     todo = [folder]
     while todo:
         for path in sorted(todo.pop().iterdir()):
-            if path.name in IGNORED_FILES:
+            is_of_training = path.name == "checkpoints" and (path.parent / "training.json").is_file()
+            if path.name in IGNORED_FILES or is_of_training:
                 continue
             if path.is_file():
                 files.append(path)

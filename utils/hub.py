@@ -52,11 +52,13 @@ def is_offline() -> bool:
 
 
 @contextmanager
-def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[None]:
+def hub_errors(
+    what: str, asked: str = "", *, local: bool = False, without_network: str = WITHOUT_A_NETWORK
+) -> Iterator[None]:
     """Raise the errors of the hub's libraries as UserErrors with a hint.
 
     `what` names the data set or checkpoint, and `asked` the configuration or split, for errors about them. `local` says
-    that the libraries read a folder.
+    that the libraries read a folder, and `without_network` is the hint where the hub cannot be reached.
     """
     try:
         yield
@@ -66,6 +68,8 @@ def hub_errors(what: str, asked: str = "", *, local: bool = False) -> Iterator[N
         translated = _translated(error, what, asked, local)
         if translated is None:
             raise
+        if translated.hint == WITHOUT_A_NETWORK:
+            translated = UserError(translated.what, without_network)
         raise translated from error
 
 

@@ -115,6 +115,11 @@ class TaskSpec:
         return self.data in ("bitext", "retrieval")
 
     @property
+    def asymmetric(self) -> bool:
+        """Whether questions and passages can have prompts of their own."""
+        return self.data == "retrieval"
+
+    @property
     def table_k(self) -> int | None:
         """The k of a table or figure unless another is asked for; None where the rows name theirs."""
         return None if self.generative else self.shown_k

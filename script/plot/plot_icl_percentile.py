@@ -18,6 +18,7 @@ from utils.records.result import LoggedResult
 from utils.reporting.charts import drawing, means, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
 from utils.reporting.tables.aggregate import TABLES
+from utils.reporting.tables.build import name_missing
 from utils.reporting.tables.cells import Cell
 from utils.reporting.tables.select import note
 
@@ -71,6 +72,7 @@ def panel_of(
     for model, band in sorted(pairs, key=lambda pair: (pair[1] or (), pair[0])):  # zero-shot first
         there = [result for result in of_set if (result.model, VIEW.values_of(result.run)) == (model, band)]
         about = [dataset, model, *([] if band is None else [VIEW.column.format(*band)])]  # the row's name tells k
+        name_missing(means.missing_of(there, names), len(names), ", ".join(about))
         cell = means.cell_of(there, names, args.task, metric, ", ".join(about))
         if band is None:
             levels[model] = cell

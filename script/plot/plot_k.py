@@ -16,6 +16,7 @@ from utils.cli.main import run
 from utils.records.result import LoggedResult
 from utils.reporting.charts import drawing, means, plots
 from utils.reporting.charts.lines import Panel, Scale, draw
+from utils.reporting.tables.build import name_missing
 from utils.reporting.tables.cells import Cell
 from utils.reporting.tables.select import note
 from utils.tasks import TASKS
@@ -54,12 +55,16 @@ def panel_of(
     of_set = means.with_metric([result for result in results if result.dataset == dataset], metric)
     names = means.expected(args, dataset, of_set)
     lines: dict[str, dict[float, Cell]] = {}
+    missing: dict[tuple[str, tuple[str, ...]], list[int]] = {}  # model and subsets -> the ks that lack them
     for model, k in dict.fromkeys((result.model, k) for result in of_set for k in ks):
         at_k = [result for result in of_set if (result.model, result.k) == (model, k)]
         if at_k:
+            missing.setdefault((model, means.missing_of(at_k, names)), []).append(k)
             cell = means.cell_of(at_k, names, args.task, metric, f"{dataset}, {model}, k {k}")
             lines.setdefault(model, {})[k] = cell
             rows.append({"dataset": dataset, "model": model, "metric": metric, "k": k, **means.columns_of(cell)})
+    for (model, lacking), at in missing.items():
+        name_missing(lacking, len(names), f"{dataset}, {model}, k {' '.join(map(str, at))}")
     return Panel(dataset, drawing.metric_label(metric, args.task), lines)
 
 

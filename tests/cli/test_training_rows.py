@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import bitext
 from utils.cli.arguments import add_place_args
+from utils.cli.finetune_eval import Evaluation
 from utils.cli.training_rows import TrainingRows, add_row_args, chosen_rows
 from utils.data.pair_rows import PairRow
 from utils.errors import UserError
@@ -16,11 +19,11 @@ from utils.errors import UserError
 MINED = "0.9\tein Haus\ta house\n0.8\tein Hund\ta dog\n"
 
 
-def rows_of(*argv: str) -> TrainingRows:
+def rows_of(*argv: str, evaluations: Sequence[Evaluation] = ()) -> TrainingRows:
     parser = argparse.ArgumentParser()
     add_row_args(parser)
     add_place_args(parser)
-    return chosen_rows(parser.parse_args([*argv]))
+    return chosen_rows(parser.parse_args([*argv], argparse.Namespace(evaluations=evaluations)))
 
 
 PAIRS = [PairRow("ein Haus", ["a house"], []), PairRow("ein Hund", ["a dog"], [])]
@@ -47,13 +50,30 @@ def test_rows_of_queries(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, rows)))
     found = rows_of("--dataset", str(path))
     assert found.rows == [PairRow("q", ["a", "b"], ["c"], "3"), PairRow("r", ["d"], [])] and found.has_sides
-    with pytest.raises(UserError, match="1 rows to train on"):
+    with pytest.raises(UserError, match="1 row to train on"):
         rows_of("--dataset", str(path), "--limit", "1")
 
 
 def test_parallel_texts_of_the_suite() -> None:
     found = rows_of("--langs", "swh", "jpn")
     assert list(found.subsets) == ["eng_swh", "eng_jpn"] and sum(found.subsets.values()) == len(found.rows)
+
+
+def test_rows_with_a_test_text_are_counted_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mined.tsv").write_text(MINED + "0.7\tein Baum\ta tree\n")
+    (tmp_path / "test.tsv").write_text("deu\teng\nEin haus!\tone house\n")
+    place = ["--dataset", str(tmp_path / "mined.tsv")]
+    test = Evaluation("bitext.py", (), bitext.parse(["--dataset", str(tmp_path / "test.tsv")]))
+    found = rows_of(*place, evaluations=[test])
+    assert len(found.rows) == 3 and found.overlap is not None
+    assert found.overlap.counts() == {"test texts": 2, "rows": 3, "exact": 0, "near": 1}
+    assert rows_of(*place, "--decontaminate", evaluations=[test]).rows == [
+        PAIRS[1],
+        PairRow("ein Baum", ["a tree"], []),
+    ]
+    assert "1 of 3 training rows have one of 2 test texts in them (0 exactly, 1 nearly)" in capsys.readouterr().err
+    with pytest.raises(UserError, match="--decontaminate without --eval"):
+        rows_of(*place, "--decontaminate")
 
 
 def test_a_mined_row_without_a_text(tmp_path: Path) -> None:

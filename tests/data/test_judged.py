@@ -285,5 +285,5 @@ def test_the_mirror_has_the_published_numbers(
 
 
 def test_without_a_mirror_xquad_r_says_what_it_needs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="in the mirror"):
+    with pytest.raises(UserError, match="no mirror is named, which has its folder google"):
         load_judged(RETRIEVAL["xquad_r"], "de", Sources(None, tmp_path))

@@ -32,6 +32,19 @@ def test_ties_go_to_the_last_identifier_whatever_the_order_of_the_lines(tmp_path
     assert found.indices.tolist() == [[0, 1, 2], [-1, -1, -1]]
 
 
+def test_what_a_run_lacks_or_has_beside_the_questions_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.trec"
+    path.write_text("q1 Q0 d1 1 2 x\nother Q0 z 1 1 x\nother Q0 y 1 1 y\n")
+    read_run(path, QUERIES, PASSAGES)
+    assert capsys.readouterr().err.splitlines() == [
+        f"note: {path}: 1 of 2 questions are not ranked and count as 0, such as 'q_2'",
+        f"note: {path}: 1 question that the set does not ask left out, such as 'other'",
+        f"note: {path}: the lines have 2 tags (x, y); the first one names the records",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

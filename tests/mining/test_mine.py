@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from api_server import ApiServer
 from conftest import ROOT, Run
+from forked import nursery_of_local_runs
 from planted_rows import KILLED
 
 
@@ -37,7 +37,7 @@ def test_a_killed_mining_goes_on_and_writes_the_same_bytes(run: Run, tmp_path: P
     argv = [*sides[:-4], "--store", "killed", *sides[-2:], "--output", "killed.tsv"]
     for module, name, after in (("row_store", "write_atomic", 3), ("neighbours", "write_atomic", 1)):
         code = KILLED.format(root=str(ROOT), module=module, name=name, after=after, argv=argv)
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        done = nursery_of_local_runs().run(["-c", code], tmp_path)
         assert done.returncode == -signal.SIGKILL, done.stderr
         assert not (tmp_path / "killed.tsv").exists()
         n_shards = len(list((tmp_path / "killed").glob("rows/*/*.npy")))

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from frame_records import BITEXT, ICL, LABELS, write
+from judged_records import log_judged
 
+from utils.records import store
 from utils.records.frames import load
+from utils.schema import RunRecord
 
 
 def test_the_items_of_both_directions(tmp_path: Path) -> None:
@@ -40,6 +43,28 @@ def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_
     assert load(tmp_path, preds=True).gold.dtype == object
 
 
+def test_items_have_their_measures_and_pairs_their_scores(tmp_path: Path) -> None:
+    log_judged(tmp_path / "logs", "org/a", "eng", [1.0, 0.0, 0.25])
+    items = load(tmp_path / "logs", preds=True)
+    assert items.ndcg.tolist() == [1.0, 0.0, 0.25] and items.correct.tolist() == [True, False, True]
+    run = {"task": "sts", "dataset": "mine", "subset": "eng", "model": "org/a", "seed": 42}
+    record = RunRecord({"spearman": 0.5, "pearson": 0.5}, {}, 2, 1, run)
+    store.write_record(tmp_path / "logs/pairs", "eng", record, {"judged": [4.0, 1.0], "scores": [0.9, None]})
+    items = load(tmp_path / "logs", preds=True)
+    pairs = items[items.task == "sts"]
+    assert pairs.judged.tolist() == [4.0, 1.0] and pairs.score.iloc[0] == 0.9 and pairs.score.isna().tolist()[1]
+    assert pairs.correct.isna().all() and pairs.ndcg.isna().all() and items.ndcg.sum() == 1.25
+    assert items.loc[items.task == "retrieval", "correct"].tolist() == [True, False, True]
+
+
+def test_a_record_has_the_figures_of_the_languages_of_its_pool(tmp_path: Path) -> None:
+    bias = {"eng": {"first_k": 0.75, "answers": 0.5, "rank_depth": 200, "mean_rank": 2.0}}
+    log_judged(tmp_path / "logs", "org/a", "eng", [1.0], {**bias, "spa": {"first_k": 0.25, "answers": 0.5}})
+    (row,) = load(tmp_path / "logs").to_dict("records")
+    assert (row["first_k_eng"], row["answers_eng"], row["mean_rank_eng"], row["first_k_spa"]) == (0.75, 0.5, 2.0, 0.25)
+    assert "mean_rank_spa" not in row and "rank_depth_eng" not in row
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -53,6 +78,8 @@ def test_the_items_of_labels_are_comparable_and_an_unparsed_answer_is_wrong(tmp_
         ),
         *('{"gold": [1e400], "hyp": [1]}', '{"gold": ["\\ud800"], "hyp": [1]}'),
         '{"gold": [0], "hyp": [0], "backward": 1}',
+        '{"gold": [0], "hyp": [0], "values": {"ndcg": [1, 1]}}',
+        '{"judged": [1], "scores": ["x"]}',
     ],
 )
 def test_broken_predictions_are_said_and_left_out(

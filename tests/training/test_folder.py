@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from utils.checkpoints import local_digest
 from utils.errors import UserError
 from utils.training.folder import TrainingFolder
 
@@ -42,3 +43,15 @@ def test_the_last_whole_checkpoint(tmp_path: Path) -> None:
     folder.finish(steps=12)
     assert folder.is_done()
     assert not folder.checkpoints.exists()
+
+
+def test_what_a_training_writes_beside_the_checkpoint_is_no_part_of_it(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "out", {})
+    folder.open(overwrite=False)
+    (folder.checkpoints / "checkpoint-1").mkdir(parents=True)
+    (folder.checkpoints / "checkpoint-1" / "model.safetensors").write_bytes(b"old")
+    (folder.path / "config.json").write_text("{}")
+    during = local_digest(folder.path, tmp_path / "cache")
+    folder.finish(steps=1)
+    (folder.path / "README.md").write_text("# A model")
+    assert local_digest(folder.path, tmp_path / "cache") == during

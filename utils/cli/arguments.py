@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -118,15 +118,20 @@ def add_place_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_retrieval_args(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the flags for the similarity and k; return the group, to which a task adds its own flags."""
+def add_retrieval_args(
+    parser: argparse.ArgumentParser, ks: Sequence[int] = DEFAULT_KS, others: str = ""
+) -> argparse._ArgumentGroup:
+    """Add the flags for the similarity and k; return the group, to which a task adds its own flags.
+
+    ks: the default of k, and `others` what it is for some data sets.
+    """
     group = add_similarity_arg(parser)
     group.add_argument(
         "--k",
         nargs="+",
         type=positive,
         metavar="K",
-        help=f"numbers of neighbours (default: {' '.join(map(str, DEFAULT_KS))})",
+        help=f"numbers of neighbours (default: {' '.join(map(str, ks))}{others})",
     )
     return group
 

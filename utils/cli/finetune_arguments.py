@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
+from utils.cli.finetune_eval import add_eval_args
 from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
 from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_GENERATOR, DEFAULT_SEED, DTYPES, LORA_MODULES
 from utils.errors import UserError
@@ -127,6 +128,7 @@ def parse(argv: Sequence[str]) -> tuple[ObjectiveSpec, argparse.Namespace]:
     add_model_args(parser, spec.default)
     spec.load("add_args")(parser)
     add_training_args(parser, spec.usual)
+    add_eval_args(parser)
     add_output_args(parser)
     return spec, parser.parse_args(argv)
 

@@ -83,7 +83,7 @@ def finetune(objective: Objective, args: argparse.Namespace, path: Path, draw: D
     points = write_curve(trained.history, path)
     pictures = draw(points, path)
     figures = objective.figures(folder)
-    arguments = {name: public_argument(value) for name, value in vars(args).items()}
+    arguments = {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
     content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
     write_card(folder, objective.card(), {**content, "pictures": [picture.name for picture in pictures]})
     folder.finish(**content)

@@ -173,7 +173,11 @@ def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) ->
         group.add_argument(
             "--gen_base_url", metavar="URL", help="address of an OpenAI-compatible server for the generator"
         )
-    group.add_argument("--input_type", metavar="TYPE", help="Cohere's input type of the texts (default: search_query)")
+    group.add_argument(
+        "--input_type",
+        metavar="TYPE",
+        help="Cohere's input type of the texts (default: search_query; passages: search_document)",
+    )
     usual = ApiOptions()
     numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
         ("concurrency", positive, "N", "concurrent requests (default: %(default)s)"),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import add_data_args
 from utils.cli.data_choice import chosen_pairs
+from utils.cli.finetune_eval import texts_of_tests
 from utils.cli.open_run import chosen_sources
 from utils.data.pair_rows import PairRow, read_pair_rows
 from utils.errors import UserError, counted
 from utils.files import fingerprint
+from utils.training.overlap import Overlap, find_overlap
+from utils.training.pair_examples import texts_of
 
 if TYPE_CHECKING:
     from utils.data.tables import Table
@@ -33,13 +38,14 @@ MINED = ("source", "target")  # columns of the pairs that mine.py writes
 class TrainingRows:
     """Rows to train on. name: of the data set. has_sides: whether queries and documents are texts of two kinds.
 
-    subsets: the number of rows by subset, for pairs of several languages.
+    subsets: the number of rows by subset, for pairs of several languages. overlap: the test texts of --eval among them.
     """
 
     name: str
     rows: list[PairRow]
     has_sides: bool
     subsets: dict[str, int]
+    overlap: Overlap | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what the rows are: the name, their number and the hash of their texts."""
@@ -47,6 +53,8 @@ class TrainingRows:
 
     def table(self) -> list[dict[str, Any]]:
         """Return the number of rows as a table, for the model card."""
+        if self.overlap is not None:
+            return [{"data": self.name, **self.overlap.counts(), "trained": len(self.rows)}]
         if not self.subsets:
             return [{"data": self.name, "rows": len(self.rows)}]
         return [{"data": self.name, "subset": name, "rows": count} for name, count in self.subsets.items()]
@@ -63,6 +71,9 @@ def add_row_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose the rows."""
     add_data_args(parser, MEANINGS)
     parser.set_defaults(strict=False)
+    parser.add_argument(
+        "--decontaminate", action="store_true", help="leave out the rows that have a test text of --eval in them"
+    )
 
 
 def chosen_rows(args: argparse.Namespace) -> TrainingRows:
@@ -70,10 +81,27 @@ def chosen_rows(args: argparse.Namespace) -> TrainingRows:
     path = Path(args.dataset).expanduser()
     found = _of_file(path, args) if path.is_file() else None
     found = found or _of_pairs(args)
+    found = _tested(found, args)
     rows = found.rows[: args.limit] if args.limit else found.rows
     if len(rows) < 2:
-        raise UserError(f"{found.name} has {len(rows)} rows to train on", "give a file with more rows")
-    return TrainingRows(found.name, rows, found.has_sides, found.subsets if not args.limit else {})
+        left = " after --decontaminate" if args.decontaminate else ""
+        raise UserError(f"{found.name} has {counted(len(rows), 'row')} to train on{left}", "training takes two or more")
+    return dataclasses.replace(found, rows=rows, subsets=found.subsets if not args.limit else {})
+
+
+def _tested(found: TrainingRows, args: argparse.Namespace) -> TrainingRows:
+    """Return the rows with the count of those that have a test text of --eval, or without them, as is asked for."""
+    if not args.evaluations:
+        if args.decontaminate:
+            raise UserError("--decontaminate without --eval", "--eval says which texts are test texts")
+        return found
+    overlap = find_overlap([texts_of(row) for row in found.rows], texts_of_tests(args.evaluations))
+    print(f"note: {overlap.describe(dropped=args.decontaminate)}", file=sys.stderr)
+    if not args.decontaminate:
+        return dataclasses.replace(found, overlap=overlap)
+    rows = [found.rows[place] for place in overlap.clean]
+    subsets = {} if len(rows) < len(found.rows) else found.subsets
+    return dataclasses.replace(found, rows=rows, subsets=subsets, overlap=overlap)
 
 
 def _of_file(path: Path, args: argparse.Namespace) -> TrainingRows | None:

@@ -47,11 +47,18 @@ def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[P
     folder = mirror_folder(spec.source, sources)
     if folder is None or not (folder / name).is_dir():
         raise UserError(
-            f"{spec.name}: there is no folder {spec.source}/{name} in the mirror",
+            _not_there(spec, f"{spec.source}/{name}", sources),
             "it is read from a mirror only: give --data_dir, where each language has a folder in BEIR's layout with "
             "corpus, queries and qrels (docs/retrieval.md)",
         )
     return _beir(spec, name, beir_files(folder / name)), Origin("mirror", spec.source, None)
+
+
+def _not_there(spec: DatasetSpec, folder: str, sources: Sources) -> str:
+    """Return what an error says of a folder that is not in the mirror, or where none is named."""
+    if sources.data_dir is None:
+        return f"{spec.name}: no mirror is named, which has its folder {folder}"
+    return f"{spec.name}: there is no folder {folder} in the mirror {sources.data_dir}"
 
 
 def has_beir_part(folder: Path) -> bool:
@@ -168,7 +175,7 @@ def read_lexicon(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, 
     asked, told = name.split("_")
     if mirror_folder(spec.source, sources) is None:
         hint = "it is read from a mirror only: give --data_dir, with the columns source and target for each pair"
-        raise UserError(f"{spec.name}: there is no folder {spec.source} in the mirror", hint)
+        raise UserError(_not_there(spec, spec.source, sources), hint)
     table, origin = read_hub_table(spec, sources, ("source", "target"), f"{asked}-{told}")
     rows = dict.fromkeys(zip(*(table.column(side).to_pylist() for side in ("source", "target")), strict=True))
     ids: tuple[dict[str, str], dict[str, str]] = ({}, {})

@@ -27,11 +27,18 @@ def origin_of_task(spec: DatasetSpec) -> Origin:
     return Origin(spec.kind, spec.source, spec.revision)
 
 
+ONLINE_ONCE = (  # a mirror is not read by mteb's loaders
+    "mteb's loaders read the hub or its cache, and no --data_dir: run once with a network, or copy the cache of the "
+    "hub (HF_HOME) from a machine that has one"
+)
+
+
 @contextmanager
 def reading(spec: DatasetSpec, subset: str) -> Iterator[None]:
     """Raise what mteb and the hub's libraries raise while a subset is read as UserErrors."""
     theirs, split = spec.options["subsets"][subset]
-    with hub_errors(f"the data set {spec.source!r} of {spec.name}", f" (subset {theirs!r}, split {split!r})"):
+    what, asked = f"the data set {spec.source!r} of {spec.name}", f" (subset {theirs!r}, split {split!r})"
+    with hub_errors(what, asked, without_network=ONLINE_ONCE):
         try:
             yield
         except (KeyError, TypeError, AttributeError, IndexError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.data.text_files import read_lines
-from utils.errors import UserError
+from utils.errors import UserError, counted, note
 from utils.files import write_output
 from utils.schema import Texts, TopK
 
@@ -49,20 +49,26 @@ def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
 
     Passages are ordered by score as float32, equal scores by identifier, the last first, as trec_eval does; the ranks
     of the file are not read. Raises UserError for another layout, scores that are not numbers, unknown passages, and a
-    passage that is ranked twice. Questions that are not asked are left out. Also where two identifiers of the set are
-    the same with _ for blanks.
+    passage that is ranked twice. Questions that are not asked are left out, and those that the file does not rank find
+    nothing; notes tell how many are, and where the file has several tags. Also where two identifiers of the set are the
+    same with _ for blanks.
     """
     places = {name: index for index, name in enumerate(_columns(passages.ids, "passages"))}
     asked = {name: row for row, name in enumerate(_columns(queries.ids, "questions"))}
     ranked: list[dict[int, float]] = [{} for _ in asked]
+    tags, others = dict[str, None](), dict[str, None]()
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        question, _, passage, _, score, _ = _fields(line, path, number)
-        if question in asked:
+        question, _, passage, _, score, tag = _fields(line, path, number)
+        tags.setdefault(tag)
+        if question not in asked:
+            others.setdefault(question)
+        else:
             _add(ranked[asked[question]], places, passage, score, f"{path}: line {number}")
     if not any(ranked):
         raise UserError(f"{path} ranks nothing for any question of the set", "check the questions' identifiers")
+    _note_gaps(path, [name for name, row in asked.items() if not ranked[row]], len(asked), list(others), list(tags))
     depth = max(map(len, ranked))
     found = TopK(np.full((len(ranked), depth), -1, dtype=np.int64), np.zeros((len(ranked), depth), dtype=np.float32))
     for row, scores in enumerate(ranked):
@@ -70,6 +76,19 @@ def read_run(path: Path, queries: Texts, passages: Texts) -> TopK:
         found.indices[row, : len(order)] = order
         found.scores[row, : len(order)] = [scores[index] for index in order]
     return found
+
+
+def _note_gaps(path: Path, lacking: Sequence[str], n: int, others: Sequence[str], tags: Sequence[str]) -> None:
+    """Print notes on questions that a run file does not rank, on those that are not asked, and on several tags."""
+    if lacking:
+        note(
+            f"{path}: {len(lacking)} of {counted(n, 'question')} are not ranked and count as 0, such as {lacking[0]!r}"
+        )
+    if others:
+        note(f"{path}: {counted(len(others), 'question')} that the set does not ask left out, such as {others[0]!r}")
+    if len(tags) > 1:
+        shown = ", ".join(tags[:3]) + (", ..." if len(tags) > 3 else "")
+        note(f"{path}: the lines have {len(tags)} tags ({shown}); the first one names the records")
 
 
 def _columns(ids: Sequence[str], kind: str) -> Sequence[str]:

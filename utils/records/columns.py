@@ -44,6 +44,7 @@ METRICS = tuple(dict.fromkeys((*original.METRICS, *(name for spec in TASKS.value
 FIGURES = {name: "number" for metric in METRICS for name in (metric, f"{metric}_low", f"{metric}_high")}
 COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTINGS, **MODELS, **ABOUT}
 ITEMS = {"side": "name", "item": "count", "gold": "answer", "hyp": "answer", "correct": "truth"}
+VALUES = {**dict.fromkeys(METRICS, "number"), "score": "number", "judged": "number"}  # of items, where they have them
 DTYPES = {  # a column that is never empty has NumPy's own type
     "text": "str",
     "count": "int64",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.errors import counted, warn
 from utils.files import read_json
-from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES
+from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES, VALUES
 from utils.records.own_names import logged_name
 from utils.records.pair_sources import with_sources
 from utils.records.paths import predictions_path
@@ -58,7 +58,8 @@ def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
 def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
     """Return one row per item of every record that has predictions: the columns `KEYS`, `SETTINGS` and `ITEMS`.
 
-    `side` is the side of the queries in bitext. `gold` and `hyp` are whole numbers or names, and can be compared.
+    `side` is the side of the queries in bitext. `gold` and `hyp` are whole numbers or names, and can be compared. After
+    these, those of `VALUES` that a record has: each question's measures, or the score and the judgement of a pair.
     """
     rows, places, without = list[Row](), list[int](), list[str]()
     columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
@@ -70,15 +71,17 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
         found = _read_predictions(path, row.get("direction"))
         places += [len(rows)] * len(found["item"])
         rows.append(row)
-        for name, values in found.items():
-            columns[name] += values
+        for name in (*found, *(name for name in columns if name not in found)):
+            before = columns.setdefault(name, [None] * (len(places) - len(found["item"])))
+            before += found.get(name, [None] * len(found["item"]))
     if without:
         print(
             f"warning: {counted(len(without), 'record')} without predictions, the first is {without[0]}",
             file=sys.stderr,
         )
     keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
-    return keys.take(places).reset_index(drop=True).join(_frame(columns, ITEMS))
+    kinds = {**ITEMS, **{name: kind for name, kind in VALUES.items() if name in columns}}
+    return keys.take(places).reset_index(drop=True).join(_frame(columns, kinds))
 
 
 def _named(results: Iterable[LoggedResult]) -> list[tuple[LoggedResult, Row]]:
@@ -89,7 +92,7 @@ def _named(results: Iterable[LoggedResult]) -> list[tuple[LoggedResult, Row]]:
 
 
 def _read_predictions(path: Path, direction: str | None) -> dict[str, list[Any]]:
-    """Return the columns `ITEMS` of a file of predictions; empty, with a warning, where it is not such a file."""
+    """Return the columns `ITEMS` and `VALUES` of a file of predictions; empty, with a warning, where it is none."""
     content = read_json(path)
     try:
         if content is not None:
@@ -100,10 +103,12 @@ def _read_predictions(path: Path, direction: str | None) -> dict[str, list[Any]]
 
 
 def _predictions(content: Mapping[str, Any], direction: str | None) -> dict[str, list[Any]]:
-    """Return the columns `ITEMS`, the first direction's, which stand at the top level, before the other's.
+    """Return the columns `ITEMS` and `VALUES`, the first direction's, at the top level, before the other's.
 
     Raises TypeError or ValueError where the file is not one of predictions.
     """
+    if "judged" in content and "gold" not in content:
+        return _pairs(content)
     columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
     first = "backward" if direction == "backward" else "forward"
     sides = {first: content, **{side: content[side] for side in SIDES if side in content}}
@@ -116,7 +121,24 @@ def _predictions(content: Mapping[str, Any], direction: str | None) -> dict[str,
         columns["hyp"] += hyp
         columns["item"] += range(len(gold))
         columns["side"] += [side if direction else None] * len(gold)
-    return columns
+    values = content.get("values")
+    measures = values.items() if isinstance(values, dict) else ()
+    return {**columns, **{name: _numbers(found, len(columns["item"])) for name, found in measures if name in VALUES}}
+
+
+def _pairs(content: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the columns of pairs of sentences: their score, and what people said; none is right or wrong."""
+    n = len(content["judged"])
+    columns: dict[str, list[Any]] = {name: [None] * n for name in ITEMS}
+    judged, scores = (_numbers(content.get(name), n) for name in ("judged", "scores"))
+    return {**columns, "item": list(range(n)), "score": scores, "judged": judged}
+
+
+def _numbers(values: Any, n: int) -> list[float | None]:
+    """Return n numbers, None where one lacks; raises TypeError or ValueError for other values or another count."""
+    if not isinstance(values, list) or len(values) != n:
+        raise ValueError(f"{counted(n, 'value')} were expected")
+    return [None if value is None else float(value) for value in values]
 
 
 def _answer(value: Any) -> int | str | None:
@@ -154,4 +176,6 @@ def _series(values: list[Any], kind: str, answers: Any) -> Any:
         return pd.Categorical(pd.array(values, dtype="str"))
     if kind == "time":
         return pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601", errors="coerce")
+    if kind == "truth" and None in values:  # items that are neither right nor wrong
+        return pd.Series(values, dtype="boolean")
     return pd.Series(values, dtype=answers if kind == "answer" else DTYPES[kind])

@@ -106,6 +106,16 @@ def _record_files(root: Path) -> list[tuple[str, str, re.Match[str]]]:
     return [found[place] for place in sorted(found)]
 
 
+def read_record(path: Path) -> LoggedResult:
+    """Return one record of this suite. Raises UserError where the file is none."""
+    content = read_json(path)
+    if not isinstance(content, dict) or "run" not in content:
+        raise UserError(f"{path} is no record", "run the script again with --overwrite")
+    if fault := fault_of(content):
+        raise UserError(f"{path}: {fault}", "run the script again with --overwrite")
+    return _own_result(path, content)
+
+
 def _own_result(path: Path, content: Mapping[str, Any]) -> LoggedResult:
     run = content["run"]
     place = (path, run["dataset"], run["model"], run["subset"])

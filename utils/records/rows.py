@@ -17,6 +17,7 @@ from utils.tasks import TASKS
 
 Row = dict[str, Any]
 FLOAT32, *_ = PRECISIONS
+OF_LANGUAGES = ("first_k", "answers", "mean_rank")  # figures of a pool of several languages
 OF_ENCODERS = ("checkpoint", "revision", "prompt", "passage_prompt", "max_length", "dtype", "pooling", "attention")
 
 
@@ -42,13 +43,15 @@ def _row(result: LoggedResult) -> Row:
 
 
 def _figures(result: LoggedResult) -> Row:
-    """Return n, and each metric with its interval where it has one."""
+    """Return n, each metric with its interval where it has one, and the figures of each language of a pool."""
     row: Row = {"n": result.body.get("n")}
     intervals = result.ci95
     for name, value in result.metrics.items():
         row[name] = value
         if name in intervals:
             row[f"{name}_low"], row[f"{name}_high"] = map(float, intervals[name])
+    for lang, figures in (result.body.get("languages") or {}).items():
+        row |= {f"{name}_{lang}": float(value) for name, value in figures.items() if name in OF_LANGUAGES}
     return row
 
 

@@ -102,6 +102,7 @@ _reranker = fields({"name": word, "kind": text}, {**OF_MODEL, "instruction": tex
 _grid_point = fields({"score": number}, {"weights": list_of(number)})
 TUNED = fields({}, {"weights": list_of(number), "split": text, "grid": list_of(_grid_point)})
 _task = scalar(f"one of {', '.join(TASKS)}", lambda value: isinstance(value, str) and value in TASKS)
+_language = fields({"first_k": fraction, "answers": fraction}, {"mean_rank": number, "rank_depth": count})
 _sums = each(fields({}, {"hits": count, "misses": count}))
 RUN = fields(
     {**dict.fromkeys(("dataset", "model", "subset"), word), "seed": whole},
@@ -128,6 +129,7 @@ RECORD = fields(
         "n": count,
         "ci95": _intervals,
         "members": each(each(anything)),
+        "languages": each(_language),
         "labels": list_of(text),
         "per_label": each(each(optional(number))),
         "confusion": list_of(list_of(count)),

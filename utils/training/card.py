@@ -30,8 +30,9 @@ def write_card(folder: TrainingFolder, about: Mapping[str, Any], record: Mapping
     lines += [f"# {about['title']}", "", about["summary"], "", "## Data", "", *_table(about["data"]), ""]
     lines += ["## Settings", "", *_settings(folder.identity), ""]
     lines += ["```bash", shlex.join(["python", *_command()]), "```", ""]
-    if record["figures"]:
-        lines += ["## Figures", "", *_table(record["figures"].get("rows", [])), ""]
+    for title, name in (("Figures", "rows"), ("Before and after", "evaluation")):
+        if rows := record["figures"].get(name):
+            lines += [f"## {title}", "", *_table(rows), ""]
     lines += [f"![learning curve]({name})" for name in record["pictures"] if name.endswith(".png")]
     lines += ["", "## Use", "", "```bash", *about["use"], "```"]
     write_output(folder.path / FILE, ("\n".join(lines) + "\n").encode())

@@ -7,7 +7,7 @@ equal to. Texts are compared without case, width and the number of blanks.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,6 +139,6 @@ class SeededBatches:
             yield [(row, self.epoch) for row in order[start : start + self.batch_size]]
 
 
-def texts_of(row: PairRow) -> Iterable[str]:
+def texts_of(row: PairRow) -> tuple[str, ...]:
     """Return all texts of a row."""
     return (row.query, *row.pos, *row.neg)

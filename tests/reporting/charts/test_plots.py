@@ -68,7 +68,7 @@ def test_scores_against_k(run: Run, tmp_path: Path) -> None:
         log(tmp_path, "bitext", "nollysenti", "org/one", NOLLY[0], 0, k=k, margin="ratio")
     done = run("script/plot/plot_k.py", "--task", "bitext", "--format", "pdf", "svg", "png")
     assert done.returncode == 0, done.stderr
-    assert "missing: nollysenti, org/two, k 1: 2 of 4 subsets: en400_pcm, en400_yo400" in done.stderr
+    assert "missing: nollysenti, org/two, k 1 5: 2 of 4 subsets: en400_pcm, en400_yo400" in done.stderr
     stem = tmp_path / "figures" / "plot_k_bitext_nollysenti_one_vs_two"
     assert is_drawn(stem, "pdf", "svg", "png") and f"{stem.name}.csv" in done.stdout
     rows = {(row["model"], row["k"]): row for row in table(stem.with_name(f"{stem.name}.csv"))}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from judged_records import log_judged
 from mteb_logs import ENCODER, FROM, KNN, NOLLYSENTI, TO, lines, log, written
 
 from utils.data.mteb_tasks import OF_DATASET
@@ -109,6 +110,19 @@ def test_encoders_asked_otherwise_are_not_mixed(run: Run, tmp_path: Path, logs: 
     assert "has other encoders[0].prompt than" in done.stderr and "NusaX" not in done.stdout
     log(logs, "eng_ace", 0.3, n=500, dataset="nusax", encoders=[{**ENCODER, "revision": "def"}])
     assert "org__model/def/NusaXBitextMining.json" in run(TO).stdout
+
+
+def test_prompts_of_passages_part_records_of_retrieval_only(run: Run, tmp_path: Path, logs: Path) -> None:
+    asked = {"dataset": "mlqa_r", "encoders": [{**ENCODER, "passage_prompt": "passage: "}]}
+    log_judged(logs, "org/model", "ar_ar", [0.5] * 517, **asked)
+    done = run(TO)
+    assert "left out" not in done.stderr and "org__model/abc/NollySentiBitextMining.json" in done.stdout
+    assert "org__model/abc/MLQARetrieval.json" in done.stdout
+    meta = json.loads((tmp_path / "mteb_cache/results/org__model/abc/model_meta.json").read_text())
+    assert meta["loader_kwargs"]["encoders"][0]["passage_prompt"] == "passage: "
+    asked["encoders"] = [{**ENCODER, "passage_prompt": "text: "}]
+    log_judged(logs, "org/model", "de_de", [0.5] * 512, **asked)
+    assert "has other encoders[0].passage_prompt than" in run(TO).stderr
 
 
 def test_ensembles_and_models_without_an_owner_have_names_that_mteb_takes(run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from utils.errors import UserError
 from utils.records.result import LoggedResult
 from utils.reporting.charts import plots
-from utils.reporting.tables.build import Kind, mean_of_records, name_missing
+from utils.reporting.tables.build import Kind, mean_of_records
 from utils.reporting.tables.cells import Cell
 from utils.reporting.tables.select import by_cell
 
@@ -39,11 +39,16 @@ def with_metric(results: Sequence[LoggedResult], metric: str) -> list[LoggedResu
 def cell_of(results: Sequence[LoggedResult], names: Sequence[str], task: str, metric: str, about: str) -> Cell:
     """Return the mean of the metric over one model's results on a data set, one per subset, with its 95 % interval.
 
-    Missing ones of the subsets `names` are named on standard error, after `about`.
+    names: the subsets of a complete mean. about: what a note on the interval begins with.
     """
     (found,) = by_cell(results).values()
-    name_missing([name for name in names if name not in found], len(names), about)
     return mean_of_records(about, found, len(names), Kind(task, metric, ci=True))
+
+
+def missing_of(results: Sequence[LoggedResult], names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the subsets `names` that none of the results is of."""
+    there = {result.subset for result in results}
+    return tuple(name for name in names if name not in there)
 
 
 def columns_of(cell: Cell) -> dict[str, object]:

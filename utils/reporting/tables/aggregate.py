@@ -10,10 +10,10 @@ from typing import Any
 from utils.cli import arguments
 from utils.cli.types import natural, text
 from utils.data.registry import group_means
-from utils.errors import UserError
+from utils.errors import UserError, suggest
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
-from utils.reporting.tables import rows, select, sizes, tables
+from utils.reporting.tables import bias, rows, select, sizes, tables
 from utils.reporting.tables.build import Kind, build, build_by, common_subsets
 from utils.reporting.tables.cells import Table
 from utils.reporting.tables.names import read_names
@@ -57,6 +57,9 @@ def add_args(parser: argparse.ArgumentParser, spec: TaskSpec, view: View) -> Non
     if not view.by and not spec.generative:
         told = "quality against bytes: a row for each size of a model's vectors (--dimensions, --embedding_precision)"
         parser.add_argument("--sizes", action="store_true", help=told)
+    if "pool" in spec.fields:
+        told = "language bias: share of each language among the k first passages and the answers, and the answers' rank"
+        parser.add_argument("--bias", action="store_true", help=told)
     if not view.by and not spec.pairs:
         parser.add_argument("--by", choices=GROUPINGS, help="means by family, script or language of one --dataset")
 
@@ -81,16 +84,20 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
     grouping = getattr(args, "by", None)
     if grouping and len(args.dataset or ()) != 1:
         raise UserError("--by without one data set", "for example --dataset sib200 --by family")
-    has_sizes = bool(getattr(args, "sizes", False))
-    if has_sizes:
-        sizes.check_flags(args)
+    has_sizes, has_bias = bool(getattr(args, "sizes", False)), bool(getattr(args, "bias", False))
+    for is_asked, kind_of_table in ((has_sizes, sizes), (has_bias, bias)):
+        if is_asked:
+            kind_of_table.check_flags(args)
     results = _results_of(args, spec, view, cross=cross)
     models = rows.asked(args.models, results, spec)
     compared = [result for result in results if models is None or result.model in models]
+    check_metric(args.metric, compared, spec)
     compared = sizes.by_size(compared) if has_sizes else compared
     kind, order = _kind_of(args, compared, spec, cross=cross), rows.known_order(results, spec)
     if has_sizes:
         sizes.print_sizes(args, compared, kind, models)
+    elif has_bias:
+        bias.print_bias(args, compared, kind, models)
     elif view.by:
         tables.write(args, *_by_values(compared, kind, view, models or order))
     elif grouping:
@@ -100,6 +107,15 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
         rivals = rows.of_each_source(compared)
         layout = tables.Layout((), order, view.key, group_means(spec, view), models=models, rivals=rivals)
         tables.show(args, build(results, kind, models), kind, layout)
+
+
+def check_metric(metric: str | None, results: Sequence[LoggedResult], spec: TaskSpec) -> None:
+    """Raise UserError, with the metrics that there are, for one that no record has."""
+    there = list(dict.fromkeys((*spec.metrics, *(name for result in results for name in sorted(result.metrics)))))
+    if metric is not None and results and not any(metric in result.metrics for result in results):
+        close = suggest(metric, there)
+        hint = close if close.startswith("did") else f"choose with --metric from: {', '.join(there)}"
+        raise UserError(f"no record has the metric {metric!r}", hint)
 
 
 def _kind_of(args: argparse.Namespace, results: Sequence[LoggedResult], spec: TaskSpec, *, cross: bool) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.constants import DENSE, MULTI_VECTOR
@@ -13,6 +13,7 @@ UNKNOWN = (  # keys of model_meta.json whose values a record does not have
     *("loader", "release_date", "languages", "n_parameters", "memory_usage_mb", "license", "open_weights"),
     *("public_training_code", "public_training_data", "training_datasets"),
 )
+OF_PASSAGES = ("passage_prompt", "passage_input_type")  # settings that tasks on one kind of text do not have
 Place = tuple[str, str]  # the model as mteb names it, and its revision
 
 
@@ -37,9 +38,9 @@ def folder_name(name: str) -> str:
     return re.sub(r"[^\w.=+-]", "_", name).lstrip(".") or NO_REVISION
 
 
-def encoder_settings(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the encoders, without weights that were tuned for each data set."""
-    hidden = ("weight",) if "tuned" in run else ()
+def encoder_settings(run: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the settings of the encoders but those in `without`, and no weights that were tuned for each data set."""
+    hidden = (*without, *(("weight",) if "tuned" in run else ()))
     members = [{name: value for name, value in member.items() if name not in hidden} for member in run["encoders"]]
     return {"encoders": members}
 

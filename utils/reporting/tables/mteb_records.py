@@ -20,7 +20,15 @@ from utils.records.store import differences
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.departures import other_data
 from utils.reporting.tables.mteb_figures import RecordedTask, figures, is_of_task, main_k, task_of
-from utils.reporting.tables.mteb_models import Place, encoder_settings, folder_name, model_meta, model_name, revision
+from utils.reporting.tables.mteb_models import (
+    OF_PASSAGES,
+    Place,
+    encoder_settings,
+    folder_name,
+    model_meta,
+    model_name,
+    revision,
+)
 from utils.tasks import TASKS
 
 EVALUATOR = "miners-suite"  # a key of its own, which mteb's loader ignores
@@ -103,7 +111,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
     mteb has one result of a task there: of several rows of the tables the first is taken, and the others are named.
     """
     grouped: dict[Place, list[Chosen]] = {}
-    firsts: dict[Place, LoggedResult] = {}
+    firsts: dict[tuple[Place, bool], LoggedResult] = {}
     for k in sorted({result.k for result in results}):
         for task in PLAIN:
             of_task = [result for result in results if result.k == k and result.run["task"] == task]
@@ -114,7 +122,7 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
                 for subset in (each for each in row.subsets if each in subsets):
                     result = subsets[subset]
                     place = (model_name(result.run), revision(result.run))
-                    if not _same_encoders(result, firsts.setdefault(place, result)):
+                    if not _same_encoders(result, place, firsts):
                         continue
                     if taken.setdefault((place, dataset), name) != name:
                         print(
@@ -132,12 +140,20 @@ def by_place(results: Sequence[LoggedResult]) -> dict[Place, list[Chosen]]:
     return grouped
 
 
-def _same_encoders(result: LoggedResult, first: LoggedResult) -> bool:
-    """Return whether the encoders have the settings of the model's first record; prints a warning where not."""
-    places = [place for place, _, _ in differences(encoder_settings(result.run), encoder_settings(first.run))]
-    if places:
-        print(f"warning: {result.path} has other {places[0]} than {first.path}: left out", file=sys.stderr)
-    return not places
+def _same_encoders(result: LoggedResult, place: Place, firsts: dict[tuple[Place, bool], LoggedResult]) -> bool:
+    """Return whether the encoders have the settings of the model's first records; prints a warning where not.
+
+    firsts: of each place the first record, and the first one of a task with passages, to which a record is added that
+    has none before it. What encodes passages is compared among records of such tasks only.
+    """
+    for has_passages in (False, True)[: 1 + TASKS[result.run["task"]].asymmetric]:
+        first, without = firsts.get((place, has_passages), result), () if has_passages else OF_PASSAGES
+        settings, wanted = (encoder_settings(one.run, without) for one in (result, first))
+        if other := next((found for found, _, _ in differences(settings, wanted)), None):
+            print(f"warning: {result.path} has other {other} than {first.path}: left out", file=sys.stderr)
+            return False
+        firsts[place, has_passages] = first
+    return True
 
 
 def task_result(chosen: Chosen) -> dict[str, Any]:
@@ -194,7 +210,8 @@ def write_place(root: Path, place: Place, tasks: Sequence[Chosen]) -> list[Path]
             raise UserError(f"{path} was not written by this suite", "name another folder: --output FOLDER")
     for path, body in content.items():
         write_json(path, body, indent=2)
-    run = next(iter(tasks[0].found.values())).run
+    runs = [next(iter(chosen.found.values())).run for chosen in tasks]
+    run = next((run for run in runs if TASKS[run["task"]].asymmetric), runs[0])  # it has the prompts of both sides
     write_json(folder / "model_meta.json", model_meta(place, run), indent=2)
     return list(content)
 
