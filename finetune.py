@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.cli.finetune_arguments import parse
+from utils.cli import finetune_arguments
 from utils.cli.finetune_eval import Measured, evaluations_of
 from utils.cli.finetune_run import finetune, place_of_training
 from utils.cli.main import run as run_script
@@ -20,9 +20,14 @@ from utils.cli.main import run as run_script
 KEPT = "the last checkpoint is kept; run the same command again to continue"  # what an interruption leaves
 
 
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    return finetune_arguments.parse(argv)[1]
+
+
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
-    objective, args = parse(argv)
+    objective, args = finetune_arguments.parse(argv)
     args.evaluations = evaluations_of(args, parse_script)
     trainings = objective.make(args)
     with objective.around(trainings):

@@ -53,10 +53,15 @@ def train(
     halved whenever memory runs out. Raises UserError where one example is too much, and where the loss is no number.
     """
     part, clock = part or options.batch_size, Clock()
+    first: dict[str, Any] = {}
     while True:
         trainer = _prepared(make(part), folder)
         try:
             last = folder.last_checkpoint()
+            if last is None and first:
+                trainer.model.load_state_dict(first, strict=False)  # steps before memory ran out have changed them
+            elif last is None:
+                first = _trained_weights(trainer.model)
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         except (MemoryError, RuntimeError) as error:
             if not _is_memory(error):
@@ -171,6 +176,11 @@ def _steps_of_best(trainer: Any) -> int:
     """Return after how many steps the model was saved that the trainer has at its end."""
     best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
     return int(best.rpartition("-")[2]) if best else int(trainer.state.global_step)
+
+
+def _trained_weights(model: Any) -> dict[str, Any]:
+    """Return copies of the weights that are trained, in the memory of the processor."""
+    return {name: part.detach().to("cpu", copy=True) for name, part in model.named_parameters() if part.requires_grad}
 
 
 def _half(part: int, error: BaseException) -> int:
