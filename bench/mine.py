@@ -92,8 +92,9 @@ def mine_laser(folder: Path, clock: Clock) -> Pairs:
 
     sides = [store.load(0, len(store.paths)) for store in stores(folder)]
     found: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+    for side in sides:
+        faiss.normalize_L2(side)
     for ours, theirs in (sides, sides[::-1]):
-        faiss.normalize_L2(ours)
         index = faiss.IndexFlatIP(theirs.shape[1])
         index.add(theirs)
         found.append(index.search(ours, K))
@@ -137,6 +138,7 @@ def work(role: str, folder: Path, device: str) -> None:
 def measure(args: argparse.Namespace) -> None:
     """Print the figures of each way, and write them to bench/results/."""
     figures: dict[str, Any] = {}
+    found: list[set[tuple[int, int]]] = []
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         plant(args.texts, args.dim, folder)
@@ -154,11 +156,13 @@ def measure(args: argparse.Namespace) -> None:
             ]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             pairs = np.load(folder / f"pairs-{role}.npy")
+            found.append({(int(source), int(target)) for source, target, _ in pairs})
             right = order[pairs[:, 1].astype(np.int64)] == pairs[:, 0]
             figures[role] = {**json.loads(done.stdout), "pairs": len(pairs), "planted pairs found": int(right.sum())}
             print(f"{role}: {json.dumps(figures[role])}", flush=True)
     print(f"{args.texts:,} x {args.texts:,} texts, {args.dim} dimensions, {stored:,.0f} MiB of stored rows")
     if len(figures) == 2:
+        print(f"pairs that both ways found: {len(found[0] & found[1]):,} of {len(found[0]):,} and {len(found[1]):,}")
         print(f"time over that of LASER's way: {figures['ours']['total'] / figures['laser']['total']:.2f}")
     out = ROOT / "bench" / "results" / f"mine_{args.texts}x{args.dim}.json"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from utils.cluster.joining import import_extra, join_ray, quiet, shared_environment
+from utils.cluster.joining import OWN, import_extra, join_ray, quiet, shared_environment
 from utils.errors import UserError, causes, first_line
 from utils.sweep.groups import gpus
 
@@ -137,7 +137,7 @@ class RayExecutor:
 
     def __init__(self, options: Options) -> None:
         hint = "start one with `ray start --head`, or leave --ray out: a cluster of this machine is started"
-        self._joined = join_ray(options.ray, hint)
+        self._joined = join_ray(options.ray or OWN, hint)
         self.ray = ray = self._joined.ray
         there = ray.cluster_resources()
         n = options.gpus_per_run

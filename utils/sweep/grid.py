@@ -39,8 +39,9 @@ class Run:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All flags."""
-        return (*self.argv, *self.places)
+        """All flags; a script that writes one output has a place of its own for each run that names none."""
+        own = () if "--output" in self.argv or not has_flag(self.script, "output") else ("--output", f"swept/{self.id}")
+        return (*self.argv, *self.places, *own)
 
     @property
     def command(self) -> str:
