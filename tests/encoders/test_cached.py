@@ -13,6 +13,7 @@ from utils.encoders import sentence_transformer
 from utils.encoders.cached import cache_settings, open_encoder
 from utils.encoders.registry import ENCODERS
 from utils.errors import UserError
+from utils.retrieval.topk import topk
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,15 @@ def test_char_ngram_learns_from_the_candidates_alone(tmp_path: Path) -> None:
     encoder = open_encoder(spec, "cpu", tmp_path)
     alone = encoder.embed(TEXTS[:1], TEXTS)[0]
     np.testing.assert_array_equal(encoder.embed(["another", TEXTS[0]], TEXTS)[0][1:], alone)
+
+
+def test_char_ngram_has_a_vector_of_a_blank_text(tmp_path: Path) -> None:
+    spec = ENCODERS["baseline/char_ngram"]
+    encoder = open_encoder(spec, "cpu", tmp_path)
+    left, right = encoder.embed(["Wien", " "], ["der Zug nach Wien", "", "gute Nacht", "\n"])
+    np.testing.assert_allclose(left @ right.T, [[0.5515, 0, 0.0363, 0], [0, 1, 0, 1]], atol=1e-4)
+    found = topk(left, right, 4)
+    assert found.indices.tolist() == [[0, 2, 1, 3], [1, 3, 0, 2]]
 
 
 def test_the_embedded_encoder_equals_its_packages_own_engine(bundled: str, cache_dir: Path) -> None:

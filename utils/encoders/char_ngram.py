@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NGRAM_FEATURES = 4096  # hashed columns
 NGRAM_LENGTHS = (2, 4)
+BLANK = "\0"  # what a text without n-grams is read as: its vector is not zero, and unlike those of other texts
 
 
 def load_char_ngram(spec: EncoderSpec, device: str, cache_dir: Path) -> NgramEncoder:
@@ -70,8 +71,12 @@ class CharNgram:
         return self
 
     def encode(self, texts: Sequence[str], folder: Path | None = None) -> Rows:
-        """Return unit vectors (n, 4096) float32; too large ones are in a file of the folder (`new_rows`)."""
+        """Return unit vectors (n, 4096) float32; too large ones are in a file of the folder (`new_rows`).
+
+        A blank text has a vector as it has of other encoders, and all blank texts have the same.
+        """
         rows: Rows = new_rows((len(texts), NGRAM_FEATURES), folder)
         for part in blocks(rows):
-            self.tfidf.transform(self.hashing.transform(texts[part])).toarray(out=rows[part])
+            read = (text if text.strip() else BLANK for text in texts[part])
+            self.tfidf.transform(self.hashing.transform(read)).toarray(out=rows[part])
         return rows
