@@ -231,7 +231,7 @@ BAD = {
     "columns of a known set": (["--columns", "a", "b"], "--columns with the registered data set", "your own files"),
     "missing data_dir": (["--data_dir", "nowhere"], "--data_dir nowhere: no such folder", "mirror"),
     "missing checkpoint": (["--model_checkpoint", "./nowhere"], "--model_checkpoint ./nowhere: no such", "hub id"),
-    "hub without a network": (["--model_checkpoint", "a/b"], "'a/b' is not in the cache", "without a network"),
+    "hub without a network": (["--model_checkpoint", "a/b"], "'a/b' is not in the cache", "folder of a checkpoint"),
     "near name": (["--model_checkpoint", "sentence-transformers/LaBse"], "not in the cache", "did you mean"),
     "two ways": (["--model_checkpoint", "a", "--model_checkpoints", "b"], "are both given", "use one"),
     "weights alone": (["--weights", "1"], "--weights without --model_checkpoints", "ensemble"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from utils.errors import UserError, is_disk_full, suggest
 from utils.files import fingerprint, sha256_of, write_atomic
-from utils.hub import WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
+from utils.hub import MODEL_WITHOUT_A_NETWORK, hub_errors, hub_token, is_offline, last_downloaded
 
 IGNORED_FILES = (
     ".git",
@@ -122,7 +122,7 @@ def hub_revision(checkpoint: str, known: Collection[str]) -> str:
         print(f"note: the last downloaded revision of {checkpoint} is used", file=sys.stderr)
         return commit
     close = suggest(checkpoint, known) if checkpoint not in known else ""
-    hint = f"{close} Or, {WITHOUT_A_NETWORK}" if close.startswith("did") else WITHOUT_A_NETWORK
+    hint = f"{close} Or, {MODEL_WITHOUT_A_NETWORK}" if close.startswith("did") else MODEL_WITHOUT_A_NETWORK
     raise UserError(f"the checkpoint {checkpoint!r} is not in the cache, and the hub cannot be reached", hint)
 
 
@@ -152,7 +152,7 @@ def checkpoint_errors(
             raise
         if revision is not None and isinstance(error, OSError) and is_offline():
             what = f"the checkpoint {name!r} is not in the cache, and the hub cannot be reached"
-            raise UserError(what, WITHOUT_A_NETWORK) from error
+            raise UserError(what, MODEL_WITHOUT_A_NETWORK) from error
         fault = None
         with contextlib.suppress(OSError, ValueError):
             fault = _broken_file(Path(folder)) if revision is None and folder else None

@@ -13,10 +13,12 @@ from utils.proxies import proxy_of
 
 REACH_SECONDS = 10
 TRUE = ("1", "ON", "YES", "TRUE")
-WITHOUT_A_NETWORK = (
-    "without a network, give --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>, or a "
-    "folder as --model_checkpoint, or download it first with python -m utils.prefetch"
+DOWNLOADED = "or download it first with python -m utils.prefetch"
+DATA_WITHOUT_A_NETWORK = (
+    "without a network, give --data_dir FOLDER (or MINERS_DATA_DIR) with a mirror laid out as <owner>/<name>, "
+    f"{DOWNLOADED}"
 )
+MODEL_WITHOUT_A_NETWORK = f"without a network, give the folder of a checkpoint instead of its name, {DOWNLOADED}"
 
 
 def hub_token() -> str | None:
@@ -53,7 +55,7 @@ def is_offline() -> bool:
 
 @contextmanager
 def hub_errors(
-    what: str, asked: str = "", *, local: bool = False, without_network: str = WITHOUT_A_NETWORK
+    what: str, asked: str = "", *, local: bool = False, without_network: str = MODEL_WITHOUT_A_NETWORK
 ) -> Iterator[None]:
     """Raise the errors of the hub's libraries as UserErrors with a hint.
 
@@ -68,7 +70,7 @@ def hub_errors(
         translated = _translated(error, what, asked, local)
         if translated is None:
             raise
-        if translated.hint == WITHOUT_A_NETWORK:
+        if translated.hint == MODEL_WITHOUT_A_NETWORK:
             translated = UserError(translated.what, without_network)
         raise translated from error
 
@@ -87,14 +89,16 @@ def _translated(error: Exception, what: str, asked: str, local: bool) -> UserErr
         ("datasets.", "pyarrow.")
     ):
         if not local and is_offline():
-            return UserError(f"{what}{asked} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
+            return UserError(
+                f"{what}{asked} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK
+            )
         lines = str(chain[-1] if asked and len(chain) > 1 else error).strip().splitlines() or [type(error).__name__]
         hint = (
             "check that it has this configuration and split" if asked else "check that its files are there and complete"
         )
         return UserError(f"{what}{asked} does not load: {lines[0]}", hint)
     if isinstance(error, ConnectionError) and not local:
-        return UserError(f"{what} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
+        return UserError(f"{what} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK)
     return None
 
 
@@ -104,7 +108,7 @@ def _known_error(error: BaseException, what: str) -> UserError | None:
     from huggingface_hub import errors as hub
 
     if isinstance(error, hub.OfflineModeIsEnabled):
-        return UserError(f"{what} is not in the cache, and the hub cannot be reached", WITHOUT_A_NETWORK)
+        return UserError(f"{what} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK)
     text = str(error) if type(error).__name__ == "DatasetNotFoundError" else ""  # `datasets` does not keep the cause
     if isinstance(error, hub.GatedRepoError) or "gated dataset" in text:
         return UserError(f"{what} is gated (403)", "accept its terms on the hub and set HF_TOKEN")

@@ -13,8 +13,9 @@ import pytest
 
 from utils.data.judged import chosen_pool, judged_subsets, load_judged, pool_of
 from utils.data.own_judged import find_judged
+from utils.data.registry import DATASETS
 from utils.data.retrieval_sets import RETRIEVAL, SAMPLE_QUESTIONS
-from utils.data.sources import Sources
+from utils.data.sources import Sources, planned_origin
 from utils.data.tables import read_table
 from utils.errors import UserError
 
@@ -287,3 +288,17 @@ def test_the_mirror_has_the_published_numbers(
 def test_without_a_mirror_xquad_r_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no mirror is named, which has its folder google"):
         load_judged(RETRIEVAL["xquad_r"], "de", Sources(None, tmp_path))
+
+
+def test_only_what_is_elsewhere_too_is_read_there_where_the_mirror_lacks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = Sources(tmp_path, tmp_path / "cache")
+    with pytest.raises(UserError, match=f"no folder google-research-datasets/xquad-r/de in the mirror {tmp_path}"):
+        load_judged(RETRIEVAL["xquad_r"], "de", sources)
+    assert planned_origin(RETRIEVAL["xquad_r"], sources)["kind"] == "mirror"
+    assert capsys.readouterr().err == ""
+    for spec, instead in ((RETRIEVAL["mrtydi"], "read from the hub"), (DATASETS["bitext"]["phinc"], "downloaded")):
+        assert planned_origin(spec, sources)["kind"] == spec.kind
+        said = capsys.readouterr().err
+        assert said == f"note: --data_dir has no folder {spec.source}: the data set is {instead}\n"

@@ -16,7 +16,7 @@ from utils.data.parquet_files import (
 )
 from utils.data.sources import Sources, mirror_folder
 from utils.errors import UserError, first_line, is_disk_full
-from utils.hub import forget_downloads, hub_errors, hub_token, is_offline
+from utils.hub import DATA_WITHOUT_A_NETWORK, forget_downloads, hub_errors, hub_token, is_offline
 from utils.schema import DatasetSpec, Origin
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def read_hub_table(
 
 def _find_table(spec: DatasetSpec, sources: Sources, config: str | None, split: str) -> tuple[HubTable, Origin]:
     """Return a split from memory, the mirror or the hub, and its origin."""
-    folder, cache_dir = mirror_folder(spec.source, sources), sources.cache_dir
+    folder, cache_dir = mirror_folder(spec, sources), sources.cache_dir
     if folder is not None:
         found = _memo.get((folder, config, split), lambda: _mirrored_table(folder, config, split, cache_dir))
         return found, Origin("mirror", spec.source, None)
@@ -146,7 +146,7 @@ def _load_table(
         is_offline()  # before the library is imported: it reads the setting once
     what = f"the data set {path!r}" if on_hub else f"the mirror's {Path(path).parent.name}/{Path(path).name}"
     asked = f" ({f'configuration {config!r}, ' if config else ''}split {split!r})"
-    with hub_errors(what, asked, local=not on_hub):
+    with hub_errors(what, asked, local=not on_hub, without_network=DATA_WITHOUT_A_NETWORK):
         import datasets
         import pyarrow as pa
 
@@ -214,5 +214,5 @@ def _resolve_revision(source: str, revision: str | None) -> str | None:
         return revision  # without a network the libraries' own cache may still have it under this name
     from huggingface_hub import HfApi
 
-    with hub_errors(f"the data set {source!r}"):
+    with hub_errors(f"the data set {source!r}", without_network=DATA_WITHOUT_A_NETWORK):
         return HfApi().dataset_info(source, revision=revision, token=hub_token()).sha

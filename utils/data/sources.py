@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import sha256_of, write_atomic
-from utils.hub import WITHOUT_A_NETWORK, wants_offline
+from utils.hub import DATA_WITHOUT_A_NETWORK, wants_offline
 from utils.proxies import proxy_of
 from utils.schema import DatasetSpec, Origin
 
@@ -30,20 +30,21 @@ class Sources:
     cache_dir: Path
 
 
-def mirror_folder(source: str, sources: Sources) -> Path | None:
+def mirror_folder(spec: DatasetSpec, sources: Sources) -> Path | None:
     """Return the folder `<data_dir>/<owner>/<name>` of a data set, or None where the mirror does not have it."""
     if sources.data_dir is None:
         return None
-    folder = sources.data_dir / source
+    folder = sources.data_dir / spec.source
     if folder.is_dir():
         return folder
-    _note_not_mirrored(source)
+    if spec.kind != "mirror":  # of which the reader says that it is nowhere else
+        _note_not_mirrored(spec.source, "downloaded" if spec.kind == "files" else "read from the hub")
     return None
 
 
 @lru_cache
-def _note_not_mirrored(source: str) -> None:
-    print(f"note: --data_dir has no folder {source}: the data set is read from the hub", file=sys.stderr)
+def _note_not_mirrored(source: str, instead: str) -> None:
+    print(f"note: --data_dir has no folder {source}: the data set is {instead}", file=sys.stderr)
 
 
 def planned_origin(spec: DatasetSpec, sources: Sources) -> dict[str, str | None]:
@@ -51,7 +52,7 @@ def planned_origin(spec: DatasetSpec, sources: Sources) -> dict[str, str | None]
 
     Of a task of mteb also the version of what reads it. They are part of a record's identity.
     """
-    kind = "mirror" if spec.kind in ("hub", "files") and mirror_folder(spec.source, sources) else spec.kind
+    kind = "mirror" if spec.kind in ("hub", "files") and mirror_folder(spec, sources) else spec.kind
     version = {"version": spec.options["version"]} if "version" in spec.options else {}
     return {"kind": kind, "source": spec.source, "revision": spec.revision, **version}
 
@@ -61,7 +62,7 @@ def read_file(spec: DatasetSpec, path: str, sources: Sources) -> tuple[Path, Ori
 
     Raises UserError where the file cannot be had, or its SHA-256 differs from the one in the registry's row.
     """
-    folder = mirror_folder(spec.source, sources)
+    folder = mirror_folder(spec, sources)
     if folder is not None:
         local = folder / path
         if not local.is_file():
@@ -103,7 +104,7 @@ def _download(spec: DatasetSpec, path: str, local: Path) -> None:
     url = FILES_URL.format(source=spec.source, revision=spec.revision, path=path)
     if wants_offline():
         raise UserError(
-            f"the file {path} of {spec.source} is not in the cache, and HF_HUB_OFFLINE is set", WITHOUT_A_NETWORK
+            f"the file {path} of {spec.source} is not in the cache, and HF_HUB_OFFLINE is set", DATA_WITHOUT_A_NETWORK
         )
     import httpx2
 
@@ -118,5 +119,5 @@ def _download(spec: DatasetSpec, path: str, local: Path) -> None:
         ) from error
     except httpx2.HTTPError as error:
         reason = type(error).__name__
-        raise UserError(f"{path} of {spec.source} cannot be downloaded ({reason})", WITHOUT_A_NETWORK) from error
+        raise UserError(f"{path} of {spec.source} cannot be downloaded ({reason})", DATA_WITHOUT_A_NETWORK) from error
     write_atomic(local, response.content)
