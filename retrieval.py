@@ -62,6 +62,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     group = add_retrieval_args(parser, TASKS["retrieval"].default_ks, "; lexicons 1 5 10, rows of pairs 1 3 5 10")
     add_margin_args(group)
     add_pool_args(group)
+    group.add_argument("--split", metavar="NAME", help="own folder: the judgements, qrels/NAME.tsv (default: test)")
     add_rerank_args(parser, first_stage=True)
     runs = parser.add_argument_group("run files")
     runs.add_argument("--export_run", type=path, metavar="FOLDER", help="write the rankings as run files of TREC")
@@ -275,7 +276,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.data.own_judged import PAIR_ROWS, find_judged
     from utils.data.trec_runs import run_tag
 
-    dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
+    dataset = find_judged(args.dataset, args.columns, no_header=args.no_header, split=args.split)
     subsets = judged_subsets(dataset, args.langs, args.pairs)
     files = imported_files(args, subsets)
     reranker = chosen_reranker(args)

@@ -143,6 +143,21 @@ def test_judgements_in_the_layout_of_trec(tmp_path: Path, name: str) -> None:
     assert load(folder).judgements == {"1": {"a": 2, "b": -1}}
 
 
+def test_the_judgements_of_another_split_are_data_of_their_own(tmp_path: Path) -> None:
+    folder = beir(tmp_path / "mine")
+    usual = find_judged(str(folder))
+    assert find_judged(str(folder), split="test") == usual  # the same records, whether it is named or not
+    (folder / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\n2\tb\t1\n", encoding="utf-8")
+    assert find_judged(str(folder)) == usual and load(folder).judgements == {"1": {"a": 2, "b": 0}}
+    spec = find_judged(str(folder), split="dev")
+    assert spec.name.startswith("mine-dev-") and spec.revision != usual.revision
+    assert load_judged(spec, "all", HERE).judgements == {"2": {"b": 1}}
+    for name, data, hint in (("tran", folder, "it has those of dev, test"), ("dev", "xquad_r", "leave it out")):
+        with pytest.raises(UserError) as caught:
+            find_judged(str(data), split=name)
+        assert hint in caught.value.hint, caught.value.what
+
+
 def test_a_folder_for_each_language_and_its_pools(tmp_path: Path) -> None:
     for lang in ("de", "sw"):
         beir(tmp_path / "mine" / lang, CORPUS[:2])

@@ -207,7 +207,7 @@ def _of_retrieval(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
     from utils.data.judged import chosen_pool, judged_subsets, load_judged
     from utils.data.own_judged import find_judged
 
-    dataset = find_judged(args.dataset, args.columns, no_header=args.no_header)
+    dataset = find_judged(args.dataset, args.columns, no_header=args.no_header, split=args.split)
     for subset in judged_subsets(dataset, args.langs, args.pairs):
         data = load_judged(dataset, subset, sources, pool=chosen_pool(dataset, args.pool), langs=args.langs)
         answers = {name for grades in data.judgements.values() for name, grade in grades.items() if grade > 0}

@@ -43,7 +43,8 @@ def read_sample_questions(spec: DatasetSpec, name: str, sources: Sources) -> tup
 def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
     """Read a folder in BEIR's layout, or one for each language: of one's own, or in the mirror."""
     if spec.kind == "local":
-        return _beir(spec, name, beir_files(Path(spec.options["folders"][name]))), origin_of(spec)
+        files = beir_files(Path(spec.options["folders"][name]), spec.options.get("split"))
+        return _beir(spec, name, files), origin_of(spec)
     folder = mirror_folder(spec, sources)
     if folder is None or not (folder / name).is_dir():
         raise UserError(
@@ -67,22 +68,33 @@ def has_beir_part(folder: Path) -> bool:
     return any(path.name == "qrels" if path.is_dir() else ending_of(path) in ENDINGS for path in entries)
 
 
-def beir_files(folder: Path) -> dict[str, Path]:
-    """Return the files of the corpus, the queries and the judgements of a folder; raises UserError where one lacks."""
-    stems = {"corpus": ["corpus"], "queries": ["queries"], "qrels": [*(f"qrels/{split}" for split in SPLITS), "qrels"]}
-    found = {}
-    for part, names in stems.items():
-        endings = (*ENDINGS, *TREC_ENDINGS) if part == "qrels" else ENDINGS
-        paths = [path for name in names for path in sorted(folder.glob(f"{name}.*")) if ending_of(path) in endings]
-        paths = paths or (sorted(folder.glob("qrels/*.tsv")) if part == "qrels" else [])
+def beir_files(folder: Path, split: str | None = None) -> dict[str, Path]:
+    """Return the files of the corpus, the queries and the judgements of a folder; raises UserError where one lacks.
+
+    split: whose judgements are read; None for the first of SPLITS that has any, or those of the only file.
+    """
+    judged = {path.name.partition(".")[0]: path for path in reversed(_tables_in(folder, "qrels/[!.]*", TREC_ENDINGS))}
+    if split and split not in judged:
+        has = f"it has those of {', '.join(sorted(judged))}" if judged else "it has no files qrels/NAME.tsv"
+        raise UserError(f"the folder {folder} has no judgements of the split {split!r} (qrels/{split}.tsv)", has)
+    usual = [judged[name] for name in SPLITS if name in judged] + _tables_in(folder, "qrels", TREC_ENDINGS)
+    places = {
+        "corpus": _tables_in(folder, "corpus"),
+        "queries": _tables_in(folder, "queries"),
+        "qrels": [judged[split]] if split else usual or sorted(folder.glob("qrels/*.tsv")),
+    }
+    for part, paths in places.items():
         if not paths:
-            wanted = "qrels/test.tsv" if part == "qrels" else f"{part}.jsonl"
             raise UserError(
-                f"the folder {folder} has no {wanted}",
+                f"the folder {folder} has no {'qrels/test.tsv' if part == 'qrels' else f'{part}.jsonl'}",
                 "BEIR's layout is corpus.jsonl, queries.jsonl and qrels/test.tsv; .tsv, .csv, .parquet work too",
             )
-        found[part] = paths[0]
-    return found
+    return {part: paths[0] for part, paths in places.items()}
+
+
+def _tables_in(folder: Path, name: str, more: Sequence[str] = ()) -> list[Path]:
+    """Return the files of a name whose endings, or `more`, say that they are tables, in the order of their paths."""
+    return [path for path in sorted(folder.glob(f"{name}.*")) if ending_of(path) in (*ENDINGS, *more)]
 
 
 def _beir(spec: DatasetSpec, name: str, files: Mapping[str, Path]) -> Part:

@@ -267,8 +267,8 @@ def own_row(
         reading = {**reading, "header": False}
     if reading:
         key = hashlib.sha256(f"{digest}{json.dumps(reading, sort_keys=True)}".encode()).hexdigest()[:8]
-        columns = [re.sub(r"\W+", "_", column)[:SHOWN_COLUMN] for column in reading.get("columns", {}).values()]
-        stem = "-".join([stem, *columns])
+        told = [*reading.get("columns", {}).values(), *([reading["split"]] if "split" in reading else [])]
+        stem = "-".join([stem, *(re.sub(r"\W+", "_", word)[:SHOWN_COLUMN] for word in told)])
     return DatasetSpec(
         name=f"{stem}-{key}",
         task=task,

@@ -22,19 +22,24 @@ WHOLE = "all"  # the name of the one subset of data without languages
 PAIR_ROWS = "judged_pairs"  # the reader of rows with the columns query, pos and neg
 
 
-def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: bool = False) -> DatasetSpec:
+def find_judged(
+    name: str, columns: Sequence[str] | None = None, *, no_header: bool = False, split: str | None = None
+) -> DatasetSpec:
     """Return the row of a registered data set of judged passages, or one made for the folder or table of this path.
 
     columns: those of the question, the passage, the grade and the language of a table. no_header: its first line is
-    data. Raises UserError where there is no such data set, or it has another layout.
+    data. split: whose judgements are read of a folder, None for the usual one. Raises UserError where there is no such
+    data set, or it has another layout.
     """
     path = own_path(name, "retrieval", columns, no_header=no_header)
+    if split and (path is None or not path.is_dir()):
+        raise UserError(f"--split {split} with {name}", "it chooses among the qrels of your own folder: leave it out")
     if path is None:
         return named_row(name, "retrieval")
     if path.is_dir():
         if columns or no_header:
             raise UserError(f"--{'columns' if columns else 'no_header'} with the folder {name}", "it is for tables")
-        return _of_folder(path)
+        return _of_folder(path, split)
     table = read_table(path, header=not no_header)
     if {"query", "pos"} <= set(table) and not columns:
         options: dict[str, Any] = {"path": str(path), "usual_pool": "same", "ks": TOP}
@@ -54,7 +59,7 @@ def find_judged(name: str, columns: Sequence[str] | None = None, *, no_header: b
     return own_row(path, sha256_of(path), "retrieval", "judged_table", langs, None, options, reading)
 
 
-def _of_folder(path: Path) -> DatasetSpec:
+def _of_folder(path: Path, split: str | None) -> DatasetSpec:
     """Return the row of a folder in BEIR's layout, or of one with such a folder for each language.
 
     A folder that has a part of the layout is a language; one that has none is noted. Raises UserError where a part of a
@@ -65,7 +70,9 @@ def _of_folder(path: Path) -> DatasetSpec:
     if others := [folder.name for folder in below if folder.name not in named_by_lang] if named_by_lang else []:
         note_left_out(path, others, "without corpus, queries and qrels")
     folders = named_by_lang or {WHOLE: path}
-    files = [file for folder in folders.values() for file in beir_files(folder).values()]
-    digest = hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+    found = [beir_files(folder, split) for folder in folders.values()]
+    is_usual = split is None or found == [beir_files(folder) for folder in folders.values()]
+    digest = hashlib.sha256("".join(sha256_of(file) for files in found for file in files.values()).encode()).hexdigest()
     options = {"folders": {name: str(folder) for name, folder in folders.items()}, "usual_pool": "same"}
-    return own_row(path, digest, "retrieval", "beir_folders", tuple(folders), None, options, {})
+    reading = {} if is_usual else {"split": split}
+    return own_row(path, digest, "retrieval", "beir_folders", tuple(folders), None, {**options, **reading}, reading)

@@ -63,7 +63,7 @@ def _read_again(entry: Entry, asked: dict[str, Any], path: Path) -> DatasetSpec 
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             if TASKS[entry.task].data == "retrieval":
-                return find_judged(str(path), columns, no_header=no_header)
+                return find_judged(str(path), columns, no_header=no_header, split=asked.get("split"))
             if TASKS[entry.task].pairs:
                 return find_bitext(str(path), columns, asked.get("src_lang"), asked.get("langs"), no_header=no_header)
             return find_labeled(str(path), columns, entry.result.seed, no_header=no_header)
