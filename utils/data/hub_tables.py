@@ -109,7 +109,7 @@ def read_hub_table(
 
 def _find_table(spec: DatasetSpec, sources: Sources, config: str | None, split: str) -> tuple[HubTable, Origin]:
     """Return a split from memory, the mirror or the hub, and its origin."""
-    folder, cache_dir = mirror_folder(spec, sources), sources.cache_dir
+    folder, cache_dir = mirror_folder(spec.source, sources, spec.kind), sources.cache_dir
     if folder is not None:
         found = _memo.get((folder, config, split), lambda: _mirrored_table(folder, config, split, cache_dir))
         return found, Origin("mirror", spec.source, None)

@@ -45,7 +45,7 @@ def read_beir_folders(spec: DatasetSpec, name: str, sources: Sources) -> tuple[P
     if spec.kind == "local":
         files = beir_files(Path(spec.options["folders"][name]), spec.options.get("split"))
         return _beir(spec, name, files), origin_of(spec)
-    folder = mirror_folder(spec, sources)
+    folder = mirror_folder(spec.source, sources)
     if folder is None or not (folder / name).is_dir():
         raise UserError(
             _not_there(spec, f"{spec.source}/{name}", sources),
@@ -185,7 +185,7 @@ def read_reading_comprehension(spec: DatasetSpec, name: str, sources: Sources) -
 def read_lexicon(spec: DatasetSpec, name: str, sources: Sources) -> tuple[Part, Origin]:
     """Read a bilingual lexicon: the distinct words of one language are asked, all their translations are answers."""
     asked, told = name.split("_")
-    if mirror_folder(spec, sources) is None:
+    if mirror_folder(spec.source, sources) is None:
         hint = "it is read from a mirror only: give --data_dir, with the columns source and target for each pair"
         raise UserError(_not_there(spec, spec.source, sources), hint)
     table, origin = read_hub_table(spec, sources, ("source", "target"), f"{asked}-{told}")

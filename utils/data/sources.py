@@ -16,6 +16,7 @@ from utils.schema import DatasetSpec, Origin
 PROJECT = Path(__file__).resolve().parents[2]
 FILES_URL = "https://raw.githubusercontent.com/{source}/{revision}/{path}"
 TIMEOUT_S = 60
+ELSEWHERE = {"hub": "read from the hub", "files": "downloaded"}  # what a mirror lacks, by the kind of the data set
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,18 @@ class Sources:
     cache_dir: Path
 
 
-def mirror_folder(spec: DatasetSpec, sources: Sources) -> Path | None:
-    """Return the folder `<data_dir>/<owner>/<name>` of a data set, or None where the mirror does not have it."""
+def mirror_folder(source: str, sources: Sources, kind: str = "mirror") -> Path | None:
+    """Return the folder `<data_dir>/<owner>/<name>` of a data set, or None where the mirror does not have it.
+
+    kind: that of the data set, by which a note says where else it is read from.
+    """
     if sources.data_dir is None:
         return None
-    folder = sources.data_dir / spec.source
+    folder = sources.data_dir / source
     if folder.is_dir():
         return folder
-    if spec.kind != "mirror":  # of which the reader says that it is nowhere else
-        _note_not_mirrored(spec.source, "downloaded" if spec.kind == "files" else "read from the hub")
+    if kind in ELSEWHERE:
+        _note_not_mirrored(source, ELSEWHERE[kind])
     return None
 
 
@@ -52,7 +56,7 @@ def planned_origin(spec: DatasetSpec, sources: Sources) -> dict[str, str | None]
 
     Of a task of mteb also the version of what reads it. They are part of a record's identity.
     """
-    kind = "mirror" if spec.kind in ("hub", "files") and mirror_folder(spec, sources) else spec.kind
+    kind = "mirror" if spec.kind in ("hub", "files") and mirror_folder(spec.source, sources, spec.kind) else spec.kind
     version = {"version": spec.options["version"]} if "version" in spec.options else {}
     return {"kind": kind, "source": spec.source, "revision": spec.revision, **version}
 
@@ -62,7 +66,7 @@ def read_file(spec: DatasetSpec, path: str, sources: Sources) -> tuple[Path, Ori
 
     Raises UserError where the file cannot be had, or its SHA-256 differs from the one in the registry's row.
     """
-    folder = mirror_folder(spec, sources)
+    folder = mirror_folder(spec.source, sources, spec.kind)
     if folder is not None:
         local = folder / path
         if not local.is_file():
