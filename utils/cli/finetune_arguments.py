@@ -222,5 +222,5 @@ def options_of(args: argparse.Namespace) -> TrainingOptions:
     lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, modules)
     if not args.lora and lora != plain:
         raise UserError("flags of adapters without --lora", "add --lora, or leave them out")
-    chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed")}
+    chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed", "cuda")}
     return TrainingOptions(**chosen, lora=lora if args.lora else None)

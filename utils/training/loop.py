@@ -92,6 +92,7 @@ def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_
         "weight_decay": options.weight_decay,
         "warmup_steps": round(options.warmup * steps_per_epoch * options.epochs),
         "lr_scheduler_type": options.schedule,
+        "use_cpu": not options.cuda,  # the library takes a GPU wherever there is one
         "bf16": options.dtype == "bf16",
         "fp16": options.dtype == "fp16",
         "seed": options.seed,

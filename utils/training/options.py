@@ -36,7 +36,7 @@ class TrainingOptions:
     batch_size: examples of a step of the optimiser, however many of them fit into memory at once. warmup: share of the
     steps in which the learning rate rises to `learning_rate`. patience: epochs without a better validation figure after
     which training ends; None to train all epochs. max_length: tokens of a text; None for as many as the model takes.
-    dtype: `fp32`, or `bf16` or `fp16` for mixed precision.
+    dtype: `fp32`, or `bf16` or `fp16` for mixed precision. cuda: whether to train on the GPUs.
     """
 
     epochs: float
@@ -50,10 +50,11 @@ class TrainingOptions:
     dtype: str = "fp32"
     seed: int = 42
     lora: LoraOptions | None = None
+    cuda: bool = False
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings by name, as the record of a training states them."""
-        return dataclasses.asdict(self)
+        """Return the settings by name, as the record of a training states them; the device is none of them."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "cuda"}
 
     def of_record(self) -> dict[str, Any]:
         """Return the settings as the record of an evaluation has them under `training`, in the types of JSON."""
