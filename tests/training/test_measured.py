@@ -16,7 +16,8 @@ from utils.reporting.tables.before_after import before_after
 
 
 def evaluated(*typed: str, **more: Any) -> list[Evaluation]:
-    args = Namespace(eval=[*typed], data_dir=None, cache_dir=Path("cache"), cuda=False)
+    usual = {"objective": "contrastive", "data_dir": None, "cache_dir": Path("cache"), "cuda": False}
+    args = Namespace(**{"eval": [*typed], **usual, **more})
     return evaluations_of(args, finetune.parse_script)
 
 
@@ -35,7 +36,7 @@ def test_a_task_and_a_command_are_measurements() -> None:
     [
         ("bitxt:nusax", "no task 'bitxt'"),
         ("bitext.py --model_checkpoint x", "--model_checkpoint is the model that is trained"),
-        ("retrieval.py --rerank=x", "--rerank is the model that is trained"),
+        ("bitext.py --model_checkpoints=x y", "--model_checkpoints is the model that is trained"),
         ("bitext.py --lnags jpn", "unrecognized arguments: --lnags"),
         ("", "an empty command"),
         ("bitext.py 'a", "No closing quotation"),
@@ -44,6 +45,16 @@ def test_a_task_and_a_command_are_measurements() -> None:
 def test_mistakes_are_told_before_anything_is_trained(typed: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         evaluated(typed)
+
+
+def test_what_is_trained_decides_which_flag_is_refused() -> None:
+    (found,) = evaluated("retrieval.py --model_checkpoint baseline/bm25", objective="reranker")
+    assert found.args.model_checkpoint == "baseline/bm25"  # the first stage
+    with pytest.raises(UserError, match="--rerank is the model that is trained"):
+        evaluated("retrieval.py --rerank=x", objective="reranker")
+    (found,) = evaluated("icl:sample", objective="language_model")
+    args = Namespace(objective="language_model", model_checkpoint="m")
+    assert model_flags(args, None) == ["--gen_model_checkpoint", "m"]
 
 
 def test_the_test_texts_are_those_that_the_commands_test_on() -> None:

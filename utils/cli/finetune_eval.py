@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from utils.training.loop import Trained
     from utils.training.options import TrainingOptions
 
-MODELS = ("model_checkpoint", "model_checkpoints", "gen_model_checkpoint", "rerank")  # flags that name the model
 PLACES = ("data_dir", "cache_dir")
 
-FLAGS = {"reranker": "rerank", "language_model": "gen_model_checkpoint"}  # of objectives that train no encoder
+ENCODER = "model_checkpoint"  # the flag that names the model; of objectives that train no encoder it is another
+FLAGS = {"reranker": "rerank", "language_model": "gen_model_checkpoint"}
 
 Parse = Callable[[str, Sequence[str]], argparse.Namespace]  # a script's arguments
 Measure = Callable[[str, Sequence[str]], "list[Path]"]  # runs a script's command, and returns its records
@@ -75,9 +75,11 @@ def _evaluation(text: str, args: argparse.Namespace, parse: Parse) -> Evaluation
         words = ["--dataset", dataset] if dataset else []
     if task not in READERS:
         raise UserError(f"--eval {text}: there is no task {task!r} that measures a model", suggest(task, READERS))
-    if named := [flag for flag in MODELS if any(word.split("=")[0] == f"--{flag}" for word in words)]:
-        raise UserError(f"--eval {text}: --{named[0]} is the model that is trained", "leave it out")
     typed = {word.split("=")[0] for word in words}
+    flag = FLAGS.get(args.objective, ENCODER)
+    for name in (flag, f"{ENCODER}s") if flag == ENCODER else (flag,):
+        if f"--{name}" in typed:
+            raise UserError(f"--eval {text}: --{name} is the model that is trained", "leave it out")
     for place in PLACES:
         if (value := getattr(args, place)) is not None and f"--{place}" not in typed:
             words += [f"--{place}", str(value)]
@@ -103,7 +105,7 @@ def model_flags(args: argparse.Namespace, path: Path | None) -> list[str]:
 
     A reranker is measured against no reranking, since its checkpoint has no scores.
     """
-    flag = FLAGS.get(args.objective, "model_checkpoint")
+    flag = FLAGS.get(args.objective, ENCODER)
     if path is not None:
         return [f"--{flag}", str(path)]
     if args.objective == "reranker":
@@ -229,6 +231,7 @@ def _of_sts(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
 READERS: Mapping[str, Callable[[argparse.Namespace, Sources], Iterator[str]]] = {
     "bitext": _of_bitext,
     "classification": _of_classification,
+    "icl": _of_classification,
     "retrieval": _of_retrieval,
     "sts": _of_sts,
 }
