@@ -31,6 +31,7 @@ WEIGHTED = ("Dense", "LSTM", "CNN", "LayerNorm", "WeightedLayerPooling", "Static
 WEIGHTS_OF_MODULES = ("model.safetensors", "pytorch_model.bin")
 PANIC = "PanicException"  # of a library in Rust, which is no Exception
 COMPLETE = "check that all its files are there and complete"
+ADAPTER = "adapter_config.json"  # of a folder with adapters alone, which names the checkpoint that they belong to
 SHOWN = 300  # characters of a library's message
 
 
@@ -45,7 +46,7 @@ def local_digest(path: Path, cache_dir: Path) -> str:
     if path.is_file():
         return _folder_digest(path.parent, [path], cache_dir)
     files, links = checkpoint_files(path)
-    if not any(file.name in ("config.json", "modules.json") for file in files):
+    if not any(file.name in ("config.json", "modules.json", ADAPTER) for file in files):
         raise UserError(
             f"{path} is not the folder of a checkpoint",
             "it needs a config.json or modules.json, as save_pretrained() writes them",
@@ -262,12 +263,30 @@ def checkpoint_json(checkpoint: str, revision: str | None, name: str) -> dict[st
     return found if isinstance(found, dict) else {}
 
 
+def model_config(checkpoint: str, revision: str | None) -> dict[str, Any]:
+    """Return the config.json of a checkpoint; of adapters alone, that of the checkpoint that they belong to.
+
+    Raises UserError where that is a folder which is not there.
+    """
+    found = checkpoint_json(checkpoint, revision, "config.json")
+    about = checkpoint_json(checkpoint, revision, ADAPTER) if not found else {}
+    base = about.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        return found
+    if Path(base).is_dir():
+        return checkpoint_json(base, None, "config.json")
+    if Path(base).is_absolute():
+        what = f"the adapters in {checkpoint} belong to the checkpoint {base}, which is not there"
+        raise UserError(what, f"put it back, or write its place into base_model_name_or_path of {ADAPTER}")
+    return checkpoint_json(base, about.get("revision") or "main", "config.json")
+
+
 def check_adapter(checkpoint: str, revision: str | None, name: str) -> None:
     """Raise UserError for a checkpoint with an adapter (LoRA) where the package that loads it is not installed.
 
     transformers would leave the adapter out without a word, and compute the base model.
     """
-    if importlib.util.find_spec("peft") is None and checkpoint_file(checkpoint, revision, "adapter_config.json"):
+    if importlib.util.find_spec("peft") is None and checkpoint_file(checkpoint, revision, ADAPTER):
         raise UserError(
             f"the checkpoint {name!r} has an adapter (adapter_config.json), which needs the package peft",
             "pip install peft, or merge the adapter into the weights (merge_and_unload) and save them",

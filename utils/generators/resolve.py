@@ -15,6 +15,7 @@ from utils.checkpoints import (
     hub_revision,
     local_digest,
     local_label,
+    model_config,
 )
 from utils.constants import USUAL_DECODE
 from utils.errors import UserError, suggest
@@ -118,7 +119,7 @@ def kind_of_generator(checkpoint: str, revision: str | None) -> str:
 
     revision: the commit on the hub, None for a folder.
     """
-    config = checkpoint_json(checkpoint, revision, "config.json")
+    config = model_config(checkpoint, revision)
     names = config.get("architectures")
     heads = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     if heads and not any(head.endswith(GENERATIVE) for head in heads):

@@ -114,8 +114,10 @@ def save_causal(causal: CausalModel, folder: Path, *, merge: bool) -> None:
     """
     is_adapted = hasattr(causal.model, "merge_and_unload")
     if is_adapted and not merge:
+        about, is_folder = causal.model.peft_config["default"], Path(causal.path).is_dir()
+        about.base_model_name_or_path = str(Path(causal.path).resolve()) if is_folder else causal.path
+        about.revision = None if is_folder else causal.spec.revision
         causal.model.save_pretrained(folder)
-        causal.model.base_model.model.config.save_pretrained(folder)  # by which a checkpoint's kind is known
     elif is_adapted and causal.spec.quantization:
         from peft import PeftModel
 
