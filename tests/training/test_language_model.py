@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -135,16 +136,22 @@ OPTIONS = TrainingOptions(
 )
 
 
-def trained(checkpoint: Path, place: Path, folder: TrainingFolder | None = None) -> CausalModel:
+def trained(
+    checkpoint: Path,
+    place: Path,
+    folder: TrainingFolder | None = None,
+    options: TrainingOptions = OPTIONS,
+    bits: str = "",
+) -> CausalModel:
     """Train a model on eight rows, with two held out."""
     import transformers
 
-    transformers.set_seed(OPTIONS.seed)
-    causal = load_causal(causal_base(str(checkpoint), place, "fp32", "").spec, str(checkpoint), "cpu")
+    transformers.set_seed(options.seed)
+    causal = load_causal(causal_base(str(checkpoint), place, "fp32", bits).spec, str(checkpoint), "cpu")
     rows = encode([question(f"{one}\n", f"{one} two") for one in "abcdefghij"], Template(PLAIN, causal.tokenizer, ""))
     folder = folder or TrainingFolder(place / "out", {})
     folder.open(overwrite=False)
-    train_causal(causal, rows[:8], rows[8:], OPTIONS, folder)
+    train_causal(causal, rows[:8], rows[8:], options, folder)
     return causal
 
 
@@ -165,6 +172,23 @@ def test_merged_weights_compute_what_the_adapters_do(checkpoint: Path, tmp_path:
     assert np.abs(before - expected).max() > 1e-2
     with pytest.raises(UserError, match="which is an adapter"):
         causal_base(str(tmp_path / "adapter"), tmp_path, "fp32", "")
+
+
+def test_adapters_of_quantised_weights_are_merged_into_whole_ones(checkpoint: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    lora = dataclasses.replace(OPTIONS.lora or LoraOptions(), bits=4)
+    causal = trained(checkpoint, tmp_path, options=dataclasses.replace(OPTIONS, lora=lora), bits="4bit")
+    place = "model.layers.1.self_attn.v_proj"
+    layer = causal.model.base_model.model.get_submodule(place)
+    assert "4bit" in type(layer.base_layer).__name__
+    change = (2 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight).detach().numpy()  # alpha / rank is 2
+    save_causal(causal, tmp_path / "merged", merge=True)
+    before, after = (load_file(folder / "model.safetensors") for folder in (checkpoint, tmp_path / "merged"))
+    assert before.keys() == after.keys()
+    assert np.abs(change).max() > 1e-3
+    np.testing.assert_allclose(after[f"{place}.weight"], before[f"{place}.weight"] + change, rtol=0, atol=1e-6)
+    assert not (tmp_path / "merged" / "adapter").exists()
 
 
 def test_a_training_that_was_stopped_goes_on_with_the_same_bits(

@@ -27,6 +27,7 @@ from utils.schema import GeneratorSpec
 from utils.weights import load_whole
 
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length
+PACKING = "support_avx512bf16_for_cpu"  # by which bitsandbytes repacks weights that then have no gradients
 FEW_TOKENS = Tokenized((1, 1), ((1,),), (0,))
 
 
@@ -222,7 +223,17 @@ def open_trainable(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, An
 
     Errors are those of a generator that is loaded.
     """
-    found: tuple[Any, Any] = _guarded(spec, path, lambda revision: _opened(spec, path, revision, device))
+
+    def load(revision: str | None) -> tuple[Any, Any]:
+        tokenizer, model = _opened(spec, path, revision, device)
+        for layer in model.modules():
+            if hasattr(layer, PACKING):
+                setattr(layer, PACKING, False)
+        if spec.quantization:  # missing hardware support shows only in a computation
+            score_one_by_one(model, FEW_TOKENS)
+        return tokenizer, model
+
+    found: tuple[Any, Any] = _guarded(spec, path, load)
     return found
 
 

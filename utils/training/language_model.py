@@ -12,6 +12,7 @@ twentieth of the rows held out, and the checkpoint with the best loss on these.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from utils.generators.transformers_model import open_trainable
 from utils.training.answer_loss import AnswerBatches, answer_losses, mean_loss
 from utils.training.answer_tokens import Encoded, Template, encode
 from utils.training.loop import CHECKPOINTS_PER_EPOCH, Trained, arguments_of, guarded, train
-from utils.training.lora import merged, with_adapter
+from utils.training.lora import merged, with_adapter, with_saved_adapter
 from utils.training.token_batches import LENGTH, Rows
 
 if TYPE_CHECKING:
@@ -98,11 +99,6 @@ def train_causal(
 ) -> Trained:
     """Train a model, whose weights are then those with the best loss on the rows held out, or the last ones."""
     if options.lora is not None:
-        if causal.spec.quantization:
-            from peft import prepare_model_for_kbit_training
-
-            prepare: Any = prepare_model_for_kbit_training  # which has no types
-            causal.model = prepare(causal.model, use_gradient_checkpointing=False)
         causal.model = with_adapter(causal.model, options.lora, "CAUSAL_LM")
     return train(lambda part: _trainer(causal, rows, held_out, options, folder, part), folder, options)
 
@@ -119,12 +115,11 @@ def save_causal(causal: CausalModel, folder: Path, *, merge: bool) -> None:
         about.revision = None if is_folder else causal.spec.revision
         causal.model.save_pretrained(folder)
     elif is_adapted and causal.spec.quantization:
-        from peft import PeftModel
-
         causal.model.save_pretrained(folder / ADAPTER)
         plain = load_causal(dataclasses.replace(causal.spec, quantization=""), causal.path, causal.device)
-        causal.model = merged(PeftModel.from_pretrained(plain.model, folder / ADAPTER))
+        causal.model = merged(with_saved_adapter(plain.model, folder / ADAPTER))
         causal.model.save_pretrained(folder)
+        shutil.rmtree(folder / ADAPTER)
     else:
         causal.model = merged(causal.model) if is_adapted else causal.model
         causal.model.save_pretrained(folder)

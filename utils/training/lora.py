@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError
@@ -23,8 +26,9 @@ def with_adapter(model: Any, options: LoraOptions, task: str | None = None) -> A
 
     Raises UserError where the model has none of the named layers.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
+    prepare: Any = prepare_model_for_kbit_training  # which has no types
     names = options.modules
     config = LoraConfig(
         r=options.rank,
@@ -34,8 +38,9 @@ def with_adapter(model: Any, options: LoraOptions, task: str | None = None) -> A
         task_type=task,
     )
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`")  # which peft asks by an older name
+        with _without_warnings():
+            if options.bits:
+                model = prepare(model, use_gradient_checkpointing=False)
             return get_peft_model(model, config)
     except ValueError as error:
         if "not found in the base model" not in str(error):
@@ -49,6 +54,22 @@ def with_adapter(model: Any, options: LoraOptions, task: str | None = None) -> A
 def merged(model: Any) -> Any:
     """Return a model with its adapters merged into its weights."""
     return model.merge_and_unload()
+
+
+def with_saved_adapter(model: Any, folder: Path) -> Any:
+    """Return a model with the adapters of a folder."""
+    from peft import PeftModel
+
+    with _without_warnings():
+        return PeftModel.from_pretrained(model, folder)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Leave out a warning of transformers: peft asks for a property by its older name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`")
+        yield
 
 
 def _is_linear(part: Any) -> bool:
