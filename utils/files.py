@@ -174,6 +174,18 @@ def _locked(path: Path) -> Iterator[bool]:
             yield True
 
 
+@contextlib.contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which is created, once no other process holds it; not where no locks are possible."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        with contextlib.suppress(OSError):  # the file system has no locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def writable(text: str) -> tuple[str, int]:
     """Return a text with U+FFFD for halves of surrogate pairs, which cannot be written as UTF-8, and their number.
 

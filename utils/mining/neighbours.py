@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.files import fingerprint, read_json, write_atomic, write_json
+from utils.files import fingerprint, read_json, waiting_lock, write_atomic, write_json
 from utils.mining.ivf import SAMPLE, SearchIndex, SearchSample, index_of, recall_of
 from utils.mining.work import Desk, Here
 from utils.progress import bar
@@ -20,10 +20,14 @@ from utils.retrieval.topk import topk
 from utils.schema import TopK
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from utils.mining.ivf import Ivf
     from utils.mining.row_store import RowStore
     from utils.mining.work import Workers
     from utils.schema import Rows
+
+    Ints = npt.NDArray[np.int64]
 
 # of the float32 rows of a block, one of each side being in memory at a time: a GPU searches faster than small blocks
 # are read and their lists merged
@@ -115,14 +119,28 @@ class NeighbourLists:
             return None, 0
         try:
             with np.load(path) as found:
-                return TopK(found["indices"], found["scores"]), int(found["merged"])
+                lists, merged = TopK(found["indices"], found["scores"]), int(found["merged"])
         except Exception as error:  # numpy and zipfile have errors of their own
             print(f"note: {path.name} is broken and searched again ({type(error).__name__})", file=sys.stderr)
             return None, 0
+        if _has_repeated(lists.indices):  # as two processes could leave them in earlier versions
+            print(f"note: {path.name} has the same neighbour twice and is searched again", file=sys.stderr)
+            return None, 0
+        return lists, merged
 
     def add(self, number: int, found: TopK, start: int, merged: int, k: int) -> None:
-        """Merge what was found in the next block of the other side, whose first row is `start`, and write the lists."""
-        old, _ = self.load(number)
+        """Merge what was found in the next block of the other side, whose first row is `start`, and write the lists.
+
+        merged: the number of merged blocks with this one. Lists that do not have exactly the blocks before it, because
+        another process searches as well, stay as they are.
+        """
+        with waiting_lock(self.folder / f"{self.side}.lock"):
+            self._add(number, found, start, merged, k)
+
+    def _add(self, number: int, found: TopK, start: int, merged: int, k: int) -> None:
+        old, n_before = self.load(number)
+        if n_before != merged - 1:
+            return
         found = TopK(found.indices + start, found.scores)
         both = found if old is None else merge(old, found, k)
         content = io.BytesIO()
@@ -135,6 +153,12 @@ class NeighbourLists:
             found, _ = self.load(number)
             assert found is not None  # the search has ended
             yield block, found
+
+
+def _has_repeated(indices: Ints) -> bool:
+    """Return whether a row of lists (n, k) has an index twice; -1 stands for no neighbour."""
+    in_order = np.sort(indices, axis=1)
+    return bool(((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] >= 0)).any())
 
 
 def blocks_of(store: RowStore, block_bytes: int) -> list[Block]:
@@ -181,26 +205,28 @@ def _nearest(
     spans = [[(block.start, block.stop) for block in side] for side in sides]
     key = fingerprint({"source": stores[0].key(), "target": stores[1].key(), "k": k, "blocks": spans})
     found = [NeighbourLists(place.root / "neighbours" / key, *each) for each in zip(ways, sides, strict=False)]
-    merged = [[lists.load(number)[1] for number in range(len(lists.blocks))] for lists in found]
-    pairs = [
-        (i, j)
-        for i in range(len(sides[0]))
-        for j in range(len(sides[1]))
-        if any(each[(i, j)[way]] <= (i, j)[1 - way] for way, each in enumerate(merged))
-    ]
-    wanted = [tuple(each[(i, j)[way]] <= (i, j)[1 - way] for way, each in enumerate(merged)) for i, j in pairs]
-    tasks = [
-        SearchBlocks(
-            sides[0][i].of(stores[0]), sides[1][j].of(stores[1]), k, place.device, place.precision, ways_wanted
-        )
-        for (i, j), ways_wanted in zip(pairs, wanted, strict=True)
-    ]
-    for pair, results in zip(pairs, place.run(tasks, "searching"), strict=True):
-        for way, best in enumerate(results):
-            if best is not None:
-                own, other = pair[way], pair[1 - way]
-                found[way].add(own, best, sides[1 - way][other].start, other + 1, k)
+    # again where another process replaced or spoiled lists meanwhile
+    while todo := _missing(found, sides):
+        tasks = [
+            SearchBlocks(sides[0][i].of(stores[0]), sides[1][j].of(stores[1]), k, place.device, place.precision, wanted)
+            for (i, j), wanted in todo
+        ]
+        for (pair, _), results in zip(todo, place.run(tasks, "searching"), strict=True):
+            for way, best in enumerate(results):
+                if best is not None:
+                    own, other = pair[way], pair[1 - way]
+                    found[way].add(own, best, sides[1 - way][other].start, other + 1, k)
     return found
+
+
+def _missing(
+    lists: Sequence[NeighbourLists], sides: Sequence[list[Block]]
+) -> list[tuple[tuple[int, int], tuple[bool, ...]]]:
+    """Return the pairs of blocks that lists of a way are still without, and of which ways they are."""
+    merged = [[each.load(number)[1] for number in range(len(each.blocks))] for each in lists]
+    pairs = [(i, j) for i in range(len(sides[0])) for j in range(len(sides[1]))]
+    wanted = [tuple(each[pair[way]] <= pair[1 - way] for way, each in enumerate(merged)) for pair in pairs]
+    return [(pair, ways) for pair, ways in zip(pairs, wanted, strict=True) if any(ways)]
 
 
 def _nearest_in_index(
@@ -221,12 +247,13 @@ def _nearest_in_index(
     spans = [(block.start, block.stop) for block in sides[0]]
     key = fingerprint({"queries": queries.key(), "index": index.folder.name, "nprobe": nprobe, "k": k, "blocks": spans})
     lists = NeighbourLists(place.root / "neighbours" / key, way, sides[0])
-    todo = [number for number in range(len(sides[0])) if not lists.load(number)[1]]
-    tasks = [SearchIndex(sides[0][number].of(queries), index, k, nprobe) for number in todo]
-    for number, found in zip(todo, place.run(tasks, "searching the index"), strict=True):
-        lists.add(number, found, 0, 1, k)
     about = lists.folder / f"{way}-recall.json"
     recall = read_json(about) if about.is_file() else None
+    while todo := [number for number in range(len(sides[0])) if not lists.load(number)[1]]:
+        recall = None  # it may be that of lists that were spoiled
+        tasks = [SearchIndex(sides[0][number].of(queries), index, k, nprobe) for number in todo]
+        for number, found in zip(todo, place.run(tasks, "searching the index"), strict=True):
+            lists.add(number, found, 0, 1, k)
     if recall is None:
         recall = _recall(lists, queries, candidates, k, place, sides[1])
         write_json(about, recall)
