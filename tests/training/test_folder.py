@@ -23,6 +23,12 @@ def test_another_training_is_refused(tmp_path: Path) -> None:
     assert other.content()["run"] == {"training": {"epochs": 3, "seed": 2}}
 
 
+def test_a_training_goes_on_whatever_the_types_of_its_settings(tmp_path: Path) -> None:
+    settings = {"loss": {"matryoshka": (), "teacher": ("a", "b")}, "lora": {"modules": ("all-linear",)}, "epochs": 1.0}
+    for _ in range(2):
+        TrainingFolder(tmp_path / "out", settings).open(overwrite=False)
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     for overwrite in (False, True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ class TrainingFolder:
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
-        self.path, self.identity = path, dict(identity)
+        self.path = path
+        self.identity: dict[str, Any] = json.loads(json.dumps(identity))  # as the record has it: tuples are lists there
 
     @property
     def record(self) -> Path:
