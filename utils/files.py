@@ -108,14 +108,20 @@ def _part_of(path: Path) -> Path:
     return path.with_name(f".{path.name[:SHORT]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
 
 
-def build_folder(folder: Path, marker: str, write: Callable[[Path], None]) -> Path:
+def build_folder(
+    folder: Path, marker: str, write: Callable[[Path], None], is_whole: Callable[[Path], bool] | None = None
+) -> Path:
     """Return `folder`, calling `write` to fill it where it does not contain the file `marker` yet.
 
     The content is written to a temporary folder that is then renamed, so that no incomplete folder is ever visible.
-    What a killed process left is removed by the next one. Raises UserError where the disk is full.
+    What a killed process left is removed by the next one. is_whole: whether the files of a folder that is there fit
+    each other; where they do not, a warning says so, and it is made again. Raises UserError where the disk is full.
     """
     if (folder / marker).is_file():
-        return folder
+        if is_whole is None or is_whole(folder):
+            return folder
+        warn(f"{folder} is damaged; it is made again")
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _temporary_folder(folder.parent) as part:

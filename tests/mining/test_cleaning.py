@@ -72,3 +72,16 @@ def test_texts_of_another_language_are_dropped(tmp_path: Path) -> None:
     assert kept.texts(slice(None)) == [texts[0], texts[2]] and kept.about["counts"]["other_language"] == 1
     with pytest.raises(UserError, match="pycld2 has no such language"):
         cleaned(Collection("source", (tmp_path / "a.txt",)), Cleaning(language="deu"), tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["texts.bin", "ids.bin", "text_ends.npy", "kept.npy", "first.npy", "collection.json"])
+def test_a_damaged_store_is_made_again(
+    collection: Collection, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = cleaned(collection, Cleaning(), tmp_path / "store")
+    path = kept.folder / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    again = cleaned(collection, Cleaning(), tmp_path / "store")
+    assert path.read_bytes() == whole and len(again) == 7
+    assert "is damaged; it is made again" in capsys.readouterr().err

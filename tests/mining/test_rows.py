@@ -65,6 +65,15 @@ def test_shards_are_encoded_once_and_in_the_order_of_the_texts(tmp_path: Path, t
     assert encoded(texts, again, "int8", 4, tmp_path / "store", "source").key() != store.key()
 
 
+@pytest.mark.parametrize("other", [np.ones((4, 2), np.float32), np.ones(4, np.float32), np.ones((4, 3)), np.float32(1)])
+def test_a_shard_of_another_shape_is_encoded_again(tmp_path: Path, texts: TextStore, other: object) -> None:
+    store = encoded(texts, Counting(tmp_path), "float32", 4, tmp_path / "store", "source")
+    whole, again = store.paths[1].read_bytes(), Counting(tmp_path)
+    np.save(store.paths[1], np.asarray(other))
+    encoded(texts, again, "float32", 4, tmp_path / "store", "source")
+    assert store.paths[1].read_bytes() == whole and len(again.seen) == 4
+
+
 def test_a_text_is_encoded_once_in_a_shard(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("b\na\nb\nb\n")
     kept = cleaned(Collection("source", (tmp_path / "a.txt",)), Cleaning(duplicates="none"), tmp_path / "store")

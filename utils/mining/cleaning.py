@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.errors import UserError, counted, suggest
 from utils.files import build_folder, fingerprint, sha256_of, writable
-from utils.mining.text_store import ABOUT, TextStore, TextWriter
+from utils.mining.text_store import ABOUT, TextStore, TextWriter, is_sound
 from utils.progress import bar
 from utils.words import normal_form
 
@@ -58,7 +58,7 @@ def cleaned(collection: Collection, cleaning: Cleaning, root: Path) -> TextStore
         "cleaning": asdict(cleaning),
     }
     folder = root / "texts" / fingerprint(settings)
-    store = TextStore(build_folder(folder, ABOUT, lambda part: _write(collection, cleaning, files, part)))
+    store = TextStore(build_folder(folder, ABOUT, lambda part: _write(collection, cleaning, files, part), is_sound))
     if not len(store):
         steps = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in store.about["counts"].items())
         hint = "check the files, and the flags of cleaning" if store.about["counts"]["read"] else "check the files"

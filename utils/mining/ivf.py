@@ -69,7 +69,7 @@ class IvfIndex:
     def missing(self) -> list[AssignShard]:
         """Return the tasks for the shards whose file of lists is not there or broken."""
         shards = [AssignShard(self, number) for number in range(len(self.store.paths))]
-        return [shard for shard in shards if not is_whole(self.lists(shard.number), shard.size, BROKEN)]
+        return [shard for shard in shards if not is_whole(self.lists(shard.number), (shard.size,), "int32", BROKEN)]
 
     def n_lists(self) -> int:
         """Return the number of lists."""
@@ -85,7 +85,7 @@ def index_of(store: RowStore, ivf: Ivf, root: Path) -> IvfIndex:
     """Return the index of a store, whose centroids are computed unless they are there."""
     key = fingerprint({"store": store.key(), "lists": n_lists(len(store)), "sample": PER_LIST, "seed": ivf.seed})
     index = IvfIndex(store, root / "index" / key)
-    if not is_whole(index.centroids, index.n_lists(), BROKEN):
+    if not is_whole(index.centroids, (index.n_lists(), store.dimensions), "float32", BROKEN):
         faiss = import_extra("faiss", EXTRAS)
         draw = np.random.default_rng(ivf.seed)
         size = min(len(store), PER_LIST * index.n_lists())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from utils.mining.margins import Best
     from utils.mining.pairing import MinedPairs
 
-LIST = "words.tsv"
+LIST, SIZE = "words.tsv", "bytes"  # the list, and the number of its bytes
 VERSION = 1  # of the word lists
 AT_ONCE = 65_536  # texts whose words are counted at once
 
@@ -65,8 +65,14 @@ def word_list(texts: TextStore, most: int, root: Path, name: str, *, is_list: bo
     """
     settings = {"version": VERSION, "texts": texts.folder.name, "most": most, "is_list": is_list}
     folder = root / "words" / fingerprint(settings)
-    build_folder(folder, LIST, lambda part: _write_list(part / LIST, texts, most, name, is_list=is_list))
+    build_folder(folder, LIST, lambda part: _write_list(part / LIST, texts, most, name, is_list=is_list), _is_sound)
     return cleaned(Collection(f"{name} word", (folder / LIST,)), Cleaning(), root)
+
+
+def _is_sound(folder: Path) -> bool:
+    """Return whether a list has the size that it was written with; those of earlier versions do not tell it."""
+    size = folder / SIZE
+    return not size.is_file() or size.read_text() == str((folder / LIST).stat().st_size)
 
 
 def _write_list(path: Path, texts: TextStore, most: int, name: str, *, is_list: bool) -> None:
@@ -84,7 +90,9 @@ def _write_list(path: Path, texts: TextStore, most: int, name: str, *, is_list: 
     if not chosen:
         raise UserError(f"the {name} texts have no word", "a word has a letter: check the files")
     lines = [f"{rank}\t{word}\t{count}\n" for rank, (word, count) in enumerate(chosen, start=1)]
-    path.write_bytes(f"id\ttext\tcount\n{''.join(lines)}".encode("utf-8", "surrogatepass"))
+    content = f"id\ttext\tcount\n{''.join(lines)}".encode("utf-8", "surrogatepass")
+    path.write_bytes(content)
+    path.with_name(SIZE).write_text(str(len(content)))
 
 
 def read_dictionary(path: Path) -> dict[str, set[str]]:

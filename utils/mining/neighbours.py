@@ -114,12 +114,14 @@ class NeighbourLists:
 
     def load(self, number: int) -> tuple[TopK | None, int]:
         """Return the lists of a block (n, k), None where there are none yet, and the number of merged blocks."""
-        path = self.path(number)
+        path, n = self.path(number), self.blocks[number].stop - self.blocks[number].start
         if not path.is_file():
             return None, 0
         try:
             with np.load(path) as found:
                 lists, merged = TopK(found["indices"], found["scores"]), int(found["merged"])
+            if lists.indices.shape != (n, lists.scores.shape[1]) or len(lists.scores) != n:
+                raise ValueError("other shape")
         except Exception as error:  # numpy and zipfile have errors of their own
             print(f"note: {path.name} is broken and searched again ({type(error).__name__})", file=sys.stderr)
             return None, 0

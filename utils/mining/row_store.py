@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 STORE_DTYPES = ("float16", "bfloat16", "int8", "float32")
 BYTES = {"float16": 2, "bfloat16": 2, "int8": 1, "float32": 4}  # of a number
+NUMBERS = {"bfloat16": "uint16"}  # the types of the files where they have another name
 SHARD = 65_536  # texts of a shard
 CHUNK = 2048  # texts that are encoded in one call on a CPU
 SCALE = 4  # bytes at the end of a row of int8, which are its scale
@@ -144,6 +147,11 @@ class EncodeShard:
         """The number of texts."""
         return self.stop - self.start
 
+    @property
+    def numbers(self) -> str:
+        """The type of the numbers in the file."""
+        return NUMBERS.get(self.dtype, self.dtype)
+
     def __call__(self, desk: Desk, advance: Callable[[int], object]) -> None:
         """Encode the texts, and write the shard."""
         assert desk.encode is not None
@@ -166,13 +174,34 @@ def encoded(
     bounds = (*range(0, len(texts), size), len(texts))
     shards = list(itertools.pairwise(bounds))
     paths = [folder / f"{_key_of(texts.texts(slice(*shard)))}.npy" for shard in shards]
-    missing = [place for place, path in enumerate(paths) if not is_whole(path, shards[place][1] - shards[place][0])]
-    tasks = [EncodeShard(texts.folder.absolute(), *shards[place], paths[place], dtype) for place in missing]
+    tasks = [
+        EncodeShard(texts.folder.absolute(), *shard, path, dtype) for shard, path in zip(shards, paths, strict=True)
+    ]
     where = workers if workers and not encode.spec.provider else Here(Desk(encode))
-    with bar(sum(task.size for task in tasks), f"encoding ({name})", "texts") as advance:
-        for _ in where.run(tasks, advance):
-            pass
+    width, trusted = _width(folder), False
+    while missing := [task for task in tasks if not is_whole(task.path, (task.size, width), task.numbers)]:
+        with bar(sum(task.size for task in missing), f"encoding ({name})", "texts") as advance:
+            for _ in where.run(missing, advance):
+                pass
+        if trusted:
+            break
+        width, trusted = np.load(missing[0].path, mmap_mode="r").shape[1], True  # others than the new one are broken
     return RowStore(tuple(paths), bounds, dtype)
+
+
+def _width(folder: Path) -> int | None:
+    """Return the width of the rows in a folder: that of more than half of the shards; None where there is none.
+
+    -1, which no shard has, where no width is that of most: it is not known which shards are broken.
+    """
+    widths: Counter[int] = Counter()
+    for path in folder.glob("*.npy"):
+        with contextlib.suppress(ValueError, OSError, EOFError, IndexError):
+            widths[np.load(path, mmap_mode="r").shape[1]] += 1
+    if not widths:
+        return None
+    width, n = widths.most_common(1)[0]
+    return width if 2 * n > widths.total() else -1
 
 
 def _encode_shard(texts: Sequence[str], encode: LazyEncoder, advance: Callable[[int], object]) -> Rows:
@@ -198,15 +227,24 @@ def _key_of(texts: Sequence[str]) -> str:
     return found.hexdigest()[:32]
 
 
-def is_whole(path: Path, n: int, again: str = "its texts are encoded again") -> bool:
-    """Return whether a file has an array of n rows; a note says what follows where it cannot be read."""
+def is_whole(
+    path: Path, shape: tuple[int | None, ...], numbers: str, again: str = "its texts are encoded again"
+) -> bool:
+    """Return whether a file has an array of a shape, in which None stands for any size, and of a type of numbers.
+
+    A note says what follows where it cannot be read, or has another array.
+    """
     if not path.is_file():
         return False
     try:
-        return len(np.load(path, mmap_mode="r")) == n
-    except (ValueError, OSError, EOFError):
-        print(f"note: {path.name} is broken; {again}", file=sys.stderr)
-        return False
+        stored = np.load(path, mmap_mode="r")
+        fits = len(stored.shape) == len(shape) and stored.dtype == numbers
+        if fits and all(wanted in (None, size) for size, wanted in zip(stored.shape, shape, strict=True)):
+            return True
+    except (ValueError, OSError, EOFError, TypeError):
+        pass
+    print(f"note: {path.name} is broken; {again}", file=sys.stderr)
+    return False
 
 
 def packed(rows: Rows, dtype: str) -> npt.NDArray[Any]:

@@ -20,6 +20,21 @@ TEXTS, IDS, ENDS, ID_ENDS, KEPT, FIRST, GROUPS, ABOUT = (
 )
 
 
+def is_sound(folder: Path) -> bool:
+    """Return whether the files of a store have the sizes that they tell of each other; no text is read."""
+    try:
+        counts = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["counts"]
+        ends, id_ends, kept, first = (np.load(folder / name, mmap_mode="r") for name in (ENDS, ID_ENDS, KEPT, FIRST))
+        others = [np.load(path, mmap_mode="r") for path in (folder / GROUPS,) if path.is_file()]
+        if any(part.shape != (counts["read"],) for part in (ends, id_ends, first, *others)):
+            return False
+        sizes = tuple((folder / name).stat().st_size for name in (TEXTS, IDS))
+        stated = tuple(int(stops[-1]) if len(stops) else 0 for stops in (ends, id_ends))
+        return sizes == stated and kept.shape == (counts["kept"],)
+    except (ValueError, OSError, EOFError, KeyError, TypeError):
+        return False
+
+
 class TextStore:
     """The rows that cleaning kept, in the order of the collection; `len` is their number. Others have their ids only.
 
