@@ -242,3 +242,31 @@ def test_a_training_makes_a_checkpoint_that_icl_takes(run: Run, rows: Path, chec
     assert "| xx" in (out / "README.md").read_text()
     shown = run("icl.py", "--langs", "eng", "--k", "0", "--limit", "2", "--gen_model_checkpoint", str(out))
     assert shown.returncode == 0, shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--mix", "xx,yy=2", "--mix_total", "6"], "5 rows to train on, 1 held out (xx 4, yy 2), 6 steps"),
+        (["--mix", "xx=9"], "9 rows in xx are asked for, but the data have 5"),
+        (["--langs", "xx"], "--langs with --dataset"),
+        (["--decontaminate"], "--decontaminate without test texts"),
+        (["--patience", "1", "--validation_share", "0"], "--patience with --validation_share 0"),
+        (["--model_checkpoint", "gpt-4o"], "an API model has no weights here"),
+        (["--model_checkpoint", "nowhere/at/all"], "--model_checkpoint nowhere/at/all: no such folder"),
+    ],
+)
+def test_flags_of_the_rows(more: list[str], said: str, run: Run, rows: Path, checkpoint: Path) -> None:
+    done = run("finetune.py", *command(rows, checkpoint, "--batch_size", "2", "--dry_run", *more))
+    assert said in done.stdout + done.stderr
+    assert done.returncode == (0 if "held out" in said else 2)
+
+
+def test_rows_with_test_texts_are_left_out(run: Run, rows: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "tests.tsv").write_text("text\tlabel\na XX!\tyy\nnew\tyy\nb yy\tyy\n", encoding="utf-8")
+    own = command(rows, checkpoint, "--dry_run", "--test_texts", "tests.tsv", "--decontaminate")
+    done = run("finetune.py", *own)
+    assert (
+        "2 of 10 training rows have one of 3 test texts in them (1 exactly, 1 nearly): they are left out" in done.stderr
+    )
+    assert "6 rows to train on, 2 held out (yy 4, xx 4)" in done.stdout

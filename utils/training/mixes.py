@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from utils.data.conversations import Conversation
-from utils.errors import UserError, suggest
+from utils.errors import UserError, counted, suggest
 
 T = TypeVar("T")
 Mix = dict[str, "int | None"]  # the number of rows by language, None for a part of what is left of the total
@@ -65,7 +65,7 @@ def hold_out(rows: Sequence[Conversation], share: float, seed: int) -> tuple[lis
         return list(rows), []
     items = list(dict.fromkeys(row.item for row in rows))
     if len(items) < 2:
-        raise UserError(f"{len(rows)} rows about one item", "add rows, or use --validation_share 0")
+        raise UserError(f"{counted(len(rows), 'row')} about one item", "add rows, or use --validation_share 0")
     sizes, wanted = Counter(row.item for row in rows), max(1, round(share * len(rows)))
     held: set[str] = set()
     for item in _drawn(items, f"{seed} held out")[:-1]:
