@@ -70,12 +70,17 @@ def test_pairs_of_other_settings_are_kept(run: Run, sides: list[str]) -> None:
     assert run("mine.py", *sides, "--margin", "csls", "--overwrite").returncode == 0
 
 
-def test_no_pair_above_a_threshold_is_no_error(run: Run, tmp_path: Path, sides: list[str]) -> None:
-    (tmp_path / "gold.tsv").write_text("1\t1\n")
-    done = run("mine.py", *sides, "--gold", "gold.tsv", "--threshold", "9", "--output", "none.tsv")
-    assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "none.manifest.json").read_text())
-    assert (tmp_path / "none.tsv").read_bytes() == b"" and manifest["gold"]["best"]["threshold"] is None
+def test_known_pairs_are_compared_before_pairs_are_cut(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    (tmp_path / "gold.tsv").write_text("".join(f"{number}\t{number}\n" for number in range(1, 91)))
+    told = {}
+    for name, flags in (("all", ()), ("none", ("--threshold", "9")), ("top", ("--top", "3"))):
+        done = run("mine.py", *sides, "--gold", "gold.tsv", *flags, "--output", f"{name}.tsv")
+        assert done.returncode == 0, done.stderr
+        manifest = json.loads((tmp_path / f"{name}.manifest.json").read_text())
+        told[name] = manifest["gold"]
+        kept = len((tmp_path / f"{name}.tsv").read_text().splitlines())
+        assert kept == manifest["counts"]["pairs"] == {"none": 0, "top": 3}.get(name, kept) and told[name]["curve"]
+    assert told["none"] == told["all"] == told["top"]
 
 
 def test_the_vectors_of_an_api_are_requested_once(

@@ -66,14 +66,15 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     texts = clean_both(job, place.root, tell)
     gold = read_gold(job.gold, *texts) if job.gold else None
     clock.lap("clean")
-    wanted = SIDES[settings.direction], settings.threshold
+    threshold = None if gold else settings.threshold  # known pairs are compared at all thresholds
+    wanted = SIDES[settings.direction], threshold
     best, searched = encode_and_search(job, texts, encode, place, clock, wanted)
     everything = pair_up(best, settings.direction, one_to_one=settings.one_to_one)
     pairs = cut_pairs(everything, settings.threshold, settings.top)
     clock.lap("pair")
     write_pairs(job.output, job.format, pairs, *texts)
     clock.lap("write")
-    report = evaluate(pairs, gold, len(texts[0]), settings.seed) if gold else None
+    report = evaluate(everything, gold, len(texts[0]), settings.seed) if gold else None
     counts = {"sources": len(texts[0]), "targets": len(texts[1]), **searched, "pairs": len(pairs)}
     return MinedBitext(texts, counts, clock.laps, pairs, report)
 
