@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from utils.mining.margins import MINED_MARGINS, Best, MarginSearch
 from utils.mining.neighbours import SearchPlace, nearest_both_ways
 from utils.mining.pairing import MINED_DIRECTIONS, SIDES, pair_up
 from utils.mining.row_store import STORE_DTYPES, RowStore, packed, unpacked
+from utils.mining.work import Advance, Desk, Here
 
 Rows = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -100,3 +103,41 @@ def test_few_texts_need_a_search_by_margin_and_a_threshold_spares_it(
         assert above.any() and not (fewer[side].score[~above] >= 1.0).any()
         assert (fewer[side].index[above] == best[side].index[above]).all()
         assert (fewer[side].score[above] == best[side].score[above]).all()
+
+
+class Stopping(Here):
+    """Computes so many tasks in this process and is then interrupted; counts those that it was given."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(Desk())
+        self.left, self.given = n, list[int]()
+
+    def run(self, tasks: Sequence[Any], advance: Advance) -> Iterator[Any]:
+        self.given.append(len(tasks))
+        for found in super().run(tasks, advance):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield found
+
+
+def test_an_interrupted_search_by_margin_goes_on_at_the_pair_of_blocks_in_hand(tmp_path: Path) -> None:
+    rows = clustered(420, 300)
+    stores = [stored(tmp_path / name, some, "float32", 100) for name, some in zip("ab", rows, strict=True)]
+    places = [SearchPlace("cpu", None, tmp_path / name) for name in ("whole", "stopped")]
+    lists = [nearest_both_ways(stores[0], stores[1], 6, place, block_bytes=4 * 24 * 130) for place in places]
+    whole = MarginSearch((stores[0], stores[1]), lists[0], "ratio", 4).best((0, 1), places[0])
+    by_margin = MarginSearch((stores[0], stores[1]), lists[1], "ratio", 4)
+    first, second, third = Stopping(7), Stopping(99), Stopping(99)
+    with pytest.raises(KeyboardInterrupt):
+        by_margin.best((0, 1), replace(places[1], workers=first))
+    found = by_margin.best((0, 1), replace(places[1], workers=second))
+    assert (first.given, second.given) == ([9], [2, 8])  # blocks with texts in doubt against all of the other side
+    for side in (0, 1):
+        assert found[side].n_searched == whole[side].n_searched > 0
+        np.testing.assert_array_equal(found[side].index, whole[side].index)
+        np.testing.assert_array_equal(found[side].score, whole[side].score)
+    by_margin.best((0, 1), replace(places[1], workers=third))
+    assert third.given == [0, 0]
+    MarginSearch((stores[0], stores[1]), lists[1], "csls", 4).best((0,), replace(places[1], workers=third))
+    assert third.given[:2] == [0, 0] and third.given[2] > 0  # another margin has lists of its own

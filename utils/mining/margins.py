@@ -9,12 +9,14 @@ text whose best pair in the lists exceeds this bound needs no further search. Th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.files import fingerprint
 from utils.retrieval.exact_search import search
 from utils.retrieval.rows import U32, row_norms, sum_products
 from utils.retrieval.shards import search_shards
@@ -68,10 +70,8 @@ class MarginSearch:
         margin: str,
         margin_k: int,
     ) -> None:
-        self.margin = margin
-        self.sides = tuple(
-            _side(store, of_side, margin_k, margin) for store, of_side in zip(stores, lists, strict=True)
-        )
+        self.margin, self.margin_k = margin, margin_k
+        self.sides = tuple(_side(store, of_side, margin_k) for store, of_side in zip(stores, lists, strict=True))
 
     def best(self, wanted: Sequence[int], place: SearchPlace, threshold: float | None = None) -> dict[int, Best]:
         """Return the best partners of the texts of the sides that are wanted: 0 the sources, 1 the targets.
@@ -151,34 +151,45 @@ class MarginSearch:
         return (last - mean) / 2 if self.margin == "distance" else last - mean
 
     def _search(self, side: int, numbers: Ints, best: Best, place: SearchPlace) -> None:
-        """Search the best partner of some texts of a side among all of the other, and write it into `best`."""
+        """Search the best partner of some texts of a side among all of the other, and write it into `best`.
+
+        What is found is on disk after each pair of blocks, so a search that is killed goes on at the pair in hand.
+        """
         own, other = self.sides[side], self.sides[1 - side]
         best.n_searched = len(numbers)
-        best.score[numbers], best.index[numbers] = -np.inf, -1
-        parts = [numbers[(numbers >= ours.start) & (numbers < ours.stop)] for ours in own.lists.blocks]
+        of_numbers = hashlib.sha256(numbers.tobytes()).hexdigest()
+        key = fingerprint({"margin": self.margin, "margin_k": self.margin_k, "numbers": of_numbers})
+        lists = own.lists.of_search(f"{self.margin}-{key}")
+        parts = [numbers[(numbers >= ours.start) & (numbers < ours.stop)] for ours in lists.blocks]
         todo = [
-            (ours, some, theirs)
-            for ours, some in zip(own.lists.blocks, parts, strict=True)
+            (number, at)
+            for number, some in enumerate(parts)
             if len(some)
-            for theirs in other.lists.blocks
+            for at in range(lists.load(number)[1], len(other.lists.blocks))
         ]
-        tasks = [
-            SearchByMargin(
-                ours.of(own.store),
-                some - ours.start,
-                theirs.of(other.store),
-                self.margin,
-                own.mean[some],
-                other.mean[theirs.start : theirs.stop],
-                place.device,
-                place.precision,
-            )
-            for ours, some, theirs in todo
-        ]
-        for (_, some, theirs), found in zip(todo, place.run(tasks, "searching by margin"), strict=True):
-            is_better = found.scores[:, 0] > best.score[some]
-            best.score[some[is_better]] = found.scores[is_better, 0]
-            best.index[some[is_better]] = found.indices[is_better, 0] + theirs.start
+        tasks = [self._task(side, parts[number], number, at, place) for number, at in todo]
+        for (number, at), found in zip(todo, place.run(tasks, "searching by margin"), strict=True):
+            lists.add(number, found, other.lists.blocks[at].start, at + 1, 1)
+        for number, some in enumerate(parts):
+            if len(some):
+                partners, _ = lists.load(number)
+                assert partners is not None  # the search has ended
+                best.score[some], best.index[some] = partners.scores[:, 0], partners.indices[:, 0]
+
+    def _task(self, side: int, some: Ints, number: int, at: int, place: SearchPlace) -> SearchByMargin:
+        """Return the search for some texts of a block of a side in a block of the other."""
+        own, other = self.sides[side], self.sides[1 - side]
+        ours, theirs = own.lists.blocks[number], other.lists.blocks[at]
+        return SearchByMargin(
+            ours.of(own.store),
+            some - ours.start,
+            theirs.of(other.store),
+            self.margin,
+            own.mean[some],
+            other.mean[theirs.start : theirs.stop],
+            place.device,
+            place.precision,
+        )
 
 
 @dataclass(frozen=True)
@@ -217,8 +228,8 @@ class SearchByMargin:
         return found
 
 
-def _side(store: RowStore, lists: NeighbourLists, margin_k: int, margin: str) -> Side:
-    """Return a side; the lists of an absolute margin need no means."""
+def _side(store: RowStore, lists: NeighbourLists, margin_k: int) -> Side:
+    """Return a side with what its lists tell of each text."""
     mean, last = np.empty(len(store)), np.empty(len(store))
     for block, found in lists.complete():
         mean[block.start : block.stop] = found.scores[:, :margin_k].mean(axis=1, dtype=np.float64)

@@ -149,6 +149,10 @@ class NeighbourLists:
         np.savez(content, indices=both.indices, scores=both.scores, merged=np.int64(merged))
         write_atomic(self.path(number), content.getvalue())
 
+    def of_search(self, name: str) -> NeighbourLists:
+        """Return the lists of a further search for rows of the same blocks, which are kept in a folder of this one."""
+        return NeighbourLists(self.folder / name, self.side, self.blocks)
+
     def complete(self) -> Iterator[tuple[Block, TopK]]:
         """Yield each block and its lists."""
         for number, block in enumerate(self.blocks):
