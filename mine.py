@@ -57,6 +57,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_api_args(parser)
     add_scale_args(parser)
     add_store_args(parser)
+    parser.hide("--model_checkpoints", "--weights", "--embedding_precision")
     args = parser.parse_args(argv)
     check_flags(parser, args)
     return args

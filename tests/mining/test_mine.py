@@ -15,6 +15,9 @@ from conftest import ROOT, Run
 from forked import nursery_of_local_runs
 from planted_rows import KILLED
 
+from utils.cli.mine_arguments import default_output
+from utils.mining.collections import Collection
+
 
 @pytest.mark.slow
 def test_without_arguments_the_sample_set_is_mined(run: Run, tmp_path: Path, bundled: str) -> None:
@@ -62,9 +65,14 @@ def test_formats_have_the_same_pairs_and_the_others_ids(run: Run, tmp_path: Path
         assert texts[1][int(cells["target_id"]) - 1] == cells["target"]
 
 
-def test_pairs_of_other_settings_are_kept(run: Run, sides: list[str]) -> None:
+def test_pairs_of_other_settings_are_kept(run: Run, tmp_path: Path, sides: list[str]) -> None:
     assert run("mine.py", *sides).returncode == 0
-    assert run("mine.py", *sides).returncode == 0  # the same mining
+    assert run("mine.py", *sides, "--shard_size", "40").returncode == 0  # the same mining
+    manifest = tmp_path / "mined" / "a_b.manifest.json"
+    content = json.loads(manifest.read_text())
+    content["run"]["settings"]["shard_size"] = 40  # as earlier versions wrote it
+    manifest.write_text(json.dumps(content))
+    assert run("mine.py", *sides).returncode == 0
     refused = run("mine.py", *sides, "--margin", "csls")
     assert refused.returncode == 2 and "mined/a_b.tsv is there, and other settings" in refused.stderr
     assert run("mine.py", *sides, "--margin", "csls", "--overwrite").returncode == 0
@@ -101,6 +109,34 @@ def test_a_dry_run_tells_time_disk_and_memory(run: Run, tmp_path: Path, sides: l
     for told in ("source: 90 texts read, 90 kept", "180 texts to encode", "encoding: about", "disk: ", "memory at the"):
         assert told in done.stdout
     assert not (tmp_path / "mined").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("news.de.txt.gz", "news.en.txt.gz"), "news.de_news.en.tsv"),
+        (("wiki/de/part.0", "wiki/sw/part.0"), "de_sw.tsv"),
+        (("de/wiki/a.jsonl", "sw/wiki/a.parquet"), "de_sw.tsv"),
+        (("a.txt", "a.txt"), "a_a.tsv"),
+        (("tweets.2024.jsonl.zst",), "tweets.2024.tsv"),
+    ],
+)
+def test_outputs_are_named_by_what_tells_the_files_apart(files: tuple[str, ...], name: str) -> None:
+    collections = [Collection("source", (Path(file),)) for file in files]
+    assert default_output(collections, "tsv") == Path("mined") / name
+
+
+def test_the_help_has_the_flags_that_do_something(run: Run) -> None:
+    shown = run("mine.py", "--help").stdout
+    for flag in ("--data_dir", "--model_checkpoints", "--weights", "--embedding_precision"):
+        assert flag not in shown
+    assert "search:\n  --exact_float32" in shown
+    for flags, told in (
+        (("--data_dir", "."), "unrecognized arguments: --data_dir ."),
+        (("--model_checkpoints", "a", "b"), "it mines with one encoder"),
+    ):
+        done = run("mine.py", *flags)
+        assert done.returncode == 2 and told in done.stderr
 
 
 @pytest.mark.parametrize(

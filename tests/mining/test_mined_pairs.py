@@ -14,7 +14,7 @@ from planted_rows import clustered, stored
 
 from utils.mining.margins import MINED_MARGINS, Best, MarginSearch
 from utils.mining.neighbours import SearchPlace, nearest_both_ways
-from utils.mining.pairing import MINED_DIRECTIONS, SIDES, pair_up
+from utils.mining.pairing import MINED_DIRECTIONS, SIDES_OF, pair_up
 from utils.mining.row_store import STORE_DTYPES, RowStore, packed, unpacked
 from utils.mining.work import Advance, Desk, Here
 
@@ -80,7 +80,7 @@ def test_pairs_are_those_of_a_brute_force_search(
     scores = brute_force(*(unpacked(packed(some, dtype), dtype) for some in rows), margin, 4)
     best = mined(*stores, margin, 4, (0, 1))
     for direction in MINED_DIRECTIONS:
-        pairs = pair_up({side: best[side] for side in SIDES[direction]}, direction)
+        pairs = pair_up({side: best[side] for side in SIDES_OF[direction]}, direction)
         found = list(zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True))
         expected = by_hand(scores, direction)
         assert len(found) == len(expected)

@@ -51,6 +51,11 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"argument {arg.partition('=')[0]}: -- is not a value")
         return super().parse_known_args(args, namespace)
 
+    def hide(self, *flags: str) -> None:
+        """Leave flags out of the help: those of other scripts that this one refuses with a hint."""
+        for flag in flags:
+            self._option_string_actions[flag].help = argparse.SUPPRESS
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage; a setting of records is given by --setting where there is no flag."""
         raise UserError(
@@ -99,16 +104,17 @@ def add_data_args(parser: argparse.ArgumentParser, meanings: Mapping[str, str]) 
     group.add_argument("--limit", type=positive, metavar="N", help=meanings.get("limit", usual))
 
 
-def add_place_args(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for the mirror of the data sets and the cache."""
+def add_place_args(parser: argparse.ArgumentParser, *, mirror: bool = True) -> None:
+    """Add the flags for the mirror of the data sets, unless a script reads none, and the cache."""
     group = parser.add_argument_group("places")
-    group.add_argument(
-        "--data_dir",
-        type=path,
-        default=os.environ.get("MINERS_DATA_DIR") or None,
-        metavar="FOLDER",
-        help="a mirror of data sets, laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
-    )
+    if mirror:
+        group.add_argument(
+            "--data_dir",
+            type=path,
+            default=os.environ.get("MINERS_DATA_DIR") or None,
+            metavar="FOLDER",
+            help="a mirror of data sets, laid out as <owner>/<name>, read before the hub (default: $MINERS_DATA_DIR)",
+        )
     group.add_argument(
         "--cache_dir",
         type=path,

@@ -11,10 +11,11 @@ from utils.cli.arguments import ListAction, add_place_args
 from utils.cli.types import natural, path, positive, seed, text
 from utils.cluster.joining import OWN
 from utils.constants import DEFAULT_SEED
+from utils.data.text_files import inner_name
 from utils.errors import UserError
 from utils.mining.choosing import SAMPLINGS
 from utils.mining.cleaning import DEDUPLICATIONS
-from utils.mining.collections import Collection
+from utils.mining.collections import KNOWN, Collection
 from utils.mining.ivf import NPROBE
 from utils.mining.margins import MINED_MARGINS
 from utils.mining.output import FORMATS
@@ -127,6 +128,12 @@ def check_flags(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
 
 def add_mining_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the search and for which pairs are kept."""
+    group = parser.add_argument_group("search")
+    group.add_argument(
+        "--exact_float32",
+        action="store_true",
+        help="scan in float32 instead of the fastest precision; the results are the same",
+    )
     group = parser.add_argument_group("pairs (--mode bitext and words)")
     group.add_argument("--margin", choices=MINED_MARGINS, help="(default: ratio; words: csls)")
     group.add_argument("--margin_k", type=positive, metavar="K", help="neighbours in the margin (default: 4; csls 10)")
@@ -143,11 +150,6 @@ def add_mining_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top", type=positive, metavar="N", help="keep the N best pairs")
     group.add_argument(
         "--gold", type=path, metavar="FILE", help="known pairs of ids: precision, recall and F1; words: a dictionary"
-    )
-    group.add_argument(
-        "--exact_float32",
-        action="store_true",
-        help="scan in float32 instead of the fastest precision; the results are the same",
     )
 
 
@@ -176,7 +178,7 @@ def add_scale_args(parser: argparse.ArgumentParser) -> None:
 
 def add_store_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags for places, the output and the dry run."""
-    add_place_args(parser)
+    add_place_args(parser, mirror=False)
     group = parser.add_argument_group("store and output")
     group.add_argument(
         "--store", type=path, metavar="FOLDER", help="texts, vectors and neighbours (default: mining in the cache)"
@@ -255,5 +257,14 @@ def ranks(value: str) -> list[int]:
 
 
 def default_output(collections: Sequence[Collection], kind: str, what: str = "") -> Path:
-    """Return the path of what is mined from collections, by the names of their first files."""
-    return Path("mined") / f"{'_'.join(one.files[0].name.split('.')[0] for one in collections)}.{what}{kind}"
+    """Return the path of what is mined from collections, by the names of their first files, or of their folders."""
+    return Path("mined") / f"{'_'.join(_names_of([one.files[0] for one in collections]))}.{what}{kind}"
+
+
+def _names_of(files: Sequence[Path]) -> list[str]:
+    """Return what tells files apart: their names without the endings of formats, or else the names of their folders."""
+    inner = [Path(inner_name(file)) for file in files]
+    names = [name.stem if name.suffix.lower() in KNOWN else name.name for name in inner]
+    folders = zip(*([parent.name for parent in file.absolute().parents] for file in files), strict=False)
+    differing = (list(some) for some in folders if all(some) and len(set(some)) == len(some))
+    return names if len(set(names)) == len(names) else next(differing, names)

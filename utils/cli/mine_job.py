@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from utils.api.limiter import Budget
 from utils.cli.choices import api_options, chosen_device, chosen_encoders
 from utils.cli.mine_place import as_json, chosen_index, opened_place, told_index
-from utils.cli.open_run import check_api_flags, chosen_sources, resolve_encoders
+from utils.cli.open_run import check_api_flags, resolve_encoders
 from utils.cli.other_kinds import require_dense
+from utils.data.sources import Sources
 from utils.errors import UserError, counted
 from utils.mining.cleaning import Cleaning, check_language
 from utils.mining.collections import Collection, find_files
@@ -107,8 +108,8 @@ def chosen_encoder(args: argparse.Namespace) -> LazyEncoder:
         raise UserError(
             f"--embedding_precision {args.embedding_precision} with mine.py", "its vectors are stored by --store_dtype"
         )
-    device, sources = chosen_device(args), chosen_sources(args)
-    (spec,) = resolve_encoders(args, chosen_encoders(args), sources)
+    device = chosen_device(args)
+    (spec,) = resolve_encoders(args, chosen_encoders(args), Sources(None, args.cache_dir))
     check_api_flags(args, [spec], None)
     require_dense([spec], "mining", "such as intfloat/multilingual-e5-base")
     if spec.fitted:

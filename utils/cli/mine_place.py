@@ -10,7 +10,7 @@ from typing import Any
 
 from utils.cluster.joining import import_extra
 from utils.errors import UserError, counted
-from utils.mining.ivf import EXTRAS, NPROBE, Ivf
+from utils.mining.ivf import NPROBE, Ivf
 from utils.mining.neighbours import SearchPlace
 from utils.mining.row_store import LazyEncoder
 from utils.mining.work import Desk
@@ -47,7 +47,7 @@ def chosen_index(args: argparse.Namespace) -> Ivf | None:
         if args.nprobe is not None:
             raise UserError("--nprobe without --index ivf", "add --index ivf, or leave it out")
         return None
-    import_extra("faiss", EXTRAS)
+    import_extra("faiss")
     return Ivf(args.nprobe or NPROBE, args.seed)
 
 

@@ -10,7 +10,7 @@ from utils.mining.gold import GoldReport, evaluate, read_gold
 from utils.mining.margins import LIST, MarginSearch
 from utils.mining.neighbours import nearest_both_ways
 from utils.mining.output import write_pairs
-from utils.mining.pairing import SIDES, cut_pairs, pair_up
+from utils.mining.pairing import SIDES_OF, cut_pairs, pair_up
 from utils.mining.row_store import encoded
 from utils.mining.settings import Mined
 from utils.progress import Clock
@@ -67,7 +67,7 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     gold = read_gold(job.gold, *texts) if job.gold else None
     clock.lap("clean")
     threshold = None if gold else settings.threshold  # known pairs are compared at all thresholds
-    wanted = SIDES[settings.direction], threshold
+    wanted = SIDES_OF[settings.direction], threshold
     best, searched = encode_and_search(job, texts, encode, place, clock, wanted)
     everything = pair_up(best, settings.direction, one_to_one=settings.one_to_one)
     pairs = cut_pairs(everything, settings.threshold, settings.top)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.cluster.joining import import_extra
 from utils.errors import UserError, counted, suggest
 from utils.files import build_folder, fingerprint, sha256_of, writable
 from utils.mining.text_store import ABOUT, TextStore, TextWriter, is_sound
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Hashes = npt.NDArray[np.uint64]
 
 DEDUPLICATIONS = ("none", "exact", "near")
-EXTRA = "requirements-cluster.txt"
 VERSION = 3  # of the stores
 
 
@@ -141,10 +141,7 @@ def check_language(language: str | None) -> None:
     """Raise UserError where a language is to be identified and pycld2 is not there, or has no such language."""
     if language is None:
         return
-    try:
-        import pycld2
-    except ImportError as error:
-        raise UserError("--language_id needs pycld2", f"pip install -r {EXTRA}") from error
+    pycld2 = import_extra("pycld2")
     known = sorted({code for _, code in pycld2.LANGUAGES if not code.startswith("xx")})
     if language not in known:
         raise UserError(f"--language_id {language}: pycld2 has no such language", suggest(language, known))

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-EXTRAS = "pip install -r requirements-cluster.txt"
 NPROBE = 32  # lists that a query reads
 PER_LIST = 50  # rows of the sample for each list
 ITERATIONS = 10  # of k-means
@@ -86,7 +85,7 @@ def index_of(store: RowStore, ivf: Ivf, root: Path) -> IvfIndex:
     key = fingerprint({"store": store.key(), "lists": n_lists(len(store)), "sample": PER_LIST, "seed": ivf.seed})
     index = IvfIndex(store, root / "index" / key)
     if not is_whole(index.centroids, (index.n_lists(), store.dimensions), "float32", BROKEN):
-        faiss = import_extra("faiss", EXTRAS)
+        faiss = import_extra("faiss")
         draw = np.random.default_rng(ivf.seed)
         size = min(len(store), PER_LIST * index.n_lists())
         some = np.sort(draw.choice(len(store), size, replace=False))
@@ -169,7 +168,7 @@ class SearchIndex:
 
     def _ask(self, index: Any, rows: Rows, nprobe: int) -> Ints:
         """Return the numbers of the candidates (q, k and a few more), -1 where there are none."""
-        faiss = import_extra("faiss", EXTRAS)
+        faiss = import_extra("faiss")
         wanted = min(self.k + MORE, len(self.index.store))
         found: Ints = index.search(rows, wanted, params=faiss.SearchParametersIVF(nprobe=nprobe))[1]
         return found
@@ -213,7 +212,7 @@ def recall_of(found: TopK, exact: TopK) -> dict[str, float]:
 
 def _assembled(index: IvfIndex) -> Any:
     """Return the index of faiss, with all rows in float16, added shard by shard in their order."""
-    faiss = import_extra("faiss", EXTRAS)
+    faiss = import_extra("faiss")
     store = index.store
     found = faiss.IndexIVFScalarQuantizer(
         _quantizer(index), store.dimensions, index.n_lists(), faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
@@ -228,7 +227,7 @@ def _assembled(index: IvfIndex) -> Any:
 
 
 def _quantizer(index: IvfIndex) -> Any:
-    faiss = import_extra("faiss", EXTRAS)
+    faiss = import_extra("faiss")
     centroids = np.load(index.centroids)
     found = faiss.IndexFlatIP(centroids.shape[1])
     found.add(centroids)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def identity_of(job: MiningJob[Settings], spec: EncoderSpec) -> dict[str, Any]:
-    """Return what decides what a mining finds beside the content of its files."""
+    """Return what decides what a mining finds beside the content of its files; the size of the shards does not."""
     encoder = encoders_identity([spec], [1.0])[0]
     del encoder["weight"]
     sides = {
@@ -29,8 +29,12 @@ def identity_of(job: MiningJob[Settings], spec: EncoderSpec) -> dict[str, Any]:
         for side in job.collections
     }
     cleaning = dict(zip(sides, map(dataclasses.asdict, job.cleaning), strict=True))
-    settings = dict(vars(job.settings))
+    settings = _without_shards(vars(job.settings))
     return {"task": job.task, "collections": sides, "cleaning": cleaning, "encoder": encoder, "settings": settings}
+
+
+def _without_shards(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "shard_size"}
 
 
 def check_output(job: MiningJob[Settings], identity: Mapping[str, Any], *, overwrite: bool) -> None:
@@ -47,8 +51,10 @@ def check_output(job: MiningJob[Settings], identity: Mapping[str, Any], *, overw
         raise UserError(f"{output} cannot be written (permission denied)", "choose another --output")
     if overwrite or not output.is_file():
         return
-    known = read_json(job.manifest) if job.manifest.is_file() else None
-    if known is None or known.get("run") != dict(identity):
+    known = (read_json(job.manifest) or {}).get("run") if job.manifest.is_file() else None
+    if isinstance(known, dict) and isinstance(known.get("settings"), dict):  # earlier versions wrote that size too
+        known = {**known, "settings": _without_shards(known["settings"])}
+    if known != dict(identity):
         what = f"{job.output} is there, and other settings or another program made it"
         raise UserError(what, "choose another --output, or add --overwrite")
 

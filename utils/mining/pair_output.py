@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from utils.mining.choosing import PairRow
     from utils.mining.text_store import TextStore
 
-ROW_FORMATS = ("jsonl", "parquet")
-
 
 def write_rows(
     path: Path, kind: str, parts: Iterable[list[PairRow]], texts: TextStore, *, with_scores: bool = False

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 MINED_DIRECTIONS = ("forward", "backward", "intersection", "union")
-SIDES = {"forward": (0,), "backward": (1,), "intersection": (0, 1), "union": (0, 1)}  # whose best partners count
+# the sides whose best partners count: 0 the sources, 1 the targets
+SIDES_OF = {"forward": (0,), "backward": (1,), "intersection": (0, 1), "union": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def pair_up(best: Mapping[int, Best], direction: str, *, one_to_one: bool = Fals
     is paired already (`max` in LASER). The last two are one-to-one; `one_to_one` makes the others so in the same way.
     """
     parts = []
-    for side in SIDES[direction]:
+    for side in SIDES_OF[direction]:
         ours = np.flatnonzero(best[side].index >= 0)
         theirs, scores = best[side].index[ours], best[side].score[ours]
         parts.append((ours, theirs, scores) if side == 0 else (theirs, ours, scores))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from utils.mining.bitext import clean_all, encode_and_search
 from utils.mining.lexicon import LexiconReport, compare, in_order, read_dictionary, word_list
 from utils.mining.output import write_pairs
-from utils.mining.pairing import SIDES, cut_pairs, pair_up
+from utils.mining.pairing import SIDES_OF, cut_pairs, pair_up
 from utils.mining.settings import Mined
 from utils.progress import Clock
 from utils.retrieval.topk import check_margin_k
@@ -60,7 +60,7 @@ def mine_words(job: WordsJob, encode: LazyEncoder, place: SearchPlace, tell: Cal
     texts, lists = word_lists(job, place.root, tell)
     gold = in_order(gold, lists) if gold else None
     clock.lap("clean")
-    sides = (0, 1) if gold else SIDES[settings.direction]
+    sides = (0, 1) if gold else SIDES_OF[settings.direction]
     threshold = None if gold else settings.threshold  # P@1 needs the best target of each word
     best, searched = encode_and_search(job, lists, encode, place, clock, (sides, threshold))
     pairs = pair_up(best, settings.direction, one_to_one=settings.one_to_one)

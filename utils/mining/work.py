@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from utils.cluster.workers import Advance
+
 if TYPE_CHECKING:
     from utils.mining.row_store import LazyEncoder, RowStore
     from utils.schema import Rows
 
-Advance = Callable[[int], object]
 NOTHING = np.empty((0, 0), dtype=np.float32)
 
 
@@ -38,19 +39,8 @@ class Desk:
         return self._kept[1]
 
 
-class Task(Protocol):
-    """A part of the work. `size` is what it advances a bar by."""
-
-    @property
-    def size(self) -> int:
-        """Return what the whole task counts in the bar."""
-
-    def __call__(self, desk: Desk, advance: Advance) -> Any:
-        """Compute the task, and advance the bar meanwhile."""
-
-
 class Workers(Protocol):
-    """What computes tasks."""
+    """What computes tasks (`utils.cluster.workers.Task`), in this process or elsewhere."""
 
     def run(self, tasks: Sequence[Any], advance: Advance) -> Iterator[Any]:
         """Yield the results of the tasks in their order."""
