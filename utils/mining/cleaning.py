@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,12 +71,12 @@ def _write(collection: Collection, cleaning: Cleaning, files: Sequence[dict[str,
     """Write the store of a collection into a folder."""
     writer, counts = TextWriter(folder), dict.fromkeys(("read", "empty", "too_short", "too_long", "other_language"), 0)
     form = FORMS[cleaning.duplicates]
-    hashes, present = list[bytes](), list[int]()
+    hashes, present = bytearray(), array("q")  # for a list, each would be an object
     for key, text, group in _rows(collection, cleaning, counts):
         if text is not None:
             present.append(writer.n)
             if form is not None:
-                hashes.append(hash_of(form(text)))
+                hashes += hash_of(form(text))
         writer.add(key, text or "", group)
     first, rows = np.full(writer.n, -1), np.asarray(present, dtype=np.int64)
     first[rows] = rows
@@ -120,9 +121,9 @@ def hash_of(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def as_rows(hashes: Sequence[bytes]) -> Hashes:
-    """Return n hashes of 16 bytes as rows (n, 2)."""
-    return np.frombuffer(b"".join(hashes), dtype=np.uint64).reshape(-1, 2)
+def as_rows(hashes: bytes | bytearray) -> Hashes:
+    """Return n hashes of 16 bytes, which follow each other, as rows (n, 2)."""
+    return np.frombuffer(hashes, dtype=np.uint64).reshape(-1, 2)
 
 
 def first_of_equals(hashes: Hashes) -> Ints:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 MINED_DIRECTIONS = ("forward", "backward", "intersection", "union")
+AT_ONCE = 65_536  # pairs that are Python's numbers at once
 # the sides whose best partners count: 0 the sources, 1 the targets
 SIDES_OF = {"forward": (0,), "backward": (1,), "intersection": (0, 1), "union": (0, 1)}
 
@@ -69,10 +70,12 @@ def cut_pairs(pairs: MinedPairs, threshold: float | None, top: int | None) -> Mi
 def _first_of_each(pairs: MinedPairs) -> npt.NDArray[np.bool_]:
     """Return which pairs (p,) have no text of a pair before them that was chosen."""
     chosen = np.zeros(len(pairs), dtype=bool)
-    taken: tuple[set[int], set[int]] = set(), set()
-    for place, (source, target) in enumerate(zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True)):
-        if source not in taken[0] and target not in taken[1]:
-            chosen[place] = True
-            taken[0].add(source)
-            taken[1].add(target)
+    taken = tuple(bytearray(int(side.max(initial=-1)) + 1) for side in (pairs.sources, pairs.targets))
+    for start in range(0, len(pairs), AT_ONCE):
+        some = pairs.select(slice(start, start + AT_ONCE))
+        both = zip(some.sources.tolist(), some.targets.tolist(), strict=True)
+        for place, (source, target) in enumerate(both, start):
+            if not (taken[0][source] or taken[1][target]):
+                chosen[place] = True
+                taken[0][source] = taken[1][target] = 1
     return chosen

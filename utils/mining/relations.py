@@ -81,8 +81,8 @@ class Relations:
 
 def relations_of(texts: TextStore) -> Relations:
     """Return the groups and the near-duplicates of the texts of a collection."""
-    hashes: list[bytes] = []
+    hashes = bytearray()
     for start in range(0, len(texts), AT_ONCE):
         some = texts.texts(slice(start, start + AT_ONCE))
-        hashes += [hash_of(normal_form(text)) for text in some]
+        hashes += b"".join(hash_of(normal_form(text)) for text in some)
     return Relations(first_of_equals(as_rows(hashes)), *texts.members())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,46 +110,36 @@ class TextWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files = [(folder / name).open("wb") for name in (TEXTS, IDS)]
-        self._ends: tuple[list[Ints], list[Ints]] = ([], [])
-        self._open: tuple[list[int], list[int]] = ([], [])
+        self._ends = array("q"), array("q")  # for a list, each would be an object
         self._at = [0, 0]
         self._numbers: dict[str, int] = {}
-        self._groups: list[int] = []
+        self._groups = array("q")
         self.n = 0
 
     def add(self, key: str, text: str, group: str | None = None) -> None:
         """Add a row; groups are numbered in the order in which they occur."""
         if group is not None:
-            self._groups += [-1] * (self.n - len(self._groups))
+            self._groups.extend([-1] * (self.n - len(self._groups)))
             self._groups.append(self._numbers.setdefault(group, len(self._numbers)))
         for side, value in enumerate((text, key)):
             content = value.encode("utf-8", "surrogatepass")
             self._files[side].write(content)
             self._at[side] += len(content)
-            self._open[side].append(self._at[side])
+            self._ends[side].append(self._at[side])
         self.n += 1
-        if len(self._open[0]) >= 65_536:
-            self._pack()
 
     def close(self, kept: Ints, first: Ints, about: Mapping[str, Any]) -> None:
         """Write which rows are kept (k,), and what the manifest tells.
 
         first: the first row that each row equals, its own number where it is the first, -1 where it is dropped (n,).
         """
-        self._pack()
         for file in self._files:
             file.close()
-        for parts, name in zip(self._ends, (ENDS, ID_ENDS), strict=True):
-            np.save(self.folder / name, np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+        for ends, name in zip(self._ends, (ENDS, ID_ENDS), strict=True):
+            np.save(self.folder / name, np.asarray(ends, dtype=np.int64))
         if self._groups:
-            np.save(
-                self.folder / GROUPS, np.asarray(self._groups + [-1] * (self.n - len(self._groups)), dtype=np.int64)
-            )
+            self._groups.extend([-1] * (self.n - len(self._groups)))
+            np.save(self.folder / GROUPS, np.asarray(self._groups, dtype=np.int64))
         np.save(self.folder / KEPT, kept.astype(np.int64))
         np.save(self.folder / FIRST, first.astype(np.int64))
         (self.folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-
-    def _pack(self) -> None:
-        for side in (0, 1):
-            self._ends[side].append(np.asarray(self._open[side], dtype=np.int64))
-            self._open[side].clear()
