@@ -78,7 +78,8 @@ def test_the_manifest_tells_the_recall_and_the_same_command_writes_the_same_byte
     assert repaired.stderr.count("is broken; this part of the index is made again") == 2 + 2 * 4
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes()
     planned = run("mine.py", *sides, "--index", "ivf", "--nprobe", "1", "--dry_run")
-    assert "index: about 50.0 % of these pairs are read; it takes 0 MiB of memory" in planned.stdout
+    assert "index: about 1 s to make; it takes 0 MiB of memory" in planned.stdout
+    assert "search in the index: about 1 s; 50.0 % of the pairs are read" in planned.stdout
     refused = run("mine.py", *sides, "--output", "one.tsv")  # the exact pairs are others
     assert refused.returncode == 2 and "other settings" in refused.stderr
     whole = run("mine.py", *sides, "--index", "ivf", "--margin", "absolute", "--output", "whole.tsv")  # all of 2 lists

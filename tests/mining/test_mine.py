@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from planted_rows import KILLED
 
 from utils.cli.mine_arguments import default_output
 from utils.mining.collections import Collection
+from utils.mining.neighbours import block_rows
+from utils.mining.plan import Work, work_of_sides
+from utils.mining.settings import BitextJob, BitextSettings, MiningJob
 
 
 @pytest.mark.slow
@@ -103,11 +107,34 @@ def test_the_vectors_of_an_api_are_requested_once(
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes() != b""
 
 
+def test_a_plan_counts_the_search_by_margin_and_merging_in_each_pair_of_blocks() -> None:
+    settings = BitextSettings("ratio", 4, "union", False, None, None, "float16", 65_536, 1)
+    job: BitextJob = MiningJob("bitext", (), (), None, Path("o"), "tsv", settings)
+    assert counted_work(job).by_margin == pytest.approx(2 * 0.17 * 400_000 * 200_000)
+    forward = replace(job, settings=replace(settings, direction="forward"))
+    assert counted_work(forward).by_margin == pytest.approx(1.36e10)
+    for spared in ({"threshold": 1.0}, {"margin": "absolute"}, {"margin": "csls", "threshold": 0.0}):
+        assert counted_work(replace(job, settings=replace(settings, **spared))).by_margin == 0
+    known = replace(job, gold=Path("gold"), settings=replace(settings, threshold=1.0))
+    assert counted_work(known).by_margin > 0  # figures at all thresholds need it
+    # whole shards: two of 65,536 rows of 384 dimensions exceed 128 MiB, of 1,024 dimensions one does
+    sizes = [block_rows(d, 65_536, bytes_) for d, bytes_ in ((384, 128 << 20), (384, 1 << 30), (1024, 128 << 20))]
+    assert sizes == [65_536, 10 * 65_536, 65_536] and block_rows(384, 1000, 128 << 20) == 87_000
+
+
+def counted_work(job: BitextJob) -> Work:
+    return work_of_sides((range(400_000), range(200_000)), job)  # type: ignore[arg-type]
+
+
 def test_a_dry_run_tells_time_disk_and_memory(run: Run, tmp_path: Path, sides: list[str]) -> None:
     done = run("mine.py", *sides, "--dry_run")
     assert done.returncode == 0, done.stderr
-    for told in ("source: 90 texts read, 90 kept", "180 texts to encode", "encoding: about", "disk: ", "memory at the"):
-        assert told in done.stdout
+    told = ("source: 90 texts read, 90 kept", "180 texts to encode", "encoding: about", "MiB of texts", "memory at the")
+    for line in (*told, "search by margin of the texts that", "merging of the lists"):
+        assert line in done.stdout
+    assert "of this machine" not in done.stdout
+    spared = run("mine.py", *sides, "--threshold", "1.05", "--ray", "10.0.0.1:1", "--dry_run").stdout
+    assert "search by margin" not in spared and "no cluster was asked" in spared
     assert not (tmp_path / "mined").exists()
 
 

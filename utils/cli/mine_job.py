@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 Draw = Callable[["GoldReport | MinedRows", Path], "list[Path]"]
 J = TypeVar("J", bound=MiningJob[Any])
 M = TypeVar("M", bound=Mined)
+RAY_PLAN = (
+    "these times are of this machine alone, and no cluster was asked: with --ray, encoding, the searches and filling "
+    "an index are divided among the workers, the rest is not"
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ def run_mode(mode: Mode[J, M], args: argparse.Namespace, draw: Draw) -> None:
     if args.dry_run:
         with opened_place(args, encoder, root) as place:
             print(mode.plan(job, encoder, place))
+        if args.ray is not None:
+            print(RAY_PLAN)
         return
     check_output(job, identity, overwrite=args.overwrite)
     with opened_place(args, encoder, root) as place:

@@ -70,7 +70,7 @@ def plan_rows(job: PairsJob, encoder: LazyEncoder, place: SearchPlace) -> str:
     lines: list[str] = []
     texts, relations = clean_one(job, place.root, lines.append)
     n, length = len(texts), list_length(relations, job.settings)
-    work = Work((n,), n * n, n * length, f"search of {length:,} neighbours")
+    work = Work((n,), n * n, n * length, f"search of {length:,} neighbours", chosen=n)
     return "\n".join([*lines, *estimate(job, (texts,), encoder, place, work)])
 
 

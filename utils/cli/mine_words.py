@@ -36,7 +36,7 @@ def plan_words(job: WordsJob, encoder: LazyEncoder, place: SearchPlace) -> str:
 
     lines: list[str] = []
     _, lists = word_lists(job, place.root, lines.append)
-    return "\n".join([*lines, *estimate(job, lists, encoder, place, work_of_sides(lists, job.settings))])
+    return "\n".join([*lines, *estimate(job, lists, encoder, place, work_of_sides(lists, job))])
 
 
 def show(job: WordsJob, mined: MinedWords, draw: Draw) -> None:

@@ -180,6 +180,11 @@ def blocks_of(store: RowStore, block_bytes: int) -> list[Block]:
     return found
 
 
+def block_rows(dimensions: int, shard_size: int, block_bytes: int) -> int:
+    """Return how many rows a block has of a store with shards of `shard_size` rows, but for the last one."""
+    return max(1, block_bytes // (4 * dimensions) // shard_size) * shard_size
+
+
 def nearest_both_ways(
     source: RowStore, target: RowStore, k: int, place: SearchPlace, block_bytes: int | None = None
 ) -> tuple[NeighbourLists, NeighbourLists]:
