@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT, Run
 
 HUB = "needs the hub or a GPU"
+FILES = "needs files of your own"
 KEY = "needs a key or a server"
 ICL = "needs requirements-icl.txt"
 GUIDES = (
@@ -66,7 +67,7 @@ def needing(document: str, needs: str) -> list[Block]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_are_found_and_need_something_known(document: str) -> None:
-    assert BLOCKS[document] and {block.needs for block in BLOCKS[document]} <= {"", HUB, KEY, ICL}
+    assert BLOCKS[document] and {block.needs for block in BLOCKS[document]} <= {"", HUB, KEY, ICL, FILES}
 
 
 def test_every_script_has_a_command_in_the_documents() -> None:

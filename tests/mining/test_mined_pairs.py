@@ -138,6 +138,6 @@ def test_an_interrupted_search_by_margin_goes_on_at_the_pair_of_blocks_in_hand(t
         np.testing.assert_array_equal(found[side].index, whole[side].index)
         np.testing.assert_array_equal(found[side].score, whole[side].score)
     by_margin.best((0, 1), replace(places[1], workers=third))
-    assert third.given == [0, 0]
+    assert third.given == []
     MarginSearch((stores[0], stores[1]), lists[1], "csls", 4).best((0,), replace(places[1], workers=third))
-    assert third.given[:2] == [0, 0] and third.given[2] > 0  # another margin has lists of its own
+    assert len(third.given) == 1 and third.given[0] > 0  # another margin has lists of its own

@@ -159,17 +159,17 @@ class MarginSearch:
         best.n_searched = len(numbers)
         of_numbers = hashlib.sha256(numbers.tobytes()).hexdigest()
         key = fingerprint({"margin": self.margin, "margin_k": self.margin_k, "numbers": of_numbers})
-        lists = own.lists.of_search(f"{self.margin}-{key}")
-        parts = [numbers[(numbers >= ours.start) & (numbers < ours.stop)] for ours in lists.blocks]
-        todo = [
+        parts = [numbers[(numbers >= ours.start) & (numbers < ours.stop)] for ours in own.lists.blocks]
+        lists = own.lists.of_some(f"{self.margin}-{key}", [len(some) for some in parts])
+        while todo := [  # again where another process replaced lists meanwhile
             (number, at)
             for number, some in enumerate(parts)
             if len(some)
             for at in range(lists.load(number)[1], len(other.lists.blocks))
-        ]
-        tasks = [self._task(side, parts[number], number, at, place) for number, at in todo]
-        for (number, at), found in zip(todo, place.run(tasks, "searching by margin"), strict=True):
-            lists.add(number, found, other.lists.blocks[at].start, at + 1, 1)
+        ]:
+            tasks = [self._task(side, parts[number], number, at, place) for number, at in todo]
+            for (number, at), found in zip(todo, place.run(tasks, "searching by margin"), strict=True):
+                lists.add(number, found, other.lists.blocks[at].start, at + 1, 1)
         for number, some in enumerate(parts):
             if len(some):
                 partners, _ = lists.load(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,9 +149,10 @@ class NeighbourLists:
         np.savez(content, indices=both.indices, scores=both.scores, merged=np.int64(merged))
         write_atomic(self.path(number), content.getvalue())
 
-    def of_search(self, name: str) -> NeighbourLists:
-        """Return the lists of a further search for rows of the same blocks, which are kept in a folder of this one."""
-        return NeighbourLists(self.folder / name, self.side, self.blocks)
+    def of_some(self, name: str, sizes: Sequence[int]) -> NeighbourLists:
+        """Return the lists of a further search for so many rows of each block, which have a folder in that of these."""
+        blocks = [replace(block, stop=block.start + size) for block, size in zip(self.blocks, sizes, strict=True)]
+        return NeighbourLists(self.folder / name, self.side, blocks)
 
     def complete(self) -> Iterator[tuple[Block, TopK]]:
         """Yield each block and its lists."""
