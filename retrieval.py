@@ -137,9 +137,12 @@ class Retrieval(RetrievalTask["Judged"]):
         return {"forward": (data.queries.texts, data.passages.texts)}
 
     def n_candidates(self, data: Judged) -> int:
-        """Return the number of passages that a question can find; mteb also counts shorter rankings at its k."""
-        n = len(data.passages) - bool(data.own)
-        return max(n, int(self.run.dataset.options.get("main_k", 0)))
+        """Return the number of passages that a question can find."""
+        return len(data.passages) - bool(data.own)
+
+    def largest_k(self, data: Judged) -> int:
+        """Return the largest k of the run: as in trec_eval, it counts shorter rankings of small pools too."""
+        return max(self.run.ks.values)
 
     def rank(self, data: Judged, k: int, clock: Clock) -> Ranked:
         """Return the rankings of the encoders, or of the run file; deeper ones of a pool of many languages."""

@@ -57,10 +57,12 @@ def test_the_script_logs_both_kinds_of_measures(run: Run, tmp_path: Path) -> Non
     path = write(tmp_path / "pairs.jsonl", *rows)
     flags = ("--dataset", str(path), "--model_checkpoint", "baseline/char_ngram")
     done = run("retrieval.py", *flags)
-    assert done.returncode == 0 and "k = 5, 10 left out" in done.stderr, done.stderr
+    assert done.returncode == 0 and "left out" not in done.stderr, done.stderr
+    deepest = json.loads(next(tmp_path.glob("logs/**/eval_all_10.json")).read_text())  # of three passages
+    assert deepest["k"] == 10 and deepest["recall"] == deepest["ndcg"] == 1.0
     found = json.loads(next(tmp_path.glob("logs/**/eval_all_1.json")).read_text())
     assert found["ndcg"] == 1.0 and found["top3"] == 1.0 and 0 < found["positive_score"] < 1
-    again = run("retrieval.py", *flags, "--k", "1", "3")
+    again = run("retrieval.py", *flags)
     assert "1 of 1 subsets are already logged" in again.stdout
     table = run("script/aggregate/aggregate_retrieval.py", "--metric", "negative_score", "--k", "1")
     assert table.returncode == 0 and f"{100 * found['negative_score']:.2f}" in table.stdout, table.stderr

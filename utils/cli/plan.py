@@ -30,10 +30,10 @@ class Plan:
         state = f"logged: k = {', '.join(map(str, done))}" if done else "to do"
         self.rows.append([subset, *sizes, self.to_encode(queries, candidates), state])
 
-    def add_pairs(self, subset: str, n_queries: int, n_candidates: int) -> int:
+    def add_pairs(self, subset: str, n_queries: int, n_candidates: int, largest_k: int) -> int:
         """Return how many pairs of a subset are scored by the reranker at most, and remember them."""
         run = self.run
-        if run.reranking is None or not run.store.missing(subset, [k for k in run.ks.values if k <= n_candidates]):
+        if run.reranking is None or not run.store.missing(subset, [k for k in run.ks.values if k <= largest_k]):
             return 0
         n_pairs = n_queries * min(run.reranking.depth, n_candidates)
         self._to_rerank.append((n_queries, n_pairs))

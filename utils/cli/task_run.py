@@ -62,6 +62,10 @@ class TaskRun(ABC, Generic[Data]):
     def n_candidates(self, data: Data) -> int:
         """Return the greatest number of neighbours that a query can have."""
 
+    def largest_k(self, data: Data) -> int:
+        """Return the largest k that is evaluated: by default, the number of neighbours that a query can have."""
+        return self.n_candidates(data)
+
     @abstractmethod
     def evaluate(self, subset: str) -> None:
         """Compute and log the records of one subset that are missing."""
@@ -78,7 +82,8 @@ class TaskRun(ABC, Generic[Data]):
             queries, candidates = self.sides(data)
             sizes = list(self.sizes(data))
             if reranking:
-                sizes.append(plan.add_pairs(subset, self.n_asked(data), self.n_candidates(data)))
+                most = self.n_candidates(data), self.largest_k(data)
+                sizes.append(plan.add_pairs(subset, self.n_asked(data), *most))
             plan.add(subset, sizes, queries, candidates)
         plan.show()
 
@@ -94,7 +99,7 @@ class TaskRun(ABC, Generic[Data]):
     def check(self, subsets: Sequence[str]) -> None:
         """Load all subsets of a user's own data, so that a fault of any of them is found before the first record."""
         for subset in subsets:
-            self.run.ks.allowed(subset, self.n_candidates(self.load(subset)))
+            self.run.ks.allowed(subset, self.largest_k(self.load(subset)))
 
     def compute(self, subsets: Sequence[str]) -> None:
         """Show the plan of a dry run, or evaluate all subsets."""
@@ -130,7 +135,7 @@ class RetrievalTask(TaskRun[Data]):
         """Load, encode, search, score and log one subset at every k that has no record yet."""
         clock, run = Clock(), self.run
         data = self.load(subset)
-        ks = run.store.missing(subset, run.ks.allowed(subset, self.n_candidates(data)))
+        ks = run.store.missing(subset, run.ks.allowed(subset, self.largest_k(data)))
         if not ks:
             return
         clock.lap("load")

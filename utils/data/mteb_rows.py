@@ -90,7 +90,7 @@ def _options(task: AbsTask, data: str, subsets: dict[str, tuple[str, str]], k: i
     if data == "classification":
         options |= _regression(task)
     if data == "retrieval":
-        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k})), "main_k": k}
+        options |= {"usual_pool": "same", "ks": tuple(sorted({*KS, k}))}
     return options
 
 
