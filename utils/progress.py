@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+
+SILENT_SECONDS = 20  # between two lines, where no bar is shown
 
 
 def progress(total: int, name: str) -> AbstractContextManager[Callable[[int], object]]:
@@ -22,6 +25,28 @@ def bar(total: int | None, what: str, unit: str) -> Iterator[Callable[[int], obj
 
     with tqdm(total=total, desc=what, unit=f" {unit}", leave=False, disable=True if total == 0 else None) as shown:
         yield shown.update
+
+
+@contextmanager
+def subsets_of(dataset: str, names: Sequence[str]) -> Iterator[Iterator[str]]:
+    """Show a progress bar over the subsets of a data set; yields their names, one after another.
+
+    Where standard error is not a terminal, a line says how many are finished, at most one in SILENT_SECONDS.
+    """
+    from tqdm import tqdm
+
+    with tqdm(names, unit=" subsets", disable=None) as shown:
+
+        def each() -> Iterator[str]:
+            told = time.monotonic()
+            for finished, name in enumerate(shown, start=1):
+                shown.set_description(name)
+                yield name
+                if shown.disable and finished < len(names) and time.monotonic() - told >= SILENT_SECONDS:
+                    print(f"{dataset} {name}: {finished} of {len(names)} subsets are finished", file=sys.stderr)
+                    told = time.monotonic()
+
+        yield each()
 
 
 class Clock:

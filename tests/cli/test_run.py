@@ -16,6 +16,7 @@ from utils.cli.run import Run
 from utils.data.registry import BITEXT
 from utils.data.sources import Sources
 from utils.errors import UserError
+from utils.progress import subsets_of
 from utils.records.identity import Identity
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
@@ -101,3 +102,13 @@ def test_the_folder_of_in_context_learning_names_what_is_not_plain() -> None:
     named = odd.run_name("save_icl", quantization="8bit", usual_decode="score")
     assert named == "save_icl_8bit_cross_eng_generate_percentile/0_10"
     assert TASKS["icl"].default_ks == (1,)
+
+
+def test_without_a_terminal_a_line_tells_which_subsets_are_finished(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seconds, told in ((0.0, ["de: 1 of 3", "en: 2 of 3"]), (60.0, [])):  # the table follows the last one
+        monkeypatch.setattr("utils.progress.SILENT_SECONDS", seconds)
+        with subsets_of("xquad_r", ["de", "en", "zh"]) as names:
+            assert list(names) == ["de", "en", "zh"]
+        assert capsys.readouterr().err.splitlines() == [f"xquad_r {line} subsets are finished" for line in told]

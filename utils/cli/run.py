@@ -14,6 +14,7 @@ from utils.cli.cut_texts import cut_lines
 from utils.constants import DENSE
 from utils.data.mteb_rows import KIND, about_task
 from utils.encoders.reduced import bytes_of_vector
+from utils.progress import subsets_of
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
@@ -94,15 +95,12 @@ class Run:
 
     def run_subsets(self, names: Sequence[str], evaluate: Callable[[str], None]) -> None:
         """Evaluate the subsets that have a record missing, with a progress bar."""
-        from tqdm import tqdm
-
         todo = [name for name in names if self.store.missing(name, self.ks.values)]
         if ready := len(names) - len(todo):
             print(f"{ready} of {len(names)} subsets are already logged (--overwrite computes them again)")
         try:
-            with tqdm(todo, unit=" subsets", disable=None) as bar:
-                for name in bar:
-                    bar.set_description(name)
+            with subsets_of(self.dataset.name, todo) as unfinished:
+                for name in unfinished:
                     for _, client in self._clients():
                         client.mark()
                     evaluate(name)
