@@ -22,7 +22,7 @@ from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.reranking import add_rerank_args, chosen_reranker, rerank_settings, with_first_stage
 from utils.cli.task_run import RetrievalTask
 from utils.cli.types import path
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -285,6 +285,8 @@ def main(argv: Sequence[str]) -> None:
     reranker = chosen_reranker(args)
     settings = make_settings(args, dataset, files, reranker)
     tag = run_tag(next(iter(files.values()))) if files else None
+    if files and not args.tag:
+        note(f"tables call it {tag} (imported {settings.imported}); --tag NAME tells it by a name of your own")
     folder = settings.run_name("save_retrieval")
     run = open_run(args, dataset, "retrieval", settings, folder, without_encoder=tag, reranker=reranker)
     task = (PairRetrieval if dataset.reader == PAIR_ROWS else Retrieval)(run, settings, files)

@@ -144,6 +144,17 @@ def test_prompts_without_a_default_are_not_used(tmp_path: Path, capsys: pytest.C
     assert spec_of(folder, tmp_path).prompt is None and capsys.readouterr().err == ""
 
 
+def test_e5_without_prompts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = "has no prompts in its configuration, but E5 expects 'query: ' and 'passage: ': give --prompt 'query: '"
+    folder = make_encoder(tmp_path / "my-e5-small", bert_config())
+    assert spec_of(folder, tmp_path).prompt is None and told in capsys.readouterr().err
+    assert spec_of(folder, tmp_path, prompt="query: ").prompt == "query: " and capsys.readouterr().err == ""
+    other = make_encoder(tmp_path / "e5" / "labse", bert_config())
+    assert spec_of(other, tmp_path).prompt is None and capsys.readouterr().err == ""
+    edit_json(other / "config.json", _name_or_path="intfloat/multilingual-e5-base")
+    assert spec_of(other, tmp_path).prompt is None and told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("prompt", [None, "mine: "])
 def test_a_default_prompt_that_does_not_exist_is_one_error(
     prompt: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]

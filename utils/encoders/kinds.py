@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,7 @@ HEADS = {  # ends of the names of architectures
 }
 CAUSAL = ("ForCausalLM", "LMHeadModel")
 GENERATORS = (*CAUSAL, "DoubleHeadsModel", "ModelWithLMHead", "ForConditionalGeneration")
+E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])", re.IGNORECASE)  # in the name of a checkpoint
 STATIC, DECODER = "static", "decoder"  # dense encoders of other models than encoders with attention
 MEAN = "the mean of those of its tokens"
 CONFIGURATION = "config_sentence_transformers.json"
@@ -245,3 +247,16 @@ def _check_prompt(name: str, key: str, prompt: Any) -> str:
 def _prompts(configuration: dict[str, Any]) -> dict[str, Any]:
     prompts = configuration.get("prompts")
     return {key: "" if text is None else text for key, text in prompts.items()} if isinstance(prompts, dict) else {}
+
+
+def tell_missing_prompts(checkpoint: str, revision: str | None, name: str, *, has_sides: bool) -> None:
+    """Print a note for a checkpoint of the E5 family, whose texts need prompts that its configuration does not have.
+
+    The instruction models of the family have other prompts. has_sides: whether passages have a prompt of their own.
+    """
+    called = checkpoint_json(checkpoint, revision, "config.json").get("_name_or_path")
+    names = [str(one).rstrip("/").rpartition("/")[2] for one in (checkpoint, called)]
+    if any(E5.search(one) and not re.search("instruct|mistral", one, re.IGNORECASE) for one in names):
+        flags = "--query_prompt 'query: ' --passage_prompt 'passage: '" if has_sides else "--prompt 'query: '"
+        what = f"{name} has no prompts in its configuration, but E5 expects 'query: ' and 'passage: ': give {flags}"
+        print(f"note: {what}", file=sys.stderr)

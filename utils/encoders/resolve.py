@@ -20,7 +20,7 @@ from utils.api.providers import (
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE
-from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_unused_code
+from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_missing_prompts, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.encoders.task_prompts import task_sides
 from utils.errors import UserError
@@ -207,6 +207,8 @@ def _as_the_checkpoint_says(
         return dataclasses.replace(spec, prompt=sides[0], passage_prompt=sides[1])
     if prompt is None and (own := own_prompt(spec.checkpoint, revision, spec.name)) is not None:
         return dataclasses.replace(spec, prompt=own, has_own_prompt=True)
+    if prompt is None:
+        tell_missing_prompts(spec.checkpoint, revision, spec.name, has_sides=options.has_sides)
     return spec
 
 
