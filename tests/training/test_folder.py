@@ -9,6 +9,8 @@ import pytest
 from utils.checkpoints import local_digest
 from utils.errors import UserError
 from utils.training.folder import TrainingFolder
+from utils.training.loop import arguments_of
+from utils.training.options import TrainingOptions
 
 
 def test_another_training_is_refused(tmp_path: Path) -> None:
@@ -61,3 +63,10 @@ def test_what_a_training_writes_beside_the_checkpoint_is_no_part_of_it(tmp_path:
     folder.finish(steps=1)
     (folder.path / "README.md").write_text("# A model")
     assert local_digest(folder.path, tmp_path / "cache") == during
+
+
+@pytest.mark.parametrize("n_examples", [1, 7, 90, 1000, 12345])
+def test_checkpoints_are_written_where_the_curve_has_a_point(n_examples: int, tmp_path: Path) -> None:
+    options = TrainingOptions(epochs=2, batch_size=2, learning_rate=1e-3)
+    found = arguments_of(options, TrainingFolder(tmp_path, {}), 2, n_examples)
+    assert found["save_steps"] % found["logging_steps"] == 0

@@ -96,7 +96,7 @@ def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_
         "bf16": options.dtype == "bf16",
         "fp16": options.dtype == "fp16",
         "seed": options.seed,
-        "logging_steps": max(1, steps_per_epoch // STEPS_PER_LOG),
+        "logging_steps": _steps_per_log(steps_per_epoch),
         "logging_nan_inf_filter": False,
         "save_total_limit": KEPT_CHECKPOINTS,
         "disable_tqdm": True,
@@ -110,7 +110,13 @@ def _when_to_save(options: TrainingOptions, steps_per_epoch: int) -> dict[str, A
     """Return when checkpoints are written: after each validation, or several times an epoch without one."""
     if options.patience is not None:
         return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
-    return {"save_strategy": "steps", "save_steps": max(1, steps_per_epoch // CHECKPOINTS_PER_EPOCH)}
+    logged = _steps_per_log(steps_per_epoch)  # a logged loss is a mean since the last one, so none may begin before
+    saved = max(1, steps_per_epoch // CHECKPOINTS_PER_EPOCH // logged) * logged
+    return {"save_strategy": "steps", "save_steps": saved}
+
+
+def _steps_per_log(steps_per_epoch: int) -> int:
+    return max(1, steps_per_epoch // STEPS_PER_LOG)
 
 
 def guarded(trainer_class: type[Any]) -> type[Any]:
