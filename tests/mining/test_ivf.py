@@ -66,7 +66,7 @@ def test_the_manifest_tells_the_recall_and_the_same_command_writes_the_same_byte
     again = [*sides[:-4], "--store", "other", *sides[-2:]]
     assert run("mine.py", *again, "--index", "ivf", "--nprobe", "1", "--output", "two.tsv").returncode == 0
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes() != b""
-    manifest = json.loads((tmp_path / "one.manifest.json").read_text())
+    manifest = json.loads((tmp_path / "one.tsv.manifest.json").read_text())
     assert manifest["run"]["index"] == {"nprobe": 1, "seed": 42} and "approximate" in manifest["index"]["meaning"]
     assert manifest["index"]["forward"]["sample"] == 90 and 0 < manifest["index"]["backward"]["recall@1"] <= 100
     assert manifest["counts"]["sources_searched_by_margin"] == 0

@@ -31,10 +31,10 @@ def test_without_arguments_the_sample_set_is_mined(run: Run, tmp_path: Path, bun
     lines = (tmp_path / "mined" / "eng_deu.tsv").read_text().splitlines()
     scores = [float(line.split("\t")[0]) for line in lines]
     assert len(lines) == 52 and scores == sorted(scores, reverse=True)
-    manifest = json.loads((tmp_path / "mined" / "eng_deu.manifest.json").read_text())
+    manifest = json.loads((tmp_path / "mined" / "eng_deu.tsv.manifest.json").read_text())
     assert manifest["counts"]["pairs"] == 52 and manifest["gold"]["n_gold"] == 50
     assert {path.name for path in (tmp_path / "mined").iterdir()} == {
-        *("eng_deu.tsv", "eng_deu.manifest.json", "eng_deu.gold.png", "eng_deu.gold.pdf")
+        *("eng_deu.tsv", "eng_deu.tsv.manifest.json", "eng_deu.gold.png", "eng_deu.gold.pdf")
     }
 
 
@@ -88,11 +88,36 @@ def test_known_pairs_are_compared_before_pairs_are_cut(run: Run, tmp_path: Path,
     for name, flags in (("all", ()), ("none", ("--threshold", "9")), ("top", ("--top", "3"))):
         done = run("mine.py", *sides, "--gold", "gold.tsv", *flags, "--output", f"{name}.tsv")
         assert done.returncode == 0, done.stderr
-        manifest = json.loads((tmp_path / f"{name}.manifest.json").read_text())
+        manifest = json.loads((tmp_path / f"{name}.tsv.manifest.json").read_text())
         told[name] = manifest["gold"]
         kept = len((tmp_path / f"{name}.tsv").read_text().splitlines())
         assert kept == manifest["counts"]["pairs"] == {"none": 0, "top": 3}.get(name, kept) and told[name]["curve"]
     assert told["none"] == told["all"] == told["top"]
+
+
+def test_each_output_has_a_manifest_and_those_of_earlier_versions_count(
+    run: Run, tmp_path: Path, sides: list[str]
+) -> None:
+    for name in ("o.tsv", "o.jsonl", "o.tsv"):
+        done = run("mine.py", *sides, "--output", name)
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "o.tsv.manifest.json").rename(tmp_path / "o.manifest.json")
+    assert run("mine.py", *sides, "--output", "o.tsv").returncode == 0
+    (tmp_path / "o.tsv.manifest.json").unlink()
+    (tmp_path / "o.jsonl.manifest.json").replace(tmp_path / "o.manifest.json")  # that of another output
+    done = run("mine.py", *sides, "--output", "o.tsv")
+    assert done.returncode == 2 and "o.tsv is there, and other settings" in done.stderr
+
+
+def test_an_output_of_files_that_have_changed_is_kept(run: Run, tmp_path: Path, sides: list[str]) -> None:
+    assert run("mine.py", *sides, "--output", "o.tsv").returncode == 0
+    before = (tmp_path / "o.tsv").read_bytes()
+    with (tmp_path / "b.txt").open("a") as file:
+        file.write("the old cat\n")
+    done = run("mine.py", *sides, "--output", "o.tsv")
+    assert done.returncode == 2 and "o.tsv is there, and b.txt has changed since" in done.stderr
+    assert (tmp_path / "o.tsv").read_bytes() == before
+    assert run("mine.py", *sides, "--output", "o.tsv", "--overwrite").returncode == 0
 
 
 def test_the_vectors_of_an_api_are_requested_once(
@@ -183,6 +208,14 @@ def test_the_help_has_the_flags_that_do_something(run: Run) -> None:
         (("--embedding_precision", "int8"), "--embedding_precision int8 with mine.py"),
         (("--dimensions", "99"), "--dimensions 99, but"),
         (("--output", "."), "--output . is a folder"),
+        (("--output", "b.txt", "--overwrite"), "--output b.txt: b.txt is an input of this mining"),
+        (("--output", "link.tsv", "--overwrite"), "--output link.tsv: link.tsv is an input"),
+        (("--gold", "gold.tsv", "--output", "gold.tsv"), "--output gold.tsv: gold.tsv is an input"),
+        (("--target", "v.tsv.manifest.json", "--output", "v.tsv"), "v.tsv.manifest.json would be its manifest, and is"),
+        (("--output", "n" * 241 + ".tsv"), "cannot be written (File name too long)"),
+        (("--output", "n" * 300 + ".tsv"), "cannot be written (File name too long)"),
+        (("--output", "pairs.csv"), "--output pairs.csv: no .csv is written"),
+        (("--output", "pairs.jsonl", "--format", "tsv"), "--format tsv with --output pairs.jsonl"),
         (("--output", "/dev/null"), "--output /dev/null is no file"),
         (("--output", "a.txt/pairs.tsv"), "a.txt/pairs.tsv cannot be written"),
         (("--threshold", "nan"), "'nan' is not a number"),
@@ -194,7 +227,11 @@ def test_mistakes_are_errors_in_two_lines(
 ) -> None:
     (tmp_path / "empty.txt").write_text("\n \n")
     (tmp_path / "gold.tsv").write_text("1\t1\n2\t99\n")
+    (tmp_path / "v.tsv.manifest.json").write_text('{"text": "a"}\n')
+    (tmp_path / "link.tsv").symlink_to("a.txt")
+    before = (tmp_path / "a.txt").read_text(), (tmp_path / "b.txt").read_text()
     done = run("mine.py", *sides, *flags)
+    assert ((tmp_path / "a.txt").read_text(), (tmp_path / "b.txt").read_text()) == before
     assert done.returncode == 2 and done.stdout.count("error") == 0
     what, hint = done.stderr.splitlines()[-2:]
     assert message in what and what.startswith("error: ") and len(hint) > len("hint: ")

@@ -244,7 +244,7 @@ def test_retrieval_reads_the_rows_and_parquet_has_the_same(run: Run, tmp_path: P
         done = run("mine.py", *flags(corpus, *more, "--output", name))
         assert done.returncode == 0, done.stderr
     rows, table = mined(tmp_path / "o.jsonl"), pyarrow.parquet.read_table(tmp_path / "o.parquet").to_pylist()
-    manifest = json.loads((tmp_path / "o.manifest.json").read_text())
+    manifest = json.loads((tmp_path / "o.jsonl.manifest.json").read_text())
     low = manifest["bounds"]["pos_min"]
     assert rows and [row["pos"] for row in rows] == [row["pos"] for row in table]
     assert f"positives by cosine of at least {low:.4f}" in done.stdout

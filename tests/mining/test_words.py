@@ -93,7 +93,7 @@ def test_a_lexicon_is_mined_and_read_by_retrieval(run: Run, tmp_path: Path, flag
     lines = [line.split("\t") for line in (tmp_path / "o.tsv").read_text().splitlines()]
     assert lines[0] == ["source", "target", "score"] and {(a, b) for a, b, _ in lines[1:]} == {(w, w) for w in WORDS}
     assert parquet.read_table(tmp_path / "o.parquet").column("source").to_pylist() == [line[0] for line in lines[1:]]
-    manifest = json.loads((tmp_path / "o.manifest.json").read_text())
+    manifest = json.loads((tmp_path / "o.tsv.manifest.json").read_text())
     assert (
         manifest["run"]["settings"]["margin"] == "csls" and manifest["run"]["settings"]["direction"] == "intersection"
     )

@@ -190,12 +190,16 @@ def add_store_args(parser: argparse.ArgumentParser) -> None:
         "--shard_size", type=positive, default=SHARD, metavar="N", help="texts of a shard (default: %(default)s)"
     )
     group.add_argument(
-        "--output", type=path, metavar="FILE", help="what is mined (default: mined/SOURCE_TARGET.FORMAT)"
+        "--output",
+        type=path,
+        metavar="FILE",
+        help="what is mined; the ending .tsv, .jsonl or .parquet decides the format "
+        "(default: mined/SOURCE_TARGET.FORMAT)",
     )
     group.add_argument(
         "--format",
         choices=FORMATS,
-        help="tsv: score, source, target; jsonl and parquet: ids too (default: tsv; pairs: jsonl)",
+        help="tsv: score, source, target; jsonl and parquet: ids too (default: that of --output, or tsv; pairs: jsonl)",
     )
     group.add_argument(
         "--seed",

@@ -19,6 +19,7 @@ from utils.errors import UserError, counted
 from utils.mining.cleaning import Cleaning, check_language
 from utils.mining.collections import Collection, find_files
 from utils.mining.manifest import check_output, identity_of, write_manifest
+from utils.mining.output import FORMATS
 from utils.mining.row_store import LazyEncoder
 from utils.mining.settings import Mined, MiningJob
 from utils.records.provenance import public_argument
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from utils.mining.neighbours import SearchPlace
     from utils.mining.pairs import MinedRows
 
+NOT_WRITTEN = ("csv", "json", "gz", "zst", "xz", "bz2")  # endings of files that are read
 Draw = Callable[["GoldReport | MinedRows", Path], "list[Path]"]
 J = TypeVar("J", bound=MiningJob[Any])
 M = TypeVar("M", bound=Mined)
@@ -101,9 +103,19 @@ def _columns(columns: Sequence[str] | None, flag: str, n: int) -> Sequence[str |
 
 
 def chosen_format(args: argparse.Namespace, usual: str) -> str:
-    """Return the format of the output: that of the flag, of the ending of the output, or the usual one."""
-    ending = args.output.suffix if args.output else ""
-    return str(args.format or {".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}.get(ending, usual))
+    """Return the format of the output: that of the ending of the output, of the flag, or the usual one.
+
+    Raises UserError where the ending tells another format than the flag, or one that is not written.
+    """
+    ending = args.output.suffix.lower().lstrip(".") if args.output else ""
+    if ending in NOT_WRITTEN:
+        raise UserError(f"--output {args.output}: no .{ending} is written", f"end it in .{', .'.join(FORMATS)}")
+    if ending not in FORMATS:
+        return str(args.format or usual)
+    if args.format not in (None, ending):
+        what = f"--format {args.format} with --output {args.output}"
+        raise UserError(what, f"end the output in .{args.format}, or leave out --format")
+    return ending
 
 
 def chosen_encoder(args: argparse.Namespace) -> LazyEncoder:

@@ -47,7 +47,12 @@ class MiningJob(Generic[S]):
     @property
     def manifest(self) -> Path:
         """The file beside the output that tells how it was made."""
-        return beside(self.output, "manifest.json")
+        return self.output.with_name(f"{self.output.name}.manifest.json")
+
+    @property
+    def manifests(self) -> tuple[Path, Path]:
+        """The manifest, and the name that it had in earlier versions, which outputs of several formats shared."""
+        return self.manifest, self.output.with_name(f"{self.output.stem}.manifest.json")
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,3 @@ class WordsSettings(BitextSettings):
 BitextJob = MiningJob[BitextSettings]
 PairsJob = MiningJob[PairsSettings]
 WordsJob = MiningJob[WordsSettings]
-
-
-def beside(output: Path, ending: str) -> Path:
-    """Return the path of a file beside an output: its name without its ending, and another ending."""
-    return output.with_name(f"{output.stem}.{ending}")
