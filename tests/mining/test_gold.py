@@ -12,7 +12,7 @@ from pyarrow import parquet
 from utils.errors import UserError
 from utils.mining.cleaning import Cleaning, cleaned
 from utils.mining.collections import Collection
-from utils.mining.gold import Figures, Gold, best_of, evaluate, figures_at, figures_by_threshold, read_gold
+from utils.mining.gold import Figures, Gold, best_of, check_order, evaluate, figures_at, figures_by_threshold, read_gold
 from utils.mining.pairing import MinedPairs
 from utils.mining.text_store import TextStore
 
@@ -60,7 +60,8 @@ def test_the_threshold_is_chosen_on_one_half_and_measured_on_the_other() -> None
 def sides(tmp_path: Path) -> tuple[TextStore, TextStore]:
     stores = []
     for name, lines in (("de", ["eins", "zwei", "eins", "", "drei"]), ("en", ["one", "two", "three"])):
-        (tmp_path / name).write_text("".join(f"{name}-{i}\t{line}\n" for i, line in enumerate(lines)))
+        rows = [*enumerate(lines), *[(5, lines[0]), (5, lines[1])]]  # an id of two texts
+        (tmp_path / name).write_text("".join(f"{name}-{i}\t{line}\n" for i, line in rows))
         collection = Collection("source", (tmp_path / name,), "2", "1")
         stores.append(cleaned(collection, Cleaning(), tmp_path / "store"))
     return stores[0], stores[1]
@@ -79,6 +80,7 @@ def test_either_column_may_be_that_of_the_sources(tmp_path: Path, sides: tuple[T
     ("content", "message"),
     [
         ("de-0\ten-9\nde-1\ten-8\n", "has 2 ids that the target collection does not have: en-8, en-9"),
+        ("de-0\ten-0\nde-1\ten-1\nde-5\ten-2\n", "1 id of gold.tsv stands for several texts of the source .*: de-5"),
         ("de-0\n", "line 1 has one field"),
         ("", "has no pair"),
     ],
@@ -87,3 +89,28 @@ def test_wrong_files_are_errors(tmp_path: Path, sides: tuple[TextStore, TextStor
     (tmp_path / "gold.tsv").write_text(content)
     with pytest.raises(UserError, match=message):
         read_gold(tmp_path / "gold.tsv", *sides)
+
+
+def test_a_header_is_named(tmp_path: Path, sides: tuple[TextStore, TextStore]) -> None:
+    (tmp_path / "gold.tsv").write_text("de\ten\nde-0\ten-0\n")
+    with pytest.raises(UserError, match="1 id that the source collection does not have: de") as error:
+        read_gold(tmp_path / "gold.tsv", *sides)
+    assert error.value.hint == "line 1 looks like a header: remove it"
+
+
+def test_line_numbers_in_the_wrong_order_are_an_error(tmp_path: Path) -> None:
+    stores = []
+    for name in ("de", "en"):
+        (tmp_path / name).write_text("".join(f"{name} {number}\n" for number in range(60)))
+        stores.append(cleaned(Collection("source", (tmp_path / name,)), Cleaning(), tmp_path / "store"))
+    partners = (np.arange(60) + 7) % 60
+    pairs = MinedPairs(np.arange(60), partners, np.linspace(2, 1, 60, dtype=np.float32))
+    rows = [(a + 1, b + 1) for a, b in enumerate(partners.tolist())]
+    (tmp_path / "right.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+    (tmp_path / "turned.tsv").write_text("".join(f"{b}\t{a}\n" for a, b in rows))
+    (tmp_path / "other.tsv").write_text("".join(f"{a}\t{a}\n" for a, _ in rows))
+    for name in ("right.tsv", "other.tsv"):  # few pairs in either order are no sign of a wrong one
+        check_order(tmp_path / name, pairs, read_gold(tmp_path / name, *stores), *stores)
+    gold = read_gold(tmp_path / "turned.tsv", *stores)
+    with pytest.raises(UserError, match="0 of 60 known pairs found, but 60 with its columns exchanged"):
+        check_order(tmp_path / "turned.tsv", pairs, gold, *stores)

@@ -72,7 +72,7 @@ def test_formats_have_the_same_pairs_and_the_others_ids(run: Run, tmp_path: Path
 def test_pairs_of_other_settings_are_kept(run: Run, tmp_path: Path, sides: list[str]) -> None:
     assert run("mine.py", *sides).returncode == 0
     assert run("mine.py", *sides, "--shard_size", "40").returncode == 0  # the same mining
-    manifest = tmp_path / "mined" / "a_b.manifest.json"
+    manifest = tmp_path / "mined" / "a_b.tsv.manifest.json"
     content = json.loads(manifest.read_text())
     content["run"]["settings"]["shard_size"] = 40  # as earlier versions wrote it
     manifest.write_text(json.dumps(content))

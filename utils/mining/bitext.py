@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.mining.cleaning import cleaned, describe
-from utils.mining.gold import GoldReport, evaluate, read_gold
+from utils.mining.gold import GoldReport, check_order, evaluate, read_gold
 from utils.mining.margins import LIST, MarginSearch
 from utils.mining.neighbours import nearest_both_ways
 from utils.mining.output import write_pairs
@@ -71,6 +71,8 @@ def mine(job: BitextJob, encode: LazyEncoder, place: SearchPlace, tell: Callable
     best, searched = encode_and_search(job, texts, encode, place, clock, wanted)
     everything = pair_up(best, settings.direction, one_to_one=settings.one_to_one)
     pairs = cut_pairs(everything, settings.threshold, settings.top)
+    if gold and job.gold:
+        check_order(job.gold, everything, gold, *texts)
     clock.lap("pair")
     write_pairs(job.output, job.format, pairs, *texts)
     clock.lap("write")

@@ -18,6 +18,7 @@ from utils.data.text_files import stream_lines
 from utils.errors import UserError, counted
 from utils.mining.collections import kind_of
 from utils.mining.pairing import MinedPairs
+from utils.mining.text_store import SEVERAL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from utils.mining.text_store import TextStore
 
     Bools = npt.NDArray[np.bool_]
+    Sides = tuple[dict[str, int], dict[str, int]]  # the places of the ids of the sources, and of the targets
 
 POINTS = 400  # of the curve, at most
+FEW = 0.05  # share of the known pairs below which a mining finds almost none of them
 SHOWN = 3  # unknown ids that a message names
 
 
@@ -78,7 +81,8 @@ class GoldReport:
 def read_gold(path: Path, source: TextStore, target: TextStore) -> Gold:
     """Return the pairs of a file of ids: two columns of a Parquet file, or two fields of tab-separated lines.
 
-    Either column may be that of the sources. Raises UserError for ids that neither collection has.
+    Either column may be that of the sources. Raises UserError for ids that neither collection has, and for those that
+    several texts have.
     """
     rows = _read_ids(path)
     wanted = [{row[side] for row in rows} for side in (0, 1)]
@@ -87,15 +91,50 @@ def read_gold(path: Path, source: TextStore, target: TextStore) -> Gold:
         swapped = source.places(wanted[1]), target.places(wanted[0])
         if sum(map(len, swapped)) > sum(map(len, usual)):
             rows, usual, wanted = [row[::-1] for row in rows], swapped, wanted[::-1]
-    for side, name in enumerate(("source", "target")):
-        if unknown := sorted(wanted[side] - set(usual[side])):
-            what = f"{path.name} has {counted(len(unknown), 'id')} that the {name} collection does not have"
-            raise UserError(f"{what}: {', '.join(unknown[:SHOWN])}", "check the files, and the columns of the ids")
+    _check_ids(path.name, rows, wanted, usual)
     places = {(usual[0][first], usual[1][second]) for first, second in rows}
     is_there = {pair for pair in places if min(pair) >= 0}
     dropped = sum(min(usual[0][first], usual[1][second]) < 0 for first, second in set(rows))
     sources = np.array([*(pair[0] for pair in sorted(is_there)), *[-1] * dropped], dtype=np.int64)
     return Gold(frozenset(is_there), sources, len(sources))
+
+
+def _check_ids(name: str, rows: list[tuple[str, str]], wanted: list[set[str]], places: Sides) -> None:
+    """Raise UserError for ids that a collection does not have, or has for several texts."""
+    unknown = [sorted(ids - set(known)) for ids, known in zip(wanted, places, strict=True)]
+    is_header = all(len(ids) <= 1 and row in ids for ids, row in zip(unknown, rows[0], strict=True))
+    hint = "line 1 looks like a header: remove it" if is_header else "check the files, and the columns of the ids"
+    for side, ids in zip(("source", "target"), unknown, strict=True):
+        if ids:
+            what = f"{name} has {counted(len(ids), 'id')} that the {side} collection does not have"
+            raise UserError(f"{what}: {', '.join(ids[:SHOWN])}", hint)
+    for side, known in zip(("source", "target"), places, strict=True):
+        if several := sorted(key for key, place in known.items() if place == SEVERAL):
+            what = f"{counted(len(several), 'id')} of {name} {'stands' if len(several) == 1 else 'stand'} for several"
+            hint = "give each text an id of its own, and name their column with --id_column"
+            raise UserError(f"{what} texts of the {side} collection: {', '.join(several[:SHOWN])}", hint)
+
+
+def check_order(path: Path, pairs: MinedPairs, gold: Gold, source: TextStore, target: TextStore) -> None:
+    """Raise UserError where almost no known pair is found, and many are with the columns of the file exchanged.
+
+    Line numbers are ids of both collections, so that they do not tell which column is that of the sources.
+    """
+    found = set(zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True))
+    n_right = len(found & gold.pairs)
+    if n_right >= FEW * gold.n:
+        return
+    rows = _read_ids(path)
+    for first, second in ((0, 1), (1, 0)):
+        ours, theirs = ([row[side] for row in rows] for side in (first, second))
+        places = source.places(set(ours)), target.places(set(theirs))
+        known = {(places[0].get(a, -1), places[1].get(b, -1)) for a, b in zip(ours, theirs, strict=True)}
+        n_turned = len(found & known)
+        if n_turned >= max(2, 10 * n_right, 2 * FEW * gold.n):
+            what = (
+                f"{path.name}: {n_right:,} of {counted(gold.n, 'known pair')} found, but {n_turned:,} with its columns"
+            )
+            raise UserError(f"{what} exchanged", "give the ids of the sources in the first column")
 
 
 def _read_ids(path: Path) -> list[tuple[str, str]]:

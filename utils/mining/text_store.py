@@ -36,6 +36,9 @@ def is_sound(folder: Path) -> bool:
         return False
 
 
+SEVERAL = -2  # the place of an id that several texts have
+
+
 class TextStore:
     """The rows that cleaning kept, in the order of the collection; `len` is their number. Others have their ids only.
 
@@ -60,15 +63,17 @@ class TextStore:
         return self._read(IDS, ID_ENDS, self._kept[numbers])
 
     def places(self, wanted: set[str]) -> dict[str, int]:
-        """Return where the texts with these ids are among those kept; -1 for one that was dropped.
+        """Return where the texts with these ids are among those kept; -1 for one that was dropped, SEVERAL for an id
+        of texts that differ.
 
         A duplicate has the place of the text that it equals. Ids that the collection does not have are left out.
         """
         first: Ints = np.load(self.folder / FIRST, mmap_mode="r")
-        found = {}
+        found: dict[str, int] = {}
         for row, key in enumerate(self._all_ids()):
             if key in wanted:
-                found[key] = int(np.searchsorted(self._kept, first[row])) if first[row] >= 0 else -1
+                place = int(np.searchsorted(self._kept, first[row])) if first[row] >= 0 else -1
+                found[key] = place if found.get(key, place) == place else SEVERAL
         return found
 
     def members(self) -> tuple[Ints, Ints]:
