@@ -92,8 +92,8 @@ def mine_laser(folder: Path, clock: Clock) -> Pairs:
 
     sides = [store.load(0, len(store.paths)) for store in stores(folder)]
     found: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
-    for side in sides:
-        faiss.normalize_L2(side)
+    for rows in sides:
+        faiss.normalize_L2(rows)
     for ours, theirs in (sides, sides[::-1]):
         index = faiss.IndexFlatIP(theirs.shape[1])
         index.add(theirs)
