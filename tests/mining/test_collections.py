@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from utils.data.text_files import _broken
 from utils.errors import UserError
 from utils.mining.collections import Collection, Row, find_files
 
 TEXTS = ["Ein Satz.", "  zwei\u2028Zeilen ", "", "五", 'mit "Zitat", Komma']
 ROWS: list[Row] = [Row(f"a{number}", text) for number, text in enumerate(TEXTS)]
+GZ, XZ = gzip.compress(b"x\n" * 9999, mtime=0), lzma.compress(b"x\n" * 9999)
+SPOILED_GZ, SPOILED_XZ = GZ[:10] + b"\xff" * 20 + GZ[30:], XZ[:30] + b"\xff" * 20 + XZ[50:]
 
 
 def rows_of(*files: Path, text: str | None = None, key: str | None = None, group: str | None = None) -> list[Row]:
@@ -69,6 +72,14 @@ def test_groups_are_read_in_every_format_and_an_empty_one_is_none(tmp_path: Path
         rows_of(tmp_path / "a.jsonl", group="items")
 
 
+def test_blank_groups_and_nan_are_none_and_equal_numbers_are_one_group(tmp_path: Path) -> None:
+    values = ["NaN", '" "', "null", "1", "1.0", '"1"', '"1.0"', '"1.5"', '"nan"', '"a "', "-2.00"]
+    lines = [f'{{"text": "x", "item": {value}}}' for value in values]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    found = [row.group for row in rows_of(tmp_path / "a.jsonl", group="item")]
+    assert found == [None, None, None, "1", "1", "1", "1", "1.5", None, "a", "-2"]
+
+
 def test_a_quoted_text_of_csv_may_have_several_lines(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text\n"one\ntwo"\nthree\n', encoding="utf-8")
     assert rows_of(tmp_path / "a.csv") == [Row(None, "one\ntwo"), Row(None, "three")]
@@ -89,6 +100,10 @@ def test_folders_and_patterns_are_sorted_and_each_file_counts_once(tmp_path: Pat
         ("a.txt.gz", b"no gzip", None, "a.txt.gz cannot be decompressed"),
         ("a.txt.zst", b"no zstd", None, "a.txt.zst cannot be decompressed"),
         ("a.txt.gz", gzip.compress(b"x\n" * 9999, mtime=0)[:-9], None, "a.txt.gz cannot be decompressed"),
+        ("a.txt.xz", b"no xz", None, "a.txt.xz cannot be decompressed"),
+        ("a.txt.xz", SPOILED_XZ, None, "a.txt.xz cannot be decompressed"),
+        ("a.txt.gz", SPOILED_GZ, None, "a.txt.gz cannot be decompressed"),
+        ("a.txt", b"a\tb\n", "\u00b2", "there is no '\u00b2'"),
         ("a.txt", b"a\tb\n", "3", "a.txt: line 1 has 2 fields, and no field 3"),
         ("a.txt", b"a\tb\n", "sentence", "there is no 'sentence'"),
         ("a.tsv", b"id\tsentence\n", None, "a.tsv has no column 'text'"),
@@ -113,3 +128,17 @@ def test_a_path_to_nothing_is_an_error(tmp_path: Path) -> None:
     for pattern in ("none.txt", "*.txt", "."):
         with pytest.raises(UserError, match="--target"):
             find_files([str(tmp_path / pattern)], "target")
+
+
+def test_a_pattern_that_is_none_and_a_column_that_is_there_twice_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--target a\*\*b: no pattern of files"):
+        find_files(["a**b"], "target")
+    twice = pa.Table.from_arrays([pa.array(["x"]), pa.array(["y"])], names=["text", "text"])
+    parquet.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="has 2 columns 'text'"):
+        rows_of(tmp_path / "a.parquet")
+
+
+def test_a_long_window_of_zstandard_is_no_broken_file() -> None:
+    error = _broken(Path("a b.txt.zst"), OSError("ZSTD decompress failed: Frame requires too much memory for decoding"))
+    assert error.hint.endswith("unpack it by zstd -d --long=31 'a b.txt.zst' -o 'a b.txt'")

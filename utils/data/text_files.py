@@ -35,9 +35,17 @@ def read_content(path: Path) -> bytes:
     except Exception as error:  # each library has errors of its own for a broken file
         if unpack is None:
             raise
-        raise UserError(
-            f"{path} cannot be decompressed: {first_line(error)}", "check that the file is whole: copy it again"
-        ) from error
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> UserError:
+    """Return the error for a compressed file that cannot be unpacked."""
+    hint = "check that the file is whole: copy it again"
+    if "too much memory" in str(error):  # the window of a Zstandard frame exceeds 128 MB
+        whole = path.with_name(inner_name(path))
+        command = f"zstd -d --long=31 {_quoted(path)} -o {_quoted(whole)}"
+        hint = f"it was compressed with a long window: unpack it by {command}"
+    return UserError(f"{path} cannot be decompressed: {first_line(error)}", hint)
 
 
 def inner_name(path: Path) -> str:
@@ -217,11 +225,12 @@ def stream_lines(path: Path) -> Iterator[str]:
                 yield _decoded(rest, path, number + 1)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: permission denied", "change its permissions") from error
-    except (EOFError, ValueError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # each library has errors of its own for a broken file
         if path.suffix.lower() not in UNPACK:
             raise
-        hint = "check that the file is whole: copy it again"
-        raise UserError(f"{path} cannot be decompressed: {first_line(error)}", hint) from error
+        raise _broken(path, error) from error
 
 
 def _open_stream(path: Path) -> IO[bytes] | Any:

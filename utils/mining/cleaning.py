@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DEDUPLICATIONS = ("none", "exact", "near")
 VERSION = 3  # of the stores
+GROUPS_VERSION = 2  # of what counts as a group, in the stores that have groups
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def cleaned(collection: Collection, cleaning: Cleaning, root: Path) -> TextStore
         "files": files,
         "columns": collection.columns,
         "cleaning": asdict(cleaning),
+        **({"groups": GROUPS_VERSION} if collection.group_column else {}),
     }
     folder = root / "texts" / fingerprint(settings)
     store = TextStore(build_folder(folder, ABOUT, lambda part: _write(collection, cleaning, files, part), is_sound))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,8 @@ class Collection:
 
     name: "source" or "target", as in messages. A column is named by its header or its key; a number counts the fields
     of lines without a header, from 1. None: `text` and `id` in files that have named columns, whole lines in others.
-    Texts with equal values in the column of groups mean the same, such as translations; an empty value is no group.
+    Texts with equal values in the column of groups mean the same, such as translations; an empty or blank value, and
+    NaN, is no group; 1 and 1.0 are the same one.
     """
 
     name: str
@@ -88,7 +90,11 @@ def find_files(patterns: Sequence[str], name: str) -> tuple[Path, ...]:
             some = sorted(inner for inner in path.rglob("*") if inner.is_file() and _is_data(inner))
             hint = f"give a folder with files that end in {', '.join(KNOWN)}"
         else:
-            some = sorted(inner for inner in _matches(path) if inner.is_file() and not inner.name.startswith("."))
+            try:
+                some = sorted(inner for inner in _matches(path) if inner.is_file() and not inner.name.startswith("."))
+            except ValueError as error:
+                what = f"--{name} {pattern}: no pattern of files: {first_line(error)}"
+                raise UserError(what, "`**` is a whole part of a path, such as news/**/*.txt") from error
             hint = "check the path"
         if not some:
             what = "no file that can be read in it" if path.is_dir() else "no such file or folder"
@@ -113,7 +119,7 @@ def _is_data(path: Path) -> bool:
 
 
 def _is_number(column: str | None) -> bool:
-    return column is not None and column.isdigit()
+    return column is not None and column.isdecimal()
 
 
 def _read_plain(path: Path, columns: Columns) -> Iterator[Row]:
@@ -176,7 +182,13 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
     if path.suffix.lower() in UNPACK:
         raise UserError(f"{path.name} is a compressed Parquet file", "unpack it: Parquet files are compressed inside")
     with parquet_errors(path), ParquetFile(path) as file:
-        chosen = _choose(path, file.schema_arrow.names, columns)
+        names = file.schema_arrow.names
+        chosen = _choose(path, names, columns)
+        for column in chosen:
+            if column is not None and names.count(column) > 1:
+                raise UserError(
+                    f"{path.name} has {names.count(column)} columns {column!r}", "rename all but one of them"
+                )
         number = 0
         for batch in file.iter_batches(PARQUET_ROWS, columns=sorted({column for column in chosen if column})):
             nothing = [None] * len(batch)
@@ -200,11 +212,18 @@ def _choose(path: Path, names: Sequence[str], columns: Columns) -> Columns:
 def _row(values: Sequence[Any], path: Path, number: int) -> Row:
     """Return a row of the values of its text, its id and its group."""
     text, key, group = values
-    return Row(_as_id(key), _as_text(text, path, number), _as_id(group) or None)
+    return Row(_as_id(key), _as_text(text, path, number), _as_group(group))
 
 
 def _as_id(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _as_group(value: Any) -> str | None:
+    """Return a group; None for no value, a blank one, and NaN. Equal numbers are one group: 1 is 1.0, also in text."""
+    told = "" if value is None else str(value).strip()
+    number = re.fullmatch(r"([+-]?\d+)\.0+", told)
+    return (number[1] if number else None if told.lower() == "nan" else told) or None
 
 
 def _as_text(value: Any, path: Path, number: int) -> str:
