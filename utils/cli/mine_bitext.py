@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from utils.cli.choices import neighbours_of_margin
 from utils.cli.mine_arguments import default_output
 from utils.cli.mine_job import Draw, Mode, chosen_cleaning, chosen_collections, chosen_format
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.mining.bitext import MinedBitext, mine
 from utils.mining.collections import Collection
 from utils.mining.sample import sample_collections
@@ -70,7 +70,7 @@ def show(job: BitextJob, mined: MinedBitext, draw: Draw) -> None:
     """Print how many pairs were found and where they are; with known pairs also the figures and their curve."""
     from tabulate import tabulate
 
-    print(f"{len(mined.pairs):,} pairs: {job.output}")
+    print(f"{counted(len(mined.pairs), 'pair')}: {job.output}")
     if mined.gold is not None:
         report = mined.gold
         rows: list[list[Any]] = [
