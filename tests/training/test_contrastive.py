@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,17 @@ def test_the_folder_gives_the_vectors_of_the_model(checkpoint: Path, tmp_path: P
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     base = encoder_base(str(tmp_path / "saved"), tmp_path / "cache", sides=True)
     assert (base.prompt, base.passage_prompt) == ("query: ", "passage: ")
+
+
+def test_the_folder_reads_texts_as_long_as_the_checkpoint_does(checkpoint: Path, tmp_path: Path) -> None:
+    base = encoder_base(str(checkpoint), tmp_path / "cache", sides=True)
+    assert base.spec is not None
+    embedder = load_embedder(base, dataclasses.replace(base.spec, max_length=12), "cpu")
+    assert [len(ids) for ids in embedder.tokens(["x" * 40, "x"], "")] == [12, 3]
+    embedder.save(tmp_path / "saved", "", None)
+    again = load(tmp_path / "saved", tmp_path / "cache")[1]
+    assert again.limit == load(checkpoint, tmp_path / "cache")[1].limit == 512
+    assert [len(ids) for ids in again.tokens(["x" * 40], "")] == [42]
 
 
 def test_a_decoder_keeps_its_pooling_and_its_attention(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from utils.checkpoints import checkpoint_errors
 from utils.encoders.decoders import set_attention, set_pooling
 from utils.encoders.fast_tokens import fast_tokens
 from utils.encoders.library_models import load_model, modules_of_side, set_max_length, set_precision
-from utils.encoders.tokens import prepare_tokenizer, right_padded
+from utils.encoders.tokens import prepare_tokenizer, right_padded, set_longest_text
 from utils.errors import UserError
 from utils.training.token_batches import padded
 
@@ -25,10 +26,15 @@ TOKENISED = 1024  # texts at once
 
 @dataclass
 class Embedder:
-    """A model of sentence-transformers. limit: tokens of a text, None for any number. constants: further features."""
+    """A model of sentence-transformers.
+
+    limit: tokens of a text in the training, None for any number. own_limit: those that the checkpoint reads, which its
+    folder keeps. constants: further features.
+    """
 
     model: Any
     limit: int | None
+    own_limit: int | None
     constants: dict[str, Any]
 
     @property
@@ -70,6 +76,8 @@ class Embedder:
 
     def save(self, folder: Path, prompt: str, passage_prompt: str | None) -> None:
         """Write the checkpoint with its prompts, as sentence-transformers and the scripts of the suite read them."""
+        if self.own_limit is not None:
+            set_longest_text(self.model, self.own_limit)
         self.model.prompts = {"query": prompt, "document": prompt if passage_prompt is None else passage_prompt}
         self.model.default_prompt_name = "query" if prompt else None
         self.model.save_pretrained(str(folder), create_model_card=False)
@@ -86,6 +94,7 @@ def load_embedder(base: Base, spec: EncoderSpec, device: str) -> Embedder:
         set_attention(model, spec)
         set_pooling(model, spec)
         set_precision(model, spec)
+        own_limit = set_max_length(model, dataclasses.replace(spec, max_length=None))
         limit = set_max_length(model, spec)
         if not hasattr(getattr(model[0], "model", None), "get_input_embeddings"):
             raise UserError(f"training {base.name}, which is no transformer", "choose an encoder with a transformer")
@@ -95,4 +104,4 @@ def load_embedder(base: Base, spec: EncoderSpec, device: str) -> Embedder:
         if "attention_mask" not in features:
             raise UserError(f"training {base.name}, which joins its texts", "choose another encoder")
     constants = {name: value for name, value in features.items() if isinstance(value, str)}
-    return Embedder(model, limit, constants)
+    return Embedder(model, limit, own_limit, constants)
