@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from utils.training.folder import TrainingFolder
     from utils.training.options import TrainingOptions
 
-TOKENS = {"cpu": 4096, "cuda": 65_536}  # of a part
+TOKENS = {"cpu": 512, "cuda": 65_536}  # of a part: more are padded more, and no faster on a few cores
 
 
 class Work(Protocol):
