@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -237,3 +239,35 @@ def test_an_interrupted_run_keeps_what_is_pending_and_ends_as_others_do(
     err = process.communicate(timeout=TIMEOUT)[1]
     assert process.returncode == code and said in err
     assert ends(start(server, tmp_path, "chat"))[0].startswith(f"{N} ") and set(server.paid.values()) == {1}
+
+
+OPEN = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from multiprocessing import get_context
+from pathlib import Path
+from utils.api.answer_database import AnswerDatabase
+
+def go(folder, barrier, opened):
+    for number in range(100):
+        barrier.wait()
+        try:
+            how = "read only" if AnswerDatabase(folder / f"{number}.sqlite").read_only else "writable"
+        except BaseException as error:
+            how = str(error)
+        opened.put(how)
+
+context = get_context("fork")
+barrier, opened = context.Barrier(4), context.Queue()
+processes = [context.Process(target=go, args=(Path(sys.argv[2]), barrier, opened)) for _ in range(4)]
+for process in processes:
+    process.start()
+print({opened.get(timeout=60) for _ in range(400)})
+"""
+
+
+def test_processes_that_create_the_file_at_once_can_all_write(tmp_path: Path) -> None:
+    """SQLite refuses the change to write-ahead logging at once where another connection is making it."""
+    run = [sys.executable, "-c", OPEN, str(ROOT), str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.stdout == "{'writable'}\n", done.stderr

@@ -20,6 +20,7 @@ from utils.errors import UserError
 T = TypeVar("T")
 
 BUSY_SECONDS = 60  # to wait for the write of another run
+TURN_SECONDS = 0.02  # between two tries to open a file that other runs are creating
 COLUMNS = ("settings", "prompt", "answer")
 TABLE = "CREATE TABLE IF NOT EXISTS answers (settings TEXT, prompt TEXT, answer TEXT, PRIMARY KEY (settings, prompt))"
 CLAIMS = (
@@ -91,8 +92,10 @@ class AnswerDatabase:
     def _open(self) -> sqlite3.Connection:
         """Return the connection; for reading only where the file exists and nothing can be written."""
         try:
-            connection = self._open_to_write()
+            connection = self._open_in_turn()
         except (OSError, sqlite3.DatabaseError) as error:
+            if _is_busy(error):
+                raise self._explained(error) from error
             opened = self._open_completed() if _is_damage(error) else self._open_to_read()
             if opened is None:
                 raise self._explained(error) from error
@@ -100,11 +103,30 @@ class AnswerDatabase:
         self._check_schema(connection)
         return connection
 
+    def _open_in_turn(self) -> sqlite3.Connection:
+        """Return a connection that can write; wait for other runs that are creating the file.
+
+        SQLite gives up at once, without waiting for its timeout, where two connections change a new file to write-ahead
+        logging at the same time.
+        """
+        end = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return self._open_to_write()
+            except sqlite3.DatabaseError as error:
+                if not _is_busy(error) or time.monotonic() > end:
+                    raise
+            time.sleep(TURN_SECONDS)
+
     def _open_to_write(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", TABLE, CLAIMS):
-            connection.execute(statement)
+        try:
+            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", TABLE, CLAIMS):
+                connection.execute(statement)
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
         return connection
 
     def _open_completed(self) -> sqlite3.Connection | None:
@@ -177,7 +199,7 @@ class AnswerDatabase:
             return UserError(f"{what} cannot be written: no space is left", AGAIN)
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
             return UserError(f"{what} cannot be written ({error})", "make it writable, or use another --cache_dir")
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if _is_busy(error):
             hint = "give the same command again when the other run has ended; what was received so far is kept"
             return UserError(f"{what} has been locked by another run for {BUSY_SECONDS} s", hint)
         if name.startswith("SQLITE_IOERR"):
@@ -187,6 +209,11 @@ class AnswerDatabase:
 
 def _is_damage(error: Exception) -> bool:
     return str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _is_busy(error: Exception) -> bool:
+    names = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+    return str(getattr(error, "sqlite_errorname", "")).startswith(names)
 
 
 def _free_space(path: Path) -> int:
