@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_retrieval_args, add_run_args
 from utils.cli.choices import build_settings
+from utils.cli.data_choice import LABELED_MEANINGS, check_src_lang
 from utils.cli.labeled_task import LabeledTask
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from utils.schema import RunRecord
     from utils.settings import ClassificationSettings
 
-MEANINGS = {
-    "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
-    "src_lang": "--cross: the language of the training texts (default: the dataset's pivot)",
-    "langs": "only these languages",
-    "columns": "own file: TEXT LABEL [LANG [SPLIT]] (default: columns of these names)",
-}
 EXAMPLES = """
 python classification.py
 python classification.py --dataset nusax --seed 42 --cuda --model_checkpoint sentence-transformers/LaBSE
@@ -48,7 +43,7 @@ python classification.py --dataset sib200 --langs swh_Latn fra_Latn --data_dir ~
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser("Retrieval-based classification: the k nearest training texts vote.", EXAMPLES)
-    add_data_args(parser, MEANINGS)
+    add_data_args(parser, LABELED_MEANINGS)
     add_encoder_args(parser)
     group = add_retrieval_args(parser)
     group.add_argument("--cross", action="store_true", help="train on --src_lang and test on all other languages")
@@ -79,10 +74,7 @@ def check_flags(args: argparse.Namespace) -> None:
             "--legacy with another similarity or vote",
             "--legacy uses Euclidean distances and majority votes: leave them out",
         )
-    if args.src_lang and not args.cross:
-        raise UserError(
-            "--src_lang without --cross", "add --cross to train on that language, or choose languages with --langs"
-        )
+    check_src_lang(args)
     if args.tune_weights and args.split == "validation":
         raise UserError(
             "--tune_weights with --split validation",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
+from utils.cli.data_choice import LABELED_MEANINGS
 from utils.cli.icl_arguments import (
     WITHOUT_ENCODER,
     add_demonstration_args,
@@ -42,10 +43,8 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 MEANINGS = {
-    "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
+    **LABELED_MEANINGS,
     "src_lang": "--cross: the language of the demonstrations (default: the dataset's pivot)",
-    "langs": "only these languages",
-    "columns": "own file: TEXT LABEL [LANG [SPLIT]] (default: columns of these names)",
 }
 EXAMPLES = """
 python icl.py

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from utils.cli.reranking import Asked
     from utils.cli.run import Run
     from utils.cli.task_run import Found, Ranked
+    from utils.data.pair_rows import PairRow
     from utils.progress import Clock
     from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
@@ -224,17 +225,22 @@ class PairRetrieval(Retrieval):
     def __init__(self, run: Run, settings: RetrievalSettings, files: dict[str, Path]) -> None:
         super().__init__(run, settings, files)
         self.figures: dict[str, tuple[dict[str, float], dict[str, tuple[float, float]]]] = {}
-        self.benchmark_once = functools.lru_cache(maxsize=1)(self._benchmark)
+        self._benchmark: PairBenchmark | None = None
 
-    def benchmark(self, data: Judged) -> PairBenchmark:
-        """Return the benchmark of a subset."""
-        return self.benchmark_once(data.name)
-
-    def _benchmark(self, subset: str) -> PairBenchmark:
-        from utils.cli.pair_benchmark import PairBenchmark
+    @functools.cached_property
+    def rows(self) -> list[PairRow]:
+        """The rows of the file."""
         from utils.data.pair_rows import read_pair_rows
 
-        return PairBenchmark(self.load(subset), read_pair_rows(Path(self.run.dataset.options["path"])))
+        return read_pair_rows(Path(self.run.dataset.options["path"]))
+
+    def benchmark(self, data: Judged) -> PairBenchmark:
+        """Return the benchmark of a subset, which is made once."""
+        from utils.cli.pair_benchmark import PairBenchmark
+
+        if self._benchmark is None or self._benchmark.data is not data:
+            self._benchmark = PairBenchmark(data, self.rows)
+        return self._benchmark
 
     def sides(self, data: Judged) -> tuple[Sequence[str], Sequence[str]]:
         """Return the questions with all positives, which query too, and all texts."""

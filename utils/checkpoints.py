@@ -291,21 +291,3 @@ def check_adapter(checkpoint: str, revision: str | None, name: str) -> None:
             f"the checkpoint {name!r} has an adapter (adapter_config.json), which needs the package peft",
             "pip install peft, or merge the adapter into the weights (merge_and_unload) and save them",
         )
-
-
-def check_vocabulary(tokenizer: Any, name: str) -> None:
-    """Raise UserError for a tokenizer that knows no words, which transformers makes where its files are missing.
-
-    Every word would be the unknown one, and figures would be those of chance.
-    """
-    if not getattr(tokenizer, "is_fast", False):
-        return
-    special = {str(token) for token in tokenizer.all_special_tokens}
-    if not any(
-        token.strip("\u2581 ") for token in tokenizer.get_vocab() if token not in special
-    ):  # the mark of a blank
-        raise UserError(
-            f"the checkpoint {name!r} has no tokenizer: the one that is made without its files knows no words",
-            "add them to its folder: tokenizer.json, or what the tokenizer was saved as, such as "
-            "sentencepiece.bpe.model or vocab.txt (save_pretrained() of the tokenizer writes them)",
-        )

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 DISK_FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
+OUT_OF_MEMORY = ("allocate memory", "out of memory")
 SHOWN = 20  # names that a hint lists
 NEAR = 3  # names that a hint suggests
 
@@ -86,6 +87,12 @@ def is_disk_full(error: BaseException) -> bool:
         or any(words in str(cause) for words in DISK_FULL)
         for cause in causes(error)
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the memory ran out, of the processor or of a GPU; torch's is a RuntimeError."""
+    is_of_torch = isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or is_of_torch
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:

@@ -67,21 +67,22 @@ def hub_errors(
     except UserError:
         raise
     except Exception as error:
-        translated = _translated(error, what, asked, local)
+        translated = _translated(error, what, asked, local, without_network)
         if translated is None:
             raise
-        if translated.hint == MODEL_WITHOUT_A_NETWORK:
-            translated = UserError(translated.what, without_network)
         raise translated from error
 
 
-def _translated(error: Exception, what: str, asked: str, local: bool) -> UserError | None:
+def _translated(error: Exception, what: str, asked: str, local: bool, without_network: str) -> UserError | None:
     """Return the UserError for an error of the hub's libraries or its causes; None for any other error."""
+    unreachable = "is not in the cache, and the hub cannot be reached"
     if is_disk_full(error):
         return UserError(f"{what}{asked}: no space is left on the disk", "free some, or choose another --cache_dir")
     chain = causes(error)
     if not local:
         for one in chain:
+            if _is_offline_error(one):
+                return UserError(f"{what} {unreachable}", without_network)
             known = _known_error(one, what)
             if known is not None:
                 return known
@@ -89,17 +90,22 @@ def _translated(error: Exception, what: str, asked: str, local: bool) -> UserErr
         ("datasets.", "pyarrow.")
     ):
         if not local and is_offline():
-            return UserError(
-                f"{what}{asked} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK
-            )
+            return UserError(f"{what}{asked} {unreachable}", without_network)
         lines = str(chain[-1] if asked and len(chain) > 1 else error).strip().splitlines() or [type(error).__name__]
         hint = (
             "check that it has this configuration and split" if asked else "check that its files are there and complete"
         )
         return UserError(f"{what}{asked} does not load: {lines[0]}", hint)
     if isinstance(error, ConnectionError) and not local:
-        return UserError(f"{what} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK)
+        return UserError(f"{what} {unreachable}", without_network)
     return None
+
+
+def _is_offline_error(error: BaseException) -> bool:
+    """Return whether the hub's client says that it may not ask the hub."""
+    from huggingface_hub import errors as hub
+
+    return isinstance(error, hub.OfflineModeIsEnabled)
 
 
 def _known_error(error: BaseException, what: str) -> UserError | None:
@@ -107,8 +113,6 @@ def _known_error(error: BaseException, what: str) -> UserError | None:
     import httpx2
     from huggingface_hub import errors as hub
 
-    if isinstance(error, hub.OfflineModeIsEnabled):
-        return UserError(f"{what} is not in the cache, and the hub cannot be reached", MODEL_WITHOUT_A_NETWORK)
     text = str(error) if type(error).__name__ == "DatasetNotFoundError" else ""  # `datasets` does not keep the cause
     if isinstance(error, hub.GatedRepoError) or "gated dataset" in text:
         return UserError(f"{what} is gated (403)", "accept its terms on the hub and set HF_TOKEN")

@@ -1,4 +1,4 @@
-"""Whether every weight of a model came from its checkpoint: transformers draws the others at random."""
+"""Whether a model and its tokenizer came from their checkpoint: transformers makes up what is missing."""
 
 from __future__ import annotations
 
@@ -142,3 +142,21 @@ def _report(model: Any, info: Any) -> LoadReport:
     optional = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_missing or ()]
     present = {name for name in names - missing - tied if not any(pattern.search(name) for pattern in optional)}
     return LoadReport(tuple(missing), tuple(unknown), tuple(others), tuple(reshaped), bool(missing) and not present)
+
+
+def check_vocabulary(tokenizer: Any, name: str) -> None:
+    """Raise UserError for a tokenizer that knows no words, which transformers makes where its files are missing.
+
+    Every word would be the unknown one, and figures would be those of chance.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        return
+    special = {str(token) for token in tokenizer.all_special_tokens}
+    if not any(
+        token.strip("\u2581 ") for token in tokenizer.get_vocab() if token not in special
+    ):  # the mark of a blank
+        raise UserError(
+            f"the checkpoint {name!r} has no tokenizer: the one that is made without its files knows no words",
+            "add them to its folder: tokenizer.json, or what the tokenizer was saved as, such as "
+            "sentencepiece.bpe.model or vocab.txt (save_pretrained() of the tokenizer writes them)",
+        )

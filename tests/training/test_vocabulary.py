@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_encoders import make_masked_lm
 
-from utils.training import classification
+from utils.training import light_model
 from utils.training.base import Base
 from utils.training.classification import Labelled, load_classifier, train_classifier
 from utils.training.folder import TrainingFolder
@@ -49,7 +49,7 @@ def test_the_weights_are_those_of_a_training_with_all_tokens(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = trained_weights(checkpoint, tmp_path / "compact")
-    monkeypatch.setattr(classification, "can_be_compact", lambda model: False)
+    monkeypatch.setattr(light_model, "can_be_compact", lambda model: False)
     expected = trained_weights(checkpoint, tmp_path / "full")
     assert found.keys() == expected.keys()
     for name, value in expected.items():

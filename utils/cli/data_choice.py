@@ -5,8 +5,27 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from utils.errors import UserError
+
 if TYPE_CHECKING:
     from utils.schema import DatasetSpec
+
+TRAINED_ON = "add --cross to train on that language, or choose languages with --langs"
+
+
+# the help of the flags for labelled data, of which a part is trained on or shown
+LABELED_MEANINGS = {
+    "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
+    "src_lang": "--cross: the language of the training texts (default: the dataset's pivot)",
+    "langs": "only these languages",
+    "columns": "own file: TEXT LABEL [LANG [SPLIT]] (default: columns of these names)",
+}
+
+
+def check_src_lang(args: argparse.Namespace, hint: str = TRAINED_ON) -> None:
+    """Raise UserError, with a hint, for a training language where each language has its own training texts."""
+    if args.src_lang and not args.cross:
+        raise UserError("--src_lang without --cross", hint)
 
 
 def chosen_pairs(args: argparse.Namespace) -> DatasetSpec:

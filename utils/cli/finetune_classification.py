@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from utils.cli.arguments import add_data_args
 from utils.cli.classifier_examples import Examples, digest_of, load_examples
 from utils.cli.classifier_records import ClassifierRecords
-from utils.cli.data_choice import chosen_labeled
+from utils.cli.data_choice import LABELED_MEANINGS, check_src_lang, chosen_labeled
 from utils.cli.finetune_arguments import add_record_args, options_of
 from utils.cli.finetune_run import place_of_training
 from utils.cli.open_run import chosen_sources
@@ -31,17 +31,10 @@ if TYPE_CHECKING:
     from utils.training.loop import Trained
     from utils.training.options import TrainingOptions
 
-MEANINGS = {
-    "dataset": "a name that --list shows, or a labelled .tsv, .csv, .jsonl or .parquet file",
-    "src_lang": "--cross: the language of the training texts (default: the dataset's pivot)",
-    "langs": "only these languages",
-    "columns": "own file: TEXT LABEL [LANG [SPLIT]] (default: columns of these names)",
-}
-
 
 def add_args(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the objective."""
-    add_data_args(parser, MEANINGS)
+    add_data_args(parser, LABELED_MEANINGS)
     group = parser.add_argument_group("languages")
     group.add_argument("--cross", action="store_true", help="train on --src_lang and test on all other languages")
     group.add_argument("--multilingual", action="store_true", help="train on all languages at once and test on each")
@@ -79,10 +72,7 @@ def _check_flags(args: argparse.Namespace) -> None:
     """Raise UserError for flags that exclude each other."""
     if args.cross and args.multilingual:
         raise UserError("--cross with --multilingual", "train on one language, or on all of them: leave one out")
-    if args.src_lang and not args.cross:
-        raise UserError(
-            "--src_lang without --cross", "add --cross to train on that language, or choose languages with --langs"
-        )
+    check_src_lang(args)
 
 
 @contextmanager

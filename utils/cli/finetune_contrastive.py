@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.finetune_arguments import options_of
-from utils.cli.training_rows import TrainingRows, add_row_args, chosen_rows, describe_rows
+from utils.cli.finetune_run import usual_folder
+from utils.cli.training_rows import (
+    TrainingRows,
+    add_mini_batch_arg,
+    add_row_args,
+    chosen_rows,
+    describe_rows,
+    refuse_patience,
+)
 from utils.cli.types import name_or_path, natural, positive, positive_number, prompt
 from utils.constants import ATTENTIONS, POOLINGS
 from utils.errors import UserError
@@ -58,18 +66,12 @@ def add_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--teacher", type=name_or_path, metavar="NAME", help="--loss distillation: the encoder that is learnt from"
     )
-    group.add_argument(
-        "--mini_batch",
-        type=positive,
-        metavar="N",
-        help="texts in memory at once, with cached gradients (default: those of a batch, fewer if memory runs out)",
-    )
+    add_mini_batch_arg(group, "texts")
 
 
 def make(args: argparse.Namespace) -> Sequence[Objective]:
     """Return the training. Raises UserError for flags that exclude each other."""
-    if args.patience is not None:
-        raise UserError("--patience with --objective contrastive", "it has no validation split: leave --patience out")
+    refuse_patience(args)
     if (args.teacher is not None) != (args.loss == "distillation"):
         raise UserError("--teacher and --loss distillation need each other", "give both, or neither")
     for name, losses in (("symmetric", ("ranking",)), ("matryoshka", ("ranking", "triplet"))):
@@ -131,7 +133,7 @@ class Contrastive:
     @property
     def output(self) -> Path:
         """The folder that the training has unless --output names one."""
-        return Path("finetuned") / "contrastive" / self.data.name / self.base.name.replace("/", "__")
+        return usual_folder("contrastive", self.data.name, self.base.name)
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the weights."""

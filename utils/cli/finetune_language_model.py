@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import chosen_device, quantization
 from utils.cli.finetune_arguments import options_of
+from utils.cli.finetune_run import usual_folder
 from utils.cli.language_rows import LanguageRows, add_language_row_args, chosen_language_rows
 from utils.constants import LORA_MODULES
 from utils.errors import UserError
@@ -94,7 +95,7 @@ class LanguageModelTraining:
     @property
     def output(self) -> Path:
         """The folder that the training has unless --output names one."""
-        return Path("finetuned") / "language_model" / self.data.name / self.base.spec.name.replace("/", "__")
+        return usual_folder("language_model", self.data.name, self.base.spec.name)
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the weights."""
@@ -109,7 +110,7 @@ class LanguageModelTraining:
 
     def plan(self) -> str:
         """Return the numbers of rows and steps."""
-        steps = -(-len(self.data.train) // self.options.batch_size) * self.options.epochs
+        steps = self.options.steps_per_epoch(len(self.data.train)) * self.options.epochs
         return f"{self.data.describe()}, {steps:,.0f} steps, template: {self.template}"
 
     def train(self, folder: TrainingFolder) -> Trained:

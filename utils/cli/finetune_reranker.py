@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.finetune_arguments import options_of
-from utils.cli.training_rows import TrainingRows, add_row_args, chosen_rows, describe_rows
+from utils.cli.finetune_run import usual_folder
+from utils.cli.training_rows import (
+    TrainingRows,
+    add_mini_batch_arg,
+    add_row_args,
+    chosen_rows,
+    describe_rows,
+    refuse_patience,
+)
 from utils.cli.types import positive
-from utils.errors import UserError
 from utils.training.base import Base, reranker_base
 from utils.training.reranker import RERANKER_LOSSES, RerankerOptions
 
@@ -42,18 +49,12 @@ def add_args(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="negatives of a row in an epoch; rows without any get documents of other rows (default: %(default)s)",
     )
-    group.add_argument(
-        "--mini_batch",
-        type=positive,
-        metavar="N",
-        help="pairs in memory at once, with cached gradients (default: those of a batch, fewer if memory runs out)",
-    )
+    add_mini_batch_arg(group, "pairs")
 
 
 def make(args: argparse.Namespace) -> Sequence[Objective]:
     """Return the training. Raises UserError for flags that exclude each other."""
-    if args.patience is not None:
-        raise UserError("--patience with --objective reranker", "it has no validation split: leave --patience out")
+    refuse_patience(args)
     data = chosen_rows(args)
     base = reranker_base(args.model_checkpoint, args.cache_dir, trust_remote_code=args.trust_remote_code)
     return [Reranker(base, data, RerankerOptions(args.loss, args.max_negatives), options_of(args), args)]
@@ -76,7 +77,7 @@ class Reranker:
     @property
     def output(self) -> Path:
         """The folder that the training has unless --output names one."""
-        return Path("finetuned") / "reranker" / self.data.name / self.base.name.replace("/", "__")
+        return usual_folder("reranker", self.data.name, self.base.name)
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the weights."""

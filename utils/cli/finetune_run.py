@@ -56,6 +56,11 @@ class Objective(Protocol):
         ...
 
 
+def usual_folder(objective: str, data: str, base: str) -> Path:
+    """Return the folder that a training of a checkpoint on some data has unless --output names one."""
+    return Path("finetuned") / objective / data / base.replace("/", "__")
+
+
 def place_of_training(objective: Objective, args: argparse.Namespace, *, several: bool) -> Path:
     """Return the folder of a training: the usual one, or --output, below which several have one each."""
     chosen: Path | None = args.output

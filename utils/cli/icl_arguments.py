@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
+from utils.cli.data_choice import check_src_lang
 from utils.cli.types import natural
 from utils.constants import DEMONSTRATIONS, ORDERS, SPLITS
 from utils.errors import UserError
@@ -93,8 +94,7 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
         )
-    if args.src_lang and not args.cross:
-        raise UserError("--src_lang without --cross", "add --cross to take demonstrations from it")
+    check_src_lang(args, "add --cross to take demonstrations from it")
 
 
 def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:

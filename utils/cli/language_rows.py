@@ -99,15 +99,24 @@ def add_language_row_args(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="--dataset: PROMPT ANSWER [LANG] (default: columns of these names)",
     )
+    _add_translation_args(group)
+    group.add_argument(
+        "--mix", type=mix, metavar="LANG=N,...", help="draw so many rows of each language; LANG alone: what is left"
+    )
+    group.add_argument("--mix_total", type=positive, metavar="N", help="rows of the whole mix")
+    _add_test_args(group)
+
+
+def _add_translation_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--direction", choices=DIRECTIONS, help="--question_translation: into English, or from it (default: l2en)"
     )
     group.add_argument("--langs", nargs="+", metavar="LANG", help="--question_translation: only these languages")
     group.add_argument("--rows", type=positive, metavar="N", help="--question_translation: N rows of each language")
-    group.add_argument(
-        "--mix", type=mix, metavar="LANG=N,...", help="draw so many rows of each language; LANG alone: what is left"
-    )
-    group.add_argument("--mix_total", type=positive, metavar="N", help="rows of the whole mix")
+
+
+def _add_test_args(group: argparse._ArgumentGroup) -> None:
+    """Add the flags for rows that are held out, and for test texts."""
     group.add_argument(
         "--validation_share",
         type=share,

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from utils.errors import UserError, first_line, is_disk_full
+from utils.errors import UserError, first_line, is_disk_full, is_out_of_memory
 from utils.proxies import prepare_proxies
 
 RUN_AGAIN = "finished subsets are logged; run the same command again to continue"
@@ -27,7 +27,6 @@ REMEDIES = {  # by the number of the system's error
     errno.ELOOP: "a link leads to itself: mend it, or choose another folder",
     errno.EMFILE: "allow more open files: ulimit -n",
 }
-MEMORY = ("allocate memory", "out of memory")  # torch raises RuntimeError when memory runs out
 
 
 class Terminated(KeyboardInterrupt):
@@ -82,7 +81,7 @@ def _fail_for(error: BaseException, kept: str) -> NoReturn:
         about = f"{error.strerror or first_line(error)}: {error.filename or ''}".rstrip(": ")
     if is_disk_full(error):
         _fail(about or "no space left on the disk", f"free some space; {kept}")
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in MEMORY)):
+    if is_out_of_memory(error):
         _fail("out of memory", f"use a smaller --batch_size or fewer --langs; {kept}")
     if about:
         _fail(about, f"{_remedy(error)}; {kept}")

@@ -229,25 +229,23 @@ def finite(value: str) -> float:
 
 def percentile(value: str) -> float:
     """Parse a number from 0 to 100."""
-    number = finite(value)
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 100")
-    return number
+    return _up_to(value, 100)
 
 
 def share(value: str) -> float:
     """Parse a number from 0 to 1."""
-    number = finite(value)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 1")
-    return number
+    return _up_to(value, 1)
 
 
 def distance(value: str) -> float:
     """Parse a difference of cosines, from 0 to 2."""
+    return _up_to(value, 2)
+
+
+def _up_to(value: str, high: int) -> float:
     number = finite(value)
-    if not 0 <= number <= 2:
-        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to 2")
+    if not 0 <= number <= high:
+        raise argparse.ArgumentTypeError(f"{value!r} is not from 0 to {high}")
     return number
 
 

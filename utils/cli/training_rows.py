@@ -13,6 +13,7 @@ from utils.cli.arguments import add_data_args
 from utils.cli.data_choice import chosen_pairs
 from utils.cli.finetune_eval import texts_of_tests
 from utils.cli.open_run import chosen_sources
+from utils.cli.types import positive
 from utils.data.pair_rows import PairRow, read_pair_rows
 from utils.errors import UserError, counted
 from utils.files import fingerprint
@@ -62,7 +63,7 @@ class TrainingRows:
 
 def describe_rows(data: TrainingRows, options: TrainingOptions) -> str:
     """Return the numbers of rows, positives, negatives and steps."""
-    steps = -(-len(data.rows) // options.batch_size) * options.epochs
+    steps = options.steps_per_epoch(len(data.rows)) * options.epochs
     n_pos, n_neg = (sum(len(getattr(row, side)) for row in data.rows) for side in ("pos", "neg"))
     return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives, {steps:,.0f} steps"
 
@@ -74,6 +75,23 @@ def add_row_args(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decontaminate", action="store_true", help="leave out the rows that have a test text of --eval in them"
     )
+
+
+def add_mini_batch_arg(group: argparse._ArgumentGroup, unit: str) -> None:
+    """Add the flag for what is in memory at once, which is counted in `unit`."""
+    group.add_argument(
+        "--mini_batch",
+        type=positive,
+        metavar="N",
+        help=f"{unit} in memory at once, with cached gradients (default: those of a batch, fewer if memory runs out)",
+    )
+
+
+def refuse_patience(args: argparse.Namespace) -> None:
+    """Raise UserError for --patience, as no row is held out."""
+    if args.patience is not None:
+        what = f"--patience with --objective {args.objective}"
+        raise UserError(what, "it has no validation split: leave --patience out")
 
 
 def chosen_rows(args: argparse.Namespace) -> TrainingRows:

@@ -51,13 +51,7 @@ def name_or_path(value: str) -> str:
 
 def temperature(text: str) -> float:
     """Parse a number from 0 to 2."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 2")
-    return value
+    return _up_to(text, 2)
 
 
 def positive_number(text: str) -> float:
@@ -67,13 +61,7 @@ def positive_number(text: str) -> float:
 
 def share(text: str) -> float:
     """Parse a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
+    return _up_to(text, 1)
 
 
 def seconds(text: str) -> float:
@@ -84,6 +72,16 @@ def seconds(text: str) -> float:
 def dollars(text: str) -> float:
     """Parse a number above 0."""
     return _above(text, "an amount above 0")
+
+
+def _up_to(text: str, high: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {high}")
+    return value
 
 
 def _above(text: str, wanted: str) -> float:

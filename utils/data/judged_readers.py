@@ -111,12 +111,16 @@ def trec_judgements(path: Path) -> Table | None:
     """
     if ending_of(path) not in (*DELIMITED, *TREC_ENDINGS):
         return None
-    rows = [(number, line.split()) for number, line in enumerate(read_lines(path), start=1) if line.strip()]
-    for number, fields in rows:
+    rows: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        fields = line.split()
+        if not fields:
+            continue
         if len(fields) != 4 or not re.fullmatch(r"[+-]?\d+", fields[3]):
             if ending_of(path) in DELIMITED:
                 return None
             raise UserError(f"{path}: line {number} is no judgement of TREC", "each is: question 0 passage grade")
+        rows.append((number, fields))
     columns = zip(*(fields for _, fields in rows), strict=True)
     questions, _, passages, grades = map(list, columns) if rows else ([], [], [], [])
     columns_of = {"query-id": questions, "corpus-id": passages, "score": grades}

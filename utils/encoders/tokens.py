@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.checkpoints import check_vocabulary
 from utils.encoders.batching import Ints
 from utils.errors import UserError
+from utils.weights import check_vocabulary
 
 if TYPE_CHECKING:
     import torch

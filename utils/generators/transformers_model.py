@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.answers import GenerationSettings, LabelScores, ScoreSettings
-from utils.checkpoints import COMPLETE, check_adapter, check_vocabulary, checkpoint_errors
+from utils.checkpoints import COMPLETE, check_adapter, checkpoint_errors
 from utils.errors import UserError, first_line
 from utils.generators.batches import BatchLimits, in_batches, limits_for
 from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
@@ -24,7 +24,7 @@ from utils.generators.tries import Tokenized
 from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers, use_attention_of_any_shape
 from utils.schema import GeneratorSpec
-from utils.weights import load_whole
+from utils.weights import check_vocabulary, load_whole
 
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length
 PACKING = "support_avx512bf16_for_cpu"  # by which bitsandbytes repacks weights that then have no gradients

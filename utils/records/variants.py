@@ -99,10 +99,14 @@ def variant_of(
             told["data"] = data
     if run.get("cross") and run.get("train_lang") and not (row and row.pivot) and "train_lang" not in without:
         of_dataset["train_lang"] = str(run["train_lang"])
+    return Variant(told, free, of_dataset | _tuned(run))
+
+
+def _tuned(run: Mapping[str, Any]) -> Traits:
+    """Return the weights of an ensemble that were tuned on validation data; nothing for others."""
     tuned = run.get("tuned")
-    if isinstance(tuned, dict) and isinstance(tuned.get("weights"), list):
-        of_dataset["tuned"] = " ".join(map(str, tuned["weights"]))
-    return Variant(told, free, of_dataset)
+    weights = tuned.get("weights") if isinstance(tuned, dict) else None
+    return {"tuned": " ".join(map(str, weights))} if isinstance(weights, list) else {}
 
 
 def _same_revision(source: Mapping[str, Any], row: DatasetSpec) -> bool:

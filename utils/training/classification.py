@@ -8,6 +8,7 @@ on the validation split is kept.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.checkpoints import check_vocabulary, checkpoint_errors
+from utils.checkpoints import checkpoint_errors
 from utils.encoders.batching import batches
 from utils.errors import UserError
 from utils.hub import hub_token, is_offline
+from utils.training.light_model import lighten
 from utils.training.loop import Trained, arguments_of, guarded, train
-from utils.training.lora import merged, with_adapter
-from utils.training.token_batches import LENGTH, PaddedBatches, Rows, padded, tokenise
-from utils.training.vocabulary import CompactVocabulary, can_be_compact
-from utils.weights import load_whole
+from utils.training.token_batches import PaddedBatches, Rows, padded, tokenise
+from utils.weights import check_vocabulary, load_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from utils.training.base import Base
     from utils.training.folder import TrainingFolder
     from utils.training.options import TrainingOptions
-    from utils.training.token_batches import Ids
 
     Floats = npt.NDArray[np.float32]
 
@@ -153,27 +152,17 @@ def train_classifier(
     classifier: Classifier, examples: Labelled, validation: Labelled, options: TrainingOptions, folder: TrainingFolder
 ) -> Trained:
     """Train a classifier, whose weights are then those of the epoch with the best validation accuracy."""
-    tokens = [tokenise(classifier.tokenizer, part.texts, classifier.max_length) for part in (examples, validation)]
-    model, vocabulary = classifier.model, None
-    if options.lora is not None:
-        model = with_adapter(model, options.lora, "SEQ_CLS")
-    elif can_be_compact(model):
-        special = classifier.tokenizer.all_special_ids
-        vocabulary = CompactVocabulary.of(
-            [*tokens[0], *tokens[1]], special, model.get_input_embeddings().num_embeddings
-        )
-        vocabulary.narrow(model)
-        tokens = [[vocabulary.compact(ids) for ids in part] for part in tokens]
-    rows = [_rows(part, data.labels) for part, data in zip(tokens, (examples, validation), strict=True)]
-    trained = train(lambda part: _trainer(model, classifier, rows, options, folder, part), folder, options)
-    if vocabulary is not None:
-        vocabulary.widen(model, trained.decay)
-    classifier.model = merged(model) if options.lora is not None else model
+    parts = (examples, validation)
+    tokens = [tokenise(classifier.tokenizer, part.texts, classifier.max_length) for part in parts]
+    special = classifier.tokenizer.all_special_ids
+    light = lighten(classifier.model, options.lora, lambda: itertools.chain(*tokens), special, "SEQ_CLS")
+    rows = [
+        Rows({"input_ids": light.compact(some), "labels": part.labels})
+        for some, part in zip(tokens, parts, strict=True)
+    ]
+    trained = train(lambda part: _trainer(light.model, classifier, rows, options, folder, part), folder, options)
+    classifier.model = light.whole(trained.decay)
     return trained
-
-
-def _rows(tokens: list[Ids], labels: Sequence[int]) -> Rows:
-    return Rows({"input_ids": tokens, "labels": labels, LENGTH: [len(ids) for ids in tokens]})
 
 
 def _trainer(

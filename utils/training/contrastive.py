@@ -7,17 +7,17 @@ cross-entropy of cosines at the temperature 0.02.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from utils.training import losses
+from utils.training.light_model import lighten
 from utils.training.loop import Trained, train
-from utils.training.lora import merged, with_adapter
 from utils.training.losses import Sides
 from utils.training.parts import parted_trainer
-from utils.training.vocabulary import CompactVocabulary, can_be_compact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,47 +81,28 @@ def train_embedder(
 
     teachers: the teacher's vector of each query (n_queries, d).
     """
-    tokens = _Tokens(
-        embedder.tokens(examples.query_texts, chosen.prompt), embedder.tokens(examples.texts, chosen.passage_prompt)
+    sides = (
+        embedder.tokens(examples.query_texts, chosen.prompt),
+        embedder.tokens(examples.texts, chosen.passage_prompt),
     )
-    full, vocabulary = embedder.transformer, None
-    if options.lora is not None:
-        embedder.transformer = with_adapter(full, options.lora)
-    elif can_be_compact(full):
-        special = embedder.model.tokenizer.all_special_ids
-        vocabulary = CompactVocabulary.of(tokens.all(), special, full.get_input_embeddings().num_embeddings)
-        vocabulary.narrow(full)
-        tokens = tokens.compact(vocabulary)
-    work = _Work(embedder, examples, tokens, chosen, options.seed, teachers)
+    special = embedder.model.tokenizer.all_special_ids
+    light = lighten(embedder.transformer, options.lora, lambda: itertools.chain(*sides), special)
+    embedder.transformer = light.model
+    queries, documents = map(light.compact, sides)
+    work = _Work(embedder, examples, queries, documents, chosen, options.seed, teachers)
     trained = train(lambda size: parted_trainer(embedder.model, work, options, folder, size), folder, options, part)
-    if vocabulary is not None:
-        vocabulary.widen(full, trained.decay)
-    if options.lora is not None:
-        embedder.transformer = merged(embedder.transformer)
+    embedder.transformer = light.whole(trained.decay)
     return trained
 
 
 @dataclass(frozen=True)
-class _Tokens:
-    """The tokens of the different queries and documents."""
-
-    queries: Sequence[Ids]
-    documents: Sequence[Ids]
-
-    def all(self) -> list[Ids]:
-        return [*self.queries, *self.documents]
-
-    def compact(self, vocabulary: CompactVocabulary) -> _Tokens:
-        return _Tokens(*([vocabulary.compact(ids) for ids in side] for side in (self.queries, self.documents)))
-
-
-@dataclass(frozen=True)
 class _Work:
-    """What a trainer does with a batch (`utils/training/parts.py`)."""
+    """What a trainer does with a batch (`utils/training/parts.py`); it has the tokens of each query and document."""
 
     embedder: Embedder
     examples: PairExamples
-    known: _Tokens
+    queries: Sequence[Ids]
+    documents: Sequence[Ids]
     chosen: ContrastiveOptions
     seed: int
     teachers: npt.NDArray[np.float32] | None
@@ -137,8 +118,7 @@ class _Work:
 
     def tokens(self, batch: DrawnBatch) -> list[Ids]:
         """Return the tokens of the queries, then those of the documents."""
-        queries, documents = self.known.queries, self.known.documents
-        return [queries[place] for place in batch.queries] + [documents[place] for place in batch.documents]
+        return [self.queries[place] for place in batch.queries] + [self.documents[place] for place in batch.documents]
 
     def forward(self, model: Any, tokens: Sequence[Ids]) -> torch.Tensor:
         vectors: torch.Tensor = self.embedder.embed(model, tokens)

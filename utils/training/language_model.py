@@ -25,7 +25,7 @@ from utils.training.answer_loss import AnswerBatches, answer_losses, mean_loss
 from utils.training.answer_tokens import Encoded, Template, encode
 from utils.training.loop import CHECKPOINTS_PER_EPOCH, Trained, arguments_of, guarded, train
 from utils.training.lora import merged, with_adapter, with_saved_adapter
-from utils.training.token_batches import LENGTH, Rows
+from utils.training.token_batches import Rows
 
 if TYPE_CHECKING:
     from utils.data.conversations import Conversation
@@ -168,7 +168,7 @@ def _trainer(
     import transformers
 
     settings = arguments_of(options, folder, part, len(rows)) | {"remove_unused_columns": False}
-    settings |= {"use_cpu": causal.device == "cpu", **_when_to_validate(options, len(rows), bool(held_out))}
+    settings |= _when_to_validate(options, len(rows), bool(held_out))
     callbacks = []
     if held_out and options.patience is not None:
         callbacks.append(transformers.EarlyStoppingCallback(options.patience * CHECKPOINTS_PER_EPOCH))
@@ -186,13 +186,12 @@ def _trainer(
 
 
 def _rows(rows: Sequence[Encoded]) -> Rows:
-    lengths = [len(row.ids) for row in rows]
-    return Rows({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows], LENGTH: lengths})
+    return Rows({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
 
 
 def _when_to_validate(options: TrainingOptions, n_rows: int, has_rows: bool) -> dict[str, Any]:
     """Return when checkpoints are written and the rows held out are measured: some times an epoch, and at the end."""
-    steps = max(1, -(-n_rows // options.batch_size) // CHECKPOINTS_PER_EPOCH)
+    steps = max(1, options.steps_per_epoch(n_rows) // CHECKPOINTS_PER_EPOCH)
     often = {"save_strategy": "steps", "save_steps": steps}
     if not has_rows:
         return often | {"eval_strategy": "no", "load_best_model_at_end": False}

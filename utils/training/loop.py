@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import UserError
+from utils.errors import UserError, is_out_of_memory
 from utils.progress import Clock, bar
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 STEPS_PER_LOG = 20  # of the learning curve, at most this number of points an epoch ...
 CHECKPOINTS_PER_EPOCH = 4  # ... and this number of checkpoints, where there is no validation
 KEPT_CHECKPOINTS = 1  # beside the best one
-MEMORY = ("out of memory", "allocate memory")
 
 
 @dataclass
@@ -64,7 +63,7 @@ def train(
                 first = _trained_weights(trainer.model)
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            if not is_out_of_memory(error):
                 raise
             part = _half(part, error)
             del trainer
@@ -81,7 +80,7 @@ def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_
     part: examples in memory at once. All of them are deterministic on a CPU: equal arguments give equal weights.
     """
     accumulated = max(1, math.ceil(options.batch_size / part))
-    steps_per_epoch = max(1, math.ceil(n_examples / options.batch_size))
+    steps_per_epoch = options.steps_per_epoch(n_examples)
     return {
         "output_dir": str(folder.checkpoints),
         "num_train_epochs": options.epochs,
@@ -199,10 +198,6 @@ def _half(part: int, error: BaseException) -> int:
         ) from error
     print(f"note: out of memory with {part} examples at once; going on with {part // 2}", file=sys.stderr)
     return part // 2
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY)
 
 
 def _free() -> None:

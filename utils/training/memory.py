@@ -18,7 +18,7 @@ BYTES = 4  # of each, as mixed precision keeps weights in float32 too
 
 def steps_line(n_examples: int, options: TrainingOptions) -> str:
     """Return how many steps the training has at most."""
-    an_epoch = math.ceil(n_examples / options.batch_size)
+    an_epoch = options.steps_per_epoch(n_examples)
     total = math.ceil(an_epoch * options.epochs)
     until = f", fewer where {options.patience} epochs bring nothing better" if options.patience else ""
     return f"steps: {total:,} ({an_epoch:,} an epoch, {options.epochs:g} epochs){until}"

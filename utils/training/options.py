@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,10 @@ class TrainingOptions:
     seed: int = 42
     lora: LoraOptions | None = None
     cuda: bool = False
+
+    def steps_per_epoch(self, n_examples: int) -> int:
+        """Return how many steps of the optimiser an epoch over so many examples has."""
+        return max(1, math.ceil(n_examples / self.batch_size))
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, as the record of a training states them; the device is none of them."""

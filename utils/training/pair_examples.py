@@ -104,9 +104,8 @@ class PairExamples:
 
     def batch(self, rows: Sequence[DrawnRow]) -> DrawnBatch:
         """Return a batch of drawn rows, with the documents that count for each of its queries."""
-        documents = [row.pos for row in rows] + [text for row in rows for text in row.neg]
-        owners = [*range(len(rows)), *(place for place, row in enumerate(rows) for _ in row.neg)]
-        forms, owner_of = self._form[documents], np.array(owners, dtype=np.int64)
+        documents, owner_of = documents_of(rows)
+        forms = self._form[documents]
         allowed = np.ones((len(rows), len(documents)), dtype=bool)
         groups = np.array([self.groups[row.row] for row in rows], dtype=object)
         for place, row in enumerate(rows):
@@ -115,7 +114,14 @@ class PairExamples:
                 allowed[place] &= (groups[owner_of] != groups[place]) | (owner_of == place)
             allowed[place, place] = True
         queries = np.array([row.query for row in rows], dtype=np.int64)
-        return DrawnBatch(queries, np.array(documents, dtype=np.int64), owner_of, allowed)
+        return DrawnBatch(queries, documents, owner_of, allowed)
+
+
+def documents_of(rows: Sequence[DrawnRow]) -> tuple[Ids, Ids]:
+    """Return the documents of a batch and the row of each (m,): the positives, then the negatives row by row."""
+    documents = [row.pos for row in rows] + [text for row in rows for text in row.neg]
+    owners = [*range(len(rows)), *(place for place, row in enumerate(rows) for _ in row.neg)]
+    return np.array(documents, dtype=np.int64), np.array(owners, dtype=np.int64)
 
 
 class SeededBatches:

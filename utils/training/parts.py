@@ -101,25 +101,30 @@ def _trainer_class() -> type[Any]:
             back = torch.from_numpy(np.argsort(np.concatenate(places)))
             if self.part is None:
                 return work.loss(batch, torch.cat([work.forward(model, part) for part in parts])[back])
-            return self._cached(model, batch, parts, back)
-
-        def _cached(self, model: Any, batch: Any, parts: Sequence[Sequence[Any]], back: torch.Tensor) -> Any:
-            """Return the loss, after the gradients of all parts were added up one part after the other."""
-            from sentence_transformers.base.losses.gradcache import RandContext
-
-            work, found, states = self.train_dataset, [], []
-            with torch.no_grad():
-                for part in parts:
-                    states.append(RandContext(next(model.parameters())))
-                    found.append(work.forward(model, part))
-            outputs = torch.cat(found).requires_grad_()
-            loss = work.loss(batch, outputs[back])
-            (gradient_of_all,) = torch.autograd.grad(loss, outputs)
-            gradients = torch.split(gradient_of_all, [len(part) for part in parts])
-            for place, (part, state, gradient) in enumerate(zip(parts, states, gradients, strict=True)):
-                is_last = place == len(parts) - 1
-                with nullcontext() if is_last else self.accelerator.no_sync(model), state:
-                    self.accelerator.backward((work.forward(model, part) * gradient).sum())
-            return loss.detach().requires_grad_()
+            return cached_loss(self, model, batch, parts, back)
 
     return PartedTrainer
+
+
+def cached_loss(trainer: Any, model: Any, batch: Any, parts: Sequence[Sequence[Any]], back: torch.Tensor) -> Any:
+    """Return the loss of a batch, after the gradients of all parts were added up one part after the other.
+
+    back: the place of each text of the batch among those of the parts.
+    """
+    import torch
+    from sentence_transformers.base.losses.gradcache import RandContext
+
+    work, found, states = trainer.train_dataset, [], []
+    with torch.no_grad():
+        for part in parts:
+            states.append(RandContext(next(model.parameters())))
+            found.append(work.forward(model, part))
+    outputs = torch.cat(found).requires_grad_()
+    loss = work.loss(batch, outputs[back])
+    (gradient_of_all,) = torch.autograd.grad(loss, outputs)
+    gradients = torch.split(gradient_of_all, [len(part) for part in parts])
+    for place, (part, state, gradient) in enumerate(zip(parts, states, gradients, strict=True)):
+        is_last = place == len(parts) - 1
+        with nullcontext() if is_last else trainer.accelerator.no_sync(model), state:
+            trainer.accelerator.backward((work.forward(model, part) * gradient).sum())
+    return loss.detach().requires_grad_()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.training.light_model import LightModel, lighten
 from utils.training.loop import Trained, train
-from utils.training.lora import merged, with_adapter
+from utils.training.pair_examples import documents_of
 from utils.training.parts import parted_trainer
 from utils.training.token_batches import padded, tokenise
-from utils.training.vocabulary import CompactVocabulary, can_be_compact
 
 if TYPE_CHECKING:
     import torch
@@ -66,20 +66,15 @@ def train_reranker(
     part: int | None = None,
 ) -> Trained:
     """Train a model with one label. part: pairs in memory with their gradients at once, by default those of a batch."""
-    vocabulary, whole = None, model.model
-    if options.lora is not None:
-        model.model = with_adapter(whole, options.lora, "SEQ_CLS")
-    elif can_be_compact(whole):
-        texts = tokenise(model.tokenizer, [*examples.query_texts, *examples.texts], None)
-        n_tokens = whole.get_input_embeddings().num_embeddings
-        vocabulary = CompactVocabulary.of(texts, model.tokenizer.all_special_ids, n_tokens)
-        vocabulary.narrow(whole)
-    work = _Work(model, examples, chosen, options.seed, vocabulary)
+
+    def texts() -> list[Ids]:
+        return tokenise(model.tokenizer, [*examples.query_texts, *examples.texts], None)
+
+    light = lighten(model.model, options.lora, texts, model.tokenizer.all_special_ids, "SEQ_CLS")
+    model.model = light.model
+    work = _Work(model, light, examples, chosen, options.seed)
     trained = train(lambda size: parted_trainer(model.model, work, options, folder, size), folder, options, part)
-    if vocabulary is not None:
-        vocabulary.widen(whole, trained.decay)
-    if options.lora is not None:
-        model.model = merged(model.model)
+    model.model = light.whole(trained.decay)
     return trained
 
 
@@ -100,10 +95,10 @@ class _Work:
     """What a trainer does with a batch (`utils/training/parts.py`)."""
 
     model: Classifier
+    light: LightModel
     examples: PairExamples
     chosen: RerankerOptions
     seed: int
-    vocabulary: CompactVocabulary | None
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -116,23 +111,18 @@ class _Work:
 
     def batch(self, rows: Sequence[DrawnRow]) -> PairBatch:
         """Return the pairs of rows, tokenised together."""
-        asked = [row.query for row in rows] + [row.query for row in rows for _ in row.neg]
-        answers = [row.pos for row in rows] + [text for row in rows for text in row.neg]
-        owners = [*range(len(rows)), *(place for place, row in enumerate(rows) for _ in row.neg)]
-        queries = [self.examples.query_texts[place] for place in asked]
+        answers, owners = documents_of(rows)
+        queries = [self.examples.query_texts[rows[owner].query] for owner in owners]
         documents = [self.examples.texts[place] for place in answers]
-        return PairBatch(self._tokens(queries, documents), np.array(owners, dtype=np.int64), len(rows))
+        return PairBatch(self._tokens(queries, documents), owners, len(rows))
 
     def _tokens(self, queries: list[str], documents: list[str]) -> list[Ids]:
         limit = self.model.max_length
         cut: dict[str, Any] = {"truncation": "longest_first", "max_length": limit} if limit else {"truncation": False}
         found = self.model.tokenizer(queries, documents, padding=False, return_token_type_ids=True, **cut)
-        pairs = []
-        for ids, types in zip(found["input_ids"], found["token_type_ids"], strict=True):
-            numbers = np.asarray(ids, dtype=np.int64)
-            numbers = numbers if self.vocabulary is None else self.vocabulary.compact(numbers)
-            pairs.append(np.stack([numbers, np.asarray(types, dtype=np.int64)], axis=1))
-        return pairs
+        ids = self.light.compact([np.asarray(numbers, dtype=np.int64) for numbers in found["input_ids"]])
+        types = [np.asarray(numbers, dtype=np.int64) for numbers in found["token_type_ids"]]
+        return [np.stack(pair, axis=1) for pair in zip(ids, types, strict=True)]
 
     def tokens(self, batch: PairBatch) -> list[Ids]:
         return batch.pairs

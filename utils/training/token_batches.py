@@ -14,14 +14,11 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
-LENGTH = "length"  # name of the numbers of tokens, by which batches of like lengths are formed
 
-
-def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int | None, pairs: Sequence[str] = ()) -> list[Ids]:
-    """Return the tokens of each text, or of each text with its pair, with the special ones (n_tokens,) int64."""
-    given = (list(texts), list(pairs)) if pairs else (list(texts),)
+def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> list[Ids]:
+    """Return the tokens of each text with the special ones (n_tokens,) int64."""
     cut = {"truncation": True, "max_length": max_length} if max_length else {"truncation": False}
-    found = tokenizer(*given, padding=False, return_attention_mask=False, return_token_type_ids=False, **cut)
+    found = tokenizer(list(texts), padding=False, return_attention_mask=False, return_token_type_ids=False, **cut)
     return [np.asarray(ids, dtype=np.int64) for ids in found["input_ids"]]
 
 

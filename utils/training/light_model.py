@@ -1,0 +1,54 @@
+"""What a training leaves out of a model: all weights but adapters, or the embeddings of tokens that the data lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from utils.training.lora import merged, with_adapter
+from utils.training.vocabulary import CompactVocabulary, can_be_compact
+
+if TYPE_CHECKING:
+    from utils.training.options import LoraOptions
+    from utils.training.token_batches import Ids
+
+
+@dataclass(frozen=True)
+class LightModel:
+    """A transformer as it is trained: with adapters, with some of its embeddings (`vocabulary`), or as it is."""
+
+    model: Any
+    vocabulary: CompactVocabulary | None
+    has_adapter: bool
+
+    def compact(self, texts: Sequence[Ids]) -> list[Ids]:
+        """Return tokenised texts as the model numbers its tokens."""
+        return [text if self.vocabulary is None else self.vocabulary.compact(text) for text in texts]
+
+    def whole(self, decay: float) -> Any:
+        """Return the trained model with all of its weights; embeddings that were left out are multiplied by `decay`."""
+        if self.vocabulary is not None:
+            self.vocabulary.widen(self.model, decay)
+        return merged(self.model) if self.has_adapter else self.model
+
+
+def lighten(
+    model: Any,
+    adapters: LoraOptions | None,
+    texts: Callable[[], Iterable[Ids]],
+    special: Iterable[int],
+    task: str | None = None,
+) -> LightModel:
+    """Return a transformer as it is trained; the transformer itself is changed.
+
+    adapters: what is trained in place of its weights. texts: returns the tokenised texts of the data, and is called
+    where only embeddings of their tokens and of the special ones are trained. task: that of peft's TaskType.
+    """
+    if adapters is not None:
+        return LightModel(with_adapter(model, adapters, task), None, True)
+    if not can_be_compact(model):
+        return LightModel(model, None, False)
+    vocabulary = CompactVocabulary.of(texts(), special, model.get_input_embeddings().num_embeddings)
+    vocabulary.narrow(model)
+    return LightModel(model, vocabulary, False)
