@@ -2,7 +2,7 @@
 """Seconds and memory of a mining by phase, against the way of LASER and stopes with faiss.
 
     python bench/mine.py
-    python bench/mine.py --texts 300000 --only ours --folder /scratch
+    python bench/mine.py --texts 300000 --share 0.1 --folder /scratch
     python bench/mine.py --texts 1000000 --only ours --cuda
 
 Rows are planted: a common part, topics, and for each source a target near to it, in another order, as the vectors of E5
@@ -10,6 +10,9 @@ are. They are stored in float16. `ours` searches and pairs them as mine.py does 
 rows, searches four neighbours both ways with faiss's flat index, takes the best margins among them, and pairs them
 greedily. Each runs in a process of its own; memory is the peak above what the process has when its libraries are
 loaded. `laser` needs faiss (pip install faiss-cpu==1.15.1).
+
+A flat search takes the same time for each query, so `--share 0.1` lets `laser` search a tenth of both sides, and takes
+ten times its seconds. Its pairs are then not known; the nearest row of each query is compared with the pair of `ours`.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
 from utils.cli.main import run
-from utils.cli.types import path, positive
+from utils.cli.types import path, positive, share
 from utils.mining.margins import LIST, MarginSearch
 from utils.mining.neighbours import SearchPlace, nearest_both_ways
 from utils.mining.pairing import pair_up
@@ -86,8 +89,8 @@ def mine_ours(folder: Path, device: str, clock: Clock) -> Pairs:
     )
 
 
-def mine_laser(folder: Path, clock: Clock) -> Pairs:
-    """Return the pairs of LASER's mine_bitexts (ratio, max), by flat indexes of faiss."""
+def search_laser(folder: Path, part: float) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Return the scores and indices of the neighbours of both sides, of a share of their rows (n, K)."""
     import faiss
 
     sides = [store.load(0, len(store.paths)) for store in stores(folder)]
@@ -97,8 +100,22 @@ def mine_laser(folder: Path, clock: Clock) -> Pairs:
     for ours, theirs in (sides, sides[::-1]):
         index = faiss.IndexFlatIP(theirs.shape[1])
         index.add(theirs)
-        found.append(index.search(ours, K))
+        found.append(index.search(ours[: round(part * len(ours))], K))
+    return found
+
+
+def mine_laser(folder: Path, part: float, clock: Clock) -> Pairs:
+    """Return the pairs of LASER's mine_bitexts (ratio, max), by flat indexes of faiss.
+
+    Of a share of the rows they are the nearest rows of the sources and of the targets.
+    """
+    found = search_laser(folder, part)
     clock.lap("search")
+    if part < 1:
+        clock.laps["search"] /= part
+        (scores, indices), (back, queries) = found
+        near = {(row, int(indices[row, 0])): float(scores[row, 0]) for row in range(len(indices))}
+        return near | {(int(queries[row, 0]), row): float(back[row, 0]) for row in range(len(queries))}
     means = [scores.mean(axis=1) for scores, _ in found]
     best = []
     for side, (scores, indices) in enumerate(found):
@@ -120,14 +137,14 @@ def mine_laser(folder: Path, clock: Clock) -> Pairs:
     return pairs
 
 
-def work(role: str, folder: Path, device: str) -> None:
+def work(role: str, folder: Path, device: str, part: float) -> None:
     """Mine in this process, write the pairs, and print the seconds of each phase and the peak memory."""
     if role == "laser":
         import faiss  # noqa: F401
     else:
         import torch  # noqa: F401
     before, clock = start_peak(), Clock()
-    pairs = mine_ours(folder, device, clock) if role == "ours" else mine_laser(folder, clock)
+    pairs = mine_ours(folder, device, clock) if role == "ours" else mine_laser(folder, part, clock)
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = {"total": sum(clock.laps.values()), "of the processor": round(used.ru_utime + used.ru_stime, 1)}
     print(json.dumps({"seconds": clock.laps, **seconds, "MiB": peak_above(before)}))
@@ -139,6 +156,8 @@ def measure(args: argparse.Namespace) -> None:
     """Print the figures of each way, and write them to bench/results/."""
     figures: dict[str, Any] = {}
     found: list[set[tuple[int, int]]] = []
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         plant(args.texts, args.dim, folder)
@@ -152,6 +171,8 @@ def measure(args: argparse.Namespace) -> None:
                 role,
                 "--folder",
                 str(folder),
+                "--share",
+                str(args.share),
                 *(["--cuda"] if args.cuda else []),
             ]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -162,7 +183,8 @@ def measure(args: argparse.Namespace) -> None:
             print(f"{role}: {json.dumps(figures[role])}", flush=True)
     print(f"{args.texts:,} x {args.texts:,} texts, {args.dim} dimensions, {stored:,.0f} MiB of stored rows")
     if len(figures) == 2:
-        print(f"pairs that both ways found: {len(found[0] & found[1]):,} of {len(found[0]):,} and {len(found[1]):,}")
+        both = len(found[0] & found[1])
+        print(f"pairs that both ways found: {both:,} of {len(found[0]):,} and {len(found[1]):,}")
         print(f"time over that of LASER's way: {figures['ours']['total'] / figures['laser']['total']:.2f}")
     out = ROOT / "bench" / "results" / f"mine_{args.texts}x{args.dim}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -176,11 +198,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dim", type=positive, default=384)
     parser.add_argument("--only", nargs="+", choices=("ours", "laser"), default=("ours", "laser"))
     parser.add_argument("--folder", type=path, help="where temporary files are written (default: the system's folder)")
+    parser.add_argument("--share", type=share, default=1.0, help="of the rows that laser searches (default: all)")
     parser.add_argument("--cuda", action="store_true", help="search on the GPU (ours only)")
     parser.add_argument("--role", choices=("ours", "laser"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.role:
-        work(args.role, args.folder, "cuda" if args.cuda else "cpu")
+        work(args.role, args.folder, "cuda" if args.cuda else "cpu", args.share)
     else:
         measure(args)
 
