@@ -16,7 +16,7 @@ SCRIPTS = (
     *("bitext.py", "classification.py", "finetune.py", "icl.py", "mine.py", "retrieval.py", "sts.py", "sweep.py"),
     "visualize.py",
 )
-SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "faiss"}
+SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "faiss", "sacrebleu"}
 HEAVY = {
     "torch",
     "transformers",
@@ -52,8 +52,8 @@ LAYERS = (
         "answers",
         "protocols",
         "loaders",
-        "words",
     ),
+    ("words",),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}
 SHORT_NAMES = (

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from utils.evaluation.stats import BLOCK, PERMUTATIONS, Values
 
 Ints = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]  # (n, m)
 Swapped = npt.NDArray[np.bool_]  # (patterns, n): whether an item's predictions are swapped
 Statistic = Callable[[Swapped], Values]  # A's figure minus B's (patterns,)
 
@@ -42,6 +43,22 @@ def _sum(blocks: Sequence[tuple[int, Sequence[Statistic]]], swapped: Sequence[Sw
 def sum_of(differences: Values) -> Statistic:
     """Return the statistic of a sum of differences of item values, A's minus B's (n,)."""
     return lambda swapped: (1.0 - 2.0 * swapped) @ differences
+
+
+def corpus_of(sides: tuple[Counts, Counts], figure: Callable[[Values], Values], weight: float = 1.0) -> Statistic:
+    """Return the statistic of a figure of a corpus: A's minus B's, times a weight.
+
+    sides: the statistics of each item (n, m) of A and of B. figure: from summed statistics (patterns, m) to the figure
+    (patterns,), which is taken anew for every pattern (Riezler and Maxwell 2005).
+    """
+    of_a, of_b = (side.astype(np.float64) for side in sides)
+    moves = of_b - of_a
+
+    def difference(swapped: Swapped) -> Values:
+        moved = swapped.astype(np.float64) @ moves
+        return weight * (figure(of_a.sum(axis=0) + moved) - figure(of_b.sum(axis=0) - moved))
+
+    return difference
 
 
 def macro_of(
