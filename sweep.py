@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from utils.cli.arguments import Parser
 from utils.cli.main import run as run_script
 from utils.cli.types import name_or_path, natural, path, positive, text
-from utils.errors import UserError
+from utils.errors import UserError, counted
 
 if TYPE_CHECKING:
     from utils.sweep.executors import Options
@@ -70,6 +70,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="show the commands by group, and what each run would do by its own --dry_run, or the commands alone",
     )
     group.add_argument("--cuda", action="store_true", help="encode and search on the GPU in every run")
+    group.add_argument(
+        "--replace",
+        action="store_true",
+        help="let this sweep take the place of one of its name that has other runs; what is done is kept",
+    )
     group.add_argument("--parent", type=natural, default=0, help=argparse.SUPPRESS)
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)
@@ -113,7 +118,7 @@ def main(argv: Sequence[str]) -> None:
     elif form == "status":
         for name in names:
             state = find_sweep(root, name)
-            show_status(state, state.read_sweep()[0])
+            show_status(state, state.read_sweep())
     elif form == "run":
         _go_on(find_sweep(root, _only(names, "run NAME")), argv)
     else:
@@ -139,7 +144,7 @@ def _work(words: Sequence[str], parent: int) -> None:
 
 def _chosen_sweep(args: argparse.Namespace, names: Sequence[str]) -> Sweep:
     """Return the sweep of the file or of the grid. Raises UserError where there is not one of them."""
-    from utils.sweep.grid import grid_of, named, read_sweep
+    from utils.sweep.grid import grid_of, read_sweep
 
     low: dict[str, str | bool] = {name: str(getattr(args, name)) for name in PLACES if getattr(args, name)}
     if args.cuda:
@@ -149,19 +154,27 @@ def _chosen_sweep(args: argparse.Namespace, names: Sequence[str]) -> Sweep:
     if args.grid is not None:
         if names:
             raise UserError(f"{names[0]} and --grid", "give the file of a sweep, or a grid")
-        return named(grid_of(args.grid, low), args.name)
-    return named(read_sweep(Path(_only(names, "FILE.yaml")).expanduser(), low), args.name)
+        return grid_of(args.grid, low, args.name)
+    return read_sweep(Path(_only(names, "FILE.yaml")).expanduser(), low, args.name)
 
 
 def _go_on(state: StateFolder, argv: Sequence[str]) -> None:
-    """Go on with a sweep by the command that started it; flags of this command line are added to it."""
-    sweep, command, folder = state.read_sweep()
+    """Go on with a sweep by the command that started it; flags of this command line are added to it.
+
+    Flags of places and --cuda belong to the runs, which are then made anew.
+    """
+    now = parse(argv)
+    if now.grid is not None or now.name:
+        raise UserError(f"run NAME with {'--name' if now.name else '--grid'}", "leave it out, or start another sweep")
+    sweep, (command, folder) = state.read_sweep(), state.read_command()
     place = state.folder.absolute()
     os.chdir(folder)
     added = list(argv)
     for word in ("run", sweep.name):
         added.remove(word)
     args = parse([*command, *added])
+    if now.cuda or any(getattr(now, name) for name in PLACES):
+        sweep = _chosen_sweep(args, args.what)
     _execute(args, type(state)(place), sweep, command)
 
 
@@ -171,18 +184,28 @@ def _execute(args: argparse.Namespace, state: StateFolder, sweep: Sweep, command
     from utils.sweep.show import show_plan, show_status
 
     options = _options(args)
+    _check_replaced(state, sweep, may_replace=args.replace)
     if args.dry_run:
         left = [run for run in sweep.runs if not state.is_finished(run)]
         groups = make_groups(left, args.jobs or 1)
         show_plan(state, sweep, groups, args.dry_run, sees_gpus=args.executor == "local")
         return
     with state.held():
-        state.write_sweep(sweep, command)
+        state.write_sweep(sweep, [word for word in command if word != "--replace"])
         is_well = Driver(state, sweep, options, args.retries).execute()
     show_status(state, sweep)
     if not is_well:
         sys.stdout.flush()
         sys.exit(1)
+
+
+def _check_replaced(state: StateFolder, sweep: Sweep, *, may_replace: bool) -> None:
+    """Raise UserError where a sweep of this name is there that has runs which this one lacks."""
+    if may_replace or not (dropped := state.dropped_by(sweep)):
+        return
+    what = f"the sweep {sweep.name} in {state.folder} has {counted(len(dropped), 'run')} that this one lacks"
+    hint = "give this one another --name; or add --replace, and the table has the runs of this one alone"
+    raise UserError(f"{what}, such as: {dropped[0].command}", f"{hint} (records are kept)")
 
 
 def _options(args: argparse.Namespace) -> Options:

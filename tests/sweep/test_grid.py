@@ -125,13 +125,56 @@ def test_a_file_that_is_no_sweep_is_told(content: str, what: str, tmp_path: Path
     assert what in error.value.what and error.value.hint
 
 
-def test_runs_with_the_same_models_form_a_group_and_data_sets_stay_together() -> None:
+def test_a_grid_is_counted_before_it_is_made() -> None:
+    axis = ",".join(map(str, range(100)))
+    with pytest.raises(UserError) as error:
+        grid(" ".join(["script=bitext", *(f"{name}={axis}" for name in ("k", "seed", "limit", "batch_size"))]))
+    assert error.value.what == "--grid: 100,000,000 combinations, and a sweep has at most 100,000 runs"
+    with pytest.raises(UserError, match=r"more than 10\^15 combinations"):
+        grid(" ".join(["script=bitext", *(f"k{number}=1,2" for number in range(20_000))]))
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "expected", "hint"),
+    [
+        ("my sweep.yaml", "fine", "fine", ""),
+        ("my sweep.yaml", None, "", "--name my-sweep"),
+        ("a.yaml", "a/b", "", "--name a-b"),
+        ("a.yaml", "..", "", "--name NAME"),
+        ("a.yaml", "-x", "", "--name x"),
+        ("a.yaml", "\u4e2d" * 90, "", "up to 100 letters"),  # 270 bytes
+    ],
+)
+def test_a_sweep_has_the_name_that_is_asked_for(
+    file: str, name: str | None, expected: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text("runs: [{script: bitext.py}]")
+    if expected:
+        assert read_sweep(tmp_path / file, {}, name).name == expected
+        return
+    with pytest.raises(UserError, match="is no name of a sweep") as error:
+        read_sweep(tmp_path / file, {}, name)
+    assert hint in error.value.hint
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").touch()
+    with pytest.raises(UserError, match="cannot be read: Is a directory") as error:
+        read_sweep(tmp_path, {})
+    assert error.value.hint == "name a YAML file in it: b.yaml"
+    with pytest.raises(UserError, match="too large"):
+        read_sweep(Path("/dev/zero"), {})
+
+
+def test_runs_with_the_same_models_form_a_group_and_data_sets_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = grid_of(["script=bitext,classification", f"model_checkpoint={NGRAM},org/a", "k=1,5", "dataset=a,b"], {}).runs
     groups = make_groups(runs, 1)
     assert [(group.models, len(group.runs)) for group in groups] == [((NGRAM,), 8), (("org/a",), 8)]
     assert [run.argv[run.argv.index("--dataset") + 1] for run in groups[0].runs] == ["a"] * 4 + ["b"] * 4
     assert [len(group.runs) for group in make_groups(runs, 3)] == [4, 4, 8]
     assert [len(group.runs) for group in make_groups(runs[:1], 4)] == [1]
+    monkeypatch.setattr("utils.sweep.groups.LARGEST", 3)
+    assert [len(group.runs) for group in make_groups(runs, 1)] == [3, 3, 2] * 2
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from utils.errors import UserError
 from utils.loaders import kept_models, load_model
 from utils.processes import started_at, this_machine
 from utils.sweep.executors import LocalExecutor, Options, ending, slurm_settings
-from utils.sweep.grid import Run
+from utils.sweep.grid import Run, Sweep
+from utils.sweep.show import show_status
 from utils.sweep.state import RunState, StateFolder, two_lines
 from utils.sweep.worker import is_usable_after
 
@@ -44,6 +48,52 @@ def test_a_run_is_finished_while_its_records_are_there(tmp_path: Path) -> None:
     assert folder.is_finished(run)
     folder.path_of(run).write_text("{broken")
     assert folder.read(run) == RunState() and not folder.is_finished(run)
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"state": 5},
+    {"state": "odd"},
+    {"state": "done", "attempts": "2"},
+    {"state": "done", "attempts": True},
+    {"state": "running", "pid": 10**400},
+    {"state": "failed", "error": "one text"},
+    {"state": "failed", "error": [1]},
+    {"state": "done", "records": [None]},
+    {"state": "done", "started": float("nan")},
+]
+
+
+@pytest.mark.parametrize("content", [[], "text", *BROKEN])
+def test_a_state_of_wrong_types_costs_its_own_run_only(
+    content: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = StateFolder(tmp_path)
+    first, second = (Run("bitext.py", ("--k", k)) for k in "12")
+    folder.write(first, RunState("done", attempts=2))
+    folder.write(second, RunState("done", attempts=3))
+    folder.path_of(first).write_text(json.dumps(content))
+    assert (folder.read(first), folder.read(second).attempts) == (RunState(), 3)
+    show_status(folder, Sweep("x", (first, second)))
+    shown = capsys.readouterr()
+    assert "sweep x: 2 runs: 1 done, 1 waiting" in shown.out and str(folder.path_of(first)) in shown.err
+
+
+def test_a_run_that_cannot_be_read_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = StateFolder(tmp_path / "x")
+    runs = tuple(Run("bitext.py", ("--k", str(k))) for k in range(1, 7))
+    folder.write_sweep(Sweep("x", runs), ["x.yaml"])
+    content = json.loads((folder.folder / "sweep.json").read_text())
+    content["runs"][:5] = [7, {"script": 1}, {"argv": []}, {"script": "bogus.py", "argv": []}, {"script": "bitext.py"}]
+    (folder.folder / "sweep.json").write_text(json.dumps(content))
+    assert folder.read_sweep() == Sweep("x", runs[5:]) and folder.read_command()[0] == ["x.yaml"]
+    assert capsys.readouterr().err.count("cannot be read and is left out") == 5
+    for wrong in ([], {"runs": 5}, {}):
+        (folder.folder / "sweep.json").write_text(json.dumps(wrong))
+        with pytest.raises(UserError, match="is not the state of a sweep"):
+            folder.read_sweep()
+    (folder.folder / "sweep.json").write_text(json.dumps({**content, "command": [1]}))
+    with pytest.raises(UserError, match="is not the state of a sweep"):
+        folder.read_command()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,33 @@ def test_a_sweep_that_is_well_ends_with_0_and_goes_on_by_its_name(tmp_path: Path
     assert (unknown.returncode, unknown.stderr.splitlines()[1]) == (2, "hint: did you mean 'one'?")
 
 
+def test_a_sweep_takes_no_place_of_another_of_its_name_unasked(tmp_path: Path, run: Run) -> None:
+    common = ("--name", "one", "--grid", "script=bitext", f"model_checkpoint={NGRAM}", "langs=fra")
+    assert run("sweep.py", *common, "k=1").returncode == 0
+    state = tmp_path / "logs/sweeps/one/sweep.json"
+    before = state.read_bytes()
+    for more in ((), ("--dry_run", "commands")):
+        other = run("sweep.py", *more, *common, "k=5")
+        assert (other.returncode, state.read_bytes()) == (2, before)
+        assert "the sweep one in logs/sweeps/one has 1 run that this one lacks, such as: python bitext" in other.stderr
+        assert "--replace" in other.stderr.splitlines()[1]
+    grown = run("sweep.py", *common, "k=1,5")
+    assert grown.returncode == 0 and "1 of 2 runs are done already" in grown.stdout
+    replaced = run("sweep.py", *common, "k=5", "--replace")
+    assert replaced.returncode == 0 and "sweep one: 1 run: 1 done" in replaced.stdout
+    assert "--replace" not in state.read_text()
+
+
+def test_places_added_to_a_sweep_reach_its_runs(tmp_path: Path, run: Run) -> None:
+    words = ("--grid", "script=bitext", f"model_checkpoint={NGRAM}", "langs=fra", "k=1", "--name", "one")
+    assert run("sweep.py", *words).returncode == 0
+    planned = run("sweep.py", "run", "one", "--data_dir", "elsewhere")
+    content = json.loads((tmp_path / "logs/sweeps/one/sweep.json").read_text())
+    assert planned.returncode == 0 and content["runs"][0]["places"] == ["--data_dir", "elsewhere"]
+    refused = run("sweep.py", "run", "one", "--name", "two")
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "error: run NAME with --name")
+
+
 def test_each_run_of_a_script_with_one_output_has_its_own(tmp_path: Path, run: Run) -> None:
     words = ("--grid", "script=mine.py", f"model_checkpoint={NGRAM}", "margin=ratio,csls", "--name", "mined")
     commands = run("sweep.py", *words, "--dry_run", "commands").stdout.splitlines()

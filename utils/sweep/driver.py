@@ -83,7 +83,8 @@ class Driver:
             else:
                 left.append(run)
         if n_done:
-            self.tell(f"{n_done} of {counted(len(self.sweep.runs), 'run')} are done already")
+            n = len(self.sweep.runs)
+            self.tell(f"{n_done} of {counted(n, 'run')} {'is' if n == 1 else 'are'} done already")
         return left
 
     def _loop(self, executor: Executor) -> None:

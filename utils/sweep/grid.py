@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from utils.errors import UserError, suggest, warn
+from utils.progress import bar
 from utils.sweep.scripts import has_flag, parse, script_name, script_names, takes
 from utils.sweep.yaml_text import read_yaml, yaml_values
 
@@ -21,7 +23,9 @@ SECTIONS = ("name", "defaults", "runs", "exclude")
 OWN_KEYS = ("script", "needs")  # keys of a grid that are no flags
 REFUSED = ("help", "list", "dry_run", "verbose")  # flags that end a command before it has done anything, or say more
 MOST = 100_000  # runs
-NAME = re.compile(r"[\w.+-]{1,100}")
+NAME = re.compile(r"[\w.+][\w.+-]{0,99}")
+PARTS = 50  # of a value that a message shows
+NAME_BYTES = 200  # a folder is named so
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,29 @@ class _Point:
         return Run(self.script, _line(self.flags), self.needs, _line(places))
 
 
-def read_sweep(path: Path, defaults: Mapping[str, Value]) -> Sweep:
-    """Return the sweep of a YAML file; `defaults` are flags of the command line for runs that do not set them.
+@dataclass(frozen=True)
+class _Grid:
+    """What a grid makes of one script: the values of each flag."""
 
-    Raises UserError for a file that is no sweep, and for the first command that its script's parser refuses.
+    script: str
+    axes: Mapping[str, Sequence[Value]]
+    needs: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(map(len, self.axes.values()))
+
+    def points(self) -> Iterator[_Point]:
+        """Yield every combination of the values, the last key's changing fastest."""
+        for values in itertools.product(*self.axes.values()):
+            yield _Point(self.script, dict(zip(self.axes, values, strict=True)), self.needs)
+
+
+def read_sweep(path: Path, defaults: Mapping[str, Value], name: str | None = None) -> Sweep:
+    """Return the sweep of a YAML file, under a name that was asked for, that in the file, or the file's own.
+
+    `defaults` are flags of the command line for runs that do not set them. Raises UserError for a file that is no
+    sweep, and for the first command that its script's parser refuses.
     """
     content = read_yaml(path)
     for key in content:
@@ -90,22 +113,19 @@ def read_sweep(path: Path, defaults: Mapping[str, Value]) -> Sweep:
     grids = content.get("runs")
     if not isinstance(grids, list) or not grids:
         raise UserError(f"{path}: there are no runs", "`runs:` is a list of grids, each with `script:` and its flags")
-    named = content.get("name", path.stem)
+    named = _checked_name(content.get("name", path.stem), str(path)) if name is None else _checked_name(name, "--name")
     return make_sweep(named, str(path), grids, content.get("defaults") or {}, content.get("exclude") or [], defaults)
 
 
-def named(sweep: Sweep, name: str | None) -> Sweep:
-    """Return a sweep under the name that was asked for; raises UserError for what is no name."""
-    return Sweep(_checked_name(name, "--name"), sweep.runs) if name else sweep
-
-
 def _checked_name(name: Any, where: str) -> str:
-    if not isinstance(name, str) or not NAME.fullmatch(name) or not name.strip("."):
-        raise UserError(f"{where}: {name!r} is no name of a sweep", "it has up to 100 letters, digits and _.+-")
-    return name
+    if isinstance(name, str) and NAME.fullmatch(name) and name.strip(".") and len(name.encode()) <= NAME_BYTES:
+        return name
+    rule = "a name has up to 100 letters, digits and _.+-, and does not begin with -"
+    likely = re.sub(r"[^\w.+]+", "-", name).strip("-.")[:60] if isinstance(name, str) else ""
+    raise UserError(f"{where}: {name!r} is no name of a sweep", f"{rule}: --name {likely or 'NAME'}")
 
 
-def grid_of(words: Sequence[str], defaults: Mapping[str, Value]) -> Sweep:
+def grid_of(words: Sequence[str], defaults: Mapping[str, Value], name: str | None = None) -> Sweep:
     """Return the sweep of `key=value,value` words of a command line. Raises UserError as `read_sweep` does."""
     grid: dict[str, Any] = {}
     for word in words:
@@ -115,31 +135,40 @@ def grid_of(words: Sequence[str], defaults: Mapping[str, Value]) -> Sweep:
             raise UserError(f"--grid: {key} is given twice", f"write its values in one: {key}=a,b")
         grid[key] = yaml_values(values, f"--grid {word}") if equals else ["true"]
     shown = hashlib.sha256(json.dumps(grid, sort_keys=True).encode()).hexdigest()[:8]
-    return make_sweep(f"grid-{shown}", "--grid", [grid], {}, [], defaults)
+    return make_sweep(_checked_name(name or f"grid-{shown}", "--name"), "--grid", [grid], {}, [], defaults)
 
 
 def make_sweep(
-    name: Any, where: str, grids: Sequence[Any], shared: Any, excluded: Any, low: Mapping[str, Value]
+    name: str, where: str, grids: Sequence[Any], shared: Any, excluded: Any, low: Mapping[str, Value]
 ) -> Sweep:
-    """Return the sweep of some grids, every command of which its script's parser has accepted."""
+    """Return the sweep of some grids, every command of which its script's parser has accepted.
+
+    Raises UserError for more combinations than a sweep can have, before the first one is made.
+    """
     if not isinstance(shared, dict):
         raise UserError(f"{where}: `defaults` is no table", "write a flag and its value in each line")
-    points = []
-    for number, grid in enumerate(grids, 1):
-        place = where if len(grids) == 1 else f"{where}, grid {number}"
-        points += list(_points(grid, shared, place))
-        if len(points) > MOST:
-            raise UserError(f"{where}: more than {MOST:,} runs", "make the grid smaller, or several sweeps of it")
+    places = [where if len(grids) == 1 else f"{where}, grid {number}" for number in range(1, len(grids) + 1)]
+    read = [one for grid, place in zip(grids, places, strict=True) for one in _grids(grid, shared, place)]
+    if (n := sum(one.size for one in read)) > MOST:
+        told = f"{n:,}" if n < 1e15 else "more than 10^15"
+        what = f"{where}: {told} combinations, and a sweep has at most {MOST:,} runs"
+        raise UserError(what, "make the grid smaller, or several sweeps of it")
+    points = [point for one in read for point in one.points()]
     _check_defaults(shared, {point.script for point in points}, where)
     kept = _without(points, excluded, where)
-    runs = tuple({run.id: run for run in (_checked(point, low, where) for point in kept)}.values())
+    runs: dict[str, Run] = {}
+    with bar(len(kept), "checking", "commands") as advance:
+        for point in kept:
+            run = _checked(point, low, where)
+            runs[run.id] = run
+            advance(1)
     if not runs:
         raise UserError(f"{where}: every run is excluded", "take a line out of `exclude`")
-    return Sweep(_checked_name(name, where), runs)
+    return Sweep(name, tuple(runs.values()))
 
 
-def _points(grid: Any, shared: Mapping[str, Any], where: str) -> Iterator[_Point]:
-    """Yield every combination of a grid's values, the last key's changing fastest."""
+def _grids(grid: Any, shared: Mapping[str, Any], where: str) -> Iterator[_Grid]:
+    """Yield what a grid makes of each of its scripts. Raises UserError for what is no grid."""
     if not isinstance(grid, dict) or "script" not in grid:
         raise UserError(f"{where} has no `script`", f"name one of {', '.join(script_names())}")
     needs = tuple(_texts(grid.get("needs", []), f"{where}: needs"))
@@ -151,8 +180,7 @@ def _points(grid: Any, shared: Mapping[str, Any], where: str) -> Iterator[_Point
         for key in axes:
             if key in REFUSED or not re.fullmatch(r"[A-Za-z]\w*", key):
                 raise UserError(f"{where}: {key!r} is no flag of a sweep", "leave it out")
-        for values in itertools.product(*axes.values()):
-            yield _Point(script, dict(zip(axes, values, strict=True)), needs)
+        yield _Grid(script, axes, needs)
 
 
 def _axis(value: Any, where: str) -> list[Value]:
@@ -168,8 +196,14 @@ def _axis(value: Any, where: str) -> list[Value]:
             found.append(tuple(each))
         else:
             hint = "a list has the values of several runs; a list in it is one flag with several values: [[1, 5], [10]]"
-            raise UserError(f"{where}: {json.dumps(each)} is no value of a flag", hint)
+            raise UserError(f"{where}: {_shown(each)} is no value of a flag", hint)
     return found
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value as JSON; aliases of YAML can stand for more than fits into memory."""
+    parts = list(itertools.islice(json.JSONEncoder().iterencode(value), PARTS + 1))
+    return "".join(parts[:PARTS]) + (" ..." if len(parts) > PARTS else "")
 
 
 def _texts(value: Any, where: str) -> list[str]:

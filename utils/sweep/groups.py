@@ -14,6 +14,7 @@ from utils.sweep.grid import Run
 from utils.sweep.scripts import models_of, parse
 
 GPU = "gpu"
+LARGEST = 5000  # runs of a group
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,19 @@ class Group:
 def make_groups(runs: Iterable[Run], slots: int) -> list[Group]:
     """Return the groups of some runs, in the order of their first runs, at least as many as can compute at once.
 
-    Where there are fewer, the largest are split in halves, so that each part still loads each model once.
+    Where there are fewer, the largest are split in halves, so that each part still loads each model once. No group has
+    more than LARGEST runs, whose names are on the command line of its process.
     """
     found: dict[tuple[str, ...], list[tuple[str, int, Run]]] = {}
     for place, run in enumerate(runs):
         arguments = parse(run.script, run.words)
         found.setdefault(models_of(arguments), []).append((str(getattr(arguments, "dataset", "")), place, run))
-    groups = [Group(models, _by_data_set(members)) for models, members in found.items()]
+    whole_groups = ((models, _by_data_set(members)) for models, members in found.items())
+    groups = [
+        Group(models, runs_of[at : at + LARGEST])
+        for models, runs_of in whole_groups
+        for at in range(0, len(runs_of), LARGEST)
+    ]
     while len(groups) < slots:
         place = max(range(len(groups)), key=lambda one: len(groups[one].runs), default=0)
         if not groups or len(groups[place].runs) < 2:

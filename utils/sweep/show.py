@@ -48,7 +48,7 @@ def show_sweeps(root: Path) -> None:
     for name, folder in folders.items():
         state = StateFolder(folder)
         try:
-            print(f"{name}: {summary(state, state.read_sweep()[0])}")
+            print(f"{name}: {summary(state, state.read_sweep())}")
         except UserError as error:
             print(f"{name}: {error.what}")
 

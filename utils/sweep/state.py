@@ -7,22 +7,27 @@ import dataclasses
 import os
 import platform
 import time
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from utils.errors import UserError, suggest
+from utils.errors import UserError, suggest, warn
 from utils.files import read_json, write_json
 from utils.processes import started_at, this_machine
 from utils.sweep.grid import Run, Sweep
+from utils.sweep.scripts import script_names
 
 FILE, STOP, LOCK = "sweep.json", "stop", "lock"
 RUNS, LOGS = "runs", "output"  # folders of the state
 DONE, FAILED, RUNNING, STALE = "done", "failed", "running", "stale"
 INTERRUPTED, SKIPPED, WAITING = "interrupted", "skipped", "waiting"
 STATES = (DONE, RUNNING, WAITING, SKIPPED, INTERRUPTED, STALE, FAILED)
+LARGEST = 1e15  # numbers of a state are smaller
 BEAT, SILENT = 5.0, 60.0  # seconds between two heartbeats, and after which a process on another machine counts as dead
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,16 +81,51 @@ class StateFolder:
         content = {"name": sweep.name, "command": list(command), "folder": str(Path.cwd()), "runs": runs}
         write_json(self.folder / FILE, content, indent=1)
 
-    def read_sweep(self) -> tuple[Sweep, list[str], Path]:
-        """Return the sweep, the words of its command, and the folder in which it is executed."""
-        content = read_json(self.folder / FILE) if (self.folder / FILE).is_file() else None
+    def read_sweep(self) -> Sweep:
+        """Return the sweep, without runs that cannot be read, of which a warning tells.
+
+        Raises UserError where there is no sweep.
+        """
+        runs = self._content().get("runs")
+        if not isinstance(runs, list):
+            raise self._broken()
+        found = [_from_json(Run, run) for run in runs]
+        for number, run in enumerate(found, 1):
+            if run is None or run.script not in script_names():
+                warn(f"{self.folder / FILE}: run {number} cannot be read and is left out")
+        return Sweep(self.folder.name, tuple(run for run in found if run and run.script in script_names()))
+
+    def read_command(self) -> tuple[list[str], Path]:
+        """Return the words of the sweep's command, and the folder in which it is executed; raises UserError."""
+        content = self._content()
+        command, folder = content.get("command"), content.get("folder")
+        if not isinstance(command, list) or not _fits(command, tuple) or not isinstance(folder, str):
+            raise self._broken()
+        if not Path(folder).is_dir():
+            what = f"the folder {folder}, in which the sweep {self.folder.name} was started, is not there"
+            raise UserError(what, "start it by its file: python sweep.py FILE.yaml")
+        return command, Path(folder)
+
+    def dropped_by(self, sweep: Sweep) -> list[Run]:
+        """Return the runs of the sweep that is here which another one of its name does not have."""
+        if not (self.folder / FILE).is_file():
+            return []
         try:
-            assert content is not None
-            runs = tuple(Run(**{key: _frozen(value) for key, value in run.items()}) for run in content["runs"])
-            return Sweep(content["name"], runs), list(content["command"]), Path(content["folder"])
-        except (AssertionError, KeyError, TypeError) as error:
-            hint = "start it by its file: python sweep.py FILE.yaml"
-            raise UserError(f"{self.folder / FILE} is not the state of a sweep", hint) from error
+            there = self.read_sweep().runs
+        except UserError:  # it is broken, and nothing of it is shown
+            return []
+        kept = {run.id for run in sweep.runs}
+        return [run for run in there if run.id not in kept]
+
+    def _content(self) -> dict[str, Any]:
+        content = read_json(self.folder / FILE) if (self.folder / FILE).is_file() else None
+        if content is None:
+            raise self._broken()
+        return content
+
+    def _broken(self) -> UserError:
+        hint = "start it by its file: python sweep.py FILE.yaml"
+        return UserError(f"{self.folder / FILE} is not the state of a sweep", hint)
 
     def path_of(self, run: Run) -> Path:
         """Return the file of a run's state."""
@@ -96,14 +136,16 @@ class StateFolder:
         return self.folder / LOGS / f"{run.id}.txt"
 
     def read(self, run: Run) -> RunState:
-        """Return the state of a run; a broken file counts as none."""
+        """Return the state of a run; a file that holds none counts as none, and a warning tells of it."""
         path = self.path_of(run)
         content = read_json(path) if path.is_file() else None
-        names = {field.name for field in dataclasses.fields(RunState)}
-        try:
-            return RunState(**{key: _frozen(value) for key, value in (content or {}).items() if key in names})
-        except TypeError:
+        if content is None:
             return RunState()
+        state = _from_json(RunState, content)
+        if state is None or state.state not in STATES:
+            warn(f"{path} holds no state of a run and is left out")
+            return RunState()
+        return state
 
     def write(self, run: Run, state: RunState) -> None:
         """Write the state of a run, and its command for people who read the file."""
@@ -112,7 +154,7 @@ class StateFolder:
     def is_finished(self, run: Run) -> bool:
         """Return whether a run is done, and all of its records are still there."""
         state = self.read(run)
-        return state.state == DONE and all(Path(record).is_file() for record in state.records)
+        return state.state == DONE and all(map(os.path.isfile, state.records))
 
     def ask_to_stop(self) -> None:
         """Ask the processes of this sweep, on whatever machine, to interrupt what they compute."""
@@ -149,8 +191,28 @@ class StateFolder:
             yield
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _from_json(kind: type[T], content: Any) -> T | None:
+    """Return what a JSON object tells of an object of a dataclass, None where a value is missing or of another type."""
+    if not isinstance(content, dict):
+        return None
+    kinds = typing.get_type_hints(kind)
+    given = {name: value for name, value in content.items() if name in kinds}
+    if not all(_fits(value, kinds[name]) for name, value in given.items()):
+        return None
+    try:
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    except TypeError:
+        return None
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Return whether a value of JSON is of the type of a field: a text, a number, or texts."""
+    if kind in (int, float):
+        is_number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        return is_number and abs(value) < LARGEST
+    if kind is str:
+        return isinstance(value, str)
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
 
 
 def sweep_folders(root: Path) -> Mapping[str, Path]:

@@ -42,8 +42,7 @@ def work(state: StateFolder, ids: Sequence[str], *, parent: int = 0) -> int:
     parent: the process whose end is an interruption, 0 for none. After an error that nobody foresaw the rest is left to
     a new process.
     """
-    sweep, _, _ = state.read_sweep()
-    by_id = {run.id: run for run in sweep.runs}
+    by_id = {run.id: run for run in state.read_sweep().runs}
     _interrupt_once()
     with contextlib.suppress(KeyboardInterrupt), kept_models(), _Heart(state, parent) as heart:
         for run in (by_id[each] for each in ids if each in by_id):

@@ -9,22 +9,35 @@ from utils.errors import UserError
 
 HINT = "docs/sweeps.md shows a file; indent with blanks, and quote texts that have a colon"
 LARGEST = 1_000_000  # bytes
+SHOWN = 5  # files of a folder that a hint names
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the table in a YAML file, whose leaves are texts; raises UserError where there is none."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} is too large for a sweep", "name the YAML file that describes it")
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            read = file.read(LARGEST + 1)
+        text = read.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file", "name a YAML file, or give --grid script=... dataset=...") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8", HINT) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", _instead(path)) from error
+    if len(read) > LARGEST:
+        raise UserError(f"{path} is too large for a sweep", "name the YAML file that describes it")
     content = _load(text, str(path))
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no table", HINT)
     return content
+
+
+def _instead(path: Path) -> str:
+    """Return what to name instead of something that is no file that can be read."""
+    inner = sorted(each.name for each in path.glob("*.yaml")) if path.is_dir() else []
+    return (
+        f"name a YAML file in it: {', '.join(inner[:SHOWN])}" if inner else "name a YAML file, or check its permissions"
+    )
 
 
 def yaml_values(text: str, where: str) -> list[Any]:
