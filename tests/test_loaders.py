@@ -64,5 +64,5 @@ def test_answers_and_pending_batches_are_found_under_the_keys_of_version_0_1(
 ) -> None:
     spec = dataclasses.replace(GENERATORS[name], revision="r1")
     assert fingerprint(response_settings(spec, SCORED)) == answers
-    asked = batch_settings(spec, task="texts", settings=dataclasses.asdict(GenerationSettings()))
+    asked = batch_settings(spec, task="texts", settings=GenerationSettings().identity())
     assert fingerprint(asked) == batch

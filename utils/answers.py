@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How text is generated: greedily at temperature 0, else sampled with the seed."""
+    """How text is generated: greedily at temperature 0, else sampled with the seed.
+
+    top_p, top_k: only the most probable tokens that together reach this probability, and only so many of them, are
+    sampled; None for all.
+    """
 
     max_new_tokens: int = 32
     temperature: float = 0.0
     seed: int = 0
+    top_p: float | None = None
+    top_k: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings by name, without those that are None, as earlier versions have them."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

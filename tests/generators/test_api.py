@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def test_what_is_drawn_is_kept_apart_for_each_seed(server: ApiServer, tmp_path: 
     for seed in (1, 2, 1):
         generator(server, tmp_path).generate(["one"], GenerationSettings(temperature=0.7, seed=seed))
     assert server.asked == {"one": 2} and [body["seed"] for body in server.bodies] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "names"),
+    [("openai", "chat", ("top_p", "top_k")), ("openai", "base", ("top_p", "top_k")), ("cohere", None, ("p", "k"))],
+)
+def test_servers_are_told_which_tokens_are_sampled_and_only_then(
+    server: ApiServer, tmp_path: Path, provider: str, kind: str | None, names: tuple[str, str]
+) -> None:
+    asked = generator(server, tmp_path, provider, kind)
+    settings = GenerationSettings(8, 0.8, 7, 0.9, 50)
+    for how in (settings, dataclasses.replace(settings, top_p=None, top_k=None), settings):
+        asked.generate(["one"], how)
+    assert [[body.get(name) for name in names] for body in server.bodies] == [[0.9, 50], [None, None]]
+    assert asked.counts == {"hits": 1, "misses": 0}
 
 
 def test_a_filtered_prompt_is_a_failure_of_its_own(server: ApiServer, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tiny_models import make_model
 
 from utils.answers import GenerationSettings, ScoreSettings
 from utils.errors import UserError
+from utils.generators.cache import sampling_settings
 from utils.generators.cached import CachedGenerator
 from utils.generators.decoding import DecodeSettings, Query, answer
 from utils.generators.registry import GENERATORS
@@ -115,6 +116,23 @@ def test_sampling_is_by_seed_and_cached_by_seed(base: Path, tmp_path: Path) -> N
     assert again.generate(PROMPTS, GenerationSettings(8, 1.5, 1)) == by_seed[1]
     assert again.counts == {"hits": 2, "misses": 0}
     assert CachedGenerator(spec, "cpu", tmp_path / "new").generate(PROMPTS, GenerationSettings(8, 1.5, 1)) == by_seed[1]
+
+
+def test_one_token_to_sample_from_is_the_most_probable_one(base: Path, tmp_path: Path) -> None:
+    spec = resolve_local_generator(str(base), tmp_path)
+    model = CachedGenerator(spec, "cpu", tmp_path)
+    greedy = model.generate(PROMPTS, GenerationSettings(8))
+    assert model.generate(PROMPTS, GenerationSettings(8, 2.0, 1, None, 1)) == greedy
+    assert model.generate(PROMPTS, GenerationSettings(8, 2.0, 1, 1e-6)) == greedy
+    assert model.generate(PROMPTS, GenerationSettings(8, 2.0, 1)) != greedy
+
+
+def test_the_keys_of_answers_are_those_of_earlier_versions() -> None:
+    plain = {"max_new_tokens": 32, "temperature": 0.0, "seed": None}
+    assert sampling_settings(GenerationSettings()) == sampling_settings(GenerationSettings(top_k=5, seed=3)) == plain
+    drawn = {"max_new_tokens": 9, "temperature": 0.8, "seed": 3}
+    assert sampling_settings(GenerationSettings(9, 0.8, 3)) == drawn
+    assert sampling_settings(GenerationSettings(9, 0.8, 3, 0.9, 50)) == {**drawn, "top_p": 0.9, "top_k": 50}
 
 
 def test_what_is_cached_needs_no_model(base: Path, tmp_path: Path) -> None:

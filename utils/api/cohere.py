@@ -71,6 +71,7 @@ def chat(
         model=spec.checkpoint,
         temperature=settings.temperature,
         seed=settings.seed,
+        **{name: value for name, value in (("p", settings.top_p), ("k", settings.top_k)) if value is not None},
         **more,
     )
     return parse_chat(response)

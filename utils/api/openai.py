@@ -66,6 +66,12 @@ def embed(client: Any, spec: EncoderSpec, texts: Sequence[str]) -> Reply[list[An
     return parse_embeddings({"data": data, "usage": found.usage, "model": found.model})
 
 
+def _sampled_from(settings: GenerationSettings) -> dict[str, Any]:
+    """Return the limits of the tokens that are sampled; `top_k` is known to other servers, not to OpenAI's own."""
+    limits = {"top_p": settings.top_p, "top_k": settings.top_k}
+    return {name: value for name, value in limits.items() if value is not None}
+
+
 def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings) -> dict[str, Any]:
     """Return the arguments of a chat completion; other servers know the limit of tokens by its old name."""
     limit = "max_tokens" if spec.base_url else "max_completion_tokens"
@@ -75,6 +81,7 @@ def chat_request(spec: GeneratorSpec, prompt: str, settings: GenerationSettings)
         "temperature": settings.temperature,
         "seed": settings.seed,
         limit: settings.max_new_tokens,
+        **_sampled_from(settings),
     }
 
 
@@ -86,6 +93,7 @@ def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSet
         "temperature": settings.temperature,
         "seed": settings.seed,
         "max_tokens": settings.max_new_tokens,
+        **_sampled_from(settings),
     }
 
 
@@ -93,7 +101,8 @@ def chat(
     client: Any, spec: GeneratorSpec, prompt: str, settings: GenerationSettings, more: Mapping[str, Any]
 ) -> Reply[str]:
     """Request a chat completion."""
-    return parse_chat(client.chat.completions.create(**chat_request(spec, prompt, settings), **more))
+    request = {**chat_request(spec, prompt, settings), **more}
+    return parse_chat(client.chat.completions.create(**_with_extra(request)))
 
 
 def complete(
@@ -101,8 +110,16 @@ def complete(
 ) -> Reply[str]:
     """Request a text completion; with further arguments, the whole text is returned and not its first line."""
     extra = more.get("extra_body") or dict(more)  # servers know JSON schemas of completions, the SDK does not
-    response = client.completions.create(**completion_request(spec, prompt, settings), extra_body=extra or None)
+    request = completion_request(spec, prompt, settings) | {"extra_body": extra}
+    response = client.completions.create(**_with_extra(request))
     return parse_completion(response, whole=bool(more))
+
+
+def _with_extra(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a request with those that the SDK does not know in `extra_body`."""
+    unknown = {name: request.pop(name) for name in ("top_k",) if name in request}
+    extra = {**(request.pop("extra_body", None) or {}), **unknown}
+    return {**request, **({"extra_body": extra} if extra else {})}
 
 
 def parse_chat(response: Any) -> Reply[str]:

@@ -111,7 +111,7 @@ class PromptRequests:
         return isinstance(answer, str)
 
     def _batch_settings(self, settings: GenerationSettings) -> dict[str, Any]:
-        return batch_settings(self.spec, task="texts", settings=dataclasses.asdict(settings))
+        return batch_settings(self.spec, task="texts", settings=settings.identity())
 
     def _generate_in_batches(
         self, prompts: Sequence[str], settings: GenerationSettings, claims: Claims

@@ -29,8 +29,10 @@ def response_settings(spec: GeneratorSpec, how: Mapping[str, Any]) -> dict[str, 
 
 
 def sampling_settings(settings: GenerationSettings) -> dict[str, Any]:
-    """Return the settings that decide a generated text: the seed only where tokens are sampled."""
-    return {**dataclasses.asdict(settings), "seed": settings.seed if settings.temperature else None}
+    """Return the settings that decide a generated text: the seed and the tokens' limits only where they are sampled."""
+    if settings.temperature:
+        return settings.identity()
+    return {**dataclasses.replace(settings, top_p=None, top_k=None).identity(), "seed": None}
 
 
 def cached_answers(

@@ -123,7 +123,8 @@ class LanguageModel:
         ids, mask = _pad_left(rows, self._pad_token(), self.model.device)
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if settings.temperature > 0:
-            sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": 1.0, "top_k": 0}
+            limits = {"top_p": settings.top_p or 1.0, "top_k": settings.top_k or 0}
+            sampling = {"do_sample": True, "temperature": settings.temperature, **limits}
             torch.manual_seed(_batch_seed(settings.seed, rows))
         with torch.inference_mode():
             output = self.model.generate(
