@@ -9,8 +9,8 @@ python icl.py --dataset nusax --cross --src_lang eng --k 5         English demon
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
@@ -19,6 +19,7 @@ from utils.cli.data_choice import LABELED_MEANINGS
 from utils.cli.icl_arguments import (
     WITHOUT_ENCODER,
     add_demonstration_args,
+    add_template_args,
     check_flags,
     chosen_instructions,
     make_settings,
@@ -26,18 +27,20 @@ from utils.cli.icl_arguments import (
 from utils.cli.labeled_task import LabeledTask
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
-from utils.cli.plan import Plan
+from utils.errors import note
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from utils.answers import GenerationSettings
+    from utils.cli.icl_prompts import Prompting
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Answers, DecodeSettings, Query
+    from utils.generators.prompt_formats import PromptFormat
     from utils.protocols import Generator
-    from utils.schema import RunRecord, TopK
+    from utils.schema import RunRecord
     from utils.settings import IclSettings
 
     Ints = npt.NDArray[np.int64]
@@ -64,6 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tune_weights", action="store_true", help=argparse.SUPPRESS)  # refused with a hint
     add_generator_args(parser)
     add_demonstration_args(add_similarity_arg(parser))
+    add_template_args(parser)
     add_api_args(parser, generator=True)
     add_run_args(parser)
     return parser.parse_args(argv)
@@ -82,9 +86,11 @@ class Icl(LabeledTask):
 
     settings: IclSettings
 
-    def __init__(self, run: Run, settings: IclSettings, generator: Generator, shared: Shared) -> None:
+    def __init__(
+        self, run: Run, settings: IclSettings, generator: Generator, shared: Shared, prompting: Prompting
+    ) -> None:
         super().__init__(run, settings)
-        self.generator, self.shared = generator, shared
+        self.generator, self.shared, self.prompting = generator, shared, prompting
         self.k = run.ks.values[0]
 
     def load(self, subset: str, *, validation: bool = False) -> TrainTest:
@@ -99,7 +105,8 @@ class Icl(LabeledTask):
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""
-        from utils.generators.decoding import answer, warn_of_failures
+        from utils.cli.icl_demonstrations import demonstrations_of
+        from utils.generators.decoding import answer, options_of, warn_of_failures
         from utils.progress import Clock
 
         clock = Clock()
@@ -108,10 +115,14 @@ class Icl(LabeledTask):
         clock.lap("load")
         shown = self.shared.demonstrations.get((subset, self.k))
         if shown is None:
-            shown = self.shared.demonstrations[subset, self.k] = self.demonstrations(data)
+            shown = self.shared.demonstrations[subset, self.k] = demonstrations_of(
+                self.run, self.settings, data, self.k, self.sides(data)
+            )
         clock.lap("retrieve")
-        queries = self.build_queries(data, shown)
+        form = self.format_of(data)
+        queries, shown, n_cut = self.within_context(data, form, shown)
         answers = answer(self.generator, queries, data.names, self.decode_settings())
+        answers = self.in_data_order(data, form, answers)
         clock.lap("answer")
         record, predictions = self.score(data, answers)
         warn_of_failures(subset, answers)
@@ -122,63 +133,57 @@ class Icl(LabeledTask):
             "labels": list(data.names),
             "scores": answers.scores,
             "outputs": answers.outputs,
+            **options_of(queries),
             **({"failures": answers.failures} if answers.failures else {}),
         }
-        about = data.describe(self.run.dataset, cross=self.settings.cross)
+        about = {**data.describe(self.run.dataset, cross=self.settings.cross), **self.prompting.describe(n_cut)}
         self.run.log(subset, record, predictions, about, clock.laps, prompts)
 
-    def demonstrations(self, data: TrainTest) -> list[Ints]:
-        """Return the indices of each test text's demonstrations, in the order of the prompt."""
-        import numpy as np
+    def format_of(self, data: TrainTest) -> PromptFormat:
+        """Return how the items of a language become prompts."""
+        return self.prompting.format_of(data.lang, data.names, self.settings, self.generator.spec)
 
-        from utils.generators import demonstrations as ways
-
-        settings, n_train, k = self.settings, len(data.train.texts), self.k
-        if k == 0:
-            return [np.zeros(0, dtype=np.int64) for _ in data.queries]
-        if settings.demonstrations == "random":
-            found = ways.at_random(len(data.queries), n_train, k, settings.seed)
-        elif settings.demonstrations == "bm25":
-            found = ways.by_bm25(data.queries, data.train.texts, k)
-        else:
-            found = self.retrieved(data)
-        return [indices[::-1] for indices in found] if settings.order == "nearest_last" else found
-
-    def retrieved(self, data: TrainTest) -> list[Ints]:
-        """Return the indices of the demonstrations that the encoder retrieves, nearest first."""
-        from utils.generators import demonstrations as ways
-
-        settings, ensemble, n_train, k = self.settings, self.run.ensemble, len(data.train.texts), self.k
-        members = ensemble.embed(*self.sides(data))
-
-        def search(candidates: Ints, k: int, queries: slice) -> TopK:
-            whole = len(candidates) == n_train
-            return ensemble.search([(q[queries], t if whole else t[candidates]) for q, t in members], k)
-
-        if settings.balance:
-            found = ways.balanced(search, data.indices(data.train.labels), len(data.names), k)
-        elif settings.min_percentile is not None and settings.max_percentile is not None:
-            low, high = settings.min_percentile, settings.max_percentile
-            found = ways.rank_band(search, len(data.queries), n_train, k, low, high)
-        elif settings.demonstrations == "diverse":
-            found = ways.diverse(search, ensemble.pairwise_cosines([t for _, t in members]), n_train, k)
-        else:
-            found = ways.nearest(search, n_train, k)
-        return [indices[indices >= 0] for indices in found]  # a text without a vector is shown none
-
-    def build_queries(self, data: TrainTest, shown: Sequence[Ints]) -> list[Query]:
-        """Return each test text's prompt; chat and sequence-to-sequence models are told the options."""
+    def query_of(self, data: TrainTest, form: PromptFormat) -> Callable[[int, Ints], Query]:
+        """Return the function that makes the query of a test item, given its place and its demonstrations."""
         from utils.generators.decoding import Query
-        from utils.generators.prompts import CONTENT_FREE, build_prompt
+        from utils.generators.prompts import CONTENT_FREE
 
-        instruction, options = self.settings.instruction, None if self.generator.spec.kind == "base" else data.names
+        train, test = data.train.shown(), data.test.shown()
         blanks = CONTENT_FREE if self.settings.calibrate else ()
-        queries = []
-        for text, indices in zip(data.queries, shown, strict=True):
-            pairs = [(data.train.texts[index], data.train.labels[index]) for index in indices.tolist()]
-            content_free = tuple(build_prompt(instruction, pairs, blank, options) for blank in blanks)
-            queries.append(Query(build_prompt(instruction, pairs, text, options), content_free))
-        return queries
+
+        def query(place: int, indices: Ints) -> Query:
+            examples, item = [train[index] for index in indices.tolist()], test[place]
+            content_free = tuple(form.prompt(examples, form.blank(item, blank)) for blank in blanks)
+            labels = form.labels_of(item)
+            return Query(
+                form.prompt(examples, item),
+                content_free,
+                form.alone(item) if self.settings.pmi else None,
+                () if labels == data.names else labels,
+            )
+
+        return query
+
+    def within_context(
+        self, data: TrainTest, form: PromptFormat, shown: Sequence[Ints]
+    ) -> tuple[list[Query], list[Ints], int]:
+        """Return the queries, their demonstrations, and how many prompts were too long for all of theirs."""
+        from utils.cli.icl_prompts import within_context
+
+        settings, query = self.settings, self.query_of(data, form)
+        n_new, last_first = settings.max_new_tokens or 0, settings.order == "nearest_last"
+        found = within_context(self.generator, shown, query, data.names, n_new, drop_first=last_first)
+        if found[2]:
+            what = f"{found[2]} of {len(shown)} prompts are too long for the model and have fewer demonstrations"
+            note(f"{self.run.dataset.name} {data.lang}: {what}")
+        return found
+
+    def in_data_order(self, data: TrainTest, form: PromptFormat, answers: Answers) -> Answers:
+        """Return the answers, of which each option has its place in the data, in whatever order it was shown."""
+        items = data.test.shown()
+        pairs = enumerate(answers.hyp)
+        hyp = [place if place < 0 else form.label_at(items[index], place) for index, place in pairs]
+        return replace(answers, hyp=hyp)
 
     def generation_settings(self) -> GenerationSettings:
         """Return how text is generated; a choice among the labels has a length of its own."""
@@ -218,45 +223,16 @@ class Icl(LabeledTask):
         return record, data.predictions(hyp.tolist())
 
     def show_plan(self, subsets: Sequence[str]) -> None:
-        """Print each language's sizes and state, one whole prompt, the prompts' lengths, and what an API would cost."""
-        import numpy as np
+        """Print what the run would do, with one prompt and what an API would cost."""
+        from utils.cli.icl_plan import show_plan
 
-        plan, shown = Plan(self.run, [*self.headers, "to encode", "records"]), list[str]()
-        quoted = np.zeros(3, dtype=np.int64)  # requests, tokens, tokens generated
-        for subset in subsets:
-            data = self.load(subset)
-            queries, candidates = self.sides(data)
-            plan.add(subset, self.sizes(data), queries, candidates)
-            costs = self.generator.client is not None and not self.run.store.is_done(subset, self.k)
-            if shown and not costs:
-                continue
-            stand_ins = [np.arange(min(self.k, len(data.train.texts)))] * len(data.queries)  # the nearest need vectors
-            prompts = self.build_queries(data, stand_ins)
-            shown = shown or [query.prompt for query in prompts]
-            if costs:
-                texts = [text for query in prompts for text in (query.prompt, *query.content_free)]
-                settings = self.generation_settings()
-                quoted += self.generator.count_requests(texts, data.names, settings, self.settings.decode)
-        plan.show()
-        self.show_prompts(subsets[0], shown, quoted)
-
-    def show_prompts(self, subset: str, prompts: Sequence[str], quoted: Ints) -> None:
-        """Print the first prompt of a language, the lengths of all of them, and the requests' cost."""
-        print(f"\none prompt of {subset}{' (the first training texts stand in)' if self.k else ''}:\n{prompts[0]}\n")
-        lengths, exact = self.generator.n_tokens(prompts), self.generator.counts_exactly
-        if lengths is None:
-            print("tokens: known after the first run, which expands the embedded generator")
-            return
-        about = "" if exact else "about "
-        print(f"{about}{min(lengths)} to {max(lengths)} tokens a prompt, {sum(lengths):,} in all of {subset}")
-        if line := self.generator.quote(*map(int, quoted), exact=exact and self.k == 0):
-            print(line)
+        show_plan(self, subsets)
 
 
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
-    from utils.cli.data_choice import chosen_labeled
+    from utils.cli.data_choice import chosen_prompted
     from utils.cli.ks import Ks
     from utils.cli.models import Models
     from utils.cli.open_run import open_run
@@ -264,11 +240,11 @@ def main(argv: Sequence[str]) -> None:
     from utils.data.classification import langs_to_test
 
     check_flags(args)
-    dataset = chosen_labeled(args)
+    dataset, prompting = chosen_prompted(args)
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     spec, models, shared = chosen_generator(args), Models(args), Shared()
-    for instruction in (instructions := chosen_instructions(args, dataset)):
-        settings, runs = make_settings(args, src_lang, spec, instruction), list[Run]()
+    for instruction in (instructions := chosen_instructions(args, prompting)):
+        settings, runs = make_settings(args, src_lang, spec, instruction, prompting), list[Run]()
         folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
         if len(instructions) > 1:
             print(f"instruction: {instruction!r}")
@@ -279,7 +255,7 @@ def main(argv: Sequence[str]) -> None:
                 run = open_run(args, dataset, "icl", settings, folder, without_encoder=without, **common)
                 assert run.generator is not None
                 runs.append(run)
-                Icl(run, settings, run.generator, shared).compute(langs)
+                Icl(run, settings, run.generator, shared, prompting).compute(langs)
 
 
 if __name__ == "__main__":

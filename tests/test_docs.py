@@ -12,7 +12,7 @@ from script_runner import ROOT, run_in_process
 from test_architecture import LAYERS, SHORT_NAMES
 
 from utils.cli.finetune_arguments import OBJECTIVES
-from utils.data.registry import DATASETS
+from utils.data.registry import DATASETS, sets_of
 from utils.tasks import TASKS
 
 DOCUMENTS = sorted(
@@ -131,7 +131,7 @@ def test_the_means_of_the_tables_are_those_of_the_rows() -> None:
     for task in TASKS.values():
         for view in task.views:
             members = {
-                group: [name for name, row in DATASETS[task.data].items() if row.groups.get(view.name) == group]
+                group: [name for name, row in sets_of(task.data).items() if row.groups.get(view.name) == group]
                 for group in view.groups
             }
             told = "; ".join(f"{group}: {', '.join(names)}" for group, names in members.items())

@@ -20,7 +20,10 @@ POOLINGS = ("mean", "last", "weighted_mean", "cls")  # of the vectors of tokens
 ATTENTIONS = ("causal", "bidirectional")
 PRECISIONS = ("float32", "int8", "binary")  # of the values of vectors
 BACKENDS = ("torch", "onnx", "openvino")
-DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse")
+DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse", "fixed")
+ANSWER_KINDS = ("label", "pair", "choice", "span", "text")  # how a prompted item is answered
+ANSWER_LANGS = ("english", "native")  # in which the words of the labels are
+CHOICES = ("text", "letter")  # by what an option is chosen
 # how BM25 reads texts (utils/words.py), as records state it
 BM25_WORDS = "words with their marks; pairs of characters in scripts without spaces"
 ORDERS = ("nearest_first", "nearest_last")

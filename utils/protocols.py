@@ -83,6 +83,12 @@ class TextGenerator(Protocol):
         """Yield the log-probabilities of each label's tokens after each prompt."""
         ...
 
+    def score_each(
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
+    ) -> Iterable[tuple[int, LabelScores]]:
+        """Yield the same where each prompt has labels of its own."""
+        ...
+
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
         """Yield the text that follows each prompt."""
         ...
@@ -117,6 +123,12 @@ class Generator(Protocol):
         """Return the log-probabilities of each label's tokens after each prompt."""
         ...
 
+    def score_each(
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
+    ) -> list[LabelScores | Failed]:
+        """Return the same where each prompt has labels of its own (n,)."""
+        ...
+
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt."""
         ...
@@ -131,10 +143,17 @@ class Generator(Protocol):
         """Return each prompt's number of tokens; None where the tokenizer is not available yet."""
         ...
 
+    def context(self) -> int | None:
+        """Return how many tokens the model takes; None where there is no limit, or it is not known."""
+        ...
+
     def count_requests(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: GenerationSettings, decode: str
     ) -> tuple[int, int, int]:
-        """Return the requests to an API that the prompts still need, their tokens, and the tokens generated at most."""
+        """Return the requests to an API that the prompts still need, their tokens, and the tokens generated at most.
+
+        labels: those of each prompt (n,).
+        """
         ...
 
     def quote(self, n_requests: int, n_tokens: int, n_out: int, *, exact: bool) -> str:

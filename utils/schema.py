@@ -156,12 +156,31 @@ class SentencePairs:
 
 
 @dataclass(frozen=True)
+class Item:
+    """What a prompt shows of a row, and how it is answered.
+
+    fields: texts, or words such as the kind of a question, by the names that templates have for them.
+    answer: the name of the label, the position of the right choice ("1" for the first), or the first reference.
+    choices: the options of a choice, in the order of the data.
+    references: all right answers, where a text is generated.
+    """
+
+    fields: Mapping[str, str]
+    answer: str
+    choices: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LabeledTexts:
     """One split of one language: texts (n,) and their labels (n,).
 
     label_names: the label set of the data set; empty where it has no fixed one.
     n_dropped: number of rows without a text, which are left out.
     ids: identifiers (n,), by which translations in other languages are found; empty where the data set has none.
+    items: what prompts show of each row (n,), of data whose rows are more than a text and its label; else empty. Their
+        texts are those that are encoded, and their labels are the items' answers.
+    taken_from: the split of the data set that the rows are of where it is another one than asked for, as in a record.
     """
 
     texts: tuple[str, ...]
@@ -170,6 +189,13 @@ class LabeledTexts:
     origin: Origin
     n_dropped: int = 0
     ids: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    taken_from: str = ""
+
+    def shown(self) -> tuple[Item, ...]:
+        """Return what prompts show of each row (n,): of a labelled text the field `text`."""
+        pairs = zip(self.texts, self.labels, strict=True)
+        return self.items or tuple(Item({"text": text}, label) for text, label in pairs)
 
 
 @dataclass(frozen=True)

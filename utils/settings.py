@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.constants import (
+    ANSWER_LANGS,
     BM25_WORDS,
+    CHOICES,
     DECODES,
     DEFAULT_SEED,
     DEMONSTRATIONS,
@@ -195,7 +197,13 @@ class ClassificationSettings(LabeledSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class IclSettings(LabeledSettings):
-    """Settings of in-context learning."""
+    """Settings of in-context learning; what a data set or a way of decoding does not have is None.
+
+    template: the name of a template and the digits of its hash; template_lang: its language, `native` for each
+    language's own. answers: in which language the words of the labels are. choices: by what an option is chosen.
+    permute: whether options are listed in an order drawn by the seed. pmi: whether the score of an answer without its
+    question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations.
+    """
 
     balance: bool = setting(False, "flag")
     min_percentile: int | None = setting(None, "whole")
@@ -208,6 +216,13 @@ class IclSettings(LabeledSettings):
     calibrate: bool = setting(False, "flag")
     max_new_tokens: int | None = setting(None, "whole", late=True)
     temperature: float = setting(0.0, "number")
+    template: str | None = setting(None, optional=True)
+    template_lang: str | None = setting("en", optional=True)
+    answers: str | None = setting("english", choices=ANSWER_LANGS, optional=True)
+    choices: str | None = setting("text", choices=CHOICES, optional=True)
+    permute: bool | None = setting(False, "flag", optional=True)
+    pmi: bool | None = setting(False, "flag", optional=True)
+    demonstrations_file: str | None = setting(None, optional=True)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, and how BM25 reads texts where it chooses the demonstrations."""
@@ -227,6 +242,12 @@ class IclSettings(LabeledSettings):
         yield "calibrated" if self.calibrate else ""
         yield f"temperature_{self.temperature:g}" if self.temperature else ""
         yield "legacy" if self.legacy else ""
+        yield f"template_{self.template_lang}" if self.template_lang not in (None, "en") else ""
+        yield "native_answers" if self.answers == "native" else ""
+        yield "letters" if self.choices == "letter" else ""
+        yield "permuted" if self.permute else ""
+        yield "pmi" if self.pmi else ""
+        yield f"fixed_{self.demonstrations_file}" if self.demonstrations_file else ""
 
     def run_name(self, prefix: str, **of_models: str) -> str:
         """Return the folder of the run, with one folder below it for each band of ranks."""

@@ -217,7 +217,7 @@ TASKS: dict[str, TaskSpec] = {
         ),
         TaskSpec(
             name="icl",
-            data="classification",
+            data="prompted",
             settings=IclSettings,
             main_metric="acc",
             item_metrics=("acc",),

@@ -158,14 +158,14 @@ def test_a_server_without_schemas_is_asked_in_vllms_ways_then_given_up(server: A
 def test_what_is_left_to_ask_is_told_before_it_is_paid_for(server: ApiServer, tmp_path: Path) -> None:
     settings = GenerationSettings()
     chat, base = generator(server, tmp_path), generator(server, tmp_path, kind="base")
-    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "generate")[::2] == (10, 320)
-    n_requests, n_tokens, n_out = base.count_requests(PROMPTS[:10], LABELS, settings, "score")
+    assert chat.count_requests(PROMPTS[:10], [LABELS] * 10, settings, "generate")[::2] == (10, 320)
+    n_requests, n_tokens, n_out = base.count_requests(PROMPTS[:10], [LABELS] * 10, settings, "score")
     assert (n_requests, n_out) == (30, 30) and n_tokens > 30 * 3  # one request a label
-    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "constrained")[::2] == (10, 640)
+    assert chat.count_requests(PROMPTS[:10], [LABELS] * 10, settings, "constrained")[::2] == (10, 640)
     chat.generate(PROMPTS[:4], settings)
     base.score(PROMPTS[:3], LABELS, ScoreSettings())
-    assert chat.count_requests(PROMPTS[:10], LABELS, settings, "generate")[0] == 6
-    assert base.count_requests(PROMPTS[:10], LABELS, settings, "score")[0] == 21
+    assert chat.count_requests(PROMPTS[:10], [LABELS] * 10, settings, "generate")[0] == 6
+    assert base.count_requests(PROMPTS[:10], [LABELS] * 10, settings, "score")[0] == 21
 
 
 def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiServer, tmp_path: Path) -> None:

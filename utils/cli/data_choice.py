@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 
 if TYPE_CHECKING:
+    from utils.cli.icl_prompts import Prompting
     from utils.schema import DatasetSpec
 
 TRAINED_ON = "add --cross to train on that language, or choose languages with --langs"
@@ -41,6 +42,18 @@ def chosen_labeled(args: argparse.Namespace) -> DatasetSpec:
     from utils.data.own_data import find_labeled
 
     return find_labeled(args.dataset, args.columns, args.seed, no_header=args.no_header, strict=args.strict)
+
+
+def chosen_prompted(args: argparse.Namespace) -> tuple[DatasetSpec, Prompting]:
+    """Return the data set that is prompted, and how its items are shown. Raises UserError where there is none."""
+    from utils.cli.icl_prompts import chosen_file, chosen_prompting
+    from utils.data.own_items import find_prompted
+
+    file = chosen_file(args, None)
+    shape = None if file is None else (file.kind, file.layouts()[0].fields)
+    reading = {"no_header": args.no_header, "strict": args.strict}
+    dataset = find_prompted(args.dataset, args.columns, args.seed, shape, **reading)
+    return dataset, chosen_prompting(args, dataset)
 
 
 def chosen_dataset(args: argparse.Namespace) -> DatasetSpec:

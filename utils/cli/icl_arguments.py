@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from utils.cli.choices import build_settings
 from utils.cli.data_choice import check_src_lang
 from utils.cli.types import natural
-from utils.constants import DEMONSTRATIONS, ORDERS, SPLITS
+from utils.constants import ANSWER_LANGS, CHOICES, DEMONSTRATIONS, ORDERS, SPLITS
 from utils.errors import UserError
 
 if TYPE_CHECKING:
-    from utils.schema import DatasetSpec, GeneratorSpec
+    from utils.cli.icl_prompts import Prompting
+    from utils.schema import GeneratorSpec
     from utils.settings import IclSettings
 
 WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
@@ -51,6 +52,30 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
         "--legacy",
         action="store_true",
         help="reproduce the original's label sets, distance, tokenisation and macro averages",
+    )
+
+
+def add_template_args(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a template shows items, and how they are answered."""
+    group = parser.add_argument_group("templates")
+    group.add_argument(
+        "--template", metavar="NAME|FILE", help="a template of data/templates, or your own (default: the data set's)"
+    )
+    group.add_argument(
+        "--template_lang", metavar="LANG", help="language of the template; native: that of each item (default: en)"
+    )
+    group.add_argument(
+        "--answers", choices=ANSWER_LANGS, help="labels in English, or in the language of each item (default: english)"
+    )
+    group.add_argument(
+        "--choices",
+        choices=CHOICES,
+        help="options are scored as texts, or listed and chosen by their letters (default: text where labels are "
+        "scored, else letter)",
+    )
+    group.add_argument("--permute", action="store_true", help="list the options in an order drawn by --seed")
+    group.add_argument(
+        "--pmi", action="store_true", help="subtract the score of each option without its question (needs no letters)"
     )
 
 
@@ -116,20 +141,62 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
     return decode
 
 
-def chosen_instructions(args: argparse.Namespace, dataset: DatasetSpec) -> list[str]:
-    """Return the instructions of the command line, each once, or that of the data set."""
+def chosen_instructions(args: argparse.Namespace, prompting: Prompting) -> list[str]:
+    """Return the instructions of the command line, each once, or that of the data set; a template has its own."""
     from utils.generators.prompts import default_instruction
 
-    usual = [default_instruction(dataset.options.get("subject", ""))]
+    usual = [default_instruction(prompting.dataset.options.get("subject", ""))] if prompting.file is None else [""]
     return list(dict.fromkeys(args.instruction or ())) or usual
 
 
-def make_settings(args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str) -> IclSettings:
-    """Return the settings of a run; a setting that its way of decoding does not use is None."""
+def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode: str, *, has_template: bool) -> None:
+    """Raise UserError for flags that items of this kind, their template or the way of decoding do not have.
+
+    kind: how items are answered. choices: by what an option is chosen, None for items without options.
+    """
+    given = [name for name in ("template_lang", "answers", "choices", "permute", "pmi") if getattr(args, name)]
+    if not has_template and given:
+        what = f"--{given[0]} with items that no template shows"
+        raise UserError(what, "name one with --template, or choose a data set that has one (docs/icl.md)")
+    of_options = [name for name in ("choices", "permute", "pmi") if getattr(args, name)]
+    if kind != "choice" and of_options:
+        raise UserError(f"--{of_options[0]} with items of the kind {kind}", "it is for questions with options")
+    of_labels = ["answers"] if args.answers else [name for name in ("balance", "calibrate") if getattr(args, name)]
+    if kind not in ("label", "pair") and of_labels:
+        hint = "leave it out; --pmi compares options with their scores by themselves" if kind == "choice" else ""
+        raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
+    if has_template and args.legacy:
+        raise UserError("--legacy with a template", "it reproduces the prompts of MINERS: leave it out")
+    if choices == "text" and decode != "score":
+        raise UserError(f"--choices text with --decode {decode}", "use --choices letter, or --decode score")
+    if choices == "text" and args.permute:
+        raise UserError("--permute with options that are not listed", "add --choices letter")
+    if choices == "letter" and args.pmi:
+        raise UserError(
+            "--pmi with --choices letter", "a letter means nothing without its question: use --choices text"
+        )
+
+
+def chosen_choices(args: argparse.Namespace, kind: str, decode: str) -> str | None:
+    """Return by what an option is chosen; None for items without options."""
+    if kind != "choice":
+        return None
+    return str(args.choices or ("text" if decode == "score" else "letter"))
+
+
+def make_settings(
+    args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
+) -> IclSettings:
+    """Return the settings of a run; a setting that its kind of items or its way of decoding does not use is None."""
     from utils.settings import IclSettings
 
     low, high = rank_band(args)
     decode = chosen_decode(args, spec)
+    kind, has_template = prompting.kind, prompting.file is not None
+    choices = chosen_choices(args, kind, decode)
+    check_kind(args, kind, choices, decode, has_template=has_template)
+    template_lang = (args.template_lang or "en") if has_template else None
+    answers = (args.answers or "english") if has_template and kind in ("label", "pair") else None
     return build_settings(
         IclSettings,
         args,
@@ -141,4 +208,11 @@ def make_settings(args: argparse.Namespace, src_lang: str | None, spec: Generato
         decode=decode,
         length_norm=args.length_norm if decode == "score" else None,
         max_new_tokens=args.max_new_tokens if decode == "generate" else None,
+        template=prompting.template_id(template_lang, answers),
+        template_lang=template_lang,
+        answers=answers,
+        choices=choices,
+        permute=args.permute if choices == "letter" else None,
+        pmi=args.pmi if choices == "text" and decode == "score" else None,
+        demonstrations_file=None,
     )

@@ -17,6 +17,7 @@ from utils.cli.types import name_or_path
 from utils.data import registry
 from utils.data.bitext import bitext_subsets, load_bitext
 from utils.data.classification import load_labeled
+from utils.data.items import has_items, load_items, load_pool
 from utils.data.judged import load_judged
 from utils.data.mteb_rows import data_of, is_mteb, mteb_row
 from utils.data.sources import Sources
@@ -121,6 +122,11 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
             pairs = load_sts(spec, name, sources)
             texts += 2 * len(pairs.gold)
             kinds.add(pairs.origin.kind)
+    elif has_items(spec):
+        for lang in spec.subsets:
+            for part in (load_pool(spec, lang, "test", sources), load_items(spec, lang, "test", sources)):
+                texts += len(part.texts)
+                kinds.add(part.origin.kind)
     else:
         for lang in spec.subsets:
             for split in ("train", "test"):

@@ -30,10 +30,11 @@ def chosen_langs(spec: DatasetSpec, langs: Sequence[str] | None) -> list[str]:
     """
     if spec.kind == KIND:
         return mteb_subsets(spec, langs)
+    known = (*spec.subsets, *spec.options.get("beside", ()))
     for lang in langs or ():
-        if lang not in spec.subsets:
-            raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, spec.subsets))
-    return [lang for lang in spec.subsets if langs is None or lang in langs]
+        if lang not in known:
+            raise UserError(f"{spec.name} has no language {lang!r}", suggest_language(lang, known))
+    return [lang for lang in (spec.subsets if langs is None else known) if langs is None or lang in langs]
 
 
 def langs_to_test(
@@ -84,7 +85,7 @@ def load_labeled(spec: DatasetSpec, lang: str, split: str, sources: Sources, *, 
     dropped = len(texts) - len(kept)
     if dropped:
         note(f"{place}: {counted(dropped, 'row')} without a text left out")
-    labels = _map_labels(spec, [label for _, label, _ in kept], place)
+    labels = map_labels(spec, [label for _, label, _ in kept], place)
     kept_ids = tuple(str(name) for *_, name in kept) if ids else ()
     return LabeledTexts(tuple(text for text, *_ in kept), labels, spec.label_names, origin, dropped, kept_ids)
 
@@ -97,7 +98,7 @@ def has_validation(spec: DatasetSpec, lang: str) -> bool:
     return spec.kind != KIND and names.get("validation", "validation") != names.get("test", "test")
 
 
-def _map_labels(spec: DatasetSpec, raw: Sequence[Any], place: str) -> tuple[str, ...]:
+def map_labels(spec: DatasetSpec, raw: Sequence[Any], place: str) -> tuple[str, ...]:
     """Return the names of labels (n,); raises UserError with the row of the first that is not in the label set."""
     known: dict[tuple[type, str], str] = {}  # a split has few distinct labels
     labels = []

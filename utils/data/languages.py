@@ -74,6 +74,11 @@ FAMILIES = {  # top-level families of Glottolog; creoles and pidgins are counted
     "Tai-Kadai": "lao shn tha",
     "Uralic": "est fin hun mhr",
     "Basque": "eus",
+    "Chibchan": "bzd",
+    "Arawakan": "cni",
+    "Uto-Aztecan": "hch nah tar",
+    "Otomanguean": "oto",
+    "Panoan": "shp",
     "Constructed": "epo ido ile ina lfn nov tzl",
 }
 # two-letter codes and names of single data sets, as ISO 639-3 codes with the ISO 15924 script where it is not Latin
@@ -90,6 +95,7 @@ ALIASES = {
     "hinglish": "hin_Latn", "spanglish": "spa", "spaeng": "spa",
     "mhr": "mhr_Cyrl", "mon": "khk_Cyrl", "orv": "orv_Cyrl", "wuu": "wuu_Hans", "yid": "ydd_Hebr", "arq": "arq_Arab",
     "uzb": "uzn", "sqi": "als", "aze": "azj", "kur": "kmr_Latn",
+    "aym": "ayr", "bg": "bul_Cyrl", "et": "est", "gn": "grn", "ht": "hat", "jap": "jpn_Jpan", "no": "nob", "qu": "quy",
 }  # fmt: skip
 NAMES = {  # English names, by which users call languages
     "acehnese": "ace", "afrikaans": "afr", "albanian": "als", "amharic": "amh", "arabic": "arb", "armenian": "hye",

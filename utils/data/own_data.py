@@ -141,12 +141,12 @@ def find_labeled(
 
 def named_row(name: str, task: str) -> DatasetSpec:
     """Return the row of a registered data set, or of a task of mteb; raises UserError for a task of another kind."""
-    return mteb_row(name, task) if is_mteb(name) else registry.DATASETS[task][name]
+    return mteb_row(name, task) if is_mteb(name) else registry.sets_of(task)[name]
 
 
 def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: bool) -> Path | None:
     """Return the path of a user's own data, or None for a registered name or a task of mteb; UserError for others."""
-    known = registry.DATASETS[task]
+    known = registry.sets_of(task)
     if name in known or is_mteb(name):
         for flag, given in (("columns", columns), ("no_header", no_header)):
             if given:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.lexicon_sets import LEXICONS
+from utils.data.prompted_sets import PROMPTED
 from utils.data.retrieval_sets import RETRIEVAL
 from utils.data.sts_sets import STS
 from utils.schema import DatasetSpec
@@ -19,10 +20,16 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "classification": CLASSIFICATION,
     "retrieval": {**RETRIEVAL, **LEXICONS},
     "sts": STS,
+    "prompted": PROMPTED,
 }  # by task, then by name
+
+
+def sets_of(data: str) -> dict[str, DatasetSpec]:
+    """Return the data sets that a task on data of this kind takes, by name: labelled texts can be prompted too."""
+    return {**CLASSIFICATION, **PROMPTED} if data == "prompted" else DATASETS[data]
 
 
 def group_means(task: TaskSpec, view: View) -> dict[str, list[str]]:
     """Return the data sets of each mean of a table; both are in the order of the table's columns."""
-    of_view = {spec.name: spec.groups.get(view.groups_of or view.name) for spec in DATASETS[task.data].values()}
+    of_view = {spec.name: spec.groups.get(view.groups_of or view.name) for spec in sets_of(task.data).values()}
     return {name: [dataset for dataset, mean in of_view.items() if mean == name] for name in view.groups}

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from utils.data.classification import has_validation, load_labeled
+from utils.data.items import has_items, load_items, load_pool
 from utils.data.labeled_tables import stratified
 from utils.data.languages import family_and_script
 from utils.errors import UserError, note
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 
-_COLUMNS = ("texts", "labels", "ids")  # of labelled texts
+_COLUMNS = ("texts", "labels", "ids", "items")  # of labelled texts
 HELD_OUT = 0.1  # of the training texts, where a data set has no validation split
 
 
@@ -81,6 +82,7 @@ class TrainTest:
             "setting": {"mono": "xl", "cs": "xl_cs"}[setting] if cross else setting,
             "n_train": len(self.train.texts),
             "n_dropped": {"train": self.train.n_dropped, "test": self.test.n_dropped},
+            **({"demonstrations_from": self.train.taken_from} if self.train.taken_from else {}),
         }
 
 
@@ -93,8 +95,12 @@ def load_train_test(
     Raises UserError where a language or split has no texts, or a label is not in the label set.
     """
     source = settings.src_lang if settings.cross and settings.src_lang else lang
-    train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
     split, limit = ("validation", None) if validation else (settings.split, settings.limit)
+    if has_items(spec):
+        return TrainTest(
+            source, lang, load_pool(spec, source, split, sources), load_items(spec, lang, split, sources), limit
+        )
+    train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
     return TrainTest(source, lang, train, load_labeled(spec, lang, split, sources, legacy=settings.legacy), limit)
 
 
@@ -129,14 +135,14 @@ def load_to_train(spec: DatasetSpec, lang: str, sources: Sources, seed: int) -> 
 
 def joined(parts: Sequence[LabeledTexts]) -> LabeledTexts:
     """Return the texts of several languages of a data set as one split."""
-    texts, labels, ids = (tuple(each for part in parts for each in getattr(part, name)) for name in _COLUMNS)
+    columns: dict[str, Any] = {name: tuple(each for part in parts for each in getattr(part, name)) for name in _COLUMNS}
     n_dropped = sum(part.n_dropped for part in parts)
-    return replace(parts[0], texts=texts, labels=labels, ids=ids, n_dropped=n_dropped)
+    return replace(parts[0], **columns, n_dropped=n_dropped)
 
 
 def part_of(split: LabeledTexts, rows: Sequence[int]) -> LabeledTexts:
     """Return some rows of a split, by their places."""
-    texts, labels, ids = (
-        tuple(column[row] for row in rows) if (column := getattr(split, name)) else () for name in _COLUMNS
-    )
-    return replace(split, texts=texts, labels=labels, ids=ids)
+    columns: dict[str, Any] = {
+        name: tuple(column[row] for row in rows) if (column := getattr(split, name)) else () for name in _COLUMNS
+    }
+    return replace(split, **columns)

@@ -30,10 +30,16 @@ class ApiGenerator:
         self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
     ) -> list[LabelScores | Failed]:
         """Return the labels' log-probabilities; each label after each prompt is a request of its own."""
+        return self.score_each(prompts, [labels] * len(prompts), settings)
+
+    def score_each(
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
+    ) -> list[LabelScores | Failed]:
+        """Return the log-probabilities of each prompt's own labels after it (n,), by the same requests."""
         found = iter(self._answers(_pair_items(prompts, labels), _pair_settings(), self.requests.score_pairs))
         scores: list[LabelScores | Failed] = []
-        for _ in prompts:
-            answers = [next(found) for _ in labels]
+        for of_prompt in labels:
+            answers = [next(found) for _ in of_prompt]
             failed = [answer["failed"] for answer in answers if isinstance(answer, dict)]
             scores.append(Failed(failed[0]) if failed else LabelScores((), tuple(map(tuple, answers))))
         return scores
@@ -59,22 +65,26 @@ class ApiGenerator:
         """Return each prompt's number of tokens, estimated where `counts_exactly` is false."""
         return [self.requests.counter[0](prompt) for prompt in prompts]
 
+    def context(self) -> int | None:
+        """Return None: the provider refuses a prompt that is too long."""
+        return None
+
     @property
     def counts_exactly(self) -> bool:
         """Whether `n_tokens` counts with the model's own tokenizer."""
         return self.requests.counter[1]
 
     def count_requests(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: GenerationSettings, decode: str
     ) -> tuple[int, int, int]:
         """Return the requests that the prompts still need, their tokens, and the tokens generated at most."""
         how: dict[str, Any] = {"generate": sampling_settings(settings)}
         items, texts, n_out = list(prompts), list(prompts), settings.max_new_tokens
         if decode == "score":
             how, items, n_out = _pair_settings(), _pair_items(prompts, labels), 1
-            texts = [prompt + label for prompt in prompts for label in labels]
+            texts = [prompt + label for prompt, each in zip(prompts, labels, strict=True) for label in each]
         if decode == "constrained":
-            how, n_out = _choice_settings(labels, settings), CHOICE_TOKENS
+            how, n_out = _choice_settings(next(iter(labels), ()), settings), CHOICE_TOKENS
         known = ResponseCache(self.cache_dir, response_settings(self.spec, how)).read(items, self.requests.is_usable)
         left = dict(pair for pair in zip(items, texts, strict=True) if pair[0] not in known)
         return len(left), sum(self.n_tokens(list(left.values())) or []), len(left) * n_out
@@ -91,9 +101,10 @@ class ApiGenerator:
         return found
 
 
-def _pair_items(prompts: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Return each prompt with each label, as the cache has them."""
-    return [json.dumps((prompt, label), ensure_ascii=False) for prompt in prompts for label in labels]
+def _pair_items(prompts: Sequence[str], labels: Sequence[Sequence[str]]) -> list[str]:
+    """Return each prompt with each of its labels, as the cache has them."""
+    pairs = ((prompt, label) for prompt, each in zip(prompts, labels, strict=True) for label in each)
+    return [json.dumps(pair, ensure_ascii=False) for pair in pairs]
 
 
 def _pair_settings() -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import numpy as np
 from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
+from utils.errors import UserError
 from utils.generators.cache import cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
 from utils.loaders import BUNDLED_GENERATOR, load_model
@@ -53,6 +56,22 @@ class CachedGenerator:
         """Return the log-probabilities of each label's tokens after each prompt."""
         return [*self._scores(prompts, labels, settings)]
 
+    def score_each(
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
+    ) -> list[LabelScores | Failed]:
+        """Return the log-probabilities of the tokens of each prompt's own labels after it (n,)."""
+
+        def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
+            asked = [json.loads(item) for item in missing]
+            prompts, of_each = [prompt for prompt, _ in asked], [labels for _, labels in asked]
+            return _as_answers(self._loaded().score_each(prompts, of_each, settings))
+
+        items = [
+            json.dumps((prompt, list(each)), ensure_ascii=False) for prompt, each in zip(prompts, labels, strict=True)
+        ]
+        how = {"score": dataclasses.asdict(settings), "labels": "each"}
+        return [*map(_as_scores, self._answers(items, how, request, _is_scores))]
+
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt; sampled texts are cached for each seed."""
         how = {"generate": sampling_settings(settings)}
@@ -75,19 +94,31 @@ class CachedGenerator:
 
     def n_tokens(self, prompts: Sequence[str]) -> list[int] | None:
         """Return each prompt's number of tokens; None where the bundled checkpoint is not expanded yet."""
-        from utils.generators.transformers_model import open_reader
+        from utils.generators.loading import open_reader
 
-        path = self.spec.checkpoint
-        if self.spec.loader == BUNDLED_GENERATOR:
-            from utils.generators.bundled import bundled_folder
+        path = self._place()
+        return None if path is None else [len(ids) for ids in open_reader(self.spec, path).prompt_ids(prompts)]
 
-            if not bundled_folder(self.cache_dir).is_dir():
-                return None
-            path = str(bundled_folder(self.cache_dir))
-        return [len(ids) for ids in open_reader(self.spec, path).prompt_ids(prompts)]
+    def context(self) -> int | None:
+        """Return how many tokens the model takes; None where there is no limit, or it is not known."""
+        from utils.generators.loading import read_context
+
+        path = self._place()
+        with contextlib.suppress(UserError):  # answers may be there of a checkpoint that is not
+            return None if path is None else read_context(self.spec, path)
+        return None
+
+    def _place(self) -> str | None:
+        """Return where the checkpoint is; None where the bundled one is not expanded yet."""
+        if self.spec.loader != BUNDLED_GENERATOR:
+            return self.spec.checkpoint
+        from utils.generators.bundled import bundled_folder
+
+        folder = bundled_folder(self.cache_dir)
+        return str(folder) if folder.is_dir() else None
 
     def count_requests(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: GenerationSettings, decode: str
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: GenerationSettings, decode: str
     ) -> tuple[int, int, int]:
         """Return zeros: a local generator sends no requests."""
         return 0, 0, 0
@@ -98,14 +129,10 @@ class CachedGenerator:
 
     def _scores(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[LabelScores]:
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
-            for index, scores in self._loaded().score(missing, labels, settings):
-                yield index, {"tokens": scores.tokens, "logprobs": scores.logprobs}
+            return _as_answers(self._loaded().score(missing, labels, settings))
 
         how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
-        return [
-            LabelScores(tuple(map(tuple, found["tokens"])), tuple(map(tuple, found["logprobs"])))
-            for found in self._answers(prompts, how, request, _is_scores)
-        ]
+        return [*map(_as_scores, self._answers(prompts, how, request, _is_scores))]
 
     def _answers(
         self,
@@ -124,6 +151,16 @@ class CachedGenerator:
             generator: TextGenerator = load_model(self.spec.loader, self.spec, self.device, self.cache_dir)
             self._generator = generator
         return self._generator
+
+
+def _as_answers(found: Iterable[tuple[int, LabelScores]]) -> Iterator[tuple[int, Any]]:
+    """Yield scores as the cache keeps them."""
+    for index, scores in found:
+        yield index, {"tokens": scores.tokens, "logprobs": scores.logprobs}
+
+
+def _as_scores(found: Mapping[str, Any]) -> LabelScores:
+    return LabelScores(tuple(map(tuple, found["tokens"])), tuple(map(tuple, found["logprobs"])))
 
 
 def _is_text(answer: Any) -> bool:

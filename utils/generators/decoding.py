@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +34,17 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class Query:
-    """The prompt of one test text, and the same prompt with content-free inputs instead of the text (calibration)."""
+    """The prompt of one test item, and what its labels are compared by.
+
+    content_free: the same prompt with content-free inputs instead of its texts (calibration). alone: the prompt without
+    its question, whose scores are subtracted; None to subtract nothing. labels: what is scored or chosen after the
+    prompt, where that differs between prompts; empty for the label set.
+    """
 
     prompt: str
     content_free: tuple[str, ...] = ()
+    alone: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,19 +72,39 @@ def answer(generator: Generator, queries: Sequence[Query], labels: Sequence[str]
 def _by_scores(
     generator: Generator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
 ) -> Answers:
-    prompts = [query.prompt for query in queries]
-    how = ScoreSettings(legacy=settings.legacy)
-    n_real = len(prompts)
-    prompts += [prompt for query in queries for prompt in query.content_free]
-    found = generator.score(prompts, labels, how)
+    asked, n_real = asked_of(queries, labels), len(queries)
+    found = _scored(generator, asked, ScoreSettings(legacy=settings.legacy))
     failures = {place: score.reason for place, score in enumerate(found[:n_real]) if isinstance(score, Failed)}
-    values = [_values(score, labels, settings.length_norm) for score in found]
-    scores = values[:n_real]
+    values = [_values(score, of_each, settings.length_norm) for score, (_, of_each) in zip(found, asked, strict=True)]
+    scores, rest = values[:n_real], iter(values[n_real:])
     if settings.calibrate:
-        rest = iter(values[n_real:])
         scores = [calibrate(value, [next(rest) for _ in CONTENT_FREE]) for value in scores]
+    scores = [
+        value - next(rest) if query.alone is not None else value for query, value in zip(queries, scores, strict=True)
+    ]
     hyp = [UNPARSED if np.isnan(value).any() else int(value.argmax()) for value in scores]
     return Answers(hyp, [[] if np.isnan(value).any() else value.tolist() for value in scores], [], failures)
+
+
+def asked_of(queries: Sequence[Query], labels: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return every prompt of the queries with what is scored after it: the prompts themselves, then the others."""
+    of_each = [query.labels or tuple(labels) for query in queries]
+    asked = [(query.prompt, each) for query, each in zip(queries, of_each, strict=True)]
+    for query, each in zip(queries, of_each, strict=True):
+        asked += [(prompt, each) for prompt in query.content_free]
+    return asked + [
+        (query.alone, each) for query, each in zip(queries, of_each, strict=True) if query.alone is not None
+    ]
+
+
+def _scored(
+    generator: Generator, asked: Sequence[tuple[str, tuple[str, ...]]], how: ScoreSettings
+) -> list[LabelScores | Failed]:
+    """Return the labels' scores after each prompt; prompts that all have the same labels are scored together."""
+    prompts, of_each = [prompt for prompt, _ in asked], [labels for _, labels in asked]
+    if len(set(of_each)) == 1:
+        return generator.score(prompts, of_each[0], how)
+    return generator.score_each(prompts, of_each, how)
 
 
 def _values(scores: LabelScores | Failed, labels: Sequence[str], length_norm: str) -> Scores:
@@ -90,7 +118,8 @@ def _by_choosing(
     generator: Generator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
 ) -> Answers:
     how = GenerationSettings(0, settings.temperature, settings.seed)  # a label has a length of its own
-    found = generator.choose([query.prompt for query in queries], labels, how)
+    (common,) = {query.labels or tuple(labels) for query in queries}  # options of their own are not chosen in this way
+    found = generator.choose([query.prompt for query in queries], common, how)
     choices = [Choice(None, "") if isinstance(choice, Failed) else choice for choice in found]
     return Answers(
         [UNPARSED if choice.index is None else choice.index for choice in choices],
@@ -106,13 +135,24 @@ def _by_generating(
     how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed)
     found = generator.generate([query.prompt for query in queries], how)
     outputs = ["" if isinstance(output, Failed) else output for output in found]
-    parsed = [parse_label(behind_reasoning(output) or "", labels) for output in outputs]
+    parsed = [
+        parse_label(behind_reasoning(output) or "", query.labels or labels)
+        for query, output in zip(queries, outputs, strict=True)
+    ]
     return Answers([UNPARSED if index is None else index for index in parsed], [], outputs, _reasons(found))
 
 
 def _reasons(found: Sequence[object]) -> dict[int, str]:
     """Return why prompts failed, by their indices."""
     return {place: item.reason for place, item in enumerate(found) if isinstance(item, Failed)}
+
+
+def options_of(queries: Sequence[Query]) -> dict[str, list[Any]]:
+    """Return the labels that prompts have instead of the label set, as records have them: of each, or those of all."""
+    of_each = [query.labels for query in queries]
+    if not any(of_each):
+        return {}
+    return {"words": list(of_each[0])} if len(set(of_each)) == 1 else {"options": list(map(list, of_each))}
 
 
 def warn_of_failures(lang: str, answers: Answers) -> None:

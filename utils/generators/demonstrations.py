@@ -61,6 +61,17 @@ def at_random(n_test: int, n_train: int, k: int, seed: int) -> list[Ints]:
     return [np.random.default_rng([seed, place]).choice(n_train, k, replace=False) for place in range(n_test)]
 
 
+def fixed(n_test: int, labels: Sequence[str], k: int, *, in_turn: bool) -> list[Ints]:
+    """Return the same k training texts for all test texts: the first ones, or the first ones of each label in turn.
+
+    labels: of the training texts (n_train,); in_turn: whether each label has a text before any has another.
+    """
+    seen: dict[str, int] = {}
+    ranks = [seen.update({label: seen.get(label, -1) + 1}) or seen[label] for label in labels]
+    order = sorted(range(len(labels)), key=lambda place: (ranks[place], place)) if in_turn else range(len(labels))
+    return [np.array(list(order)[:k], dtype=np.int64) for _ in range(n_test)]
+
+
 def by_bm25(test: Sequence[str], train: Sequence[str], k: int) -> list[Ints]:
     """Return the k training texts with the highest BM25 scores; ties go to the lower index.
 

@@ -101,11 +101,16 @@ def _read_tries(
 def seq2seq_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
     """Return the function that scores a batch of prompts with an encoder-decoder; the decoder reads the labels' trie.
 
-    All texts have the same labels, in the decoder's tokens; the encoder reads each prompt once.
+    Texts with the same labels, in the decoder's tokens, are one batch; the encoder reads each prompt once.
     """
 
     def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
         import torch
+
+        alike = [[text for text in texts if text.labels == labels] for labels in {text.labels for text in texts}]
+        if len(alike) > 1:
+            scored = {id(text): scores for part in alike for text, scores in zip(part, score_batch(part), strict=True)}
+            return [scored[id(text)] for text in texts]
 
         found: list[dict[int, list[float]]] = [{} for _ in texts]
         with torch.inference_mode():

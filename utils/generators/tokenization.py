@@ -108,6 +108,18 @@ class PromptReader:
             return list(self.tokenizer(rendered)["input_ids"])
         return [[*self.specials, *ids] for ids in self.tokenizer(rendered, add_special_tokens=False)["input_ids"]]
 
+    def with_own_labels(
+        self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
+    ) -> list[Tokenized]:
+        """Return each prompt with its own labels in tokens (n,); prompts with equal labels are tokenised together."""
+        places: dict[tuple[str, ...], list[int]] = {}
+        for place, each in enumerate(labels):
+            places.setdefault(tuple(each), []).append(place)
+        found: dict[int, Tokenized] = {}
+        for each, chosen in places.items():
+            found.update(zip(chosen, self.with_labels([prompts[at] for at in chosen], each, settings), strict=True))
+        return [found[place] for place in range(len(prompts))]
+
     def with_labels(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[Tokenized]:
         """Return each prompt with its labels in tokens; `terminated` appends the end of an answer to each label."""
         end = "" if not settings.terminated else "\n" if self.spec.kind == "base" else self.tokenizer.eos_token

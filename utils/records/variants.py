@@ -16,9 +16,10 @@ from typing import Any
 
 from utils.api.providers import PROVIDERS
 from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, MAX_NEW_TOKENS
-from utils.data.registry import DATASETS
+from utils.data.registry import sets_of
 from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
+from utils.generators.templates import usual_template
 from utils.records.training_traits import training_traits
 from utils.rerankers.llm import INSTRUCTION as USUAL_TASK
 from utils.schema import DatasetSpec
@@ -46,6 +47,7 @@ BY_NAME = ("checkpoint", "name", "quantization", "provider", "model", "weight") 
 OF_CHECKPOINT = ("kind",)  # of an encoder, what its checkpoint is
 NOT_IN_FOLDERS = ("revision", "served_at", "kind")  # a folder that another value occupies is left to it
 PROMPTS = ("prompt", "passage_prompt")
+ALWAYS = {"max_new_tokens": MAX_NEW_TOKENS, "rerank_depth": DEFAULT_RERANK_DEPTH}
 Traits = dict[str, str]  # name -> value as text
 
 
@@ -85,7 +87,7 @@ def variant_of(
     _of_models(run, told, free, without)
     if run.get("demonstrations") == "bm25":
         free["words"] = _text(run.get("words") or "of earlier versions")
-    source, row = run.get("source"), DATASETS[spec.data].get(dataset)
+    source, row = run.get("source"), sets_of(spec.data).get(dataset)
     told |= training_traits(run, row.subsets if row else run.get("languages") or ())
     if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
@@ -116,17 +118,18 @@ def _same_revision(source: Mapping[str, Any], row: DatasetSpec) -> bool:
 
 def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> Collection[Any]:
     """Return the values of a setting that are not told: its default, and what follows from the other settings."""
-    row = DATASETS[spec.data].get(dataset)
+    row = sets_of(spec.data).get(dataset)
     if name == "margin_k":
         return (DEFAULT_MARGIN_K.get(str(run.get("margin"))),)
+    if name == "template":
+        return (usual_template(row, run),)
     if name == "instruction":
-        return (default_instruction(row.options.get("subject", "") if row else ""),)
-    if name == "max_new_tokens":
-        return (MAX_NEW_TOKENS,)
+        usual = default_instruction(row.options.get("subject", "") if row else "")
+        return ("" if run.get("template") else usual,)
+    if name in ALWAYS:
+        return (ALWAYS[name],)
     if name == "decode":
         return (run.get("decode"),)  # the generator's name tells it where it is not the usual one
-    if name == "rerank_depth":
-        return (DEFAULT_RERANK_DEPTH,)
     if name == "demonstrations":
         return ("nearest", run.get("model"))  # random and bm25 are the model's name already
     if name == "train_lang":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.generators.transformers_model import open_trainable
+from utils.generators.loading import open_trainable
 from utils.training.answer_loss import AnswerBatches, answer_losses, mean_loss
 from utils.training.answer_tokens import Encoded, Template, encode
 from utils.training.loop import CHECKPOINTS_PER_EPOCH, Trained, arguments_of, guarded, train

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from utils.data.registry import DATASETS, group_means
+from utils.data.registry import group_means, sets_of
 from utils.records import original
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
@@ -46,7 +46,7 @@ def entry_of(number: int, result: LoggedResult, names: Mapping[str, str] | None 
     """Return a result with its place, by display names."""
     task = result.run.get("task") or original.task_of(result)
     spec, names = TASKS[task], names or {}
-    if result.dataset not in DATASETS[spec.data]:
+    if result.dataset not in sets_of(spec.data):
         result = dataclasses.replace(result, dataset=names.get(result.dataset, result.dataset))
     view = spec.view_of(result.run)
     usual = _usual(view.name, bool(result.run.get("legacy")))

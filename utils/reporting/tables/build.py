@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from utils.data.languages import family_and_script
-from utils.data.registry import DATASETS
+from utils.data.registry import sets_of
 from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.records.pair_sources import ANY, all_pairs, is_own_pair, languages_told, pairs_from, source_of
@@ -45,7 +45,7 @@ class Kind:
 
     def dataset(self, name: str) -> DatasetSpec | None:
         """Return a data set's row, None for a user's own data."""
-        return DATASETS[self.spec.data].get(name)
+        return sets_of(self.spec.data).get(name)
 
     def metric_of(self, dataset: str) -> tuple[str, bool]:
         """Return the metric shown of a data set, and whether it is the main one."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from utils.cli.types import name_or_path, natural, path, positive, seed
 from utils.constants import DEFAULT_SEED
 from utils.data.languages import suggest_language
-from utils.data.registry import DATASETS
+from utils.data.registry import sets_of
 from utils.errors import UserError, counted, suggest
 from utils.records.pair_sources import ANY, source_of
 from utils.records.reader import read_results
@@ -124,7 +124,7 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     results = list(read_results(logs, task))
     if names := read_names(args.names, logs):
         check_names(names, results, args.logs)
-        known = DATASETS[TASKS[task].data]
+        known = sets_of(TASKS[task].data)
         own = {name: shown for name, shown in names.items() if name not in known}
         results = [dataclasses.replace(one, dataset=own.get(one.dataset, one.dataset)) for one in results]
     if not results:
@@ -187,7 +187,7 @@ def _trained_on(
     flag: str,
 ) -> list[LoggedResult]:
     """Return a data set's results of one training language; raises UserError where the choice is open."""
-    row = DATASETS[TASKS[task].data].get(dataset)
+    row = sets_of(TASKS[task].data).get(dataset)
     wanted = src_lang or (row.pivot if row and row.pivot in by_source else None)
     if wanted is None and len(by_source) > 1:
         there = ", ".join(sorted(map(str, by_source)))
@@ -203,7 +203,7 @@ def source_if_any(result: LoggedResult, spec: TaskSpec, asked: str | None) -> st
     if not spec.pairs:
         lang = result.run.get("train_lang")
         return None if lang is None else str(lang)
-    row = DATASETS[spec.data].get(result.dataset)
+    row = sets_of(spec.data).get(result.dataset)
     if asked is None and row is None:
         return None if result.source == ANY else result.source or None
     return None if asked is None and row and result.subset in row.subsets else source_of(result)

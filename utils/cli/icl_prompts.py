@@ -1,0 +1,147 @@
+"""How in-context learning shows the items of a data set: the template, and prompts that fit the model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.data.items import answer_kind
+from utils.errors import UserError
+from utils.generators.templates import languages_of, template_id
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from utils.generators.decoding import Query
+    from utils.generators.prompt_formats import PromptFormat
+    from utils.generators.templates import Template, TemplateFile
+    from utils.protocols import Generator
+    from utils.schema import DatasetSpec, GeneratorSpec
+    from utils.settings import IclSettings
+
+    Ints = npt.NDArray[np.int64]
+
+SHORT = 512  # bytes of a prompt that every model takes: a token has at least one
+MARGIN = 256  # tokens that a chat template may add to a prompt
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS."""
+
+    dataset: DatasetSpec
+    file: TemplateFile | None
+
+    @property
+    def kind(self) -> str:
+        """How an item is answered."""
+        return self.file.kind if self.file else "label"
+
+    def describe(self, n_cut: int) -> dict[str, Any]:
+        """Return what a record states: the kind of the items, and how many prompts were cut, where any was."""
+        about: dict[str, Any] = {"answer_kind": self.kind} if self.file else {}
+        return {**about, **({"prompts_cut": n_cut} if n_cut else {})}
+
+    def template_id(self, template_lang: str | None, answers: str | None) -> str | None:
+        """Return how records name the template in these languages; None without one."""
+        if self.file is None or template_lang is None:
+            return None
+        return template_id(self.file, self.dataset.subsets, template_lang, answers)
+
+    def template_in(self, lang: str, settings: IclSettings) -> Template:
+        """Return the template for the items of a language. Raises UserError where the file has nothing for it."""
+        assert self.file is not None
+        return self.file.in_language(*languages_of(lang, str(settings.template_lang), settings.answers))
+
+    def format_of(self, lang: str, names: tuple[str, ...], settings: IclSettings, spec: GeneratorSpec) -> PromptFormat:
+        """Return how the items of a language become prompts, given the label set; UserError where they cannot.
+
+        Models that are not base models are told the labels, and what to do.
+        """
+        from utils.generators.prompt_formats import OriginalFormat, TemplateFormat
+
+        told = spec.kind != "base"
+        if self.file is None:
+            return OriginalFormat(settings.instruction, names, told)
+        return TemplateFormat(
+            self.template_in(lang, settings),
+            names,
+            by_letter=settings.choices == "letter",
+            told=told,
+            instruction=settings.instruction,
+            seed=settings.seed if settings.permute else None,
+        )
+
+
+def chosen_file(args: argparse.Namespace, usual: str | None) -> TemplateFile | None:
+    """Return the file of --template, or the usual one by its name; None where neither is there."""
+    from utils.generators.templates import FOLDER, read_template
+
+    name = args.template or usual
+    if name is None:
+        return None
+    path = Path(name).expanduser()
+    is_ours = (FOLDER / f"{name}.toml").is_file() and not path.is_file()
+    if not is_ours and not path.is_file():
+        ours = ", ".join(sorted(each.stem for each in FOLDER.glob("*.toml")))
+        raise UserError(f"--template {name}: no such file", f"give the path of a file, or one of: {ours}")
+    return read_template(name if is_ours else path)
+
+
+def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Prompting:
+    """Return how the items of a data set are shown. Raises UserError where a template is of another kind or fields."""
+    file = chosen_file(args, dataset.options.get("template"))
+    if file is None:
+        return Prompting(dataset, None)
+    kind, fields = answer_kind(dataset), tuple(dataset.options.get("fields", ("text",)))
+    if file.kind != kind:
+        raise UserError(
+            f"--template {file.name} is for items of the kind {file.kind}, but {dataset.name} has the kind {kind}",
+            "choose another template, or write one (docs/icl.md)",
+        )
+    for layout in file.layouts():
+        if lacking := [name for name in layout.fields if name not in fields]:
+            what = f"--template {file.name} shows a field {lacking[0]!r}, which {dataset.name} does not have"
+            raise UserError(what, f"its fields are {', '.join(fields)}")
+    return Prompting(dataset, file)
+
+
+def within_context(
+    generator: Generator,
+    shown: Sequence[Ints],
+    build: Callable[[int, Ints], Query],
+    labels: Sequence[str],
+    new_tokens: int,
+    *,
+    drop_first: bool = False,
+) -> tuple[list[Query], list[Ints], int]:
+    """Return the queries of all items and their demonstrations, of which prompts that are too long leave out the last.
+
+    build: makes the query of an item with its demonstrations. labels: those of queries without labels of their own.
+    new_tokens: how many are generated. drop_first: whether the demonstrations that matter least stand first. The third
+    value is the number of prompts that were cut. An item is never cut: a prompt that is too long without demonstrations
+    is left as it is.
+    """
+    kept = list(shown)
+    queries = [build(item, indices) for item, indices in enumerate(kept)]
+
+    def whole(item: int) -> str:
+        return queries[item].prompt + max(queries[item].labels or labels, key=len, default="")
+
+    left = [item for item in range(len(kept)) if len(kept[item]) and len(whole(item).encode()) + new_tokens > SHORT]
+    limit, cut = generator.context() if left else None, set[int]()
+    if limit is None:
+        return queries, kept, 0
+    left = [item for item in left if len(whole(item).encode()) + new_tokens + MARGIN > limit]
+    while left:
+        lengths = generator.n_tokens(list(map(whole, left))) or [0] * len(left)
+        left = [item for item, n in zip(left, lengths, strict=True) if n + new_tokens > limit and len(kept[item])]
+        for item in left:
+            kept[item] = kept[item][1:] if drop_first else kept[item][:-1]
+            queries[item] = build(item, kept[item])
+        cut.update(left)
+    return queries, kept, len(cut)

@@ -1,0 +1,169 @@
+"""Items that prompts show by a template: pairs of texts, questions with choices, questions and texts with answers.
+
+A row of `utils/data/prompted_sets.py` says which columns are the fields of an item, its answer and its choices. A
+reader takes (spec, lang, split, sources), where the split is named as the data set has it, and returns the rows as
+dictionaries and their origin. What is encoded for retrieval is the text of the fields that the row names, joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from utils.data.classification import map_labels
+from utils.data.hub_tables import read_hub_table
+from utils.data.sources import Sources, mirror_folder
+from utils.data.tables import is_blank
+from utils.errors import UserError, counted, note
+from utils.schema import DatasetSpec, Item, LabeledTexts, Origin
+
+Row = Mapping[str, Any]
+JOIN = "\n"  # between the fields of an item that are encoded together
+HELD_OUT = 0.2  # of a split that is tested and shown: this part is shown, and the rest is tested
+
+
+def has_items(spec: DatasetSpec) -> bool:
+    """Return whether the rows of a data set are items of several fields, and not each a text and its label."""
+    return "fields" in spec.options
+
+
+def answer_kind(spec: DatasetSpec) -> str:
+    """Return how an item of a data set is answered (ANSWER_KINDS); labelled texts are of the kind `label`."""
+    return str(spec.options.get("kind", "label"))
+
+
+def load_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> LabeledTexts:
+    """Return the items of a split that are tested; those without a text or an answer are left out and counted.
+
+    Where demonstrations are taken from the same split, the part of it that `load_pool` returns is not tested.
+    """
+    return _load(spec, lang, split, sources, split, shown=False)
+
+
+def load_pool(spec: DatasetSpec, lang: str, tested: str, sources: Sources) -> LabeledTexts:
+    """Return the items that demonstrations are taken from, given the split that is tested.
+
+    They are the training split, or the split that the row of the data set names instead of it. Where that is the one
+    that is tested, they are a fifth of it: the last rows, or those of a fifth of the values of the column
+    `held_out_by`, by their hash. It is the same part in every run.
+    """
+    return _load(spec, lang, "train", sources, tested, shown=True)
+
+
+def _load(spec: DatasetSpec, lang: str, split: str, sources: Sources, tested: str, *, shown: bool) -> LabeledTexts:
+    spec = of_language(spec, lang)
+    named = split_names(spec)
+    name = named.get(split, split)
+    rows, origin = READERS[spec.reader](spec, lang, name, sources)
+    taken_from = name if split != name else ""
+    if named.get("train", "train") == named.get(tested, tested):
+        held_out = _held_out(spec, rows)
+        rows = [row for row, is_held_out in zip(rows, held_out, strict=True) if is_held_out == shown]
+        taken_from = f"a part of {name} that is not tested" if shown else taken_from
+    found = as_items(spec, rows, f"{spec.name} {lang}, {name}", origin)
+    return replace(found, taken_from=taken_from)
+
+
+def split_names(spec: DatasetSpec) -> Mapping[str, str]:
+    """Return the data set's own names of splits, by those of this suite; equal ones need not be there."""
+    names: Mapping[str, str] = spec.options.get("splits", {})
+    return names
+
+
+def of_language(spec: DatasetSpec, lang: str) -> DatasetSpec:
+    """Return the row of one language, which may be read from another data set than the rest (`elsewhere`)."""
+    other = spec.options.get("elsewhere", {}).get(lang)
+    if other is None:
+        return spec
+    options = {**spec.options, **{name: value for name, value in other.items() if name != "source"}}
+    return replace(spec, source=other["source"], options=options)
+
+
+def _held_out(spec: DatasetSpec, rows: Sequence[Row]) -> list[bool]:
+    by = spec.options.get("held_out_by")
+    if by is None:
+        first = len(rows) - math.ceil(HELD_OUT * len(rows))
+        return [place >= first for place in range(len(rows))]
+    values = [str(value_at(row, by)) for row in rows]
+    ranked = sorted(set(values), key=lambda value: hashlib.sha256(value.encode()).hexdigest())
+    chosen = set(ranked[: math.ceil(HELD_OUT * len(ranked))])
+    return [value in chosen for value in values]
+
+
+def as_items(spec: DatasetSpec, rows: Sequence[Row], place: str, origin: Origin) -> LabeledTexts:
+    """Return rows as items; those that lack a field, an answer or a choice are left out, and a note counts them.
+
+    Raises UserError where none is left, or an answer is none of the labels.
+    """
+    options = spec.options
+    kept = [row for row in rows if not _lacks(row, options)]
+    if not kept:
+        raise UserError(f"{place}: no rows with a text and an answer", "check the file, and the name of the split")
+    if dropped := len(rows) - len(kept):
+        note(f"{place}: {counted(dropped, 'row')} without a text or an answer left out")
+    answers = [value_at(row, options["answer"]) for row in kept]
+    references = [tuple(_texts(answer)) if answer_kind(spec) in GENERATED else () for answer in answers]
+    of_rows = [each[0] for each in references] if any(references) else list(map_labels(spec, answers, place))
+    fields = [{name: str(value_at(row, column)) for name, column in options["fields"].items()} for row in kept]
+    choices = [_choices(row, options) for row in kept]
+    items = tuple(map(Item, fields, of_rows, choices, references))
+    encoded = options.get("encoded", tuple(options["fields"]))
+    texts = tuple(JOIN.join(item.fields[name] for name in encoded) for item in items)
+    ids = tuple(str(value_at(row, options["id"])) for row in kept) if "id" in options else ()
+    return LabeledTexts(texts, tuple(of_rows), spec.label_names, origin, dropped, ids, items)
+
+
+GENERATED = ("span", "text")  # kinds whose answers are texts that a model writes
+
+
+def _lacks(row: Row, options: Mapping[str, Any]) -> bool:
+    values = [value_at(row, column) for column in (*options["fields"].values(), options["answer"])]
+    return any(is_blank(value) or value == [] for value in (*values, *_choices(row, options)))
+
+
+def _choices(row: Row, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the choices of a row: of one column that has a list of them, or of a column each."""
+    columns = options.get("choices", ())
+    values = value_at(row, columns) if isinstance(columns, str) else [value_at(row, column) for column in columns]
+    return tuple("" if is_blank(value) else str(value) for value in values)
+
+
+def _texts(answer: Any) -> list[str]:
+    return [str(each) for each in answer] if isinstance(answer, list) else [str(answer)]
+
+
+def value_at(row: Row, column: str) -> Any:
+    """Return the value of a column; `a.b` is the member b of the column a."""
+    value: Any = row
+    for name in column.split("."):
+        value = value[name]
+    return value
+
+
+def columns_of(spec: DatasetSpec) -> list[str]:
+    """Return the columns of a table that the items of a data set are read from."""
+    options = spec.options
+    choices = options.get("choices", ())
+    named = [*options["fields"].values(), options["answer"], *([choices] if isinstance(choices, str) else choices)]
+    named += [options[name] for name in ("id", "held_out_by") if name in options]
+    return list(dict.fromkeys(name.split(".")[0] for name in named))
+
+
+def read_hub_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> tuple[list[Row], Origin]:
+    """Read a configuration per language of a data set of the hub, or of a mirror in the same layout."""
+    if spec.kind == "mirror" and mirror_folder(spec.source, sources) is None:
+        raise UserError(
+            f"{spec.name}: no mirror is named, which has its folder {spec.source}",
+            "it is read from a mirror only: give --data_dir, with a folder for each language",
+        )
+    columns = columns_of(spec)
+    table, origin = read_hub_table(spec, sources, columns, spec.options["config"].format(lang=lang), split)
+    return table.select(columns).to_pylist(), origin
+
+
+READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], tuple[list[Row], Origin]]] = {
+    "hub_items": read_hub_items,
+}
