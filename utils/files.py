@@ -18,6 +18,7 @@ from typing import IO, Any
 from utils.errors import UserError, counted, is_disk_full, warn
 
 PART = re.compile(r"\..*\.\d+\.[0-9a-f]{8}\.part")  # names of files that are being written
+HASHED = 1 << 20  # bytes of a file that are read at once for its hash
 SHORT = 100  # characters of a file's own name in such a name
 BUILT, LOCK = ".part-", ".lock"  # folders that are being filled, and their locks
 ABANDONED, ABANDONED_FOLDER = 3600, 86400  # seconds after which nobody writes such a file or unlocked folder any more
@@ -236,7 +237,12 @@ def read_bytes(path: str | Path) -> bytes:
         return file.read()
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(path: Path, advance: Callable[[int], object] | None = None) -> str:
+    """Return the SHA-256 of a file as 64 hex digits; `advance` is told how many more bytes were read."""
+    found = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(HASHED):
+            found.update(block)
+            if advance is not None:
+                advance(len(block))
+    return found.hexdigest()

@@ -1,30 +1,127 @@
-"""Progress bars, and the time that each phase of a run takes."""
+"""Progress bars, or lines where none is shown, and the time that each phase of a run takes."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 SILENT_SECONDS = 20  # between two lines, where no bar is shown
+SHARE = 0.1  # of the time so far that passes between two lines, where that is longer
+LOOK = 0.5  # seconds between two looks at the counter of a library
+BYTES = "B"  # the unit of bars that count bytes
+Advance = Callable[[int], object]
+
+_batches: ContextVar[Advance | None] = ContextVar("batches", default=None)
 
 
-def progress(total: int, name: str) -> AbstractContextManager[Callable[[int], object]]:
+def progress(total: int, name: str) -> AbstractContextManager[Advance]:
     """Show a progress bar over `total` texts to encode; yields the function that advances it."""
     return bar(total, f"encoding ({name})", "texts")
 
 
 @contextmanager
-def bar(total: int | None, what: str, unit: str) -> Iterator[Callable[[int], object]]:
+def bar(total: int | None, what: str, unit: str) -> Iterator[Advance]:
     """Show a progress bar with the rate and the time left; yields the function that advances it.
 
-    total: None where it is not known. No bar is shown where standard error is not a terminal, or `total` is 0.
+    total: None where it is not known; nothing is shown where it is 0. Where standard error is not a terminal, such as
+    in the log of a job, lines say how far the work is, the first one after SILENT_SECONDS.
     """
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=what, unit=f" {unit}", leave=False, disable=True if total == 0 else None) as shown:
-        yield shown.update
+    named = {"unit": BYTES, "unit_scale": True} if unit == BYTES else {"unit": f" {unit}"}
+    with tqdm(total=total, desc=what, leave=False, disable=True if total == 0 else None, **named) as shown:
+        yield _Lines(total, what, unit).advance if shown.disable and total != 0 else shown.update
+
+
+class _Lines:
+    """Prints lines that say how far a work is, fewer and fewer of them."""
+
+    def __init__(self, total: int | None, what: str, unit: str) -> None:
+        self._total, self._what, self._unit, self._n = total, what, unit, 0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, n: int) -> None:
+        """Count n more, and print a line when it is time."""
+        self._n += n
+        now = time.monotonic()
+        if now - self._told < max(SILENT_SECONDS, SHARE * (now - self._began)):
+            return
+        self._told = now
+        share, left = "", ""
+        if self._total and 0 < self._n <= self._total:
+            seconds = (now - self._began) * (self._total - self._n) / self._n
+            share, left = f" of {self._counted(self._total)}", f", {duration(seconds)} left"
+        unit = "" if self._unit == BYTES else f" {self._unit}"
+        print(f"{self._what}: {self._counted(self._n)}{share}{unit}{left}", file=sys.stderr, flush=True)
+
+    def _counted(self, n: int) -> str:
+        return size(n) if self._unit == BYTES else f"{n:,}"
+
+
+@contextmanager
+def by_batches(total: int, advance: Advance) -> Iterator[None]:
+    """Let what is called within advance a bar with each batch (`batch_done`), by `total` in all."""
+    left = total
+
+    def tell(n: int) -> None:
+        nonlocal left
+        n = min(n, left)  # a model that is loaded within encodes a few texts of its own
+        left -= n
+        advance(n)
+
+    before = _batches.set(tell)
+    try:
+        yield
+    finally:
+        _batches.reset(before)
+    advance(left)
+
+
+def batch_done(n: int) -> None:
+    """Say that a batch of n texts is encoded, for the bar that counts them, if there is one."""
+    if (tell := _batches.get()) is not None:
+        tell(n)
+
+
+@contextmanager
+def watched(n_done: Callable[[], int], advance: Advance) -> Iterator[None]:
+    """Advance a bar by what a library's own counter says, which a thread looks at while the library computes."""
+    told, ended = 0, threading.Event()
+
+    def look() -> None:
+        nonlocal told
+        now = n_done()
+        advance(now - told)
+        told = now
+
+    def watch() -> None:
+        while not ended.wait(LOOK):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    look()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: `about 5 min`."""
+    if seconds < 100:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:,.0f} min" if seconds < 6000 else f"about {seconds / 3600:,.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes in words: `12 MiB`."""
+    return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:,.1f} GiB"
 
 
 @contextmanager

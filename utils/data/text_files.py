@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -208,15 +209,23 @@ def with_line_feeds(path: Path, text: str) -> str:
     return text
 
 
-def stream_lines(path: Path) -> Iterator[str]:
+def ignore(n: int) -> None:
+    """Advance no bar."""
+
+
+def stream_lines(path: Path, advance: Callable[[int], object] = ignore) -> Iterator[str]:
     r"""Yield the lines of a UTF-8 file of any size, decompressed where its ending says so, without `\n` or `\r\n`.
 
-    Only a block of the file is in memory. Raises UserError where it cannot be read or decompressed, or is not UTF-8.
+    Only a block of the file is in memory. `advance` is told how many more bytes of the file, which may be compressed,
+    were read. Raises UserError where it cannot be read or decompressed, or is not UTF-8.
     """
     number, rest = 0, b""
     try:
-        with _open_stream(path) as stream:
+        with path.open("rb") as file, _open_stream(path, file) as stream:
+            read = 0
             while block := stream.read(BLOCK):
+                advance(file.tell() - read)
+                read = file.tell()
                 *lines, rest = (rest + block).split(b"\n")
                 for line in lines:
                     number += 1
@@ -233,28 +242,28 @@ def stream_lines(path: Path) -> Iterator[str]:
         raise _broken(path, error) from error
 
 
-def _open_stream(path: Path) -> IO[bytes] | Any:
-    """Return the decompressed bytes of a file as a stream."""
+def _open_stream(path: Path, file: IO[bytes]) -> IO[bytes] | Any:
+    """Return the decompressed bytes of an open file as a stream."""
     kind = path.suffix.lower()
     if kind == ".zst":
         import pyarrow as pa
 
-        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+        return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
     if kind == ".zip":
         raise UserError(f"{path} is an archive, which is not read as a stream", "unpack it, or use .gz or .zst")
     if kind == ".gz":
         import gzip
 
-        return gzip.open(path)
+        return gzip.open(file)
     if kind == ".bz2":
         import bz2
 
-        return bz2.open(path)
+        return bz2.open(file)
     if kind == ".xz":
         import lzma
 
-        return lzma.open(path)
-    return path.open("rb")
+        return lzma.open(file)
+    return contextlib.nullcontext(file)
 
 
 def _decoded(line: bytes, path: Path, number: int) -> str:

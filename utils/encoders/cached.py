@@ -13,7 +13,7 @@ from utils.encoders.asymmetric import SIDES, AsymmetricEncoder
 from utils.encoders.cache import CHUNK, EmbeddingCache
 from utils.encoders.reduced import ReducedEncoder
 from utils.loaders import cache_name, load_function, load_model
-from utils.progress import progress
+from utils.progress import by_batches, progress
 from utils.protocols import Encoder, TextEncoder
 from utils.schema import EncoderSpec
 
@@ -119,8 +119,8 @@ class CachedEncoder:
         if self._encoder is None:
             self._encoder = self._load(self.spec)
         encode = getattr(self._encoder, "encode_counted", self._encoder.encode)  # also counts tokens
-        encoded: Rows | Counted = encode(texts)
-        advance(len(texts))
+        with by_batches(len(texts), advance):
+            encoded: Rows | Counted = encode(texts)
         return encoded
 
 

@@ -30,6 +30,7 @@ from utils.encoders.tokens import (
 from utils.errors import UserError
 from utils.numerics import accelerate_linear_layers
 from utils.parallel import Worker, ahead, cpu_workers, gpu_workers, map_parts
+from utils.progress import batch_done
 from utils.protocols import TextEncoder
 from utils.schema import EncoderSpec
 
@@ -198,7 +199,11 @@ class SentenceTransformerEncoder:
             return self._compute(features, kept, part, worker)
 
         parts = batches(kept, most, self.spec.batch_size, equal=not self.is_padded)
-        return _Started(list(map_parts(self.workers, work, parts, "texts")), tokens.lengths)
+        done: list[tuple[Ints, torch.Tensor | Rows]] = []
+        for part, part_rows in map_parts(self.workers, work, parts, "texts"):
+            done.append((part, part_rows))
+            batch_done(len(part))
+        return _Started(done, tokens.lengths)
 
     def _compute(self, features: dict[str, Any], lengths: Ints, part: Ints, worker: Worker) -> torch.Tensor:
         """Return the vectors of some of the texts (n, d), on the worker's device; lengths are those of all texts."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from utils.cluster.joining import import_extra
 from utils.errors import UserError, counted, suggest
-from utils.files import build_folder, fingerprint, sha256_of, writable
+from utils.files import build_folder, fingerprint, writable
 from utils.mining.text_store import ABOUT, TextStore, TextWriter, is_sound
-from utils.progress import bar
+from utils.progress import BYTES, bar
 from utils.words import normal_form
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def cleaned(collection: Collection, cleaning: Cleaning, root: Path) -> TextStore
     Raises UserError where nothing is left, and as reading does.
     """
     check_language(cleaning.language)
-    files = [{"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in collection.files]
+    files = [
+        {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256}
+        for path, sha256 in zip(collection.files, collection.hashes(), strict=True)
+    ]
     settings = {
         "version": VERSION,
         "files": files,
@@ -95,11 +98,9 @@ def _rows(
     """Yield the id, the text and the group of each row, and count them; None for a text that is dropped by itself."""
     other = _is_other_language(cleaning.language)
     longest = cleaning.max_chars or float("inf")
-    with bar(None, f"cleaning ({collection.name})", "texts") as advance:
-        for number, (key, text, group) in enumerate(collection.rows(), start=1):
+    with bar(collection.n_bytes, f"cleaning ({collection.name})", BYTES) as advance:
+        for number, (key, text, group) in enumerate(collection.rows(advance), start=1):
             counts["read"] += 1
-            if number % 1000 == 0:
-                advance(1000)
             text = writable(text.strip())[0]  # no encoder takes halves of surrogate pairs
             reason = ""
             if not text:

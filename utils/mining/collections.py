@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 from utils.data.parquet_files import parquet_errors
 from utils.data.tables import DELIMITED
-from utils.data.text_files import UNPACK, inner_name, stream_lines
+from utils.data.text_files import UNPACK, ignore, inner_name, stream_lines
 from utils.errors import UserError, counted, first_line, suggest
+from utils.files import sha256_of
+from utils.progress import BYTES, Advance, bar
 
 TEXT, ID = "text", "id"  # columns that are taken where none is named
 PARQUET_ROWS = 8192  # rows of a Parquet file that are in memory at once
@@ -57,22 +59,33 @@ class Collection:
         """The columns, as what decides the content: that of the groups only where there is one."""
         return [self.text_column, self.id_column, *([self.group_column] if self.group_column else [])]
 
-    def rows(self) -> Iterator[Row]:
+    @property
+    def n_bytes(self) -> int:
+        """The bytes of all files."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def hashes(self) -> list[str]:
+        """Return the SHA-256 of each file, as 64 hex digits; a bar shows how far they are read."""
+        with bar(self.n_bytes, f"hashing ({self.name})", BYTES) as advance:
+            return [_hash_of(path, advance) for path in self.files]
+
+    def rows(self, advance: Advance = ignore) -> Iterator[Row]:
         """Yield each row, in the order of the files; an empty text stays one.
 
-        Raises UserError for a file that cannot be read, and for a column that is not there.
+        `advance` is told how many more bytes of the files were read. Raises UserError for a file that cannot be read,
+        and for a column that is not there.
         """
         columns = Columns(self.text_column, self.id_column, self.group_column)
         for path in self.files:
             kind = kind_of(path)
             if kind == ".parquet":
-                yield from _read_parquet(path, columns)
+                yield from _read_parquet(path, columns, advance)
             elif kind == ".jsonl":
-                yield from _read_json_lines(path, columns)
+                yield from _read_json_lines(path, columns, advance)
             elif kind in DELIMITED and not _is_number(self.text_column):
-                yield from _read_table(path, DELIMITED[kind], columns)
+                yield from _read_table(path, DELIMITED[kind], columns, advance)
             else:
-                yield from _read_plain(path, columns)
+                yield from _read_plain(path, columns, advance)
 
 
 def find_files(patterns: Sequence[str], name: str) -> tuple[Path, ...]:
@@ -109,6 +122,20 @@ def _matches(pattern: Path) -> Iterator[Path]:
     return root.glob(str(pattern.relative_to(pattern.anchor)) if pattern.anchor else str(pattern))
 
 
+_hashes: dict[tuple[str, int, int], str] = {}  # of the files of this process, by path, size and time
+
+
+def _hash_of(path: Path, advance: Advance) -> str:
+    """Return the SHA-256 of a file, which is read once unless it changes."""
+    found = path.stat()
+    key = str(path.absolute()), found.st_size, found.st_mtime_ns
+    if key in _hashes:
+        advance(found.st_size)
+    else:
+        _hashes[key] = sha256_of(path, advance)
+    return _hashes[key]
+
+
 def kind_of(path: Path) -> str:
     """Return the ending that names a file's format, without that of its compression; empty where it has none."""
     return Path(inner_name(path)).suffix.lower()
@@ -122,19 +149,19 @@ def _is_number(column: str | None) -> bool:
     return column is not None and column.isdecimal()
 
 
-def _read_plain(path: Path, columns: Columns) -> Iterator[Row]:
+def _read_plain(path: Path, columns: Columns, advance: Advance) -> Iterator[Row]:
     """Yield the lines of a file, or fields of its lines, which tabs separate."""
     for column in columns:
         if column is not None and not _is_number(column):
             hint = "name a field of its lines by its number, such as 2, or leave the column out"
             raise UserError(f"{path.name} has lines without names of columns: there is no {column!r}", hint)
     if not any(columns):
-        for line in stream_lines(path):
+        for line in stream_lines(path, advance):
             yield Row(None, line)
         return
     places = [int(columns.text or 1), *(int(column) if column else None for column in columns[1:])]
     most = max(place for place in places if place is not None)
-    for number, line in enumerate(stream_lines(path), start=1):
+    for number, line in enumerate(stream_lines(path, advance), start=1):
         fields = line.split("\t")
         if most > len(fields) or 0 in places:
             missing = 0 if 0 in places else most
@@ -143,9 +170,9 @@ def _read_plain(path: Path, columns: Columns) -> Iterator[Row]:
         yield _row([None if place is None else fields[place - 1] for place in places], path, number)
 
 
-def _read_table(path: Path, delimiter: str, columns: Columns) -> Iterator[Row]:
+def _read_table(path: Path, delimiter: str, columns: Columns, advance: Advance) -> Iterator[Row]:
     """Yield the rows of a table whose first line names the columns; fields of CSV may be quoted."""
-    lines = stream_lines(path)
+    lines = stream_lines(path, advance)
     rows: Iterator[list[str]] = (
         csv.reader(f"{line}\n" for line in lines) if delimiter == "," else (line.split(delimiter) for line in lines)
     )
@@ -160,9 +187,9 @@ def _read_table(path: Path, delimiter: str, columns: Columns) -> Iterator[Row]:
         yield _row([None if place is None else fields[place].removesuffix("\n") for place in places], path, number)
 
 
-def _read_json_lines(path: Path, columns: Columns) -> Iterator[Row]:
+def _read_json_lines(path: Path, columns: Columns, advance: Advance) -> Iterator[Row]:
     chosen: Columns | None = None
-    for number, line in enumerate(stream_lines(path), start=1):
+    for number, line in enumerate(stream_lines(path, advance), start=1):
         if not line.strip():
             continue
         try:
@@ -176,7 +203,7 @@ def _read_json_lines(path: Path, columns: Columns) -> Iterator[Row]:
         yield _row([None if column is None else row.get(column) for column in chosen], path, number)
 
 
-def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
+def _read_parquet(path: Path, columns: Columns, advance: Advance) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 
     if path.suffix.lower() in UNPACK:
@@ -196,6 +223,7 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Row]:
             for values in zip(*sides, strict=True):
                 number += 1
                 yield _row(values, path, number)
+            advance(len(batch) * path.stat().st_size // file.metadata.num_rows)
 
 
 def _choose(path: Path, names: Sequence[str], columns: Columns) -> Columns:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cluster.joining import import_extra
+from utils.errors import counted
 from utils.files import fingerprint, write_atomic
 from utils.mining.margins import cosines_of
 from utils.mining.row_store import is_whole
+from utils.progress import bar, watched
 from utils.retrieval.rows import row_norms
 from utils.retrieval.topk import topk
 from utils.schema import TopK
@@ -85,22 +87,25 @@ def index_of(store: RowStore, ivf: Ivf, root: Path) -> IvfIndex:
     key = fingerprint({"store": store.key(), "lists": n_lists(len(store)), "sample": PER_LIST, "seed": ivf.seed})
     index = IvfIndex(store, root / "index" / key)
     if not is_whole(index.centroids, (index.n_lists(), store.dimensions), "float32", BROKEN):
-        faiss = import_extra("faiss")
         draw = np.random.default_rng(ivf.seed)
         size = min(len(store), PER_LIST * index.n_lists())
-        some = np.sort(draw.choice(len(store), size, replace=False))
-        means = faiss.Kmeans(
-            store.dimensions,
-            index.n_lists(),
-            niter=ITERATIONS,
-            seed=ivf.seed % 2**31,
-            spherical=True,
-            min_points_per_centroid=1,
-            max_points_per_centroid=size,
-        )
-        means.train(_unit(store.rows(some)))
-        _save(index.centroids, means.centroids)
+        rows = store.rows(np.sort(draw.choice(len(store), size, replace=False)))
+        _save(index.centroids, _means(_unit(rows, rows), index.n_lists(), ivf.seed))
     return index
+
+
+def _means(rows: Rows, n: int, seed: int) -> Rows:
+    """Return the n centroids of rows of length 1 (n, d), as `faiss.Kmeans` finds them; a bar shows the iterations."""
+    faiss = import_extra("faiss")
+    settings = faiss.ClusteringParameters()
+    settings.niter, settings.seed, settings.spherical = ITERATIONS, seed % 2**31, True
+    settings.min_points_per_centroid, settings.max_points_per_centroid = 1, len(rows)
+    found = faiss.Clustering(rows.shape[1], n, settings)
+    what = f"k-means of {len(rows):,} rows in {counted(n, 'list')}"
+    with bar(ITERATIONS, what, "iterations") as advance, watched(found.iteration_stats.size, advance):
+        found.train(rows, faiss.IndexFlatIP(rows.shape[1]))
+    centroids: Rows = faiss.vector_to_array(found.centroids).reshape(n, -1)
+    return centroids
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,8 @@ class AssignShard:
     def __call__(self, desk: Desk, advance: Callable[[int], object]) -> None:
         """Write the file."""
         quantizer = _quantizer(self.index)
-        rows = _unit(self.index.store.load(self.number, self.number + 1))
+        rows = self.index.store.load(self.number, self.number + 1)
+        rows = _unit(rows, rows)
         parts = []
         for start in range(0, len(rows), AT_ONCE):
             parts.append(quantizer.search(rows[start : start + AT_ONCE], 1)[1][:, 0])
@@ -219,7 +225,8 @@ def _assembled(index: IvfIndex) -> Any:
     )
     found.by_residual, found.is_trained = False, True
     for number in range(len(store.paths)):
-        rows = _unit(store.load(number, number + 1))
+        rows = store.load(number, number + 1)
+        rows = _unit(rows, rows)
         numbers = np.arange(store.bounds[number], store.bounds[number + 1])
         lists = np.load(index.lists(number)).astype(np.int64)
         found.add_core(len(rows), *map(faiss.swig_ptr, (rows, numbers, lists)))
@@ -234,9 +241,16 @@ def _quantizer(index: IvfIndex) -> Any:
     return found
 
 
-def _unit(rows: Rows) -> Rows:
-    """Return rows of length 1 (n, d)."""
-    return np.ascontiguousarray(rows / row_norms(rows)[:, None], dtype=np.float32)
+def _unit(rows: Rows, into: Rows | None = None) -> Rows:
+    """Return rows of length 1 (n, d), some at a time; `into` is the array that they are written to, a new one if None.
+
+    It may be that of the rows.
+    """
+    found = np.empty(rows.shape, dtype=np.float32) if into is None else into
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        found[start : start + AT_ONCE] = some / row_norms(some)[:, None]
+    return found
 
 
 def _save(path: Path, content: npt.NDArray[Any]) -> None:

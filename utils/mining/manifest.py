@@ -96,8 +96,8 @@ def _changed_input(job: MiningJob[Settings], known: Mapping[str, Any]) -> str | 
     for side in job.collections:
         told = _told(known, "inputs", side.name, "files")
         hashes = [_told(one, "sha256") for one in told] if isinstance(told, list) else []
-        for file, sha256 in itertools.zip_longest(side.files, hashes):
-            if file is None or sha256_of(file) != sha256:
+        for file, now, sha256 in itertools.zip_longest(side.files, side.hashes(), hashes):
+            if file is None or now != sha256:
                 return str(file or side.name)
     return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from utils.files import open_atomic, writable
+from utils.progress import bar
 
 if TYPE_CHECKING:
     from utils.mining.pairing import MinedPairs
@@ -45,12 +46,14 @@ Row = tuple[float, str, str, str, str]
 
 def _parts(pairs: MinedPairs, source: TextStore, target: TextStore) -> Iterator[list[Row]]:
     """Yield the rows of some pairs at a time: score, texts and ids."""
-    for start in range(0, len(pairs), ROWS):
-        some = pairs.select(slice(start, start + ROWS))
-        columns = [store.texts(numbers) for store, numbers in ((source, some.sources), (target, some.targets))]
-        columns += [store.ids(numbers) for store, numbers in ((source, some.sources), (target, some.targets))]
-        texts = [[writable(text)[0] for text in column] for column in columns]
-        yield list(zip(map(rounded, some.scores), *texts, strict=True))
+    with bar(len(pairs), "writing", "pairs") as advance:
+        for start in range(0, len(pairs), ROWS):
+            some = pairs.select(slice(start, start + ROWS))
+            columns = [store.texts(numbers) for store, numbers in ((source, some.sources), (target, some.targets))]
+            columns += [store.ids(numbers) for store, numbers in ((source, some.sources), (target, some.targets))]
+            texts = [[writable(text)[0] for text in column] for column in columns]
+            yield list(zip(map(rounded, some.scores), *texts, strict=True))
+            advance(len(some))
 
 
 def rounded(score: float) -> float:

@@ -55,14 +55,16 @@ class Searched:
     relations: Relations
     settings: PairsSettings
 
-    def parts(self) -> Iterator[tuple[Ranked, Mates]]:
-        """Yield the neighbours by rank, and the mates, of some texts at a time."""
+    def parts(self, what: str = "choosing") -> Iterator[tuple[Ranked, Mates]]:
+        """Yield the neighbours by rank, and the mates, of some texts at a time; a bar says what is done with them."""
         near, blocks = self.relations.near, self.lists.blocks
-        for some in ranked(self.lists, self.relations, self.settings.depth):
-            texts, mates = self.relations.mate_pairs(some.start, some.stop)
-            others = near[texts] != near[mates]
-            pairs = texts[others], mates[others]
-            yield some, Mates(*pairs, pair_cosines(pairs, (self.store, self.store), (blocks, blocks)))
+        with bar(len(self.store), what, "texts") as advance:
+            for some in ranked(self.lists, self.relations, self.settings.depth):
+                texts, mates = self.relations.mate_pairs(some.start, some.stop)
+                others = near[texts] != near[mates]
+                pairs = texts[others], mates[others]
+                yield some, Mates(*pairs, pair_cosines(pairs, (self.store, self.store), (blocks, blocks)))
+                advance(some.stop - some.start)
 
 
 def clean_one(job: PairsJob, root: Path, tell: Callable[[str], object]) -> tuple[TextStore, Relations]:
@@ -124,7 +126,7 @@ def bounds_of(settings: PairsSettings, scores: ScoreCounts) -> Thresholds:
 
 def _count_scores(searched: Searched) -> ScoreCounts:
     scores = ScoreCounts()
-    for some, mates in searched.parts():
+    for some, mates in searched.parts("counting cosines"):
         scores.add(some, mates.scores)
     return scores
 
@@ -133,7 +135,7 @@ def _tell_rules(searched: Searched, bounds: Thresholds) -> Iterator[str]:
     """Yield what the rules of positives and negatives keep before margins and numbers limit them."""
     settings = searched.settings
     n_pairs, n_texts = [0, 0, 0], [0, 0, 0]
-    for some, mates in searched.parts():
+    for some, mates in searched.parts("applying the rules"):
         for number, mask in enumerate(masks(some, settings, bounds)):
             n_pairs[number] += int(mask.sum())
             n_texts[number] += int(mask.any(axis=1).sum())
@@ -161,7 +163,5 @@ def _described(name: str, ranks: list[int] | None, low: float | None, high: floa
 
 def _rows(searched: Searched, bounds: Thresholds, counts: Counter[str]) -> Iterator[list[PairRow]]:
     """Yield the rows of some texts at a time."""
-    with bar(len(searched.store), "choosing", "texts") as advance:
-        for some, mates in searched.parts():
-            yield list(choose_rows(some, mates, searched.relations, searched.settings, bounds, counts))
-            advance(some.stop - some.start)
+    for some, mates in searched.parts():
+        yield list(choose_rows(some, mates, searched.relations, searched.settings, bounds, counts))

@@ -15,6 +15,7 @@ from utils.mining.margins import LIST
 from utils.mining.neighbours import BLOCK_BYTES, block_rows
 from utils.mining.pairing import SIDES_OF
 from utils.mining.row_store import BYTES, SCALE
+from utils.progress import duration, size
 from utils.retrieval.topk import topk
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ def estimate(
     return [
         f"encoder {encode.spec.name}, device {encode.device}: {counted(n, 'text')} to encode at most, "
         f"{dimensions:,} dimensions",
-        f"encoding: {_duration(n / per_second)} ({per_second:,.0f} texts a second in the trial)",
+        f"encoding: {duration(n / per_second)} ({per_second:,.0f} texts a second in the trial)",
         *(_of_index(work, rows, place.ivf, index) if place.ivf else _of_search(work, rows, place, block)),
-        *([f"choosing: {_duration(work.chosen * CHOOSING)}"] if work.chosen else []),
-        f"disk: {_size(of_texts)} of texts, {_size(stored)} of vectors ({dtype}) and "
-        f"{_size(work.neighbours * LIST_BYTES)} of neighbours in {place.root}",
-        f"memory at the peak: about {_size(memory)}, and more for a large model",
+        *([f"choosing: {duration(work.chosen * CHOOSING)}"] if work.chosen else []),
+        f"disk: {size(of_texts)} of texts, {size(stored)} of vectors ({dtype}) and "
+        f"{size(work.neighbours * LIST_BYTES)} of neighbours in {place.root}",
+        f"memory at the peak: about {size(memory)}, and more for a large model",
         f"output: {job.output}",
     ]
 
@@ -104,15 +105,15 @@ def _of_search(work: Work, rows: Rows, place: SearchPlace, block: int) -> list[s
     others = work.texts[::-1]  # those of a single collection are compared with themselves
     merged = sum(ours * -(-theirs // block) for ours, theirs in zip(work.texts, others, strict=True))
     length = work.neighbours / sum(work.texts)
-    doubtful = f"search by margin of the texts that the lists leave in doubt: {_duration(work.by_margin / rate)}, "
+    doubtful = f"search by margin of the texts that the lists leave in doubt: {duration(work.by_margin / rate)}, "
     return [
-        f"{work.ways}: {_duration(work.pairs / rate)} ({rate / 1e6:,.0f} million pairs of texts a second)",
-        f"merging of the lists, in the process of the command: {_duration(merged * length * MERGING)}",
+        f"{work.ways}: {duration(work.pairs / rate)} ({rate / 1e6:,.0f} million pairs of texts a second)",
+        f"merging of the lists, in the process of the command: {duration(merged * length * MERGING)}",
         *([f"{doubtful}if they are {DOUBTFUL:.0%} of all"] if work.by_margin else []),
     ]
 
 
-def _of_index(work: Work, rows: Rows, ivf: Ivf, size: int) -> list[str]:
+def _of_index(work: Work, rows: Rows, ivf: Ivf, n_bytes: int) -> list[str]:
     """Return the lines about a search in an index of so many bytes: that of the other side for each direction."""
     rate = _trial_of_search(rows, "cpu", None)
     making = searching = 0.0
@@ -123,8 +124,8 @@ def _of_index(work: Work, rows: Rows, ivf: Ivf, size: int) -> list[str]:
         searching += ours * (lists + read * theirs / lists) / (READING * rate)
     lists = n_lists(max(work.texts))
     return [
-        f"index: {_duration(making)} to make; it takes {_size(size)} of memory",
-        f"search in the index: {_duration(searching)}; {100 * min(ivf.nprobe, lists) / lists:.1f} % of the pairs "
+        f"index: {duration(making)} to make; it takes {size(n_bytes)} of memory",
+        f"search in the index: {duration(searching)}; {100 * min(ivf.nprobe, lists) / lists:.1f} % of the pairs "
         f"are read",
     ]
 
@@ -153,13 +154,3 @@ def _trial_of_search(rows: Rows, device: str, precision: str | None) -> float:
     start = time.perf_counter()
     topk(queries, candidates, LIST, device=device, precision=precision)
     return len(queries) * len(candidates) / (time.perf_counter() - start)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {seconds / 60:,.0f} min" if seconds < 6000 else f"about {seconds / 3600:,.1f} h"
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:,.1f} GiB"

@@ -8,6 +8,7 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.mining.cleaning import as_rows, first_of_equals, hash_of
+from utils.progress import bar
 from utils.words import normal_form
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Relations:
 def relations_of(texts: TextStore) -> Relations:
     """Return the groups and the near-duplicates of the texts of a collection."""
     hashes = bytearray()
-    for start in range(0, len(texts), AT_ONCE):
-        some = texts.texts(slice(start, start + AT_ONCE))
-        hashes += b"".join(hash_of(normal_form(text)) for text in some)
+    with bar(len(texts), "finding near-duplicates", "texts") as advance:
+        for start in range(0, len(texts), AT_ONCE):
+            some = texts.texts(slice(start, start + AT_ONCE))
+            hashes += b"".join(hash_of(normal_form(text)) for text in some)
+            advance(len(some))
     return Relations(first_of_equals(as_rows(hashes)), *texts.members())

@@ -21,7 +21,7 @@ from utils.errors import UserError, counted
 from utils.files import fingerprint, write_atomic
 from utils.mining.text_store import TextStore
 from utils.mining.work import Desk, Here
-from utils.progress import bar
+from utils.progress import bar, by_batches
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -173,7 +173,8 @@ def encoded(
     folder = root.absolute() / "rows" / fingerprint({**encode.identity(), "store_dtype": dtype})
     bounds = (*range(0, len(texts), size), len(texts))
     shards = list(itertools.pairwise(bounds))
-    paths = [folder / f"{_key_of(texts.texts(slice(*shard)))}.npy" for shard in shards]
+    with bar(len(texts), f"reading texts ({name})", "texts") as advance:
+        paths = [folder / f"{_key_of(texts, *shard, advance)}.npy" for shard in shards]
     tasks = [
         EncodeShard(texts.folder.absolute(), *shard, path, dtype) for shard, path in zip(shards, paths, strict=True)
     ]
@@ -211,19 +212,20 @@ def _encode_shard(texts: Sequence[str], encode: LazyEncoder, advance: Callable[[
     parts = []
     for start in range(0, len(distinct), encode.chunk):
         chunk = distinct[start : start + encode.chunk]
-        parts.append(encode(chunk))
-        advance(len(chunk))
+        with by_batches(len(chunk), advance):
+            parts.append(encode(chunk))
     advance(len(texts) - len(distinct))
     rows: Rows = np.concatenate(parts)[[place[text] for text in texts]]
     return rows
 
 
-def _key_of(texts: Sequence[str]) -> str:
-    """Return the hash of a shard's texts."""
+def _key_of(texts: TextStore, start: int, stop: int, advance: Callable[[int], object]) -> str:
+    """Return the hash of a shard's texts, which are those from `start` to `stop`, not included."""
     found = hashlib.sha256()
-    for text in texts:
+    for text in texts.texts(slice(start, stop)):
         content = text.encode("utf-8", "surrogatepass")
         found.update(len(content).to_bytes(8, "little") + content)
+    advance(stop - start)
     return found.hexdigest()[:32]
 
 
