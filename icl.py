@@ -96,7 +96,7 @@ class Icl(LabeledTask):
     def load(self, subset: str, *, validation: bool = False) -> TrainTest:
         """Return the training and the test texts, which all runs of a command share."""
         if subset not in self.shared.data:
-            self.shared.data[subset] = super().load(subset, validation=validation)
+            self.shared.data[subset] = self.prompting.with_examples(super().load(subset, validation=validation))
         return self.shared.data[subset]
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:

@@ -24,6 +24,7 @@ DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse", "fixed")
 ANSWER_KINDS = ("label", "pair", "choice", "span", "text")  # how a prompted item is answered
 ANSWER_LANGS = ("english", "native")  # in which the words of the labels are
 CHOICES = ("text", "letter")  # by what an option is chosen
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options that are listed
 # how BM25 reads texts (utils/words.py), as records state it
 BM25_WORDS = "words with their marks; pairs of characters in scripts without spaces"
 ORDERS = ("nearest_first", "nearest_last")

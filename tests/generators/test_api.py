@@ -52,6 +52,17 @@ def test_every_fault_amid_a_thousand_prompts_loses_none_and_pays_none_twice(
     assert server.n_requests == n_requests  # greedy answers do not depend on the seed
 
 
+def test_options_of_each_prompt_of_its_own_are_asked_for_once_each(server: ApiServer, tmp_path: Path) -> None:
+    asked = generator(server, tmp_path, kind="base")
+    common = asked.score(PROMPTS[:2], LABELS, ScoreSettings())
+    n_requests = server.n_requests
+    found = asked.score_each(PROMPTS[:3], [LABELS[:1], LABELS[1:], ("an option", "another")], ScoreSettings())
+    assert server.n_requests == n_requests + 2  # the labels of the first two prompts are known
+    assert isinstance(common[1], LabelScores) and isinstance(found[1], LabelScores)
+    assert found[1].logprobs == common[1].logprobs[1:]
+    assert asked.count_requests(PROMPTS[:4], [LABELS] * 4, GenerationSettings(), "score")[0] == 6
+
+
 @pytest.mark.parametrize("provider", ["openai", "cohere"])
 def test_a_server_that_breaks_for_good_leaves_exactly_the_finished_answers(
     server: ApiServer, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch

@@ -44,6 +44,16 @@ def seq2seq(folder: Path) -> Path:
     return make_model(folder / "seq2seq", "mt5")
 
 
+def test_labels_of_each_prompt_of_its_own_are_cached_with_the_prompt(base: Path, tmp_path: Path) -> None:
+    spec = resolve_local_generator(str(base), tmp_path)
+    asked, of_each = [*PROMPTS[:2], PROMPTS[0]], [("yes", "no"), ("yes", "no"), ("maybe so", "no")]
+    first, second = CachedGenerator(spec, "cpu", tmp_path), CachedGenerator(spec, "cpu", tmp_path)
+    found = first.score_each(asked, of_each, ScoreSettings())
+    assert dict(first.counts) == {"hits": 0, "misses": 3} and [len(scores.logprobs) for scores in found] == [2, 2, 2]
+    assert second.score_each([*asked[1:], asked[1]], [*of_each[1:], ("no", "yes")], ScoreSettings())[:2] == found[1:]
+    assert dict(second.counts) == {"hits": 2, "misses": 1}
+
+
 def test_every_row_of_the_registry_can_be_resolved_by_its_kind() -> None:
     for name, spec in GENERATORS.items():
         assert spec.checkpoint == name and spec.licence

@@ -78,6 +78,21 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
     assert model.trees.covers(texts)
 
 
+@pytest.mark.parametrize("family", ["gemma3", "bloom", "mt5"])
+def test_labels_of_each_prompt_of_its_own_are_scored_as_one_forward_pass_a_label(folder: Path, family: str) -> None:
+    model, asked = load(folder, family), prompts(5)
+    of_each = [LABELS[:2], LABELS[4:], LABELS[2:5], ("a longer option with many more words", "ein anderer"), LABELS[:2]]
+    found = dict(model.score_each(asked, of_each, ScoreSettings()))
+    texts = model.reader.with_own_labels(asked, of_each, ScoreSettings())
+    assert [len(text.labels) for text in texts] == [len(labels) for labels in of_each]
+    for index, text in enumerate(texts):
+        plain = score_one_by_one(model.model, text)
+        for expected, values in zip(plain, found[index].logprobs, strict=True):
+            assert values == pytest.approx(expected, abs=1e-5)
+    alike = dict(model.score([asked[0], asked[4]], of_each[0], ScoreSettings()))
+    assert alike[1].logprobs[0] == pytest.approx(found[4].logprobs[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("family", ["mpt", "bart", "gpt_neo"])
 def test_a_family_that_takes_no_trie_is_noticed_and_scored_plainly(folder: Path, family: str, capsys: Any) -> None:
     model = load(folder, family)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
 from utils.cli.data_choice import check_src_lang
-from utils.cli.types import natural
+from utils.cli.types import natural, path
 from utils.constants import ANSWER_LANGS, CHOICES, DEMONSTRATIONS, ORDERS, SPLITS
 from utils.errors import UserError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from utils.schema import GeneratorSpec
     from utils.settings import IclSettings
 
-WITHOUT_ENCODER = ("random", "bm25")  # ways to choose demonstrations that encode nothing
+WITHOUT_ENCODER = ("random", "bm25", "fixed")  # ways to choose demonstrations that encode nothing
 
 
 def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
@@ -32,6 +32,13 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
         choices=DEMONSTRATIONS,
         default="nearest",
         help="how demonstrations are chosen (default: %(default)s)",
+    )
+    group.add_argument(
+        "--demonstrations_file",
+        type=path,
+        metavar="FILE",
+        help="fixed: a table of the demonstrations that stand in every prompt (default: the first of each label in "
+        "turn)",
     )
     group.add_argument(
         "--order",
@@ -110,6 +117,10 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             "--demonstrations diverse with another similarity or fusion",
             "diversity is defined on cosines: leave them out",
+        )
+    if args.demonstrations_file and args.demonstrations != "fixed":
+        raise UserError(
+            f"--demonstrations_file with --demonstrations {args.demonstrations}", "add --demonstrations fixed"
         )
     if args.tune_weights:
         raise UserError(
@@ -214,5 +225,5 @@ def make_settings(
         choices=choices,
         permute=args.permute if choices == "letter" else None,
         pmi=args.pmi if choices == "text" and decode == "score" else None,
-        demonstrations_file=None,
+        demonstrations_file=prompting.examples_digest(),
     )

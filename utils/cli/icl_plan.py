@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from utils.cli.icl_demonstrations import demonstrations_of
 from utils.cli.plan import Plan
 from utils.generators.decoding import asked_of
 
@@ -28,9 +29,12 @@ def show_plan(task: Icl, subsets: Sequence[str]) -> None:
         costs = task.generator.client is not None and not task.run.store.is_done(subset, task.k)
         if shown and not costs:
             continue
-        stand_ins = [np.arange(min(task.k, len(data.train.texts)))] * len(data.queries)  # the nearest need vectors
+        k = min(task.k, len(data.train.texts))
+        shown_texts = [np.arange(k)] * len(data.queries)  # the nearest need vectors
+        if not task.run.ensemble.encoders:
+            shown_texts = demonstrations_of(task.run, task.settings, data, k, ((), ()))
         query = task.query_of(data, task.format_of(data))
-        asked = [query(place, indices) for place, indices in enumerate(stand_ins)]
+        asked = [query(place, indices) for place, indices in enumerate(shown_texts)]
         shown = shown or [each.prompt for each in asked]
         if costs:
             texts, of_each = zip(*asked_of(asked, data.names), strict=True)
@@ -42,7 +46,8 @@ def show_plan(task: Icl, subsets: Sequence[str]) -> None:
 
 def _show_prompts(task: Icl, subset: str, prompts: Sequence[str], quoted: Ints) -> None:
     """Print the first prompt of a language, the lengths of all of them, and the requests' cost."""
-    print(f"\none prompt of {subset}{' (the first training texts stand in)' if task.k else ''}:\n{prompts[0]}\n")
+    about = " (the first training texts stand in)" if task.run.ensemble.encoders else ""
+    print(f"\none prompt of {subset}{about}:\n{prompts[0]}\n")
     lengths, exact = task.generator.n_tokens(prompts), task.generator.counts_exactly
     if lengths is None:
         print("tokens: known after the first run, which expands the embedded generator")

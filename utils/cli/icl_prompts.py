@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.data.items import answer_kind
 from utils.errors import UserError
+from utils.files import sha256_of
 from utils.generators.templates import languages_of, template_id
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from utils.data.train_test import TrainTest
     from utils.generators.decoding import Query
     from utils.generators.prompt_formats import PromptFormat
     from utils.generators.templates import Template, TemplateFile
@@ -31,15 +33,32 @@ MARGIN = 256  # tokens that a chat template may add to a prompt
 
 @dataclass(frozen=True)
 class Prompting:
-    """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS."""
+    """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS.
+
+    examples: a file of demonstrations that stand in every prompt.
+    """
 
     dataset: DatasetSpec
     file: TemplateFile | None
+    examples: Path | None = None
 
     @property
     def kind(self) -> str:
         """How an item is answered."""
         return self.file.kind if self.file else "label"
+
+    def with_examples(self, data: TrainTest) -> TrainTest:
+        """Return the items with those of the file of demonstrations, where there is one, in place of the pool."""
+        from utils.data.own_items import read_examples
+
+        if self.examples is None:
+            return data
+        fields = self.file.layouts()[0].fields if self.file else ("text",)
+        return replace(data, train=read_examples(self.examples, self.dataset, (self.kind, fields), data.source))
+
+    def examples_digest(self) -> str | None:
+        """Return eight digits of the hash of the file of demonstrations; None without one."""
+        return sha256_of(self.examples)[:8] if self.examples else None
 
     def describe(self, n_cut: int) -> dict[str, Any]:
         """Return what a record states: the kind of the items, and how many prompts were cut, where any was."""
@@ -94,9 +113,11 @@ def chosen_file(args: argparse.Namespace, usual: str | None) -> TemplateFile | N
 
 def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Prompting:
     """Return how the items of a data set are shown. Raises UserError where a template is of another kind or fields."""
-    file = chosen_file(args, dataset.options.get("template"))
+    file, examples = chosen_file(args, dataset.options.get("template")), args.demonstrations_file
+    if examples is not None and not examples.is_file():
+        raise UserError(f"--demonstrations_file {examples}: no such file", "give the path of a table of demonstrations")
     if file is None:
-        return Prompting(dataset, None)
+        return Prompting(dataset, None, examples)
     kind, fields = answer_kind(dataset), tuple(dataset.options.get("fields", ("text",)))
     if file.kind != kind:
         raise UserError(
@@ -107,7 +128,7 @@ def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Promptin
         if lacking := [name for name in layout.fields if name not in fields]:
             what = f"--template {file.name} shows a field {lacking[0]!r}, which {dataset.name} does not have"
             raise UserError(what, f"its fields are {', '.join(fields)}")
-    return Prompting(dataset, file)
+    return Prompting(dataset, file, examples)
 
 
 def within_context(

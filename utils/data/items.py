@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from utils.constants import LETTERS
 from utils.data.classification import map_labels
 from utils.data.hub_tables import read_hub_table
+from utils.data.labeled_tables import local_table, origin_of, rows_in_split
 from utils.data.sources import Sources, mirror_folder
-from utils.data.tables import is_blank
+from utils.data.tables import Table, is_blank
 from utils.errors import UserError, counted, note
 from utils.schema import DatasetSpec, Item, LabeledTexts, Origin
 
@@ -143,9 +145,8 @@ def value_at(row: Row, column: str) -> Any:
     return value
 
 
-def columns_of(spec: DatasetSpec) -> list[str]:
-    """Return the columns of a table that the items of a data set are read from."""
-    options = spec.options
+def columns_of(options: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a table that items are read from, by the options of their data set."""
     choices = options.get("choices", ())
     named = [*options["fields"].values(), options["answer"], *([choices] if isinstance(choices, str) else choices)]
     named += [options[name] for name in ("id", "held_out_by") if name in options]
@@ -159,11 +160,52 @@ def read_hub_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -
             f"{spec.name}: no mirror is named, which has its folder {spec.source}",
             "it is read from a mirror only: give --data_dir, with a folder for each language",
         )
-    columns = columns_of(spec)
+    columns = columns_of(spec.options)
     table, origin = read_hub_table(spec, sources, columns, spec.options["config"].format(lang=lang), split)
     return table.select(columns).to_pylist(), origin
 
 
+def read_own_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> tuple[list[Row], Origin]:
+    """Read the rows of a split of the user's own file, as `own_rows` does."""
+    table, options = local_table(spec), spec.options
+    answers = table[options["answer"]]
+    strata = [""] * len(answers) if answer_kind(spec) in GENERATED else answers
+    return own_rows(options, table, rows_in_split(spec, table, lang, split, strata), spec.source), origin_of(spec)
+
+
+def own_rows(options: Mapping[str, Any], table: Table, places: Sequence[int], file: str) -> list[Row]:
+    """Return rows of a user's own table; the answer of a choice, its text, letter or number, becomes its position.
+
+    Raises UserError for a row without an answer, and where the options say strict, for one without a text.
+    """
+    rows = list[Row]()
+    for place in places:
+        where, row = f"{file}: {table.place(place)}", {name: table[name][place] for name in columns_of(options)}
+        if is_blank(row[options["answer"]]):
+            raise UserError(f"{where} has no answer", "add it, or remove the row")
+        if options["strict"] and _lacks(row, options):
+            raise UserError(f"{where} lacks a text", "add it or remove the row; without --strict it is left out")
+        if options["kind"] == "choice":
+            answer = position_of(row[options["answer"]], _choices(row, options), options["first"], where)
+            row = {**row, options["answer"]: answer}
+        rows.append(row)
+    return rows
+
+
+def position_of(answer: Any, choices: Sequence[str], first: int, place: str) -> str:
+    """Return the position of the right option, given as its text, its letter or its number; UserError for others."""
+    text = str(answer).strip()
+    if text in choices:
+        return str(choices.index(text) + 1)
+    letter = LETTERS.find(text.upper()) if len(text) == 1 else -1
+    found = int(text) - first if text.isdigit() else letter
+    if not 0 <= found < len(choices):
+        what = f"{place} has the answer {answer!r}, which is none of its {len(choices)} options"
+        raise UserError(what, "give the option itself, its letter or its number")
+    return str(found + 1)
+
+
 READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], tuple[list[Row], Origin]]] = {
     "hub_items": read_hub_items,
+    "own_items": read_own_items,
 }

@@ -44,10 +44,22 @@ def read_rows(spec: DatasetSpec, lang: str, split: str) -> tuple[list[Any], list
     and, where the row of the data set says strict, a blank text.
     """
     table, options = local_table(spec), spec.options
-    count = len(next(iter(table.values()), []))
     texts, labels = table[options.get("text", lang)], table[options["label"]]
-    langs = table[options["lang"]] if "lang" in options else [lang] * count
-    rows = [row for row in range(count) if _name(langs[row]) == lang]
+    chosen = rows_in_split(spec, table, lang, split, labels)
+    if spec.kind == "local":
+        _check_rows(spec, table, texts, labels, chosen)
+    ids = [table[options["id"]][row] for row in chosen] if "id" in options else []
+    return [texts[row] for row in chosen], [labels[row] for row in chosen], ids, origin_of(spec)
+
+
+def rows_in_split(spec: DatasetSpec, table: Table, lang: str, split: str, labels: Sequence[Any]) -> list[int]:
+    """Return the rows of one language and split; a split that no column names is drawn by the labels (n,).
+
+    Raises UserError where there are none.
+    """
+    options = spec.options
+    langs = table[options["lang"]] if "lang" in options else [lang] * len(labels)
+    rows = [row for row in range(len(labels)) if _name(langs[row]) == lang]
     if "split" in options:
         splits = table[options["split"]]
         found = [_split_name(splits[row], f"{spec.source}: {table.place(row)}") for row in rows]
@@ -59,10 +71,7 @@ def read_rows(spec: DatasetSpec, lang: str, split: str) -> tuple[list[Any], list
             f"{spec.source} has no rows of the split {split!r} for the language {lang!r}",
             f"it has: {', '.join(sorted(set(found)))}",
         )
-    if spec.kind == "local":
-        _check_rows(spec, table, texts, labels, chosen)
-    ids = [table[options["id"]][row] for row in chosen] if "id" in options else []
-    return [texts[row] for row in chosen], [labels[row] for row in chosen], ids, origin_of(spec)
+    return chosen
 
 
 def splits_of(spec: DatasetSpec, lang: str) -> set[str]:

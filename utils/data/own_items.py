@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from utils.constants import LETTERS
+from utils.data.items import as_items, own_rows
+from utils.data.labeled_tables import languages_in
 from utils.data.mteb_rows import is_mteb
-from utils.data.own_data import find_labeled, named_row, own_path
-from utils.schema import DatasetSpec
+from utils.data.own_data import check_columns, find_labeled, named_row, own_path, own_row
+from utils.data.roles import named_column
+from utils.data.tables import ENDINGS, Table, read_table
+from utils.errors import UserError, note
+from utils.files import sha256_of
+from utils.schema import DatasetSpec, LabeledTexts, Origin
 
 Shape = tuple[str, tuple[str, ...]]  # the kind of a template, and the fields that it shows
+ANSWERS = ("label", "answer", "gold")  # columns that have the answer, unless --columns names another
+CHOICES = ("choices", "options")  # columns that have a list of options
+NUMBERED = re.compile(r"(?:choice|option)_?(\d+)", re.IGNORECASE)
 
 
 def find_prompted(
@@ -28,4 +42,96 @@ def find_prompted(
     path = own_path(name, "prompted", columns, no_header=no_header)
     if path is None:
         return named_row(name, "classification" if is_mteb(name) else "prompted")
-    return find_labeled(name, columns, seed, no_header=no_header, strict=strict)
+    if shape is None or shape == ("label", ("text",)):
+        return find_labeled(name, columns, seed, no_header=no_header, strict=strict)
+    if path.is_dir():
+        raise UserError(f"--dataset {name} is a folder", f"give a file ({', '.join(ENDINGS)})")
+    kind, fields = shape
+    table = read_table(path, header=not no_header)
+    given = list(table) if columns is None and no_header else columns
+    found = _by_order(path, given, kind, fields) if given else _by_name(path, table, kind, fields)
+    used = [*found["fields"].values(), found["answer"], *_listed(found)]
+    check_columns(path, used, table)
+    named = {role: column for role in ("lang", "split") if (column := named_column(table, role)) is not None}
+    roles = {role: column for role, column in named.items() if column not in used}
+    langs = languages_in(table, roles["lang"], str(path)) if "lang" in roles else ("all",)
+    if kind == "choice":
+        found |= _of_choices(path, table, found)
+    options = {"kind": kind, "path": str(path), "seed": seed, **found, **roles, "header": not no_header}
+    reading = {"columns": {**found["fields"], "answer": found["answer"]}} if columns else {}
+    row = own_row(
+        path, sha256_of(path), "prompted", "own_items", langs, langs[0], {**options, "strict": strict}, reading
+    )
+    return row if kind != "choice" else replace(row, label_names=found["positions"])
+
+
+def read_examples(path: Path, dataset: DatasetSpec, shape: Shape, lang: str) -> LabeledTexts:
+    """Return the demonstrations of a user's file for the items of a data set, in their order.
+
+    They are those of a language where the file has a column for it. Raises UserError where there are none, or one lacks
+    a field or an answer, or has an answer that is none of the labels.
+    """
+    kind, fields = shape
+    table = read_table(path)
+    found = _by_name(path, table, kind, fields)
+    found |= _of_choices(path, table, found) if kind == "choice" else {}
+    answers, langs = table[found["answer"]], named_column(table, "lang")
+    chosen = [place for place in range(len(answers)) if langs is None or str(table[langs][place]).strip() == lang]
+    if not chosen:
+        raise UserError(
+            f"{path} has no demonstrations in the language {lang!r}", "add rows whose lang is this language"
+        )
+    options = {**found, "kind": kind, "strict": True}
+    rows = own_rows(options, table, chosen, str(path))
+    spec = replace(dataset, options={**options, "label_map": dataset.options.get("label_map", {})}, kind="local")
+    origin = Origin("local", path.name, f"sha256:{sha256_of(path)}")
+    return replace(as_items(spec, rows, str(path), origin), taken_from=path.name)
+
+
+def _listed(found: Mapping[str, Any]) -> list[str]:
+    choices = found.get("choices", ())
+    return [choices] if isinstance(choices, str) else list(choices)
+
+
+def _by_order(path: Path, columns: Sequence[str], kind: str, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of --columns: those of the fields in the order of the template, the options, the answer."""
+    wanted = [*fields, *(["choice"] if kind == "choice" else []), "answer"]
+    if len(columns) < len(wanted) or (kind != "choice" and len(columns) > len(wanted)):
+        names = " ".join(name.upper() for name in wanted).replace("CHOICE", "CHOICE [CHOICE ...]")
+        raise UserError(f"--columns names {len(columns)} columns of {path}", f"the template needs --columns {names}")
+    found = dict(zip(fields, columns, strict=False))
+    options = list(columns[len(fields) : -1])
+    choices = {"choices": options[0] if len(options) == 1 else tuple(options)} if kind == "choice" else {}
+    return {"fields": found, "answer": columns[-1], **choices}
+
+
+def _by_name(path: Path, table: Table, kind: str, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the columns that are called as the fields of the template, and those of the options and the answer."""
+    answer = next((name for name in ANSWERS if name in table), None)
+    numbered = sorted((int(match[1]), name) for name in table if (match := NUMBERED.fullmatch(name)))
+    choices: Any = next((name for name in CHOICES if name in table), tuple(name for _, name in numbered))
+    lacking = [name for name in fields if name not in table]
+    lacking += [*(["choices"] if kind == "choice" and not choices else []), *([] if answer else ["label"])]
+    if lacking or answer is None:
+        needed = " ".join(name.upper() for name in (*fields, *(["choice"] if kind == "choice" else []), "answer"))
+        raise UserError(
+            f"{path} has the columns {', '.join(table)}, but no column {lacking[0]!r}, which the template needs",
+            f"name its columns: --columns {needed}",
+        )
+    return {"fields": {name: name for name in fields}, "answer": answer, **({"choices": choices} if choices else {})}
+
+
+def _of_choices(path: Path, table: Table, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the positions that options can have, and whether numbers of answers count from 0, which a note tells."""
+    answers, listed = table[found["answer"]], found["choices"]
+    if isinstance(listed, str) and (wrong := next((one for one in table[listed] if not isinstance(one, list)), None)):
+        what = f"{path}: the column {listed!r} has {wrong!r} ({type(wrong).__name__}), which is no list of options"
+        raise UserError(what, "name a column of each option: --columns FIELD ... CHOICE CHOICE ... ANSWER")
+    most = max(map(len, filter(None, table[listed])), default=0) if isinstance(listed, str) else len(listed)
+    if most > len(LETTERS):
+        raise UserError(f"{path}: a question has {most} options", f"questions with {len(LETTERS)} at most can be asked")
+    texts = {str(answer).strip() for answer in answers}
+    numbers = {text for text in texts if text.isdigit()}
+    if numbers:
+        note(f"{path}: the numbers of the answers count from {0 if '0' in numbers else 1}")
+    return {"positions": tuple(str(place + 1) for place in range(most)), "first": 0 if "0" in numbers else 1}

@@ -19,7 +19,7 @@ def roles_of(path: Path, table: Table, columns: Sequence[str] | None, *, no_head
     columns: those of text, label, language and split, as far as they are named; None to find all by name. A table
     without a header has them in this order. Raises UserError where their number does not fit.
     """
-    found = {role: name for role in ROLES if (name := _named(table, role)) is not None}
+    found = {role: name for role in ROLES if (name := named_column(table, role)) is not None}
     if "split" not in found and len(columns or ()) < len(ROLES):
         _tell_no_split(path, table)
     if columns is None and not no_header:
@@ -35,7 +35,7 @@ def roles_of(path: Path, table: Table, columns: Sequence[str] | None, *, no_head
     return chosen | others
 
 
-def _named(table: Table, role: str) -> str | None:
+def named_column(table: Table, role: str) -> str | None:
     """Return the column that has a role by its name, in whatever case; `set` is the split if its values are splits."""
     if role in table:
         return role

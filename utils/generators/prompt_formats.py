@@ -10,9 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from utils.constants import LETTERS
 from utils.errors import UserError
 from utils.generators.prompts import build_prompt
-from utils.generators.templates import LETTERS, Template
+from utils.generators.templates import Template
 from utils.schema import Item
 
 
@@ -87,7 +88,9 @@ class TemplateFormat:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise UserError for two labels with the same word."""
+        """Raise UserError for two labels with the same word, and for letters that the template has no layout for."""
+        if self.by_letter and not self.template.letters:
+            raise UserError("--choices letter with a template that has no layout `letters`", "add it, with {options}")
         words = [self.template.word(name) for name in self.names]
         if len(set(words)) < len(words) and self.template.kind != "choice":
             twice = next(word for word in words if words.count(word) > 1)

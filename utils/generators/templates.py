@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.constants import ANSWER_KINDS
+from utils.constants import ANSWER_KINDS, LETTERS
 from utils.data.languages import code_of
 from utils.data.sources import PROJECT
 from utils.errors import UserError, first_line
@@ -31,7 +31,6 @@ ANSWER, OPTIONS = "{answer}", "{options}"
 LAYOUTS = ("layout", "letters", "alone")
 TEXTS = (*LAYOUTS, "between", "ask")  # keys that a section may replace
 ENGLISH, ANY, NATIVE = "en", "any", "native"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 HINT = "docs/icl.md describes templates"
 
 
@@ -206,10 +205,16 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
             if name in section and section[name].count(ANSWER) != 1:
                 what = f"--template {path}: {name} has {ANSWER} {section[name].count(ANSWER)} times"
                 raise UserError(what, "write it once, where the answer stands")
-    if "layout" not in content and not all("layout" in section for section in sections.values()):
+    if "layout" not in content and not (sections and all("layout" in section for section in sections.values())):
         raise UserError(f"--template {path} has no layout", HINT)
     for lang, section in sections.items():
         layouts = "".join(section.get(name, content.get(name, "")) for name in LAYOUTS)
+        for name, value in section.items():
+            if name == "answers" and not isinstance(value, dict):
+                raise UserError(f"--template {path}: [{lang}] answers is no table", HINT)
+            wrong = [each for each in value.values() if not isinstance(each, str)] if isinstance(value, dict) else []
+            if wrong:
+                raise UserError(f"--template {path}: [{lang}] {name} has {wrong[0]!r}, which is no text", HINT)
         lacking = {name for name in PLACE.findall(layouts) if name[0].isupper()} - set(section)
         if lacking:
             raise UserError(
