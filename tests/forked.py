@@ -4,10 +4,14 @@ A `Nursery` is a process that imports packages once and then forks a child for e
 own in all that a test looks at: number, signals, streams, environment, folder, exit code. What it does not show is
 what happens while a package that the nursery imports is imported: for blocked imports and for variables of the
 environment that are read then, give the nursery that environment, or start a process with `subprocess`.
+
+A nursery is itself forked from one `base_nursery` for each worker, which has imported what reads no such variables and
+nothing of this project; torch alone takes seconds.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -81,17 +85,22 @@ class Forked:
 
 
 class Nursery:
-    """A process that has imported `modules` with this environment, and forks children that have them too."""
+    """A process that has imported `modules` with this environment, and forks children that have them too.
 
-    def __init__(self, modules: Sequence[str], env: Mapping[str, str]) -> None:
-        self.env = dict(env)
+    With a `base`, another nursery, it is forked from that and has its modules as well.
+    """
+
+    def __init__(self, modules: Sequence[str], env: Mapping[str, str], base: Nursery | None = None) -> None:
+        self.env, self._base, self._lock = dict(env), base, threading.Lock()
         self._channel, theirs = socket.socketpair()
         with theirs:
+            if base:
+                self._pid = base.ask({"modules": list(modules), "env": self.env}, (theirs.fileno(),))
+                return
             command = [sys.executable, __file__, str(theirs.fileno()), *modules]
             self._process = subprocess.Popen(
                 command, env=self.env, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
             )
-        self._lock = threading.Lock()
 
     def ask(self, order: dict[str, Any], streams: Sequence[int] = ()) -> Any:
         with self._lock:
@@ -122,7 +131,20 @@ class Nursery:
     def close(self) -> None:
         """End the nursery; children that run go on."""
         self._channel.close()
-        self._process.wait()
+        if self._base is None:
+            self._process.wait()
+            return
+        while self._base.ask({"poll": self._pid}) is None:
+            time.sleep(0.001)
+
+
+@cache
+def base_nursery() -> Nursery:
+    """One for each worker, from which the other nurseries are forked: it has what takes long to import."""
+    tables = ("numpy", "pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet", "tqdm")
+    lexical = ("scipy.sparse", "scipy.stats", "sklearn.feature_extraction.text", "sklearn.metrics")
+    lazily = ("torch.distributed.tensor", "torch.export", "torch._dynamo")
+    return Nursery((*tables, *lexical, "sklearn.preprocessing", "torch", *lazily), os.environ)
 
 
 @cache
@@ -132,15 +154,14 @@ def nursery_of_api_runs() -> Nursery:
     late = [f"openai.resources.{name}" for name in ("batches", "chat", "completions", "embeddings", "files")]
     ours = [f"utils.{layer}.{name}" for layer in ("encoders", "generators") for name in ("cached", "resolve", "api")]
     usual = ("numpy", "tqdm", "multiprocessing.synchronize", "encodings.idna", "utils.cli.main", "utils.api.batches")
-    return Nursery((*sdks, *late, *ours, *usual), os.environ)
+    return Nursery((*sdks, *late, *ours, *usual), os.environ, base_nursery())
 
 
 @cache
 def nursery_of_local_runs(*heavy: str) -> Nursery:
     """One nursery for each worker and `heavy` packages, with what takes a run of the lexical baseline two seconds."""
-    lexical = ("numpy", "scipy.sparse", "sklearn.feature_extraction.text", "sklearn.preprocessing", "tqdm")
     ours = ("utils.cli.main", "utils.encoders.cached", "utils.encoders.resolve")
-    return Nursery((*lexical, *ours, *heavy), os.environ)
+    return Nursery((*ours, *heavy), os.environ, base_nursery())
 
 
 def _line_of(channel: socket.socket, line: bytes = b"") -> bytes:
@@ -153,7 +174,7 @@ def _line_of(channel: socket.socket, line: bytes = b"") -> bytes:
 
 
 def _serve(channel: socket.socket) -> dict[str, Any] | None:
-    """Fork a child for each order, where this returns the order; None in the nursery itself, at the end."""
+    """Fork a child for each order, where this returns the order; None in a nursery itself, at the end."""
     while True:
         line, streams, _, _ = socket.recv_fds(channel, 1 << 16, 2)
         line = line and _line_of(channel, line)
@@ -165,6 +186,11 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
             answer = os.waitstatus_to_exitcode(status) if pid else None
         else:
             answer = os.fork()
+            if not answer and "modules" in order:  # the child is a nursery: it serves the channel that came along
+                channel.close()
+                channel = socket.socket(fileno=streams[0])
+                _import(order["modules"], order["env"])
+                continue
             if not answer:
                 channel.close()
                 os.dup2(streams[0], 1)
@@ -174,6 +200,19 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
             if not answer:
                 return order
         channel.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _import(modules: Sequence[str], env: Mapping[str, str]) -> None:
+    """Import what a nursery has, with the variables that packages read then."""
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path += [folder for folder in env.get("PYTHONPATH", "").split(os.pathsep) if folder not in ("", *sys.path)]
+    for name in modules:
+        try:
+            import_module(name)
+        except ImportError:
+            traceback.print_exc()
+    gc.freeze()  # what is there stays: looking at it would copy its memory in each child
 
 
 def _become(order: dict[str, Any]) -> None:
@@ -203,11 +242,7 @@ def _become(order: dict[str, Any]) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a key pressed at the terminal is for the tests
     sys.path.insert(0, str(ROOT))
-    for name in sys.argv[2:]:
-        try:
-            import_module(name)
-        except ImportError:
-            traceback.print_exc()
+    _import(sys.argv[2:], dict(os.environ))
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
     if found is not None:
         _become(found)

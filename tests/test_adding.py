@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from forked import Nursery
+from forked import Nursery, base_nursery
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
@@ -40,8 +40,7 @@ def copy(tmp_path: Path) -> Path:
 @cache
 def nursery() -> Nursery:
     """The process that forks those of the copies. It has nothing of this project, since the copies have their own."""
-    lexical = ("numpy", "scipy.sparse", "sklearn.feature_extraction.text", "sklearn.preprocessing")
-    return Nursery(["pytest", *lexical], os.environ)
+    return Nursery(["pytest", "anyio.pytest_plugin", "_hypothesis_pytestplugin"], os.environ, base_nursery())
 
 
 @pytest.fixture
@@ -113,11 +112,15 @@ def shown_by(page: Path) -> str:
 
 
 CHECKS = ("tests/data/test_registry.py", "tests/test_architecture.py", "tests/test_loaders.py")
+STARTING = ("-k", "not nothing_heavy and not never_imports")  # tests that start processes, which take most of the time
 ALL_CHECKS = (*CHECKS, "tests/data/test_bitext.py", "tests/encoders/test_resolve.py", "tests/test_hubness.py")
 
 
-def check_copy(copy: Path, tests: Sequence[str] = CHECKS) -> None:
-    """Run the tests of the registries and of the architecture in the copy, and the linter."""
+def check_copy(copy: Path, tests: Sequence[str] = (*CHECKS, *STARTING)) -> None:
+    """Run the tests of the registries and of the architecture in the copy, and the linter.
+
+    What is loaded before it is needed is looked at where all diffs are applied.
+    """
     for arguments in (["pytest", "-q", "-p", "no:cacheprovider", *tests], ["ruff", "check", "--no-cache", "."]):
         done = nursery().run(["-m", *arguments], copy)
         assert done.returncode == 0, done.stdout[-3000:]

@@ -26,9 +26,9 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Nursery:
-    return Nursery(["json"], os.environ)
+@pytest.fixture(scope="module", params=["started", "forked"])
+def nursery(request: pytest.FixtureRequest) -> Nursery:
+    return Nursery(["json"], os.environ, Nursery([], os.environ) if request.param == "forked" else None)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,3 +72,14 @@ def test_children_have_what_the_nursery_has_imported() -> None:
     done = nursery.run(["-c", "import os, sys; print('colorsys' in sys.modules, 'GIVEN' in os.environ)"])
     assert done.stdout == "True False\n"
     nursery.close()
+
+
+def test_a_nursery_of_a_nursery_has_the_modules_of_both_and_an_environment_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "reading.py").write_text("import os\nFOUND = os.environ.get('GIVEN')\n")
+    base = Nursery(["colorsys"], os.environ)
+    ones = [Nursery(["reading"], {**os.environ, "GIVEN": word, "PYTHONPATH": str(tmp_path)}, base) for word in "ab"]
+    told = "import sys, reading; print('colorsys' in sys.modules, reading.FOUND)"
+    assert [one.run(["-c", told]).stdout for one in ones] == ["True a\n", "True b\n"]
+    assert base.run(["-c", "import sys; print('reading' in sys.modules)"]).stdout == "False\n"
+    for one in (*ones, base):
+        one.close()

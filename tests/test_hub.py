@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from forked import Nursery
+from forked import Nursery, base_nursery
 from hub_server import Fault, LoopbackHub
 
 from utils.data import registry
@@ -109,8 +109,7 @@ def nursery(served: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Ca
     @cache
     def nursery_of(offline: str, *modules: str) -> Nursery:
         env = {**os.environ, "HF_ENDPOINT": served.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
-        usual = ("pyarrow.parquet", "sklearn.feature_extraction.text", "sklearn.preprocessing", "utils.cli.main")
-        return Nursery([*usual, *modules], {**env, "HF_HUB_OFFLINE": offline})
+        return Nursery(["utils.cli.main", *modules], {**env, "HF_HUB_OFFLINE": offline}, base_nursery())
 
     return nursery_of
 
@@ -130,7 +129,7 @@ def model_command(nursery: Callable[..., Nursery], hub: LoopbackHub, tmp_path: P
 def commands(nursery: Callable[..., Nursery], folder: Path, *modules: str) -> Command:
     def run(script: str, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
         own = "--check" in args  # it sets HF_HUB_OFFLINE, before it imports the libraries that read it
-        forks = nursery(extra.pop("HF_HUB_OFFLINE", ""), *(("torch",) if own else modules))
+        forks = nursery(extra.pop("HF_HUB_OFFLINE", ""), *(() if own else modules))
         env = {**forks.env, "MINERS_CACHE_DIR": str(folder / "cache"), "MINERS_DATA_DIR": "", **extra}
         return forks.run([script if script == "-m" else str(ROOT / script), *args], folder, env, timeout=300)
 

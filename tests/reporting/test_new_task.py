@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from forked import Nursery
+from forked import Nursery, base_nursery
 
 from utils.records import store
 from utils.schema import RunRecord
@@ -51,7 +51,7 @@ def logs(tmp_path: Path) -> Path:
 @cache
 def nursery() -> Nursery:
     """The process that forks others; it has what the modules of reporting import, and none of them."""
-    return Nursery(["numpy", "pandas", "scipy.stats", "tqdm"], os.environ)
+    return Nursery([], os.environ, base_nursery())
 
 
 def run_python(code: str, folder: Path) -> str:
