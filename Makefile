@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS ?=
-WORKERS ?= -n 2 --dist worksteal
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder # the order: tests/conftest.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test coverage lint smoke bench clean

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -41,13 +42,20 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shuffle the files, and the tests of each, by the seed in MINERS_TEST_SEED: no test may need another's order."""
+    """Shuffle the files, and the tests of each, by the seed in MINERS_TEST_SEED: no test may need another's order.
+
+    Otherwise workers, each of which takes a file at a time, start with the files that have the most slow tests, so that
+    none of them waits at the end for another's long file.
+    """
     seed = os.environ.get("MINERS_TEST_SEED")
     if seed:
         draw = random.Random(seed)
         of_file = {str(item.path): draw.random() for item in items}
         places = {item.nodeid: (of_file[str(item.path)], draw.random()) for item in items}
         items.sort(key=lambda item: places[item.nodeid])
+    elif "PYTEST_XDIST_WORKER" in os.environ:
+        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
