@@ -158,6 +158,8 @@ def measure(args: argparse.Namespace) -> None:
     found: list[set[tuple[int, int]]] = []
     if args.folder:
         args.folder.mkdir(parents=True, exist_ok=True)
+    if args.folder is not None:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         plant(args.texts, args.dim, folder)

@@ -34,7 +34,7 @@ def test_without_arguments_the_sample_set_is_mined(run: Run, tmp_path: Path, bun
     manifest = json.loads((tmp_path / "mined" / "eng_deu.tsv.manifest.json").read_text())
     assert manifest["counts"]["pairs"] == 52 and manifest["gold"]["n_gold"] == 50
     assert {path.name for path in (tmp_path / "mined").iterdir()} == {
-        *("eng_deu.tsv", "eng_deu.tsv.manifest.json", "eng_deu.gold.png", "eng_deu.gold.pdf")
+        *("eng_deu.tsv", "eng_deu.tsv.manifest.json", "eng_deu.tsv.gold.png", "eng_deu.tsv.gold.pdf")
     }
 
 

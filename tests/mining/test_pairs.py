@@ -252,7 +252,7 @@ def test_retrieval_reads_the_rows_and_parquet_has_the_same(run: Run, tmp_path: P
     for row in rows:
         assert min(row["pos_scores"]) >= low - 1e-6 and max(row["neg_scores"]) <= 0.6
         assert 1 <= len(row["pos"]) <= 5 and 1 <= len(row["neg"]) <= 7 and not {*row["pos"]} & {*row["neg"]}
-    assert (tmp_path / "o.histogram.png").is_file() and manifest["counts"]["rows"] == len(rows)
+    assert (tmp_path / "o.jsonl.histogram.png").is_file() and manifest["counts"]["rows"] == len(rows)
     for name in ("o.jsonl", "o.parquet"):
         read = run("retrieval.py", "--dataset", name, "--model_checkpoint", str(corpus / "model"))
         assert read.returncode == 0, read.stderr
@@ -285,6 +285,15 @@ def test_a_dry_run_estimates_one_collection(run: Run, tmp_path: Path, corpus: Pa
     assert done.returncode == 0, done.stderr
     assert "120 texts to encode" in done.stdout and "search of 102 neighbours" in done.stdout
     assert not (tmp_path / "mined").exists()
+
+
+def test_groups_that_are_no_translations_are_noted(run: Run, tmp_path: Path, corpus: Path) -> None:
+    rows = [{**row, "lang": "ab"[number % 2]} for number, row in enumerate(mined(corpus / "c.jsonl"))]
+    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = "note: a text shares its group with 59 others on average, of which --max_pos keeps the 5 nearest"
+    for more, is_noted in ((("--group_column", "lang"), True), (("--group_column", "lang", "--max_pos", "6"), False)):
+        done = run("mine.py", *flags(corpus, "--source", "l.jsonl", *more, "--dry_run"))
+        assert done.returncode == 0 and (told in done.stderr) == is_noted, done.stderr
 
 
 @pytest.mark.parametrize(

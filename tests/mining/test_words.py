@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,9 @@ def test_figures_are_those_worked_out_by_hand(tmp_path: Path) -> None:
     report = compare(gold, lists, best, pairs)
     assert report == LexiconReport(words=5, in_list=4, covered=3, right=2, kept=2, kept_right=1)
     assert "P@1: 66.67 % of the covered words, 40.00 % of all" in report.lines()[1]
+    few = "P@1 is of 3 covered words only, fewer than 100: its 95 % interval is 21 to 94 %"
+    assert report.lines()[2] == few
+    assert len(replace(report, covered=100).lines()) == len(replace(report, covered=0).lines()) == 3
     turned = {"eins": {"one"}, "zwei": {"two"}}
     assert in_order(turned, lists) == {"one": {"eins"}, "two": {"zwei"}}
     assert in_order(gold, lists) == gold

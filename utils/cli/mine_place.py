@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from utils.cluster.joining import import_extra
+from utils.cluster.joining import OWN, import_extra
 from utils.errors import UserError, counted
 from utils.mining.ivf import NPROBE, Ivf
 from utils.mining.neighbours import SearchPlace
@@ -35,6 +36,9 @@ def opened_place(args: argparse.Namespace, encoder: LazyEncoder, root: Path) -> 
 
     own = LazyEncoder(encoder.spec, encoder.device, encoder.cache_dir.absolute())  # without what only APIs need
     with RayWorkers(args.ray, encoder.device, root, Desk(own)) as workers:
+        if args.ray == OWN:
+            told = counted(len(workers), "worker")
+            print(f"note: --ray names no cluster: one was started on this machine, with {told}", file=sys.stderr)
         yield SearchPlace(encoder.device, precision, root.absolute(), workers, ivf)
 
 

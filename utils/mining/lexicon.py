@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.data.text_files import stream_lines
-from utils.errors import UserError
+from utils.errors import UserError, counted
+from utils.evaluation.stats import wilson
 from utils.files import build_folder, fingerprint
 from utils.mining.cleaning import Cleaning, cleaned
 from utils.mining.collections import Collection, kind_of
@@ -19,11 +20,14 @@ from utils.progress import bar
 from utils.words import words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from utils.mining.margins import Best
     from utils.mining.pairing import MinedPairs
 
 LIST, SIZE = "words.tsv", "bytes"  # the list, and the number of its bytes
 VERSION = 1  # of the word lists
+FEW = 100  # covered words below which P@1 says little
 AT_ONCE = 65_536  # texts whose words are counted at once
 
 
@@ -49,8 +53,16 @@ class LexiconReport:
             f"{self.words:,} words of the dictionary: {self.in_list:,} are in the list of the sources, "
             f"{self.covered:,} with a translation in that of the targets (coverage {coverage})",
             f"P@1: {share} of the covered words, {_percent(self.right, self.words)} of all",
+            *self._doubts(),
             f"mined pairs with a word of the dictionary: {self.kept:,}, right {_percent(self.kept_right, self.kept)}",
         ]
+
+    def _doubts(self) -> Iterator[str]:
+        """Yield a line where P@1 is of few words, with its 95 % interval."""
+        if 0 < self.covered < FEW:
+            low, high = (100 * bound for bound in wilson(self.right, self.covered))
+            words_of = counted(self.covered, "covered word")
+            yield f"P@1 is of {words_of} only, fewer than {FEW}: its 95 % interval is {low:.0f} to {high:.0f} %"
 
     def as_json(self) -> dict[str, int]:
         """Return the numbers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note
 from utils.mining.bitext import clean_all
 from utils.mining.choosing import Mates, PairRow, Thresholds, choose_rows, masks
 from utils.mining.margins import pair_cosines
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from utils.mining.row_store import LazyEncoder, RowStore
     from utils.mining.settings import PairsJob, PairsSettings
     from utils.mining.text_store import TextStore
+
+
+LARGE_GROUPS = 10  # times --max_pos: groups of more texts are hardly translations of each other
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ def clean_one(job: PairsJob, root: Path, tell: Callable[[str], object]) -> tuple
         what = f"the column {column!r} has no value" if column else "nothing says which texts are positives"
         hint = "add --pos_ranks, --pos_min or --pos_percentile, or name the column of translations by --group_column"
         raise UserError(what, hint)
+    mean, most = relations.mean_mates(), job.settings.max_pos
+    if mean > LARGE_GROUPS * most:
+        column = job.collections[0].group_column
+        told = (
+            f"a text shares its group with {mean:,.0f} others on average, of which --max_pos keeps the {most:,} nearest"
+        )
+        note(f"{told}: where {column!r} tells languages or topics, name the column of translations")
     return texts, relations
 
 

@@ -60,17 +60,25 @@ class Relations:
         both = np.unique(np.stack([ours, mates])[:, ours != mates], axis=1)
         return both[0], both[1]
 
+    def mean_mates(self) -> float:
+        """Return how many mates a text with a group has on average, 0 where no text has a group."""
+        n_mates = self._n_mates()[np.diff(self._group_ends) > 0]
+        return float(n_mates.mean()) if len(n_mates) else 0.0
+
+    def _n_mates(self) -> Ints:
+        """Return how many mates each text has, where its groups share no other text (n,)."""
+        mates = np.zeros(len(self.near), dtype=np.int64)
+        texts = np.repeat(np.arange(len(self.near)), np.diff(self._group_ends))
+        np.add.at(mates, texts, np.diff(self._ends)[self._groups] - 1)
+        return mates
+
     def most_related(self) -> int:
         """Return how many mates and near-duplicates a text has at most, itself not counted.
 
         Raises UserError where they are so many that no list of neighbours holds them.
         """
         n_near = np.bincount(self.near)[self.near] - 1
-        sizes = np.diff(self._ends)
-        mates = np.zeros(len(self.near), dtype=np.int64)
-        if self.has_groups:
-            texts = np.repeat(np.arange(len(self.near)), np.diff(self._group_ends))
-            np.add.at(mates, texts, sizes[self._groups] - 1)
+        mates = self._n_mates()
         if (most := int(mates.max(initial=0))) > MOST_RELATED:
             what = f"a text shares its groups with {most:,} others, more than {MOST_RELATED:,}"
             raise UserError(what, "--group_column takes the column of texts that mean the same, such as translations")

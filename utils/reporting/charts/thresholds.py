@@ -29,7 +29,7 @@ def draw_thresholds(report: GoldReport, output: Path) -> list[Path]:
         axes.set_ylabel("%")
         axes.set_ylim(0, 101)
         axes.legend()
-        return save(figure, output.with_name(f"{output.stem}.gold"))
+        return save(figure, output.with_name(f"{output.name}.gold"))
 
 
 def draw_scores(mined: MinedRows, output: Path) -> list[Path]:
@@ -51,4 +51,4 @@ def draw_scores(mined: MinedRows, output: Path) -> list[Path]:
                 axes.axvline(bound, color="0.4", linewidth=0.8, linestyle=style)
         axes.set_xlabel("cosine")
         axes.set_ylabel("pairs of texts")
-        return save(figure, output.with_name(f"{output.stem}.histogram"))
+        return save(figure, output.with_name(f"{output.name}.histogram"))
