@@ -36,7 +36,7 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes | memoryview) -> None:
     """Write a file so that readers see either the old content or the new one, never a part of it.
 
     Raises OSError, which names the file, where it cannot be written; the old content is then still there.

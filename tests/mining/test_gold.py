@@ -31,7 +31,7 @@ def test_figures_by_threshold_are_those_worked_out_by_hand() -> None:
     ]
     assert best_of(found).threshold == np.float32(1.2)
     assert figures_at(1.3, SCORES, RIGHT, 4).pairs == 3
-    assert best_of([]) == Figures(float("inf"), 0.0, 0.0, 0.0, 0, 0)
+    assert best_of(figures_by_threshold(SCORES[:0], RIGHT[:0], 4)) == Figures(float("inf"), 0.0, 0.0, 0.0, 0, 0)
 
 
 def test_the_threshold_is_chosen_on_one_half_and_measured_on_the_other() -> None:

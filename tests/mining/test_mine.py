@@ -19,7 +19,7 @@ from planted_rows import KILLED
 from utils.cli.mine_arguments import default_output
 from utils.mining.collections import Collection
 from utils.mining.neighbours import block_rows
-from utils.mining.plan import Work, work_of_sides
+from utils.mining.plan import Work, memory_beyond, work_of_sides
 from utils.mining.settings import BitextJob, BitextSettings, MiningJob
 
 
@@ -130,6 +130,16 @@ def test_the_vectors_of_an_api_are_requested_once(
     again = run("mine.py", *flags, "--output", "two.tsv", "--store", "other", env={"OPENAI_API_KEY": "x"})
     assert again.returncode == 0 and server.n_requests == n_requests > 0
     assert (tmp_path / "one.tsv").read_bytes() == (tmp_path / "two.tsv").read_bytes() != b""
+
+
+def test_the_memory_of_a_plan_is_near_to_what_was_measured() -> None:
+    def told(n: int, k: int = 16, index: int = 0) -> int:
+        work = Work((n, n), 2 * n * n, 2 * n * k)
+        return memory_beyond(work, 384, 65_536, 65_536, index) // 2**20
+
+    assert [told(10_000), told(100_000)] == [270, 666]  # bench/mine.py: 248 and 636
+    assert told(100_000, 100) - told(100_000) == 315  # MiB: 5 copies of 84 more neighbours of 65,536 texts, 12 bytes
+    assert told(1_000_000, index=776_000_000) - told(1_000_000) == 452  # 740 and a block, for four times a block
 
 
 def test_a_plan_counts_the_search_by_margin_and_merging_in_each_pair_of_blocks() -> None:

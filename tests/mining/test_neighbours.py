@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from planted_rows import clustered, stored
 
+from utils.mining.merging import has_repeated, merged_lists
 from utils.mining.neighbours import Block, NeighbourLists, SearchPlace, nearest_both_ways
 from utils.mining.row_store import RowStore
 from utils.mining.work import Desk, Here
+from utils.retrieval.shards import merge
 from utils.schema import TopK
 
 BLOCK = 4 * 24 * 50  # bytes of 50 rows
@@ -70,6 +72,26 @@ def test_a_block_is_merged_once_and_in_its_turn(tmp_path: Path) -> None:
     ours.add(0, second, 10, 2, 3)
     found, merged = ours.load(0)
     assert found is not None and found.indices.tolist() == [[11, 1, 0]] and merged == 2
+
+
+def test_lists_are_merged_some_at_a_time_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    found = [
+        TopK(
+            np.argsort(draw.random((50, 6)), axis=1), -np.sort(-draw.integers(0, 9, (50, 6)), axis=1).astype(np.float32)
+        )
+        for _ in range(2)
+    ]
+    whole = merge(found[0], TopK(found[1].indices + 6, found[1].scores), 8)
+    monkeypatch.setattr("utils.mining.merging.AT_ONCE", 40)  # of 6: 6 lists at once
+    parts = merged_lists(*found, 6, 8)
+    assert (parts.indices == whole.indices).all() and (parts.scores == whole.scores).all()
+    assert parts.indices.shape == (50, 8) and merged_lists(*found, 6, 99).indices.shape == (50, 12)
+    assert not has_repeated(parts.indices)
+    parts.indices[-1, 3] = parts.indices[-1, 0]
+    assert has_repeated(parts.indices)
+    parts.indices[-1, [0, 3]] = -1  # no neighbour
+    assert not has_repeated(parts.indices)
 
 
 def test_lists_with_a_neighbour_twice_are_searched_again(

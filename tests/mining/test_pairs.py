@@ -21,8 +21,9 @@ from utils.mining import neighbours
 from utils.mining.choosing import Mates, PairRow, Thresholds, choose_rows
 from utils.mining.cleaning import Cleaning, cleaned
 from utils.mining.collections import Collection
+from utils.mining.margins import pair_cosines
 from utils.mining.neighbours import SearchPlace, nearest_within
-from utils.mining.pairs import Searched, list_length
+from utils.mining.pairs import Searched, list_length, near_cosines
 from utils.mining.ranking import Ranked
 from utils.mining.relations import Relations, relations_of
 from utils.mining.score_counts import ScoreCounts
@@ -98,6 +99,17 @@ def rows_of(planted: tuple[Any, Floats, Relations], how: PairsSettings, root: Pa
     searched, counts = Searched(store, lists, relations, how), Counter[str]()
     bounds = Thresholds(how.pos_min, how.neg_max)
     return [row for part in searched.parts() for row in choose_rows(*part, relations, how, bounds, counts)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_cosines_of_single_pairs_are_those_of_whole_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    store = stored(tmp_path / "rows", np.concatenate(clustered(160, 80)), dtype, 50)
+    draw, blocks = np.random.default_rng(1), neighbours.blocks_of(store, 4 * 24 * 100)
+    pairs = draw.integers(0, N, 500), draw.integers(0, N, 500)
+    monkeypatch.setattr("utils.mining.pairs.AT_ONCE", 64)
+    assert (near_cosines(pairs, store) == pair_cosines(pairs, (store, store), (blocks, blocks))).all()
 
 
 @pytest.mark.parametrize(

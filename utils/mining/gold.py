@@ -7,6 +7,7 @@ Rapp 2018, *Overview of the Third BUCC Shared Task*). Pairs that are not in the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from utils.mining.pairing import MinedPairs
 from utils.mining.text_store import SEVERAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from utils.mining.text_store import TextStore
@@ -56,6 +59,31 @@ class Figures:
     f1: float
     pairs: int
     right: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Figures at descending thresholds (t,): how many pairs reach each (t,), and how many of them are right (t,).
+
+    There can be as many as pairs, so the figures of one are made when they are asked for.
+    """
+
+    thresholds: npt.NDArray[np.float32]
+    pairs: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    n_gold: int
+
+    def __len__(self) -> int:
+        """Return the number of thresholds."""
+        return len(self.thresholds)
+
+    def __getitem__(self, at: int) -> Figures:
+        """Return the figures at a threshold."""
+        return _figures(float(self.thresholds[at]), int(self.pairs[at]), int(self.right[at]), self.n_gold)
+
+    def __iter__(self) -> Iterator[Figures]:
+        """Yield the figures at each threshold."""
+        return (self[at] for at in range(len(self)))
 
 
 @dataclass(frozen=True)
@@ -120,8 +148,7 @@ def check_order(path: Path, pairs: MinedPairs, gold: Gold, source: TextStore, ta
 
     Line numbers are ids of both collections, so that they do not tell which column is that of the sources.
     """
-    found = set(zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True))
-    n_right = len(found & gold.pairs)
+    n_right = int(_are_in(pairs, gold.pairs).sum())
     if n_right >= FEW * gold.n:
         return
     rows = _read_ids(path)
@@ -129,7 +156,7 @@ def check_order(path: Path, pairs: MinedPairs, gold: Gold, source: TextStore, ta
         ours, theirs = ([row[side] for row in rows] for side in (first, second))
         places = source.places(set(ours)), target.places(set(theirs))
         known = {(places[0].get(a, -1), places[1].get(b, -1)) for a, b in zip(ours, theirs, strict=True)}
-        n_turned = len(found & known)
+        n_turned = int(_are_in(pairs, known).sum())
         if n_turned >= max(2, 10 * n_right, 2 * FEW * gold.n):
             what = (
                 f"{path.name}: {n_right:,} of {counted(gold.n, 'known pair')} found, but {n_turned:,} with its columns"
@@ -175,9 +202,7 @@ def evaluate(pairs: MinedPairs, gold: Gold, n_sources: int, seed: int) -> GoldRe
     The sources are split into halves at random by the seed, whether or not they are in the gold file; of the pairs
     with a text that cleaning dropped, one half counts as missed in each.
     """
-    is_right = np.array(
-        [pair in gold.pairs for pair in zip(pairs.sources.tolist(), pairs.targets.tolist(), strict=True)], dtype=bool
-    )
+    is_right = _are_in(pairs, gold.pairs)
     curve = figures_by_threshold(pairs.scores, is_right, gold.n)
     half = np.zeros(n_sources, dtype=bool)
     half[np.random.default_rng(seed).permutation(n_sources)[: n_sources // 2]] = True
@@ -190,21 +215,29 @@ def evaluate(pairs: MinedPairs, gold: Gold, n_sources: int, seed: int) -> GoldRe
     return GoldReport(best_of(curve), chosen, measured, _points_of(curve), gold.n, dropped)
 
 
-def _points_of(curve: list[Figures]) -> list[Figures]:
+def _are_in(pairs: MinedPairs, known: Set[tuple[int, int]]) -> Bools:
+    """Return which pairs (p,) are among known ones, of which those with a negative place are none."""
+    there = [pair for pair in known if min(pair) >= 0]
+    sources, targets = np.array(there, dtype=np.int64).reshape(-1, 2).T
+    width = 1 + max(int(targets.max(initial=0)), int(pairs.targets.max(initial=0)))
+    found: Bools = np.isin(pairs.sources * width + pairs.targets, sources * width + targets)
+    return found
+
+
+def _points_of(curve: Curve) -> list[Figures]:
     """Return so many points of a curve that a figure shows its course: half of them evenly by rank, half by score."""
     if len(curve) <= POINTS:
-        return curve
-    scores = -np.array([one.threshold for one in curve])  # ascending
+        return list(curve)
+    scores = -curve.thresholds.astype(np.float64)  # ascending
     by_rank = np.linspace(0, len(curve) - 1, POINTS // 2).astype(np.int64)
     by_score = np.searchsorted(scores, np.linspace(scores[0], scores[-1], POINTS // 2))
-    return [curve[at] for at in np.unique(np.concatenate([by_rank, by_score]))]
+    return [curve[at] for at in np.unique(np.concatenate([by_rank, by_score])).tolist()]
 
 
-def figures_by_threshold(scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> list[Figures]:
+def figures_by_threshold(scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> Curve:
     """Return the figures at each score (p,), which descend, as a threshold; equal scores are one."""
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.empty(0, dtype=np.int64)
-    right = np.cumsum(is_right)
-    return [_figures(float(scores[at]), int(at) + 1, int(right[at]), n_gold) for at in last]
+    return Curve(scores[last], last + 1, np.cumsum(is_right)[last], n_gold)
 
 
 def figures_at(threshold: float, scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> Figures:
@@ -213,9 +246,11 @@ def figures_at(threshold: float, scores: npt.NDArray[np.float32], is_right: Bool
     return _figures(threshold, int(is_kept.sum()), int(is_right[is_kept].sum()), n_gold)
 
 
-def best_of(figures: list[Figures]) -> Figures:
+def best_of(curve: Curve) -> Figures:
     """Return the figures with the greatest F1, of equal ones those of the highest threshold."""
-    return max(figures, key=lambda one: one.f1, default=Figures(float("inf"), 0.0, 0.0, 0.0, 0, 0))
+    if not len(curve):
+        return Figures(float("inf"), 0.0, 0.0, 0.0, 0, 0)
+    return curve[int(np.argmax(2 * curve.right / np.maximum(curve.pairs + curve.n_gold, 1)))]
 
 
 def _figures(threshold: float, n_pairs: int, right: int, n_gold: int) -> Figures:

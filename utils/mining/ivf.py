@@ -40,6 +40,7 @@ ITERATIONS = 10  # of k-means
 MORE = 8  # candidates beyond k that are scored again: the index rounds rows to float16
 SAMPLE = 1000  # queries whose exact neighbours are searched
 BROKEN = "this part of the index is made again"
+SCORED = 1024  # queries whose candidates are read at once
 AT_ONCE = 8192  # rows that the index is given at once
 
 
@@ -163,12 +164,14 @@ class SearchIndex:
         few = np.flatnonzero((found >= 0).sum(axis=1) < self.k)
         if len(few):  # their lists have too few rows: all are read
             found[few] = self._ask(index, unit[few], self.index.n_lists())
-        at, place = np.nonzero(found >= 0)
-        distinct, candidates = np.unique(found[at, place], return_inverse=True)
         scores = np.full(found.shape, -np.inf, dtype=np.float32)
-        theirs = store.rows(distinct)
-        sides = (rows, 1 / row_norms(rows)), (theirs, 1 / row_norms(theirs))
-        scores[at, place] = cosines_of(*sides, at, candidates)
+        for start in range(0, len(rows), SCORED):
+            some = slice(start, start + SCORED)
+            at, place = np.nonzero(found[some] >= 0)
+            distinct, candidates = np.unique(found[some][at, place], return_inverse=True)
+            theirs = store.rows(distinct)
+            sides = (rows[some], 1 / row_norms(rows[some])), (theirs, 1 / row_norms(theirs))
+            scores[some][at, place] = cosines_of(*sides, at, candidates)
         order = np.lexsort((found, -scores), axis=1)[:, : self.k]
         return TopK(np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from utils.files import fingerprint, read_json, waiting_lock, write_atomic, write_json
 from utils.mining.ivf import SAMPLE, SearchIndex, SearchSample, index_of, recall_of
+from utils.mining.merging import has_repeated, merged_lists
 from utils.mining.work import Desk, Here
 from utils.progress import bar
 from utils.retrieval.shards import merge
@@ -125,7 +126,7 @@ class NeighbourLists:
         except Exception as error:  # numpy and zipfile have errors of their own
             print(f"note: {path.name} is broken and searched again ({type(error).__name__})", file=sys.stderr)
             return None, 0
-        if _has_repeated(lists.indices):  # as two processes could leave them in earlier versions
+        if has_repeated(lists.indices):  # as two processes could leave them in earlier versions
             print(f"note: {path.name} has the same neighbour twice and is searched again", file=sys.stderr)
             return None, 0
         return lists, merged
@@ -143,11 +144,11 @@ class NeighbourLists:
         old, n_before = self.load(number)
         if n_before != merged - 1:
             return
-        found = TopK(found.indices + start, found.scores)
-        both = found if old is None else merge(old, found, k)
+        both = merged_lists(old, found, start, k)
+        del old, found
         content = io.BytesIO()
         np.savez(content, indices=both.indices, scores=both.scores, merged=np.int64(merged))
-        write_atomic(self.path(number), content.getvalue())
+        write_atomic(self.path(number), content.getbuffer())
 
     def of_some(self, name: str, sizes: Sequence[int]) -> NeighbourLists:
         """Return the lists of a further search for so many rows of each block, which have a folder in that of these."""
@@ -160,12 +161,6 @@ class NeighbourLists:
             found, _ = self.load(number)
             assert found is not None  # the search has ended
             yield block, found
-
-
-def _has_repeated(indices: Ints) -> bool:
-    """Return whether a row of lists (n, k) has an index twice; -1 stands for no neighbour."""
-    in_order = np.sort(indices, axis=1)
-    return bool(((in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] >= 0)).any())
 
 
 def blocks_of(store: RowStore, block_bytes: int) -> list[Block]:

@@ -12,7 +12,7 @@ import numpy as np
 from utils.errors import UserError, counted, note
 from utils.mining.bitext import clean_all
 from utils.mining.choosing import Mates, PairRow, Thresholds, choose_rows, masks
-from utils.mining.margins import pair_cosines
+from utils.mining.margins import AT_ONCE, cosines_of
 from utils.mining.neighbours import nearest_within
 from utils.mining.pair_output import write_rows
 from utils.mining.ranking import ranked
@@ -21,10 +21,13 @@ from utils.mining.row_store import encoded
 from utils.mining.score_counts import ScoreCounts
 from utils.mining.settings import Mined
 from utils.progress import Clock, bar
+from utils.retrieval.rows import row_norms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from utils.mining.neighbours import NeighbourLists, SearchPlace
     from utils.mining.ranking import Ranked
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from utils.mining.settings import PairsJob, PairsSettings
     from utils.mining.text_store import TextStore
 
+    Ints = npt.NDArray[np.int64]
 
 LARGE_GROUPS = 10  # times --max_pos: groups of more texts are hardly translations of each other
 
@@ -60,14 +64,29 @@ class Searched:
 
     def parts(self, what: str = "choosing") -> Iterator[tuple[Ranked, Mates]]:
         """Yield the neighbours by rank, and the mates, of some texts at a time; a bar says what is done with them."""
-        near, blocks = self.relations.near, self.lists.blocks
+        near = self.relations.near
         with bar(len(self.store), what, "texts") as advance:
             for some in ranked(self.lists, self.relations, self.settings.depth):
                 texts, mates = self.relations.mate_pairs(some.start, some.stop)
                 others = near[texts] != near[mates]
                 pairs = texts[others], mates[others]
-                yield some, Mates(*pairs, pair_cosines(pairs, (self.store, self.store), (blocks, blocks)))
+                yield some, Mates(*pairs, near_cosines(pairs, self.store))
                 advance(some.stop - some.start)
+
+
+def near_cosines(pairs: tuple[Ints, Ints], store: RowStore) -> npt.NDArray[np.float64]:
+    """Return the float64 cosines of pairs within a store (s,), each summed by itself; only their own rows are read.
+
+    This is for few pairs, some of which are in memory at a time: reading all blocks for them would take much longer.
+    """
+    cosines = np.empty(len(pairs[0]))
+    for start in range(0, len(cosines), AT_ONCE):
+        ours, theirs = (side[start : start + AT_ONCE] for side in pairs)
+        numbers, places = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
+        rows = store.rows(numbers)
+        both = rows, 1 / row_norms(rows)
+        cosines[start : start + AT_ONCE] = cosines_of(both, both, places[: len(ours)], places[len(ours) :])
+    return cosines
 
 
 def clean_one(job: PairsJob, root: Path, tell: Callable[[str], object]) -> tuple[TextStore, Relations]:

@@ -33,6 +33,8 @@ TILE = 2048, 32_768  # queries and candidates that are searched in the trial
 LIST_BYTES = 12  # of a neighbour in a list
 ROW_NUMBER = 8  # bytes of the number of a row in an index
 TEXT_BYTES = 120  # of the arrays in memory that have an entry for each text
+SEARCH_BYTES = 200 << 20  # of tiles in a search, whatever it searches
+LISTS_AT_ONCE = 5  # copies of the lists of a block
 FIXED_BYTES = 1 << 30  # of the libraries and a small model
 DOUBTFUL = 0.17  # share of the texts that were searched by margin in docs/mining.md
 MERGING = 0.12 / (65_536 * 16)  # seconds of a core for a neighbour each time that its list is merged and written
@@ -81,11 +83,9 @@ def estimate(
     n, dimensions, dtype = sum(work.texts), rows.shape[1], job.settings.store_dtype
     stored = n * (dimensions * BYTES[dtype] + (SCALE if dtype == "int8" else 0))
     of_texts = sum(file.stat().st_size for store in texts for file in store.folder.iterdir())
-    shard = 4 * dimensions * min(job.settings.shard_size, max(work.texts))
     block = block_rows(dimensions, job.settings.shard_size, BLOCK_BYTES[place.device])
-    blocks = sum(4 * dimensions * min(block, side) for side in work.texts)
     index = max(work.texts) * (2 * dimensions + ROW_NUMBER) if place.ivf else 0
-    memory = FIXED_BYTES + max(2 * blocks, 3 * shard) + TEXT_BYTES * n + index
+    memory = FIXED_BYTES + memory_beyond(work, dimensions, block, job.settings.shard_size, index)
     return [
         f"encoder {encode.spec.name}, device {encode.device}: {counted(n, 'text')} to encode at most, "
         f"{dimensions:,} dimensions",
@@ -97,6 +97,25 @@ def estimate(
         f"memory at the peak: about {size(memory)}, and more for a large model",
         f"output: {job.output}",
     ]
+
+
+def memory_beyond(work: Work, dimensions: int, block: int, shard: int, index: int) -> int:
+    """Return the bytes at the peak of a mining beyond libraries and model, for blocks and shards of so many rows.
+
+    index: the bytes of an index, 0 where all pairs are compared. The rows of a shard are there three times when they
+    are encoded, those of a block of each side twice when they are searched, and its lists five times when they are
+    merged: what was found in both directions, the lists so far, the merged ones, and their file.
+    """
+    largest = max(work.texts)
+    row = 4 * dimensions
+    encoding = 3 * row * min(shard, largest)
+    if index:
+        sample = row * min(largest, PER_LIST * n_lists(largest))
+        searching = max(2 * sample, index + row * min(block, largest))
+    else:
+        searching = 2 * sum(row * min(block, side) for side in work.texts)
+    lists = LISTS_AT_ONCE * LIST_BYTES * min(block, largest) * work.neighbours // sum(work.texts)
+    return max(encoding, SEARCH_BYTES + searching + lists) + TEXT_BYTES * sum(work.texts)
 
 
 def _of_search(work: Work, rows: Rows, place: SearchPlace, block: int) -> list[str]:
