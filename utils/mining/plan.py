@@ -111,7 +111,7 @@ def memory_beyond(work: Work, dimensions: int, block: int, shard: int, index: in
     encoding = 3 * row * min(shard, largest)
     if index:
         sample = row * min(largest, PER_LIST * n_lists(largest))
-        searching = max(2 * sample, index + row * min(block, largest))
+        searching = max(sample, index + row * min(block, largest))
     else:
         searching = 2 * sum(row * min(block, side) for side in work.texts)
     lists = LISTS_AT_ONCE * LIST_BYTES * min(block, largest) * work.neighbours // sum(work.texts)
