@@ -237,7 +237,7 @@ def _points_of(curve: Curve) -> list[Figures]:
 def figures_by_threshold(scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> Curve:
     """Return the figures at each score (p,), which descend, as a threshold; equal scores are one."""
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.empty(0, dtype=np.int64)
-    return Curve(scores[last], last + 1, np.cumsum(is_right)[last], n_gold)
+    return Curve(scores[last], last + 1, np.cumsum(is_right, dtype=np.int64)[last], n_gold)
 
 
 def figures_at(threshold: float, scores: npt.NDArray[np.float32], is_right: Bools, n_gold: int) -> Figures:
