@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
+from forked import base_nursery
 from hub_server import LoopbackHub
 
 WORDS = "the cat sat a dog on and".split()
@@ -163,11 +162,8 @@ def work(
     """
     told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": ""}
     told |= {"MINERS_CACHE_DIR": str(folder / "cache"), "MINERS_DATA_DIR": "", "MTEB_CACHE": str(folder / "mteb")}
-    words = [sys.executable, "-c", WORKER, str(ROOT / "tests"), str(ROOT), str(folder), str(encoder)]
-    words.append(json.dumps(commands))
-    done = subprocess.run(
-        words, cwd=folder, env={**os.environ, **told, **env}, capture_output=True, text=True, timeout=300
-    )
+    words = ["-c", WORKER, str(ROOT / "tests"), str(ROOT), str(folder), str(encoder), json.dumps(commands)]
+    done = base_nursery().run(words, folder, {**os.environ, **told, **env})
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads((folder / "answers.json").read_text())
     return answers

@@ -111,15 +111,17 @@ def shown_by(page: Path) -> str:
     return "\n".join(gzip.decompress(base64.b64decode(part)).decode() for part in packed)
 
 
-CHECKS = ("tests/data/test_registry.py", "tests/test_architecture.py", "tests/test_loaders.py")
-STARTING = ("-k", "not nothing_heavy and not never_imports")  # tests that start processes, which take most of the time
-ALL_CHECKS = (*CHECKS, "tests/data/test_bitext.py", "tests/encoders/test_resolve.py", "tests/test_hubness.py")
+CHECKS = ("tests/data/test_registry.py", "tests/test_loaders.py")
+ALL_CHECKS = (
+    *(*CHECKS, "tests/test_architecture.py", "tests/data/test_bitext.py", "tests/encoders/test_resolve.py"),
+    "tests/test_hubness.py",
+)
 
 
-def check_copy(copy: Path, tests: Sequence[str] = (*CHECKS, *STARTING)) -> None:
-    """Run the tests of the registries and of the architecture in the copy, and the linter.
+def check_copy(copy: Path, tests: Sequence[str] = CHECKS) -> None:
+    """Run the tests of the registries in the copy, and the linter.
 
-    What is loaded before it is needed is looked at where all diffs are applied.
+    What each file imports does not depend on the other diffs: it is looked at where all are applied.
     """
     for arguments in (["pytest", "-q", "-p", "no:cacheprovider", *tests], ["ruff", "check", "--no-cache", "."]):
         done = nursery().run(["-m", *arguments], copy)

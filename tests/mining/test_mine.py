@@ -44,7 +44,7 @@ def test_a_killed_mining_goes_on_and_writes_the_same_bytes(run: Run, tmp_path: P
     argv = [*sides[:-4], "--store", "killed", *sides[-2:], "--output", "killed.tsv"]
     for module, name, after in (("row_store", "write_atomic", 3), ("neighbours", "write_atomic", 1)):
         code = KILLED.format(root=str(ROOT), module=module, name=name, after=after, argv=argv)
-        done = nursery_of_local_runs().run(["-c", code], tmp_path)
+        done = nursery_of_local_runs("sentence_transformers").run(["-c", code], tmp_path)
         assert done.returncode == -signal.SIGKILL, done.stderr
         assert not (tmp_path / "killed.tsv").exists()
         n_shards = len(list((tmp_path / "killed").glob("rows/*/*.npy")))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Run
+from forked import Nursery, base_nursery
 from mteb_logs import FROM, KNN, NOLLYSENTI, TO, lines, log
 
 from utils.data.mteb_tasks import MAIN_SCORES, MTEB_TASKS, OTHER_TEXTS
@@ -22,9 +22,9 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path / "logs"
 
 
-def in_mteb(code: str, *args: object, timeout: int = 600) -> Any:
-    """Run code where mteb is imported and no hub is reached, and return the JSON of its last line."""
-    pytest.importorskip("mteb", reason="requirements-dev.txt is not installed")
+@cache
+def nursery() -> Nursery:
+    """The process that forks those of the tests: it has imported mteb, where no hub is reached."""
     env = {
         "HF_HUB_OFFLINE": "1",
         "PATH": "",
@@ -33,9 +33,14 @@ def in_mteb(code: str, *args: object, timeout: int = 600) -> Any:
         "TMPDIR": "/tmp",
         "OMP_NUM_THREADS": "1",
     }
+    return Nursery(["mteb"], env, base_nursery())
+
+
+def in_mteb(code: str, *args: object) -> Any:
+    """Run code where mteb is imported and no hub is reached, and return the JSON of its last line."""
+    pytest.importorskip("mteb", reason="requirements-dev.txt is not installed")
     head = f"import json, sys, mteb; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})\n"
-    command = [sys.executable, "-c", head + code, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout)
+    done = nursery().run(["-c", head + code, *map(str, args)], env=nursery().env)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
