@@ -106,7 +106,7 @@ class Icl(LabeledTask):
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""
         from utils.cli.icl_demonstrations import demonstrations_of
-        from utils.generators.decoding import answer, options_of, warn_of_failures
+        from utils.generators.decoding import answer, options_of, warn_of_failures, write
         from utils.progress import Clock
 
         clock = Clock()
@@ -121,11 +121,15 @@ class Icl(LabeledTask):
         clock.lap("retrieve")
         form = self.format_of(data)
         queries, shown, n_cut = self.within_context(data, form, shown)
-        answers = answer(self.generator, queries, data.names, self.decode_settings())
-        answers = self.in_data_order(data, form, answers)
+        if self.prompting.is_written:
+            ends = self.prompting.template_in(data.lang, self.settings).ends
+            answers, texts = write(self.generator, queries, ends, self.decode_settings())
+        else:
+            answers, texts = answer(self.generator, queries, data.names, self.decode_settings()), []
+            answers = self.in_data_order(data, form, answers)
         clock.lap("answer")
-        record, predictions = self.score(data, answers)
-        warn_of_failures(subset, answers)
+        record, predictions = self.score(data, answers, texts)
+        warn_of_failures(subset, answers, "are empty" if self.prompting.is_written else "name no label")
         clock.lap("score")
         prompts = {
             "prompts": [query.prompt for query in queries],
@@ -150,13 +154,14 @@ class Icl(LabeledTask):
 
         train, test = data.train.shown(), data.test.shown()
         blanks = CONTENT_FREE if self.settings.calibrate else ()
+        is_generated = self.settings.decode == "generate"
 
         def query(place: int, indices: Ints) -> Query:
             examples, item = [train[index] for index in indices.tolist()], test[place]
             content_free = tuple(form.prompt(examples, form.blank(item, blank)) for blank in blanks)
-            labels = form.labels_of(item)
+            labels, prompt = form.labels_of(item), form.prompt(examples, item)
             return Query(
-                form.prompt(examples, item),
+                prompt.rstrip(" ") if is_generated else prompt,  # a blank at the end is no beginning of a word
                 content_free,
                 form.alone(item) if self.settings.pmi else None,
                 () if labels == data.names else labels,
@@ -207,9 +212,20 @@ class Icl(LabeledTask):
             settings.seed,
         )
 
-    def score(self, data: TrainTest, answers: Answers) -> tuple[RunRecord, dict[str, list[Any]]]:
-        """Return the record, its `run` still empty, and the predictions; an answer that names no label is wrong."""
+    def score(
+        self, data: TrainTest, answers: Answers, texts: Sequence[str] = ()
+    ) -> tuple[RunRecord, dict[str, list[Any]]]:
+        """Return the record, its `run` still empty, and the predictions; an answer that names no label is wrong.
+
+        texts: the answers by themselves, where they are written.
+        """
         import numpy as np
+
+        if self.prompting.is_written:
+            from utils.cli.icl_answers import written_record
+
+            how = self.prompting.measured(data.lang)
+            return written_record(data, answers, texts, self.k, self.settings.seed, how)
 
         from utils.evaluation.scores import label_figures
         from utils.schema import RunRecord
@@ -237,11 +253,14 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.models import Models
     from utils.cli.open_run import open_run
     from utils.cli.run import Run, scores_printed
+    from utils.data.answer_items import source_of
     from utils.data.classification import langs_to_test
 
     check_flags(args)
     dataset, prompting = chosen_prompted(args)
-    src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
+    asked = (None, None) if "pairs" in dataset.options else (args.langs, args.src_lang)
+    src_lang, langs = langs_to_test(dataset, *asked, cross=args.cross)
+    src_lang = source_of(dataset) if "pairs" in dataset.options else src_lang
     spec, models, shared = chosen_generator(args), Models(args), Shared()
     for instruction in (instructions := chosen_instructions(args, prompting)):
         settings, runs = make_settings(args, src_lang, spec, instruction, prompting), list[Run]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ class GenerationSettings:
     """How text is generated: greedily at temperature 0, else sampled with the seed.
 
     top_p, top_k: only the most probable tokens that together reach this probability, and only so many of them, are
-    sampled; None for all.
+    sampled; None for all. stop: texts before which a base model's answer ends; None for the end of its line.
     """
 
     max_new_tokens: int = 32
@@ -20,10 +21,17 @@ class GenerationSettings:
     seed: int = 0
     top_p: float | None = None
     top_k: int | None = None
+    stop: tuple[str, ...] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, without those that are None, as earlier versions have them."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """Return what stands before the first of some texts in an answer, without blanks around it."""
+    places = [place for each in stop if (place := text.find(each)) >= 0]
+    return (text[: min(places)] if places else text).strip()
 
 
 @dataclass(frozen=True)

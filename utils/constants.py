@@ -22,6 +22,7 @@ PRECISIONS = ("float32", "int8", "binary")  # of the values of vectors
 BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse", "fixed")
 ANSWER_KINDS = ("label", "pair", "choice", "span", "text")  # how a prompted item is answered
+WRITTEN = ("span", "text")  # kinds whose answers are texts that a model writes
 ANSWER_LANGS = ("english", "native")  # in which the words of the labels are
 CHOICES = ("text", "letter")  # by what an option is chosen
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options that are listed
@@ -37,6 +38,14 @@ VOTES = ("majority", "weighted")
 SENTENCE_PIECES = ("flores200", "flores101")  # sacrebleu's names of the SentencePiece models of spBLEU
 BLEU_TOKENS = (*SENTENCE_PIECES, "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none")  # sacrebleu's names
 MAX_NEW_TOKENS = 32  # of a generated answer, unless --max_new_tokens says otherwise
+LONG_ANSWER = 128  # the same of a translation
+
+
+def usual_length(kind: str) -> int:
+    """Return the upper limit of the tokens of an answer to items of a kind, unless --max_new_tokens says otherwise."""
+    return LONG_ANSWER if kind == "text" else MAX_NEW_TOKENS
+
+
 DEFAULT_KS = (1, 5, 10)
 OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson")  # metrics that can be negative
 DEFAULT_SEED = 42

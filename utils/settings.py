@@ -22,6 +22,7 @@ from utils.constants import (
     NORMALIZERS,
     ORDERS,
     POOLS,
+    SENTENCE_PIECES,
     SIMILARITIES,
     SPLITS,
     VOTES,
@@ -202,7 +203,8 @@ class IclSettings(LabeledSettings):
     template: the name of a template and the digits of its hash; template_lang: its language, `native` for each
     language's own. answers: in which language the words of the labels are. choices: by what an option is chosen.
     permute: whether options are listed in an order drawn by the seed. pmi: whether the score of an answer without its
-    question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations.
+    question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations. prompt_lang:
+    the language of questions about texts in another one. bleu_tokenize: the tokens of BLEU, as sacrebleu names them.
     """
 
     balance: bool = setting(False, "flag")
@@ -223,6 +225,8 @@ class IclSettings(LabeledSettings):
     permute: bool | None = setting(False, "flag", optional=True)
     pmi: bool | None = setting(False, "flag", optional=True)
     demonstrations_file: str | None = setting(None, optional=True)
+    prompt_lang: str | None = setting(None, optional=True)
+    bleu_tokenize: str | None = setting(None, optional=True)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, and how BM25 reads texts where it chooses the demonstrations."""
@@ -248,6 +252,8 @@ class IclSettings(LabeledSettings):
         yield "permuted" if self.permute else ""
         yield "pmi" if self.pmi else ""
         yield f"fixed_{self.demonstrations_file}" if self.demonstrations_file else ""
+        yield f"asked_in_{self.prompt_lang}" if self.prompt_lang else ""
+        yield f"bleu_{self.bleu_tokenize}" if self.bleu_tokenize not in (None, SENTENCE_PIECES[0]) else ""
 
     def run_name(self, prefix: str, **of_models: str) -> str:
         """Return the folder of the run, with one folder below it for each band of ranks."""

@@ -71,6 +71,7 @@ class TaskSpec:
     at_k: whether the metrics are of the k best candidates.
     depth_metric: the metric that is the recall at k, for tasks whose candidates can be reranked.
     generative: a language model answers, so a row names it and the number of demonstrations.
+    needed: the metrics that a record has to have by the kind of its answers, "" for all others; empty for all metrics.
     """
 
     name: str
@@ -89,6 +90,11 @@ class TaskSpec:
     at_k: bool = False
     depth_metric: str = ""
     generative: bool = False
+    needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def needed_by(self, run: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the metrics that a record has to have, by its `run` part: all, or those of its kind of answers."""
+        return self.needed.get(str(run.get("answer_kind")), self.needed.get("", self.metrics))
 
     @property
     def script(self) -> str:
@@ -220,8 +226,10 @@ TASKS: dict[str, TaskSpec] = {
             data="prompted",
             settings=IclSettings,
             main_metric="acc",
-            item_metrics=("acc",),
+            item_metrics=("acc", "em"),
             label_metrics=LABEL_METRICS,
+            whole_metrics=("chrf", "spbleu", "bleu"),
+            needed={"span": ("em", "f1"), "text": ("chrf",), "": ("acc", *LABEL_METRICS)},
             bounds=CHANCE,
             views=(
                 View(name="icl", title="in-context learning", groups=("Mono", "CS")),

@@ -35,7 +35,7 @@ def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
         "prompted": items.READERS,
     }
     assert spec.kind in ("hub", "files", "mirror", "shipped") and spec.reader in known[spec.task]
-    assert spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit")
+    assert spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit", "chrf")
     assert spec.licence and spec.citation
     assert spec.kind == "mirror" or spec.reader not in ("beir_folders", "lexicon")
     if spec.kind == "hub":

@@ -93,6 +93,7 @@ def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSet
         "temperature": settings.temperature,
         "seed": settings.seed,
         "max_tokens": settings.max_new_tokens,
+        **({"stop": list(settings.stop)} if settings.stop else {}),
         **_sampled_from(settings),
     }
 
@@ -108,11 +109,11 @@ def chat(
 def complete(
     client: Any, spec: GeneratorSpec, prompt: str, settings: GenerationSettings, more: Mapping[str, Any]
 ) -> Reply[str]:
-    """Request a text completion; with further arguments, the whole text is returned and not its first line."""
+    """Request a text completion; with further arguments or stops, it is the whole text and not its first line."""
     extra = more.get("extra_body") or dict(more)  # servers know JSON schemas of completions, the SDK does not
     request = completion_request(spec, prompt, settings) | {"extra_body": extra}
     response = client.completions.create(**_with_extra(request))
-    return parse_completion(response, whole=bool(more))
+    return parse_completion(response, whole=bool(more or settings.stop))
 
 
 def _with_extra(request: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
@@ -47,13 +48,29 @@ def chosen_labeled(args: argparse.Namespace) -> DatasetSpec:
 def chosen_prompted(args: argparse.Namespace) -> tuple[DatasetSpec, Prompting]:
     """Return the data set that is prompted, and how its items are shown. Raises UserError where there is none."""
     from utils.cli.icl_prompts import chosen_file, chosen_prompting
+    from utils.data.answer_items import with_pairs
     from utils.data.own_items import find_prompted
 
     file = chosen_file(args, None)
     shape = None if file is None else (file.kind, file.layouts()[0].fields)
     reading = {"no_header": args.no_header, "strict": args.strict}
     dataset = find_prompted(args.dataset, args.columns, args.seed, shape, **reading)
+    if "layout" in dataset.options:
+        if args.cross:
+            raise UserError("--cross with translations", "--src_lang names the language that is translated from")
+        dataset = with_pairs(dataset, args.src_lang, args.langs)
+    if args.prompt_lang:
+        check_prompt_lang(dataset, args.prompt_lang)
+        dataset = replace(dataset, options={**dataset.options, "prompt_lang": args.prompt_lang})
     return dataset, chosen_prompting(args, dataset)
+
+
+def check_prompt_lang(dataset: DatasetSpec, lang: str) -> None:
+    """Raise UserError for a language that the questions of a data set are not in."""
+    from utils.data.languages import suggest_language
+
+    if dataset.options.get("kind") == "span" and lang not in dataset.subsets:
+        raise UserError(f"{dataset.name} has no questions in {lang!r}", suggest_language(lang, dataset.subsets))
 
 
 def chosen_dataset(args: argparse.Namespace) -> DatasetSpec:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from utils.cli.choices import build_settings
 from utils.cli.data_choice import check_src_lang
 from utils.cli.types import natural, path
-from utils.constants import ANSWER_LANGS, CHOICES, DEMONSTRATIONS, ORDERS, SPLITS
+from utils.constants import (
+    ANSWER_LANGS,
+    BLEU_TOKENS,
+    CHOICES,
+    DEMONSTRATIONS,
+    ORDERS,
+    SENTENCE_PIECES,
+    SPLITS,
+    WRITTEN,
+    usual_length,
+)
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,6 +90,17 @@ def add_template_args(parser: argparse.ArgumentParser) -> None:
         help="options are scored as texts, or listed and chosen by their letters (default: text where labels are "
         "scored, else letter)",
     )
+    group.add_argument(
+        "--prompt_lang",
+        metavar="LANG",
+        help="ask in this language about texts in another one (default: that of the text)",
+    )
+    group.add_argument(
+        "--bleu_tokenize",
+        metavar="NAME|FILE",
+        help=f"tokens of BLEU: {', '.join(BLEU_TOKENS)}, or the file of a SentencePiece model (default: "
+        f"{SENTENCE_PIECES[0]}, where its model can be had)",
+    )
     group.add_argument("--permute", action="store_true", help="list the options in an order drawn by --seed")
     group.add_argument(
         "--pmi", action="store_true", help="subtract the score of each option without its question (needs no letters)"
@@ -130,12 +151,13 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
         )
-    check_src_lang(args, "add --cross to take demonstrations from it")
 
 
-def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec) -> str:
+def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec, kind: str) -> str:
     """Return --decode, or the usual way of the generator. Raises UserError for flags that this way does not use."""
-    decode = str(args.decode or spec.decode)
+    decode = str(args.decode or ("generate" if kind in WRITTEN else spec.decode))
+    if kind in WRITTEN and decode != "generate":
+        raise UserError(f"--decode {decode} with items of the kind {kind}", "their answers are written: leave it out")
     if args.calibrate and decode != "score":
         raise UserError(
             f"--calibrate with --decode {decode}", "only label scores can be calibrated: use --decode score"
@@ -176,6 +198,12 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
     if kind not in ("label", "pair") and of_labels:
         hint = "leave it out; --pmi compares options with their scores by themselves" if kind == "choice" else ""
         raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
+    if args.prompt_lang and kind != "span":
+        raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
+    if args.bleu_tokenize and kind != "text":
+        raise UserError(f"--bleu_tokenize with items of the kind {kind}", "it is for translations")
+    if kind != "text":
+        check_src_lang(args, "add --cross to take demonstrations from it")
     if has_template and args.legacy:
         raise UserError("--legacy with a template", "it reproduces the prompts of MINERS: leave it out")
     if choices == "text" and decode != "score":
@@ -199,11 +227,12 @@ def make_settings(
     args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
 ) -> IclSettings:
     """Return the settings of a run; a setting that its kind of items or its way of decoding does not use is None."""
+    from utils.cli.translation_measures import tokens_of
     from utils.settings import IclSettings
 
     low, high = rank_band(args)
-    decode = chosen_decode(args, spec)
     kind, has_template = prompting.kind, prompting.file is not None
+    decode = chosen_decode(args, spec, kind)
     choices = chosen_choices(args, kind, decode)
     check_kind(args, kind, choices, decode, has_template=has_template)
     template_lang = (args.template_lang or "en") if has_template else None
@@ -218,7 +247,7 @@ def make_settings(
         instruction=instruction,
         decode=decode,
         length_norm=args.length_norm if decode == "score" else None,
-        max_new_tokens=args.max_new_tokens if decode == "generate" else None,
+        max_new_tokens=(args.max_new_tokens or usual_length(kind)) if decode == "generate" else None,
         template=prompting.template_id(template_lang, answers),
         template_lang=template_lang,
         answers=answers,
@@ -226,4 +255,6 @@ def make_settings(
         permute=args.permute if choices == "letter" else None,
         pmi=args.pmi if choices == "text" and decode == "score" else None,
         demonstrations_file=prompting.examples_digest(),
+        prompt_lang=args.prompt_lang,
+        bleu_tokenize=tokens_of(prompting.measures),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.translation_measures import translation_measures
+from utils.constants import WRITTEN
 from utils.data.items import answer_kind
 from utils.errors import UserError
 from utils.files import sha256_of
@@ -35,12 +37,14 @@ MARGIN = 256  # tokens that a chat template may add to a prompt
 class Prompting:
     """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS.
 
-    examples: a file of demonstrations that stand in every prompt.
+    examples: a file of demonstrations that stand in every prompt. measures: those of translations, by the names of
+    their figures.
     """
 
     dataset: DatasetSpec
     file: TemplateFile | None
     examples: Path | None = None
+    measures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -59,6 +63,17 @@ class Prompting:
     def examples_digest(self) -> str | None:
         """Return eight digits of the hash of the file of demonstrations; None without one."""
         return sha256_of(self.examples)[:8] if self.examples else None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether answers are texts that the model writes."""
+        return self.kind in WRITTEN
+
+    def measured(self, lang: str) -> dict[str, Any]:
+        """Return what written answers to items in a language are measured by, as `written_record` takes it."""
+        if self.kind == "text":
+            return {"measures": self.measures}
+        return {"lang": lang, "rules": self.dataset.options.get("rules", "mlqa")}
 
     def describe(self, n_cut: int) -> dict[str, Any]:
         """Return what a record states: the kind of the items, and how many prompts were cut, where any was."""
@@ -128,7 +143,8 @@ def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Promptin
         if lacking := [name for name in layout.fields if name not in fields]:
             what = f"--template {file.name} shows a field {lacking[0]!r}, which {dataset.name} does not have"
             raise UserError(what, f"its fields are {', '.join(fields)}")
-    return Prompting(dataset, file, examples)
+    measures = translation_measures(args.bleu_tokenize) if kind == "text" else {}
+    return Prompting(dataset, file, examples, measures)
 
 
 def within_context(

@@ -17,6 +17,7 @@ from utils.constants import (
     FUSES,
     GENERATOR_KINDS,
     LENGTH_NORMS,
+    LONG_ANSWER,
     MAX_NEW_TOKENS,
     NORMALIZERS,
     POOLINGS,
@@ -250,9 +251,8 @@ def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max_new_tokens",
         type=positive,
-        default=MAX_NEW_TOKENS,
         metavar="N",
-        help="upper limit of generated tokens (default: %(default)s)",
+        help=f"upper limit of generated tokens (default: {MAX_NEW_TOKENS}, of a translation {LONG_ANSWER})",
     )
     group.add_argument(
         "--temperature",

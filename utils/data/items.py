@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from utils.constants import LETTERS
+from utils.constants import LETTERS, WRITTEN
+from utils.data.answer_items import read_parallel, read_questions
 from utils.data.classification import map_labels
 from utils.data.hub_tables import read_hub_table
 from utils.data.labeled_tables import local_table, origin_of, rows_in_split
@@ -57,7 +59,7 @@ def load_pool(spec: DatasetSpec, lang: str, tested: str, sources: Sources) -> La
 
 def _load(spec: DatasetSpec, lang: str, split: str, sources: Sources, tested: str, *, shown: bool) -> LabeledTexts:
     spec = of_language(spec, lang)
-    named = split_names(spec)
+    named = split_names(spec, sources)
     name = named.get(split, split)
     rows, origin = READERS[spec.reader](spec, lang, name, sources)
     taken_from = name if split != name else ""
@@ -69,9 +71,20 @@ def _load(spec: DatasetSpec, lang: str, split: str, sources: Sources, tested: st
     return replace(found, taken_from=taken_from)
 
 
-def split_names(spec: DatasetSpec) -> Mapping[str, str]:
-    """Return the data set's own names of splits, by those of this suite; equal ones need not be there."""
-    names: Mapping[str, str] = spec.options.get("splits", {})
+def split_names(spec: DatasetSpec, sources: Sources) -> Mapping[str, str]:
+    """Return the data set's own names of splits, by those of this suite; equal ones need not be there.
+
+    Where a mirror has no file of a split, it is the one that the row names instead (`fallback`).
+    """
+    names: dict[str, str] = dict(spec.options.get("splits", {}))
+    instead, folder = spec.options.get("fallback", {}), mirror_folder(spec.source, sources)
+    if not instead or folder is None:
+        return names
+    there = {re.split("[-_.]", part)[0] for path in folder.rglob("*.parquet") for part in path.parts[-2:]}
+    for split in ("train", "validation", "test"):
+        name = names.get(split, split)
+        if name not in there and name in instead:
+            names[split] = instead[name]
     return names
 
 
@@ -107,7 +120,7 @@ def as_items(spec: DatasetSpec, rows: Sequence[Row], place: str, origin: Origin)
     if dropped := len(rows) - len(kept):
         note(f"{place}: {counted(dropped, 'row')} without a text or an answer left out")
     answers = [value_at(row, options["answer"]) for row in kept]
-    references = [tuple(_texts(answer)) if answer_kind(spec) in GENERATED else () for answer in answers]
+    references = [tuple(_texts(answer)) if answer_kind(spec) in WRITTEN else () for answer in answers]
     of_rows = [each[0] for each in references] if any(references) else list(map_labels(spec, answers, place))
     fields = [{name: str(value_at(row, column)) for name, column in options["fields"].items()} for row in kept]
     choices = [_choices(row, options) for row in kept]
@@ -116,9 +129,6 @@ def as_items(spec: DatasetSpec, rows: Sequence[Row], place: str, origin: Origin)
     texts = tuple(JOIN.join(item.fields[name] for name in encoded) for item in items)
     ids = tuple(str(value_at(row, options["id"])) for row in kept) if "id" in options else ()
     return LabeledTexts(texts, tuple(of_rows), spec.label_names, origin, dropped, ids, items)
-
-
-GENERATED = ("span", "text")  # kinds whose answers are texts that a model writes
 
 
 def _lacks(row: Row, options: Mapping[str, Any]) -> bool:
@@ -169,7 +179,7 @@ def read_own_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -
     """Read the rows of a split of the user's own file, as `own_rows` does."""
     table, options = local_table(spec), spec.options
     answers = table[options["answer"]]
-    strata = [""] * len(answers) if answer_kind(spec) in GENERATED else answers
+    strata = [""] * len(answers) if answer_kind(spec) in WRITTEN else answers
     return own_rows(options, table, rows_in_split(spec, table, lang, split, strata), spec.source), origin_of(spec)
 
 
@@ -208,4 +218,6 @@ def position_of(answer: Any, choices: Sequence[str], first: int, place: str) -> 
 READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], tuple[list[Row], Origin]]] = {
     "hub_items": read_hub_items,
     "own_items": read_own_items,
+    "questions": read_questions,
+    "parallel": read_parallel,
 }

@@ -53,13 +53,13 @@ FAMILIES = {  # top-level families of Glottolog; creoles and pidgins are counted
     mag mai mar mkd nds nld nno nob npi oci orv ory pan pap pbt pcm pes pms pol por prs ron rus san scn sin
     slk slv snd spa srd srp swe swg szl tgk tpi ukr urd vec ydd""",
     "Atlantic-Congo": """
-    aka bem cjk ewe fon fuv ibo kam kbp kik kin kmb kon lin lua lug mos nso nya run sag sna sot ssw swh tsn
-    tso tum twi umb wol xho yor zul""",
+    aka bbj bem cjk ewe fon fuv ibo kam kbp kik kin kmb kon lin lua lug mos nso nya run sag sna sot ssw swh tsn
+    tso tum twi umb ven wol xho yor zul""",
     "Mande": "bam dyu nqo",
     "Nilo-Saharan": "dik knc luo nus",
     "Austronesian": """
     abs ace ban bbc bew bhp bjn btk bug ceb cha dtp fij ilo ind jav kzj mad mak max min mri mui nij pag pam
-    plt rej smo sun tgl war zsm""",
+    plt rej smo sun tgl ton war zsm""",
     "Aymaran": "ayr",
     "Tupian": "grn",
     "Quechuan": "quy",
@@ -79,6 +79,7 @@ FAMILIES = {  # top-level families of Glottolog; creoles and pidgins are counted
     "Uto-Aztecan": "hch nah tar",
     "Otomanguean": "oto",
     "Panoan": "shp",
+    "Hmong-Mien": "hmn",
     "Constructed": "epo ido ile ina lfn nov tzl",
 }
 # two-letter codes and names of single data sets, as ISO 639-3 codes with the ISO 15924 script where it is not Latin
@@ -91,6 +92,8 @@ ALIASES = {
     "nl": "nld", "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus_Cyrl", "rus": "rus_Cyrl", "sl": "slv", "sq": "als",
     "sv": "swe", "sw": "swh", "ta": "tam_Taml", "te": "tel_Telu", "th": "tha_Thai", "tl": "tgl", "tr": "tur",
     "ur": "urd_Arab", "vi": "vie", "zh": "zho_Hans", "zh-CN": "zho_Hans", "zh-TW": "zho_Hant", "cmn": "zho_Hans",
+    "fas": "pes_Arab", "fil": "tgl", "lav": "lvs", "mlg": "plt", "msa": "zsm", "nep": "npi_Deva", "orm": "gaz",
+    "pus": "pbt_Arab", "swa": "swh", "zho-CN": "zho_Hans",
     "ha": "hau", "ig": "ibo", "yo": "yor", "en400": "eng", "yo400": "yor", "malayalam": "mal_Latn", "tamil": "tam_Latn",
     "hinglish": "hin_Latn", "spanglish": "spa", "spaeng": "spa",
     "mhr": "mhr_Cyrl", "mon": "khk_Cyrl", "orv": "orv_Cyrl", "wuu": "wuu_Hans", "yid": "ydd_Hebr", "arq": "arq_Arab",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from utils.constants import LETTERS
+from utils.constants import LETTERS, WRITTEN
 from utils.data.items import as_items, own_rows
 from utils.data.labeled_tables import languages_in
 from utils.data.mteb_rows import is_mteb
@@ -62,6 +62,8 @@ def find_prompted(
     row = own_row(
         path, sha256_of(path), "prompted", "own_items", langs, langs[0], {**options, "strict": strict}, reading
     )
+    if kind in WRITTEN:
+        return replace(row, main_metric="f1" if kind == "span" else "chrf")
     return row if kind != "choice" else replace(row, label_names=found["positions"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from utils.data.answer_sets import ANSWERED
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.lexicon_sets import LEXICONS
@@ -20,13 +21,13 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "classification": CLASSIFICATION,
     "retrieval": {**RETRIEVAL, **LEXICONS},
     "sts": STS,
-    "prompted": PROMPTED,
+    "prompted": {**PROMPTED, **ANSWERED},
 }  # by task, then by name
 
 
 def sets_of(data: str) -> dict[str, DatasetSpec]:
     """Return the data sets that a task on data of this kind takes, by name: labelled texts can be prompted too."""
-    return {**CLASSIFICATION, **PROMPTED} if data == "prompted" else DATASETS[data]
+    return {**CLASSIFICATION, **DATASETS[data]} if data == "prompted" else DATASETS[data]
 
 
 def group_means(task: TaskSpec, view: View) -> dict[str, list[str]]:

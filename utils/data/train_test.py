@@ -43,7 +43,12 @@ class TrainTest:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The label set of the data set, or the sorted labels of both splits where it has no fixed one."""
+        """The label set of the data set, or the sorted labels of both splits where it has no fixed one.
+
+        Items whose answers are written have no labels.
+        """
+        if any(item.references for item in self.test.items):
+            return ()
         return self.test.label_names or tuple(sorted({*self.train.labels, *self.test.labels}))
 
     @property
@@ -83,7 +88,14 @@ class TrainTest:
             "n_train": len(self.train.texts),
             "n_dropped": {"train": self.train.n_dropped, "test": self.test.n_dropped},
             **({"demonstrations_from": self.train.taken_from} if self.train.taken_from else {}),
+            **({"tested_on": self.test.taken_from} if self.test.taken_from else {}),
+            **(_about_pair(*spec.options["pairs"][self.lang]) if "pairs" in spec.options else {}),
         }
+
+
+def _about_pair(source: str, target: str) -> dict[str, Any]:
+    """Return what a record states about translations: their languages, of which the target is that of the answers."""
+    return {"src_lang": source, "tgt_lang": target, "lang": target, "train_lang": None, "setting": "xl"}
 
 
 def load_train_test(

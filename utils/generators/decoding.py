@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings
+from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings, before_stop
 from utils.errors import counted
 from utils.generators.label_choice import Scores, calibrate, label_scores
 from utils.generators.prompts import CONTENT_FREE, parse_label
@@ -142,6 +142,22 @@ def _by_generating(
     return Answers([UNPARSED if index is None else index for index in parsed], [], outputs, _reasons(found))
 
 
+def write(
+    generator: Generator, queries: Sequence[Query], ends: Sequence[str], settings: DecodeSettings
+) -> tuple[Answers, list[str]]:
+    """Return what the generator writes after each prompt, and the texts of the answers by themselves.
+
+    ends: before which an answer of a base model ends. An answer has the index 0, an empty one UNPARSED.
+    """
+    is_base = generator.spec.kind == "base"
+    stop = tuple(ends) if is_base and tuple(ends) != ("\n",) else None
+    how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed, stop=stop)
+    found = generator.generate([query.prompt for query in queries], how)
+    outputs = ["" if isinstance(output, Failed) else output for output in found]
+    texts = [before_stop((behind_reasoning(output) or "").lstrip(), ends if is_base else ()) for output in outputs]
+    return Answers([0 if text else UNPARSED for text in texts], [], outputs, _reasons(found)), texts
+
+
 def _reasons(found: Sequence[object]) -> dict[int, str]:
     """Return why prompts failed, by their indices."""
     return {place: item.reason for place, item in enumerate(found) if isinstance(item, Failed)}
@@ -155,8 +171,8 @@ def options_of(queries: Sequence[Query]) -> dict[str, list[Any]]:
     return {"words": list(of_each[0])} if len(set(of_each)) == 1 else {"options": list(map(list, of_each))}
 
 
-def warn_of_failures(lang: str, answers: Answers) -> None:
-    """Say how many texts have no answer or an unfinished one, and where most answers name no label."""
+def warn_of_failures(lang: str, answers: Answers, lost_is: str = "name no label") -> None:
+    """Say how many texts have no answer or an unfinished one, and where most answers name no label, or are empty."""
     if answers.failures:
         first = next(iter(answers.failures.values()))
         n = len(answers.failures)
@@ -172,4 +188,4 @@ def warn_of_failures(lang: str, answers: Answers) -> None:
     if 2 * len(lost) > len(answers.hyp):
         shown = answers.outputs[lost[0]][:60] if answers.outputs else ""
         share = 100 * len(lost) / len(answers.hyp)
-        print(f"warning: {lang}: {share:.0f} % of the answers name no label, the first is {shown!r}", file=sys.stderr)
+        print(f"warning: {lang}: {share:.0f} % of the answers {lost_is}, the first is {shown!r}", file=sys.stderr)

@@ -124,7 +124,7 @@ class TemplateFormat:
     def _told(self, item: Item) -> str:
         told = self.instruction or (self.template.ask if self.told else "")
         labels = ", ".join(self.labels_of(item))
-        return told.replace("{labels}", labels) + "\n\n" if told else ""
+        return self.template.fill(told.replace("{labels}", labels), item, None) + "\n\n" if told else ""
 
     def _answer(self, item: Item) -> str:
         """Return the answer that a demonstration shows."""

@@ -29,7 +29,7 @@ FOLDER = PROJECT / "data" / "templates"
 PLACE = re.compile(r"\{(\w+)\}")
 ANSWER, OPTIONS = "{answer}", "{options}"
 LAYOUTS = ("layout", "letters", "alone")
-TEXTS = (*LAYOUTS, "between", "ask")  # keys that a section may replace
+TEXTS = (*LAYOUTS, "between", "ask", "stop")  # keys that a section may replace
 ENGLISH, ANY, NATIVE = "en", "any", "native"
 HINT = "docs/icl.md describes templates"
 
@@ -40,8 +40,9 @@ class Template:
 
     layout: an item with its answer. letters: the same for options that are chosen by their letter. alone: what is left
     of an item without its question, for the scores of answers by themselves. between: what stands after each
-    demonstration. ask: an instruction for models that are told what to do. words: by the names that layouts have for
-    them. answers: the words of the labels. values: of fields, what stands for each value.
+    demonstration. ask: an instruction for models that are told what to do. stop: before what a written answer ends.
+    words: by the names that layouts have for them. answers: the words of the labels. values: of fields, what stands
+    for each value.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Template:
     alone: str = ""
     between: str = "\n\n"
     ask: str = ""
+    stop: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -81,9 +83,13 @@ class Template:
         return parts[0] if answer is None else f"{parts[0]}{answer}{parts[1]}"
 
     @property
-    def stop(self) -> str:
-        """What follows the answer in the layout, or between demonstrations: where a generated answer ends."""
-        return self.layout.partition(ANSWER)[2] or self.between
+    def ends(self) -> tuple[str, ...]:
+        """Where a generated answer ends: at `stop`, else at what follows it in the layout, such as a quotation mark.
+
+        Where that is blank, it ends with its line.
+        """
+        behind = self.layout.partition(ANSWER)[2].strip()
+        return (self.stop,) if self.stop else (behind, "\n") if behind else ("\n",)
 
     def digest(self) -> str:
         """Return eight digits of the hash of all that the template is."""

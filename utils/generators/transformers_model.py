@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from utils.answers import GenerationSettings, LabelScores, ScoreSettings
+from utils.answers import GenerationSettings, LabelScores, ScoreSettings, before_stop
 from utils.checkpoints import checkpoint_errors
 from utils.errors import UserError
 from utils.generators.batches import BatchLimits, in_batches, limits_for
@@ -131,12 +131,13 @@ class LanguageModel:
                 num_beams=1,
                 repetition_penalty=1.0,
                 pad_token_id=self._pad_token(),
-                stopping_criteria=self._stop_at_newline(ids.shape[1]),
+                stopping_criteria=self._stopping(ids.shape[1], settings.stop),
                 **sampling,
             )
         new = output if self.is_seq2seq else output[:, ids.shape[1] :]
         texts = self._decode(new.tolist())
-        return [_first_line(text) for text in texts] if self.spec.kind == "base" else [text.strip() for text in texts]
+        stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
+        return [before_stop(text.lstrip(), stop) for text in texts]
 
     def _decode(self, rows: list[list[int]]) -> list[str]:
         """Return the texts of tokens without special tokens, except those that are tags of reasoning."""
@@ -150,20 +151,17 @@ class LanguageModel:
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
 
-    def _stop_at_newline(self, n_prompt: int) -> list[Callable[..., Any]] | None:
-        """Return the criterion that stops a base model after its first line that is not blank."""
-        if self.spec.kind != "base":
+    def _stopping(self, n_prompt: int, stop: Sequence[str] | None) -> list[Callable[..., Any]] | None:
+        """Return the criterion that stops an answer at these texts, a base model's after its first line at least."""
+        ends = stop or (("\n",) if self.spec.kind == "base" else ())
+        if not ends:
             return None
 
         def is_done(input_ids: Any, scores: Any, **_: Any) -> Any:
             texts = self.tokenizer.batch_decode(input_ids[:, n_prompt:], skip_special_tokens=True)
-            return input_ids.new_tensor(["\n" in text.lstrip() for text in texts]).bool()
+            return input_ids.new_tensor([any(end in text.lstrip() for end in ends) for text in texts]).bool()
 
         return [is_done]
-
-
-def _first_line(text: str) -> str:
-    return text.strip().split("\n")[0].strip()
 
 
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:

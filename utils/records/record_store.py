@@ -92,8 +92,13 @@ class RecordStore:
 
     def _other(self, path: Path, subset: str) -> str | None:
         """Return why a file is not the record of a subset in this run's settings, as `other_settings` does."""
-        needed = TASKS[self.identity.task].metrics
-        return other_settings(path, self.identity.of(subset), lambda body: fault_of(body, needed))
+        spec = TASKS[self.identity.task]
+
+        def fault(body: Mapping[str, Any]) -> str:
+            run = body.get("run")
+            return fault_of(body, spec.needed_by(run if isinstance(run, dict) else {}))
+
+        return other_settings(path, self.identity.of(subset), fault)
 
     def _is_of_another(self, path: Path, subset: str) -> bool:
         """Return whether a record is of another data set, model or subset whose name makes the same path."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.api.providers import PROVIDERS
-from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, MAX_NEW_TOKENS
+from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, DTYPES, SENTENCE_PIECES, usual_length
 from utils.data.registry import sets_of
 from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
@@ -47,7 +47,7 @@ BY_NAME = ("checkpoint", "name", "quantization", "provider", "model", "weight") 
 OF_CHECKPOINT = ("kind",)  # of an encoder, what its checkpoint is
 NOT_IN_FOLDERS = ("revision", "served_at", "kind")  # a folder that another value occupies is left to it
 PROMPTS = ("prompt", "passage_prompt")
-ALWAYS = {"max_new_tokens": MAX_NEW_TOKENS, "rerank_depth": DEFAULT_RERANK_DEPTH}
+ALWAYS = {"rerank_depth": DEFAULT_RERANK_DEPTH, "bleu_tokenize": SENTENCE_PIECES[0]}
 Traits = dict[str, str]  # name -> value as text
 
 
@@ -126,6 +126,9 @@ def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> C
     if name == "instruction":
         usual = default_instruction(row.options.get("subject", "") if row else "")
         return ("" if run.get("template") else usual,)
+    if name == "max_new_tokens":
+        kind = row.options.get("kind") if row else run.get("answer_kind")
+        return (usual_length(str(kind)),)
     if name in ALWAYS:
         return (ALWAYS[name],)
     if name == "decode":

@@ -1,0 +1,129 @@
+"""icl.py on items whose answers are written, from end to end, with a small random checkpoint and rows of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from sacrebleu.metrics import BLEU, CHRF
+from tiny_models import make_model
+from written_mirror import make_mirror
+
+from utils.evaluation.spans import span_scores
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
+    make_mirror(folder / "mirror")
+    make_model(folder / "tiny", "gemma3_long")
+    return folder
+
+
+def asked(run: Run, place: Path, *flags: str) -> Any:
+    model = ("--gen_model_checkpoint", str(place / "tiny"), "--data_dir", str(place / "mirror"))
+    usual = ("--demonstrations", "bm25", "--max_new_tokens", "6")
+    return run(
+        "icl.py", *model, *(usual if "--k" not in flags or flags[flags.index("--k") + 1] != "0" else usual[2:]), *flags
+    )
+
+
+def read(logs: Path, name: str) -> dict[str, Any]:
+    (path,) = logs.rglob(name)
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_answers_in_a_text(run: Run, place: Path, tmp_path: Path) -> None:
+    done = asked(run, place, "--dataset", "xquad", "--langs", "de", "--prompt_lang", "en", "--k", "2")
+    assert done.returncode == 0, done.stderr
+    assert "xquad: f1 at k" in done.stdout
+    body, preds = read(tmp_path / "logs", "eval_de_2.json"), read(tmp_path / "logs", "eval_de_2_preds.json")
+    prompts = read(tmp_path / "logs", "eval_de_2_prompts.json")
+    about = body["run"]
+    assert about["answer_kind"] == "span" and about["decode"] == "generate" and about["prompt_lang"] == "en"
+    assert about["demonstrations_from"] == "a part of validation that is not tested"
+    assert prompts["prompts"][0].startswith("Text: Anna") and prompts["prompts"][0].endswith("\nAnswer:")
+    assert (
+        prompts["prompts"][0].count("Question: Where does Anna") == 3 and "\nAnswer: Oslo\n\n" in prompts["prompts"][0]
+    )
+    assert preds["gold"] == ["Oslo"] * 8 and preds["references"] == [["Oslo", "in Oslo"]] * 8
+    scores = span_scores(preds["hyp"], preds["references"], "de")
+    assert preds["values"] == {name: values.tolist() for name, values in scores.items()}
+    assert (body["em"], body["f1"]) == (scores["em"].mean(), scores["f1"].mean()) and set(body["ci95"]) == {"em", "f1"}
+    again = asked(run, place, "--dataset", "xquad", "--langs", "de", "--prompt_lang", "en", "--k", "2")
+    assert "1 of 1 subsets are already logged" in again.stdout
+    other = asked(run, place, "--dataset", "xquad", "--langs", "de", "--k", "2")
+    assert "save_icl_generate_max_new_tokens_6/" in other.stdout and "asked_in_en" in done.stdout
+
+
+def test_translations_in_both_directions(run: Run, place: Path, tmp_path: Path) -> None:
+    flags = ("--dataset", "flores", "--bleu_tokenize", "intl", "--k", "1")
+    done = asked(run, place, *flags, "--langs", "deu")
+    assert done.returncode == 0, done.stderr
+    back = asked(run, place, *flags, "--src_lang", "deu", "--langs", "eng")
+    assert back.returncode == 0, back.stderr
+    for subset, languages in (
+        ("eng_Latn-deu_Latn", ("English", "German")),
+        ("deu_Latn-eng_Latn", ("German", "English")),
+    ):
+        body, preds = (read(tmp_path / "logs", f"eval_{subset}_1{part}.json") for part in ("", "_preds"))
+        prompt = read(tmp_path / "logs", f"eval_{subset}_1_prompts.json")["prompts"][0]
+        source, target = languages
+        assert (
+            prompt.startswith(f"{source}: I") and prompt.endswith(f"\n{target}:") and prompt.count(f"\n{target}:") == 2
+        )
+        for name, measure in (("bleu", BLEU(tokenize="intl")), ("chrf", CHRF(word_order=2))):
+            expected = measure.corpus_score(preds["hyp"], [preds["gold"]])
+            assert 100 * body[name] == pytest.approx(expected.score, abs=1e-9)
+            assert body["signatures"][name] == str(measure.get_signature())
+            assert len(preds["statistics"][name]) == body["n"] == 6 and len(body["ci95"][name]) == 2
+        assert body["run"]["bleu_tokenize"] == "intl" and body["run"]["answer_kind"] == "text"
+
+
+def test_without_a_model_for_spbleu_there_is_chrf_alone(run: Run, place: Path, tmp_path: Path) -> None:
+    home = {"SACREBLEU": str(tmp_path / "none"), "HOME": str(tmp_path)}
+    model = ("--gen_model_checkpoint", str(place / "tiny"), "--data_dir", str(place / "mirror"), "--k", "0")
+    flags = ("--dataset", "ntrex", "--langs", "deu", "--max_new_tokens", "3", "--limit", "2")
+    done = run("icl.py", *model, *flags, env=home)
+    assert done.returncode == 0 and "note: no spBLEU, only chrF++" in done.stderr and "ntrex: chrf at k" in done.stdout
+    body = read(tmp_path / "logs", "eval_eng-deu_0.json")
+    assert "chrf" in body and "spbleu" not in body and "bleu_tokenize" not in body["run"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (("--dataset", "xquad", "--decode", "score"), "--decode score with items of the kind span"),
+        (("--dataset", "xquad", "--bleu_tokenize", "13a"), "--bleu_tokenize with items of the kind span"),
+        (("--dataset", "xquad", "--prompt_lang", "xx"), "xquad has no questions in 'xx'"),
+        (("--dataset", "xquad", "--src_lang", "en"), "--src_lang without --cross"),
+        (("--dataset", "xnli", "--prompt_lang", "en"), "--prompt_lang with items of the kind pair"),
+        (("--dataset", "flores", "--cross"), "--cross with translations"),
+        (("--dataset", "flores", "--langs", "xx"), "flores has no language 'xx'"),
+        (("--dataset", "flores", "--bleu_tokenize", "nothing"), "neither a tokenisation nor a file"),
+        (("--dataset", "tydiqa", "--langs", "en"), "none of 10 questions has an answer"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_two_lines(flags: tuple[str, ...], what: str, run: Run, place: Path) -> None:
+    done = asked(run, place, *flags)
+    last = done.stderr.splitlines()[-2:]
+    assert done.returncode == 2 and what in last[0] and last[0].startswith("error: ") and last[1].startswith("hint: ")
+
+
+def test_own_files_of_questions_and_of_translations(run: Run, place: Path, tmp_path: Path) -> None:
+    rows = [{"context": f"A{n} is red.", "question": f"What is A{n}?", "answer": ["red", "Red."]} for n in range(10)]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = asked(run, place, "--dataset", "own.jsonl", "--template", "answer", "--k", "1")
+    assert done.returncode == 0 and "f1 at k" in done.stdout, done.stderr
+    (preds,) = (tmp_path / "logs").rglob("eval_all_1_preds.json")
+    assert json.loads(preds.read_text())["references"] == [["red", "Red."]] * 2
+    (tmp_path / "own.toml").write_text('kind = "text"\nlayout = "{source} = \\"{answer}\\""\n')
+    (tmp_path / "own.tsv").write_text("source\tlabel\n" + "".join(f"zwei {n}\ttwo {n}\n" for n in range(10)))
+    flags = ("--template", "own.toml", "--bleu_tokenize", "char", "--k", "1", "--output_dir", "other")
+    done = asked(run, place, "--dataset", "own.tsv", *flags)
+    assert done.returncode == 0 and "chrf at k" in done.stdout, done.stderr
+    (prompts,) = (tmp_path / "other").rglob("eval_all_1_prompts.json")
+    assert json.loads(prompts.read_text())["prompts"][0].endswith(' = "')
