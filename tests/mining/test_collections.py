@@ -83,6 +83,8 @@ def test_blank_groups_and_nan_are_none_and_equal_numbers_are_one_group(tmp_path:
 def test_a_quoted_text_of_csv_may_have_several_lines(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text\n"one\ntwo"\nthree\n', encoding="utf-8")
     assert rows_of(tmp_path / "a.csv") == [Row(None, "one\ntwo"), Row(None, "three")]
+    (tmp_path / "a.csv").write_text('text\nthree\n"one\ntwo"', encoding="utf-8")
+    assert rows_of(tmp_path / "a.csv") == [Row(None, "three"), Row(None, "one\ntwo")]
 
 
 def test_folders_and_patterns_are_sorted_and_each_file_counts_once(tmp_path: Path) -> None:
@@ -112,7 +114,12 @@ def test_folders_and_patterns_are_sorted_and_each_file_counts_once(tmp_path: Pat
         ("a.jsonl", b'{"text": 1}\n', None, "a.jsonl: row 1 has 1 for a text"),
         ("a.jsonl", b'{"text": "x"}\n', "texts", "a.jsonl has no column 'texts'"),
         ("a.parquet", b"x", None, "a.parquet cannot be read as parquet"),
-        ("a.txt", "x\n".encode("utf-16"), None, "a.txt is not in UTF-8"),
+        ("a.txt", "x\n".encode("utf-16"), None, "a.txt is in UTF-16, not in UTF-8"),
+        ("a.txt", "some text\nx\n".encode("utf-16-le"), None, "a.txt is in UTF-16LE, not in UTF-8"),
+        ("a.txt", "x\na caf\xe9\n".encode("latin-1"), None, "but, it seems, in Latin-1 or Windows-1252: line 2 has"),
+        ("a.txt", b"x\na\0b\n", None, "a.txt is no text: line 2 has bytes of value 0"),
+        ("a.txt", b"one\rtwo\rthree\r", None, "a.txt: its lines end with carriage returns alone"),
+        ("a.csv", b'text\nx\n"one\ntwo\n', None, "a quotation mark that opens in line 3 or later is not closed"),
     ],
 )
 def test_what_cannot_be_read_is_named(

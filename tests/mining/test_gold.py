@@ -69,7 +69,7 @@ def sides(tmp_path: Path) -> tuple[TextStore, TextStore]:
 
 def test_either_column_may_be_that_of_the_sources(tmp_path: Path, sides: tuple[TextStore, TextStore]) -> None:
     rows = [("de-2", "en-0"), ("de-1", "en-1"), ("de-3", "en-2")]  # de-2 equals de-0, de-3 is empty
-    (tmp_path / "gold.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+    (tmp_path / "gold.tsv").write_text("".join(f"{a}\t{b}\n\n" for a, b in rows))  # blank lines are no pairs
     parquet.write_table(pa.table({"en": [b for _, b in rows], "de": [a for a, _ in rows]}), tmp_path / "g.parquet")
     for name in ("gold.tsv", "g.parquet"):
         gold = read_gold(tmp_path / name, *sides)

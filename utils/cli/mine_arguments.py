@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.cli.arguments import ListAction, add_place_args
-from utils.cli.types import natural, path, positive, seed, text
+from utils.cli.types import name_or_path, natural, path, positive, seed, text
 from utils.cluster.joining import OWN
 from utils.constants import DEFAULT_SEED
 from utils.data.text_files import inner_name
@@ -41,7 +41,7 @@ def add_collection_args(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("collections (default: two languages of the sample set)")
     meaning = "files, folders or patterns: .txt, .tsv, .csv, .jsonl (also .gz, .zst, .xz, .bz2), .parquet"
     for side in ("source", "target"):
-        group.add_argument(f"--{side}", nargs="+", metavar="PATH", help=meaning)
+        group.add_argument(f"--{side}", nargs="+", type=name_or_path, metavar="PATH", help=meaning)
     two = "one for both sides or one each; a number counts the fields of lines without a header"
     group.add_argument("--text_column", nargs="+", metavar="COLUMN", help=f"column of the texts: {two} (default: text)")
     group.add_argument(

@@ -117,21 +117,20 @@ def read_text(path: Path) -> str:
     Raises UserError where it is in another encoding, which is named, or is no text.
     """
     content = read_content(path)
-    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
-    if mark is None:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise _not_utf8(path, content, error) from error
-        if "\0" not in text:
-            return text.lstrip("\ufeff")  # some programs add a mark to a file that has one
-        mark = _utf16_by_zeros(content)
-    if mark is not None:
-        raise UserError(f"{path} is in {mark}, not in UTF-8", _conversion(path, mark))
-    raise UserError(
-        f"{path} is no text: it has bytes of value 0",
-        "give a file of text in UTF-8",
-    )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error) from error
+    if "\0" in text:
+        raise _with_zeros(path, content, "it")
+    return text.lstrip("\ufeff")  # some programs add a mark to a file that has one
+
+
+def _with_zeros(path: Path, content: bytes, where: str) -> UserError:
+    """Return the error for content with bytes of value 0: UTF-16 without a mark, or no text."""
+    if (encoding := _utf16_by_zeros(content)) is not None:
+        return UserError(f"{path} is in {encoding}, not in UTF-8", _conversion(path, encoding))
+    return UserError(f"{path} is no text: {where} has bytes of value 0", "give a file of text in UTF-8")
 
 
 def _utf16_by_zeros(content: bytes) -> str | None:
@@ -146,13 +145,17 @@ def _utf16_by_zeros(content: bytes) -> str | None:
     return encoding if printable > 0.95 * len(text) else None
 
 
-def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
-    """Return the error for bytes that are not UTF-8, with the line of the first one and the likely encoding."""
-    if (mark := _utf16_by_zeros(content)) is not None:
+def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError, first: int = 1) -> UserError:
+    """Return the error for bytes that are not UTF-8, with the line of the first one and the likely encoding.
+
+    first: the number of the line with which the content begins.
+    """
+    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None) if first == 1 else None
+    if mark is not None:
         return UserError(f"{path} is in {mark}, not in UTF-8", _conversion(path, mark))
+    number = content.count(b"\n", 0, error.start) + first
     if b"\0" in content:
-        return UserError(f"{path} is no text: it has bytes of value 0", "give a file of text in UTF-8")
-    number = content.count(b"\n", 0, error.start) + 1
+        return _with_zeros(path, content, "it" if first == 1 else f"line {number}")
     place = f"line {number} has the byte 0x{content[error.start]:02X}"
     visible = re.sub(rb"[\s\d!-/:-@\[-`{-~]", b"", content)
     one_byte = sum(byte > 127 for byte in visible) <= TEXTS_OF_ONE_BYTE * len(visible)
@@ -231,7 +234,8 @@ def stream_lines(path: Path, advance: Callable[[int], object] = ignore) -> Itera
                     number += 1
                     yield _decoded(line, path, number)
             if rest:
-                yield _decoded(rest, path, number + 1)
+                last = _decoded(rest, path, number + 1)
+                yield last if number else with_line_feeds(path, last)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: permission denied", "change its permissions") from error
     except UserError:
@@ -271,8 +275,7 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        what = f"{path} is not in UTF-8: line {number} has the byte 0x{line[error.start]:02X}"
-        raise UserError(what, f"convert it from its encoding: {_command(path, 'ENCODING')}") from error
+        raise _not_utf8(path, line, error, number) from error
     if "\0" in text:
-        raise UserError(f"{path} is no text: line {number} has bytes of value 0", "give a file of text in UTF-8")
+        raise _with_zeros(path, line if number == 1 else b"", f"line {number}")
     return text.removesuffix("\r")

@@ -173,9 +173,7 @@ def _read_plain(path: Path, columns: Columns, advance: Advance) -> Iterator[Row]
 def _read_table(path: Path, delimiter: str, columns: Columns, advance: Advance) -> Iterator[Row]:
     """Yield the rows of a table whose first line names the columns; fields of CSV may be quoted."""
     lines = stream_lines(path, advance)
-    rows: Iterator[list[str]] = (
-        csv.reader(f"{line}\n" for line in lines) if delimiter == "," else (line.split(delimiter) for line in lines)
-    )
+    rows = _quoted_rows(path, lines) if delimiter == "," else (line.split(delimiter) for line in lines)
     header = next(rows, [])
     places = [None if column is None else header.index(column) for column in _choose(path, header, columns)]
     for number, fields in enumerate(rows, start=2):
@@ -185,6 +183,25 @@ def _read_table(path: Path, delimiter: str, columns: Columns, advance: Advance) 
             what = f"{path.name}: row {number} has {counted(len(fields), 'field')}, but the first {len(header)}"
             raise UserError(what, "check the delimiter and the quotes")
         yield _row([None if place is None else fields[place].removesuffix("\n") for place in places], path, number)
+
+
+def _quoted_rows(path: Path, lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the rows of CSV; raises UserError where a quoted field of several lines has no end."""
+    has_ended = False
+
+    def each() -> Iterator[str]:
+        nonlocal has_ended
+        for line in lines:
+            yield f"{line}\n"
+        has_ended = True
+
+    reader, before = csv.reader(each()), 0
+    for row in reader:
+        if has_ended and reader.line_num > before + 1:  # a row that is whole is there before the end of the file
+            what = f"{path.name}: a quotation mark that opens in line {before + 1} or later is not closed"
+            raise UserError(what, "close it, or double the marks that belong to texts")
+        before = reader.line_num
+        yield row
 
 
 def _read_json_lines(path: Path, columns: Columns, advance: Advance) -> Iterator[Row]:

@@ -7,7 +7,7 @@ Rapp 2018, *Overview of the Third BUCC Shared Task*). Pairs that are not in the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POINTS = 400  # of the curve, at most
 FEW = 0.05  # share of the known pairs below which a mining finds almost none of them
-SHOWN = 3  # unknown ids that a message names
+SHOWN, SHOWN_CHARACTERS = 3, 60  # unknown ids that a message names, and the beginning of each
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,16 @@ def _check_ids(name: str, rows: list[tuple[str, str]], wanted: list[set[str]], p
     for side, ids in zip(("source", "target"), unknown, strict=True):
         if ids:
             what = f"{name} has {counted(len(ids), 'id')} that the {side} collection does not have"
-            raise UserError(f"{what}: {', '.join(ids[:SHOWN])}", hint)
+            raise UserError(f"{what}: {_shown(ids)}", hint)
     for side, known in zip(("source", "target"), places, strict=True):
         if several := sorted(key for key, place in known.items() if place == SEVERAL):
             what = f"{counted(len(several), 'id')} of {name} {'stands' if len(several) == 1 else 'stand'} for several"
             hint = "give each text an id of its own, and name their column with --id_column"
-            raise UserError(f"{what} texts of the {side} collection: {', '.join(several[:SHOWN])}", hint)
+            raise UserError(f"{what} texts of the {side} collection: {_shown(several)}", hint)
+
+
+def _shown(ids: Sequence[str]) -> str:
+    return ", ".join(key[:SHOWN_CHARACTERS] for key in ids[:SHOWN])
 
 
 def check_order(path: Path, pairs: MinedPairs, gold: Gold, source: TextStore, target: TextStore) -> None:
@@ -172,6 +176,8 @@ def _read_ids(path: Path) -> list[tuple[str, str]]:
     else:
         rows = []
         for number, line in enumerate(stream_lines(path), start=1):
+            if not line.strip():
+                continue
             fields = line.split("\t")
             if len(fields) < 2:
                 what = f"{path.name}: line {number} has one field, expected the ids of a source and a target"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from utils.constants import MARGINS, SIMILARITIES
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.retrieval.exact_search import search
 from utils.retrieval.kinds_of_rows import check_max_sim, is_dense, is_sparse, refuse_others
 from utils.retrieval.mapped_rows import LARGE, blocks, is_mapped, new_rows
@@ -127,7 +127,8 @@ def check_margin_k(margin_k: int, n_queries: int, n_candidates: int) -> None:
     """Raise UserError where a side has fewer texts than a margin takes neighbours."""
     smaller = min(n_queries, n_candidates)
     if not 1 <= margin_k <= smaller:
-        raise UserError(f"--margin_k {margin_k}, but the smaller side has {smaller} texts", f"give 1 to {smaller}")
+        what = f"--margin_k {margin_k}, but the smaller side has {counted(smaller, 'text')}"
+        raise UserError(what, f"give 1 to {smaller}" if smaller > 1 else "give it more texts, or --margin_k 1")
 
 
 def concatenate(members: Sequence[Rows], weights: Sequence[float], similarity: str = "cosine") -> Rows:
