@@ -75,10 +75,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 @dataclass
 class Shared:
-    """What the runs of one command share: the texts of each language, and the demonstrations of a language at a k."""
+    """What the runs of one command share: the texts of each language, and the demonstrations of a language at a k.
+
+    mined: what records state of the translations that were mined for a language.
+    """
 
     data: dict[str, TrainTest] = field(default_factory=dict)
     demonstrations: dict[tuple[str, int], list[Ints]] = field(default_factory=dict)
+    mined: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Icl(LabeledTask):
@@ -96,7 +100,14 @@ class Icl(LabeledTask):
     def load(self, subset: str, *, validation: bool = False) -> TrainTest:
         """Return the training and the test texts, which all runs of a command share."""
         if subset not in self.shared.data:
-            self.shared.data[subset] = self.prompting.with_examples(super().load(subset, validation=validation))
+            data = self.prompting.with_examples(super().load(subset, validation=validation))
+            if self.settings.mined and not self.run.dry_run:
+                from utils.cli.icl_mined import mined_demonstrations
+
+                data, self.shared.mined[subset] = mined_demonstrations(
+                    self.run, self.settings, data, self.prompting.mined
+                )
+            self.shared.data[subset] = data
         return self.shared.data[subset]
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
@@ -141,6 +152,7 @@ class Icl(LabeledTask):
             **({"failures": answers.failures} if answers.failures else {}),
         }
         about = {**data.describe(self.run.dataset, cross=self.settings.cross), **self.prompting.describe(n_cut)}
+        about |= {"mined_pairs": self.shared.mined[subset]} if subset in self.shared.mined else {}
         self.run.log(subset, record, predictions, about, clock.laps, prompts)
 
     def format_of(self, data: TrainTest) -> PromptFormat:

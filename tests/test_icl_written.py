@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from sacrebleu.metrics import BLEU, CHRF
+from tiny_encoders import bert_config, make_encoder
 from tiny_models import make_model
 from written_mirror import make_mirror
 
@@ -127,3 +128,42 @@ def test_own_files_of_questions_and_of_translations(run: Run, place: Path, tmp_p
     assert done.returncode == 0 and "chrf at k" in done.stdout, done.stderr
     (prompts,) = (tmp_path / "other").rglob("eval_all_1_prompts.json")
     assert json.loads(prompts.read_text())["prompts"][0].endswith(' = "')
+
+
+def test_demonstrations_are_mined_without_the_alignment(run: Run, place: Path, tmp_path: Path) -> None:
+    model = ("--gen_model_checkpoint", str(place / "tiny"), "--data_dir", str(place / "mirror"))
+    flags = ("--dataset", "flores", "--langs", "deu", "--bleu_tokenize", "13a", "--max_new_tokens", "3", "--k", "2")
+    encoder = ("--model_checkpoint", str(place / "encoder"))
+    make_encoder(place / "encoder", bert_config())
+    mined = ("--demonstrations", "mined", "--mined")
+    done = run("icl.py", *model, *flags, *encoder, *mined, "auto", "--mined_threshold", "0.5")
+    assert done.returncode == 0, done.stderr
+    about = read(tmp_path / "logs", "eval_eng_Latn-deu_Latn_2.json")["run"]
+    found = about["mined_pairs"]
+    assert about["mined"] == "auto" and about["mined_threshold"] == found["threshold"] == 0.5
+    assert 0 < found["pairs"] <= 60 and found["precision"] == found["right"] / found["pairs"] and found["words"] > 0
+    assert set(found["sentences"]) == set(found["word_by_word"]) == {"pairs", "right", "precision"}
+    assert about["demonstrations_from"].startswith("mined from both sides")
+    rows = [
+        "1.2\tI have one and one.\tIch habe eins und eins.",
+        "1.1\tI have one and two.\tFalsch.",
+        "0.9\tOther.\tAnder.",
+    ]
+    (tmp_path / "pairs.tsv").write_text("\n".join(rows) + "\n")
+    logs = ("--output_dir", "file")
+    done = run("icl.py", *model, *flags, *encoder, *mined, "pairs.tsv", "--mined_threshold", "1", *logs)
+    assert done.returncode == 0, done.stderr
+    found = read(tmp_path / "file", "eval_eng_Latn-deu_Latn_2.json")["run"]["mined_pairs"]
+    assert found == {"file": "pairs.tsv", "pairs": 2, "checked": 2, "right": 1, "precision": 0.5, "threshold": 1.0}
+    prompts = read(tmp_path / "file", "eval_eng_Latn-deu_Latn_2_prompts.json")["prompts"]
+    assert all("German: Falsch.\n\n" in prompt and "eins und eins" in prompt for prompt in prompts)
+    (tmp_path / "bad.tsv").write_text("no pair\n")
+    for wrong, what in (
+        ((*mined, "bad.tsv"), "row 1 is no pair"),
+        ((*mined, "none.tsv"), "no such file"),
+        (("--demonstrations", "mined"), "--demonstrations mined"),
+        (("--mined", "auto"), "--mined with --demonstrations nearest"),
+        ((*mined, "pairs.tsv", "--mined_threshold", "9"), "no mined pair is left"),
+    ):
+        done = run("icl.py", *model, *flags, *encoder, *wrong, *logs)
+        assert done.returncode == 2 and what in done.stderr, done.stderr

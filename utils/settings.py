@@ -205,6 +205,7 @@ class IclSettings(LabeledSettings):
     permute: whether options are listed in an order drawn by the seed. pmi: whether the score of an answer without its
     question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations. prompt_lang:
     the language of questions about texts in another one. bleu_tokenize: the tokens of BLEU, as sacrebleu names them.
+    mined: `auto`, or the digits of the hash of a file of mined translations. mined_threshold: their least score.
     """
 
     balance: bool = setting(False, "flag")
@@ -227,6 +228,8 @@ class IclSettings(LabeledSettings):
     demonstrations_file: str | None = setting(None, optional=True)
     prompt_lang: str | None = setting(None, optional=True)
     bleu_tokenize: str | None = setting(None, optional=True)
+    mined: str | None = setting(None, optional=True)
+    mined_threshold: float | None = setting(None, "number", optional=True)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, and how BM25 reads texts where it chooses the demonstrations."""
@@ -252,6 +255,8 @@ class IclSettings(LabeledSettings):
         yield "permuted" if self.permute else ""
         yield "pmi" if self.pmi else ""
         yield f"fixed_{self.demonstrations_file}" if self.demonstrations_file else ""
+        yield f"mined_{self.mined}" if self.mined else ""
+        yield f"from_{self.mined_threshold:g}" if self.mined_threshold is not None else ""
         yield f"asked_in_{self.prompt_lang}" if self.prompt_lang else ""
         yield f"bleu_{self.bleu_tokenize}" if self.bleu_tokenize not in (None, SENTENCE_PIECES[0]) else ""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
 from utils.cli.data_choice import check_src_lang
-from utils.cli.types import natural, path
+from utils.cli.icl_mined import AUTO, THRESHOLD
+from utils.cli.types import name_or_path, natural, path, positive_number
 from utils.constants import (
     ANSWER_LANGS,
     BLEU_TOKENS,
@@ -20,6 +22,7 @@ from utils.constants import (
     usual_length,
 )
 from utils.errors import UserError
+from utils.files import sha256_of
 
 if TYPE_CHECKING:
     from utils.cli.icl_prompts import Prompting
@@ -55,6 +58,19 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
         choices=ORDERS,
         default="nearest_first",
         help="order of the demonstrations in the prompt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--mined",
+        type=name_or_path,
+        metavar="auto|FILE",
+        help="--demonstrations mined: translations that are mined between the two sides of the training texts, without "
+        "their alignment, or those of a file of mine.py",
+    )
+    group.add_argument(
+        "--mined_threshold",
+        type=positive_number,
+        metavar="SCORE",
+        help=f"least score of a mined pair (default: {THRESHOLD} with auto, all of a file)",
     )
     group.add_argument("--balance", action="store_true", help="the k nearest demonstrations of each label")
     group.add_argument(
@@ -143,6 +159,18 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             f"--demonstrations_file with --demonstrations {args.demonstrations}", "add --demonstrations fixed"
         )
+    if (args.mined is None) != (args.demonstrations != "mined"):
+        what = (
+            "--demonstrations mined" if args.mined is None else f"--mined with --demonstrations {args.demonstrations}"
+        )
+        hint = (
+            "add --mined auto, or the file that mine.py wrote" if args.mined is None else "add --demonstrations mined"
+        )
+        raise UserError(what, hint)
+    if args.mined_threshold is not None and args.mined is None:
+        raise UserError("--mined_threshold without --mined", "add --demonstrations mined --mined auto")
+    if args.mined not in (None, AUTO) and not Path(args.mined).expanduser().is_file():
+        raise UserError(f"--mined {args.mined}: no such file", f"check the path, or give {AUTO}")
     if args.tune_weights:
         raise UserError(
             "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
@@ -200,6 +228,8 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
         raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
     if args.prompt_lang and kind != "span":
         raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
+    if args.mined and kind != "text":
+        raise UserError(f"--demonstrations mined with items of the kind {kind}", "it is for translations")
     if args.bleu_tokenize and kind != "text":
         raise UserError(f"--bleu_tokenize with items of the kind {kind}", "it is for translations")
     if kind != "text":
@@ -256,5 +286,7 @@ def make_settings(
         pmi=args.pmi if choices == "text" and decode == "score" else None,
         demonstrations_file=prompting.examples_digest(),
         prompt_lang=args.prompt_lang,
+        mined=args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
+        mined_threshold=args.mined_threshold,
         bleu_tokenize=tokens_of(prompting.measures),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.icl_mined import AUTO
 from utils.cli.translation_measures import translation_measures
 from utils.constants import WRITTEN
 from utils.data.items import answer_kind
@@ -38,13 +39,14 @@ class Prompting:
     """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS.
 
     examples: a file of demonstrations that stand in every prompt. measures: those of translations, by the names of
-    their figures.
+    their figures. mined: a file of mined translations, where one is given.
     """
 
     dataset: DatasetSpec
     file: TemplateFile | None
     examples: Path | None = None
     measures: Mapping[str, Any] = field(default_factory=dict)
+    mined: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -144,7 +146,8 @@ def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Promptin
             what = f"--template {file.name} shows a field {lacking[0]!r}, which {dataset.name} does not have"
             raise UserError(what, f"its fields are {', '.join(fields)}")
     measures = translation_measures(args.bleu_tokenize) if kind == "text" else {}
-    return Prompting(dataset, file, examples, measures)
+    mined = None if args.mined in (None, AUTO) else Path(args.mined).expanduser()
+    return Prompting(dataset, file, examples, measures, mined)
 
 
 def within_context(
