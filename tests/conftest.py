@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from api_server import ApiServer, serving
-from script_runner import ROOT, run_as_process, run_in_process
+from script_runner import ROOT, TIMEOUT, run_as_process, run_in_process
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -136,7 +137,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page without a network; what its scripts throw, or log as an error, fails the test."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     opened, faults = context.new_page(), list[str]()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(1000 * TIMEOUT)
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     yield opened
@@ -146,11 +147,10 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def until(page: Page, expression: str) -> None:
     """Wait until an expression is true in the page; Playwright's own waiting needs an eval, which the pages forbid."""
-    for _ in range(100):
-        if page.evaluate(expression):
-            return
+    deadline = time.monotonic() + TIMEOUT
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
         page.wait_for_timeout(50)
-    raise AssertionError(f"never true: {expression}")
 
 
 @pytest.fixture(scope="session")

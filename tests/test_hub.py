@@ -131,7 +131,7 @@ def commands(nursery: Callable[..., Nursery], folder: Path, *modules: str) -> Co
         own = "--check" in args  # it sets HF_HUB_OFFLINE, before it imports the libraries that read it
         forks = nursery(extra.pop("HF_HUB_OFFLINE", ""), *(() if own else modules))
         env = {**forks.env, "MINERS_CACHE_DIR": str(folder / "cache"), "MINERS_DATA_DIR": "", **extra}
-        return forks.run([script if script == "-m" else str(ROOT / script), *args], folder, env, timeout=300)
+        return forks.run([script if script == "-m" else str(ROOT / script), *args], folder, env)
 
     home = Path(nursery("", *modules).env["HF_HOME"])
     if home.exists():

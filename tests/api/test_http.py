@@ -70,10 +70,10 @@ def test_a_deadline_holds_for_the_whole_request(server: ApiServer, provider: str
 def test_what_is_transferred_moves_the_deadline(
     server: ApiServer, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("utils.api.http.SLOWEST", 100)
+    monkeypatch.setattr("utils.api.http.SLOWEST", 10)
     monkeypatch.setattr("api_server.DRIP_SECONDS", 0.005)
     sdk = open_client(provider, server.url + PROVIDERS[provider].path, SECONDS)
-    server.always = "drip"  # about 200 bytes within SECONDS, each of which gives a hundredth of a second more
+    server.always = "drip"  # about 200 bytes within SECONDS, each of which gives a tenth of a second more
     known, spec = PROVIDERS[provider], resolve(f"{provider}:model", Path(), GeneratorOptions(base_url=server.url))
     assert known.chat
     assert known.chat(sdk, spec, "one", GenerationSettings(), {}).content == server.answer

@@ -22,7 +22,7 @@ from utils.api.response_cache import ResponseCache, always_usable
 from utils.encoders.cached import open_encoder
 from utils.encoders.resolve import EncodingOptions, resolve
 
-N = 400
+N = 200
 RUN = """
 import sys
 sys.path[:0] = [sys.argv[1]]
@@ -262,7 +262,7 @@ barrier, opened = context.Barrier(4), context.Queue()
 processes = [context.Process(target=go, args=(Path(sys.argv[2]), barrier, opened)) for _ in range(4)]
 for process in processes:
     process.start()
-print({opened.get(timeout=60) for _ in range(400)})
+print({opened.get(timeout=600) for _ in range(400)})
 """
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
+from script_runner import TIMEOUT
 
 
 @pytest.mark.slow
@@ -20,7 +21,7 @@ def test_two_nodes_mine_the_same_bytes_and_lost_workers_cost_the_task_in_hand(
     pytest.importorskip("ray")
     script = ROOT / "tests" / "mining" / "ray_tasks.py"
     command = [sys.executable, str(script), sides[-1]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["workers"] == 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Run
-from script_runner import wait_until
+from script_runner import TIMEOUT, wait_until
 
 NGRAM = "baseline/char_ngram"
 GRID = f"""
@@ -150,7 +150,7 @@ def test_an_interrupted_or_killed_sweep_goes_on(
     process = start(grid, tmp_path, cache_dir)
     wait_until(lambda: content_of(tmp_path, "running"), process)
     process.send_signal(how)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=TIMEOUT)
     worker = content_of(tmp_path, "running")
     if how == signal.SIGINT:
         assert process.returncode == 130 and worker is None
@@ -167,7 +167,7 @@ def test_a_run_whose_process_dies_has_failed_and_the_others_go_on(grid: Path, tm
     worker = content_of(tmp_path, "running")
     assert worker is not None
     os.kill(worker["pid"], signal.SIGKILL)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=TIMEOUT)
     assert "error: its process was killed by signal 9\n" in out
     assert "sweep small: 5 runs: 2 done, 1 skipped, 2 failed\n" in out and process.returncode == 1
 
