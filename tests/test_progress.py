@@ -49,11 +49,19 @@ def test_lines_say_how_far_a_work_is_and_become_fewer(
 def test_bytes_have_units_and_an_unknown_total_no_time_left(
     clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for total, what in ((3 << 30, "hashing"), (None, "reading"), (0, "nothing")):
+    for total, what in ((3 << 30, "hashing"), (None, "reading"), (0, "nothing"), (3 << 20, "ending")):
         with bar(total, what, BYTES) as advance:
             clock(30)
             advance(3 << 20)
-    assert capsys.readouterr().err == "hashing: 3 MiB of 3.0 GiB, about 8.5 h left\nreading: 3 MiB\n"
+    with bar(9, "starting", "texts") as advance:
+        clock(30)
+        advance(0)
+    assert capsys.readouterr().err.splitlines() == [
+        "hashing: 3 MiB of 3.0 GiB, about 8.5 h left",
+        "reading: 3 MiB",
+        "ending: 3 MiB of 3 MiB",
+        "starting: 0 of 9 texts",
+    ]
     assert [duration(0.2), duration(99), duration(600), duration(7200)] == [
         *("about 1 s", "about 99 s", "about 10 min", "about 2.0 h")
     ]

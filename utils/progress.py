@@ -51,10 +51,11 @@ class _Lines:
         if now - self._told < max(SILENT_SECONDS, SHARE * (now - self._began)):
             return
         self._told = now
-        share, left = "", ""
-        if self._total and 0 < self._n <= self._total:
-            seconds = (now - self._began) * (self._total - self._n) / self._n
-            share, left = f" of {self._counted(self._total)}", f", {duration(seconds)} left"
+        share = left = ""
+        if (total := self._total or 0) >= self._n and total:
+            share = f" of {self._counted(total)}"
+            if 0 < self._n < total:
+                left = f", {duration((now - self._began) * (total - self._n) / self._n)} left"
         unit = "" if self._unit == BYTES else f" {self._unit}"
         print(f"{self._what}: {self._counted(self._n)}{share}{unit}{left}", file=sys.stderr, flush=True)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.files import fingerprint
+from utils.progress import bar
 from utils.retrieval.exact_search import search
 from utils.retrieval.rows import U32, row_norms, sum_products
 from utils.retrieval.shards import search_shards
@@ -243,18 +244,19 @@ def pair_cosines(
     """Return the float64 cosines of pairs (s,), each summed by itself; a block of each side is in memory at a time."""
     sources, targets = pairs
     cosines = np.empty(len(sources))
-    for ours in blocks[0]:
-        of_ours = np.flatnonzero((sources >= ours.start) & (sources < ours.stop))
-        if not len(of_ours):
-            continue
-        queries = _with_norms(ours, stores[0])
-        for theirs in blocks[1]:
-            both = of_ours[(targets[of_ours] >= theirs.start) & (targets[of_ours] < theirs.stop)]
-            if len(both):
-                candidates = _with_norms(theirs, stores[1])
-                cosines[both] = cosines_of(
-                    queries, candidates, sources[both] - ours.start, targets[both] - theirs.start
-                )
+    with bar(len(sources), "scoring pairs", "pairs") as advance:
+        for ours in blocks[0]:
+            of_ours = np.flatnonzero((sources >= ours.start) & (sources < ours.stop))
+            if not len(of_ours):
+                continue
+            queries = _with_norms(ours, stores[0])
+            for theirs in blocks[1]:
+                both = of_ours[(targets[of_ours] >= theirs.start) & (targets[of_ours] < theirs.stop)]
+                if len(both):
+                    candidates = _with_norms(theirs, stores[1])
+                    places = sources[both] - ours.start, targets[both] - theirs.start
+                    cosines[both] = cosines_of(queries, candidates, *places)
+                advance(len(both))
     return cosines
 
 
