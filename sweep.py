@@ -145,6 +145,7 @@ def _work(words: Sequence[str], parent: int) -> None:
 def _chosen_sweep(args: argparse.Namespace, names: Sequence[str]) -> Sweep:
     """Return the sweep of the file or of the grid. Raises UserError where there is not one of them."""
     from utils.sweep.grid import grid_of, read_sweep
+    from utils.sweep.state import sweep_folders
 
     low: dict[str, str | bool] = {name: str(getattr(args, name)) for name in PLACES if getattr(args, name)}
     if args.cuda:
@@ -155,7 +156,10 @@ def _chosen_sweep(args: argparse.Namespace, names: Sequence[str]) -> Sweep:
         if names:
             raise UserError(f"{names[0]} and --grid", "give the file of a sweep, or a grid")
         return grid_of(args.grid, low, args.name)
-    return read_sweep(Path(_only(names, "FILE.yaml")).expanduser(), low, args.name)
+    file = _only(names, "FILE.yaml")
+    if file in sweep_folders(args.output_dir / "sweeps") and not os.path.lexists(file):
+        raise UserError(f"{file}: no such file", f"go on with the sweep of this name: python sweep.py run {file}")
+    return read_sweep(Path(file).expanduser(), low, args.name)
 
 
 def _go_on(state: StateFolder, argv: Sequence[str]) -> None:

@@ -14,6 +14,9 @@ import pytest
 from conftest import ROOT, Run
 from script_runner import TIMEOUT, wait_until
 
+from utils.sweep.grid import grid_of
+from utils.sweep.state import RunState, StateFolder
+
 NGRAM = "baseline/char_ngram"
 GRID = f"""
 name: small
@@ -89,29 +92,39 @@ def test_a_sweep_that_is_well_ends_with_0_and_goes_on_by_its_name(tmp_path: Path
     assert (unknown.returncode, unknown.stderr.splitlines()[1]) == (2, "hint: did you mean 'one'?")
 
 
+def finished(folder: Path, *words: str) -> StateFolder:
+    """Return the state of a sweep called one, in which the runs of a grid are done."""
+    state = StateFolder(folder / "logs/sweeps/one")
+    sweep = grid_of(words, {}, "one")
+    state.write_sweep(sweep, ["--name", "one", "--grid", *words])
+    for each in sweep.runs:
+        state.write(each, RunState("done", attempts=1))
+    return state
+
+
 def test_a_sweep_takes_no_place_of_another_of_its_name_unasked(tmp_path: Path, run: Run) -> None:
-    common = ("--name", "one", "--grid", "script=bitext", f"model_checkpoint={NGRAM}", "langs=fra")
-    assert run("sweep.py", *common, "k=1").returncode == 0
-    state = tmp_path / "logs/sweeps/one/sweep.json"
-    before = state.read_bytes()
+    words = ("script=bitext", f"model_checkpoint={NGRAM}", "langs=fra")
+    finished(tmp_path, *words, "k=1,5")
+    state = finished(tmp_path, *words, "k=1")
+    before = (state.folder / "sweep.json").read_bytes()
     for more in ((), ("--dry_run", "commands")):
-        other = run("sweep.py", *more, *common, "k=5")
-        assert (other.returncode, state.read_bytes()) == (2, before)
+        other = run("sweep.py", *more, "--name", "one", "--grid", *words, "k=5")
+        assert (other.returncode, (state.folder / "sweep.json").read_bytes()) == (2, before)
         assert "the sweep one in logs/sweeps/one has 1 run that this one lacks, such as: python bitext" in other.stderr
         assert "--replace" in other.stderr.splitlines()[1]
-    grown = run("sweep.py", *common, "k=1,5")
-    assert grown.returncode == 0 and "1 of 2 runs are done already" in grown.stdout
-    replaced = run("sweep.py", *common, "k=5", "--replace")
-    assert replaced.returncode == 0 and "sweep one: 1 run: 1 done" in replaced.stdout
-    assert "--replace" not in state.read_text()
+    grown = run("sweep.py", "--name", "one", "--grid", *words, "k=1,5")
+    assert grown.returncode == 0 and "2 of 2 runs are done already" in grown.stdout
+    replaced = run("sweep.py", "--replace", "--name", "one", "--grid", *words, "k=5")
+    assert replaced.returncode == 0 and "1 of 1 run is done already" in replaced.stdout
+    assert state.read_sweep().runs == grid_of([*words, "k=5"], {}).runs and "--replace" not in state.read_command()[0]
 
 
 def test_places_added_to_a_sweep_reach_its_runs(tmp_path: Path, run: Run) -> None:
-    words = ("--grid", "script=bitext", f"model_checkpoint={NGRAM}", "langs=fra", "k=1", "--name", "one")
-    assert run("sweep.py", *words).returncode == 0
-    planned = run("sweep.py", "run", "one", "--data_dir", "elsewhere")
-    content = json.loads((tmp_path / "logs/sweeps/one/sweep.json").read_text())
-    assert planned.returncode == 0 and content["runs"][0]["places"] == ["--data_dir", "elsewhere"]
+    state = finished(tmp_path, "script=bitext", f"model_checkpoint={NGRAM}", "k=1")
+    gone_on = run("sweep.py", "run", "one", "--data_dir", "elsewhere")
+    assert gone_on.returncode == 0 and state.read_sweep().runs[0].places == ("--data_dir", "elsewhere")
+    named = run("sweep.py", "one")
+    assert named.stderr.splitlines()[1] == "hint: go on with the sweep of this name: python sweep.py run one"
     refused = run("sweep.py", "run", "one", "--name", "two")
     assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "error: run NAME with --name")
 
@@ -173,8 +186,6 @@ def test_a_run_whose_process_dies_has_failed_and_the_others_go_on(grid: Path, tm
 
 
 def test_two_commands_do_not_run_one_sweep_at_once(grid: Path, tmp_path: Path, run: Run) -> None:
-    from utils.sweep.state import StateFolder
-
     with StateFolder(tmp_path / "logs/sweeps/small").held():
         done = run("sweep.py", str(grid))
     assert done.returncode == 2 and "the sweep small is being run by process" in done.stderr
