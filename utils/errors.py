@@ -9,7 +9,13 @@ from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
-DISK_FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
+DISK_FULL = (
+    "No space left on device",
+    "disk is full",
+    "Disk quota exceeded",
+    "unexpected pos ",  # torch.save does not say why it fails: it finds less in the file than it has written ...
+    "iostream error",  # ... or cannot close it
+)
 OUT_OF_MEMORY = ("allocate memory", "out of memory")
 SHOWN = 20  # names that a hint lists
 NEAR = 3  # names that a hint suggests

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
-from utils.files import read_json, write_json
+from utils.files import PART, read_json, write_json
 from utils.records.provenance import environment, utc_now
 
 RECORD = "training.json"
@@ -59,7 +59,7 @@ class TrainingFolder:
                 f"{self.path} has another training in it (it differs in {differing})",
                 "choose another --output, or add --overwrite",
             )
-        if not known and self.path.is_dir() and any(self.path.iterdir()):
+        if not known and self.path.is_dir() and not all(PART.fullmatch(file.name) for file in self.path.iterdir()):
             raise UserError(
                 f"--output {self.path} has other files in it", "choose a folder that is new, empty, or of this training"
             )
@@ -101,9 +101,17 @@ class TrainingFolder:
         return (read_json(self.record) if self.record.is_file() else None) or {}
 
     def _clear(self) -> None:
-        """Remove an earlier training; a folder that is none is left as it is."""
+        """Remove an earlier training; a folder that is none is left as it is.
+
+        The record goes last, so that the folder is known as that of a training if this is interrupted.
+        """
         if self._known():
-            shutil.rmtree(self.path)
+            for part in self.path.iterdir():
+                if part.is_dir() and not part.is_symlink():
+                    shutil.rmtree(part)
+                elif part != self.record:
+                    part.unlink()
+            self.record.unlink()
 
 
 def _differences(first: Any, second: Any, name: str = "") -> set[str]:
