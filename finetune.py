@@ -16,6 +16,7 @@ from utils.cli import finetune_arguments
 from utils.cli.finetune_eval import Measured, evaluations_of
 from utils.cli.finetune_run import finetune, place_of_training
 from utils.cli.main import run as run_script
+from utils.training.ranks import together
 
 KEPT = "the last checkpoint is kept; run the same command again to continue"  # what an interruption leaves
 
@@ -29,12 +30,13 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     objective, args = finetune_arguments.parse(argv)
     args.evaluations = evaluations_of(args, parse_script)
-    trainings = objective.make(args)
-    with objective.around(trainings):
-        for training in trainings:
-            place = place_of_training(training, args, several=len(trainings) > 1)
-            measured = Measured(training, args, measure, compare) if args.evaluations else training
-            finetune(measured, args, place, draw)
+    with together("cuda" if args.cuda else "cpu"):
+        trainings = objective.make(args)
+        with objective.around(trainings):
+            for training in trainings:
+                place = place_of_training(training, args, several=len(trainings) > 1)
+                measured = Measured(training, args, measure, compare) if args.evaluations else training
+                finetune(measured, args, place, draw)
 
 
 def draw(points: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:

@@ -186,6 +186,8 @@ def test_a_learning_rate_without_sense_ends_with_the_place(run_in: Run, tmp_path
         ((), {"train": 4, "validation": 2}, "has no rows of the split 'test'"),
         ((), {"validation": 2, "test": 2}, "has no rows of the split 'train'"),
         (("--lora_rank", "4"), None, "flags of adapters without --lora"),
+        (("--max_length", "2"), None, "at a maximum length of 2 reads nothing of a text: it adds 2 tokens"),
+        (("--dtype", "fp16"), None, "--dtype fp16 without --cuda"),
     ],
 )
 def test_mistakes_are_told_in_two_lines(

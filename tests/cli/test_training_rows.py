@@ -19,11 +19,12 @@ from utils.errors import UserError
 MINED = "0.9\tein Haus\ta house\n0.8\tein Hund\ta dog\n"
 
 
-def rows_of(*argv: str, evaluations: Sequence[Evaluation] = ()) -> TrainingRows:
+def rows_of(*argv: str, evaluations: Sequence[Evaluation] = (), patience: int | None = None) -> TrainingRows:
     parser = argparse.ArgumentParser()
     add_row_args(parser)
     add_place_args(parser)
-    return chosen_rows(parser.parse_args([*argv], argparse.Namespace(evaluations=evaluations)))
+    others = argparse.Namespace(evaluations=evaluations, patience=patience, seed=42)
+    return chosen_rows(parser.parse_args([*argv], others))
 
 
 PAIRS = [PairRow("ein Haus", ["a house"], []), PairRow("ein Hund", ["a dog"], [])]
@@ -74,6 +75,19 @@ def test_rows_with_a_test_text_are_counted_and_left_out(tmp_path: Path, capsys: 
     assert "1 of 3 training rows have one of 2 test texts in them (0 exactly, 1 nearly)" in capsys.readouterr().err
     with pytest.raises(UserError, match="--decontaminate without --eval"):
         rows_of(*place, "--decontaminate")
+
+
+def test_rows_are_held_out_where_a_patience_asks_for_them(tmp_path: Path) -> None:
+    pairs = [f"0.9\ttext {number}\ttranslation {number}" for number in range(20)]
+    (tmp_path / "mined.tsv").write_text("\n".join([*pairs, "0.9\ttext 3\tanother"]))
+    place = ["--dataset", str(tmp_path / "mined.tsv")]
+    assert rows_of(*place).held_out == () and "held_out" not in rows_of(*place).identity()
+    found = rows_of(*place, patience=2)
+    assert (len(found.rows), len(found.held_out)) == (19, 2) and "held_out" in found.identity()
+    assert not {row.query for row in found.rows} & {row.query for row in found.held_out}
+    assert len(rows_of(*place, "--validation_share", "0.5").held_out) in (10, 11)
+    with pytest.raises(UserError, match="--patience with --validation_share 0"):
+        rows_of(*place, "--validation_share", "0", patience=1)
 
 
 def test_a_mined_row_without_a_text(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from utils.training.embedder import Embedder, load_embedder
 from utils.training.folder import TrainingFolder
 from utils.training.losses import Sides
 from utils.training.options import LoraOptions, TrainingOptions
-from utils.training.pair_examples import PairExamples, SeededBatches
+from utils.training.pair_examples import PairExamples, SeededBatches, items_of
 
 ROWS = [
     PairRow("the cat", ["a cat sat", "cats"], ["the dog", "a house"]),
@@ -213,15 +213,53 @@ def test_a_decoder_keeps_its_pooling_and_its_attention(tmp_path: Path) -> None:
     assert np.abs(found - as_it_was).max() > 1e-3 and np.abs(found - causal).max() > 1e-3
 
 
+def test_rows_held_out_choose_the_weights(checkpoint: Path, tmp_path: Path) -> None:
+    """Of rows whose pairs contradict those of the training, the loss only grows: the first checkpoint is the best."""
+    wrong = PairExamples([PairRow(row.query, [ROWS[place - 1].pos[0]], []) for place, row in enumerate(ROWS)])
+    options = dataclasses.replace(OPTIONS, epochs=30, learning_rate=3e-3, patience=1)
+    folder = TrainingFolder(tmp_path / "out", {})
+    folder.open(overwrite=False)
+    embedder = load(checkpoint, tmp_path / "cache")[1]
+    trained = train_embedder(embedder, PairExamples(ROWS), NAMED, options, folder, held_out=wrong)
+    losses = [point["eval_loss"] for point in trained.history if "eval_loss" in point]
+    assert trained.n_steps < 60 and trained.trainer.state.best_metric == min(losses)
+    vectors = [
+        embedder.embed(embedder.model.eval(), embedder.tokens(texts, prompt)).detach()
+        for texts, prompt in ((wrong.query_texts, "query: "), (wrong.texts, "passage: "))
+    ]
+    parts = slice(0, 3), slice(3, 5)  # batches of three
+    by_hand = [
+        float(losses_of(vectors[0][part], vectors[1][part])) * (part.stop - part.start) / len(ROWS) for part in parts
+    ]
+    assert sum(by_hand) == pytest.approx(min(losses), abs=1e-5)
+
+
+def losses_of(queries: Any, documents: Any) -> Any:
+    import torch
+
+    n = len(queries)
+    return losses.ranking(Sides(queries, documents, torch.arange(n), torch.ones(n, n, dtype=torch.bool)), 0.02)
+
+
+def test_rows_about_one_thing_are_one_item() -> None:
+    rows = [
+        PairRow("q1", ["a"], ["z"]),
+        PairRow("q2", ["b"], ["z"], "g"),  # a negative that two rows have joins none
+        PairRow("Q1 ", ["c"], []),  # the query of the first row
+        PairRow("q3", ["d"], [], "g"),  # the group of the second
+        PairRow("c", ["e"], []),  # the positive of the third
+    ]
+    assert items_of(rows) == ["0", "1", "0", "1", "0"]
+
+
 def test_a_student_comes_nearer_to_its_teacher(checkpoint: Path, tmp_path: Path) -> None:
     teachers = np.random.default_rng(0).normal(size=(len(ROWS), 32)).astype(np.float32)
     chosen = ContrastiveOptions(loss="distillation")
     folder = TrainingFolder(tmp_path / "out", {})
     folder.open(overwrite=False)
     options = TrainingOptions(epochs=10, batch_size=5, learning_rate=3e-3)
-    trained = train_embedder(
-        load(checkpoint, tmp_path / "cache")[1], PairExamples(ROWS), chosen, options, folder, teachers=teachers
-    )
+    embedder = load(checkpoint, tmp_path / "cache")[1]
+    trained = train_embedder(embedder, PairExamples(ROWS), chosen, options, folder, teach=lambda texts: teachers)
     curve = [point["loss"] for point in trained.history if "loss" in point]
     assert curve[-1] < 0.8 * curve[0]
 

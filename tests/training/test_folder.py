@@ -9,7 +9,7 @@ import pytest
 from utils.checkpoints import local_digest
 from utils.errors import UserError
 from utils.training.folder import TrainingFolder
-from utils.training.loop import arguments_of
+from utils.training.loop import arguments_of, early_stopping, when_to_validate
 from utils.training.options import TrainingOptions
 
 
@@ -37,6 +37,25 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="has other files in it"):
             TrainingFolder(tmp_path, {}).open(overwrite=overwrite)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_folder_that_was_half_removed_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = TrainingFolder(tmp_path / "out", {"a": 1})
+    folder.open(overwrite=False)
+    (folder.path / "model.safetensors").write_bytes(b"weights")
+    folder.checkpoints.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            folder.open(overwrite=True)
+    assert folder.content()["run"] == {"a": 1}
+    folder.open(overwrite=True)
+    assert [path.name for path in folder.path.iterdir()] == ["training.json"]
+
+
+def test_a_record_that_a_killed_process_has_not_finished_is_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / ".training.json.123.0123abcd.part").write_text("{")
+    TrainingFolder(tmp_path, {}).open(overwrite=False)
 
 
 def test_the_last_whole_checkpoint(tmp_path: Path) -> None:
@@ -70,3 +89,11 @@ def test_checkpoints_are_written_where_the_curve_has_a_point(n_examples: int, tm
     options = TrainingOptions(epochs=2, batch_size=2, learning_rate=1e-3)
     found = arguments_of(options, TrainingFolder(tmp_path, {}), 2, n_examples)
     assert found["save_steps"] % found["logging_steps"] == 0
+
+
+@pytest.mark.parametrize(("n_examples", "steps", "patience"), [(2, 1, 2), (14, 1, 14), (80, 10, 8), (82, 10, 9)])
+def test_patience_is_of_epochs_however_often_an_epoch_is_validated(n_examples: int, steps: int, patience: int) -> None:
+    options = TrainingOptions(epochs=9, batch_size=2, learning_rate=1e-3, patience=2)
+    assert when_to_validate(options, n_examples, has_rows=True)["eval_steps"] == steps
+    (callback,) = early_stopping(options, n_examples)
+    assert callback.early_stopping_patience == patience

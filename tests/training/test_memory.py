@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_encoders import make_masked_lm
 
-from utils.errors import UserError
+from utils.errors import UserError, is_disk_full
 from utils.training import classification, loop
 from utils.training.base import Base
 from utils.training.classification import Labelled, load_classifier, train_classifier
@@ -70,6 +70,12 @@ def test_parts_are_halved_and_the_steps_stay(
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
+def test_parts_divide_a_batch() -> None:
+    """Nine examples in parts of four would be steps over twelve."""
+    assert [loop._half(part, 9, MemoryError()) for part in (9, 3)] == [3, 1]
+    assert [loop._half(part, 10, MemoryError()) for part in (10, 5, 2)] == [5, 2, 1]
+
+
 def test_one_example_that_does_not_fit_is_an_error(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,3 +93,13 @@ def test_what_a_training_takes(checkpoint: Path) -> None:
     assert parameters_of(checkpoint / "none") is None
     assert "not known before" in memory_line(Base("tiny", "hub/id", "1", "1", "", None), OPTIONS)
     assert steps_line(9, OPTIONS) == "steps: 6 (3 an epoch, 2 epochs), fewer where 2 epochs bring nothing better"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("size", [9, 50_000])
+def test_a_checkpoint_that_the_disk_has_no_space_for(size: int) -> None:
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.save({"weights": torch.zeros(size)}, "/dev/full")
+    assert is_disk_full(caught.value)

@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.training.mixes import draw_mix, full_mix, hold_out
 
 ROWS = [question(f"{lang} {number}", "a", lang, str(number)) for number in range(20) for lang in ("en", "es", "ru")]
+ITEMS = [row.item for row in ROWS]
 
 
 def test_what_is_left_of_the_total() -> None:
@@ -35,11 +36,11 @@ def test_draws_are_seeded_and_nested() -> None:
 
 
 def test_whole_items_are_held_out() -> None:
-    train, held_out = hold_out(ROWS, 0.1, seed=3)
+    train, held_out = hold_out(ROWS, ITEMS, 0.1, seed=3)
     assert (len(train), len(held_out)) == (54, 6)
     assert Counter(row.lang for row in held_out) == {"en": 2, "es": 2, "ru": 2}
     assert not {row.item for row in train} & {row.item for row in held_out}
-    assert hold_out(ROWS, 0, seed=3) == (ROWS, [])
-    assert len(hold_out(ROWS[:6], 1.0, seed=3)[0]) == 3  # something is left to train on
+    assert hold_out(ROWS, ITEMS, 0, seed=3) == (ROWS, [])
+    assert len(hold_out(ROWS[:6], ITEMS[:6], 1.0, seed=3)[0]) == 3  # something is left to train on
     with pytest.raises(UserError, match="about one item"):
-        hold_out(ROWS[:3], 0.1, seed=3)
+        hold_out(ROWS[:3], ITEMS[:3], 0.1, seed=3)

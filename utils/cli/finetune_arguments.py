@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
+from utils.cli.choices import chosen_device
 from utils.cli.finetune_eval import add_eval_args
 from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
 from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_GENERATOR, DEFAULT_SEED, DTYPES, LORA_MODULES
 from utils.errors import UserError
+from utils.training import ranks
 from utils.training.options import SCHEDULES, LoraOptions, TrainingOptions
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ class ObjectiveSpec:
     def around(self, trainings: Sequence[Objective]) -> AbstractContextManager[None]:
         """Return what is done before and after all trainings: the module's `around(trainings)`, where it has one."""
         found = getattr(importlib.import_module(self.module), "around", None)
-        return nullcontext() if found is None else found(trainings)  # type: ignore[no-any-return]
+        if found is None or not ranks.is_first():
+            return nullcontext()
+        return found(trainings)  # type: ignore[no-any-return]
 
 
 OBJECTIVES = {
@@ -146,7 +150,9 @@ def add_model_args(parser: argparse.ArgumentParser, default: str) -> None:
     group.add_argument(
         "--trust_remote_code", action="store_true", help="run the Python code that a checkpoint brings (default: never)"
     )
-    group.add_argument("--cuda", action="store_true", help="train on the GPUs")
+    group.add_argument(
+        "--cuda", action="store_true", help="train on a GPU; `torchrun --nproc_per_node N finetune.py` takes N of them"
+    )
 
 
 def add_training_args(parser: argparse.ArgumentParser, usual: TrainingOptions) -> None:
@@ -215,12 +221,18 @@ def add_output_args(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(args: argparse.Namespace) -> TrainingOptions:
-    """Return the settings of the optimiser and its steps. Raises UserError for flags without --lora."""
+    """Return the settings of the optimiser and its steps.
+
+    Raises UserError for flags of adapters without --lora, and for --cuda or --dtype fp16 without a GPU.
+    """
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule", "patience", "max_length")
     plain = OBJECTIVES[args.objective].usual.lora or LoraOptions()
     modules = tuple(args.lora_modules or plain.modules)
     lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, modules)
     if not args.lora and lora != plain:
         raise UserError("flags of adapters without --lora", "add --lora, or leave them out")
+    if args.dtype == "fp16" and not args.cuda:
+        raise UserError("--dtype fp16 without --cuda", "only a GPU trains in fp16: use --dtype bf16, or add --cuda")
+    chosen_device(args)  # which raises where there is no GPU
     chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed", "cuda")}
     return TrainingOptions(**chosen, lora=lora if args.lora else None)

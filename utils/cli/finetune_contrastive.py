@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from utils.cli.finetune_arguments import options_of
 from utils.cli.finetune_run import usual_folder
 from utils.cli.training_rows import (
@@ -16,7 +18,7 @@ from utils.cli.training_rows import (
     add_row_args,
     chosen_rows,
     describe_rows,
-    refuse_patience,
+    tell_held_out,
 )
 from utils.cli.types import name_or_path, natural, positive, positive_number, prompt
 from utils.constants import ATTENTIONS, POOLINGS
@@ -26,6 +28,8 @@ from utils.training.contrastive import ContrastiveOptions
 from utils.training.losses import LOSSES
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from utils.cli.finetune_run import Objective
     from utils.schema import EncoderSpec
     from utils.training.embedder import Embedder
@@ -71,7 +75,6 @@ def add_args(parser: argparse.ArgumentParser) -> None:
 
 def make(args: argparse.Namespace) -> Sequence[Objective]:
     """Return the training. Raises UserError for flags that exclude each other."""
-    refuse_patience(args)
     if (args.teacher is not None) != (args.loss == "distillation"):
         raise UserError("--teacher and --loss distillation need each other", "give both, or neither")
     for name, losses in (("symmetric", ("ranking",)), ("matryoshka", ("ranking", "triplet"))):
@@ -129,6 +132,7 @@ class Contrastive:
             of_teacher = (self.teacher.name, str(self.teacher.revision))
             self.chosen = dataclasses.replace(chosen, teacher=of_teacher)
         self.embedder: Embedder | None = None
+        self.trained: Trained | None = None
 
     @property
     def output(self) -> Path:
@@ -159,27 +163,36 @@ class Contrastive:
         from utils.training.pair_examples import PairExamples
 
         examples = PairExamples(self.data.rows)
-        teachers = None
-        if self.teacher is not None:
-            from utils.encoders.cached import open_encoder
-
-            teachers = open_encoder(self.teacher, self._device, self.args.cache_dir).embed(examples.query_texts, [])[0]
+        held_out = PairExamples(self.data.held_out) if self.data.held_out else None
+        teachers = self._taught([*examples.query_texts, *(held_out.query_texts if held_out else ())])
         transformers.set_seed(self.options.seed)
         self.embedder = load_embedder(self.base, self.spec, self._device)
-        self._check_dimensions(None if teachers is None else teachers.shape[1])
+        self._check_dimensions(len(next(iter(teachers.values()))) if teachers else None)
         chosen = self.chosen
         if chosen.matryoshka:
             whole = self.embedder.dimensions
             chosen = dataclasses.replace(chosen, matryoshka=tuple(dict.fromkeys((whole, *chosen.matryoshka))))
-        return train_embedder(
+        self.trained = train_embedder(
             self.embedder,
             examples,
             chosen,
             self.options,
             folder,
             part=self.args.mini_batch,
-            teachers=teachers,
+            teach=(lambda texts: np.stack([teachers[text] for text in texts])) if teachers else None,
+            held_out=held_out,
         )
+        return self.trained
+
+    def _taught(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the teacher's vector (d,) of each text, none without a teacher."""
+        if self.teacher is None:
+            return {}
+        from utils.encoders.cached import open_encoder
+
+        texts = list(dict.fromkeys(texts))
+        rows = open_encoder(self.teacher, self._device, self.args.cache_dir).embed(texts, [])[0]
+        return dict(zip(texts, rows, strict=True))
 
     @property
     def _device(self) -> str:
@@ -207,8 +220,8 @@ class Contrastive:
         self.embedder.save(folder, self.chosen.prompt, self.base.passage_prompt if kept is None else kept)
 
     def figures(self, folder: TrainingFolder) -> dict[str, Any]:
-        """Return nothing: an encoder is measured by the tasks of --eval."""
-        return {}
+        """Return the loss of the rows held out, if any; else an encoder is measured by the tasks of --eval."""
+        return tell_held_out(self.data, self.trained)
 
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""

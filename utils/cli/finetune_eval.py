@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError, suggest
+from utils.training import ranks
 from utils.training.overlap import TestTexts
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Measured:
 
     def train(self, folder: TrainingFolder) -> Trained:
         """Measure the checkpoint, and train."""
-        self.before = self._measured(None)
+        if ranks.is_first():
+            self.before = self._measured(None)
         return self.objective.train(folder)
 
     def save(self, folder: Path) -> None:

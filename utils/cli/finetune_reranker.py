@@ -15,7 +15,7 @@ from utils.cli.training_rows import (
     add_row_args,
     chosen_rows,
     describe_rows,
-    refuse_patience,
+    tell_held_out,
 )
 from utils.cli.types import positive
 from utils.training.base import Base, reranker_base
@@ -54,7 +54,6 @@ def add_args(parser: argparse.ArgumentParser) -> None:
 
 def make(args: argparse.Namespace) -> Sequence[Objective]:
     """Return the training. Raises UserError for flags that exclude each other."""
-    refuse_patience(args)
     data = chosen_rows(args)
     base = reranker_base(args.model_checkpoint, args.cache_dir, trust_remote_code=args.trust_remote_code)
     return [Reranker(base, data, RerankerOptions(args.loss, args.max_negatives), options_of(args), args)]
@@ -73,6 +72,7 @@ class Reranker:
     ) -> None:
         self.base, self.data, self.chosen, self.options, self.args = base, data, chosen, options, args
         self.model: Classifier | None = None
+        self.trained: Trained | None = None
 
     @property
     def output(self) -> Path:
@@ -102,9 +102,13 @@ class Reranker:
         from utils.training.reranker import train_reranker
 
         transformers.set_seed(self.options.seed)
-        self.model = load_classifier(self.base, [LABEL], self.options.max_length)
+        self.model = load_classifier(self.base, [LABEL], self.options.max_length, pair=True)
         examples = PairExamples(self.data.rows)
-        return train_reranker(self.model, examples, self.chosen, self.options, folder, part=self.args.mini_batch)
+        held_out = PairExamples(self.data.held_out) if self.data.held_out else None
+        self.trained = train_reranker(
+            self.model, examples, self.chosen, self.options, folder, part=self.args.mini_batch, held_out=held_out
+        )
+        return self.trained
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint."""
@@ -112,8 +116,8 @@ class Reranker:
         self.model.save(folder)
 
     def figures(self, folder: TrainingFolder) -> dict[str, Any]:
-        """Return nothing: a reranker is measured by the tasks of --eval."""
-        return {}
+        """Return the loss of the rows held out, if any; else a reranker is measured by the tasks of --eval."""
+        return tell_held_out(self.data, self.trained)
 
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""

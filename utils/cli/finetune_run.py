@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.records.provenance import public_argument
+from utils.training import ranks
 from utils.training.card import write_card
 from utils.training.curve import write_curve
 from utils.training.folder import TrainingFolder
@@ -75,21 +76,36 @@ def finetune(objective: Objective, args: argparse.Namespace, path: Path, draw: D
     if args.dry_run:
         print(f"{objective.plan()}\noutput: {path}")
         return
-    folder.open(overwrite=args.overwrite)
+    if ranks.is_first():
+        folder.open(overwrite=args.overwrite)
+    ranks.wait()
     if folder.is_done():
         print(f"{path} has this training already (--overwrite trains again)", file=sys.stderr)
         return
+    if ranks.count() > 1:
+        note(f"{ranks.count()} processes share each batch of {objective.options.batch_size} examples")
     try:
         trained = objective.train(folder)
     except UserError:
-        folder.leave()
+        if ranks.is_first():
+            folder.leave()
         raise
+    if ranks.is_first():
+        _write(objective, args, folder, trained, draw)
+
+
+def _write(
+    objective: Objective, args: argparse.Namespace, folder: TrainingFolder, trained: Trained, draw: Draw
+) -> None:
+    """Write the trained model, what it reaches, its curve, its card and its record."""
+    path = folder.path
     objective.save(path)
     points = write_curve(trained.history, path)
     pictures = draw(points, path)
     figures = objective.figures(folder)
     arguments = {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
     content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
+    content |= {"processes": ranks.count()} if ranks.count() > 1 else {}
     write_card(folder, objective.card(), {**content, "pictures": [picture.name for picture in pictures]})
     folder.finish(**content)
     print(f"model: {path}")

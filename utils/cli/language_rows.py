@@ -151,7 +151,8 @@ def chosen_language_rows(args: argparse.Namespace) -> LanguageRows:
         print(f"note: {found.describe(dropped=args.decontaminate)}", file=sys.stderr)
     if not rows:
         raise UserError(f"{name} has no rows to train on", "give more data")
-    return LanguageRows(name, *hold_out(rows, args.validation_share, args.seed), found, args.decontaminate)
+    train, held_out = hold_out(rows, [row.item for row in rows], args.validation_share, args.seed)
+    return LanguageRows(name, train, held_out, found, args.decontaminate)
 
 
 def _own(args: argparse.Namespace) -> tuple[str, list[Conversation]]:

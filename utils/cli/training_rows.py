@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,17 @@ from utils.cli.arguments import add_data_args
 from utils.cli.data_choice import chosen_pairs
 from utils.cli.finetune_eval import texts_of_tests
 from utils.cli.open_run import chosen_sources
-from utils.cli.types import positive
+from utils.cli.types import positive, share
 from utils.data.pair_rows import PairRow, read_pair_rows
 from utils.errors import UserError, counted
 from utils.files import fingerprint
+from utils.training.mixes import hold_out
 from utils.training.overlap import Overlap, find_overlap
-from utils.training.pair_examples import texts_of
+from utils.training.pair_examples import items_of, texts_of
 
 if TYPE_CHECKING:
     from utils.data.tables import Table
+    from utils.training.loop import Trained
     from utils.training.options import TrainingOptions
 
 MEANINGS = {
@@ -32,6 +35,7 @@ MEANINGS = {
     "columns": "own file of pairs: the columns of both texts",
     "limit": "use only the first N rows",
 }
+SHARE = 0.1  # of the rows, held out where --patience asks for some
 MINED = ("source", "target")  # columns of the pairs that mine.py writes
 
 
@@ -39,7 +43,8 @@ MINED = ("source", "target")  # columns of the pairs that mine.py writes
 class TrainingRows:
     """Rows to train on. name: of the data set. has_sides: whether queries and documents are texts of two kinds.
 
-    subsets: the number of rows by subset, for pairs of several languages. overlap: the test texts of --eval among them.
+    subsets: the rows of each subset, for pairs of several languages. overlap: the test texts of --eval among them.
+    held_out: further rows, which validate.
     """
 
     name: str
@@ -47,17 +52,20 @@ class TrainingRows:
     has_sides: bool
     subsets: dict[str, int]
     overlap: Overlap | None = None
+    held_out: Sequence[PairRow] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return what the rows are: the name, their number and the hash of their texts."""
-        return {"dataset": self.name, "rows": len(self.rows), "sha256": fingerprint({"rows": self.rows})}
+        held_out = {"held_out": fingerprint({"rows": [*self.held_out]})} if self.held_out else {}
+        return {"dataset": self.name, "rows": len(self.rows), "sha256": fingerprint({"rows": self.rows}), **held_out}
 
     def table(self) -> list[dict[str, Any]]:
         """Return the number of rows as a table, for the model card."""
+        held_out = {"held out": len(self.held_out)} if self.held_out else {}
         if self.overlap is not None:
-            return [{"data": self.name, **self.overlap.counts(), "trained": len(self.rows)}]
+            return [{"data": self.name, **self.overlap.counts(), "trained": len(self.rows), **held_out}]
         if not self.subsets:
-            return [{"data": self.name, "rows": len(self.rows)}]
+            return [{"data": self.name, "rows": len(self.rows), **held_out}]
         return [{"data": self.name, "subset": name, "rows": count} for name, count in self.subsets.items()]
 
 
@@ -65,7 +73,8 @@ def describe_rows(data: TrainingRows, options: TrainingOptions) -> str:
     """Return the numbers of rows, positives, negatives and steps."""
     steps = options.steps_per_epoch(len(data.rows)) * options.epochs
     n_pos, n_neg = (sum(len(getattr(row, side)) for row in data.rows) for side in ("pos", "neg"))
-    return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives, {steps:,.0f} steps"
+    held_out = f", {counted(len(data.held_out), 'row')} held out" if data.held_out else ""
+    return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives, {steps:,.0f} steps{held_out}"
 
 
 def add_row_args(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +83,13 @@ def add_row_args(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(strict=False)
     parser.add_argument(
         "--decontaminate", action="store_true", help="leave out the rows that have a test text of --eval in them"
+    )
+    parser.add_argument(
+        "--validation_share",
+        type=share,
+        metavar="SHARE",
+        help="share of the rows held out, on which the best checkpoint has the lowest loss (default: 0; with "
+        f"--patience {SHARE})",
     )
 
 
@@ -87,11 +103,14 @@ def add_mini_batch_arg(group: argparse._ArgumentGroup, unit: str) -> None:
     )
 
 
-def refuse_patience(args: argparse.Namespace) -> None:
-    """Raise UserError for --patience, as no row is held out."""
-    if args.patience is not None:
-        what = f"--patience with --objective {args.objective}"
-        raise UserError(what, "it has no validation split: leave --patience out")
+def tell_held_out(data: TrainingRows, trained: Trained | None) -> dict[str, Any]:
+    """Return the lowest loss of the rows held out, for the record and the card, and print it."""
+    best = None if trained is None else trained.trainer.state.best_metric
+    if not data.held_out or best is None:
+        return {}
+    loss = round(float(best), 4)
+    print(f"loss of {counted(len(data.held_out), 'row')} held out: {loss:.4f}")
+    return {"rows": [{"rows held out": len(data.held_out), "lowest loss": loss}]}
 
 
 def chosen_rows(args: argparse.Namespace) -> TrainingRows:
@@ -104,7 +123,16 @@ def chosen_rows(args: argparse.Namespace) -> TrainingRows:
     if len(rows) < 2:
         left = " after --decontaminate" if args.decontaminate else ""
         raise UserError(f"{found.name} has {counted(len(rows), 'row')} to train on{left}", "training takes two or more")
-    return dataclasses.replace(found, rows=rows, subsets=found.subsets if not args.limit else {})
+    rows, held_out = hold_out(rows, items_of(rows), _validation_share(args), args.seed)
+    whole = found.subsets if not args.limit and not held_out else {}
+    return dataclasses.replace(found, rows=rows, held_out=tuple(held_out), subsets=whole)
+
+
+def _validation_share(args: argparse.Namespace) -> float:
+    """Return the share of the rows that is held out. Raises UserError for --patience without any."""
+    if args.patience is not None and args.validation_share == 0:
+        raise UserError("--patience with --validation_share 0", "hold out some rows, or leave --patience out")
+    return args.validation_share or (SHARE if args.patience is not None else 0.0)
 
 
 def _tested(found: TrainingRows, args: argparse.Namespace) -> TrainingRows:

@@ -26,17 +26,23 @@ def set_max_length(model: Any, spec: EncoderSpec) -> int | None:
         raise UserError(f"--max_length {asked}, but {spec.name} takes {limit} tokens at most", f"give 1 to {limit}")
     limit = limit if asked is None else asked
     if limit is not None:
-        added = n_added_tokens(model)
-        if limit <= added:  # tokenizers would not cut at all
-            raise UserError(
-                f"{spec.name} at a maximum length of {limit} reads nothing of a text: it adds {added} "
-                "tokens of its own",
-                f"give --max_length {added + 1} or more"
-                if asked
-                else "mend model_max_length in its tokenizer_config.json",
-            )
+        check_length(spec.name, limit, n_added_tokens(model), is_asked=asked is not None)
         set_longest_text(model, limit)
     return limit
+
+
+def check_length(name: str, limit: int, added: int, *, is_asked: bool) -> None:
+    """Raise UserError where a maximum length leaves nothing of a text: tokenizers would not cut it at all.
+
+    added: the tokens that the tokenizer puts around a text. is_asked: whether --max_length asks for the limit.
+    """
+    if limit <= added:
+        raise UserError(
+            f"{name} at a maximum length of {limit} reads nothing of a text: it adds {added} tokens of its own",
+            f"give --max_length {added + 1} or more"
+            if is_asked
+            else "mend model_max_length in its tokenizer_config.json",
+        )
 
 
 def set_precision(model: Any, spec: EncoderSpec) -> None:

@@ -18,10 +18,11 @@ import numpy as np
 
 from utils.checkpoints import checkpoint_errors
 from utils.encoders.batching import batches
+from utils.encoders.library_models import check_length
 from utils.errors import UserError
 from utils.hub import hub_token, is_offline
 from utils.training.light_model import lighten
-from utils.training.loop import Trained, arguments_of, guarded, train
+from utils.training.loop import Trained, arguments_of, early_stopping, guarded, one_device, train
 from utils.training.token_batches import PaddedBatches, Rows, padded, tokenise
 from utils.weights import check_vocabulary, load_whole
 
@@ -88,13 +89,14 @@ class Classifier:
         self.tokenizer.save_pretrained(folder)
 
 
-def load_classifier(base: Base, names: Sequence[str], max_length: int | None) -> Classifier:
+def load_classifier(base: Base, names: Sequence[str], max_length: int | None, *, pair: bool = False) -> Classifier:
     """Load a checkpoint with a new head for these labels; whoever wants equal heads seeds torch before.
 
-    Raises UserError where weights of the encoder are missing, or where more tokens are asked for than it takes.
+    pair: whether it reads pairs of texts. Raises UserError where weights of the encoder are missing, or where more
+    tokens are asked for than it takes, or so few that it reads nothing.
     """
     labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
-    return _loaded(base, max_length, num_labels=len(names), ignore_mismatched_sizes=True, **labels)
+    return _loaded(base, max_length, pair=pair, num_labels=len(names), ignore_mismatched_sizes=True, **labels)
 
 
 def load_trained(folder: Path, base: Base, max_length: int | None) -> Classifier:
@@ -103,7 +105,7 @@ def load_trained(folder: Path, base: Base, max_length: int | None) -> Classifier
     return _loaded(trained, max_length)
 
 
-def _loaded(base: Base, max_length: int | None, **options: Any) -> Classifier:
+def _loaded(base: Base, max_length: int | None, *, pair: bool = False, **options: Any) -> Classifier:
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -129,7 +131,7 @@ def _loaded(base: Base, max_length: int | None, **options: Any) -> Classifier:
             "check that config.json and the weights belong together",
         )
     model.config.pad_token_id = tokenizer.pad_token_id
-    return Classifier(model, tokenizer, _longest(base, model, tokenizer, max_length))
+    return Classifier(model, tokenizer, _longest(base, model, tokenizer, max_length, pair=pair))
 
 
 def _is_new(model: Any, weight: str) -> bool:
@@ -137,15 +139,20 @@ def _is_new(model: Any, weight: str) -> bool:
     return not weight.startswith(f"{model.base_model_prefix}.") or "pooler" in weight
 
 
-def _longest(base: Base, model: Any, tokenizer: Any, asked: int | None) -> int:
-    """Return how many tokens of a text are read. Raises UserError where the model does not take so many."""
+def _longest(base: Base, model: Any, tokenizer: Any, asked: int | None, *, pair: bool) -> int:
+    """Return how many tokens of a text, or a pair of texts, are read.
+
+    Raises UserError where the model does not take so many, or reads nothing of a text.
+    """
     positions = getattr(model.config, "max_position_embeddings", None)
     offset = getattr(model.config, "pad_token_id", None) or 0 if "roberta" in str(model.config.model_type) else 0
     rows = positions - (offset + 1 if offset else 0) if positions else UNLIMITED
     longest = int(min(tokenizer.model_max_length, rows))
     if asked and asked > longest:
         raise UserError(f"--max_length {asked}, but {base.name} takes {longest} tokens", f"give at most {longest}")
-    return min(asked or longest, longest)
+    limit = min(asked or longest, longest)
+    check_length(base.name, limit, tokenizer.num_special_tokens_to_add(pair), is_asked=asked is not None)
+    return limit
 
 
 def train_classifier(
@@ -173,15 +180,14 @@ def _trainer(
 
     settings = arguments_of(options, folder, part, len(rows[0]))
     settings |= {"metric_for_best_model": "accuracy", "remove_unused_columns": False}
-    callbacks = [transformers.EarlyStoppingCallback(options.patience)] if options.patience is not None else []
     return guarded(transformers.Trainer)(
         model=model,
-        args=transformers.TrainingArguments(**settings),
+        args=one_device(transformers.TrainingArguments(**settings)),
         data_collator=PaddedBatches(classifier.tokenizer.pad_token_id),
         train_dataset=rows[0],
         eval_dataset=rows[1],
         compute_metrics=_accuracy,
-        callbacks=callbacks,
+        callbacks=early_stopping(options),
     )
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from utils.training import losses
 from utils.training.light_model import lighten
-from utils.training.loop import Trained, train
+from utils.training.loop import Trained
 from utils.training.losses import Sides
-from utils.training.parts import parted_trainer
+from utils.training.parts import train_in_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,22 +75,28 @@ def train_embedder(
     folder: TrainingFolder,
     *,
     part: int | None = None,
-    teachers: npt.NDArray[np.float32] | None = None,
+    teach: Callable[[Sequence[str]], npt.NDArray[np.float32]] | None = None,
+    held_out: PairExamples | None = None,
 ) -> Trained:
     """Train an encoder. part: texts that are in memory with their gradients at once, by default those of a batch.
 
-    teachers: the teacher's vector of each query (n_queries, d).
+    teach: returns the teacher's vectors of queries (n_queries, d). held_out: rows whose loss chooses the checkpoint.
     """
-    sides = (
-        embedder.tokens(examples.query_texts, chosen.prompt),
-        embedder.tokens(examples.texts, chosen.passage_prompt),
-    )
+    every = [rows for rows in (examples, held_out) if rows is not None]
+    sides = [
+        (embedder.tokens(rows.query_texts, chosen.prompt), embedder.tokens(rows.texts, chosen.passage_prompt))
+        for rows in every
+    ]
     special = embedder.model.tokenizer.all_special_ids
-    light = lighten(embedder.transformer, options.lora, lambda: itertools.chain(*sides), special)
+    texts = itertools.chain(*itertools.chain(*sides))
+    light = lighten(embedder.transformer, options.lora, lambda: texts, special)
     embedder.transformer = light.model
-    queries, documents = map(light.compact, sides)
-    work = _Work(embedder, examples, queries, documents, chosen, options.seed, teachers)
-    trained = train(lambda size: parted_trainer(embedder.model, work, options, folder, size), folder, options, part)
+    work = []
+    for rows, (queries, documents) in zip(every, sides, strict=True):
+        taught = teach(rows.query_texts) if teach else None
+        tokens = light.compact(queries), light.compact(documents)
+        work.append(_Work(embedder, rows, *tokens, chosen, options.seed, taught))
+    trained = train_in_parts(embedder.model, work[0], options, folder, part, *work[1:])
     embedder.transformer = light.whole(trained.decay)
     return trained
 

@@ -21,9 +21,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.generators.loading import open_trainable
+from utils.training import ranks
 from utils.training.answer_loss import AnswerBatches, answer_losses, mean_loss
 from utils.training.answer_tokens import Encoded, Template, encode
-from utils.training.loop import CHECKPOINTS_PER_EPOCH, Trained, arguments_of, guarded, train
+from utils.training.loop import (
+    Trained,
+    arguments_of,
+    early_stopping,
+    guarded,
+    one_device,
+    train,
+    validated,
+    when_to_validate,
+)
 from utils.training.lora import merged, with_adapter, with_saved_adapter
 from utils.training.token_batches import Rows
 
@@ -168,17 +178,14 @@ def _trainer(
     import transformers
 
     settings = arguments_of(options, folder, part, len(rows)) | {"remove_unused_columns": False}
-    settings |= _when_to_validate(options, len(rows), bool(held_out))
-    callbacks = []
-    if held_out and options.patience is not None:
-        callbacks.append(transformers.EarlyStoppingCallback(options.patience * CHECKPOINTS_PER_EPOCH))
+    settings |= when_to_validate(options, len(rows), has_rows=bool(held_out))
     trainer = guarded(_trainer_class())(
         model=causal.model,
-        args=transformers.TrainingArguments(**settings),
+        args=one_device(transformers.TrainingArguments(**settings)),
         data_collator=AnswerBatches(causal.padding),
         train_dataset=_rows(rows),
         eval_dataset=_rows(held_out) if held_out else None,
-        callbacks=callbacks,
+        callbacks=early_stopping(options, len(rows)) if held_out else [],
     )
     trainer.causal, trainer.held_out = causal, held_out
     trainer.order = SeededOrder([len(row.ids) for row in rows], options.batch_size, options.seed)
@@ -187,16 +194,6 @@ def _trainer(
 
 def _rows(rows: Sequence[Encoded]) -> Rows:
     return Rows({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
-
-
-def _when_to_validate(options: TrainingOptions, n_rows: int, has_rows: bool) -> dict[str, Any]:
-    """Return when checkpoints are written and the rows held out are measured: some times an epoch, and at the end."""
-    steps = max(1, options.steps_per_epoch(n_rows) // CHECKPOINTS_PER_EPOCH)
-    often = {"save_strategy": "steps", "save_steps": steps}
-    if not has_rows:
-        return often | {"eval_strategy": "no", "load_best_model_at_end": False}
-    best = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": False}
-    return often | best | {"eval_strategy": "steps", "eval_steps": steps}
 
 
 def _trainer_class() -> type[Any]:
@@ -227,14 +224,12 @@ def _trainer_class() -> type[Any]:
         ) -> Any:
             """Return the sum of the losses, divided by the number of learned tokens in the batch."""
             losses = answer_losses(model, self.causal.head, inputs)
-            return losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
+            if num_items_in_batch is None:
+                return losses.mean()
+            return losses.sum() / num_items_in_batch * ranks.count()  # tokens of all processes, whose mean is taken
 
         def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
             """Return the mean loss of the rows held out."""
-            with self.compute_loss_context_manager():
-                metrics = {"eval_loss": self.causal.loss(self.held_out)}
-            self.log(metrics)
-            self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-            return metrics
+            return validated(self, lambda: self.causal.loss(self.held_out))
 
     return AnswerTrainer

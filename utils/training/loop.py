@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError, is_out_of_memory
 from utils.progress import Clock, bar
+from utils.training import ranks
 
 if TYPE_CHECKING:
     from utils.training.folder import TrainingFolder
@@ -51,7 +53,7 @@ def train(
     `options.batch_size` examples whatever it is. part: the number to begin with, by default a whole batch. It is
     halved whenever memory runs out. Raises UserError where one example is too much, and where the loss is no number.
     """
-    part, clock = part or options.batch_size, Clock()
+    part, clock = part or ranks.share_of(options.batch_size), Clock()
     first: dict[str, Any] = {}
     while True:
         trainer = _prepared(make(part), folder)
@@ -61,11 +63,13 @@ def train(
                 trainer.model.load_state_dict(first, strict=False)  # steps before memory ran out have changed them
             elif last is None:
                 first = _trained_weights(trainer.model)
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")  # which accelerate passes on
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            part = _half(part, error)
+            part = _half(part, options.batch_size, error)
             del trainer
             _free()
             continue
@@ -77,9 +81,10 @@ def train(
 def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_examples: int) -> dict[str, Any]:
     """Return the arguments of a trainer that follow from the options, for a data set of this number of examples.
 
-    part: examples in memory at once. All of them are deterministic on a CPU: equal arguments give equal weights.
+    part: examples in memory at once, of those that this process has of a batch. All of them are deterministic on a CPU:
+    equal arguments give equal weights.
     """
-    accumulated = max(1, math.ceil(options.batch_size / part))
+    accumulated = max(1, math.ceil(ranks.share_of(options.batch_size) / part))
     steps_per_epoch = options.steps_per_epoch(n_examples)
     return {
         "output_dir": str(folder.checkpoints),
@@ -100,6 +105,8 @@ def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_
         "save_total_limit": KEPT_CHECKPOINTS,
         "disable_tqdm": True,
         "report_to": "none",
+        "ddp_broadcast_buffers": False,  # none is trained, and parts of a batch would write them anew
+        "ddp_timeout": int(ranks.LONGEST_WAIT.total_seconds()),
         "dataloader_pin_memory": False,
         **_when_to_save(options, steps_per_epoch),
     }
@@ -114,8 +121,53 @@ def _when_to_save(options: TrainingOptions, steps_per_epoch: int) -> dict[str, A
     return {"save_strategy": "steps", "save_steps": saved}
 
 
+def when_to_validate(options: TrainingOptions, n_examples: int, *, has_rows: bool) -> dict[str, Any]:
+    """Return when checkpoints are written and examples held out are measured: some times an epoch, and at the end."""
+    steps = _steps_per_validation(options, n_examples)
+    often = {"save_strategy": "steps", "save_steps": steps}
+    if not has_rows:
+        return often | {"eval_strategy": "no", "load_best_model_at_end": False}
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": False}
+    return often | best | {"eval_strategy": "steps", "eval_steps": steps}
+
+
+def _steps_per_validation(options: TrainingOptions, n_examples: int) -> int:
+    return max(1, options.steps_per_epoch(n_examples) // CHECKPOINTS_PER_EPOCH)
+
+
+def early_stopping(options: TrainingOptions, n_examples: int | None = None) -> list[Any]:
+    """Return what ends a training after epochs that bring nothing better: nothing without a patience.
+
+    n_examples: of a training that is validated as `when_to_validate` says, None for one validation an epoch.
+    """
+    import transformers
+
+    if options.patience is None:
+        return []
+    often = options.steps_per_epoch(n_examples) / _steps_per_validation(options, n_examples) if n_examples else 1
+    return [transformers.EarlyStoppingCallback(math.ceil(options.patience * often))]
+
+
+def validated(trainer: Any, loss_of: Callable[[], float]) -> dict[str, float]:
+    """Return the loss of the examples held out, as an evaluation of a trainer does, and let it know."""
+    with trainer.compute_loss_context_manager():
+        metrics = {"eval_loss": loss_of()}
+    trainer.log(metrics)
+    trainer.control = trainer.callback_handler.on_evaluate(trainer.args, trainer.state, trainer.control, metrics)
+    return metrics
+
+
 def _steps_per_log(steps_per_epoch: int) -> int:
     return max(1, steps_per_epoch // STEPS_PER_LOG)
+
+
+def one_device(arguments: Any) -> Any:
+    """Return the arguments of a trainer for one device in each process.
+
+    With several GPUs in one process the library would make each batch as many times as large.
+    """
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def guarded(trainer_class: type[Any]) -> type[Any]:
@@ -124,10 +176,8 @@ def guarded(trainer_class: type[Any]) -> type[Any]:
     class Guarded(trainer_class):  # type: ignore[misc]  # the base is known when it runs
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
             """Return the loss of a part of a batch. Raises UserError where it is NaN or infinite."""
-            import torch
-
             loss = super().training_step(*args, **kwargs)
-            if not torch.isfinite(loss):
+            if not ranks.is_finite_everywhere(loss):
                 state = self.state
                 raise UserError(
                     f"the loss is {float(loss)} at step {state.global_step + 1} of {state.max_steps} "
@@ -189,15 +239,24 @@ def _trained_weights(model: Any) -> dict[str, Any]:
     return {name: part.detach().to("cpu", copy=True) for name, part in model.named_parameters() if part.requires_grad}
 
 
-def _half(part: int, error: BaseException) -> int:
-    """Return half of a number of examples, and say so. Raises UserError where it is one."""
+def _half(part: int, batch_size: int, error: BaseException) -> int:
+    """Return half of a number of examples, or less so that it divides a batch, and say so.
+
+    Raises UserError where it is one, or where other processes wait for this one.
+    """
+    if ranks.count() > 1:
+        raise ranks.OwnError(
+            f"process {ranks.rank()} of {ranks.count()}: out of memory with {part} examples at once",
+            "use more processes, a smaller --batch_size or --max_length, or --lora; the last checkpoint is kept",
+        ) from error
     if part == 1:
         raise UserError(
             "one example does not fit into the memory",
             "use a smaller --max_length, --lora, or --dtype bf16; the last checkpoint is kept",
         ) from error
-    print(f"note: out of memory with {part} examples at once; going on with {part // 2}", file=sys.stderr)
-    return part // 2
+    half = next(size for size in range(part // 2, 0, -1) if batch_size % size == 0)
+    print(f"note: out of memory with {part} examples at once; going on with {half}", file=sys.stderr)
+    return half
 
 
 def _free() -> None:

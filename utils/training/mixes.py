@@ -55,24 +55,25 @@ def draw_mix(rows: Sequence[Conversation], mix: Mapping[str, int], seed: int) ->
     return found
 
 
-def hold_out(rows: Sequence[Conversation], share: float, seed: int) -> tuple[list[Conversation], list[Conversation]]:
+def hold_out(rows: Sequence[T], item_of: Sequence[str], share: float, seed: int) -> tuple[list[T], list[T]]:
     """Return the rows to train on, and about `share` of all of them to validate on, both in order.
 
-    Whole items are held out, so that no row is trained on whose translation validates. Raises UserError where there are
-    too few items for both.
+    item_of: what each row is about. Whole items are held out, so that no row is trained on whose translation
+    validates. Raises UserError where there are too few items for both.
     """
     if not share:
         return list(rows), []
-    items = list(dict.fromkeys(row.item for row in rows))
+    items = list(dict.fromkeys(item_of))
     if len(items) < 2:
         raise UserError(f"{counted(len(rows), 'row')} about one item", "add rows, or use --validation_share 0")
-    sizes, wanted = Counter(row.item for row in rows), max(1, round(share * len(rows)))
+    sizes, wanted = Counter(item_of), max(1, round(share * len(rows)))
     held: set[str] = set()
     for item in _drawn(items, f"{seed} held out")[:-1]:
         if sum(sizes[one] for one in held) >= wanted:
             break
         held.add(item)
-    return [row for row in rows if row.item not in held], [row for row in rows if row.item in held]
+    both = list(zip(rows, item_of, strict=True))
+    return [row for row, item in both if item not in held], [row for row, item in both if item in held]
 
 
 def _drawn(rows: Sequence[T], seed: str) -> list[T]:

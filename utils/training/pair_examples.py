@@ -145,6 +145,27 @@ class SeededBatches:
             yield [(row, self.epoch) for row in order[start : start + self.batch_size]]
 
 
+def items_of(rows: Sequence[PairRow]) -> list[str]:
+    """Return for each row the item that it is about: rows of one group, and rows that share a text, are of one item.
+
+    Negatives do not count, as a text can be one of many rows.
+    """
+    parent = list(range(len(rows)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = place = parent[parent[place]]
+        return place
+
+    seen: dict[tuple[str, str], int] = {}
+    for place, row in enumerate(rows):
+        names = [("text", form_of(text)) for text in (row.query, *row.pos)] + [("group", row.group)] * bool(row.group)
+        for name in names:
+            first, own = sorted((root(seen.setdefault(name, place)), root(place)))
+            parent[own] = first
+    return [str(root(place)) for place in range(len(rows))]
+
+
 def texts_of(row: PairRow) -> tuple[str, ...]:
     """Return all texts of a row."""
     return (row.query, *row.pos, *row.neg)

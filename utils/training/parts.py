@@ -7,14 +7,24 @@ memory, the gradients of its outputs are computed first, and the parts are compu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from utils.encoders.batching import batches
-from utils.training.loop import arguments_of, guarded
+from utils.training import ranks
+from utils.training.loop import (
+    Trained,
+    arguments_of,
+    early_stopping,
+    guarded,
+    one_device,
+    train,
+    validated,
+    when_to_validate,
+)
 from utils.training.pair_examples import SeededBatches
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
 
     from utils.training.folder import TrainingFolder
     from utils.training.options import TrainingOptions
+    from utils.training.token_batches import Ids
 
 TOKENS = {"cpu": 512, "cuda": 65_536}  # of a part: more are padded more, and no faster on a few cores
 
@@ -54,27 +65,49 @@ class Work(Protocol):
         ...
 
 
-def parted_trainer(model: Any, work: Work, options: TrainingOptions, folder: TrainingFolder, part: int) -> Any:
-    """Return a trainer of a model with `part` texts in memory with their gradients at once.
+def train_in_parts(
+    model: Any,
+    work: Work,
+    options: TrainingOptions,
+    folder: TrainingFolder,
+    part: int | None,
+    held_out: Work | None = None,
+) -> Trained:
+    """Train a model, whose weights are then the last ones, or those with the lowest loss of the rows held out.
 
-    Where `part` is a whole batch of rows, all texts of a batch are in memory, and nothing is computed twice.
+    part: texts in memory with their gradients at once; None for those of a batch, while they fit.
     """
+    whole = ranks.share_of(options.batch_size)
+
+    def make(size: int) -> Any:
+        trainer = _trainer(model, work, options, folder, held_out)
+        trainer.part = None if part is None and size == whole else size
+        return trainer
+
+    return train(make, folder, options, part)
+
+
+def _trainer(model: Any, work: Work, options: TrainingOptions, folder: TrainingFolder, held_out: Work | None) -> Any:
     import transformers
 
-    settings = arguments_of(options, folder, options.batch_size, len(work))
-    trainer = guarded(_trainer_class())(
+    settings = arguments_of(options, folder, options.batch_size, len(work)) | {"remove_unused_columns": False}
+    settings["per_device_train_batch_size"] = options.batch_size  # of which several processes embed parts
+    if held_out is not None:
+        settings |= when_to_validate(options, len(work), has_rows=True)
+    return guarded(_trainer_class())(
         model=model,
-        args=transformers.TrainingArguments(**settings | {"remove_unused_columns": False}),
+        args=one_device(transformers.TrainingArguments(**settings)),
         train_dataset=work,
+        eval_dataset=held_out,
+        callbacks=early_stopping(options, len(work)) if held_out is not None else [],
     )
-    trainer.part = part if part < options.batch_size else None
-    return trainer
 
 
 def _trainer_class() -> type[Any]:
     """Return the class of the trainer, which is known when transformers is imported."""
     import torch
     import transformers
+    from accelerate.data_loader import prepare_data_loader
 
     class PartedTrainer(transformers.Trainer):  # type: ignore[misc]
         """Computes a batch in parts of like length, all with their gradients, or again one after the other."""
@@ -88,28 +121,75 @@ def _trainer_class() -> type[Any]:
             loader = torch.utils.data.DataLoader(
                 work, batch_sampler=order, collate_fn=lambda rows: {"batch": work.batch(rows)}
             )
-            return self.accelerator.prepare(loader)
+            # each process reads whole batches, as the loss is one of all rows
+            return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0)
 
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
             """Return the loss of a batch; with gradient caching, the gradients are computed already."""
             work, batch = self.train_dataset, inputs["batch"]
             texts = work.tokens(batch)
             lengths = np.array([len(text) for text in texts], dtype=np.int64)
-            device = "cuda" if next(model.parameters()).is_cuda else "cpu"
-            places = batches(lengths, TOKENS[device], self.part)
-            parts = [[texts[place] for place in some] for some in places]
-            back = torch.from_numpy(np.argsort(np.concatenate(places)))
+            shares = shares_of(lengths, TOKENS["cuda" if next(model.parameters()).is_cuda else "cpu"], self.part)
+            counts = [sum(map(len, share)) for share in shares]
+            back = torch.from_numpy(np.argsort(np.concatenate([part for share in shares for part in share])))
+            # a process without a text embeds one for nothing, as all of them take part in each step
+            own = shares[ranks.rank()] or [np.zeros(1, dtype=np.int64)]
+            parts = [[texts[place] for place in some] for some in own]
+
+            def loss(outputs: torch.Tensor) -> torch.Tensor:
+                every = ranks.joined(outputs[: counts[ranks.rank()]], counts)
+                return ranks.with_gradients_added(work.loss(batch, every[back]))
+
             if self.part is None:
-                return work.loss(batch, torch.cat([work.forward(model, part) for part in parts])[back])
-            return cached_loss(self, model, batch, parts, back)
+                return loss(torch.cat([work.forward(model, part) for part in parts]))
+            return cached_loss(self, model, parts, loss)
+
+        def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+            """Return the mean loss of the rows held out."""
+            size = self.args.per_device_train_batch_size
+            return validated(self, lambda: loss_of_rows(self.model, self.eval_dataset, size))
 
     return PartedTrainer
 
 
-def cached_loss(trainer: Any, model: Any, batch: Any, parts: Sequence[Sequence[Any]], back: torch.Tensor) -> Any:
+def loss_of_rows(model: Any, work: Work, batch_size: int) -> float:
+    """Return the mean loss of rows in batches, in their order and as the first epoch draws them."""
+    import torch
+
+    was_training, total = model.training, 0.0
+    model.eval()
+    most_tokens = TOKENS["cuda" if next(model.parameters()).is_cuda else "cpu"]
+    with torch.no_grad():
+        for start in range(0, len(work), batch_size):
+            rows = [work[place, 0] for place in range(start, min(start + batch_size, len(work)))]
+            batch = work.batch(rows)
+            texts = work.tokens(batch)
+            places = batches(np.array([len(text) for text in texts], dtype=np.int64), most_tokens, None)
+            outputs = torch.cat([work.forward(model, [texts[place] for place in part]) for part in places])
+            back = torch.from_numpy(np.argsort(np.concatenate(places)))
+            total += float(work.loss(batch, outputs[back])) * len(rows)
+    model.train(was_training)
+    return total / len(work)
+
+
+def shares_of(lengths: Ids, most_tokens: int, most_texts: int | None) -> list[list[Ids]]:
+    """Return the parts that each process embeds, as places of texts of like length.
+
+    lengths: the texts' numbers of tokens (n,). A process has no part where there are fewer texts than processes.
+    """
+    n = ranks.count()
+    if n > 1:
+        most_texts = min(most_texts or len(lengths), max(1, len(lengths) // n))
+    parts = batches(lengths, most_tokens, most_texts)
+    return [parts[first::n] for first in range(n)]
+
+
+def cached_loss(
+    trainer: Any, model: Any, parts: Sequence[Sequence[Any]], loss_of: Callable[[torch.Tensor], torch.Tensor]
+) -> Any:
     """Return the loss of a batch, after the gradients of all parts were added up one part after the other.
 
-    back: the place of each text of the batch among those of the parts.
+    loss_of: returns the loss of the batch, given the outputs of the parts.
     """
     import torch
     from sentence_transformers.base.losses.gradcache import RandContext
@@ -120,7 +200,7 @@ def cached_loss(trainer: Any, model: Any, batch: Any, parts: Sequence[Sequence[A
             states.append(RandContext(next(model.parameters())))
             found.append(work.forward(model, part))
     outputs = torch.cat(found).requires_grad_()
-    loss = work.loss(batch, outputs[back])
+    loss = loss_of(outputs)
     (gradient_of_all,) = torch.autograd.grad(loss, outputs)
     gradients = torch.split(gradient_of_all, [len(part) for part in parts])
     for place, (part, state, gradient) in enumerate(zip(parts, states, gradients, strict=True)):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.training.light_model import LightModel, lighten
-from utils.training.loop import Trained, train
+from utils.training.loop import Trained
 from utils.training.pair_examples import documents_of
-from utils.training.parts import parted_trainer
+from utils.training.parts import train_in_parts
 from utils.training.token_batches import padded, tokenise
 
 if TYPE_CHECKING:
@@ -64,16 +64,21 @@ def train_reranker(
     folder: TrainingFolder,
     *,
     part: int | None = None,
+    held_out: PairExamples | None = None,
 ) -> Trained:
-    """Train a model with one label. part: pairs in memory with their gradients at once, by default those of a batch."""
+    """Train a model with one label. part: pairs in memory with their gradients at once, by default those of a batch.
+
+    held_out: rows whose loss chooses the checkpoint.
+    """
+    every = [rows for rows in (examples, held_out) if rows is not None]
 
     def texts() -> list[Ids]:
-        return tokenise(model.tokenizer, [*examples.query_texts, *examples.texts], None)
+        return tokenise(model.tokenizer, [text for rows in every for text in (*rows.query_texts, *rows.texts)], None)
 
     light = lighten(model.model, options.lora, texts, model.tokenizer.all_special_ids, "SEQ_CLS")
     model.model = light.model
-    work = _Work(model, light, examples, chosen, options.seed)
-    trained = train(lambda size: parted_trainer(model.model, work, options, folder, size), folder, options, part)
+    work = [_Work(model, light, rows, chosen, options.seed) for rows in every]
+    trained = train_in_parts(model.model, work[0], options, folder, part, *work[1:])
     model.model = light.whole(trained.decay)
     return trained
 
