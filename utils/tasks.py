@@ -63,6 +63,8 @@ class TaskSpec:
     main_metric: the metric shown of data sets whose row names no metric of this task, and of data without a row.
     item_metrics: metrics that are means over items; paired tests compare them.
     whole_metrics: metrics of all items together, which have no value for an item.
+    corpus_metrics: those of the whole metrics that follow from sums of the items' statistics, which predictions have.
+    stated_metrics: metrics that are means over items in records whose predictions state each item's value.
     label_metrics: metrics that are means over labels, counted from the predictions.
     views: its tables.
     table_settings: records that differ in one of these stand in different tables.
@@ -83,6 +85,8 @@ class TaskSpec:
     table_settings: tuple[str, ...]
     label_metrics: tuple[str, ...] = ()
     whole_metrics: tuple[str, ...] = ()
+    corpus_metrics: tuple[str, ...] = ()
+    stated_metrics: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     default_ks: tuple[int, ...] = DEFAULT_KS
     k_means: str = "neighbours"
@@ -105,6 +109,11 @@ class TaskSpec:
     def metrics(self) -> tuple[str, ...]:
         """The metrics over items, then those over labels, then those of all items together."""
         return tuple(dict.fromkeys((*self.item_metrics, *self.label_metrics, *self.whole_metrics)))
+
+    @property
+    def paired_metrics(self) -> tuple[str, ...]:
+        """The metrics by which two records are compared: over items, and of a corpus."""
+        return tuple(dict.fromkeys((*self.item_metrics, *self.stated_metrics, *self.corpus_metrics)))
 
     def metric_for(self, main_metric: str | None) -> str:
         """Return the metric that is shown of a data set, given the main metric of its row (None: it has no row)."""
@@ -173,6 +182,7 @@ class TaskSpec:
         return {name for view in self.views for name in view.by}
 
 
+CORPUS_METRICS = ("chrf", "spbleu", "bleu")
 LABEL_METRICS = ("prec", "rec", "f1")
 BEFORE = "before reranking"  # the figures of the first stage, which only records with a reranker have
 CEILINGS = {
@@ -228,7 +238,9 @@ TASKS: dict[str, TaskSpec] = {
             main_metric="acc",
             item_metrics=("acc", "em"),
             label_metrics=LABEL_METRICS,
-            whole_metrics=("chrf", "spbleu", "bleu"),
+            whole_metrics=CORPUS_METRICS,
+            corpus_metrics=CORPUS_METRICS,
+            stated_metrics=("f1",),
             needed={"span": ("em", "f1"), "text": ("chrf",), "": ("acc", *LABEL_METRICS)},
             bounds=CHANCE,
             views=(

@@ -60,6 +60,15 @@ def test_a_copy_without_a_test_split_is_tested_on_another_one(sources: Sources) 
     assert len(load_pool(spec, "swa-en", "test", sources).items) == 2
 
 
+def test_no_demonstration_is_a_tested_item_in_another_language(sources: Sources) -> None:
+    settings = IclSettings(cross=True, src_lang="en", split="validation")
+    spec = dataclasses.replace(ANSWERED["xquad"], options={**ANSWERED["xquad"].options, "held_out_by": "question"})
+    data = load_train_test(spec, "de", sources, settings)
+    assert data.source == "en" and not set(data.train.ids) & set(data.test.ids)
+    plain = load_pool(spec, "en", "validation", sources)
+    assert set(plain.ids) & set(data.test.ids)  # the parts of both languages are others
+
+
 def test_a_copy_without_answers_is_an_error(sources: Sources) -> None:
     with pytest.raises(UserError, match="none of 10 questions has an answer"):
         load_items(ANSWERED["tydiqa"], "en", "test", sources)

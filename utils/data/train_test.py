@@ -109,9 +109,11 @@ def load_train_test(
     source = settings.src_lang if settings.cross and settings.src_lang else lang
     split, limit = ("validation", None) if validation else (settings.split, settings.limit)
     if has_items(spec):
-        return TrainTest(
-            source, lang, load_pool(spec, source, split, sources), load_items(spec, lang, split, sources), limit
-        )
+        pool, tested = load_pool(spec, source, split, sources), load_items(spec, lang, split, sources)
+        if source != lang and pool.ids:  # the same item in another language is no demonstration
+            asked = set(tested.ids)
+            pool = part_of(pool, [row for row, name in enumerate(pool.ids) if name not in asked])
+        return TrainTest(source, lang, pool, tested, limit)
     train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
     return TrainTest(source, lang, train, load_labeled(spec, lang, split, sources, legacy=settings.legacy), limit)
 

@@ -13,7 +13,7 @@ from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, 
 from utils.records.own_names import logged_name
 from utils.records.pair_sources import with_sources
 from utils.records.paths import predictions_path
-from utils.records.reader import read_all, read_results
+from utils.records.reader import is_right, read_all, read_results
 from utils.records.result import LoggedResult
 from utils.records.row_names import row_names
 from utils.records.rows import Row, as_name, as_whole, rows_of
@@ -116,7 +116,7 @@ def _predictions(content: Mapping[str, Any], direction: str | None) -> dict[str,
         if not isinstance(answers, dict) or not all(isinstance(answers.get(name), list) for name in ("gold", "hyp")):
             raise TypeError("lists called gold and hyp were expected")
         gold, hyp = ([_answer(value) for value in answers[name]] for name in ("gold", "hyp"))
-        columns["correct"] += [expected == answer for expected, answer in zip(gold, hyp, strict=True)]
+        columns["correct"] += is_right(answers, gold, hyp)
         columns["gold"] += gold
         columns["hyp"] += hyp
         columns["item"] += range(len(gold))

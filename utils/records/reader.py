@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,18 @@ def read_values(record: Path, metric: str) -> list[float] | None:
     return values if isinstance(values, list) and values and all(map(is_number, values)) else None
 
 
+def read_statistics(record: Path, metric: str) -> list[list[int]] | None:
+    """Return the counts (n, m) of which a metric of a corpus is made, of each item; None where there are none."""
+    path = predictions_path(record)
+    content = read_json(path) if path.is_file() else None
+    stated = content.get("statistics") if content is not None else None
+    rows = stated.get(metric) if isinstance(stated, dict) else None
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) and row for row in rows):
+        return None
+    is_sound = len({len(row) for row in rows}) == 1 and all(is_whole(count) for row in rows for count in row)
+    return rows if is_sound else None
+
+
 def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
     """Return gold and hyp (n,) of a file of predictions, or None where it has none or the two differ in length.
 
@@ -51,6 +63,20 @@ def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None
     if kinds != {str} and (kinds != {int} or not all(map(is_whole, {*gold, *hyp} - {None}))):
         return None
     return gold, hyp
+
+
+def is_right(content: Mapping[str, Any], gold: Sequence[Any], hyp: Sequence[Any]) -> list[bool | None]:
+    """Return whether each answer of a file of predictions is right (n,).
+
+    A written answer is right where it matches a reference exactly; a translation is neither right nor wrong.
+    """
+    if "statistics" in content:
+        return [None] * len(gold)
+    values = content.get("values")
+    exact = values.get("em") if isinstance(values, dict) else None
+    if isinstance(exact, list) and len(exact) == len(gold):
+        return [value == 1 for value in exact]
+    return [expected == answer for expected, answer in zip(gold, hyp, strict=True)]
 
 
 def read_results(root: Path, task: str, *, debug: bool = False) -> Iterator[LoggedResult]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import operator
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import numpy as np
 
 from utils.files import read_bytes
 from utils.records.paths import neighbors_path, predictions_path, prompts_path
-from utils.records.reader import answers_in
+from utils.records.reader import answers_in, is_right
 from utils.records.result import LoggedResult
 from utils.reporting.pages.html import pack_bytes
 from utils.reporting.pages.leaderboards import Entry
@@ -93,7 +92,10 @@ def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int])
     if both is None:
         return None
     gold, hyp = both
-    right = np.frombuffer(bytes(map(operator.eq, gold, hyp)), dtype=np.uint8)
+    told = is_right(content, gold, hyp)
+    if None in told:
+        return None
+    right = np.array(told, dtype=np.uint8)
     try:  # records of one pool, too, are those that the page compares
         block = blocks.setdefault((block_of(result.dataset, gold), pool_of(result)), len(blocks))
     except TypeError:  # lists among the answers

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from utils.data.items import has_items
 from utils.data.sources import Sources, planned_origin
 from utils.errors import UserError
 from utils.reporting.pages.leaderboards import Entry
@@ -101,7 +103,34 @@ def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[t
     more = (" legacy" if legacy else "") + (f" seed {entry.result.seed}" if is_own(entry) else "")
     for lang, split in ((name, str(run.get("split", "test"))), (str(run.get("train_lang") or name), "train")):
         key = f"labelled {dataset} {lang} {split}{more}"
-        yield key, spec if isinstance(spec, str) else partial(_labelled, spec, lang, split, where, legacy)
+        if isinstance(spec, str):
+            yield key, spec
+        elif has_items(spec):
+            yield key, _of_items(spec, run, lang, split, where)
+        else:
+            yield key, partial(_labelled, spec, lang, split, where, legacy)
+
+
+def _of_items(spec: DatasetSpec, run: Mapping[str, Any], lang: str, split: str, where: Sources) -> Load | str:
+    """Return the loader of the items that were tested, or of those that demonstrations were taken from."""
+    if run.get("prompt_lang"):
+        return f"the questions were asked in {run['prompt_lang']}: the prompts have them"
+    if split == "train" and (run.get("mined") or run.get("demonstrations_file")):
+        return "the demonstrations are no training texts: the prompts have them"
+    return partial(_items, spec, run.get("src_lang"), run.get("tgt_lang"), lang, split, str(run.get("split")), where)
+
+
+def _items(
+    spec: DatasetSpec, src: str | None, tgt: str | None, lang: str, split: str, tested: str, where: Sources
+) -> dict[str, list[str]]:
+    from utils.data.answer_items import with_pairs
+    from utils.data.items import load_items, load_pool
+
+    if tgt is not None:
+        spec = with_pairs(spec, src, [tgt])
+    found = load_pool(spec, lang, tested, where) if split == "train" else load_items(spec, lang, split, where)
+    texts = ["\n".join([*item.fields.values(), *item.choices]) for item in found.items]
+    return {"texts": texts, "labels": [" / ".join(item.references) or item.answer for item in found.items]}
 
 
 def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> dict[str, list[str]]:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from utils.errors import UserError, counted
 from utils.evaluation import stats
 from utils.evaluation.metrics import item_scores, macro_labels
-from utils.records.reader import read_predictions, read_values
+from utils.evaluation.translation import corpus_draws
+from utils.records.reader import read_predictions, read_statistics, read_values
 from utils.records.result import LoggedResult
 from utils.tasks import TASKS, TaskSpec
 
@@ -77,10 +78,25 @@ def values_of(result: LoggedResult, metric: str) -> stats.Values:
     return np.asarray(sum(values) / len(values), dtype=np.float64)
 
 
+def is_stated(result: LoggedResult, metric: str) -> bool:
+    """Return whether the predictions of a record state each item's value of a metric."""
+    return read_values(result.path, metric) is not None
+
+
+def statistics_of(result: LoggedResult, metric: str) -> npt.NDArray[np.int64]:
+    """Return the counts (n, m) of which a metric of a corpus is made; raises UserError where there are none."""
+    found = read_statistics(result.path, metric)
+    if found is None:
+        raise UserError(
+            f"the predictions of {result.path} have no counts of {metric}", "run the script again with --overwrite"
+        )
+    return np.array(found, dtype=np.int64)
+
+
 def mean_draws(found: Mapping[str, LoggedResult], task: str, metric: str) -> stats.Values | None:
     """Return resampled means (RESAMPLES,) of a metric over subsets, or None where the predictions do not give them."""
     spec = TASKS[task]
-    if metric not in (*spec.item_metrics, *spec.label_metrics):
+    if metric not in (*spec.item_metrics, *spec.label_metrics, *spec.corpus_metrics):
         return None
     places: dict[Hashable, int] = {}
     columns = []
@@ -102,7 +118,9 @@ def _draws(
     result: LoggedResult, both: tuple[list[Any], list[Any]], spec: TaskSpec, metric: str, seed: int
 ) -> stats.Values:
     """Return the resampled metric (RESAMPLES,) of one subset."""
-    if metric in spec.item_metrics:
+    if metric in spec.corpus_metrics:
+        return corpus_draws(statistics_of(result, metric), metric, seed)
+    if metric in spec.item_metrics or is_stated(result, metric):
         return stats.mean_draws(values_of(result, metric), seed)
     (gold, hyp), n_labels = label_indices(*both)
     kept = macro_labels(gold, hyp, n_labels, legacy=bool(result.run.get("legacy")))

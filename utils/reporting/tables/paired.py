@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
-from utils.evaluation import stats
+from utils.evaluation import permutation, stats
+from utils.evaluation.translation import FIGURES
 from utils.records.paths import predictions_path
 from utils.records.result import LoggedResult
-from utils.reporting.tables.items import block_of, pool_of, predictions_of, values_of
+from utils.reporting.tables.items import block_of, pool_of, predictions_of, statistics_of, values_of
+from utils.reporting.tables.pair import Pair
 from utils.reporting.tables.select import note
 
 SIGNIFICANT = 0.05
@@ -21,17 +23,6 @@ ROUNDING = 1e-6  # a logged figure may differ by this much from the one computed
 
 Place = tuple[str, str]  # data set, subset
 Side = Mapping[Place, LoggedResult]  # one model's results
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The item values (n,) of A and B on one subset; subsets with the same gold have the same `block`."""
-
-    dataset: str
-    subset: str
-    block: Hashable
-    a: stats.Values
-    b: stats.Values
 
 
 @dataclass(frozen=True)
@@ -106,6 +97,14 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
 def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
     """Return the values of the items of one subset; raises UserError where the two cannot be paired."""
     gold, *_ = same_items(of_a, of_b)
+    if metric in FIGURES:
+        sides = (statistics_of(of_a, metric), statistics_of(of_b, metric))
+        if sides[0].shape != sides[1].shape:
+            raise UserError(f"{of_a.dataset} {of_a.subset}: A and B have other counts", "run both again")
+        for result, side in zip((of_a, of_b), sides, strict=True):
+            check(result, metric, float(FIGURES[metric](side.sum(axis=0))))
+        a, b = (FIGURES[metric](side) for side in sides)
+        return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), a, b, metric, sides)
     values = [values_of(result, metric) for result in (of_a, of_b)]
     for result, value in zip((of_a, of_b), values, strict=True):
         check(result, metric, float(value.mean()))
@@ -167,10 +166,13 @@ def check(result: LoggedResult, metric: str, value: float) -> None:
 
 def lines_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
     """Return one line per subset, p adjusted over all of them (Holm)."""
-    tests = [_correctness(pair) if _is_binary(pair) else _values(pair, seed) for pair in pairs]
+    tests = [
+        _corpus(pair, seed) if pair.corpus else _correctness(pair) if _is_binary(pair) else _values(pair, seed)
+        for pair in pairs
+    ]
     adjusted = stats.holm([test["p"] for test in tests])
     return [
-        Line(pair.dataset, pair.subset, len(pair.a), float(pair.a.mean()), float(pair.b.mean()), p_holm=p, **test)
+        Line(pair.dataset, pair.subset, len(pair.a), *pair.figures, p_holm=p, **test)
         for pair, test, p in zip(pairs, tests, adjusted, strict=True)
     ]
 
@@ -204,6 +206,14 @@ def _values(pair: Pair, seed: int) -> dict[str, Any]:
     }
 
 
+def _corpus(pair: Pair, seed: int) -> dict[str, Any]:
+    """Return the tests of a figure of a corpus: sentences are swapped, and resampled, and it is computed anew."""
+    return {
+        "interval": stats.percentiles(pair.draws(seed)),
+        "p": permutation.p_of_swaps([(len(pair.a), [pair.statistic(1.0)])], seed),
+    }
+
+
 def swapped_together(pairs: Sequence[Pair], weights: Sequence[float]) -> stats.Values:
     """Return the units of a permutation test.
 
@@ -222,6 +232,8 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
     Items at the same index of subsets with the same gold are resampled and swapped together, since they may be
     translations of each other; the test is also valid if they are not.
     """
+    if any(pair.corpus for pair in pairs):
+        return _mean_of_corpora(pairs, seed, dataset, name)
     differences = [pair.a - pair.b for pair in pairs]
     units = swapped_together(pairs, [1.0] * len(pairs))
     return Line(
@@ -233,6 +245,27 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
         stats.hierarchical_mean(differences, seed, [pair.block for pair in pairs]),
         stats.paired_permutation(units, seed),
         p_subsets=stats.paired_permutation(np.array([items.mean() for items in differences]), seed),
+    )
+
+
+def _mean_of_corpora(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
+    """Return the mean over subsets of a figure of a corpus; items are resampled and swapped as in `mean_line`."""
+    places = {block: place for place, block in enumerate(dict.fromkeys(pair.block for pair in pairs))}
+    draws = np.stack([pair.draws(seed + 1 + places[pair.block]) for pair in pairs], axis=1)
+    figures = np.array([pair.figures for pair in pairs])
+    blocks: dict[Hashable, list[permutation.Statistic]] = {}
+    for pair in pairs:
+        blocks.setdefault(pair.block, []).append(pair.statistic(1 / len(pairs)))
+    sizes = {pair.block: len(pair.a) for pair in pairs}
+    return Line(
+        dataset,
+        name,
+        sum(len(pair.a) for pair in pairs),
+        float(figures[:, 0].mean()),
+        float(figures[:, 1].mean()),
+        stats.percentiles(stats.over_languages(draws, seed)),
+        permutation.p_of_swaps([(sizes[block], found) for block, found in blocks.items()], seed),
+        p_subsets=stats.paired_permutation(figures[:, 0] - figures[:, 1], seed),
     )
 
 

@@ -42,7 +42,7 @@ def add_both(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a row of the tables")
     parser.add_argument("b", metavar="B", help="another row")
     add_k_arg(parser)
-    metrics = {name: spec.item_metrics for name, spec in TASKS.items() if spec.item_metrics not in ((), ("acc",))}
+    metrics = {name: spec.paired_metrics for name, spec in TASKS.items() if spec.paired_metrics not in ((), ("acc",))}
     told = "; ".join(f"of {name} {', '.join(found)}" for name, found in metrics.items())
     parser.add_argument("--metric", metavar="NAME", help=f"{told}; of the others acc (default: the first of these)")
     parser.add_argument("--setting_b", nargs="+", default=[], metavar="NAME=VALUE", help="settings of B alone")
@@ -68,7 +68,7 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
 
     Raises UserError for a metric that is not a mean over items.
     """
-    known = TASKS[args.task].item_metrics
+    known = TASKS[args.task].paired_metrics
     if not known:
         raise UserError(
             f"{args.task} has no metric that is a mean over items", "its models cannot be compared by items"
@@ -88,7 +88,7 @@ def note_other_metrics(task: str, metric: str, datasets: Iterable[str]) -> None:
         shown.setdefault(Kind(task).metric_of(dataset)[0], []).append(dataset)
     for name, where in shown.items():
         if name != metric:
-            by_item = name in TASKS[task].item_metrics
+            by_item = name in TASKS[task].paired_metrics
             way = f"--metric {name} compares it" if by_item else "--bold significant of the tables tests it"
             note(f"note: {metric} is compared; the tables show {name} of {', '.join(where)}: {way}")
 

@@ -11,7 +11,7 @@ from utils.errors import UserError
 from utils.evaluation import permutation, stats
 from utils.reporting.tables import paired
 from utils.reporting.tables.cells import Cell, Part, Table
-from utils.reporting.tables.items import block_of, label_indices, pool_of
+from utils.reporting.tables.items import block_of, is_stated, label_indices, pool_of
 from utils.tasks import TaskSpec
 
 MEANS = {
@@ -97,10 +97,11 @@ def _p(matched: Sequence[tuple[Part, Part]], spec: TaskSpec, seed: int) -> float
     McNemar's test where there is one subset of items that are right or wrong, else a permutation test of the items.
     """
     metrics = {part.metric for part, _ in matched}
-    macro = metrics & set(spec.label_metrics)
-    if unknown := metrics - macro - set(spec.item_metrics):
+    stated = {one.metric for one, other in matched if is_stated(one.result, one.metric)}
+    macro = metrics & set(spec.label_metrics) - stated
+    if unknown := metrics - macro - stated - set(spec.paired_metrics):
         raise UserError(f"predictions do not give the {', '.join(sorted(unknown))} of each item")
-    if not macro:
+    if not macro and not metrics & set(spec.corpus_metrics):
         pairs = [paired.pair(one.result, other.result, one.metric) for one, other in matched]
         if len(pairs) == 1:
             return paired.lines_of(pairs, seed)[0].p
@@ -120,8 +121,7 @@ def _statistic(
 ) -> permutation.Statistic:
     """Return how swapping items changes one subset's share of a mean."""
     if not macro:
-        pair = paired.pair(one.result, other.result, one.metric)
-        return permutation.sum_of(one.weight * (pair.a - pair.b) / len(pair.a))
+        return paired.pair(one.result, other.result, one.metric).statistic(one.weight)
     (of_gold, *of_hyps), n_labels = label_indices(gold, *hyps)
     legacy = bool(one.result.run.get("legacy"))
     statistic = permutation.macro_of(of_gold, (of_hyps[0], of_hyps[1]), n_labels, one.metric, 1.0, legacy=legacy)

@@ -53,7 +53,7 @@ function itemList(record, { preds, prompts, neighbors }, side, { queries, candid
     : (index, gold) => labels?.[index] === gold;
   const stored = (item) => (Array.isArray(near?.indices?.[item]) ? near.indices[item].filter((index) => index >= 0) : []);
   return chosen.gold.map((gold, item) => ({
-    item, gold, hyp: chosen.hyp[item], right: gold === chosen.hyp[item], k: record.k,
+    item, gold, hyp: chosen.hyp[item], right: chosen.values?.em ? chosen.values.em[item] === 1 : gold === chosen.hyp[item], k: record.k,
     neighbors: stored(item).slice(0, Math.max(record.k, SHOWN_NEIGHBORS)).map((index, rank) => ({ index, score: near.scores?.[item]?.[rank], isGold: isGold(index, gold) })),
     goldRank: isIndexed(record) || labels ? rankIn(stored(item), (index) => isGold(index, gold), isIndexed(record)) : null,
     prompt: prompts?.prompts?.[item], demonstrations: prompts?.demonstrations?.[item], output: prompts?.outputs?.[item],
@@ -85,7 +85,8 @@ function itemControls(items, files, filters, redraw, params) {
   const made = [el("label", { class: "box" }, wrong, "only wrong")];
   if (files.preds.backward) made.push(select("side", "queries", [["forward", "sources"], ["backward", "targets"]], params.side ?? "forward", (side) => go("items", { ...stateParams(), side, page: null, item: null })));
   const labels = [...new Set(items.map((item) => item.gold))];
-  if (labels.some((label) => typeof label === "string")) made.push(select("label", "gold", [["", "any label"], ...labels.sort().map((label) => [String(label)])], filters.label, (label) => redraw({ label })));
+  const written = files.preds.values?.em || files.preds.statistics; // answers that are texts, not labels
+  if (!written && labels.some((label) => typeof label === "string")) made.push(select("label", "gold", [["", "any label"], ...labels.sort().map((label) => [String(label)])], filters.label, (label) => redraw({ label })));
   made.push(textField("q", "search", filters.q, (q) => redraw({ q })));
   return made;
 }
