@@ -27,6 +27,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from _lm_eval import Sums, open_peer, unmodified_model
+
 from utils.answers import ScoreSettings
 from utils.cli.main import run
 from utils.cli.types import positive
@@ -38,8 +40,6 @@ from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec
 
 LANGS = {"nusax": ("eng", "ace"), "massive_intent": ("en",)}
-HFLM_BATCH = 16  # texts per batch of lm-eval
-Sums = list[list[float]]  # log-likelihood of each label, per text
 Way = Callable[[LanguageModel, Sequence[str], Sequence[str]], Sums]
 
 
@@ -89,40 +89,10 @@ def ours(model: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) ->
     return [[sum(values) for values in found[index].logprobs] for index in range(len(prompts))]
 
 
-def unmodified_model(checkpoint: str, device: str, dtype: str) -> Any:
-    """Return the model as transformers loads it."""
-    import torch
-    import transformers
-
-    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
-    return transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=kind).eval().to(device)
-
-
-def peer_of(model: LanguageModel, unmodified: Any) -> Way | None:
+def lm_eval_way(model: LanguageModel, unmodified: Any) -> Way | None:
     """Return the scoring of lm-eval with the unmodified transformers model, or None if lm-eval is not installed."""
-    try:
-        from lm_eval.api.instance import Instance
-        from lm_eval.models.huggingface import HFLM
-    except ImportError:
-        return None
-    import logging
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    peer = HFLM(
-        pretrained=unmodified,
-        tokenizer=model.tokenizer,
-        backend="causal",
-        batch_size=HFLM_BATCH,
-        add_bos_token=bool(model.reader.specials),
-    )
-
-    def score(_: LanguageModel, prompts: Sequence[str], labels: Sequence[str]) -> Sums:
-        pairs = [(prompt, label) for prompt in prompts for label in labels]
-        requests = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
-        sums = [float(total) for total, _ in peer.loglikelihood(requests, disable_tqdm=True)]
-        return [sums[start : start + len(labels)] for start in range(0, len(sums), len(labels))]
-
-    return score
+    peer = open_peer(model, unmodified)
+    return peer and (lambda _, prompts, labels: peer([(prompt, labels) for prompt in prompts]))
 
 
 def measure(
@@ -183,7 +153,7 @@ def main() -> None:
     spec = GeneratorSpec(args.checkpoint, TRANSFORMERS, "base", dtype=args.dtype, label=label)
     model = LanguageModel(spec, args.checkpoint, args.device)
     unmodified = unmodified_model(args.checkpoint, args.device, args.dtype)
-    peers = {"plain loop": plain_of(unmodified), "lm-eval HFLM": peer_of(model, unmodified)}
+    peers = {"plain loop": plain_of(unmodified), "lm-eval HFLM": lm_eval_way(model, unmodified)}
     results = {}
     for dataset, n in zip(LANGS, args.texts, strict=True):
         results[dataset] = measure(dataset, model, peers, prompts_of(dataset, args.data_dir, n), args.repeats)

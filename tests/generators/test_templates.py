@@ -78,8 +78,8 @@ def test_the_order_of_options_depends_on_the_item_and_the_seed_and_is_mapped_bac
 
 def test_a_field_may_have_words_for_its_values() -> None:
     form = TemplateFormat(read_template("copa").in_language("it", "it"), ("1", "2"))
-    assert form.prompt([], COPA) == "The glass fell.\nChe cosa è successo di conseguenza?\n"
-    assert form.alone(COPA) == "Che cosa è successo di conseguenza?\n"
+    assert form.prompt([], COPA) == "The glass fell.\nChe cosa è successo di conseguenza? "
+    assert form.alone(COPA) == "Che cosa è successo di conseguenza? "
     assert form.blank(COPA, "N/A").fields == {"premise": "N/A", "question": "effect"}
 
 
