@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from forked import Nursery, base_nursery
+from tiny_models import make_model
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
@@ -132,6 +133,7 @@ def test_all_diffs_apply_together(copy: Path, command: Command) -> None:
     changed = {section: apply(section, copy) for section in SECTIONS if SECTIONS[section]}
     assert changed == {
         "A data set": ["utils/data/classification_sets.py"],
+        "A data set that a template shows": ["utils/data/prompted_sets.py", "data/templates/stance.toml"],
         "An encoder": ["utils/encoders/registry.py"],
         "Another kind of encoder": ["utils/encoders/registry.py", "utils/encoders/word_hash.py"],
         "A generator": ["utils/generators/registry.py"],
@@ -201,6 +203,22 @@ def test_a_data_set_is_one_row(copy: Path, command: Command, tmp_path: Path) -> 
     command("script/report.py", "--output", str(tmp_path / "report.html"))
     assert "news_topics" in shown_by(tmp_path / "report.html")
     check_copy(copy)
+
+
+def test_a_data_set_that_a_template_shows_is_a_row_and_a_template(
+    copy: Path, command: Command, tmp_path: Path
+) -> None:
+    apply("A data set that a template shows", copy)
+    for split in ("train", "test"):
+        path = tmp_path / "mirror" / "somebody" / "stance" / "de" / f"{split}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{"topic": "Katzen", "post": f"{split} {row}", "label": row % 2} for row in range(4)]
+        path.write_text("\n".join(map(json.dumps, rows)))
+    model = make_model(tmp_path / "tiny", "llama")
+    flags = ("--dataset", "stance", "--langs", "de", "--gen_model_checkpoint", str(model), "--demonstrations", "random")
+    plan = command("icl.py", *flags, "--template_lang", "native", "--answers", "native", "--dry_run")
+    assert 'Behauptung: Katzen\nText: train ' in plan and '\n\nBehauptung: Katzen\nText: test 0\nAntwort: "\n' in plan
+    check_copy(copy, (*CHECKS, "tests/generators/test_templates.py"))
 
 
 def test_a_task_is_a_script_a_row_and_a_test(copy: Path, command: Command, tmp_path: Path) -> None:
