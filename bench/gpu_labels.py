@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._gpu import Figures, parse, peak_flops, seconds_of, tiles
+from bench._lm_eval import unmodified_model
 from bench.gpu_models import decoder, sample_texts
-from bench.icl import ours, plain_of, unmodified_model
+from bench.icl import ours, plain_of
 from utils.answers import ScoreSettings
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tries import Tokenized

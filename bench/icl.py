@@ -27,8 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from _lm_eval import Sums, open_peer, unmodified_model
-
+from bench._lm_eval import Sums, open_peer, unmodified_model
 from utils.answers import ScoreSettings
 from utils.cli.main import run
 from utils.cli.types import positive

@@ -205,9 +205,7 @@ def test_a_data_set_is_one_row(copy: Path, command: Command, tmp_path: Path) -> 
     check_copy(copy)
 
 
-def test_a_data_set_that_a_template_shows_is_a_row_and_a_template(
-    copy: Path, command: Command, tmp_path: Path
-) -> None:
+def test_a_data_set_that_a_template_shows_is_a_row_and_a_template(copy: Path, command: Command, tmp_path: Path) -> None:
     apply("A data set that a template shows", copy)
     for split in ("train", "test"):
         path = tmp_path / "mirror" / "somebody" / "stance" / "de" / f"{split}.jsonl"
@@ -217,7 +215,7 @@ def test_a_data_set_that_a_template_shows_is_a_row_and_a_template(
     model = make_model(tmp_path / "tiny", "llama")
     flags = ("--dataset", "stance", "--langs", "de", "--gen_model_checkpoint", str(model), "--demonstrations", "random")
     plan = command("icl.py", *flags, "--template_lang", "native", "--answers", "native", "--dry_run")
-    assert 'Behauptung: Katzen\nText: train ' in plan and '\n\nBehauptung: Katzen\nText: test 0\nAntwort: "\n' in plan
+    assert "Behauptung: Katzen\nText: train " in plan and '\n\nBehauptung: Katzen\nText: test 0\nAntwort: "\n' in plan
     check_copy(copy, (*CHECKS, "tests/generators/test_templates.py"))
 
 
