@@ -94,8 +94,11 @@ class SearchBlocks:
         """Return the candidates of each query and the queries of each candidate, by their numbers in the blocks."""
         queries, candidates = desk.rows("queries", self.queries), desk.rows("candidates", self.candidates)
         ways = ((queries, candidates), (candidates, queries))
-        found = [self._search(*rows) if wanted else None for rows, wanted in zip(ways, self.wanted, strict=False)]
-        advance(self.size)
+        found: list[TopK | None] = []
+        for rows, wanted in zip(ways, self.wanted, strict=False):
+            found.append(self._search(*rows) if wanted else None)
+            advance(self.size // sum(self.wanted) * wanted)
+        advance(self.size % sum(self.wanted))
         return found
 
     def _search(self, queries: Rows, candidates: Rows) -> TopK:
