@@ -93,6 +93,11 @@ def test_sentences_are_aligned_by_their_number_in_either_direction(sources: Sour
     }
 
 
+def test_without_the_flags_of_a_run_the_pairs_are_those_from_the_pivot(sources: Sources) -> None:
+    (item, *_) = load_items(ANSWERED["flores"], "eng_Latn-deu_Latn", "test", sources).items
+    assert item.fields["source"].startswith("I have") and item.answer.startswith("Ich habe")
+
+
 def test_documents_are_never_parted_between_demonstrations_and_test(sources: Sources) -> None:
     spec = with_pairs(ANSWERED["ntrex"], None, ["deu"])
     shown, tested = load_pool(spec, "eng-deu", "test", sources), load_items(spec, "eng-deu", "test", sources)

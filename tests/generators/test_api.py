@@ -100,6 +100,16 @@ def test_servers_are_told_which_tokens_are_sampled_and_only_then(
     assert asked.counts == {"hits": 1, "misses": 0}
 
 
+def test_a_server_is_told_where_an_answer_ends_and_its_whole_text_is_the_answer(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    server.answer = "first\nsecond"
+    asked = generator(server, tmp_path, "openai", "base")
+    assert asked.generate(["one"], GenerationSettings()) == ["first"]
+    assert asked.generate(["one"], GenerationSettings(stop=('"',))) == ["first\nsecond"]
+    assert [body.get("stop") for body in server.bodies] == [None, ['"']]
+
+
 def test_a_filtered_prompt_is_a_failure_of_its_own(server: ApiServer, tmp_path: Path) -> None:
     prompts = ["good", "bad [filtered]", "fine"]
     found = generator(server, tmp_path).generate(prompts, GenerationSettings())

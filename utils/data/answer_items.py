@@ -60,8 +60,9 @@ def read_questions(spec: DatasetSpec, lang: str, split: str, sources: Sources) -
 
 
 def pair_of(spec: DatasetSpec, name: str) -> tuple[str, str]:
-    """Return the source and the target language of a pair by its name."""
-    source, target = spec.options["pairs"][name]
+    """Return the source and the target language of a pair by its name: of the run's pairs, or those from the pivot."""
+    pairs = spec.options.get("pairs") or with_pairs(spec, None, None).options["pairs"]
+    source, target = pairs[name]
     return str(source), str(target)
 
 
