@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,6 +65,8 @@ class ApiServer(ThreadingHTTPServer):
         self.released = threading.Event()
         self.slow_seconds = 3.0
         self.max_items = 2048
+        self.longest = LONGEST
+        self.script: Callable[[dict[str, Any]], str] | None = None  # from a chat's request to its answer
         self.answer, self.refusal, self.finish = "positive", "", "stop"
         self.refuses_schema = self.ignores_schema = False
         self.wants_key = ""
@@ -322,7 +324,7 @@ def answer_to(server: ApiServer, path: str, body: dict[str, Any], items: Sequenc
         units = {"billed_units": {"input_tokens": n_tokens, "output_tokens": 1}}
         return 200, {"id": "1", "finish_reason": "COMPLETE", "message": message, "usage": units}
     if path == "/v1/chat/completions":
-        wants = "response_format" in body or "structured_outputs" in body or "guided_choice" in body
+        wants = any(name in body for name in ("response_format", "structured_outputs", "guided_choice", "guided_json"))
         if wants and server.refuses_schema:
             said = "Extra inputs are not permitted: response_format"
             return 400, {"error": {"message": said}, "message": said}
@@ -377,15 +379,16 @@ def _refusal(server: ApiServer, items: Sequence[str]) -> tuple[str, str] | None:
     if any(FILTERED in item for item in items):
         return "content_filter", "The response was filtered due to the content management policy"
     longest = max(map(len, items), default=0)
-    if longest > LONGEST:
-        return "context_length_exceeded", (
-            f"This model's maximum context length is {LONGEST // 4} tokens, however you requested {longest // 4} tokens"
-        )
+    if longest > server.longest:
+        most = f"This model's maximum context length is {server.longest // 4} tokens"
+        return "context_length_exceeded", f"{most}, however you requested {longest // 4} tokens"
     return None
 
 
 def _chosen(server: ApiServer, body: dict[str, Any]) -> str:
     """Return what a chat says: the answer set, by the schema that was asked for."""
+    if server.script is not None:
+        return server.script(body)
     form = body.get("response_format") or {}
     if server.ignores_schema or not (form or "guided_choice" in body or "structured_outputs" in body):
         return server.answer

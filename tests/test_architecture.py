@@ -13,7 +13,17 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = (
-    *("bitext.py", "classification.py", "finetune.py", "icl.py", "mine.py", "retrieval.py", "sts.py", "sweep.py"),
+    *(
+        "bitext.py",
+        "chat.py",
+        "classification.py",
+        "finetune.py",
+        "icl.py",
+        "mine.py",
+        "retrieval.py",
+        "sts.py",
+        "sweep.py",
+    ),
     "visualize.py",
 )
 SERVICES = {"openai", "cohere", "bitsandbytes", "tiktoken", "ray", "submitit", "peft", "faiss", "sacrebleu"}

@@ -23,6 +23,7 @@ GUIDES = (
     "bitext",
     "classification",
     "icl",
+    "chat",
     "retrieval",
     "mining",
     "finetuning",

@@ -14,6 +14,7 @@ class GenerationSettings:
 
     top_p, top_k: only the most probable tokens that together reach this probability, and only so many of them, are
     sampled; None for all. stop: texts before which a base model's answer ends; None for the end of its line.
+    schema: the JSON schema, as JSON, that a server is told to keep to where it can; local models are not held to it.
     """
 
     max_new_tokens: int = 32
@@ -22,6 +23,7 @@ class GenerationSettings:
     top_p: float | None = None
     top_k: int | None = None
     stop: tuple[str, ...] | None = None
+    schema: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return the settings by name, without those that are None, as earlier versions have them."""

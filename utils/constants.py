@@ -38,6 +38,11 @@ VOTES = ("majority", "weighted")
 SENTENCE_PIECES = ("flores200", "flores101")  # sacrebleu's names of the SentencePiece models of spBLEU
 BLEU_TOKENS = (*SENTENCE_PIECES, "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none")  # sacrebleu's names
 MAX_NEW_TOKENS = 32  # of a generated answer, unless --max_new_tokens says otherwise
+TEMPLATES = ("model", "guanaco", "plain")  # how an instruction is shown to a model that answers it
+ANSWER_TOKENS = 256  # of a free answer, unless --max_new_tokens says otherwise
+JUDGE_TOKENS = 512  # of a judgement, unless --judge_tokens says otherwise
+ANSWER_SEEDS = (0, 42, 723)  # of sampled answers, unless --seeds says otherwise
+SAMPLING = {"temperature": 0.8, "top_p": 0.9, "top_k": 50}  # of free answers
 LONG_ANSWER = 128  # the same of a translation
 
 

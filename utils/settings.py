@@ -10,6 +10,8 @@ from typing import Any
 
 from utils.constants import (
     ANSWER_LANGS,
+    ANSWER_SEEDS,
+    ANSWER_TOKENS,
     BM25_WORDS,
     CHOICES,
     DECODES,
@@ -22,9 +24,11 @@ from utils.constants import (
     NORMALIZERS,
     ORDERS,
     POOLS,
+    SAMPLING,
     SENTENCE_PIECES,
     SIMILARITIES,
     SPLITS,
+    TEMPLATES,
     VOTES,
 )
 
@@ -108,8 +112,12 @@ class Settings:
 
 def place_of_reranker(name: str | None, depth: int | None) -> str:
     """Return the part of a run's folder that names its reranker; empty without one."""
-    clean = re.sub(r"[^\w.+-]+", "-", name or "", flags=re.ASCII)
-    return f"rerank_{clean[-60:]}_top{depth}" if name else ""
+    return f"rerank_{_clean(name)}_top{depth}" if name else ""
+
+
+def _clean(name: str) -> str:
+    """Return a model's name as a folder's name has it."""
+    return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII)[-60:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,3 +272,45 @@ class IclSettings(LabeledSettings):
         """Return the folder of the run, with one folder below it for each band of ranks."""
         band = "" if self.min_percentile is None else f"_percentile/{self.min_percentile}_{self.max_percentile}"
         return super().run_name(prefix, **of_models) + band
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatSettings(Settings):
+    """Settings of free answers to instructions.
+
+    seeds: those of the answers to each instruction; None where the one answer is greedy. sample: how many instructions
+    were drawn. judge: the name of the model that judges answers; judge_tokens: the limit of a judgement's, where it is
+    not the usual one. judge_translated: of the model that translates answers before they are judged too, or the
+    beginning of the hash of a file of translations. judge_twice: whether each answer is judged a second time.
+    """
+
+    template: str = setting("model", choices=TEMPLATES)
+    temperature: float = setting(SAMPLING["temperature"], "number")
+    top_p: float | None = setting(SAMPLING["top_p"], "number")
+    top_k: int | None = setting(SAMPLING["top_k"], "whole")
+    seeds: str | None = setting(" ".join(map(str, ANSWER_SEEDS)))
+    max_new_tokens: int = setting(ANSWER_TOKENS, "whole")
+    sample: int | None = setting(None, "whole", optional=True)
+    judge: str | None = setting(None, optional=True)
+    judge_tokens: int | None = setting(None, "whole", optional=True)
+    judge_translated: str | None = setting(None, optional=True)
+    judge_twice: bool | None = setting(None, "flag", optional=True)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain; `quantization` is that of the generator."""
+        yield of_models.get("quantization", "")
+        yield self.unusual("template")
+        yield "greedy" if not self.temperature else self._sampling()
+        yield f"tokens_{self.max_new_tokens}" if self.max_new_tokens != ANSWER_TOKENS else ""
+        yield f"sample_{self.sample}" if self.sample else ""
+        yield f"judge_{_clean(self.judge)}" if self.judge else ""
+        yield f"tokens_{self.judge_tokens}" if self.judge_tokens else ""
+        yield f"translated_{_clean(self.judge_translated)}" if self.judge_translated else ""
+        yield "twice" if self.judge_twice else ""
+
+    def _sampling(self) -> str:
+        """Return what is not plain in how answers are sampled."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        values = {name: getattr(self, name) for name in ("temperature", "top_p", "top_k", "seeds")}
+        told = [f"{name}_{value}" for name, value in values.items() if value != usual[name]]
+        return "_".join(told).replace(" ", "-")

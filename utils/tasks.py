@@ -11,6 +11,7 @@ from typing import Any
 from utils.constants import DEFAULT_KS
 from utils.settings import (
     BitextSettings,
+    ChatSettings,
     ClassificationSettings,
     IclSettings,
     RetrievalSettings,
@@ -72,7 +73,7 @@ class TaskSpec:
     k_means: what k counts. shown_k: the k of a table unless another is asked for.
     at_k: whether the metrics are of the k best candidates.
     depth_metric: the metric that is the recall at k, for tasks whose candidates can be reranked.
-    generative: a language model answers, so a row names it and the number of demonstrations.
+    generative: a language model answers, so a row names it, and with `shots` the number of demonstrations.
     needed: the metrics that a record has to have by the kind of its answers, "" for all others; empty for all metrics.
     """
 
@@ -94,6 +95,7 @@ class TaskSpec:
     at_k: bool = False
     depth_metric: str = ""
     generative: bool = False
+    shots: bool = True
     needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def needed_by(self, run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -292,6 +294,21 @@ TASKS: dict[str, TaskSpec] = {
             table_settings=("similarity",),
             k_means="sentences compared with",
             default_ks=(1,),
+        ),
+        TaskSpec(
+            name="chat",
+            data="chat",
+            settings=ChatSettings,
+            main_metric="fidelity",
+            item_metrics=("fidelity", "help", "help_translated", "repetition", "refused"),
+            needed={"": ("repetition", "refused")},  # a judge and languages that can be told are not always there
+            bounds={"fidelity": (("identifier's own error", "lid_error"), ("too short to tell", "too_short"))},
+            views=(View(name="chat", title="free answers in many languages"),),
+            table_settings=(),
+            k_means="answers to each instruction",
+            default_ks=(3,),
+            generative=True,
+            shots=False,
         ),
     )
 }

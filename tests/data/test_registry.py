@@ -9,7 +9,7 @@ import pytest
 
 from utils.api.providers import PROVIDERS, price_of
 from utils.constants import DTYPES
-from utils.data import classification, items, judged_readers, registry
+from utils.data import classification, instructions, items, judged_readers, registry
 from utils.data.bitext import READERS, bitext_pairs
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
@@ -33,11 +33,12 @@ def test_dataset_rows_are_whole(spec: DatasetSpec) -> None:
         "retrieval": judged_readers.READERS,
         "sts": {"sentence_pairs"},
         "prompted": items.READERS,
+        "chat": instructions.READERS,
     }
     assert spec.kind in ("hub", "files", "mirror", "shipped") and spec.reader in known[spec.task]
-    assert spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit", "chrf")
+    assert spec.main_metric in ("acc", "f1", "ndcg", "spearman", "hit", "chrf", "fidelity")
     assert spec.licence and spec.citation
-    assert spec.kind == "mirror" or spec.reader not in ("beir_folders", "lexicon")
+    assert spec.kind == "mirror" or spec.reader not in ("beir_folders", "lexicon", "instruction_files")
     if spec.kind == "hub":
         assert re.fullmatch(r"[0-9a-f]{40}|refs/convert/parquet", spec.revision or "")
     if spec.kind == "files":

@@ -109,6 +109,9 @@ COHERE = Provider(
             "response_format": {"type": "json_object", "json_schema": choice_schema(labels)}
         },
     },
+    schema_arguments={
+        "json_object": lambda schema: {"response_format": {"type": "json_object", "json_schema": dict(schema)}}
+    },
     request_items=96,
     max_request_items=96,
     max_request_tokens=1_000_000,  # Cohere states no limit of tokens in a request

@@ -95,6 +95,7 @@ def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSet
         "max_tokens": settings.max_new_tokens,
         **({"stop": list(settings.stop)} if settings.stop else {}),
         **_sampled_from(settings),
+        **({"stop": list(settings.stop)} if settings.stop else {}),
     }
 
 
@@ -170,9 +171,9 @@ def _prompt_token(entry: Mapping[str, Any] | None) -> tuple[str, float | None]:
     return str(first.get("decoded_token") or ""), first.get("logprob")
 
 
-def _json_schema(labels: Sequence[str]) -> dict[str, Any]:
-    schema = {"name": "label", "strict": True, "schema": choice_schema(labels)}
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+def _json_schema(schema: Mapping[str, Any], name: str = "answer") -> dict[str, Any]:
+    form = {"name": name, "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def _first_choice(choices: Sequence[Any] | None) -> Any:
@@ -238,9 +239,14 @@ OPENAI = Provider(
     chat=chat,
     complete=complete,
     label_arguments={
-        "json_schema": _json_schema,
+        "json_schema": lambda labels: _json_schema(choice_schema(labels), "label"),
         "structured_outputs": lambda labels: {"extra_body": {"structured_outputs": {"choice": list(labels)}}},  # vLLM
         "guided_choice": lambda labels: {"extra_body": {"guided_choice": list(labels)}},  # older versions of vLLM
+    },
+    schema_arguments={
+        "json_schema": _json_schema,
+        "structured_outputs": lambda schema: {"extra_body": {"structured_outputs": {"json": schema}}},  # vLLM
+        "guided_json": lambda schema: {"extra_body": {"guided_json": schema}},  # older versions of vLLM
     },
     logprobs={"echo": request_echo, "prompt_logprobs": request_prompt_logprobs},
     batch_formats=BATCH_FORMATS,
@@ -250,6 +256,7 @@ OPENAI = Provider(
     max_request_tokens=300_000,
     max_dimensions={"text-embedding-3-large": 3072, "text-embedding-3-small": 1536},
     fixed_dimensions=("text-embedding-ada-002",),
+    samples_top_k=False,
     uses_tiktoken=True,
     token_rates=(0.33, 0.42),
     prices=PRICES,

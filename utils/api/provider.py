@@ -57,6 +57,7 @@ class Provider:
     rerank: requests the scores of documents for a query; each is (index of the document, score).
     chat, complete: request a message or the continuation of a text; the mapping holds further arguments.
     label_arguments: the ways to restrict an answer to one of some labels, tried in order: their further arguments.
+    schema_arguments: the ways to restrict an answer to a JSON schema, tried in order: their further arguments.
     logprobs: the ways to request the log-probabilities of a text's tokens, tried in order; empty where a server
     returns none.
     batch_formats: of batch files, by "embeddings", "chat" and "base"; empty where the provider has none.
@@ -74,6 +75,7 @@ class Provider:
     chat: Generate | None = None
     complete: Generate | None = None
     label_arguments: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = field(default_factory=dict)
+    schema_arguments: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = field(default_factory=dict)
     logprobs: Mapping[str, Callable[[Any, GeneratorSpec, str], Reply[TokenLogprobs]]] = field(default_factory=dict)
     batch_formats: Mapping[str, BatchFormat] = field(default_factory=dict)
     request_items: int = 32  # texts in a request for embeddings, unless --batch_size says otherwise
@@ -85,6 +87,7 @@ class Provider:
     passage_input_type: str = ""  # of passages, in tasks whose two sides are encoded differently
     max_dimensions: Mapping[str, int] = field(default_factory=dict)  # by model
     fixed_dimensions: tuple[str, ...] = ()  # models whose vectors have one size
+    samples_top_k: bool = True  # whether its own service can sample from the k most probable tokens
     uses_tiktoken: bool = False  # whether tiktoken has the vocabularies of its models
     # tokens per ASCII character, and per UTF-8 byte of all other characters, where tokens are estimated
     token_rates: tuple[float, float] = (0.33, 0.42)

@@ -230,10 +230,19 @@ def _of_sts(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
         yield from (*data.first_texts, *data.second_texts)
 
 
+def _of_chat(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
+    from utils.data.instructions import find_instructions, langs_asked, load_instructions
+
+    dataset = find_instructions(args.dataset, args.columns, args.langs, no_header=args.no_header)
+    for lang in langs_asked(dataset, args.langs):
+        yield from load_instructions(dataset, lang, sources).texts
+
+
 READERS: Mapping[str, Callable[[argparse.Namespace, Sources], Iterator[str]]] = {
     "bitext": _of_bitext,
     "classification": _of_classification,
     "icl": _of_classification,
     "retrieval": _of_retrieval,
     "sts": _of_sts,
+    "chat": _of_chat,
 }

@@ -29,7 +29,7 @@ def show_registry() -> None:
     for encoder in ENCODERS.values():
         told = _price(encoder) if encoder.provider else _prompts(encoder)
         print(f"  {encoder.checkpoint:<62}{kind_of(encoder):<14}{encoder.licence:<12}{told}")
-    print("\ngenerators (icl.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
+    print("\ngenerators (icl.py, chat.py --gen_model_checkpoint); any other hub id, folder or .gguf file works too")
     for generator in GENERATORS.values():
         told = f" {_price(generator)}" if generator.provider else ""
         print(f"  {generator.checkpoint:<62}{generator.kind:<9}{generator.licence}{told}")

@@ -14,9 +14,10 @@ from utils.cli.choices import api_options, chosen_device, chosen_encoders
 from utils.cli.mine_place import as_json, chosen_index, opened_place, told_index
 from utils.cli.open_run import check_api_flags, resolve_encoders
 from utils.cli.other_kinds import require_dense
+from utils.data.language_id import check_language
 from utils.data.sources import Sources
 from utils.errors import UserError, counted
-from utils.mining.cleaning import Cleaning, check_language
+from utils.mining.cleaning import Cleaning
 from utils.mining.collections import Collection, find_files
 from utils.mining.manifest import check_output, identity_of, write_manifest
 from utils.mining.output import FORMATS

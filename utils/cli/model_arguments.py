@@ -162,23 +162,25 @@ def add_trust_arg(group: argparse._ActionsContainer) -> None:
     )
 
 
-def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) -> None:
-    """Add the flags for APIs: the address, rate limits, costs, and what to do when an API fails."""
+def add_api_args(parser: argparse.ArgumentParser, *, encoder: bool = True, generator: bool = False) -> None:
+    """Add the flags for APIs: the addresses, rate limits, costs, and what to do when an API fails."""
     group = parser.add_argument_group("API models (keys: OPENAI_API_KEY, CO_API_KEY, HF_TOKEN)")
-    group.add_argument(
-        "--base_url",
-        metavar="URL",
-        help="address of an OpenAI-compatible server for the encoder (default: $OPENAI_BASE_URL)",
-    )
+    if encoder:
+        group.add_argument(
+            "--base_url",
+            metavar="URL",
+            help="address of an OpenAI-compatible server for the encoder (default: $OPENAI_BASE_URL)",
+        )
     if generator:
         group.add_argument(
             "--gen_base_url", metavar="URL", help="address of an OpenAI-compatible server for the generator"
         )
-    group.add_argument(
-        "--input_type",
-        metavar="TYPE",
-        help="Cohere's input type of the texts (default: search_query; passages: search_document)",
-    )
+    if encoder:
+        group.add_argument(
+            "--input_type",
+            metavar="TYPE",
+            help="Cohere's input type of the texts (default: search_query; passages: search_document)",
+        )
     usual = ApiOptions()
     numbers: tuple[tuple[str, Callable[[str], float], str, str], ...] = (
         ("concurrency", positive, "N", "concurrent requests (default: %(default)s)"),
@@ -202,7 +204,7 @@ def add_api_args(parser: argparse.ArgumentParser, *, generator: bool = False) ->
     )
 
 
-def add_generator_args(parser: argparse.ArgumentParser) -> None:
+def add_generator_args(parser: argparse.ArgumentParser, *, decoding: bool = True) -> argparse._ArgumentGroup:
     """Add the flags that choose the language model and how its output becomes a label."""
     group = parser.add_argument_group("generator")
     group.add_argument(
@@ -224,7 +226,9 @@ def add_generator_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--load_in_4bit", action="store_true", help="quantise the generator to 4 bits (bitsandbytes, nf4)"
     )
-    _add_decoding_args(group)
+    if decoding:
+        _add_decoding_args(group)
+    return group
 
 
 def _add_decoding_args(group: argparse._ArgumentGroup) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.api.providers import public_url
@@ -43,20 +44,24 @@ def open_run(
     without_encoder: str | None = None,
     models: Models | None = None,
     ks: Ks | None = None,
+    beside: Mapping[str, GeneratorSpec] | None = None,
 ) -> Run:
     """Return a run of a command line, its folder below --output_dir; no model is loaded yet.
 
     without_encoder: the encoder's name in a run that encodes nothing. models: those of the command, where it has
-    several runs. ks: the run's own ks, by default those of the command line. Raises UserError for conflicting flags.
+    several runs. ks: the run's own ks, by default those of the command line. beside: generators that have a part in the
+    figures beside the one that is evaluated, by what they do. Raises UserError for conflicting flags.
     """
     models, sources = models or Models(args), chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts"))
+    specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts")) if chosen else []
     weights = [weight for *_, weight in chosen]
-    check_api_flags(args, specs, generator, reranker)
+    others = beside or {}
+    check_api_flags(args, specs, generator, reranker, list(others.values()))
     check_kinds(specs, settings)
     known = None if args.tune_weights else weights  # weights that are tuned are not known yet
     identity = _identity(dataset, task, settings, sources, specs, known, generator, reranker, without_encoder)
+    identity = replace(identity, beside={name: generator_identity(spec) for name, spec in others.items()})
     return Run(
         dataset=dataset,
         sources=sources,
@@ -70,6 +75,7 @@ def open_run(
         tunes_weights=args.tune_weights,
         generator=models.generator(generator) if generator else None,
         reranking=Reranking(models.reranker(reranker), chosen_depth(args)) if reranker else None,
+        beside={name: models.generator(spec) for name, spec in others.items()},
     )
 
 
@@ -161,6 +167,7 @@ def check_api_flags(
     specs: Sequence[EncoderSpec],
     generator: GeneratorSpec | None,
     reranker: RerankerSpec | None = None,
+    beside: Sequence[GeneratorSpec] = (),
 ) -> None:
     """Raise UserError for API flags without an API model, and for flags that API models do not have."""
     over_api = [spec for spec in specs if spec.provider]
@@ -172,7 +179,8 @@ def check_api_flags(
                 )
                 raise UserError(f"--{name} without an API encoder", hint)
     is_reranked_by_api = reranker is not None and bool(reranker.model.provider)
-    if not over_api and not (generator and generator.provider) and not is_reranked_by_api:
+    generates = any(spec.provider for spec in (generator, *beside) if spec is not None)
+    if not over_api and not generates and not is_reranked_by_api:
         refuse_idle_api_flags(args)
     if len(over_api) > 1 and args.base_url:
         names = ", ".join(spec.checkpoint for spec in over_api)

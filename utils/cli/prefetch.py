@@ -17,6 +17,7 @@ from utils.cli.types import name_or_path
 from utils.data import registry
 from utils.data.bitext import bitext_subsets, load_bitext
 from utils.data.classification import load_labeled
+from utils.data.instructions import load_instructions
 from utils.data.items import has_items, load_items, load_pool
 from utils.data.judged import load_judged
 from utils.data.mteb_rows import data_of, is_mteb, mteb_row
@@ -51,7 +52,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="hub ids or names"
     )
     parser.add_argument(
-        "--gen_model_checkpoints", type=name_or_path, nargs="+", default=[], metavar="NAME", help="generators of icl.py"
+        "--gen_model_checkpoints",
+        type=name_or_path,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="generators of icl.py and chat.py",
     )
     parser.add_argument(
         "--rerank", type=name_or_path, nargs="+", default=[], metavar="NAME", help="rerankers: hub ids or names"
@@ -127,6 +133,11 @@ def _read_all(spec: DatasetSpec, sources: Sources) -> str:
             for part in (load_pool(spec, lang, "test", sources), load_items(spec, lang, "test", sources)):
                 texts += len(part.texts)
                 kinds.add(part.origin.kind)
+    elif spec.task == "chat":
+        for name in spec.subsets:
+            asked = load_instructions(spec, name, sources)
+            texts += len(asked.texts) + len(asked.references)
+            kinds.add(asked.origin.kind)
     else:
         for lang in spec.subsets:
             for split in ("train", "test"):

@@ -38,6 +38,7 @@ class Run:
     metric: the metric that is printed, and by which weights are tuned.
     arguments: the arguments, as records show them.
     langs: the languages that were asked for, None for all.
+    beside: other generators that have a part in the figures, by what they do.
     tuned: the weights chosen on validation data and the grid, once they are chosen.
     counts: what each encoder counted, by the subsets that were computed.
     """
@@ -54,6 +55,7 @@ class Run:
     tunes_weights: bool = False
     generator: Generator | None = None
     reranking: Reranking | None = None
+    beside: Mapping[str, Generator] = field(default_factory=dict)
     tuned: dict[str, Any] | None = None
     started: str = field(default_factory=utc_now)
     counts: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
@@ -154,9 +156,10 @@ class Run:
         return [(model.spec.name, model.client) for model in self._models() if model.client is not None]
 
     def _models(self) -> list[Encoder | Generator | Reranker]:
-        """Return the encoders, the generator and the reranker."""
-        others = (self.generator, self.reranking.reranker if self.reranking else None)
-        return [*self.ensemble.encoders, *(model for model in others if model is not None)]
+        """Return the encoders, the generators and the reranker, each once."""
+        others = (self.generator, self.reranking.reranker if self.reranking else None, *self.beside.values())
+        found = [*self.ensemble.encoders, *(model for model in others if model is not None)]
+        return list({id(model): model for model in found}.values())
 
 
 def languages_of(dataset: DatasetSpec) -> list[str]:

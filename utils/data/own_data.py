@@ -21,7 +21,14 @@ from utils.errors import UserError, counted, lookup, suggest
 from utils.files import sha256_of
 from utils.schema import DatasetSpec
 
-MAIN_METRICS = {"bitext": "f1", "classification": "acc", "retrieval": "ndcg", "sts": "spearman", "prompted": "acc"}
+MAIN_METRICS = {
+    "bitext": "f1",
+    "classification": "acc",
+    "retrieval": "ndcg",
+    "sts": "spearman",
+    "prompted": "acc",
+    "chat": "fidelity",
+}
 SHOWN_COLUMN = 24  # characters of a column in the name of a data set
 LONGEST_STEM = 150  # bytes of a file's name in that of a data set, which is the name of a folder
 

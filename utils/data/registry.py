@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.data.answer_sets import ANSWERED
 from utils.data.bitext_sets import BITEXT
+from utils.data.chat_sets import CHAT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.lexicon_sets import LEXICONS
 from utils.data.prompted_sets import PROMPTED
@@ -22,6 +23,7 @@ DATASETS: dict[str, dict[str, DatasetSpec]] = {
     "retrieval": {**RETRIEVAL, **LEXICONS},
     "sts": STS,
     "prompted": {**PROMPTED, **ANSWERED},
+    "chat": CHAT,
 }  # by task, then by name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from utils.schema import GeneratorSpec
 
 CHAT_TOKENS = 8  # tokens of a message beside its text
 CHOICE_TOKENS = 64  # tokens of an answer that names a label in JSON
+
+UNRESTRICTED = "none"  # how a server is asked for JSON that has no way to keep to a schema
 
 Failure = dict[str, str]  # {"failed": reason}: an item that will never be answered
 Request = Callable[[], "Reply[Any]"]
@@ -58,8 +61,10 @@ class PromptRequests:
         def refuse(left: Sequence[str]) -> None:
             refuse_pending(left, self._batch_settings(settings), self.cache_dir)
 
+        ask = self._structured if settings.schema else self._plain
+
         def build(prompt: str) -> Request:
-            return lambda: self._text(prompt, settings, {})
+            return lambda: ask(prompt, settings)
 
         batch_api = self.client.options.batch_api
         if not batch_api:
@@ -170,6 +175,28 @@ class PromptRequests:
         generate = provider.complete if self.spec.kind == "base" else provider.chat
         assert generate is not None  # checked when the name is resolved
         return generate(self._sdk, self.spec, without_halves(prompt), settings, more)
+
+    def _plain(self, prompt: str, settings: GenerationSettings) -> Reply[str]:
+        return self._text(prompt, settings, {})
+
+    def _structured(self, prompt: str, settings: GenerationSettings) -> Reply[str]:
+        """Return a text that keeps to a JSON schema, in the first way that the server supports; else any text."""
+        ways, known = self.client.provider.schema_arguments, self._working.get("schema")
+        for way in [known] if known else ways:
+            if way == UNRESTRICTED:
+                break
+            try:
+                reply = self._text(prompt, settings, ways[way](json.loads(settings.schema or "{}")))
+            except Exception as error:  # servers refuse unknown arguments in many ways
+                self._raise_unless_unsupported(error, known)
+            else:
+                self._working["schema"] = way
+                return reply
+        reply = self._plain(prompt, settings)
+        if self._working.setdefault("schema", "") != UNRESTRICTED:  # told once, and of a server that answers without
+            self._working["schema"] = UNRESTRICTED
+            print(f"note: {self.spec.name} has no structured output: JSON is asked for in words alone", file=sys.stderr)
+        return reply
 
     def _choice(self, prompt: str, labels: Sequence[str], settings: GenerationSettings) -> Reply[str]:
         """Return the label that the server chooses, in the first way that it supports."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cluster.joining import import_extra
-from utils.errors import UserError, counted, suggest
+from utils.data.language_id import check_language, sure_code
+from utils.errors import UserError, counted
 from utils.files import build_folder, fingerprint, writable
 from utils.mining.text_store import ABOUT, TextStore, TextWriter, is_sound
 from utils.progress import BYTES, bar
@@ -141,31 +141,9 @@ def first_of_equals(hashes: Hashes) -> Ints:
     return first
 
 
-def check_language(language: str | None) -> None:
-    """Raise UserError where a language is to be identified and pycld2 is not there, or has no such language."""
-    if language is None:
-        return
-    pycld2 = import_extra("pycld2")
-    known = sorted({code for _, code in pycld2.LANGUAGES if not code.startswith("xx")})
-    if language not in known:
-        raise UserError(f"--language_id {language}: pycld2 has no such language", suggest(language, known))
-
-
 def _is_other_language(language: str | None) -> Callable[[str], bool] | None:
     """Return whether a text is surely in another language than this one; None where that is not asked."""
-    if language is None:
-        return None
-    import pycld2
-
-    def is_other(text: str) -> bool:
-        printable = "".join(character for character in text if character.isprintable())  # others are errors to it
-        try:
-            reliable, _, found = pycld2.detect(printable, bestEffort=False)
-        except pycld2.error:
-            return False
-        return bool(reliable) and found[0][1] not in (language, "un")
-
-    return is_other
+    return None if language is None else lambda text: sure_code(text) not in (language, "")
 
 
 def describe(store: TextStore, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.api.providers import endpoint_url
@@ -23,7 +23,7 @@ class Identity:
 
     model: the name of the encoder or ensemble. source: where the data come from. encoders: one entry per encoder, as
     `encoders_identity` gives them. settings: those of the task, by name. training: how a model that was trained for
-    the task was trained.
+    the task was trained. beside: other models with a part in the figures, by what they do: judge_model, translator.
     """
 
     task: str
@@ -35,6 +35,7 @@ class Identity:
     generator: Mapping[str, Any] | None = None
     reranker: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, subset: str) -> dict[str, Any]:
         """Return the identity of one subset's records, as they have it under `run`."""
@@ -48,6 +49,7 @@ class Identity:
             **({"generator": dict(self.generator)} if self.generator else {}),
             **({"reranker": dict(self.reranker)} if self.reranker else {}),
             **({"training": dict(self.training)} if self.training else {}),
+            **{name: dict(model) for name, model in self.beside.items()},
             **self.settings,
         }
 

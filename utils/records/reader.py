@@ -30,13 +30,18 @@ def read_predictions(record: Path, direction: str = "") -> tuple[list[Any], list
     return answers_in(content) if isinstance(content, dict) else None
 
 
-def read_values(record: Path, metric: str) -> list[float] | None:
-    """Return the values of a metric (n,) that the predictions of a record state; None where they state none."""
+def read_values(record: Path, metric: str) -> list[float | None] | None:
+    """Return the values of a metric (n,) that the predictions of a record state; None where they state none.
+
+    An item that the metric does not apply to, such as an answer too short for its language to be told, has None.
+    """
     path = predictions_path(record)
     content = read_json(path) if path.is_file() else None
     stated = content.get("values") if content is not None else None
     values = stated.get(metric) if isinstance(stated, dict) else None
-    return values if isinstance(values, list) and values and all(map(is_number, values)) else None
+    if not isinstance(values, list) or not all(value is None or is_number(value) for value in values):
+        return None
+    return values if any(value is not None for value in values) else None
 
 
 def read_statistics(record: Path, metric: str) -> list[list[int]] | None:

@@ -27,6 +27,8 @@ def base_name(result: LoggedResult, spec: TaskSpec) -> str:
         decode if decode and decode != USUAL_DECODE.get(generator.get("kind", ""), decode) else "",
     ]
     extra = f" ({', '.join(filter(None, departures))})" if any(departures) else ""
+    if not spec.shots:
+        return f"{generator['name']}{extra}"
     shown = f" + {encoder}" if result.k and encoder else ""
     return f"{generator['name']}{extra}{shown}, {result.k}-shot"
 

@@ -52,7 +52,18 @@ def _figures(result: LoggedResult) -> Row:
             row[f"{name}_low"], row[f"{name}_high"] = map(float, intervals[name])
     for lang, figures in (result.body.get("languages") or {}).items():
         row |= {f"{name}_{lang}": float(value) for name, value in figures.items() if name in OF_LANGUAGES}
-    return row
+    return row | _of_answers(result.body)
+
+
+def _of_answers(body: Mapping[str, Any]) -> Row:
+    """Return the mean lengths of free answers, the judge's mean level, and its agreement with itself."""
+    places = {
+        "lengths": ("characters", "words"),
+        "judge_levels": ("mean_level",),
+        "judge_agreement": ("weighted_kappa",),
+    }
+    found = {name: (body.get(place) or {}).get(name) for place, names in places.items() for name in names}
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def languages_of(result: LoggedResult) -> Row:

@@ -121,12 +121,12 @@ def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> C
     row = sets_of(spec.data).get(dataset)
     if name == "margin_k":
         return (DEFAULT_MARGIN_K.get(str(run.get("margin"))),)
-    if name == "template":
+    if name == "template" and spec.fields[name].default is None:
         return (usual_template(row, run),)
     if name == "instruction":
         usual = default_instruction(row.options.get("subject", "") if row else "")
         return ("" if run.get("template") else usual,)
-    if name == "max_new_tokens":
+    if name == "max_new_tokens" and spec.fields[name].default is None:
         kind = row.options.get("kind") if row else run.get("answer_kind")
         return (usual_length(str(kind)),)
     if name in ALWAYS:

@@ -61,7 +61,8 @@ def item_values(gold: Sequence[Any], hyp: Sequence[Any], metric: str) -> stats.V
 def values_of(result: LoggedResult, metric: str) -> stats.Values:
     """Return the value of each item (n,) of a record; of both directions the mean of the item's values in them.
 
-    Raises UserError where there are no predictions, or they do not give the values.
+    An item that the metric does not apply to has NaN. Raises UserError where there are no predictions, or they do not
+    give the values.
     """
     if (own := read_values(result.path, metric)) is not None:
         return np.asarray(own, dtype=np.float64)
@@ -121,7 +122,8 @@ def _draws(
     if metric in spec.corpus_metrics:
         return corpus_draws(statistics_of(result, metric), metric, seed)
     if metric in spec.item_metrics or is_stated(result, metric):
-        return stats.mean_draws(values_of(result, metric), seed)
+        values = values_of(result, metric)
+        return stats.mean_draws(values[~np.isnan(values)], seed)
     (gold, hyp), n_labels = label_indices(*both)
     kept = macro_labels(gold, hyp, n_labels, legacy=bool(result.run.get("legacy")))
     return stats.macro_draws(gold, hyp, kept, seed)[metric]

@@ -95,7 +95,10 @@ def _require_predictions(results: Sequence[LoggedResult]) -> None:
 
 
 def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
-    """Return the values of the items of one subset; raises UserError where the two cannot be paired."""
+    """Return the values of the items of one subset, those to which the metric applies in both records.
+
+    Raises UserError where the two cannot be paired.
+    """
     gold, *_ = same_items(of_a, of_b)
     if metric in FIGURES:
         sides = (statistics_of(of_a, metric), statistics_of(of_b, metric))
@@ -107,8 +110,15 @@ def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
         return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), a, b, metric, sides)
     values = [values_of(result, metric) for result in (of_a, of_b)]
     for result, value in zip((of_a, of_b), values, strict=True):
-        check(result, metric, float(value.mean()))
-    return Pair(of_a.dataset, of_a.subset, block_of(of_a.dataset, gold), values[0], values[1])
+        check(result, metric, float(np.nanmean(value)))
+    block, there = block_of(of_a.dataset, gold), ~np.isnan(values[0] + values[1])
+    if not there.all():
+        place = f"{of_a.dataset} {of_a.subset}"
+        if not there.any():
+            raise UserError(f"{place}: no item has a {metric} in both A and B", "compare another --metric")
+        note(f"note: {place}: {len(there) - there.sum()} items without a {metric} in A or B are left out")
+        block = (block, there.tobytes())
+    return Pair(of_a.dataset, of_a.subset, block, values[0][there], values[1][there])
 
 
 def same_items(of_a: LoggedResult, of_b: LoggedResult) -> tuple[list[Any], list[Any], list[Any]]:

@@ -1,0 +1,290 @@
+"""The flow of free answers in one language: ask, tell the languages, judge, measure and log."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils.answers import Failed, GenerationSettings
+from utils.cli.chat_arguments import JUDGE, TRANSLATOR, translations_file
+from utils.cli.chat_measures import (
+    Measured,
+    add_agreement,
+    add_judgements,
+    identifier_error,
+    measured,
+    most_told,
+    shown_columns,
+)
+from utils.cli.plan import Plan
+from utils.cli.task_run import TaskRun
+from utils.constants import JUDGE_TOKENS
+from utils.data.instructions import Instructions, load_instructions
+from utils.data.language_id import Told, identified_as, told_by
+from utils.data.languages import code_of
+from utils.data.refusals import has_phrases
+from utils.errors import UserError, counted
+from utils.files import read_json
+from utils.generators.chat_prompts import prompts_for, stops_of
+from utils.generators.judging import Said, judged, level_prompt, translated
+from utils.generators.reasoning import behind_reasoning
+from utils.progress import Clock
+from utils.schema import RunRecord
+
+if TYPE_CHECKING:
+    from utils.cli.run import Run
+    from utils.protocols import Generator
+    from utils.settings import ChatSettings
+
+ENGLISH = "eng"
+Judgements = list[list[Said[int]]]  # (n, answers)
+
+
+def read_translations(args: argparse.Namespace) -> dict[str, str] | None:
+    """Return the English translation of each answer of the file that --judge_translated names; None without one."""
+    from utils.data.tables import is_blank, read_table
+
+    path = translations_file(args)
+    if path is None:
+        return None
+    table = read_table(path)
+    for name in ("answer", "translation"):
+        if name not in table:
+            raise UserError(f"{path} has no column {name!r}", "name its columns answer and translation")
+    rows = zip(table["answer"], table["translation"], strict=True)
+    return {str(answer): str(text) for answer, text in rows if not is_blank(answer) and not is_blank(text)}
+
+
+class Chat(TaskRun[Instructions]):
+    """Free answers; a subset is a language."""
+
+    headers = ("subset", "instructions", "answers")
+
+    def __init__(self, run: Run, settings: ChatSettings, translations: Mapping[str, str] | None = None) -> None:
+        super().__init__(run)
+        assert run.generator is not None
+        self.settings, self.generator, self.translations = settings, run.generator, translations
+        self.seeds = [int(seed) for seed in (settings.seeds or "0").split()]
+
+    def load(self, subset: str, *, validation: bool = False) -> Instructions:
+        """Return the instructions of a language: those drawn by --sample, of them the first --limit."""
+        settings = self.settings
+        data = load_instructions(self.run.dataset, subset, self.run.sources).sampled(settings.sample, settings.seed)
+        return data.at(range(len(data.ids))[: settings.limit])
+
+    def sizes(self, data: Instructions) -> Sequence[int]:
+        """Return the numbers of instructions and of answers to them."""
+        return len(data.ids), len(data.ids) * len(self.seeds)
+
+    def sides(self, data: Instructions) -> tuple[Sequence[str], Sequence[str]]:
+        """Return nothing: no text is encoded."""
+        return (), ()
+
+    def n_candidates(self, data: Instructions) -> int:
+        """Return the number of answers to an instruction, which nothing limits."""
+        return len(self.seeds)
+
+    def execute(self, subsets: Sequence[str]) -> None:
+        """Show the plan of a dry run, or evaluate all languages and print their figures."""
+        super().execute(subsets)
+        if not self.run.dry_run:
+            self.print_figures(subsets)
+
+    def print_figures(self, subsets: Sequence[str]) -> None:
+        """Print what records have beside the main metric, a line a language; columns without a value are left out."""
+        from tabulate import tabulate
+
+        paths = [self.run.store.path_of(subset, len(self.seeds)) for subset in subsets]
+        rows = [shown_columns((read_json(path) if path.is_file() else None) or {}) for path in paths]
+        names = [name for name in rows[0] if any(row[name] not in (None, 0.0) for row in rows)]
+        table = [[subset, *(row[name] for name in names)] for subset, row in zip(subsets, rows, strict=True)]
+        print(tabulate(table, ["", *names], floatfmt=".2f"))
+
+    def how(self, seed: int) -> GenerationSettings:
+        """Return how the answers of a seed are generated."""
+        settings = self.settings
+        return GenerationSettings(
+            settings.max_new_tokens,
+            settings.temperature,
+            seed,
+            settings.top_p if settings.top_p != 1 else None,
+            settings.top_k or None,
+            stops_of(self.generator.spec, settings.template),
+        )
+
+    def prompts(self, data: Instructions) -> list[str]:
+        """Return the prompt of each instruction (n,)."""
+        return prompts_for(self.generator.spec, data.texts, self.settings.template)
+
+    def evaluate(self, subset: str) -> None:
+        """Load, ask, judge, measure and log one language."""
+        clock = Clock()
+        data = self.load(subset)
+        clock.lap("load")
+        answers, failures, unfinished = self.answers(data)
+        clock.lap("answer")
+        told = [[told_by(text) for text in row] for row in answers]
+        found = measured(answers, subset, told, self.settings.seed)
+        self.add_counts(found, data, failures, unfinished)
+        clock.lap("measure")
+        judgements = self.judge(data, answers, told, found)
+        clock.lap("judge")
+        record = RunRecord(found.metrics, found.ci95, len(data.ids), len(self.seeds), {}, found.details)
+        items = {"gold": [subset] * len(data.ids), "hyp": [most_told(row, subset) for row in told]}
+        beside = {
+            "ids": list(data.ids),
+            "prompts": self.prompts(data),
+            "references": list(data.references),
+            "seeds": self.seeds,
+            "answers": answers,
+            "answered_in": [[one.lang for one in row] for row in told],
+            **judgements,
+            **({"failures": failures} if failures else {}),
+        }
+        about = {"origin": vars(data.origin), "lang": subset}
+        self.run.log(subset, record, {**items, "values": found.values}, about, clock.laps, beside)
+
+    def answers(self, data: Instructions) -> tuple[list[list[str]], dict[str, str], int]:
+        """Return the answers by instruction, behind the model's reasoning, and how many were cut within it.
+
+        Answers that there will never be are empty; the reasons are by `instruction answer`, both numbers.
+        """
+        prompts, columns = self.prompts(data), []
+        failures, unfinished = dict[str, str](), 0
+        for number, seed in enumerate(self.seeds):
+            texts = []
+            for place, one in enumerate(self.generator.generate(prompts, self.how(seed))):
+                behind = None if isinstance(one, Failed) else behind_reasoning(one)
+                if isinstance(one, Failed):
+                    failures[f"{place} {number}"] = one.reason
+                else:
+                    unfinished += behind is None
+                texts.append((behind or "").strip())
+            columns.append(texts)
+        return [list(row) for row in zip(*columns, strict=True)], failures, unfinished
+
+    def add_counts(self, found: Measured, data: Instructions, failures: Mapping[str, str], unfinished: int) -> None:
+        """Add the identifier's error on reference texts, and what went wrong; say what a reader should know."""
+        lang, n = data.lang, len(data.ids) * len(self.seeds)
+        if error := identifier_error(data):
+            found.metrics["lid_error"], found.details["lid_references"] = error
+        if not identified_as(lang):
+            _tell("note", lang, "the identifier does not know this language: fidelity is not measured")
+        elif "fidelity" not in found.metrics:
+            _tell("note", lang, "all answers are too short to tell their language: fidelity is not measured")
+        if not has_phrases(lang):
+            _tell("note", lang, "there are no phrases of refusal in this language: only English ones are counted")
+        found.details["refusal_phrases"] = [ENGLISH, *([code_of(lang)] if has_phrases(lang) else [])]
+        if failures:
+            found.metrics["failed"] = len(failures) / n
+            first = next(iter(failures.values()))
+            _tell("warning", lang, f"{counted(len(failures), 'answer')} missing, counted as empty: {first}")
+        if unfinished:
+            found.metrics["unfinished"] = unfinished / n
+            what = f"{counted(unfinished, 'answer')} cut off within the model's reasoning, counted as empty"
+            _tell("warning", lang, f"{what}: give a larger --max_new_tokens")
+
+    def judge(
+        self, data: Instructions, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]], found: Measured
+    ) -> dict[str, Any]:
+        """Add what the judge says of the answers and their translations; return its judgements as records have them."""
+        judge = self.run.beside.get(JUDGE)
+        if judge is None:
+            return {}
+        seed, tokens = self.settings.seed, self.settings.judge_tokens
+        first = self.by_item(data, answers, lambda *sides: judged(judge, sides[0], sides[1], tokens))
+        add_judgements(found, first, seed, name="help", unread="unread", about="judge_levels")
+        said: dict[str, Any] = {"judgements": _as_records(first)}
+        if self.settings.judge_twice:
+            second = self.by_item(data, answers, lambda *sides: judged(judge, sides[0], sides[1], tokens, second=True))
+            add_agreement(found, first, second)
+            said["second_judgements"] = _as_records(second)
+        if self.settings.judge_translated:
+            english = self.in_english(answers, told)
+            third = self.by_item(data, english, lambda *sides: judged(judge, sides[0], sides[1], tokens))
+            add_judgements(
+                found, third, seed, name="help_translated", unread="unread_translated", about="judge_levels_translated"
+            )
+            said |= {"translations": english, "translated_judgements": _as_records(third)}
+        if unread := found.details["judge_levels"]["unread"]:
+            what = f"{counted(unread, 'judgement')} that cannot be read, asked for twice and left out"
+            _tell("warning", data.lang, f"{what} (share: unread)")
+        return said
+
+    def by_item(
+        self,
+        data: Instructions,
+        answers: Sequence[Sequence[str]],
+        ask: Callable[[list[str], list[str]], list[Said[int]]],
+    ) -> Judgements:
+        """Return what is said of each answer, asked for all at once, by instruction."""
+        instructions = [text for text, row in zip(data.texts, answers, strict=True) for _ in row]
+        said = iter(ask(instructions, [text for row in answers for text in row]))
+        return [[next(said) for _ in row] for row in answers]
+
+    def in_english(self, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]]) -> list[list[str]]:
+        """Return the English translation of each answer; one that is in English or empty stays as it is.
+
+        An answer that the translator does not translate is empty. Raises UserError where a file lacks an answer.
+        """
+        pairs = [pair for row, tags in zip(answers, told, strict=True) for pair in zip(row, tags, strict=True)]
+        others = list(dict.fromkeys(text for text, tag in pairs if text and tag.lang != ENGLISH))
+        translator = self.run.beside.get(TRANSLATOR)
+        if translator is not None:
+            found = translated(translator, others, 2 * self.settings.max_new_tokens)
+            english = {text: one or "" for text, one in zip(others, found, strict=True)}
+        else:
+            english = dict(self.translations or {})
+            if missing := [text for text in others if text not in english]:
+                what = f"--judge_translated: the file lacks {len(missing)} of {counted(len(others), 'answer')}"
+                raise UserError(
+                    f"{what}, the first is {missing[0][:60]!r}", "add them, or name a model that translates"
+                )
+        return [[english.get(text, text) for text in row] for row in answers]
+
+    def show_plan(self, subsets: Sequence[str]) -> None:
+        """Print each language's sizes and state, one whole prompt, and what APIs would cost."""
+        plan, shown = Plan(self.run, [*self.headers, "records"]), list[str]()
+        asked, rated, tokens = [0, 0, 0], 0, 0
+        judge = self.run.beside.get(JUDGE)
+        for subset in subsets:
+            data, k = self.load(subset), len(self.seeds)
+            done = self.run.store.is_done(subset, k)
+            plan.rows.append([subset, *self.sizes(data), "logged" if done else "to do"])
+            shown = shown or self.prompts(data)
+            if done:
+                continue
+            for seed in self.seeds if self.generator.client else ():
+                left = self.generator.count_requests(self.prompts(data), (), self.how(seed), "generate")
+                asked = [one + more for one, more in zip(asked, left, strict=True)]
+            if judge is not None and judge.client is not None:
+                rated += len(data.ids) * k
+                of_prompts = judge.n_tokens([level_prompt(text, "") for text in data.texts]) or []
+                tokens += k * (sum(of_prompts) + self.settings.max_new_tokens * len(data.ids))
+        plan.show()
+        print(f"\none prompt of {subsets[0]}:\n{shown[0]}\n")
+        _print_cost("", self.generator, asked)
+        if judge is not None:
+            settings = self.settings
+            times = 1 + bool(settings.judge_twice) + bool(settings.judge_translated)
+            _print_cost(
+                "judge: ",
+                judge,
+                [rated * times, tokens * times, rated * times * (settings.judge_tokens or JUDGE_TOKENS)],
+            )
+
+
+def _print_cost(what: str, generator: Generator, numbers: Sequence[int]) -> None:
+    """Print the requests, tokens and cost of an API, those of answers at most; nothing of a local model."""
+    if generator.client is not None and (line := generator.quote(*numbers, exact=False)):
+        print(f"{what}{line}")
+
+
+def _as_records(said: Judgements) -> list[list[dict[str, Any]]]:
+    return [[one.as_record("level") for one in row] for row in said]
+
+
+def _tell(kind: str, lang: str, what: str) -> None:
+    print(f"{kind}: {lang}: {what}", file=sys.stderr)
