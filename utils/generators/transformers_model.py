@@ -93,7 +93,8 @@ class LanguageModel:
         limit = context_of(self.model.config)
         if limit and max(lengths) > limit:
             raise UserError(
-                f"a prompt has {max(lengths)} tokens, but {self.spec.name} takes {limit} at most", "use a smaller --k"
+                f"a prompt has {max(lengths)} tokens, but {self.spec.name} takes {limit} at most",
+                "use a smaller --k, or fewer --max_new_tokens",
             )
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:

@@ -86,8 +86,8 @@ def _is_local(spec: DatasetSpec, entry: Entry, where: Sources) -> bool:
 def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[tuple[str, Load | str]]:
     """Yield the key and the loader of each list of texts that a record's items refer to, or why there is none."""
     run, dataset, name = entry.result.run, entry.result.dataset, entry.result.subset
-    if not TASKS[entry.task].item_metrics:
-        return  # the page shows items that are right or wrong
+    if not TASKS[entry.task].item_metrics or TASKS[entry.task].data == "chat":
+        return  # the page shows items that are right or wrong; the prompts of free answers have the instructions
     if TASKS[entry.task].data == "retrieval":
         pool, langs = str(run.get("pool", "usual")), run.get("pool_langs")
         key = f"retrieval {dataset} {name} {pool} {langs or ''}".rstrip()

@@ -58,6 +58,7 @@ function itemList(record, { preds, prompts, neighbors }, side, { queries, candid
     goldRank: isIndexed(record) || labels ? rankIn(stored(item), (index) => isGold(index, gold), isIndexed(record)) : null,
     prompt: prompts?.prompts?.[item], demonstrations: prompts?.demonstrations?.[item], output: prompts?.outputs?.[item],
     failure: prompts?.failures?.[item], scores: prompts?.scores?.[item], labels: prompts?.labels,
+    answers: answersOf(prompts, item),
     text: queries?.[item], candidates, goldText: named(gold), hypText: named(chosen.hyp[item]),
   }));
 }
@@ -94,7 +95,7 @@ function itemControls(items, files, filters, redraw, params) {
 function fits(item, { wrong, label, q }) {
   if ((wrong && item.right) || (label && item.gold !== label)) return false;
   if (!q) return true;
-  const where = [`#${item.item}`, item.gold, item.hyp, item.prompt, item.output, item.text, item.goldText, item.hypText];
+  const where = [`#${item.item}`, item.gold, item.hyp, item.prompt, item.output, item.text, item.goldText, item.hypText, ...(item.answers ?? []).map((one) => one.text)];
   return where.some((text) => text !== undefined && text !== null && String(text).toLowerCase().includes(q.toLowerCase()));
 }
 
@@ -143,6 +144,7 @@ function itemDetails(item) {
     item.demonstrations ? line("demonstrations", demonstrationList(item)) : null,
     item.scores && item.labels ? line("scores", scoreBars(item)) : null,
     item.output !== undefined && item.output !== null ? line("output", el("pre", { class: "prompt" }, String(item.output))) : null,
+    item.answers ? line("answers", answersTable(item.answers)) : null,
     item.failure ? line("failure", String(item.failure)) : null,
     item.neighbors.length ? line("neighbours", neighborTable(item)) : null,
   );
