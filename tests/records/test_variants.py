@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from utils.constants import CLASSIFIER
 from utils.encoders.registry import ENCODERS
 from utils.loaders import API_ENCODER
 from utils.records.identity import Identity, encoders_identity, generator_identity
@@ -176,6 +177,29 @@ def test_rows_of_generators() -> None:
     assert row_names([none, half]) == ["org/gen, 0-shot", "org/gen, 0-shot (generator in bf16)"]
     bm25 = result("bm25", **{**run, "encoders": [], "demonstrations": "bm25"}, subset="ace")
     assert row_names([bm25]) == ["org/gen + bm25, 1-shot"]
+
+
+def test_rows_and_folders_of_fine_tuned_models_tell_what_departs_from_the_plain_training() -> None:
+    plain = {**CLASSIFIER, "warmup": 0, "lora": None}
+    lora = {"rank": 8, "alpha": 32, "dropout": 0.05, "modules": ["all-linear"], "bits": None}
+    trainings = [
+        (plain, "", ""),
+        (
+            {**plain, "epochs": 3, "learning_rate": 2e-5},
+            " (epochs 3, learning_rate 2e-05)",
+            "epochs_3_learning_rate_2e-05",
+        ),
+        ({**plain, "lora": lora}, " (lora, lora_rank 8)", "lora_true_lora_rank_8"),
+        ({**plain, "langs": ["eng", "ace"]}, " (multilingual eng ace)", "multilingual_eng_ace_64f166"),
+        ({**plain, "decontaminate": True}, " (decontaminate)", "decontaminate_true"),
+    ]
+    found = [
+        result(f"{E5}, fine-tuned", subset="ace", task="classification", encoders=[PLAIN], training=training)
+        for training, _, _ in trainings
+    ]
+    assert row_names(found) == [f"{E5}, fine-tuned{told}" for _, told, _ in trainings]
+    places = [place_of(record.run, "nusax", TASKS["classification"]) for record in found]
+    assert places == [place for _, _, place in trainings]
 
 
 @pytest.mark.parametrize(
