@@ -188,6 +188,7 @@ def test_a_learning_rate_without_sense_ends_with_the_place(run_in: Run, tmp_path
         (("--lora_rank", "4"), None, "flags of adapters without --lora"),
         (("--max_length", "2"), None, "at a maximum length of 2 reads nothing of a text: it adds 2 tokens"),
         (("--dtype", "fp16"), None, "--dtype fp16 without --cuda"),
+        (("--lora", "--lora_modules", "nosuch"), None, "--lora_modules nosuch: the model has no such layers"),
     ],
 )
 def test_mistakes_are_told_in_two_lines(

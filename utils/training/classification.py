@@ -151,7 +151,8 @@ def _longest(base: Base, model: Any, tokenizer: Any, asked: int | None, *, pair:
     if asked and asked > longest:
         raise UserError(f"--max_length {asked}, but {base.name} takes {longest} tokens", f"give at most {longest}")
     limit = min(asked or longest, longest)
-    check_length(base.name, limit, tokenizer.num_special_tokens_to_add(pair), is_asked=asked is not None)
+    added = max(tokenizer.num_special_tokens_to_add(), tokenizer.num_special_tokens_to_add(pair))
+    check_length(base.name, limit, added, is_asked=asked is not None)
     return limit
 
 

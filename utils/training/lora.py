@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from utils.training.options import LoraOptions
 
 
+NO_SUCH_LAYERS = ("not found in the base model", "No modules were targeted")  # the latter beside a new head
+
+
 def check_peft() -> None:
     """Raise UserError where peft is not installed."""
     if importlib.util.find_spec("peft") is None:
@@ -43,7 +46,7 @@ def with_adapter(model: Any, options: LoraOptions, task: str | None = None) -> A
                 model = prepare(model, use_gradient_checkpointing=False)
             return get_peft_model(model, config)
     except ValueError as error:
-        if "not found in the base model" not in str(error):
+        if not any(words in str(error) for words in NO_SUCH_LAYERS):
             raise
         linear = sorted({name.rpartition(".")[2] for name, part in model.named_modules() if _is_linear(part)})
         raise UserError(
