@@ -200,3 +200,11 @@ def test_mistakes_are_told_in_two_lines(
     first, second = done.stderr.strip().splitlines()[-2:]
     assert first.startswith("error: ") and message in first and second.startswith("hint: "), done.stderr
     assert [*tmp_path.rglob("training.json")] == []
+
+
+@pytest.mark.parametrize("script", ["classification.py", "finetune.py"])
+def test_a_table_without_rows_is_an_error(run_in: Run, tmp_path: Path, script: str) -> None:
+    (tmp_path / "data.tsv").write_text("text\tlabel\tlang\tsplit\n")
+    done = run_in(tmp_path, script, "--dataset", "data.tsv", "--model_checkpoint", "baseline/char_ngram")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: data.tsv has no rows", done.stderr

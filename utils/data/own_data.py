@@ -139,6 +139,8 @@ def find_labeled(
         )
     check_columns(path, list(chosen.values()), table)
     langs = languages_in(table, chosen["lang"], str(path)) if "lang" in chosen else ("all",)
+    if not langs:
+        raise UserError(f"{path} has no rows", "add rows below the names of the columns")
     reading = {"columns": chosen} if chosen != usual else {}
     ids = {"id": "id"} if "id" in table and "id" not in chosen.values() else {}
     options = {"path": str(path), "seed": seed, **chosen, **ids, "header": not no_header, "strict": strict}
