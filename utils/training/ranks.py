@@ -1,4 +1,4 @@
-"""One training by several processes, as torchrun and accelerate start them.
+"""One training by several processes, as torchrun starts them.
 
 Each process computes its share of every batch, and all of them have the same weights after each step. The first one
 alone writes and prints.
