@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,3 +171,29 @@ def test_demonstrations_are_mined_without_the_alignment(run: Run, place: Path, t
     ):
         done = run("icl.py", *model, *flags, *encoder, *wrong, *logs)
         assert done.returncode == 2 and what in done.stderr, done.stderr
+
+
+def test_comet_where_its_package_is_there(
+    run: Run, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--dataset", "flores", "--langs", "deu", "--bleu_tokenize", "13a", "--comet")
+    if find_spec("comet") is None:
+        done = asked(run, place, *flags, "some/model")
+        assert done.returncode == 2 and "--comet needs the package unbabel-comet" in done.stderr
+    package = ModuleType("comet")  # stands in for the package, which is not installed for the tests
+    package.__spec__ = ModuleSpec("comet", None)
+    seen = list[dict[str, str]]()
+
+    class Model:
+        def predict(self, rows: list[dict[str, str]], **_: Any) -> Any:
+            seen.extend(rows)
+            return SimpleNamespace(scores=[0.1 * number for number in range(len(rows))])
+
+    vars(package).update(download_model=lambda name: f"{name}.ckpt", load_from_checkpoint=lambda path: Model())
+    monkeypatch.setitem(sys.modules, "comet", package)
+    done = asked(run, place, *flags, "some/model")
+    assert done.returncode == 0, done.stderr
+    body, preds = (read(tmp_path / "logs", f"eval_eng_Latn-deu_Latn_1{part}.json") for part in ("", "_preds"))
+    assert body["comet"] == pytest.approx(0.25) and body["run"]["comet"] == "some/model"
+    assert [row["mt"] for row in seen] == preds["hyp"] and [row["ref"] for row in seen] == preds["gold"]
+    assert seen[0]["src"].startswith("I have") and preds["values"]["comet"][1] == pytest.approx(0.1)

@@ -213,7 +213,8 @@ class IclSettings(LabeledSettings):
     permute: whether options are listed in an order drawn by the seed. pmi: whether the score of an answer without its
     question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations. prompt_lang:
     the language of questions about texts in another one. bleu_tokenize: the tokens of BLEU, as sacrebleu names them.
-    mined: `auto`, or the digits of the hash of a file of mined translations. mined_threshold: their least score.
+    comet: the model of COMET. mined: `auto`, or the digits of the hash of a file of mined translations.
+    mined_threshold: their least score.
     """
 
     balance: bool = setting(False, "flag")
@@ -236,6 +237,7 @@ class IclSettings(LabeledSettings):
     demonstrations_file: str | None = setting(None, optional=True)
     prompt_lang: str | None = setting(None, optional=True)
     bleu_tokenize: str | None = setting(None, optional=True)
+    comet: str | None = setting(None, optional=True)
     mined: str | None = setting(None, optional=True)
     mined_threshold: float | None = setting(None, "number", optional=True)
 

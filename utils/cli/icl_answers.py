@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.cli.comet import comet_scores
 from utils.evaluation import stats
 from utils.evaluation.spans import span_scores
 from utils.evaluation.translation import translation_figures
@@ -15,16 +16,24 @@ from utils.schema import RunRecord
 if TYPE_CHECKING:
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Answers
+    from utils.settings import IclSettings
 
 
 def written_record(
-    data: TrainTest, answers: Answers, texts: Sequence[str], k: int, seed: int, how: Mapping[str, Any]
+    data: TrainTest,
+    answers: Answers,
+    texts: Sequence[str],
+    k: int,
+    settings: IclSettings,
+    how: Mapping[str, Any],
+    device: str,
 ) -> tuple[RunRecord, dict[str, Any]]:
     """Return the record of written answers, its `run` still empty, and the predictions.
 
     texts: the answers by themselves (n,). how: of spans the language and the rules of their normal form; of
-    translations `measures`, as `translation_measures` returns them.
+    translations `measures`, as `translation_measures` returns them. device: on which COMET is computed.
     """
+    seed = settings.seed
     references = [item.references for item in data.test.items[: data.limit]]
     gold = [known[0] for known in references]
     predictions: dict[str, Any] = {"gold": gold, "hyp": list(texts)}
@@ -35,6 +44,11 @@ def written_record(
         found = translation_figures(texts, references, how["measures"], seed)
         metrics, ci95, details = found.metrics, found.ci95, {"signatures": found.signatures}
         predictions["statistics"] = {name: counts.tolist() for name, counts in found.statistics.items()}
+        if settings.comet:
+            sources = [item.fields["source"] for item in data.test.items[: data.limit]]
+            scores = comet_scores(settings.comet, sources, texts, gold, device)
+            metrics["comet"], ci95["comet"] = float(scores.mean()), stats.bootstrap_mean(scores, seed)
+            predictions["values"] = {"comet": scores.tolist()}
     else:
         values = span_scores(texts, references, **how)
         metrics = {name: float(of_items.mean()) for name, of_items in values.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
+from utils.cli.comet import check_comet
 from utils.cli.data_choice import check_src_lang
 from utils.cli.icl_mined import AUTO, THRESHOLD
 from utils.cli.types import name_or_path, natural, path, positive_number
@@ -116,6 +117,9 @@ def add_template_args(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help=f"tokens of BLEU: {', '.join(BLEU_TOKENS)}, or the file of a SentencePiece model (default: "
         f"{SENTENCE_PIECES[0]}, where its model can be had)",
+    )
+    group.add_argument(
+        "--comet", type=name_or_path, metavar="MODEL", help="COMET of translations by this model (needs unbabel-comet)"
     )
     group.add_argument("--permute", action="store_true", help="list the options in an order drawn by --seed")
     group.add_argument(
@@ -230,8 +234,11 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
         raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
     if args.mined and kind != "text":
         raise UserError(f"--demonstrations mined with items of the kind {kind}", "it is for translations")
-    if args.bleu_tokenize and kind != "text":
-        raise UserError(f"--bleu_tokenize with items of the kind {kind}", "it is for translations")
+    for name in ("bleu_tokenize", "comet"):
+        if getattr(args, name) and kind != "text":
+            raise UserError(f"--{name} with items of the kind {kind}", "it is for translations")
+    if args.comet:
+        check_comet()
     if kind != "text":
         check_src_lang(args, "add --cross to take demonstrations from it")
     if has_template and args.legacy:
@@ -286,6 +293,7 @@ def make_settings(
         pmi=args.pmi if choices == "text" and decode == "score" else None,
         demonstrations_file=prompting.examples_digest(),
         prompt_lang=args.prompt_lang,
+        comet=args.comet,
         mined=args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
         mined_threshold=args.mined_threshold,
         bleu_tokenize=tokens_of(prompting.measures),
