@@ -176,11 +176,18 @@ def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: 
             f"--dataset {name}: no such file or folder",
             f"give the path of a file ({', '.join(ENDINGS)}) or folder, or a name that --list shows",
         )
-    others = [other for other, rows in registry.DATASETS.items() if name in rows]
+    others = [_named(other) for other, rows in registry.DATASETS.items() if name in rows]
     if others:
-        raise UserError(f"{name} is not a data set for {task}", f"it is one for {', '.join(others)}; --list shows all")
+        raise UserError(
+            f"{name} is not a data set for {_named(task)}", f"it is one for {', '.join(others)}; --list shows all"
+        )
     lookup(known, name, "dataset")
     return None
+
+
+def _named(task: str) -> str:
+    """Return how messages call the task that data are for: prompted ones by the only script that takes them."""
+    return "icl" if task == "prompted" else task
 
 
 def _path_of(name: str) -> Path:

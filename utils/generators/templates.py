@@ -92,8 +92,9 @@ class Template:
         return (self.stop,) if self.stop else (behind, "\n") if behind else ("\n",)
 
     def digest(self) -> str:
-        """Return eight digits of the hash of all that the template is."""
-        whole = json.dumps(vars(self), sort_keys=True, ensure_ascii=False)
+        """Return eight digits of the hash of all that the template has; what it lacks is no part of it."""
+        content = {name: value for name, value in vars(self).items() if value}
+        whole = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(whole.encode()).hexdigest()[:8]
 
 
