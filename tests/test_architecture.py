@@ -63,7 +63,7 @@ LAYERS = (
         "protocols",
         "loaders",
     ),
-    ("words",),
+    ("words", "views"),
 )
 LAYER = {package: len(LAYERS) - place for place, packages in enumerate(LAYERS) for package in packages}
 SHORT_NAMES = (

@@ -11,6 +11,8 @@ from api_server import ApiServer
 from conftest import Run
 from tiny_models import make_model
 
+from utils.runlog import load
+
 pytest.importorskip("pycld2")
 
 GERMAN = "Das ist eine lange und sehr ausführliche Antwort, die auf Deutsch geschrieben wurde."
@@ -135,6 +137,14 @@ def test_exact_figures_of_judgements_and_nothing_is_asked_twice(
     assert prompts["judgements"][2][0] == {"level": 1, "reasoning": "short", "again": True}
     assert prompts["judgements"][3][0] == {"level": None, "reasoning": "I would rather not say.", "again": True}
     assert prompts["translations"][0] == ["Translated: " + GERMAN, ENGLISH]
+    (row,) = load(tmp_path / "logs").to_dict("records")
+    assert (
+        row["mean_level"] == pytest.approx(16 / 6)
+        and row["help"] == body["help"]
+        and row["judge"] == body["run"]["judge"]
+    )
+    items = load(tmp_path / "logs", preds=True)
+    assert items.fidelity.isna().tolist() == [False, False, True, False] and items.hyp.isna().sum() == 1
     assert body["run"]["judge_model"]["name"] == body["run"]["translator"]["name"] == body["run"]["judge"]
     asked = [one for one in scripts.bodies if one["model"] == "judge" and "<answer>" in one["messages"][0]["content"]]
     assert all(one["response_format"]["json_schema"]["schema"]["required"] == ["reasoning", "score"] for one in asked)

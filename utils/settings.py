@@ -115,9 +115,8 @@ def place_of_reranker(name: str | None, depth: int | None) -> str:
     return f"rerank_{_clean(name)}_top{depth}" if name else ""
 
 
-def _clean(name: str) -> str:
-    """Return a model's name as a folder's name has it."""
-    return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII)[-60:]
+def _clean(name: str, most: int = 60) -> str:
+    return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII)[-most:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,12 +277,9 @@ class IclSettings(LabeledSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ChatSettings(Settings):
-    """Settings of free answers to instructions.
+    """Settings of free answers to instructions; of a greedy answer top_p, top_k and seeds are None.
 
-    seeds: those of the answers to each instruction; None where the one answer is greedy. sample: how many instructions
-    were drawn. judge: the name of the model that judges answers; judge_tokens: the limit of a judgement's, where it is
-    not the usual one. judge_translated: of the model that translates answers before they are judged too, or the
-    beginning of the hash of a file of translations. judge_twice: whether each answer is judged a second time.
+    judge, judge_translated: the models that judge answers and translate them, or `file` and the digits of its hash.
     """
 
     template: str = setting("model", choices=TEMPLATES)
@@ -299,20 +295,8 @@ class ChatSettings(Settings):
     judge_twice: bool | None = setting(None, "flag", optional=True)
 
     def departures(self, **of_models: str) -> Iterator[str]:
-        """Yield what is not plain; `quantization` is that of the generator."""
+        """Yield what is not plain, by name; `quantization` is that of the generator. Long names are cut."""
         yield of_models.get("quantization", "")
-        yield self.unusual("template")
-        yield "greedy" if not self.temperature else self._sampling()
-        yield f"tokens_{self.max_new_tokens}" if self.max_new_tokens != ANSWER_TOKENS else ""
-        yield f"sample_{self.sample}" if self.sample else ""
-        yield f"judge_{_clean(self.judge)}" if self.judge else ""
-        yield f"tokens_{self.judge_tokens}" if self.judge_tokens else ""
-        yield f"translated_{_clean(self.judge_translated)}" if self.judge_translated else ""
-        yield "twice" if self.judge_twice else ""
-
-    def _sampling(self) -> str:
-        """Return what is not plain in how answers are sampled."""
-        usual = {field.name: field.default for field in dataclasses.fields(self)}
-        values = {name: getattr(self, name) for name in ("temperature", "top_p", "top_k", "seeds")}
-        told = [f"{name}_{value}" for name, value in values.items() if value != usual[name]]
-        return "_".join(told).replace(" ", "-")
+        own = dataclasses.fields(self)[len(dataclasses.fields(Settings)) :]
+        told = ((field.name, getattr(self, field.name), field.default) for field in own)
+        yield from (f"{name}_{_clean(str(value), 24)}" for name, value, usual in told if value not in (None, usual))
