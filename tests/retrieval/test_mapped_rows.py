@@ -114,7 +114,7 @@ def test_late_interaction_holds_a_block_of_a_file_in_memory(
 def test_sparse_rows_of_a_file_are_read_a_tile_at_a_time(
     mapped: np.ndarray, similarity: str, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n, seen, best = 30_000, list[int](), sparse_search._best
+    n, seen, best = 60_000, list[int](), sparse_search._best
     columns, ends = np.tile(np.arange(D, dtype=np.int32), n), np.arange(n + 1) * D
     rows = csr_array((mapped[:n].reshape(-1), columns, ends), shape=(n, D))
     whole = csr_array((np.array(rows.data), columns, ends), shape=(n, D))
