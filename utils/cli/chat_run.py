@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.answers import Failed, GenerationSettings
@@ -25,7 +24,7 @@ from utils.data.instructions import Instructions, load_instructions
 from utils.data.language_id import Told, identified_as, told_by
 from utils.data.languages import code_of
 from utils.data.refusals import has_phrases
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note, warn
 from utils.files import read_json
 from utils.generators.chat_prompts import prompts_for, stops_of
 from utils.generators.judging import Said, judged, level_prompt, translated
@@ -171,20 +170,20 @@ class Chat(TaskRun[Instructions]):
         if error := identifier_error(data):
             found.metrics["lid_error"], found.details["lid_references"] = error
         if not identified_as(lang):
-            _tell("note", lang, "the identifier does not know this language: fidelity is not measured")
+            note(f"{lang}: the identifier does not know this language: fidelity is not measured")
         elif "fidelity" not in found.metrics:
-            _tell("note", lang, "all answers are too short to tell their language: fidelity is not measured")
+            note(f"{lang}: all answers are too short to tell their language: fidelity is not measured")
         if not has_phrases(lang):
-            _tell("note", lang, "there are no phrases of refusal in this language: only English ones are counted")
+            note(f"{lang}: there are no phrases of refusal in this language: only English ones are counted")
         found.details["refusal_phrases"] = [ENGLISH, *([code_of(lang)] if has_phrases(lang) else [])]
         if failures:
             found.metrics["failed"] = len(failures) / n
             first = next(iter(failures.values()))
-            _tell("warning", lang, f"{counted(len(failures), 'answer')} missing, counted as empty: {first}")
+            warn(f"{lang}: {counted(len(failures), 'answer')} missing, counted as empty: {first}")
         if unfinished:
             found.metrics["unfinished"] = unfinished / n
             what = f"{counted(unfinished, 'answer')} cut off within the model's reasoning, counted as empty"
-            _tell("warning", lang, f"{what}: give a larger --max_new_tokens")
+            warn(f"{lang}: {what}: give a larger --max_new_tokens")
 
     def judge(
         self, data: Instructions, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]], found: Measured
@@ -194,35 +193,24 @@ class Chat(TaskRun[Instructions]):
         if judge is None:
             return {}
         seed, tokens = self.settings.seed, self.settings.judge_tokens
-        first = self.by_item(data, answers, lambda *sides: judged(judge, sides[0], sides[1], tokens))
+        first = levels_of(judge, data, answers, tokens)
         add_judgements(found, first, seed, name="help", unread="unread", about="judge_levels")
         said: dict[str, Any] = {"judgements": _as_records(first)}
         if self.settings.judge_twice:
-            second = self.by_item(data, answers, lambda *sides: judged(judge, sides[0], sides[1], tokens, second=True))
+            second = levels_of(judge, data, answers, tokens, second=True)
             add_agreement(found, first, second)
             said["second_judgements"] = _as_records(second)
         if self.settings.judge_translated:
             english = self.in_english(answers, told)
-            third = self.by_item(data, english, lambda *sides: judged(judge, sides[0], sides[1], tokens))
+            third = levels_of(judge, data, english, tokens)
             add_judgements(
                 found, third, seed, name="help_translated", unread="unread_translated", about="judge_levels_translated"
             )
             said |= {"translations": english, "translated_judgements": _as_records(third)}
         if unread := found.details["judge_levels"]["unread"]:
             what = f"{counted(unread, 'judgement')} that cannot be read, asked for twice and left out"
-            _tell("warning", data.lang, f"{what} (share: unread)")
+            warn(f"{data.lang}: {what} (share: unread)")
         return said
-
-    def by_item(
-        self,
-        data: Instructions,
-        answers: Sequence[Sequence[str]],
-        ask: Callable[[list[str], list[str]], list[Said[int]]],
-    ) -> Judgements:
-        """Return what is said of each answer, asked for all at once, by instruction."""
-        instructions = [text for text, row in zip(data.texts, answers, strict=True) for _ in row]
-        said = iter(ask(instructions, [text for row in answers for text in row]))
-        return [[next(said) for _ in row] for row in answers]
 
     def in_english(self, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]]) -> list[list[str]]:
         """Return the English translation of each answer; one that is in English or empty stays as it is.
@@ -276,6 +264,21 @@ class Chat(TaskRun[Instructions]):
             )
 
 
+def levels_of(
+    judge: Generator,
+    data: Instructions,
+    answers: Sequence[Sequence[str]],
+    tokens: int | None,
+    *,
+    second: bool = False,
+) -> Judgements:
+    """Return the level of each answer, all of which the judge is asked for at once, by instruction."""
+    instructions = [text for text, row in zip(data.texts, answers, strict=True) for _ in row]
+    every = [text for row in answers for text in row]
+    said = iter(judged(judge, instructions, every, tokens, second=second))
+    return [[next(said) for _ in row] for row in answers]
+
+
 def _print_cost(what: str, generator: Generator, numbers: Sequence[int]) -> None:
     """Print the requests, tokens and cost of an API, those of answers at most; nothing of a local model."""
     if generator.client is not None and (line := generator.quote(*numbers, exact=False)):
@@ -284,7 +287,3 @@ def _print_cost(what: str, generator: Generator, numbers: Sequence[int]) -> None
 
 def _as_records(said: Judgements) -> list[list[dict[str, Any]]]:
     return [[one.as_record("level") for one in row] for row in said]
-
-
-def _tell(kind: str, lang: str, what: str) -> None:
-    print(f"{kind}: {lang}: {what}", file=sys.stderr)

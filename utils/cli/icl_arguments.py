@@ -163,6 +163,19 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             f"--demonstrations_file with --demonstrations {args.demonstrations}", "add --demonstrations fixed"
         )
+    _check_mined(args)
+    if args.tune_weights:
+        raise UserError(
+            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
+        )
+    if args.legacy and args.similarity == "dot":
+        raise UserError(
+            "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
+        )
+
+
+def _check_mined(args: argparse.Namespace) -> None:
+    """Raise UserError for flags of mined demonstrations that do not belong together."""
     if (args.mined is None) != (args.demonstrations != "mined"):
         what = (
             "--demonstrations mined" if args.mined is None else f"--mined with --demonstrations {args.demonstrations}"
@@ -175,14 +188,6 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError("--mined_threshold without --mined", "add --demonstrations mined --mined auto")
     if args.mined not in (None, AUTO) and not Path(args.mined).expanduser().is_file():
         raise UserError(f"--mined {args.mined}: no such file", f"check the path, or give {AUTO}")
-    if args.tune_weights:
-        raise UserError(
-            "icl.py has no --tune_weights", "tune the weights with classification.py, and give them as --weights"
-        )
-    if args.legacy and args.similarity == "dot":
-        raise UserError(
-            "--legacy with --similarity dot", "--legacy uses the Euclidean distance: leave --similarity out"
-        )
 
 
 def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec, kind: str) -> str:
