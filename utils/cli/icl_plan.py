@@ -13,7 +13,7 @@ from utils.cli.plan import Plan
 from utils.generators.decoding import asked_of
 
 if TYPE_CHECKING:
-    from icl import Icl
+    from utils.cli.icl_task import Icl
 
 Ints = npt.NDArray[np.int64]
 
