@@ -65,6 +65,9 @@ def config_of(family: str, vocabulary: int) -> Any:
             **rope, num_key_value_heads=1, head_dim=8, sliding_window=WINDOW, sliding_window_pattern=2,
             layer_types=["sliding_attention", "full_attention"] * 2, final_logit_softcapping=5.0,
         ),
+        "granite": lambda: t.GraniteConfig(
+            **rope, num_key_value_heads=2, logits_scaling=0.5, residual_multiplier=0.7, embedding_multiplier=3.0,
+        ),
         "cohere": lambda: t.CohereConfig(**rope, num_key_value_heads=2, logit_scale=0.5),
         "bloom": lambda: t.BloomConfig(hidden_size=32, n_layer=3, n_head=4, **common),
         "xglm": lambda: t.XGLMConfig(

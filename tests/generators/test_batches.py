@@ -61,14 +61,14 @@ def test_too_little_memory_for_a_probe_is_no_sign_of_the_architecture(
 ) -> None:
     make_model(tmp_path, "llama")
     model = LanguageModel(GeneratorSpec(str(tmp_path), TRANSFORMERS, "base", label="local/tiny"), str(tmp_path), "cpu")
-    original = label_scoring._read_prompts
+    original = label_scoring.read_prompts
 
     def with_room_for_one(context: Any, texts: list[Tokenized]) -> Any:
         if len(texts) > 1:
             raise torch.OutOfMemoryError
         return original(context, texts)
 
-    monkeypatch.setattr(label_scoring, "_read_prompts", with_room_for_one)
+    monkeypatch.setattr(label_scoring, "read_prompts", with_room_for_one)
     model.model.config.model_type = "an untested family"
     found = dict(model.score(["Input:a", "Input:b"], ["x y", "x z"], ScoreSettings()))
     error = capsys.readouterr().err

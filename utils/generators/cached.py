@@ -64,18 +64,18 @@ class CachedGenerator:
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
             asked = [json.loads(item) for item in missing]
             prompts, of_each = [prompt for prompt, _ in asked], [labels for _, labels in asked]
-            return _as_answers(self._loaded().score_each(prompts, of_each, settings))
+            return _as_answers(self.loaded().score_each(prompts, of_each, settings))
 
         items = [
             json.dumps((prompt, list(each)), ensure_ascii=False) for prompt, each in zip(prompts, labels, strict=True)
         ]
         how = {"score": dataclasses.asdict(settings), "labels": "each"}
-        return [*map(_as_scores, self._answers(items, how, request, _is_scores))]
+        return [*map(_as_scores, self.answers(items, how, request, _is_scores))]
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt; sampled texts are cached for each seed."""
         how = {"generate": sampling_settings(settings)}
-        found = self._answers(prompts, how, lambda missing: self._loaded().generate(missing, settings), _is_text)
+        found = self.answers(prompts, how, lambda missing: self.loaded().generate(missing, settings), _is_text)
         return [str(text) for text in found]
 
     def choose(
@@ -129,23 +129,27 @@ class CachedGenerator:
 
     def _scores(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[LabelScores]:
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
-            return _as_answers(self._loaded().score(missing, labels, settings))
+            return _as_answers(self.loaded().score(missing, labels, settings))
 
         how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
-        return [*map(_as_scores, self._answers(prompts, how, request, _is_scores))]
+        return [*map(_as_scores, self.answers(prompts, how, request, _is_scores))]
 
-    def _answers(
+    def answers(
         self,
         prompts: Sequence[str],
         how: Mapping[str, Any],
         request: Callable[[list[str]], Iterable[tuple[int, Any]]],
         is_usable: Callable[[Any], bool],
     ) -> list[Any]:
+        """Return the answer to each prompt as the cache keeps it, requesting those that it lacks or cannot use.
+
+        how: what decides an answer beside the model and the prompt.
+        """
         cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
         found, self.counts = cached_answers(cache, prompts, request, self.spec.name, is_usable)
         return found
 
-    def _loaded(self) -> TextGenerator:
+    def loaded(self) -> TextGenerator:
         """Return the model itself, loaded by the function that the spec names."""
         if self._generator is None:
             generator: TextGenerator = load_model(self.spec.loader, self.spec, self.device, self.cache_dir)

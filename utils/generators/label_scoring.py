@@ -40,7 +40,7 @@ def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokeniz
 
         with torch.inference_mode():
             context = Context(model)
-            root = _read_prompts(context, texts)  # (B, 1, V)
+            root = read_prompts(context, texts)  # (B, 1, V)
             groups = groups_of(texts, max(1, limits.logit_rows // len(texts) - 1))
             found: list[dict[int, list[float]]] = [{} for _ in texts]
             for place in range(max(map(len, groups))):
@@ -51,7 +51,7 @@ def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokeniz
     return score_batch
 
 
-def _read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
+def read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
     """Compute the prompts into the context, their common beginning once, and return the last logits (B, 1, V)."""
     import torch
 

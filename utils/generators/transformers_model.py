@@ -50,10 +50,10 @@ class LanguageModel:
         self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
     ) -> Iterator[tuple[int, LabelScores]]:
         """Yield the log-probabilities of the tokens of each prompt's own labels after it, longest prompts first."""
-        with self._errors():
+        with self.errors():
             self._warn_of_reasoning(prompts)
             texts = self.reader.with_own_labels(prompts, labels, settings)
-            self._check_lengths([text.longest for text in texts])
+            self.check_lengths([text.longest for text in texts])
             for index, values in self._scored(texts):
                 text = texts[index]
                 tokens = tuple(label[start:] for label, start in zip(text.labels, text.n_unscored, strict=True))
@@ -67,7 +67,7 @@ class LanguageModel:
                 file=sys.stderr,
             )
 
-    def _errors(self) -> AbstractContextManager[None]:
+    def errors(self) -> AbstractContextManager[None]:
         """Raise whatever the library raises of these prompts as a UserError that names the checkpoint."""
         hint = "check its tokenizer and its config.json against each other (--verbose shows where it fails)"
         return checkpoint_errors(self.spec.name, None, fails="cannot compute these prompts", hint=hint)
@@ -89,7 +89,8 @@ class LanguageModel:
         scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
         yield from score_labels(scorer(self.model, self.limits), texts, self.limits)
 
-    def _check_lengths(self, lengths: Sequence[int]) -> None:
+    def check_lengths(self, lengths: Sequence[int]) -> None:
+        """Raise UserError where a prompt with these numbers of tokens is longer than the model takes."""
         limit = context_of(self.model.config)
         if limit and max(lengths) > limit:
             raise UserError(
@@ -104,12 +105,12 @@ class LanguageModel:
         """
 
         def generated(rows: Sequence[Sequence[int]]) -> list[str]:
-            with self._errors():
+            with self.errors():
                 return self._generate_batch(rows, settings)
 
         ids = self.reader.prompt_ids(prompts)
         extra = 0 if self.is_seq2seq else settings.max_new_tokens
-        self._check_lengths([len(row) + extra for row in ids])
+        self.check_lengths([len(row) + extra for row in ids])
         lengths = [len(row) + settings.max_new_tokens for row in ids]
         order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), ids[index]))
         for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, lengths, self.limits):
