@@ -43,7 +43,7 @@ HEAVY = {
 LAYERS = (
     ("reporting", "sweep"),
     ("cli",),
-    ("mining", "training"),
+    ("layers", "mining", "training"),
     ("records",),
     ("rerankers",),
     ("encoders", "generators"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from utils.answers import ScoreSettings
@@ -131,10 +132,11 @@ class Lens:
 
         n, n_rows = len(words), len(states)
         step = max(1, self.model.limits.logit_rows // TENSORS)
+        ends = [*range(step, n_rows - n, step), n_rows - n, *range(n_rows - n + step, n_rows, step), n_rows]
         found: tuple[list[Any], list[Any], list[Any], list[float]] = ([], [], [], [])
-        for start in range(0, n_rows, step):
-            rows = torch.arange(start, min(start + step, n_rows))
-            scores = torch.log_softmax(self.residual.logits(states[start : start + step]).float(), dim=1)
+        for start, end in pairwise([0, *ends]):  # the last layer by itself, as the model multiplies it
+            rows = torch.arange(start, end)
+            scores = torch.log_softmax(self.residual.logits(states[start:end]).float(), dim=1)
             at = words[rows % n].to(scores.device)
             values = scores.gather(1, at)  # (rows, W)
             of_right = values.gather(1, right[rows % n][:, None].to(scores.device))
@@ -142,10 +144,9 @@ class Lens:
             found[0].extend(values.tolist())
             found[1].extend((1 + greater + (equal - 1) / 2).tolist())
             found[2].extend(torch.special.entr(scores.exp()).sum(1).tolist())
-            last = rows >= n_rows - n
-            if bool(last.any()):
-                expected = torch.log_softmax(own[rows[last] % n].float(), dim=1).to(scores.device)
-                found[3].extend((scores[last.to(scores.device)] - expected).abs().amax(1).tolist())
+            if start >= n_rows - n:
+                expected = torch.log_softmax(own[rows % n].float(), dim=1).to(scores.device)
+                found[3].extend((scores - expected).abs().amax(1).tolist())
         self._check(max(found[3]))
         return found
 
@@ -191,7 +192,7 @@ def is_reading(content: Any) -> bool:
     """Return whether an answer of the cache is what `Lens.read` yields."""
     if not isinstance(content, Mapping) or not isinstance(content.get("error"), float):
         return False
-    parts = [content.get(name) for name in ("tokens", "logprobs", "rank", "entropy")]
+    parts: list[Any] = [content.get(name) for name in ("tokens", "logprobs", "rank", "entropy")]
     if not all(isinstance(part, list) and part for part in parts):
         return False
     tokens, logprobs, ranks, entropies = parts
