@@ -19,6 +19,7 @@ SCRIPTS = (
         "classification.py",
         "finetune.py",
         "icl.py",
+        "layers.py",
         "mine.py",
         "retrieval.py",
         "sts.py",

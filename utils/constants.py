@@ -52,7 +52,8 @@ def usual_length(kind: str) -> int:
 
 
 DEFAULT_KS = (1, 5, 10)
-OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson", "comet")  # metrics that can be negative
+# metrics that can be negative
+OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson", "comet", "best", "last")
 DEFAULT_SEED = 42
 DATA_KINDS = ("bitext", "classification")  # the registries of data sets
 MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise

@@ -208,7 +208,9 @@ class EncoderSpec:
     are. `side` is that of a text, "query" or "document", where the checkpoint has a module of its own for each.
     `kind` is that of its rows (utils/constants.py); `own_similarity` is how the checkpoint of a sparse or multi-vector
     encoder compares them, and `has_sides` says whether it encodes queries and documents differently. `model` says of a
-    dense encoder whether it is "static" or a "decoder", as its files show; it decides nothing.
+    dense encoder whether it is "static" or a "decoder", as its files show; it decides nothing. `layer` is the one whose
+    states are pooled, 0 for the embeddings of tokens and None for what the model puts out. `places` are layers and
+    poolings whose vectors a loaded model puts out side by side; the cache knows each place by itself.
     `fitted` marks encoders that are fitted on the candidates before each search, so that nothing is cached.
     """
 
@@ -241,6 +243,8 @@ class EncoderSpec:
     own_similarity: str = ""
     has_sides: bool = False
     model: str = ""
+    layer: int | None = None
+    places: tuple[tuple[int, str], ...] = ()
 
     @property
     def name(self) -> str:

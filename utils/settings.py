@@ -276,6 +276,23 @@ class IclSettings(LabeledSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayersSettings(Settings):
+    """Settings of a measure of layers: which layers, `all` or their numbers, and which poolings, None for the usual."""
+
+    measure: str = setting("bitext")
+    layers: str = setting("all")
+    poolings: str | None = setting(None, optional=True)
+    similarity: str = setting("cosine", choices=SIMILARITIES)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield the measure, the layers and the poolings where they are chosen, then the similarity."""
+        yield self.measure
+        yield f"layers_{_clean(self.layers.replace(' ', '-'))}" if self.layers != "all" else ""
+        yield "-".join((self.poolings or "").split())
+        yield self.unusual("similarity")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChatSettings(Settings):
     """Settings of free answers to instructions; of a greedy answer top_p, top_k and seeds are None.
 

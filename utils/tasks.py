@@ -14,6 +14,7 @@ from utils.settings import (
     ChatSettings,
     ClassificationSettings,
     IclSettings,
+    LayersSettings,
     RetrievalSettings,
     Settings,
     StsSettings,
@@ -277,6 +278,18 @@ TASKS: dict[str, TaskSpec] = {
             default_ks=(3,),
             generative=True,
             shots=False,
+        ),
+        TaskSpec(
+            name="layers",
+            data="bitext",
+            settings=LayersSettings,
+            main_metric="best",
+            item_metrics=(),
+            whole_metrics=("best", "last"),
+            views=(View(name="layers", title="layer by layer"),),
+            table_settings=("measure", "similarity"),
+            k_means="neighbours",
+            default_ks=(1,),
         ),
     )
 }

@@ -74,7 +74,8 @@ def api_options(args: argparse.Namespace) -> ApiOptions:
     return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})
 
 
-Chosen = tuple[str, str | None, str | None, float]  # checkpoint, prompt, prompt of passages (None: usual), weight
+# checkpoint, prompt, prompt of passages, layer (None: the usual ones), weight
+Chosen = tuple[str, str | None, str | None, int | None, float]
 
 
 def has_sides(args: argparse.Namespace) -> bool:
@@ -83,7 +84,7 @@ def has_sides(args: argparse.Namespace) -> bool:
 
 
 def chosen_encoders(args: argparse.Namespace) -> list[Chosen]:
-    """Return the name, the prompts and the weight of each encoder of the command line."""
+    """Return the name, the prompts, the layer and the weight of each encoder of the command line."""
     if args.model_checkpoint and args.model_checkpoints:
         raise UserError("--model_checkpoint and --model_checkpoints are both given", "use one of them")
     names = args.model_checkpoints or [args.model_checkpoint or DEFAULT_ENCODER]
@@ -103,19 +104,20 @@ def chosen_encoders(args: argparse.Namespace) -> list[Chosen]:
             f"--weights {' '.join(map(str, weights))}", "weights must be at least 0, and at least one above 0"
         )
     _check_ensemble(args, len(names))
-    usual = _prompts(args, "prompt", len(names))
-    sides = [_prompts(args, name, len(names)) or usual for name in ("query_prompt", "passage_prompt")]
-    queries, passages = (side or [None] * len(names) for side in sides)
-    return list(zip(names, queries, passages, weights, strict=True))
+    usual = _for_each(args, "prompt", len(names))
+    sides = [_for_each(args, name, len(names)) or usual for name in ("query_prompt", "passage_prompt")]
+    given = (*sides, _for_each(args, "layer", len(names)))
+    queries, passages, layers = (values or [None] * len(names) for values in given)
+    return list(zip(names, queries, passages, layers, weights, strict=True))
 
 
-def _prompts(args: argparse.Namespace, flag: str, n_encoders: int) -> list[str | None]:
+def _for_each(args: argparse.Namespace, flag: str, n_encoders: int) -> list[Any]:
     """Return the value of a flag for each encoder; empty where it is not given."""
     given = getattr(args, flag, None) or []
     if len(given) not in (0, 1, n_encoders):
         raise UserError(
             f"--{flag} has {counted(len(given), 'value')} for {counted(n_encoders, 'checkpoint')}",
-            "give one prompt, or one per checkpoint",
+            f"give one {flag.rpartition('_')[2]}, or one per checkpoint",
         )
     return list(given) * n_encoders if len(given) == 1 else list(given)
 

@@ -135,6 +135,14 @@ def _add_vector_args(group: argparse._ArgumentGroup) -> None:
         "plain language model)",
     )
     group.add_argument(
+        "--layer",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="layer whose token vectors are pooled, 0 for the embeddings, -1 for the last: one for all encoders or one "
+        "each (default: what the model puts out; layers.py measures them)",
+    )
+    group.add_argument(
         "--attention",
         choices=ATTENTIONS,
         help="language model: whether a token attends to those behind it (default: as the checkpoint has it)",

@@ -154,12 +154,12 @@ def chosen_sources(args: argparse.Namespace) -> Sources:
 def resolve_encoders(
     args: argparse.Namespace, chosen: Sequence[Chosen], sources: Sources, task: Mapping[str, str] | None = None
 ) -> list[EncoderSpec]:
-    """Return the spec of each encoder, given its name, its prompts (None: the usual one) and its weight.
+    """Return the spec of each encoder, given its name, prompts and layer (None: the usual ones) and its weight.
 
     task: that of mteb, by which checkpoints have prompts.
     """
     options = encoding_options(args, has_sides=has_sides(args), task=task)
-    return resolve_members([each[:3] for each in chosen], sources.cache_dir, options)
+    return resolve_members([each[:-1] for each in chosen], sources.cache_dir, options)
 
 
 def check_api_flags(

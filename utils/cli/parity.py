@@ -106,6 +106,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise UserError(f"--output {args.output}: no such folder", "create it first")
     if args.prompt and len(args.prompt) > 1:
         raise UserError(f"{len(args.prompt)} prompts for one encoder", "give one, and --served_prompt for the other")
+    if args.layer and len(args.layer) > 1:
+        raise UserError(f"{len(args.layer)} layers for one encoder", "give one: that of the local encoder")
     return args
 
 
@@ -114,12 +116,14 @@ def _open_encoders(args: argparse.Namespace, cache_dir: Path) -> list[Encoder]:
     from utils.api.limiter import Budget
     from utils.cli.other_kinds import require_dense
     from utils.encoders.cached import open_encoder
+    from utils.encoders.depth import with_layer
     from utils.encoders.resolve import resolve, resolve_local_encoder
 
     prompt = args.prompt[0] if args.prompt else None
     options = encoding_options(args)
+    local = resolve_local_encoder(args.model_checkpoint, cache_dir, options, prompt)
     specs = [
-        resolve_local_encoder(args.model_checkpoint, cache_dir, options, prompt),
+        with_layer(local, args.layer[0]) if args.layer else local,
         resolve(args.served, cache_dir, options, args.served_prompt),
     ]
     require_dense(specs, "a comparison of vectors", "since vectors are compared one by one")

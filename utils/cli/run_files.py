@@ -19,7 +19,7 @@ USUAL = {"fuse": "score", "normalize": "none", "embedding_precision": "float32",
 USUAL |= {"similarity": "cosine", "margin": "none"}
 IDLE = (  # flags of encoders
     "first_stage model_checkpoint model_checkpoints weights prompt query_prompt passage_prompt max_length dtype fp16 "
-    "pooling attention dimensions"
+    "pooling attention layer dimensions"
 ).split() + list(USUAL)
 
 

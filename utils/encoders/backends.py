@@ -82,7 +82,8 @@ def _settings(spec: EncoderSpec) -> dict[str, Any]:
     names = ("torch", "transformers", *PACKAGES[spec.backend])
     versions = {name: importlib.metadata.version(name) for name in names}
     versions |= {"attention": spec.attention} if spec.attention else {}
-    return {"checkpoint": spec.name, "revision": spec.revision, "backend": spec.backend, **versions}
+    layer = {"layer": spec.layer} if spec.layer is not None else {}
+    return {"checkpoint": spec.name, "revision": spec.revision, "backend": spec.backend, **versions, **layer}
 
 
 def _bare(transformer: Any) -> torch.nn.Module:

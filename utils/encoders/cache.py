@@ -69,6 +69,16 @@ class EmbeddingCache:
             self._write(chunk, rows, lengths)
         return self._gather(texts)
 
+    def add(self, texts: Sequence[str], rows: Rows, lengths: Lengths | None) -> None:
+        """Write the rows (n, d) of those of some distinct texts that have none, and their numbers of tokens.
+
+        Raises UserError for rows that are no vectors of these texts.
+        """
+        kept = [place for place, text in enumerate(texts) if text_key(text) not in self._where]
+        if kept:
+            tokens = None if lengths is None else (lengths[0][kept], lengths[1][kept])
+            self._write([texts[place] for place in kept], np.ascontiguousarray(rows[kept]), tokens)
+
     def cut_texts(self, texts: Sequence[str]) -> dict[str, int]:
         """Return how many distinct texts were cut, and the tokens that all have and that were lost.
 

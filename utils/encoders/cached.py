@@ -139,6 +139,7 @@ def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
         **({"backend": spec.backend} if spec.backend != "torch" else {}),
         **({"pooling": spec.pooling} if spec.pooling else {}),
         **({"attention": spec.attention} if spec.attention else {}),
+        **({"layer": spec.layer} if spec.layer is not None else {}),
         **({"side": spec.side} if spec.side else {}),
         **({"passage_prompt": spec.passage_prompt} if spec.kind != DENSE and spec.passage_prompt is not None else {}),
     }

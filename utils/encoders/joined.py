@@ -187,11 +187,17 @@ def _forward(inner: Any, plain: Callable[..., Any], first: int, **given: Any) ->
     lengths |= {"max_length_q": batch.longest, "max_length_k": batch.longest}
     with _attention(inner.config):
         output = plain(**inputs, **lengths)
-    tokens = output.last_hidden_state[0]
-    rows = tokens.new_zeros(shape[0] * shape[1], tokens.shape[1])
-    rows[batch.places] = tokens
-    output.last_hidden_state = rows.view(*shape, -1)
+    output.last_hidden_state = _apart(output.last_hidden_state, batch.places, shape)
+    if states := getattr(output, "hidden_states", None):
+        output.hidden_states = tuple(_apart(each, batch.places, shape) for each in states)
     return output
+
+
+def _apart(tokens: torch.Tensor, places: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Return the vectors of joined tokens (1, t, d) in rows of equal length (n, longest, d), 0 for padding."""
+    rows = tokens.new_zeros(shape[0] * shape[1], tokens.shape[2])
+    rows[places] = tokens[0]
+    return rows.view(*shape, -1)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from utils.api.providers import (
 )
 from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE
+from utils.encoders.depth import with_layer
 from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_missing_prompts, tell_unused_code
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.encoders.task_prompts import task_sides
@@ -59,17 +60,20 @@ def resolve(
     options: EncodingOptions | None = None,
     prompt: str | None = None,
     passage_prompt: str | None = None,
+    layer: int | None = None,
 ) -> EncoderSpec:
     """Return the full spec of an encoder: local folder, hub id, bundled model, or model of an API.
 
     An encoder is one of an API where its name says so, or where the options have a base_url. passage_prompt: before
-    passages, where the options say that the sides differ. Raises UserError for a name that cannot be resolved, and for
-    options that the provider does not have.
+    passages, where the options say that the sides differ. layer: whose states are pooled, negative from the end.
+    Raises UserError for a name that cannot be resolved, and for options that the provider or the model does not have.
     """
     options = options or EncodingOptions()
     if options.base_url or is_api_encoder(name):
-        return resolve_api_encoder(name, options, prompt, passage_prompt)
-    return resolve_local_encoder(name, cache_dir, options, prompt, passage_prompt)
+        spec = resolve_api_encoder(name, options, prompt, passage_prompt)
+    else:
+        spec = resolve_local_encoder(name, cache_dir, options, prompt, passage_prompt)
+    return spec if layer is None else with_layer(spec, layer)
 
 
 def resolve_local_encoder(
@@ -115,7 +119,7 @@ def _with_sides(spec: EncoderSpec, options: EncodingOptions, passage_prompt: str
 
 
 def resolve_members(names: Sequence[tuple[Any, ...]], cache_dir: Path, options: EncodingOptions) -> list[EncoderSpec]:
-    """Return the full specs of an ensemble's members, each given as its name and its prompts, as `resolve` takes them.
+    """Return the full specs of an ensemble's members, each given by what `resolve` takes: name, prompts and layer.
 
     base_url is for the members whose names say that they are models of an API; where no name does, it is for all.
     """

@@ -18,6 +18,7 @@ from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.decoders import set_attention, set_pooling
 from utils.encoders.fast_tokens import FastTokens, fast_tokens
 from utils.encoders.joined import batch_of, can_join, check_joined, describe, join, leave
+from utils.encoders.layers import most_tokens, set_layers
 from utils.encoders.library_models import ON_TEXTS, load_model, modules_of_side, set_max_length, set_precision
 from utils.encoders.tokens import (
     check_ids,
@@ -96,6 +97,9 @@ class SentenceTransformerEncoder:
             set_precision(self.model, spec)
             self.limit = set_max_length(self.model, spec)
             self.fast = fast_tokens(self.model, self.prompt, self.limit)
+            if spec.layer is not None or spec.places:
+                set_layers(self.model, spec, self._features([PROBE, "four"]))
+            self.most_tokens = most_tokens(self.model, spec, device, TOKENS[device])
             if spec.backend != "torch":
                 swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
             elif spec.dtype == "fp32":
@@ -193,7 +197,7 @@ class SentenceTransformerEncoder:
             rows = self._encode_by_library(tokens.texts)
             return _Started([(np.arange(len(rows)), rows)], tokens.lengths)
         kept = tokens.lengths[1]
-        most = TOKENS[self.device] if self.spec.batch_size is None else None
+        most = self.most_tokens if self.spec.batch_size is None else None
 
         def work(worker: Worker, part: Ints) -> torch.Tensor:
             return self._compute(features, kept, part, worker)

@@ -24,7 +24,7 @@ SETTINGS = {name: KINDS[name] for name in dict.fromkeys((*FIRST_SETTINGS, *KINDS
 MODELS = {
     "n_encoders": "whole",
     **dict.fromkeys(("weights", "checkpoint", "revision", "kind", "prompt", "passage_prompt", "max_length"), "name"),
-    **dict.fromkeys(("dtype", "backend", "pooling", "attention", "embedding_precision"), "name"),
+    **dict.fromkeys(("dtype", "backend", "pooling", "attention", "embedding_precision", "layer"), "name"),
     "tuned": "flag",
     **dict.fromkeys(("generator_kind", "generator_revision", "generator_dtype", "quantization"), "name"),
     **dict.fromkeys(("reranker_kind", "reranker_revision", "reranker_dtype", "reranker_instruction"), "name"),

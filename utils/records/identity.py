@@ -66,6 +66,7 @@ def encoders_identity(specs: Sequence[EncoderSpec], weights: Sequence[float] | N
             "dtype": spec.dtype,
             **({"pooling": spec.pooling} if spec.pooling else {}),
             **({"attention": spec.attention} if spec.attention else {}),
+            **({"layer": spec.layer} if spec.layer is not None else {}),
             **({"dimensions": spec.dimensions} if spec.dimensions else {}),
             **({"embedding_precision": spec.embedding_precision} if spec.embedding_precision != FLOAT32 else {}),
             **({"backend": spec.backend} if spec.backend != "torch" else {}),

@@ -18,7 +18,17 @@ from utils.tasks import TASKS
 Row = dict[str, Any]
 FLOAT32, *_ = PRECISIONS
 OF_LANGUAGES = ("first_k", "answers", "mean_rank")  # figures of a pool of several languages
-OF_ENCODERS = ("checkpoint", "revision", "prompt", "passage_prompt", "max_length", "dtype", "pooling", "attention")
+OF_ENCODERS = (
+    "checkpoint",
+    "revision",
+    "prompt",
+    "passage_prompt",
+    "max_length",
+    "dtype",
+    "pooling",
+    "attention",
+    "layer",
+)
 
 
 def rows_of(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row]]:

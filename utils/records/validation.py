@@ -92,7 +92,7 @@ OF_MODEL = {
     **dict.fromkeys(("revision", "prompt", "dtype", "backend", "kind", "quantization"), text),
     **dict.fromkeys(("provider", "model", "served_at", "input_type", "passage_input_type"), text),
     **dict.fromkeys(("passage_prompt", "pooling", "attention", "embedding_precision"), text),
-    **dict.fromkeys(("max_length", "dimensions"), whole),
+    **dict.fromkeys(("max_length", "dimensions", "layer"), whole),
 }
 _weight = scalar("a number, or tuned", lambda value: value == "tuned" or is_number(value))
 _place = fields({}, dict.fromkeys(("kind", "source", "revision"), text))
@@ -124,6 +124,7 @@ RUN = fields(
         "args": each(anything),
     },
 )
+_layer = fields({"layer": whole}, {"depth": fraction, "pooling": text})
 RECORD = fields(
     {"run": RUN, "k": count},
     {
@@ -132,6 +133,8 @@ RECORD = fields(
         "members": each(each(anything)),
         **dict.fromkeys(("lengths", "judge_levels", "judge_levels_translated", "judge_agreement"), each(anything)),
         "languages": each(_language),
+        **dict.fromkeys(("best_at", "last_at"), _layer),
+        "rows": list_of(_layer),
         "labels": list_of(text),
         "per_label": each(each(optional(number))),
         "confusion": list_of(list_of(count)),

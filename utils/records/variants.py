@@ -36,6 +36,7 @@ OF_ENCODERS = (
     "backend",
     "pooling",
     "attention",
+    "layer",
     "dimensions",
     "embedding_precision",
     "input_type",

@@ -16,7 +16,7 @@ from utils.errors import UserError, suggest
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP = ROOT / "sweep.py"
 MODEL_FLAGS = (  # runs that agree in these load the same models
-    *("dtype", "fp16", "max_length", "pooling", "attention", "backend", "batch_size", "cuda"),
+    *("dtype", "fp16", "max_length", "pooling", "attention", "layer", "backend", "batch_size", "cuda"),
     *("base_url", "gen_model_checkpoint", "gen_dtype", "gen_loader", "load_in_8bit", "load_in_4bit", "rerank"),
 )
 

@@ -11,7 +11,7 @@ from utils.records.training_traits import training_traits
 from utils.schema import DatasetSpec
 
 FULL, *HALF = DTYPES
-CHANGED = ("pooling", "attention", "dimensions", "embedding_precision")  # of an encoder, if a record has them
+CHANGED = ("pooling", "attention", "layer", "dimensions", "embedding_precision")  # of an encoder, if a record has them
 
 
 def members(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -41,7 +41,7 @@ def _of_encoder(member: Mapping[str, Any]) -> Iterator[str]:
     if (dtype := member.get("dtype") or FULL) not in (FULL, *HALF):
         yield f"{name} in {dtype}"
     for key in CHANGED:
-        if value := member.get(key):
+        if (value := member.get(key)) not in (None, ""):
             yield f"{name} with {key} {value}"
     row = ENCODERS.get(name)
     if row is None:

@@ -1,0 +1,85 @@
+"""The flags of layers.py, and the settings that they make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from utils.cli.choices import build_settings
+from utils.cli.types import name_or_path
+from utils.constants import POOLINGS
+from utils.errors import UserError
+from utils.layers.measures import MEASURES, OWN
+
+if TYPE_CHECKING:
+    from utils.settings import LayersSettings
+
+ALL = "all"
+INSTEAD = {  # flags of other scripts, and what layers.py has for them
+    "model_checkpoints": "it opens one model: --model_checkpoint NAME, and --compare NAME for a second one",
+    "weights": "only an ensemble has weights",
+    "layer": "it measures several: --layers 0 4 8",
+    "pooling": "it measures several: --poolings mean last cls",
+}
+
+
+def add_layers_args(parser: argparse.ArgumentParser) -> None:
+    """Add what is measured, at which layers, with which poolings, and of which second model."""
+    group = parser.add_argument_group("layers")
+    group.add_argument(
+        "--measure", choices=tuple(MEASURES), default="bitext", help="what is measured (default: %(default)s)"
+    )
+    group.add_argument(
+        "--layers",
+        nargs="+",
+        type=layer_or_all,
+        default=[ALL],
+        metavar="N",
+        help="layers, 0 for the embeddings, -1 for the last, or `all` (default: all)",
+    )
+    usual = "; ".join(f"{measure.name}: {' '.join(measure.poolings)}" for measure in MEASURES.values())
+    group.add_argument(
+        "--poolings",
+        nargs="+",
+        choices=(*POOLINGS, OWN),
+        metavar="POOLING",
+        help=f"{', '.join(POOLINGS)}, or `{OWN}` for that of the checkpoint (default of {usual})",
+    )
+    group.add_argument(
+        "--compare", type=name_or_path, metavar="NAME|PATH", help="a second model: its curves, and the differences"
+    )
+
+
+def layer_or_all(value: str) -> int | str:
+    """Return a layer's number, or `all`."""
+    if value == ALL:
+        return value
+    try:
+        return int(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} is neither a number nor `all`") from error
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Raise UserError for flags that other scripts have in this meaning, and layers beside `all`."""
+    for name, hint in INSTEAD.items():
+        if getattr(args, name, None) is not None:
+            raise UserError(f"--{name} with layers.py", hint)
+    if ALL in args.layers and len(args.layers) > 1:
+        raise UserError(f"--layers {' '.join(map(str, args.layers))}", "give `all` alone, or numbers")
+    if args.poolings and len(set(args.poolings)) < len(args.poolings):
+        raise UserError(f"--poolings {' '.join(args.poolings)}", "name each pooling once")
+
+
+def layers_asked(args: argparse.Namespace) -> list[int] | None:
+    """Return the layers of a command line, None for all."""
+    return None if args.layers == [ALL] else args.layers
+
+
+def make_settings(args: argparse.Namespace, layers: Sequence[int] | None, **more: Any) -> LayersSettings:
+    """Return the settings of a run; layers are the numbers of those that are asked for, None for all."""
+    from utils.settings import LayersSettings
+
+    told = ALL if layers is None else " ".join(map(str, layers))
+    return build_settings(LayersSettings, args, layers=told, poolings=" ".join(args.poolings or ()) or None, **more)

@@ -1,0 +1,118 @@
+"""What layers.py does: one model or two, their records, the table of best layers, and the CSV files."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from utils.cli.layers_pairs import open_pairs
+from utils.cli.layers_run import Measured, read_rows
+from utils.cli.models import Models
+from utils.cli.run import Run
+from utils.files import write_atomic
+from utils.layers.measures import MEASURES, Measure
+from utils.layers.rows import Row, as_csv, best_row, differences, last_row, mean_rows
+from utils.records.paths import file_name
+
+CSV = "layers.csv"
+
+
+class Task(Protocol):
+    """A measure on the run of one model."""
+
+    run: Run
+
+    def compute(self, subsets: Sequence[str]) -> None:
+        """Show the plan of a dry run, or log all subsets."""
+        ...
+
+
+Open = Callable[[argparse.Namespace, Models], tuple[Task, list[str]]]
+OPEN: dict[str, Open] = {"pairs": open_pairs}  # by what a measure needs: a run, and its subsets
+MODEL_FLAGS = {"prompts": "gen_model_checkpoint"}  # that name the model, where it is not the encoder's
+
+
+def measure_layers(args: argparse.Namespace) -> list[Measured]:
+    """Measure the model of a command line, and the one that it is compared with; print and write what was found.
+
+    Returns what the records of each have; nothing for a dry run.
+    """
+    measure, models = MEASURES[args.measure], Models(args)
+    flag = MODEL_FLAGS.get(measure.needs, "model_checkpoint")
+    found = []
+    for name in (getattr(args, flag), *([args.compare] if args.compare else [])):
+        task, subsets = OPEN[measure.needs](argparse.Namespace(**{**vars(args), flag: name}), models)
+        with _finished_printed(task.run, measure, subsets):
+            task.compute(subsets)
+        if not args.dry_run:
+            found.append(read_rows(task.run, measure, subsets))
+            _report(task.run, found[-1])
+    if len(found) == 2:
+        _report_differences(args.dataset, *found)
+    return found
+
+
+@contextlib.contextmanager
+def _finished_printed(run: Run, measure: Measure, subsets: Sequence[str]) -> Iterator[None]:
+    """Before an error, print what the subsets have that are finished."""
+    try:
+        yield
+    except Exception:
+        with contextlib.suppress(Exception):  # the error that ended the run is the one to be told
+            if not run.dry_run and (found := read_rows(run, measure, subsets)).rows:
+                _report(run, found)
+                print(f"not finished: the table has {len(found.rows)} of {len(subsets)} subsets")
+        raise
+
+
+def _report(run: Run, measured: Measured) -> None:
+    """Print the best layer of each subset with the last one beside it, write the CSV file, and say where things are."""
+    from tabulate import tabulate
+
+    metric, rows = measured.measure.metric, dict(measured.rows)
+    if len(rows) > 1:
+        rows["mean"] = mean_rows(rows, metric)
+    print(f"{measured.model}: {measured.measure.title}")
+    head = [f"{run.dataset.name}: {metric}", "layer", "pooling", "best", "last layer", "pooling", "best - last"]
+    shown = [_line(measured.measure, name, each) for name, each in rows.items()]
+    print(tabulate(shown, head, floatfmt=".2f" if measured.measure.percent else ".4f"))
+    about = {"measure": measured.measure.name, "dataset": run.dataset.name, "model": measured.model}
+    path = measured.folder / CSV
+    write_atomic(path, as_csv(measured.rows, about, measured.measure.columns))
+    print(f"rows of all layers: {path}\nlogs: {measured.folder}")
+
+
+def _line(measure: Measure, subset: str, rows: Sequence[Row]) -> list[Any]:
+    best, last = best_row(rows, measure.metric), last_row(rows, measure.metric)
+    times = 100 if measure.percent else 1
+    values = [times * row[measure.metric] for row in (best, last)]
+    return [subset, best["layer"], best["pooling"], values[0], values[1], last["pooling"], values[0] - values[1]]
+
+
+def _report_differences(dataset: str, first: Measured, second: Measured) -> None:
+    """Print both models' best layers and where they differ most, and write the differences as a CSV file."""
+    from tabulate import tabulate
+
+    measure, metric = first.measure, first.measure.metric
+    times = 100 if measure.percent else 1
+    shared = {
+        name: differences(rows, second.rows[name], measure) for name, rows in first.rows.items() if name in second.rows
+    }
+    lines: list[list[Any]] = []
+    for name, rows in shared.items():
+        best = [best_row(each.rows[name], metric) for each in (first, second)]
+        both = [row for row in rows if row[f"{metric}_difference"] is not None]
+        most = max(both, key=lambda row: abs(row[f"{metric}_difference"]), default=None)
+        lines.append([name, *(each for row in best for each in (times * row[metric], row["layer"]))])
+        lines[-1] += [times * (best[1][metric] - best[0][metric])]
+        lines[-1] += [times * most[f"{metric}_difference"], most["layer"]] if most else [None, None]
+    head = [f"{metric}", "first", "layer", "second", "layer", "second - first", "largest at a layer", "layer"]
+    print(f"{first.model} against {second.model}")
+    print(tabulate(lines, head, floatfmt=".2f" if measure.percent else ".4f"))
+    path = first.folder / f"compared_with_{file_name(second.model)}.csv"
+    columns = [f"{name}_{end}" for name in measure.figures for end in ("a", "b", "difference")]
+    about = {"measure": measure.name, "dataset": dataset, "model_a": first.model, "model_b": second.model}
+    write_atomic(path, as_csv(shared, about, columns))
+    print(f"differences at each layer: {path}")

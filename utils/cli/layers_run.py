@@ -1,0 +1,148 @@
+"""The flow of layers.py: encode at all layers at once, measure each of them, log, and say which layer is the best."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from utils.cli.layers_arguments import layers_asked, make_settings
+from utils.cli.task_run import TaskRun
+from utils.encoders.depth import depth_of, layers_of
+from utils.encoders.kinds import DECODER
+from utils.encoders.layered import LayeredEncoder
+from utils.files import read_json
+from utils.layers.measures import MEASURES, OWN, Measure
+from utils.layers.rows import best_row, last_row, place_row
+from utils.progress import Clock
+from utils.schema import RunRecord
+
+if TYPE_CHECKING:
+    from utils.cli.models import Models
+    from utils.cli.run import Run
+    from utils.encoders.layered import Place
+    from utils.layers.rows import Row
+    from utils.schema import DatasetSpec, EncoderSpec, Vectors
+    from utils.settings import LayersSettings
+
+Data = TypeVar("Data")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model's records have: its name, and the rows of each subset."""
+
+    model: str
+    measure: Measure
+    folder: Path
+    rows: Mapping[str, Sequence[Row]]
+
+
+class VectorsRun(TaskRun[Data]):
+    """A measure of the vectors of each layer and pooling; a subclass says what data it has and what its figures are."""
+
+    def __init__(self, run: Run, settings: LayersSettings, encoder: LayeredEncoder) -> None:
+        super().__init__(run)
+        self.settings, self.encoder = settings, encoder
+        self.measure = MEASURES[settings.measure]
+
+    @abstractmethod
+    def figures(self, data: Data, vectors: tuple[Vectors, Vectors]) -> dict[str, float | None]:
+        """Return the figures of a row, given the vectors of both sides (`sides`) at one layer with one pooling."""
+
+    @abstractmethod
+    def describe(self, data: Data) -> dict[str, Any]:
+        """Return what a record says of its data."""
+
+    def n_items(self, data: Data) -> int:
+        """Return how many items the figures are of."""
+        return self.sizes(data)[0]
+
+    def n_candidates(self, data: Data) -> int:
+        """Return 1: the figures do not depend on k."""
+        return 1
+
+    def evaluate(self, subset: str) -> None:
+        """Load, encode at all layers, measure each of them and log one subset."""
+        clock = Clock()
+        data = self.load(subset)
+        clock.lap("load")
+        sides = self.sides(data)
+        self.encoder.fill([*sides[0], *sides[1]])
+        clock.lap("encode")
+        deepest = depth_of(self.encoder.spec) or max(layer for layer, _ in self.encoder.places)
+        rows = [
+            place_row(
+                layer, deepest, pooling or OWN, self.figures(data, self.encoder.encoders[layer, pooling].embed(*sides))
+            )
+            for layer, pooling in self.encoder.places
+        ]
+        clock.lap("measure")
+        log_rows(self.run, subset, self.measure, rows, self.n_items(data), self.describe(data), clock)
+
+
+def log_rows(
+    run: Run,
+    subset: str,
+    measure: Measure,
+    rows: Sequence[Row],
+    n: int,
+    about: Mapping[str, Any],
+    clock: Clock,
+) -> None:
+    """Write the record of one subset: its rows, and the metric at the best layer and at the last one, as fractions."""
+    places = {"best": best_row(rows, measure.metric), "last": last_row(rows, measure.metric)}
+    metrics = {name: float(row[measure.metric]) for name, row in places.items()}
+    low, high = f"{measure.metric}_low", f"{measure.metric}_high"
+    ci95 = {name: (row[low], row[high]) for name, row in places.items() if row.get(low) is not None}
+    at = {f"{name}_at": {"layer": row["layer"], "pooling": row["pooling"]} for name, row in places.items()}
+    run.log(subset, RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": list(rows)}), {}, about, clock.laps)
+
+
+def open_layers(
+    args: argparse.Namespace, dataset: DatasetSpec, models: Models
+) -> tuple[Run, LayersSettings, LayeredEncoder]:
+    """Return the run of a command line, its settings, and its encoder at all places. Raises UserError for conflicts."""
+    from utils.cli.choices import chosen_encoders
+    from utils.cli.open_run import chosen_sources, open_run, resolve_encoders
+
+    (spec,) = resolve_encoders(args, chosen_encoders(args), chosen_sources(args))
+    places = places_of(args, spec, MEASURES[args.measure])
+    layers = sorted({layer for layer, _ in places})
+    settings = make_settings(args, layers if layers_asked(args) else None)
+    run = open_run(args, dataset, "layers", settings, settings.run_name("save_layers"), models=models)
+    encoder = LayeredEncoder(spec, places, models.device, args.cache_dir)
+    run.ensemble = dataclasses.replace(run.ensemble, encoders=[encoder])
+    return run, settings, encoder
+
+
+def places_of(args: argparse.Namespace, spec: EncoderSpec, measure: Measure) -> list[Place]:
+    """Return the layers and poolings of a command line, layer by layer.
+
+    The first token of a causal model attends to no other, so its vector is left out unless it is asked for.
+    """
+    poolings = list(args.poolings or measure.poolings)
+    if not args.poolings and spec.model == DECODER and "cls" in poolings:
+        poolings.remove("cls")
+        print(
+            f"note: {spec.name} is causal: its first token sees no other, and is left out (--poolings)", file=sys.stderr
+        )
+    layers = layers_of(spec, layers_asked(args))
+    return [(layer, "" if pooling == OWN else pooling) for layer in layers for pooling in poolings]
+
+
+def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
+    """Return the rows of the records of some subsets, those that are there."""
+    k = run.ks.values[0]
+    found: dict[str, Sequence[Row]] = {}
+    for subset in subsets:
+        content = read_json(path) if (path := run.store.path_of(subset, k)).is_file() else None
+        if content is not None and content.get("rows"):
+            found[subset] = content["rows"]
+    (folder, *_) = run.store.folders(found, [k])
+    return Measured(run.model, measure, folder, found)

@@ -1,0 +1,37 @@
+"""Bitext retrieval at one layer: the figures of bitext.py for the vectors of that layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from utils.evaluation.metrics import text_ids
+from utils.evaluation.scores import bitext_figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from utils.schema import BitextSubset, TopK
+
+DEPTH = 100  # targets among which a translation is looked for, for the mean reciprocal rank
+OF_NEAREST = ("f1", "acc")
+
+
+def bitext_at(data: BitextSubset, n: int, search: Callable[[int], TopK], seed: int) -> dict[str, float]:
+    """Return the figures of a row, with the bounds of their intervals.
+
+    n: the sources that query. search: returns the nearest targets of each of them. The figures are those of
+    `bitext_figures`: f1 and acc at k = 1, mrr among the first 100 targets, in which a translation that is not among
+    them counts 0.
+    """
+    found = search(min(DEPTH, len(data.targets)))
+    gold, ids = np.asarray(data.gold, dtype=np.int64)[:n], text_ids(data.targets)
+    nearest = bitext_figures(gold, found.indices, ids, 1, seed)
+    deep = bitext_figures(gold, found.indices, ids, found.indices.shape[1], seed)
+    row: dict[str, float] = {}
+    for name in (*OF_NEAREST, "mrr"):
+        of = nearest if name in OF_NEAREST else deep
+        row[name] = of.metrics[name]
+        row[f"{name}_low"], row[f"{name}_high"] = of.ci95[name]
+    return row

@@ -1,0 +1,68 @@
+"""Rows of records of layers: which is the best, what two models differ in, and the table that a CSV file has."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from utils.layers.measures import Measure
+
+Row = Mapping[str, Any]  # as utils/layers/__init__.py describes it
+PLACE = ("layer", "depth", "pooling")
+
+
+def place_row(layer: int, deepest: int, pooling: str | None, figures: Mapping[str, float | None]) -> dict[str, Any]:
+    """Return the row of one layer and pooling of a model with `deepest` layers."""
+    return {"layer": layer, "depth": layer / deepest if deepest else 0.0, "pooling": pooling, **figures}
+
+
+def best_row(rows: Sequence[Row], metric: str) -> Row:
+    """Return the row with the greatest value; of equal ones the first layer's. Rows without the value are left out."""
+    return max((row for row in rows if row[metric] is not None), key=lambda row: (row[metric], -row["layer"]))
+
+
+def last_row(rows: Sequence[Row], metric: str) -> Row:
+    """Return the best row of the last layer that was measured."""
+    last = max(row["layer"] for row in rows if row[metric] is not None)
+    return best_row([row for row in rows if row["layer"] == last], metric)
+
+
+def mean_rows(by_subset: Mapping[str, Sequence[Row]], metric: str) -> list[dict[str, Any]]:
+    """Return the mean of a figure over subsets for each layer and pooling that all of them have."""
+    values: dict[tuple[Any, ...], list[float]] = {}
+    for rows in by_subset.values():
+        for row in rows:
+            if row[metric] is not None:
+                values.setdefault(tuple(row[name] for name in PLACE), []).append(row[metric])
+    whole = {place: each for place, each in values.items() if len(each) == len(by_subset)}
+    return [{**dict(zip(PLACE, place, strict=True)), metric: sum(each) / len(each)} for place, each in whole.items()]
+
+
+def differences(first: Sequence[Row], second: Sequence[Row], measure: Measure) -> list[dict[str, Any]]:
+    """Return a row for each place that two models have: the figures of both as `<name>_a` and `_b`, and b - a."""
+    others = {(row["layer"], row["pooling"]): row for row in second}
+    found = []
+    for row in first:
+        other = others.get((row["layer"], row["pooling"]))
+        if other is None:
+            continue
+        both: dict[str, Any] = {name: row[name] for name in PLACE}
+        for name in measure.figures:
+            a, b = row.get(name), other.get(name)
+            both |= {f"{name}_a": a, f"{name}_b": b, f"{name}_difference": None if a is None or b is None else b - a}
+        found.append(both)
+    return found
+
+
+def as_csv(by_subset: Mapping[str, Sequence[Row]], about: Mapping[str, str], columns: Iterable[str]) -> bytes:
+    """Return a table of the rows of all subsets: what they are about, the subset, the place, then the columns."""
+    buffer, names = io.StringIO(), list(columns)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*about, "subset", *PLACE, *names])
+    for subset, rows in by_subset.items():
+        for row in rows:
+            values = (row.get(name) for name in (*PLACE, *names))
+            writer.writerow([*about.values(), subset, *("" if value is None else value for value in values)])
+    return buffer.getvalue().encode()
