@@ -27,6 +27,7 @@ GUIDES = (
     "retrieval",
     "mining",
     "finetuning",
+    "layers",
     "ensembles",
     "tables",
     "comparisons",

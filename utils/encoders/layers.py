@@ -80,7 +80,11 @@ def _keep_encoder(model: Any, spec: EncoderSpec) -> None:
     """Take the encoder of an encoder-decoder whose decoder would make the vectors; its layers are the model's."""
     inner = getattr(model[0], "model", None)
     config = getattr(inner, "config", None)
-    if inner is not None and getattr(config, "is_encoder_decoder", False) and getattr(inner, "decoder", None) is not None:
+    if (
+        inner is not None
+        and getattr(config, "is_encoder_decoder", False)
+        and getattr(inner, "decoder", None) is not None
+    ):
         print(f"note: {spec.name} has an encoder and a decoder: layers are those of the encoder", file=sys.stderr)
         model[0].model = inner.get_encoder()
 
