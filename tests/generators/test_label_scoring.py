@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -13,12 +14,13 @@ from tiny_models import SEQ2SEQ, WIDE, WINDOW, make_model, sample_texts, train_t
 from utils.answers import LabelScores, ScoreSettings
 from utils.errors import UserError
 from utils.generators.batches import BatchLimits
-from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.causal_scoring import CausalScorer
+from utils.generators.label_scoring import Seq2SeqScorer, score_labels, score_one_by_one
 from utils.generators.tokenization import leading_specials, tokenize_apart, tokenize_jointly
 from utils.generators.transformers_model import LanguageModel
 from utils.generators.tree_attention import Context
 from utils.generators.tree_support import attention_windows
-from utils.generators.tries import Tokenized, build_trie, groups_of, n_common, split_trie, tries_of
+from utils.generators.tries import Tokenized, build_trie, n_common, n_inner_nodes, split_trie, tries_of
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec
 
@@ -53,6 +55,17 @@ def load(folder: Path, family: str, **kwargs: Any) -> LanguageModel:
     return LanguageModel(GeneratorSpec(str(path), TRANSFORMERS, kind, label="local/tiny"), str(path), "cpu")
 
 
+def _counting(n_read: list[int]) -> Any:
+    """Return Context.extend, which also notes how many tokens it reads for each row."""
+    original = Context.extend
+
+    def extend(self: Context, ids: Any, *rest: Any) -> Any:
+        n_read.append(ids.shape[1])
+        return original(self, ids, *rest)
+
+    return extend
+
+
 def largest_difference(model: LanguageModel, texts: list[Tokenized], found: dict[int, Any]) -> float:
     plain = [score_one_by_one(model.model, text) for text in texts]
     pairs = [
@@ -70,7 +83,7 @@ def test_a_trie_scores_as_one_forward_pass_a_label(folder: Path, family: str) ->
     model = load(folder, family)
     texts = model.reader.with_labels(prompts(), LABELS, ScoreSettings())
     assert max(len(text.prompt) for text in texts) > 3 * WINDOW
-    scorer = seq2seq_scorer if model.is_seq2seq else causal_scorer
+    scorer = Seq2SeqScorer if model.is_seq2seq else CausalScorer
     for budget in (BatchLimits(4096, 4096), BatchLimits(300, 5)):  # all at once, and many batches of split tries
         found = dict(score_labels(scorer(model.model, budget), texts, budget))
         assert sorted(found) == list(range(len(texts)))
@@ -91,6 +104,43 @@ def test_labels_of_each_prompt_of_its_own_are_scored_as_one_forward_pass_a_label
             assert values == pytest.approx(expected, abs=1e-5)
     alike = dict(model.score([asked[0], asked[4]], of_each[0], ScoreSettings()))
     assert alike[1].logprobs[0] == pytest.approx(found[4].logprobs[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "bloom", "gpt2"])
+def test_what_all_prompts_begin_with_is_computed_once(folder: Path, family: str) -> None:
+    model = load(folder, family)
+    texts = model.reader.with_labels(
+        ["Instruction:" + "alarm set\n" * 9 + each for each in prompts()], LABELS, ScoreSettings()
+    )
+    for budget in (BatchLimits(4096, 4096), BatchLimits(300, 40), BatchLimits(300, 5)):
+        scorer, n_read = CausalScorer(model.model, budget), list[int]()
+        with mock.patch.object(Context, "extend", _counting(n_read)):
+            found = dict(score_labels(scorer, texts, budget))
+        assert largest_difference(model, texts, found) < 1e-5
+        common = n_common([text.prompt[:-1] for text in texts])
+        longest = max(len(text.prompt) for text in texts) - common + n_inner_nodes(texts[0].labels)
+        assert common > 40 and n_read[0] == common and max(n_read[1:]) <= longest
+    (size,) = {size.logit_rows for size in scorer.prepare(texts)}
+    assert size == 1 + n_inner_nodes(texts[0].labels)
+
+
+def test_only_the_states_that_predict_a_token_of_a_label_meet_the_vocabulary(folder: Path) -> None:
+    model = load(folder, "gemma3")
+    asked, of_each = prompts(4), [("a", "b"), ("alarm set", "alarm remove"), ("x y z", "x"), ("music", "play music")]
+    texts = model.reader.with_own_labels(asked, of_each, ScoreSettings())
+    n_rows: list[int] = []
+    head = model.model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda _module, _arguments, logits: n_rows.append(logits.shape[:-1].numel()))
+    model.limits.tokens = 4096
+    found = dict(score_labels(CausalScorer(model.model, model.limits), texts, model.limits))
+    handle.remove()
+    assert n_rows == [
+        0,
+        sum(len({node for path in build_trie(t.labels, t.n_unscored).paths for node, _ in path}) for t in texts),
+    ]
+    for index, text in enumerate(texts):
+        for expected, values in zip(score_one_by_one(model.model, text), found[index], strict=True):
+            assert values == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", ["mpt", "bart", "gpt_neo"])
@@ -196,7 +246,7 @@ def test_texts_with_the_same_tokens_of_labels_share_a_trie() -> None:
     first, second, unscored, other = tries_of(texts, [[0, 1]] * 4)
     assert first is second and unscored is not first and other.tokens.tolist() == [8]
     assert unscored.paths == (((1, 6),), ((0, 7),)) and first.paths == (((0, 5), (1, 6)), ((0, 7),))
-    assert groups_of(texts, 1) == [split_trie(text, 1) for text in texts]
+    assert [n_inner_nodes(text.labels) for text in texts] == [1, 1, 1, 1]
 
 
 def test_tries_are_split_by_their_inner_nodes() -> None:

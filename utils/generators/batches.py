@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,14 @@ LOGIT_BYTES = 1 << 28  # bound on the logits at once on a CPU; eight times as mu
 TOKENS = {"cpu": 512, "cuda": 32768}  # per batch; on a CPU, larger batches only add padding
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a text needs of a batch: tokens, and rows of logits over the vocabulary."""
+
+    tokens: int
+    logit_rows: int = 0
 
 
 @dataclass
@@ -39,17 +48,20 @@ def limits_for(device: str, vocabulary: int) -> BatchLimits:
 
 
 def in_batches(
-    work: Callable[[list[int]], Sequence[Result]], order: Sequence[int], lengths: Sequence[int], limits: BatchLimits
+    work: Callable[[list[int]], Sequence[Result]], order: Sequence[int], sizes: Sequence[Size], limits: BatchLimits
 ) -> Iterator[tuple[int, Result]]:
     """Yield each index of `order`, longest first, with the result of `work`, which takes the indices of a batch.
 
-    A batch has at most `limits.tokens` tokens, padding included. When the device runs out of memory, the limits are
-    halved, a note says so, and a smaller batch is formed.
+    A batch has at most `limits.tokens` tokens, padding included, and `limits.logit_rows` rows of logits; a text that
+    needs more is a batch of its own. When the device runs out of memory, the limits are halved, a note says so, and a
+    smaller batch is formed.
     """
     start = 0
     while start < len(order):
-        longest = lengths[order[start]]
+        longest = sizes[order[start]].tokens
         chosen = list(order[start : start + max(1, limits.tokens // longest)])
+        rows = itertools.accumulate(sizes[index].logit_rows for index in chosen)
+        chosen = chosen[: max(1, sum(n <= limits.logit_rows for n in rows))]
         results = _unless_out_of_memory(work, chosen)
         if results is None:
             limits.shrink(len(chosen), longest * len(chosen))

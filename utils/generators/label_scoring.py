@@ -1,129 +1,79 @@
 """Log-probabilities of label texts after prompts: the prompt is computed once, and the labels as a token trie.
 
-All labels of a text pass through the model at once, after the cached prompt: each token of the trie attends to the
-prompt and to its own ancestors, at the position that it has in its label. Nothing is computed twice, the cache is
-never copied, and logits are computed only for the prompt's last token and the trie's inner nodes.
+All labels of a text pass through the model at once: each token of the trie attends to the prompt and to its own
+ancestors, at the position that it has in its label. Nothing is computed twice, and logits are computed only for the
+prompt's last token and the trie's inner nodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from utils.generators.batches import BatchLimits, in_batches
-from utils.generators.tree_attention import PADDING, Context, tree_positions
-from utils.generators.tries import Tokenized, Trie, build_trie, groups_of, n_common, split_trie, tries_of
+from utils.generators.batches import BatchLimits, Size, in_batches
+from utils.generators.tree_attention import tree_positions
+from utils.generators.tries import Tokenized, Trie, build_trie, split_trie
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LogProbs = list[list[float]]  # one list per label, one value per scored token
-MIN_SHARED = 8  # a shorter common beginning of a batch's prompts is not computed separately
 
 
-def score_labels(
-    score_batch: Callable[[Sequence[Tokenized]], list[LogProbs]], texts: Sequence[Tokenized], limits: BatchLimits
-) -> Iterator[tuple[int, LogProbs]]:
+class Scorer(Protocol):
+    """How texts are scored, a batch at a time."""
+
+    def prepare(self, texts: Sequence[Tokenized]) -> list[Size]:
+        """Return what each text needs (n,), given all texts that will be scored."""
+        ...
+
+    def __call__(self, texts: Sequence[Tokenized]) -> list[LogProbs]:
+        """Return the log-probabilities of the labels' scored tokens of a batch."""
+        ...
+
+
+def score_labels(scorer: Scorer, texts: Sequence[Tokenized], limits: BatchLimits) -> Iterator[tuple[int, LogProbs]]:
     """Yield each text's index and the log-probabilities of its labels' scored tokens, longest texts first."""
-    lengths = [text.longest for text in texts]
-    order = sorted(range(len(texts)), key=lambda index: (-lengths[index], texts[index].prompt))
-    return in_batches(lambda chosen: score_batch([texts[index] for index in chosen]), order, lengths, limits)
+    sizes = scorer.prepare(texts)
+    order = sorted(range(len(texts)), key=lambda index: (-sizes[index].tokens, texts[index].prompt))
+    return in_batches(lambda chosen: scorer([texts[index] for index in chosen]), order, sizes, limits)
 
 
-def causal_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
-    """Return the function that scores a batch of prompts with a decoder-only model."""
+class Seq2SeqScorer:
+    """Scores with an encoder-decoder: the encoder reads each prompt once, and the decoder reads the labels' trie.
 
-    def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
-        import torch
-
-        with torch.inference_mode():
-            context = Context(model)
-            root = read_prompts(context, texts)  # (B, 1, V)
-            groups = groups_of(texts, max(1, limits.logit_rows // len(texts) - 1))
-            found: list[dict[int, list[float]]] = [{} for _ in texts]
-            for place in range(max(map(len, groups))):
-                chosen = [group[place] if place < len(group) else [] for group in groups]
-                _read_tries(context, texts, chosen, root, found)
-        return [[labels[index] for index in range(len(labels))] for labels in found]
-
-    return score_batch
-
-
-def read_prompts(context: Context, texts: Sequence[Tokenized]) -> Tensor:
-    """Compute the prompts into the context, their common beginning once, and return the last logits (B, 1, V)."""
-    import torch
-
-    device = context.model.device
-    shared = n_common([text.prompt[:-1] for text in texts])
-    shared = shared if len(texts) > 1 and shared >= MIN_SHARED else 0
-    if shared:
-        beginning = torch.tensor([texts[0].prompt[:shared]], device=device)
-        context.extend(beginning, torch.arange(shared, device=device)[None], None, 1)
-        context.repeat(len(texts))
-    rests = [text.prompt[shared:] for text in texts]
-    width = max(map(len, rests))
-    ids = np.zeros((len(texts), width), dtype=np.int64)
-    positions = np.full((len(texts), width), PADDING, dtype=np.int64)
-    for row, rest in enumerate(rests):
-        ids[row, width - len(rest) :] = rest
-        positions[row, width - len(rest) :] = np.arange(shared, shared + len(rest))
-    return context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), None, 1)
-
-
-def _read_tries(
-    context: Context,
-    texts: Sequence[Tokenized],
-    chosen: Sequence[Sequence[int]],
-    root: Tensor,
-    found: Sequence[dict[int, list[float]]],
-) -> None:
-    """Score the chosen labels of each text after its prompt; the context is the same afterwards."""
-    import torch
-
-    tries = tries_of(texts, chosen)
-    ids, depths, seen = pad_tries(tries)
-    logits, device = root, context.model.device
-    if ids.shape[1]:
-        ends = torch.tensor([len(text.prompt) - 1 for text in texts], device=device)[:, None]
-        of_depth = torch.tensor(depths, device=device)
-        positions = torch.where(of_depth > 0, of_depth + ends, PADDING)
-        inner = context.extend(
-            torch.tensor(ids, device=device), positions, torch.tensor(seen, device=device), ids.shape[1]
-        )
-        logits = torch.cat([root, inner], dim=1)
-        context.drop(ids.shape[1])
-    for row, (group, scores) in enumerate(zip(chosen, path_scores(logits, tries), strict=True)):
-        found[row].update(zip(group, scores, strict=True))
-
-
-def seq2seq_scorer(model: Any, limits: BatchLimits) -> Callable[[Sequence[Tokenized]], list[LogProbs]]:
-    """Return the function that scores a batch of prompts with an encoder-decoder; the decoder reads the labels' trie.
-
-    Texts with the same labels, in the decoder's tokens, are one batch; the encoder reads each prompt once.
+    Texts with the same labels, in the decoder's tokens, are one batch.
     """
 
-    def score_batch(texts: Sequence[Tokenized]) -> list[LogProbs]:
+    def __init__(self, model: Any, limits: BatchLimits) -> None:
+        self.model, self.limits = model, limits
+
+    def prepare(self, texts: Sequence[Tokenized]) -> list[Size]:
+        """Return each text's number of tokens; logits are computed a part of the labels at a time."""
+        return [Size(text.longest) for text in texts]
+
+    def __call__(self, texts: Sequence[Tokenized]) -> list[LogProbs]:
+        """Return the log-probabilities of the labels' scored tokens of a batch."""
         import torch
 
         alike = [[text for text in texts if text.labels == labels] for labels in {text.labels for text in texts}]
         if len(alike) > 1:
-            scored = {id(text): scores for part in alike for text, scores in zip(part, score_batch(part), strict=True)}
+            scored = {id(text): scores for part in alike for text, scores in zip(part, self(part), strict=True)}
             return [scored[id(text)] for text in texts]
 
         found: list[dict[int, list[float]]] = [{} for _ in texts]
         with torch.inference_mode():
-            ids, mask = pad_right([text.prompt for text in texts], model.device)
-            encoded = model.get_encoder()(input_ids=ids, attention_mask=mask)
-            for group in split_trie(texts[0], max(1, limits.logit_rows // len(texts) - 1)):
+            ids, mask = pad_right([text.prompt for text in texts], self.model.device)
+            encoded = self.model.get_encoder()(input_ids=ids, attention_mask=mask)
+            for group in split_trie(texts[0], max(1, self.limits.logit_rows // len(texts) - 1)):
                 trie = build_trie([texts[0].labels[index] for index in group], [0] * len(group))
-                logits = _decode_trie(model, encoded, mask, trie)
-                for row, scores in enumerate(path_scores(logits, [trie] * len(texts))):
+                logits = _decode_trie(self.model, encoded, mask, trie)
+                places = np.arange(logits.shape[0] * logits.shape[1]).reshape(logits.shape[:2])
+                for row, scores in enumerate(path_scores(logits.flatten(0, 1), [trie] * len(texts), places)):
                     found[row].update(zip(group, scores, strict=True))
         return [[labels[index] for index in range(len(labels))] for labels in found]
-
-    return score_batch
 
 
 def _decode_trie(model: Any, encoded: Any, encoder_mask: Tensor, trie: Trie) -> Tensor:
@@ -193,34 +143,18 @@ def _label_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Te
     return logits
 
 
-def pad_tries(tries: Sequence[Trie]) -> tuple[Any, Any, Any]:
-    """Return tokens (B, T), depths (B, T; 0 for padding), and which node attends to which (B, T, T)."""
-    width = max(len(trie.tokens) for trie in tries)
-    ids = np.zeros((len(tries), width), dtype=np.int64)
-    depths = np.zeros((len(tries), width), dtype=np.int64)
-    seen = np.zeros((len(tries), width, width), dtype=np.bool_)
-    for row, trie in enumerate(tries):
-        n = len(trie.tokens)
-        ids[row, :n], depths[row, :n] = trie.tokens, trie.depths
-        seen[row, :n, :n] = trie.ancestors
-    return ids, depths, seen
+def path_scores(logits: Tensor, tries: Sequence[Trie], places: Any) -> list[LogProbs]:
+    """Return the log-probabilities of the labels' scored tokens.
 
-
-def path_scores(logits: Tensor, tries: Sequence[Trie]) -> list[LogProbs]:
-    """Return the log-probabilities of the labels' scored tokens, from the logits of roots and nodes (B, 1 + T, V).
-
-    The values of all texts are read from the device at once.
+    logits: of roots and nodes, in any order: (rows, V). places: the row of each trie's root and nodes, (B, 1 + T). The
+    values of all texts are read from the device at once.
     """
     import torch
 
-    width = logits.shape[1]
-    flat = [
-        (row * width + node, token) for row, trie in enumerate(tries) for path in trie.paths for node, token in path
-    ]
+    flat = [(places[row, node], token) for row, trie in enumerate(tries) for path in trie.paths for node, token in path]
     if not flat:
         return [[[] for _ in trie.paths] for trie in tries]
-    pairs = torch.tensor(flat, device=logits.device)
-    used, back = torch.unique(pairs[:, 0], return_inverse=True)
-    scores = torch.log_softmax(logits.flatten(0, 1)[used].float(), dim=1)  # logsumexp is off by 5e-5 in 262,144 tokens
-    values = iter(scores[back, pairs[:, 1]].tolist())
+    pairs = torch.tensor(np.array(flat, dtype=np.int64), device=logits.device)
+    scores = torch.log_softmax(logits.float(), dim=1)  # logsumexp is off by 5e-5 in 262,144 tokens
+    values = iter(scores[pairs[:, 0], pairs[:, 1]].tolist())
     return [[[next(values) for _ in path] for path in trie.paths] for trie in tries]

@@ -12,8 +12,8 @@ from typing import Any
 from utils.answers import GenerationSettings, LabelScores, ScoreSettings, before_stop
 from utils.checkpoints import checkpoint_errors
 from utils.errors import UserError
-from utils.generators.batches import BatchLimits, in_batches, limits_for
-from utils.generators.label_scoring import causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.batches import BatchLimits, Size, in_batches, limits_for
+from utils.generators.label_scoring import score_labels, score_one_by_one
 from utils.generators.loading import context_of, load_whole_model
 from utils.generators.reasoning import is_tag, opened_reasoning
 from utils.generators.tokenization import PromptReader
@@ -78,16 +78,14 @@ class LanguageModel:
                 what = "one slow forward pass per label"
                 print(f"note: {self.spec.name} cannot score these labels as a tree; {what}", file=sys.stderr)
                 self._is_told = True
-            lengths, singly = [text.longest for text in texts], BatchLimits(1, 1)
             yield from in_batches(
                 lambda chosen: [score_one_by_one(self.model, texts[index]) for index in chosen],
                 range(len(texts)),
-                lengths,
-                singly,
+                [Size(text.longest) for text in texts],
+                BatchLimits(1, 1),
             )
             return
-        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
-        yield from score_labels(scorer(self.model, self.limits), texts, self.limits)
+        yield from score_labels(self.trees.scorer(), texts, self.limits)
 
     def check_lengths(self, lengths: Sequence[int]) -> None:
         """Raise UserError where a prompt with these numbers of tokens is longer than the model takes."""
@@ -111,9 +109,9 @@ class LanguageModel:
         ids = self.reader.prompt_ids(prompts)
         extra = 0 if self.is_seq2seq else settings.max_new_tokens
         self.check_lengths([len(row) + extra for row in ids])
-        lengths = [len(row) + settings.max_new_tokens for row in ids]
+        sizes = [Size(len(row) + settings.max_new_tokens) for row in ids]
         order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), ids[index]))
-        for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, lengths, self.limits):
+        for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, sizes, self.limits):
             yield index, opened_reasoning(self.reader.render(prompts[index])) + text
 
     def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:

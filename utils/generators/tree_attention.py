@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +86,28 @@ def _relative_bias(module: Any, keys: Tensor) -> Callable[..., Tensor]:
     return compute
 
 
+@contextmanager
+def _only(model: Any, rows: Tensor) -> Iterator[list[bool]]:
+    """Multiply only these of the flattened hidden states (B * Q) with the vocabulary within the block.
+
+    The value is filled when that is done: a model may have no layer of its own for it.
+    """
+    is_selected: list[bool] = []
+
+    def select(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        is_selected.append(True)
+        hidden = arguments[0].flatten(0, -2)
+        return (hidden[rows.to(hidden.device)][None], *arguments[1:])
+
+    head = model.get_output_embeddings()
+    handle = None if head is None else head.register_forward_pre_hook(select)
+    try:
+        yield is_selected
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
 class Context:
     """The key-value cache of a batch (B, K) and the position of each of its tokens."""
 
@@ -96,10 +119,16 @@ class Context:
         self.positions: Tensor | None = None  # (B, K), PADDING for padding
         self._accepted = inspect.signature(model.forward).parameters
 
-    def extend(self, ids: Tensor, positions: Tensor, seen: Tensor | None, n_logits: int) -> Tensor:
-        """Append tokens (B, Q) to the cache and return the logits of the last `n_logits`: (B, n_logits, V).
+    @property
+    def n_tokens(self) -> int:
+        """The number of tokens of each row, padding included."""
+        return 0 if self.positions is None else self.positions.shape[1]
 
-        `seen` (B, Q, Q) says which of the new tokens each token attends to; None is causal.
+    def extend(self, ids: Tensor, positions: Tensor, seen: Tensor | None, rows: Tensor) -> Tensor:
+        """Append tokens (B, Q) to the cache and return the logits of some of them: (rows, V).
+
+        `seen` (B, Q, Q) says which of the new tokens each token attends to; None is causal. rows: those whose logits
+        are computed, as places in the flattened tokens.
         """
         import torch
 
@@ -112,14 +141,13 @@ class Context:
         arguments: dict[str, Any] = {
             "attention_mask": self._masks(visible, positions, keys),
             "position_ids": positions.clamp(min=0),
-            "logits_to_keep": n_logits,
         }
         arguments = {name: value for name, value in arguments.items() if name in self._accepted}
-        with tree_positions(self.model, keys):
+        with tree_positions(self.model, keys), _only(self.model, rows) as is_selected:
             output = self.model(input_ids=ids, past_key_values=self.cache, use_cache=True, **arguments)
         self.positions = keys
-        logits: Tensor = output.logits[:, -n_logits:]
-        return logits
+        logits: Tensor = output.logits.flatten(0, 1)
+        return logits if is_selected else logits[rows.to(logits.device)]
 
     def _masks(self, visible: Tensor, positions: Tensor, keys: Tensor) -> Any:
         """Return the additive mask (B, 1, Q, K + Q), or a mask for each kind of layer in the model."""
@@ -141,6 +169,12 @@ class Context:
         dtype = self.model.dtype
         mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
         return mask.masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
+
+    def copy(self) -> Context:
+        """Return a context with the same tokens, which can be extended by itself."""
+        found = Context(self.model)
+        found.cache, found.positions = copy.deepcopy(self.cache), self.positions
+        return found
 
     def repeat(self, n_rows: int) -> None:
         """Repeat a cache of one row for each row of the batch."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from utils.answers import ScoreSettings
 from utils.generators.batches import BatchLimits
-from utils.generators.label_scoring import LogProbs, causal_scorer, score_labels, score_one_by_one, seq2seq_scorer
+from utils.generators.causal_scoring import CausalScorer
+from utils.generators.label_scoring import LogProbs, Scorer, Seq2SeqScorer, score_labels, score_one_by_one
 from utils.generators.tokenization import PromptReader
 from utils.generators.tries import Tokenized
 from utils.schema import GeneratorSpec
@@ -58,6 +59,10 @@ class TreeSupport:
             self._found[window] = kinds <= KNOWN_LAYERS and self._is_equal(window)
         return self._found[window]
 
+    def scorer(self) -> Scorer:
+        """Return what scores texts as tries."""
+        return (Seq2SeqScorer if self.is_seq2seq else CausalScorer)(self.model, self.limits)
+
     def _reach(self, text: Tokenized) -> int:
         """Return the largest number of tokens of a text in the decoder's cache."""
         return sum(map(len, text.labels)) + (1 if self.is_seq2seq else len(text.prompt))
@@ -79,11 +84,10 @@ class TreeSupport:
         """Return the scores of a batch, or of smaller ones: too little memory is no sign of the architecture."""
         import torch
 
-        scorer = seq2seq_scorer if self.is_seq2seq else causal_scorer
-        score_batch = scorer(self.model, self.limits)
+        scorer = self.scorer()
         with contextlib.suppress(torch.OutOfMemoryError):
-            return score_batch(texts)
-        return [values for _, values in sorted(score_labels(score_batch, texts, self.limits))]
+            return scorer(texts)
+        return [values for _, values in sorted(score_labels(scorer, texts, self.limits))]
 
     def _probe(self, window: int) -> Sequence[str]:
         """Return short prompts, or two with a common beginning of which the longer exceeds the window."""

@@ -96,13 +96,9 @@ def tries_of(texts: Sequence[Tokenized], chosen: Sequence[Sequence[int]]) -> lis
     return tries
 
 
-def groups_of(texts: Sequence[Tokenized], max_nodes: int) -> list[list[list[int]]]:
-    """Return the groups of each text's labels by `split_trie`, found once for texts with the same tokens of labels."""
-    made: dict[object, list[list[int]]] = {}
-    for text in texts:
-        if text.labels not in made:
-            made[text.labels] = split_trie(text, max_nodes)
-    return [made[text.labels] for text in texts]
+def n_inner_nodes(labels: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of inner nodes of the labels' trie."""
+    return len({label[:end] for label in labels for end in range(1, len(label))})
 
 
 def split_trie(tokenized: Tokenized, max_nodes: int) -> list[list[int]]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from utils.answers import ScoreSettings
 from utils.errors import UserError
-from utils.generators.batches import BatchLimits, in_batches
-from utils.generators.label_scoring import read_prompts
+from utils.generators.batches import BatchLimits, Size, in_batches
+from utils.generators.causal_scoring import read_prompts
 from utils.generators.tree_attention import Context
 from utils.generators.tree_support import TOLERANCES
 from utils.generators.tries import Tokenized
@@ -83,7 +83,7 @@ class Lens:
             read = in_batches(
                 lambda chosen: self._batch([texts[i] for i in chosen], [asked[i].right for i in chosen], together),
                 order,
-                lengths,
+                list(map(Size, lengths)),
                 limits,
             )
             yield from ((index, {**reading, "apart": index in apart}) for index, reading in read)
@@ -109,7 +109,7 @@ class Lens:
         with torch.inference_mode():
             with self.residual.captured() as found:
                 if together:
-                    own = read_prompts(Context(self.model.model), texts)[:, -1]
+                    own = read_prompts(Context(self.model.model), [text.prompt for text in texts])
                 else:
                     ids = torch.tensor([text.prompt for text in texts], device=self.model.model.device)
                     own = self.model.model(input_ids=ids, use_cache=False).logits[:, -1]
