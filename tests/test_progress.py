@@ -16,7 +16,7 @@ import pytest
 from utils.data.text_files import stream_lines
 from utils.files import sha256_of
 from utils.mining.collections import Collection
-from utils.progress import BYTES, bar, batch_done, by_batches, duration, size, watched
+from utils.progress import BYTES, bar, batch_done, by_batches, counted_off, duration, size, watched
 
 
 @pytest.fixture
@@ -43,6 +43,24 @@ def test_lines_say_how_far_a_work_is_and_become_fewer(
         "encoding (source): 2,000 of 10,000 texts, about 3 min left",  # after 40 s
         "encoding (source): 8,000 of 10,000 texts, about 3 min left",  # after 800 s
         "encoding (source): 9,000 of 10,000 texts, about 99 s left",  # a tenth of the time later
+    ]
+
+
+def test_the_time_left_is_that_of_work_after_what_was_done_before(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bar(1630, "training (en)", "steps", done=487) as advance:
+        clock(30)
+        advance(0)
+        clock(40)
+        advance(12)
+    for done in counted_off(range(3), 3, "gemma", "prompts"):
+        clock(10 * (done + 1))
+    assert capsys.readouterr().err.splitlines() == [
+        "training (en): 487 of 1,630 steps",
+        "training (en): 499 of 1,630 steps, about 1.8 h left",  # 12 steps took 70 s
+        "gemma: 2 of 3 prompts, about 15 s left",
+        "gemma: 3 of 3 prompts",
     ]
 
 

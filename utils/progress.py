@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 SILENT_SECONDS = 20  # between two lines, where no bar is shown
 SHARE = 0.1  # of the time so far that passes between two lines, where that is longer
 LOOK = 0.5  # seconds between two looks at the counter of a library
 BYTES = "B"  # the unit of bars that count bytes
 Advance = Callable[[int], object]
+T = TypeVar("T")
 
 _batches: ContextVar[Advance | None] = ContextVar("batches", default=None)
 
@@ -24,24 +26,34 @@ def progress(total: int, name: str) -> AbstractContextManager[Advance]:
 
 
 @contextmanager
-def bar(total: int | None, what: str, unit: str) -> Iterator[Advance]:
+def bar(total: int | None, what: str, unit: str, done: int = 0) -> Iterator[Advance]:
     """Show a progress bar with the rate and the time left; yields the function that advances it.
 
-    total: None where it is not known; nothing is shown where it is 0. Where standard error is not a terminal, such as
-    in the log of a job, lines say how far the work is, the first one after SILENT_SECONDS.
+    total: None where it is not known; nothing is shown where it is 0. done: how many of them were done before, in no
+    time of this process. Where standard error is not a terminal, such as in the log of a job, lines say how far the
+    work is, the first one after SILENT_SECONDS.
     """
     from tqdm import tqdm
 
     named = {"unit": BYTES, "unit_scale": True} if unit == BYTES else {"unit": f" {unit}"}
-    with tqdm(total=total, desc=what, leave=False, disable=True if total == 0 else None, **named) as shown:
-        yield _Lines(total, what, unit).advance if shown.disable and total != 0 else shown.update
+    hidden = True if total == 0 else None
+    with tqdm(total=total, initial=done, desc=what, leave=False, disable=hidden, **named) as shown:
+        yield _Lines(total, what, unit, done).advance if shown.disable and total != 0 else shown.update
+
+
+def counted_off(items: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:
+    """Yield the items one after another, with a bar over them."""
+    with bar(total, what, unit) as advance:
+        for item in items:
+            yield item
+            advance(1)
 
 
 class _Lines:
     """Prints lines that say how far a work is, fewer and fewer of them."""
 
-    def __init__(self, total: int | None, what: str, unit: str) -> None:
-        self._total, self._what, self._unit, self._n = total, what, unit, 0
+    def __init__(self, total: int | None, what: str, unit: str, done: int) -> None:
+        self._total, self._what, self._unit, self._done, self._n = total, what, unit, done, done
         self._began = self._told = time.monotonic()
 
     def advance(self, n: int) -> None:
@@ -54,8 +66,9 @@ class _Lines:
         share = left = ""
         if (total := self._total or 0) >= self._n and total:
             share = f" of {self._counted(total)}"
-            if 0 < self._n < total:
-                left = f", {duration((now - self._began) * (total - self._n) / self._n)} left"
+            if self._done < self._n < total:
+                each = (now - self._began) / (self._n - self._done)
+                left = f", {duration(each * (total - self._n))} left"
         unit = "" if self._unit == BYTES else f" {self._unit}"
         print(f"{self._what}: {self._counted(self._n)}{share}{unit}{left}", file=sys.stderr, flush=True)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from utils.answers import GenerationSettings
 from utils.api.response_cache import ResponseCache
 from utils.loaders import cache_name
+from utils.progress import counted_off
 from utils.schema import GeneratorSpec
 
 
@@ -46,16 +47,9 @@ def cached_answers(
 
     name: of the generator, shown with a progress bar.
     """
-    found = cache.get(prompts, lambda missing: _with_bar(request(missing), len(missing), name), is_usable)
+    found = cache.get(prompts, lambda missing: counted_off(request(missing), len(missing), name, "prompts"), is_usable)
     counts = {"hits": cache.hits, "misses": cache.misses}
     if cache.replaced:
         counts["replaced"] = cache.replaced
         print(f"note: {name}: U+FFFD stands for halves of surrogate pairs in {cache.replaced} answers", file=sys.stderr)
     return [found[prompt] for prompt in prompts], counts
-
-
-def _with_bar(answers: Iterable[tuple[int, Any]], total: int, name: str) -> Iterator[tuple[int, Any]]:
-    """Yield the answers, with a progress bar over prompts on a terminal."""
-    from tqdm import tqdm
-
-    yield from tqdm(answers, total=total, desc=name, unit=" prompts", leave=False, disable=None)

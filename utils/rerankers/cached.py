@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.loaders import CROSS_ENCODER_RERANKER, LLM_RERANKER, load_model
+from utils.progress import counted_off
 from utils.protocols import Reranker
 from utils.rerankers.flags import reranker_errors
 from utils.rerankers.llm import log_odds_of_share
@@ -74,12 +75,10 @@ class CachedReranker:
         return ""
 
     def _request(self, missing: list[str]) -> Iterator[tuple[int, Any]]:
-        from tqdm import tqdm
-
         with reranker_errors():
             if self._scorer is None:
                 loader = LLM_RERANKER if self.spec.kind == LLM else CROSS_ENCODER_RERANKER
                 scorer: PairScorer = load_model(loader, self.spec, self.device, self.cache_dir)
                 self._scorer = scorer
             scores = self._scorer.score([pair_of(item) for item in missing])
-            yield from tqdm(scores, total=len(missing), desc=self.spec.name, unit=" pairs", leave=False, disable=None)
+            yield from counted_off(scores, len(missing), self.spec.name, "pairs")

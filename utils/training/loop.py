@@ -198,9 +198,8 @@ def _prepared(trainer: Any, folder: TrainingFolder) -> Any:
         """One bar over all steps."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.shown = bar(state.max_steps, f"training ({folder.path.name})", "steps")
+            self.shown = bar(state.max_steps, f"training ({folder.path.name})", "steps", done=state.global_step)
             self.advance = self.shown.__enter__()
-            self.advance(state.global_step)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.advance(1)
