@@ -79,6 +79,26 @@ def test_one_classifier_a_language_with_records_of_classification(
     assert weights_of(tmp_path / "finetuned") == before
 
 
+def test_without_weights_the_records_stay_and_nothing_is_trained_again(
+    run_in: Run, tmp_path: Path, checkpoint: Path
+) -> None:
+    data = write_data(tmp_path / "data.tsv", langs=("eng",))
+    for times in range(3):
+        done = trained(run_in, tmp_path, data, checkpoint, "--output", "out", "--drop_weights")
+        assert done.returncode == 0, done.stderr
+        found = records_in(tmp_path / "logs")["eng"]
+        assert found["acc"] == 1.0 and weights_of(tmp_path / "out") == []
+        assert ("has this training already" in done.stderr) == (times == 1), done.stderr
+        assert ("has kept no weights of this training: it is done again" in done.stderr) == (times == 2)
+        if times == 1:
+            for record in (tmp_path / "logs").rglob("eval_eng_1.json"):
+                record.unlink()
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["weights"] is False
+    assert "The weights were not kept" in (tmp_path / "out" / "README.md").read_text()
+    kept = trained(run_in, tmp_path, data, checkpoint, "--output", "out")
+    assert "it is done again" in kept.stderr and len(weights_of(tmp_path / "out")) == 1
+
+
 def test_cross_trains_once_and_tests_every_other_language(run_in: Run, tmp_path: Path, checkpoint: Path) -> None:
     data = write_data(tmp_path / "data.tsv", langs=("eng", "swh", "fra"))
     done = trained(run_in, tmp_path, data, checkpoint, "--cross")

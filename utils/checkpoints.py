@@ -23,7 +23,13 @@ IGNORED_FILES = (
     ".gitattributes",
     "onnx",
     "openvino",
-    *("training.json", "curve.csv", "curve.png", "curve.pdf"),  # that finetune.py writes; they have times in them
+    *(
+        "training.json",
+        "training.lock",
+        "curve.csv",
+        "curve.png",
+        "curve.pdf",
+    ),  # that finetune.py writes; they have times in them
 )  # not part of a checkpoint's content
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".model")
 CONFIGURED = ("Pooling", "Dense", "WeightedLayerPooling")  # modules that need a configuration
@@ -47,10 +53,10 @@ def local_digest(path: Path, cache_dir: Path) -> str:
         return _folder_digest(path.parent, [path], cache_dir)
     files, links = checkpoint_files(path)
     if not any(file.name in ("config.json", "modules.json", ADAPTER) for file in files):
-        raise UserError(
-            f"{path} is not the folder of a checkpoint",
-            "it needs a config.json or modules.json, as save_pretrained() writes them",
-        )
+        hint = "it needs a config.json or modules.json, as save_pretrained() writes them"
+        if (path / "training.json").is_file():
+            hint = "it has the record of a training alone: run finetune.py again, without --drop_weights"
+        raise UserError(f"{path} is not the folder of a checkpoint", hint)
     return _folder_digest(path, files, cache_dir, links)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import time
@@ -191,6 +192,52 @@ def waiting_lock(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # the file system has no locks
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def held(path: Path, busy: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock of a file, which says which process holds it and is removed at the end; not without locks.
+
+    busy: called with the name of another holder, as long as there is one; it waits for a while, or raises. A process
+    that has died holds nothing. Raises OSError where the file cannot be written.
+    """
+    file = None
+    while file is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # its holder has removed it, or the folder, meanwhile
+            file = _try_to_hold(path, busy)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _try_to_hold(path: Path, busy: Callable[[str], object]) -> IO[str] | None:
+    """Return the locked file; None where another process holds it, or held it when it was opened."""
+    import fcntl
+
+    file = path.open("a+")
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            busy(file.read(SHORT).strip() or "another process")
+            file.close()
+            return None
+        except OSError:  # the file system has no locks
+            pass
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            file.close()
+            return None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def writable(text: str) -> tuple[str, int]:

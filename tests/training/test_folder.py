@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -53,6 +56,61 @@ def test_a_folder_that_was_half_removed_is_still_known(tmp_path: Path, monkeypat
     assert [path.name for path in folder.path.iterdir()] == ["training.json"]
 
 
+def test_two_processes_do_not_train_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("utils.training.folder.LOOK_SECONDS", 0.01)
+    first, second = (TrainingFolder(tmp_path / "out", {"a": 1}) for _ in range(2))
+    (tmp_path / "out").mkdir()
+    first.lock.write_text("process 1 on a machine that was switched off")
+    seen: list[bool] = []
+
+    def wait() -> None:
+        with second.opened(overwrite=False):
+            seen.append(second.is_done())
+
+    with first.opened(overwrite=False):
+        waiting = Thread(target=wait)
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive() and not seen
+        with pytest.raises(UserError, match="another training in it"):
+            TrainingFolder(tmp_path / "out", {"a": 2}).opened(overwrite=False).__enter__()
+        first.finish()
+    waiting.join(60)
+    assert seen == [True]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["training.json"]
+    assert f"waiting for process {os.getpid()} on {platform.node()}, which trains in" in capsys.readouterr().err
+
+
+def test_a_training_that_ends_at_once_leaves_no_folder(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "out", {"a": 1})
+    with pytest.raises(UserError, match="too few"), folder.opened(overwrite=False):
+        folder.leave()
+        raise UserError("too few rows")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_training_without_weights_is_done_again_where_they_are_needed(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "out", {"a": 1})
+    with folder.opened(overwrite=False):
+        for name in ("config.json", "README.md", "curve.csv", "1_Pooling/config.json", "checkpoints/checkpoint-1/x"):
+            (folder.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder.path / name).write_text("{}")
+        folder.finish(drop=True, steps=3)
+    assert sorted(path.name for path in folder.path.iterdir()) == ["README.md", "curve.csv", "training.json"]
+    assert folder.content()["weights"] is False and folder.content()["steps"] == 3
+    with pytest.raises(UserError) as told:
+        local_digest(folder.path, tmp_path / "cache")
+    assert told.value.hint.endswith("run finetune.py again, without --drop_weights")
+    with folder.opened(overwrite=False):
+        assert folder.is_done()
+    with folder.opened(overwrite=False, lacks=lambda: True):
+        assert not folder.is_done()
+        folder.finish()
+    assert folder.has_weights()
+
+
 def test_a_record_that_a_killed_process_has_not_finished_is_no_other_file(tmp_path: Path) -> None:
     (tmp_path / ".training.json.123.0123abcd.part").write_text("{")
     TrainingFolder(tmp_path, {}).open(overwrite=False)
@@ -78,7 +136,9 @@ def test_what_a_training_writes_beside_the_checkpoint_is_no_part_of_it(tmp_path:
     (folder.checkpoints / "checkpoint-1").mkdir(parents=True)
     (folder.checkpoints / "checkpoint-1" / "model.safetensors").write_bytes(b"old")
     (folder.path / "config.json").write_text("{}")
+    folder.lock.write_text("process 1 on a machine")
     during = local_digest(folder.path, tmp_path / "cache")
+    folder.lock.unlink()
     folder.finish(steps=1)
     (folder.path / "README.md").write_text("# A model")
     assert local_digest(folder.path, tmp_path / "cache") == during

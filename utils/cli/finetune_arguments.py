@@ -214,6 +214,9 @@ def add_output_args(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--overwrite", action="store_true", help="train again, in place of another training")
     group.add_argument(
+        "--drop_weights", action="store_true", help="keep the records, the figures and the curve, and no model"
+    )
+    group.add_argument(
         "--dry_run", action="store_true", help="show the data, the steps and the folder, and train nothing"
     )
     group.add_argument("--list", action=ListAction, nargs=0, dest=argparse.SUPPRESS, help="list the models, and exit")

@@ -203,11 +203,18 @@ class Classification:
 
         if self.is_tested or self.records.dry_run:
             return
-        missing = [lang for lang in self.tests if not self.records.is_done(lang)]
-        if missing:
+        if missing := self._untested:
             classifier = load_trained(self.place, self.base, self.options.max_length)
             for lang in missing:
                 self.records.test(classifier, lang, self.source, self.examples.train)
+
+    @property
+    def _untested(self) -> list[str]:
+        return [lang for lang in self.tests if not self.records.is_done(lang)]
+
+    def lacks_records(self) -> bool:
+        """Return whether a language has no record."""
+        return bool(self._untested)
 
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""

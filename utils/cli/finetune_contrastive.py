@@ -223,6 +223,10 @@ class Contrastive:
         """Return the loss of the rows held out, if any; else an encoder is measured by the tasks of --eval."""
         return tell_held_out(self.data, self.trained)
 
+    def lacks_records(self) -> bool:
+        """Return False: the only records are those of --eval."""
+        return False
+
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""
         loss = {name: value for name, value in self.chosen.identity().items() if value not in (None, (), "")}

@@ -161,6 +161,10 @@ class Measured:
         print(tabulate(rows, headers="keys", disable_numparse=True))
         return {**figures, "evaluation": rows}
 
+    def lacks_records(self) -> bool:
+        """Return whether the trained model is needed for records that are not there, apart from those of --eval."""
+        return self.objective.lacks_records()
+
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""
         return self.objective.card()

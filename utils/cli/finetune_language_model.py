@@ -150,6 +150,10 @@ class LanguageModelTraining:
         found = {"rows": rows, "rows left out": self.left_out, "rows cut": self.cut}
         return found | ({"overlap": self.data.overlap.counts()} if self.data.overlap else {})
 
+    def lacks_records(self) -> bool:
+        """Return False: the only records are those of --eval."""
+        return False
+
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""
         text = {CHAT: "the chat template of the tokenizer", PAPER: "### Human and ### Assistant", PLAIN: "no template"}

@@ -119,6 +119,10 @@ class Reranker:
         """Return the loss of the rows held out, if any; else a reranker is measured by the tasks of --eval."""
         return tell_held_out(self.data, self.trained)
 
+    def lacks_records(self) -> bool:
+        """Return False: the only records are those of --eval."""
+        return False
+
     def card(self) -> dict[str, Any]:
         """Return what the model card says."""
         return {

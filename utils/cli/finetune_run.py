@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +53,10 @@ class Objective(Protocol):
         """Return what the trained model reaches, for the record and the card; print it."""
         ...
 
+    def lacks_records(self) -> bool:
+        """Return whether the trained model is needed for records that are not there."""
+        ...
+
     def card(self) -> dict[str, Any]:
         """Return what the model card says of the objective: `title`, `base_model`, `data` (rows), `use` (commands)."""
         ...
@@ -76,22 +81,22 @@ def finetune(objective: Objective, args: argparse.Namespace, path: Path, draw: D
     if args.dry_run:
         print(f"{objective.plan()}\noutput: {path}")
         return
-    if ranks.is_first():
-        folder.open(overwrite=args.overwrite)
-    ranks.wait()
-    if folder.is_done():
-        print(f"{path} has this training already (--overwrite trains again)", file=sys.stderr)
-        return
-    if ranks.count() > 1:
-        note(f"{ranks.count()} processes share each batch of {objective.options.batch_size} examples")
-    try:
-        trained = objective.train(folder)
-    except UserError:
+    opened = folder.opened(overwrite=args.overwrite, lacks=lambda: not args.drop_weights or objective.lacks_records())
+    with opened if ranks.is_first() else nullcontext():
+        ranks.wait()
+        if folder.is_done():
+            print(f"{path} has this training already (--overwrite trains again)", file=sys.stderr)
+            return
+        if ranks.count() > 1:
+            note(f"{ranks.count()} processes share each batch of {objective.options.batch_size} examples")
+        try:
+            trained = objective.train(folder)
+        except UserError:
+            if ranks.is_first():
+                folder.leave()
+            raise
         if ranks.is_first():
-            folder.leave()
-        raise
-    if ranks.is_first():
-        _write(objective, args, folder, trained, draw)
+            _write(objective, args, folder, trained, draw)
 
 
 def _write(
@@ -106,6 +111,7 @@ def _write(
     arguments = {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
     content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
     content |= {"processes": ranks.count()} if ranks.count() > 1 else {}
-    write_card(folder, objective.card(), {**content, "pictures": [picture.name for picture in pictures]})
-    folder.finish(**content)
-    print(f"model: {path}")
+    about = objective.card() | ({"use": []} if args.drop_weights else {})
+    write_card(folder, about, {**content, "pictures": [picture.name for picture in pictures]})
+    folder.finish(drop=args.drop_weights, **content)
+    print(f"{'training' if args.drop_weights else 'model'}: {path}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import platform
 import time
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from utils.errors import UserError, suggest, warn
-from utils.files import read_json, write_json
+from utils.files import held, read_json, write_json
 from utils.processes import started_at, this_machine
 from utils.sweep.grid import Run, Sweep
 from utils.sweep.scripts import script_names
@@ -169,24 +168,14 @@ class StateFolder:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the sweep, so that no other command starts its runs too. Raises UserError where one does."""
-        import fcntl
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / LOCK).open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                who = file.read(100).strip() or "another process"
-                raise UserError(
-                    f"the sweep {self.folder.name} is being run by {who}",
-                    f"`python sweep.py status {self.folder.name}` shows it; or wait for it",
-                ) from error
-            except OSError:  # the file system has no locks
-                pass
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
+        def busy(who: str) -> None:
+            raise UserError(
+                f"the sweep {self.folder.name} is being run by {who}",
+                f"`python sweep.py status {self.folder.name}` shows it; or wait for it",
+            )
+
+        with held(self.folder / LOCK, busy):
             (self.folder / STOP).unlink(missing_ok=True)
             yield
 

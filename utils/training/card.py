@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ FILE = "README.md"
 def write_card(folder: TrainingFolder, about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Write README.md into the folder of a trained model.
 
-    about: what the objective says of itself (`Objective.card`); `languages`, those of the data, may be left out.
+    about: what the objective says of itself (`Objective.card`); `languages`, those of the data, may be left out, and
+    `use` is empty where the weights are not kept.
     record: what the record of the training has.
     """
     front = {"base_model": about["base_model"], "library_name": about["library"], "tags": about["tags"]}
@@ -34,8 +35,12 @@ def write_card(folder: TrainingFolder, about: Mapping[str, Any], record: Mapping
         if rows := record["figures"].get(name):
             lines += [f"## {title}", "", *_table(rows), ""]
     lines += [f"![learning curve]({name})" for name in record["pictures"] if name.endswith(".png")]
-    lines += ["", "## Use", "", "```bash", *about["use"], "```"]
+    lines += ["", "## Use", "", *_use(about["use"])]
     write_output(folder.path / FILE, ("\n".join(lines) + "\n").encode())
+
+
+def _use(commands: Sequence[str]) -> list[str]:
+    return ["```bash", *commands, "```"] if commands else ["The weights were not kept: the command above trains them."]
 
 
 def _command() -> list[str]:
