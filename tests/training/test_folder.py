@@ -83,6 +83,17 @@ def test_two_processes_do_not_train_in_one_folder(
     assert f"waiting for process {os.getpid()} on {platform.node()}, which trains in" in capsys.readouterr().err
 
 
+def test_what_a_killed_process_left_of_a_finished_training_is_removed(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "out", {"a": 1})
+    folder.open(overwrite=False)
+    folder.finish()
+    (folder.checkpoints / "checkpoint-1").mkdir(parents=True)
+    folder.lock.touch()
+    with folder.opened(overwrite=False):
+        assert folder.is_done()
+    assert [path.name for path in folder.path.iterdir()] == ["training.json"]
+
+
 def test_a_training_that_ends_at_once_leaves_no_folder(tmp_path: Path) -> None:
     folder = TrainingFolder(tmp_path / "out", {"a": 1})
     with pytest.raises(UserError, match="too few"), folder.opened(overwrite=False):

@@ -66,7 +66,8 @@ class TrainingFolder:
         Raises UserError as `open` does.
         """
         self._check(overwrite=overwrite)
-        if self.is_done() and self.has_weights() and not overwrite:
+        is_settled = self.is_done() and not self.checkpoints.exists() and not self.lock.exists()
+        if is_settled and not overwrite and (self.has_weights() or not lacks()):
             yield  # also where nothing can be written
             return
         with contextlib.ExitStack() as stack:
@@ -79,6 +80,8 @@ class TrainingFolder:
             if again and not overwrite:
                 note(f"{self.path} has kept no weights of this training: it is done again")
             self.open(overwrite=overwrite or again)
+            if self.is_done():  # by a process that was killed before it removed them
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
             yield
 
     def _remove_if_empty(self) -> None:
