@@ -75,8 +75,16 @@ def test_several_references_are_those_of_sacrebleu() -> None:
     for name, measure in measures().items():
         expected = measure.corpus_score(ANSWERS, [REFERENCES, more]).score
         assert 100 * found.metrics[name] == pytest.approx(expected, abs=1e-9)
-    with pytest.raises(ValueError, match="different numbers"):
-        translation_figures(ANSWERS[:2], [["a"], ["a", "b"]], measures(), 0)
+
+
+def test_sentences_with_different_numbers_of_references_are_those_of_sacrebleu_with_none_for_the_missing() -> None:
+    known = [[reference, reference.upper()][: 1 + place % 2] for place, reference in enumerate(REFERENCES)]
+    second = [row[1] if len(row) > 1 else None for row in known]
+    found = translation_figures(ANSWERS, known, measures(), 0)
+    assert found.signatures["chrf"].startswith("nrefs:var|")
+    for name, measure in measures().items():
+        expected = measure.corpus_score(ANSWERS, [REFERENCES, second]).score  # type: ignore[list-item]
+        assert 100 * found.metrics[name] == pytest.approx(expected, abs=1e-9)
 
 
 def test_intervals_resample_the_corpus() -> None:

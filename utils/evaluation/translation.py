@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,9 @@ def translation_figures(
     """Return BLEU and chrF++ of answers (n,), each with one or more references, and bootstrap 95 % intervals.
 
     measures: sacrebleu's metric by the name of each figure. Sentences are resampled and the figure of the corpus is
-    computed anew in each resample (Koehn 2004). Raises ValueError where sentences have different numbers of references.
+    computed anew in each resample (Koehn 2004). Sentences may have different numbers of references.
     """
-    if len({len(known) for known in references}) > 1:
-        raise ValueError("the sentences have different numbers of references")
-    streams = [list(stream) for stream in zip(*references, strict=True)]
+    streams = [list(stream) for stream in zip_longest(*references)]  # None stands for one that a sentence lacks
     metrics, ci95, statistics, signatures = {}, {}, {}, {}
     for name, measure in measures.items():
         counts = np.array(measure._extract_corpus_statistics(list(answers), streams), dtype=np.int64)
