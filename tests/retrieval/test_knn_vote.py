@@ -51,6 +51,15 @@ def test_label_figures_by_hand() -> None:
     assert legacy.metrics["f1"] == pytest.approx((2 / 3 + 1 / 2) / 3)
 
 
+def test_chance_is_that_of_each_items_own_options() -> None:
+    gold, n_options = np.array([0, 2, 3, 1, 2, 3]), np.array([2, 3, 4, 2, 3, 4])
+    found = label_figures(gold, np.zeros_like(gold), "1234", gold, seed=0, n_options=n_options).metrics
+    assert found["random_acc"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 4) / 3)  # 36.11 %
+    # expected hits 1/2, 1/2, 2/3, 1/2; drawn 13/6, 13/6, 7/6, 1/2; support 1, 1, 2, 2
+    by_label = [2 * 1 / 2 / (1 + 13 / 6)] * 2 + [2 * 2 / 3 / (2 + 7 / 6), 2 * 1 / 2 / (2 + 1 / 2)]
+    assert found["random_f1"] == pytest.approx(sum(by_label) / 4)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_macro_means_equal_scikit_learn(seed: int) -> None:
     from sklearn.metrics import f1_score, precision_score, recall_score

@@ -197,7 +197,12 @@ class Icl(LabeledTask):
 
         hyp, settings = np.array(answers.hyp, dtype=np.int64), self.settings
         gold, of_train = data.indices(data.gold), data.indices(data.train.labels)
-        figures = label_figures(gold, hyp, data.names, of_train, settings.seed, legacy=settings.legacy)
+        n_options = None
+        if self.prompting.kind == "choice":
+            n_options = np.array([len(item.choices) for item in data.test.shown()[: len(hyp)]], dtype=np.int64)
+        figures = label_figures(
+            gold, hyp, data.names, of_train, settings.seed, legacy=settings.legacy, n_options=n_options
+        )
         metrics = {**figures.metrics, "unparsed": float((hyp < 0).mean())}
         metrics |= {"failed": len(answers.failures) / len(hyp)} if answers.failures else {}
         record = RunRecord(metrics, figures.ci95, len(hyp), self.k, {}, figures.details)

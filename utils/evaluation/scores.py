@@ -89,13 +89,15 @@ def label_figures(
     seed: int,
     *,
     legacy: bool = False,
+    n_options: npt.NDArray[np.int64] | None = None,
 ) -> LabelFigures:
     """Return the metrics of predictions over a fixed set of labels.
 
     gold and hyp (n,) and train (m,), the training labels, are indices into names. acc is the accuracy; prec, rec and f1
     are macro means over the labels that the gold has. majority_* are the figures of always predicting the most
-    frequent training label, random_* the expected ones of predicting every label with equal probability. `legacy`
-    reproduces the set of labels over which MINERS' code averages (`metrics.macro_labels`).
+    frequent training label, random_* the expected ones of predicting every label with equal probability, of items with
+    numbers of options of their own, n_options (n,), each of the first so many labels. `legacy` reproduces the set of
+    labels over which MINERS' code averages (`metrics.macro_labels`).
     """
     n_labels = len(names)
     counts = metrics.confusion(gold, hyp, n_labels)
@@ -103,7 +105,7 @@ def label_figures(
     kept = metrics.macro_labels(gold, hyp, n_labels, legacy=legacy)
     acc = float((gold == hyp).mean())
     values = {"acc": acc, **{name: float(item[kept].mean()) for name, item in by_label.items()}}
-    values |= _baselines(gold, train, kept)
+    values |= _baselines(gold, train, kept, np.full(len(gold), n_labels) if n_options is None else n_options)
     ci95 = {"acc": stats.wilson(int((gold == hyp).sum()), len(gold)), **stats.bootstrap_macro(gold, hyp, kept, seed)}
     per_label = {
         name: {
@@ -117,16 +119,21 @@ def label_figures(
 
 
 def _baselines(
-    gold: npt.NDArray[np.int64], train: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+    gold: npt.NDArray[np.int64],
+    train: npt.NDArray[np.int64],
+    kept: npt.NDArray[np.bool_],
+    n_options: npt.NDArray[np.int64],
 ) -> dict[str, float]:
     n_labels = len(kept)
     majority = np.full(len(gold), np.bincount(train, minlength=n_labels).argmax())
     majority_f1 = metrics.label_scores(metrics.confusion(gold, majority, n_labels))["f1"][kept].mean()
-    share = np.bincount(gold, minlength=n_labels)[kept] / len(gold)
-    chance = 1 / n_labels
+    chance = 1 / n_options
+    support = np.bincount(gold, minlength=n_labels)
+    right = np.bincount(gold, chance, minlength=n_labels)  # expected, by label
+    drawn = np.array([chance[n_options > label].sum() for label in range(n_labels)])
     return {
         "majority_acc": float((gold == majority).mean()),
         "majority_f1": float(majority_f1),
-        "random_acc": chance,
-        "random_f1": float((2 * share * chance / (share + chance)).mean()),
+        "random_acc": float(chance.mean()),
+        "random_f1": float((2 * right / (support + drawn))[kept].mean()),
     }
