@@ -87,6 +87,7 @@ def test_pairs_with_templates_and_answers_in_the_language_of_the_text(run: Run, 
 
 def test_options_as_texts_less_their_scores_alone_and_by_permuted_letters(run: Run, models: Path, own: Path) -> None:
     flags = ("--gen_model_checkpoint", str(models / "tiny"), "--dataset", "questions.jsonl", "--template", "question")
+    flags = (*flags, "--length_norm", "token")
     for more in ((), ("--pmi",), ("--choices", "letter"), ("--choices", "letter", "--permute")):
         done = run("icl.py", *flags, "--k", "0", "--output_dir", "_".join(("out", *more)), *more)
         assert done.returncode == 0, done.stderr
@@ -117,6 +118,29 @@ def test_options_as_texts_less_their_scores_alone_and_by_permuted_letters(run: R
     for prompt, scores, index, row in zip(permuted["prompts"], permuted["scores"], hyp["hyp"], QUESTIONS, strict=False):
         line = prompt.splitlines()[1 + max(range(3), key=scores.__getitem__)]
         assert row["choices"][int(index) - 1] == line.split(". ")[1]
+
+
+def test_pmi_subtracts_sums_and_stands_in_the_table_of_the_others(run: Run, models: Path, own: Path) -> None:
+    flags = ("--gen_model_checkpoint", str(models / "tiny"), "--dataset", "questions.jsonl", "--template", "question")
+    for more in ((), ("--pmi",), ("--pmi", "--length_norm", "token")):
+        assert run("icl.py", *flags, "--k", "0", *more).returncode == 0
+    assert run("icl.py", *flags, "--k", "0", "--length_norm", "sum", "--output_dir", "sums").returncode == 0
+    (path,) = (own / "logs/save_icl_sum_pmi").rglob("eval_all_0.json")
+    pmi, sums = (
+        json.loads(path.with_name("eval_all_0_prompts.json").read_text()),
+        read(own / "sums", "eval_all_0_prompts.json"),
+    )
+    assert json.loads(path.read_text())["run"]["length_norm"] == "sum"
+    by_option: dict[str, set[float]] = {}
+    for options, with_all, without in zip(pmi["options"], sums["scores"], pmi["scores"], strict=True):
+        for option, whole, rest in zip(options, with_all, without, strict=True):
+            by_option.setdefault(option, set()).add(round(whole - rest, 5))
+    assert all(len(values) == 1 for values in by_option.values())  # the sum alone does not depend on the question
+    table = run("script/aggregate/aggregate_icl.py").stdout
+    assert "length_norm token, pmi" in table.replace("pmi, length_norm token", "length_norm token, pmi"), table
+    assert len([line for line in table.splitlines() if "tiny" in line]) == 3, table
+    only = run("script/aggregate/aggregate_icl.py", "--length_norm", "sum").stdout
+    assert len([line for line in only.splitlines() if "tiny" in line]) == 1, only
 
 
 def test_a_prompt_that_is_too_long_loses_its_last_demonstrations_and_never_the_item(
@@ -160,7 +184,30 @@ def test_a_chat_model_is_told_what_to_do_and_names_a_letter(run: Run, models: Pa
     assert done.returncode == 0, done.stderr
     prompts = read(own / "logs", "eval_all_0_prompts.json")
     assert prompts["prompts"][0].startswith("Answer with one of these letters alone: A, B, C.\n\nQuestion: What")
-    assert read(own / "logs", "eval_all_0.json")["run"]["choices"] == "letter"
+    about = read(own / "logs", "eval_all_0.json")["run"]
+    assert about["choices"] == "letter" and about["letters"].startswith("capital letters;") and "ask" not in about
+    scored = run("icl.py", *flags, "--k", "0", "--decode", "score", "--output_dir", "scored")
+    assert scored.returncode == 0, scored.stderr
+    assert read(own / "scored", "eval_all_0_prompts.json")["prompts"][0].startswith("Question: What")
+    assert read(own / "scored", "eval_all_0.json")["run"]["ask"] == "text"
+    named = run("icl.py", *flags, "--k", "0", "--decode", "score", "--choices", "letter", "--output_dir", "named")
+    assert named.returncode == 0, named.stderr
+    assert read(own / "named", "eval_all_0_prompts.json")["prompts"][0].startswith("Answer with one of these letters")
+
+
+def test_questions_with_different_numbers_of_options_are_chosen_from_and_counted(
+    run: Run, models: Path, own: Path
+) -> None:
+    rows = [{**row, "choices": row["choices"][: 2 + place % 2]} for place, row in enumerate(QUESTIONS)]
+    (own / "uneven.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ("--gen_model_checkpoint", str(models / "tiny"), "--dataset", "uneven.jsonl", "--template", "question")
+    done = run("icl.py", *flags, "--k", "0", "--choices", "letter", "--decode", "constrained")
+    assert done.returncode == 0, done.stderr
+    body, prompts = read(own / "logs", "eval_all_0.json"), read(own / "logs", "eval_all_0_prompts.json")
+    assert body["n"] == 8 and body["random_acc"] == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert [len(row) for row in prompts["scores"]] == [2, 3] * 4 and prompts["options"][:2] == [["A", "B"], [*"ABC"]]
+    hyp = read(own / "logs", "eval_all_0_preds.json")["hyp"]
+    assert all(int(index) <= 2 + place % 2 for place, index in enumerate(hyp))
 
 
 def test_records_of_labelled_texts_say_nothing_of_templates(run: Run, models: Path, tmp_path: Path) -> None:

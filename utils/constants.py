@@ -28,6 +28,8 @@ CHOICES = ("text", "letter")  # by what an option is chosen
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options that are listed
 # how BM25 reads texts (utils/words.py), as records state it
 BM25_WORDS = "words with their marks; pairs of characters in scripts without spaces"
+# how the letter of an option is read in a generated answer (utils/generators/letters.py), as records state it
+LETTERS_READ = "capital letters; whole lines, then marked ones, then the last"
 ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}  # kind of generator -> way of decoding

@@ -20,6 +20,7 @@ from utils.constants import (
     DIRECTIONS,
     FUSES,
     LENGTH_NORMS,
+    LETTERS_READ,
     MARGINS,
     NORMALIZERS,
     ORDERS,
@@ -210,10 +211,11 @@ class IclSettings(LabeledSettings):
     template: the name of a template and the digits of its hash; template_lang: its language, `native` for each
     language's own. answers: in which language the words of the labels are. choices: by what an option is chosen.
     permute: whether options are listed in an order drawn by the seed. pmi: whether the score of an answer without its
-    question is subtracted. demonstrations_file: the digits of the hash of a file of fixed demonstrations. prompt_lang:
-    the language of questions about texts in another one. bleu_tokenize: the tokens of BLEU, as sacrebleu names them.
-    comet: the model of COMET. mined: `auto`, or the digits of the hash of a file of mined translations.
-    mined_threshold: their least score.
+    question is subtracted. ask: `text` where options are scored as texts by a model that is told what to do, which is
+    never told to name a letter; None in records of earlier versions, where it was. demonstrations_file: the digits of
+    the hash of a file of fixed demonstrations. prompt_lang: the language of questions about texts in another one.
+    bleu_tokenize: the tokens of BLEU, as sacrebleu names them. comet: the model of COMET. mined: `auto`, or the digits
+    of the hash of a file of mined translations. mined_threshold: their least score.
     """
 
     balance: bool = setting(False, "flag")
@@ -232,7 +234,8 @@ class IclSettings(LabeledSettings):
     answers: str | None = setting("english", choices=ANSWER_LANGS, optional=True)
     choices: str | None = setting("text", choices=CHOICES, optional=True)
     permute: bool | None = setting(False, "flag", optional=True)
-    pmi: bool | None = setting(False, "flag", optional=True)
+    pmi: bool | None = setting(False, "flag", implies={"length_norm": "sum"}, optional=True)
+    ask: str | None = setting("text", optional=True)
     demonstrations_file: str | None = setting(None, optional=True)
     prompt_lang: str | None = setting(None, optional=True)
     bleu_tokenize: str | None = setting(None, optional=True)
@@ -241,8 +244,10 @@ class IclSettings(LabeledSettings):
     mined_threshold: float | None = setting(None, "number", optional=True)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings by name, and how BM25 reads texts where it chooses the demonstrations."""
-        return {**super().identity(), **({"words": BM25_WORDS} if self.demonstrations == "bm25" else {})}
+        """Return the settings by name, and how texts and answers are read: by BM25, and for letters of options."""
+        read = {"words": BM25_WORDS} if self.demonstrations == "bm25" else {}
+        read |= {"letters": LETTERS_READ} if (self.choices, self.decode) == ("letter", "generate") else {}
+        return {**super().identity(), **read}
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield what is not plain; `quantization` and `usual_decode` are those of the generator."""

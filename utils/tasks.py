@@ -147,6 +147,20 @@ class TaskSpec:
         flags = [name for name, value in chosen.items() if value is True and name in self.fields]
         return {name: value for flag in flags for name, value in self.fields[flag].metadata["implies"].items()}
 
+    def table_value(self, run: Mapping[str, Any], name: str, usual: Any) -> Any:
+        """Return the value of a setting by which a record's table is chosen; the usual one of a record without it.
+
+        The usual one is also what a row's own flag implies, as --pmi does sums: such a row stands beside the others.
+        """
+        value, implied = run.get(name, usual), self.implied({flag: run.get(flag) for flag in self._row_flags})
+        is_implied = name in implied and value == implied[name]
+        return usual if is_implied and usual == self.fields[name].default else value
+
+    @cached_property
+    def _row_flags(self) -> list[str]:
+        """The settings of rows that imply values of others."""
+        return [name for name in self.row_settings if name in self.fields and self.fields[name].metadata["implies"]]
+
     @property
     def column_settings(self) -> set[str]:
         """The settings that are the columns of one of the tables."""

@@ -175,6 +175,11 @@ def test_rows_of_generators() -> None:
     none = result("none", k=0, **{**run, "encoders": []}, subset="ace")
     half = result("none", k=0, **{**run, "encoders": [], "generator": {**generator, "dtype": "bf16"}}, subset="ace")
     assert row_names([none, half]) == ["org/gen, 0-shot", "org/gen, 0-shot (generator in bf16)"]
+    letter = {**run, "choices": "letter", "decode": "generate", "template": "a", "instruction": ""}
+    read = [result(**{**letter, **more}, subset="ace") for more in ({}, {"letters": "capital letters"})]
+    told = [row.partition("letters ")[2].rstrip(")") for row in row_names(read)]
+    assert told == ["of earlier versions", "capital letters"]
+    assert row_names(read[1:]) == row_names([result(**letter, subset="ace")])  # told where both are there
     bm25 = result("bm25", **{**run, "encoders": [], "demonstrations": "bm25"}, subset="ace")
     assert row_names([bm25]) == ["org/gen + bm25, 1-shot"]
 

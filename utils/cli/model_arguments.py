@@ -256,8 +256,7 @@ def _add_decoding_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--length_norm",
         choices=LENGTH_NORMS,
-        default="token",
-        help="length normalisation of a label's log-likelihood (default: %(default)s)",
+        help="length normalisation of a label's log-likelihood (default: token; with --pmi sum, as published)",
     )
     group.add_argument("--calibrate", action="store_true", help="calibrate with content-free inputs (Zhao et al. 2021)")
     group.add_argument(

@@ -12,6 +12,7 @@ import numpy as np
 from utils.answers import Choice, Failed, GenerationSettings, LabelScores, ScoreSettings, before_stop
 from utils.errors import counted
 from utils.generators.label_choice import Scores, calibrate, label_scores
+from utils.generators.letters import are_letters
 from utils.generators.prompts import CONTENT_FREE, parse_label
 from utils.generators.reasoning import behind_reasoning
 from utils.protocols import Generator
@@ -118,8 +119,14 @@ def _by_choosing(
     generator: Generator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings
 ) -> Answers:
     how = GenerationSettings(0, settings.temperature, settings.seed)  # a label has a length of its own
-    (common,) = {query.labels or tuple(labels) for query in queries}  # options of their own are not chosen in this way
-    found = generator.choose([query.prompt for query in queries], common, how)
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, query in enumerate(queries):
+        places.setdefault(query.labels or tuple(labels), []).append(place)
+    found: list[Choice | Failed] = [Choice(None, "")] * len(queries)
+    for of_each, alike in places.items():
+        chosen = generator.choose([queries[place].prompt for place in alike], of_each, how)
+        for place, choice in zip(alike, chosen, strict=True):
+            found[place] = choice
     choices = [Choice(None, "") if isinstance(choice, Failed) else choice for choice in found]
     return Answers(
         [UNPARSED if choice.index is None else choice.index for choice in choices],
@@ -135,11 +142,18 @@ def _by_generating(
     how = GenerationSettings(settings.max_new_tokens, settings.temperature, settings.seed)
     found = generator.generate([query.prompt for query in queries], how)
     outputs = ["" if isinstance(output, Failed) else output for output in found]
+    of_line = generator.spec.kind == "base"  # which goes on with a question of its own
     parsed = [
-        parse_label(behind_reasoning(output) or "", query.labels or labels)
+        _named(behind_reasoning(output) or "", query.labels or labels, of_line=of_line)
         for query, output in zip(queries, outputs, strict=True)
     ]
     return Answers([UNPARSED if index is None else index for index in parsed], [], outputs, _reasons(found))
+
+
+def _named(answer: str, labels: Sequence[str], *, of_line: bool) -> int | None:
+    """Return the index of the label that an answer names; of letters it is that of the first line of a base model."""
+    cut = of_line and are_letters(labels)
+    return parse_label(before_stop(answer.lstrip(), ("\n",)) if cut else answer, labels)
 
 
 def write(

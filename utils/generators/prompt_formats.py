@@ -122,7 +122,8 @@ class TemplateFormat:
         return self._order(item)[place] if self.by_letter else place
 
     def _told(self, item: Item) -> str:
-        told = self.instruction or (self.template.ask if self.told else "")
+        of_texts = self.template.kind == "choice" and not self.by_letter
+        told = self.instruction or ((self.template.ask_text if of_texts else self.template.ask) if self.told else "")
         labels = ", ".join(self.labels_of(item))
         return self.template.fill(told.replace("{labels}", labels), item, None) + "\n\n" if told else ""
 

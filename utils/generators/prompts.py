@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from utils.generators.letters import are_letters, parse_letter
 from utils.words import plain_words
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, arXiv 2102.09690, section 5
@@ -33,8 +34,10 @@ def parse_label(answer: str, labels: Sequence[str]) -> int | None:
 
     Case, spaces, underscores and punctuation are ignored. A label may occur within a sentence, as whole words, or as
     characters in scripts without spaces between words; of several labels, the first one counts, and of two that start
-    at the same word the longer one.
+    at the same word the longer one. Of labels that are the letters of options, `parse_letter` reads which is named.
     """
+    if are_letters(labels):
+        return parse_letter(answer, labels)
     words = plain_words(answer)
     best: tuple[int, int] | None = None
     found = None

@@ -29,7 +29,7 @@ FOLDER = PROJECT / "data" / "templates"
 PLACE = re.compile(r"\{(\w+)\}")
 ANSWER, OPTIONS = "{answer}", "{options}"
 LAYOUTS = ("layout", "letters", "alone")
-TEXTS = (*LAYOUTS, "between", "ask", "stop")  # keys that a section may replace
+TEXTS = (*LAYOUTS, "between", "ask", "ask_text", "stop")  # keys that a section may replace
 ENGLISH, ANY, NATIVE = "en", "any", "native"
 HINT = "docs/icl.md describes templates"
 
@@ -40,7 +40,8 @@ class Template:
 
     layout: an item with its answer. letters: the same for options that are chosen by their letter. alone: what is left
     of an item without its question, for the scores of answers by themselves. between: what stands after each
-    demonstration. ask: an instruction for models that are told what to do. stop: before what a written answer ends.
+    demonstration. ask: an instruction for models that are told what to do; of options it is for their letters, and
+    ask_text for their texts. stop: before what a written answer ends.
     words: by the names that layouts have for them. answers: the words of the labels. values: of fields, what stands
     for each value.
     """
@@ -51,6 +52,7 @@ class Template:
     alone: str = ""
     between: str = "\n\n"
     ask: str = ""
+    ask_text: str = ""
     stop: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from utils.encoders.registry import ENCODERS
 from utils.generators.prompts import default_instruction
 from utils.generators.templates import usual_template
 from utils.records.training_traits import training_traits
+from utils.records.versions import traits_of_versions
 from utils.rerankers.llm import INSTRUCTION as USUAL_TASK
 from utils.schema import DatasetSpec
 from utils.tasks import TaskSpec
@@ -86,8 +87,9 @@ def variant_of(
         if name not in without and value is not None and value not in _plain(name, run, dataset, spec):
             told[name] = _text(value)
     _of_models(run, told, free, without)
-    if run.get("demonstrations") == "bm25":
-        free["words"] = _text(run.get("words") or "of earlier versions")
+    free |= traits_of_versions(run)
+    if run.get("pmi") and run.get("length_norm") not in (None, "sum"):
+        told["length_norm"] = _text(run["length_norm"])
     source, row = run.get("source"), sets_of(spec.data).get(dataset)
     told |= training_traits(run, row.subsets if row else run.get("languages") or ())
     if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:

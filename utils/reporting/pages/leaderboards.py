@@ -51,7 +51,7 @@ def entry_of(number: int, result: LoggedResult, names: Mapping[str, str] | None 
         result = dataclasses.replace(result, dataset=names.get(result.dataset, result.dataset))
     view = spec.view_of(result.run)
     usual = _usual(view.name, bool(result.run.get("legacy")))
-    settings = tuple([(name, result.run.get(name, value)) for name, value in usual])
+    settings = tuple([(name, spec.table_value(result.run, name, value)) for name, value in usual])
     about = languages_of(result)
     place = (result.dataset, result.subset, about["lang"], about["family"], about["script"])
     (row,) = named([result], spec, view.by, names)

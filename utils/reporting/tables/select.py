@@ -106,8 +106,8 @@ def select(
     conditions = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
     for name, value in conditions.items():
         wanted = value if isinstance(value, list) else [value]
-        found = {_setting(result, name, wanted[0]) for result in chosen}
-        chosen = [result for result in chosen if _setting(result, name, wanted[0]) in wanted]
+        found = {_setting(result, task, name, wanted[0]) for result in chosen}
+        chosen = [result for result in chosen if _setting(result, task, name, wanted[0]) in wanted]
         if not chosen:
             there = ", ".join(sorted(repr(value) if value == "none" else str(value) for value in found))
             what = " or ".join(map(str, wanted))
@@ -230,10 +230,10 @@ def is_chosen(langs: Sequence[str] | None, subset: str, spec: TaskSpec) -> bool:
     return not langs or bool(languages_in(subset, spec) & set(langs))
 
 
-def _setting(result: LoggedResult, name: str, usual: object) -> object:
+def _setting(result: LoggedResult, task: str, name: str, usual: object) -> object:
     if name == "k" and result.is_trained:
         return usual  # a trained model has no neighbours, and stands in the table of every k
-    value = getattr(result, name) if name in ("k", "seed") else result.run.get(name, usual)
+    value = getattr(result, name) if name in ("k", "seed") else TASKS[task].table_value(result.run, name, usual)
     return str(value) if isinstance(value, list | dict) else value  # a record that was edited may have such a value
 
 
