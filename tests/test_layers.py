@@ -13,7 +13,7 @@ from tiny_encoders import bert_config, edit_json, make_encoder
 
 from utils.layers.bitext import bitext_at
 from utils.layers.measures import MEASURES
-from utils.layers.rows import best_row, differences, last_row, mean_rows, place_row
+from utils.layers.rows import ITEMS, best_row, differences, held_out, last_row, mean_rows, place_row
 from utils.records.validation import fault_of
 from utils.schema import BitextSubset, Origin, TopK
 
@@ -53,7 +53,7 @@ def test_the_figures_of_a_layer_by_hand() -> None:
     # the only target that is found has a precision of 1/3 and a recall of 1, and so an F1 of 1/2
     assert row["acc"] == pytest.approx(1 / 3) and row["mrr"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
     assert row["f1"] == pytest.approx(1 / 6) and row["f1_low"] <= row["f1"] <= row["f1_high"]
-    assert set(row) == set(MEASURES["bitext"].columns)
+    assert set(row) == {ITEMS, *MEASURES["bitext"].columns} and row[ITEMS].tolist() == [0.5, 0, 0]
 
 
 def test_the_best_row_the_last_one_means_and_differences() -> None:
@@ -66,6 +66,20 @@ def test_the_best_row_the_last_one_means_and_differences() -> None:
     assert [row["f1_difference"] for row in between] == pytest.approx([0.2, -0.2])
     means = mean_rows({"x": first, "y": [{**row, "f1": 0.1} for row in first[:2]]}, "f1")
     assert [(row["layer"], row["f1"]) for row in means] == [(0, 0.1), (2, pytest.approx(0.4))]
+
+
+def test_a_layer_chosen_on_one_half_is_measured_on_the_other() -> None:
+    import numpy as np
+
+    rows = [
+        {"layer": 0, "f1": 0.5, ITEMS: np.array([1.0, 0.0, 1.0, 0.0])},  # the best of the items of even number
+        {"layer": 1, "f1": 0.5, ITEMS: np.array([0.0, 1.0, 0.0, 1.0])},
+    ]
+    assert held_out(rows, "f1") == 0.0 and best_row(rows, "f1")["f1"] == 0.5
+    third = {"layer": 2, "f1": 0.75, ITEMS: np.array([1.0, 1.0, 1.0, 0.0])}
+    assert held_out([third, *rows], "f1") == pytest.approx(0.25)
+    assert held_out([{"layer": 0, "f1": 0.5}], "f1") is None
+    assert held_out([{"layer": 0, "f1": 1.0, ITEMS: np.ones(1)}], "f1") is None
 
 
 def test_figures_are_those_of_bitext_at_each_layer(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:

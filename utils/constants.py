@@ -55,7 +55,7 @@ def usual_length(kind: str) -> int:
 
 DEFAULT_KS = (1, 5, 10)
 # metrics that can be negative
-OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson", "comet", "best", "last")
+OF_COSINES = ("positive_score", "negative_score", "spearman", "pearson", "comet", "best", "last", "held_out")
 DEFAULT_SEED = 42
 DATA_KINDS = ("bitext", "classification")  # the registries of data sets
 MAX_POINTS = 20_000  # of a picture, unless --max_points says otherwise

@@ -55,6 +55,26 @@ def test_the_sample_is_whole() -> None:
         assert all(text == unicodedata.normalize("NFC", text).strip() and text for text in texts)
 
 
+def test_rows_of_one_table_are_joined_by_their_numbers(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "mteb/sib200").mkdir(parents=True)
+    rows = [
+        ("eng_Latn", 7, "g"),
+        ("eng_Latn", 3, "c"),
+        ("eng_Latn", 5, "e"),
+        ("fra_Latn", 3, "C"),
+        ("fra_Latn", 7, "G"),
+    ]
+    langs, numbers, texts = zip(*rows, strict=True)
+    table = pa.table({"lang": langs, "index_id": numbers, "text": texts})
+    pq.write_table(table, tmp_path / "mteb/sib200/test-00000-of-00001.parquet")
+    spec = registry.DATASETS["bitext"]["sib200"]
+    subset = load_bitext(spec, "eng_Latn", "fra_Latn", Sources(tmp_path, tmp_path / "cache"))
+    assert (subset.sources, subset.targets) == (("g", "c"), ("G", "C")) and subset.gold == (0, 1)
+
+
 def test_code_switched_sides_are_the_code_switching_setting(sources: Sources) -> None:
     sample = registry.DATASETS["bitext"]["sample"]
     assert load_bitext(sample, "eng", "hinglish", sources).setting == "cs"

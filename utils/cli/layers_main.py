@@ -77,6 +77,12 @@ def _report(run: Run, measured: Measured) -> None:
     print(f"{measured.model}: {measured.measure.title}")
     head = [f"{run.dataset.name}: {metric}", "layer", "pooling", "best", "last layer", "pooling", "best - last"]
     shown = [_line(measured.measure, name, each) for name, each in rows.items()]
+    honest = measured.held_out
+    if len(honest) == len(measured.rows):
+        head.append("held out")
+        for line in shown:
+            values = [honest[line[0]]] if line[0] in honest else list(honest.values())
+            line.append((100 if measured.measure.percent else 1) * sum(values) / len(values))
     print(tabulate(shown, head, floatfmt=".2f" if measured.measure.percent else ".4f"))
     about = {"measure": measured.measure.name, "dataset": run.dataset.name, "model": measured.model}
     path = measured.folder / CSV

@@ -43,10 +43,10 @@ class PairsRun(VectorsRun["BitextSubset"]):
 class BitextRun(PairsRun):
     """Bitext retrieval at each layer."""
 
-    def figures(self, data: BitextSubset, vectors: tuple[Vectors, Vectors]) -> dict[str, float | None]:
+    def figures(self, data: BitextSubset, vectors: tuple[Vectors, Vectors]) -> dict[str, Any]:
         """Return F1, accuracy and mean reciprocal rank of the sources' translations."""
         ensemble, n = self.run.ensemble, vectors[0].shape[0]
-        return {**bitext_at(data, n, lambda k: ensemble.search([vectors], k), self.settings.seed)}
+        return bitext_at(data, n, lambda k: ensemble.search([vectors], k), self.settings.seed)
 
 
 RUNS = {"bitext": BitextRun}

@@ -18,7 +18,7 @@ from utils.encoders.kinds import DECODER
 from utils.encoders.layered import LayeredEncoder
 from utils.files import read_json
 from utils.layers.measures import MEASURES, OWN, Measure
-from utils.layers.rows import best_row, last_row, place_row
+from utils.layers.rows import ITEMS, best_row, held_out, last_row, place_row
 from utils.progress import Clock
 from utils.schema import RunRecord
 
@@ -35,12 +35,13 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class Measured:
-    """What one model's records have: its name, and the rows of each subset."""
+    """What one model's records have: its name, the rows of each subset, and the metric of layers chosen on halves."""
 
     model: str
     measure: Measure
     folder: Path
     rows: Mapping[str, Sequence[Row]]
+    held_out: Mapping[str, float]
 
 
 class VectorsRun(TaskRun[Data]):
@@ -52,8 +53,11 @@ class VectorsRun(TaskRun[Data]):
         self.measure = MEASURES[settings.measure]
 
     @abstractmethod
-    def figures(self, data: Data, vectors: tuple[Vectors, Vectors]) -> dict[str, float | None]:
-        """Return the figures of a row, given the vectors of both sides (`sides`) at one layer with one pooling."""
+    def figures(self, data: Data, vectors: tuple[Vectors, Vectors]) -> dict[str, Any]:
+        """Return the figures of a row, given the vectors of both sides (`sides`) at one layer with one pooling.
+
+        It may have the metric's value of each item (ITEMS), by which a layer is chosen on one half of them.
+        """
 
     @abstractmethod
     def describe(self, data: Data) -> dict[str, Any]:
@@ -98,10 +102,13 @@ def log_rows(
     """Write the record of one subset: its rows, and the metric at the best layer and at the last one, as fractions."""
     places = {"best": best_row(rows, measure.metric), "last": last_row(rows, measure.metric)}
     metrics = {name: float(row[measure.metric]) for name, row in places.items()}
+    if (honest := held_out(rows, measure.metric)) is not None:
+        metrics["held_out"] = honest
+    rows = [{name: value for name, value in row.items() if name != ITEMS} for row in rows]
     low, high = f"{measure.metric}_low", f"{measure.metric}_high"
     ci95 = {name: (row[low], row[high]) for name, row in places.items() if row.get(low) is not None}
     at = {f"{name}_at": {"layer": row["layer"], "pooling": row["pooling"]} for name, row in places.items()}
-    run.log(subset, RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": list(rows)}), {}, about, clock.laps)
+    run.log(subset, RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": rows}), {}, about, clock.laps)
 
 
 def open_layers(
@@ -140,9 +147,11 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
     """Return the rows of the records of some subsets, those that are there."""
     k = run.ks.values[0]
     found: dict[str, Sequence[Row]] = {}
+    honest: dict[str, float] = {}
     for subset in subsets:
         content = read_json(path) if (path := run.store.path_of(subset, k)).is_file() else None
         if content is not None and content.get("rows"):
             found[subset] = content["rows"]
+            honest |= {subset: content["held_out"]} if "held_out" in content else {}
     (folder, *_) = run.store.folders(found, [k])
-    return Measured(run.model, measure, folder, found)
+    return Measured(run.model, measure, folder, found, honest)

@@ -176,6 +176,20 @@ def read_hub_columns(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: S
     return source[column].to_pylist(), target[column].to_pylist(), origin
 
 
+def read_hub_rows(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources) -> Pair:
+    """Read one table with a row for each text, its language and its number, by which translations are found (SIB-200).
+
+    The rows are in the order of the source's; those that one side alone has are left out.
+    """
+    column, of_lang, number = (spec.options[name] for name in ("column", "lang", "id"))
+    sides = []
+    for lang in (src_lang, tgt_lang):
+        table, origin = read_hub_table(spec, sources, (column, of_lang, number), only=(of_lang, lang))
+        sides.append(dict(zip(table[number].to_pylist(), table[column].to_pylist(), strict=True)))
+    shared = [one for one in sides[0] if one in sides[1]]
+    return [sides[0][one] for one in shared], [sides[1][one] for one in shared], origin
+
+
 def read_hub_configs(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources: Sources) -> Pair:
     """Read a configuration per pair, with one column for each side (NusaTranslation)."""
     columns = spec.options["columns"]
@@ -219,6 +233,7 @@ def read_aligned_files(spec: DatasetSpec, src_lang: str, tgt_lang: str, sources:
 READERS: dict[str, Callable[[DatasetSpec, str, str, Sources], Pair]] = {
     "hub_pairs": read_hub_pairs,
     "hub_columns": read_hub_columns,
+    "hub_rows": read_hub_rows,
     "hub_configs": read_hub_configs,
     "file_columns": read_file_columns,
     "file_pairs": read_file_pairs,

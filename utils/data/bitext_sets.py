@@ -10,6 +10,7 @@ from utils.data.languages import (
     NUSAX_LANGS,
     SAMPLE_CS,
     SAMPLE_LANGS,
+    SIB200_LANGS,
     TATOEBA_LANGS,
 )
 from utils.schema import DatasetSpec
@@ -96,6 +97,27 @@ BITEXT: dict[str, DatasetSpec] = {
         licence="CC-BY-SA-4.0",
         citation="Winata et al. 2023, arXiv 2205.15960",
         options={"languages": NUSAX_LANGS, "split": "train", "column": "text", "validation": {"split": "validation"}},
+    ),
+    "sib200": DatasetSpec(
+        name="sib200",
+        task="bitext",
+        kind="hub",
+        source="mteb/sib200",  # sentences of FLORES-200, aligned by their number
+        revision="a74d7350ea12af010cfb1c21e34f1f81fd2e615b",
+        reader="hub_rows",
+        subsets=_pairs("eng_Latn", SIB200_LANGS),
+        main_metric="f1",
+        pivot="eng_Latn",
+        licence="CC-BY-SA-4.0",
+        citation="Adelani et al. 2024, arXiv 2309.07445",
+        options={
+            "languages": SIB200_LANGS,
+            "split": "test",
+            "column": "text",
+            "lang": "lang",
+            "id": "index_id",
+            "validation": {"split": "validation"},
+        },
     ),
     "nusatranslation": DatasetSpec(
         name="nusatranslation",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.evaluation.metrics import text_ids
 from utils.evaluation.scores import bitext_figures
+from utils.layers.rows import ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,8 @@ DEPTH = 100  # targets among which a translation is looked for, for the mean rec
 OF_NEAREST = ("f1", "acc")
 
 
-def bitext_at(data: BitextSubset, n: int, search: Callable[[int], TopK], seed: int) -> dict[str, float]:
-    """Return the figures of a row, with the bounds of their intervals.
+def bitext_at(data: BitextSubset, n: int, search: Callable[[int], TopK], seed: int) -> dict[str, Any]:
+    """Return the figures of a row, with the bounds of their intervals, and the F1 of each source (n,) as its items.
 
     n: the sources that query. search: returns the nearest targets of each of them. The figures are those of
     `bitext_figures`: f1 and acc at k = 1, mrr among the first 100 targets, in which a translation that is not among
@@ -29,7 +30,7 @@ def bitext_at(data: BitextSubset, n: int, search: Callable[[int], TopK], seed: i
     gold, ids = np.asarray(data.gold, dtype=np.int64)[:n], text_ids(data.targets)
     nearest = bitext_figures(gold, found.indices, ids, 1, seed)
     deep = bitext_figures(gold, found.indices, ids, found.indices.shape[1], seed)
-    row: dict[str, float] = {}
+    row: dict[str, Any] = {ITEMS: nearest.items["f1"]}
     for name in (*OF_NEAREST, "mrr"):
         of = nearest if name in OF_NEAREST else deep
         row[name] = of.metrics[name]

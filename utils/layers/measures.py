@@ -16,8 +16,7 @@ class Measure:
     of labelled texts of all languages) or "prompts" (a causal model and the prompts of in-context learning).
     metric: the figure by which the best layer is chosen. figures: all figures of a row, by what they mean, in the order
     of the columns of the CSV file. poolings: those that are measured unless others are asked for.
-    percent: whether the metric is shown as a percentage. runner: `module:function` of the command, which gets the
-    arguments and returns the records' rows (utils/cli/layers_run.py).
+    percent: whether the metric is shown as a percentage. with_intervals: the figures that have one.
     """
 
     name: str

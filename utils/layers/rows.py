@@ -11,9 +11,10 @@ from utils.layers.measures import Measure
 
 Row = Mapping[str, Any]  # as utils/layers/__init__.py describes it
 PLACE = ("layer", "depth", "pooling")
+ITEMS = "items"  # the metric's value of each item (n,), which rows have until they are logged
 
 
-def place_row(layer: int, deepest: int, pooling: str | None, figures: Mapping[str, float | None]) -> dict[str, Any]:
+def place_row(layer: int, deepest: int, pooling: str | None, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one layer and pooling of a model with `deepest` layers."""
     return {"layer": layer, "depth": layer / deepest if deepest else 0.0, "pooling": pooling, **figures}
 
@@ -27,6 +28,23 @@ def last_row(rows: Sequence[Row], metric: str) -> Row:
     """Return the best row of the last layer that was measured."""
     last = max(row["layer"] for row in rows if row[metric] is not None)
     return best_row([row for row in rows if row["layer"] == last], metric)
+
+
+def held_out(rows: Sequence[Row], metric: str) -> float | None:
+    """Return the metric where each half of the items is measured at the place that is best on the other half.
+
+    The halves are the items of even and of odd number. Unlike the best row's metric, it is not raised by the choice of
+    the row on the items that it is measured on. Returns None where rows have no items, or one item alone.
+    """
+    values = [row.get(ITEMS) for row in rows]
+    if any(each is None or len(each) < 2 for each in values):
+        return None
+    halves = [[each[start::2] for each in values if each is not None] for start in (0, 1)]
+    total = 0.0
+    for chosen_on, measured in (halves, halves[::-1]):
+        means = [float(each.mean()) for each in chosen_on]
+        total += float(measured[means.index(max(means))].sum())
+    return total / sum(len(half[0]) for half in halves)
 
 
 def mean_rows(by_subset: Mapping[str, Sequence[Row]], metric: str) -> list[dict[str, Any]]:
