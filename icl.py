@@ -16,12 +16,12 @@ from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similar
 from utils.cli.choices import chosen_generator
 from utils.cli.data_choice import LABELED_MEANINGS
 from utils.cli.icl_arguments import (
-    WITHOUT_ENCODER,
     add_demonstration_args,
     add_template_args,
     check_flags,
     chosen_instructions,
     make_settings,
+    without_encoder,
 )
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
@@ -79,9 +79,9 @@ def main(argv: Sequence[str]) -> None:
             print(f"instruction: {instruction!r}")
         with scores_printed(runs, langs):
             for k in sorted(set(args.k)):
-                without = "none" if k == 0 else args.demonstrations if args.demonstrations in WITHOUT_ENCODER else None
                 common: dict[str, Any] = {"generator": spec, "models": models, "ks": Ks((k,), typed=True)}
-                run = open_run(args, dataset, "icl", settings, folder, without_encoder=without, **common)
+                common |= {"without_encoder": without_encoder(args.demonstrations, k)}
+                run = open_run(args, dataset, "icl", settings, folder, **common)
                 assert run.generator is not None
                 runs.append(run)
                 Icl(run, settings, run.generator, shared, prompting).compute(langs)

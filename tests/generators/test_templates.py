@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from utils.data.languages import code_of
 from utils.data.prompted_sets import LANGS_20, PROMPTED
 from utils.errors import UserError
 from utils.generators.prompt_formats import TemplateFormat
-from utils.generators.templates import FOLDER, PLACE, Template, languages_of, read_template, template_id
+from utils.generators.template_check import PLACE
+from utils.generators.templates import FOLDER, Template, languages_of, read_template, template_id
 from utils.schema import Item
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -114,6 +116,8 @@ def test_every_data_set_has_its_template_and_the_native_ones_that_overlap(name: 
     if spec.options["kind"] in ("label", "pair"):
         known = {code_of(lang) for lang in LANGS_20}
         assert all(file.has(lang) for lang in spec.subsets if code_of(lang) in known)
+    if name in ("xnli", "xcopa"):
+        assert all(map(file.has, spec.subsets))
 
 
 def test_the_name_of_a_template_tells_its_content_in_the_languages_that_are_used(tmp_path: Path) -> None:
@@ -147,18 +151,50 @@ def test_the_name_of_a_template_tells_its_content_in_the_languages_that_are_used
         ('kind = "pair"\nlayout = 3', "layout is no text"),
         ('kind = "pair"\nlayout = "{a} {answer}"\n[en]\nanswers = "yes"', "answers is no table"),
         ('kind = "pair"\nlayout = "{a} {answer}"\n[en]\nanswers = { yes = 3 }', "answers has 3"),
+        ('kind = "choice"\nlayout = "{a} {answer}"\nletters = "{A} {answer}"', "letters has no {options}"),
+        (
+            'kind = "choice"\nlayout = "{a} {answer}"\nletters = "{b}{options}{answer}"',
+            r"letters has \{b\}, which is no",
+        ),
+        ('kind = "pair"\nlayout = "{a} {answer}"\nask = "One of {lables}."', r"ask has \{lables\}, .*'labels'"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\n[en]\nask = "One of {lables}."', r"\[en\] ask has \{lables\}"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\nask = "{A}"\n[en]\nB = "b"', r"\[en\] has no A"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\nbewteen = " "', "'bewteen', which no template has.*'between'"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\nbetween = "{a}"', r"between has \{a\}, and nothing is filled"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\nA = "a"', "'A', which no template has"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\n[de]\nanwsers = { x = "y" }', r"\[de\] has 'anwsers'.*'answers'"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\n[de]\nb = { x = "y" }', r"\[de\] has 'b', a table that is no field"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\n[de]\nword = "y"', r"\[de\] has 'word', which no template has"),
+        ('kind = "span"\nlayout = "{a} {answer}"\n[de]\nanswers = { x = "y" }', "have no labels"),
     ],
 )
 def test_a_file_that_is_no_template_is_an_error(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as caught:
         read_template(path)
+    assert re.search(message, f"{caught.value.what} {caught.value.hint}"), caught.value
+
+
+def test_an_answer_ends_at_the_word_behind_it() -> None:
+    words = {"End": "ENDE"}
+    ends = [
+        Template("text", layout, words=words).ends for layout in ("{a} {answer} {End}", "{answer}", '{answer}" {a}')
+    ]
+    assert ends == [("ENDE", "\n"), ("\n",), ('"', "\n")]
+    assert Template("text", "{answer} {a}").ends == ("\n",)  # what stands for a field differs between items
+
+
+def test_a_word_of_no_label_where_a_label_has_none_is_an_error() -> None:
+    template = Template("pair", "{a} {answer}", answers={"yes": "ja", "noo": "nein"})
+    with pytest.raises(UserError, match="a word for 'noo', which is no label, and none for 'no'"):
+        TemplateFormat(template, ("yes", "no"))
+    assert TemplateFormat(template, ("yes",)).labels_of(PAIR) == ("ja",)  # data with some of the labels
 
 
 def test_a_language_without_words_is_an_error_unless_the_file_has_words_for_any(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has nothing for the language 'qu'") as caught:
-        read_template("copa").in_language("qu", "qu")
+    with pytest.raises(UserError, match="has nothing for the language 'xx'") as caught:
+        read_template("copa").in_language("xx", "xx")
     assert "--template_lang" in caught.value.hint
     own = tmp_path / "own.toml"
     own.write_text('kind = "label"\nlayout = "{text} {Is} {answer}"\n[any]\nIs = "is"\nanswers = { a = "b" }\n')

@@ -127,6 +127,13 @@ def add_template_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def without_encoder(demonstrations: str, k: int) -> str | None:
+    """Return what stands for the encoder where no text is encoded; None where one is needed."""
+    if k == 0:
+        return "none"
+    return demonstrations if demonstrations in WITHOUT_ENCODER else None
+
+
 def rank_band(args: argparse.Namespace) -> tuple[int | None, int | None]:
     """Return the percentiles of ranks that demonstrations are taken from; both are None without --sample_percentile."""
     if not args.sample_percentile:
@@ -258,6 +265,11 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
         )
 
 
+def _threshold(args: argparse.Namespace) -> float | None:
+    """Return --mined_threshold; None for the one that --mined auto has anyway."""
+    return None if (args.mined, args.mined_threshold) == (AUTO, THRESHOLD) else args.mined_threshold
+
+
 def chosen_choices(args: argparse.Namespace, kind: str, decode: str) -> str | None:
     """Return by what an option is chosen; None for items without options."""
     if kind != "choice":
@@ -301,6 +313,6 @@ def make_settings(
         prompt_lang=args.prompt_lang,
         comet=args.comet,
         mined=args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
-        mined_threshold=args.mined_threshold,
+        mined_threshold=_threshold(args),
         bleu_tokenize=tokens_of(prompting.measures),
     )

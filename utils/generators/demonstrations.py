@@ -5,6 +5,7 @@ Every function returns one array per test text: the indices of its demonstration
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -66,10 +67,12 @@ def fixed(n_test: int, labels: Sequence[str], k: int, *, in_turn: bool) -> list[
 
     labels: of the training texts (n_train,); in_turn: whether each label has a text before any has another.
     """
-    seen: dict[str, int] = {}
-    ranks = [seen.update({label: seen.get(label, -1) + 1}) or seen[label] for label in labels]
-    order = sorted(range(len(labels)), key=lambda place: (ranks[place], place)) if in_turn else range(len(labels))
-    return [np.array(list(order)[:k], dtype=np.int64) for _ in range(n_test)]
+    ranks, seen = list[int](), Counter[str]()  # how many texts before it have its label
+    for label in labels:
+        ranks.append(seen[label])
+        seen[label] += 1
+    order = np.argsort(ranks, kind="stable") if in_turn else np.arange(len(labels))
+    return [order[:k].astype(np.int64)] * n_test
 
 
 def by_bm25(test: Sequence[str], train: Sequence[str], k: int) -> list[Ints]:

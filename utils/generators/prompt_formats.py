@@ -88,9 +88,13 @@ class TemplateFormat:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise UserError for two labels with the same word, and for letters that the template has no layout for."""
+        """Raise UserError for words that are no label's or two labels', and for letters without a layout."""
         if self.by_letter and not self.template.letters:
             raise UserError("--choices letter with a template that has no layout `letters`", "add it, with {options}")
+        strays = [name for name in self.template.answers if name not in self.names]
+        if strays and (lacking := [name for name in self.names if name not in self.template.answers]):
+            what = f"the template has a word for {strays[0]!r}, which is no label, and none for {lacking[0]!r}"
+            raise UserError(what, f"write the words of the labels in `answers`: {', '.join(self.names)}")
         words = [self.template.word(name) for name in self.names]
         if len(set(words)) < len(words) and self.template.kind != "choice":
             twice = next(word for word in words if words.count(word) > 1)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,19 +18,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from utils.constants import ANSWER_KINDS, LETTERS
+from utils.constants import LETTERS
 from utils.data.languages import code_of
 from utils.data.sources import PROJECT
 from utils.errors import UserError, first_line
+from utils.generators.template_check import ANSWER, HINT, PLACE, TEXTS, check_template, fields_of
 from utils.schema import DatasetSpec, Item
 
 FOLDER = PROJECT / "data" / "templates"
-PLACE = re.compile(r"\{(\w+)\}")
-ANSWER, OPTIONS = "{answer}", "{options}"
-LAYOUTS = ("layout", "letters", "alone")
-TEXTS = (*LAYOUTS, "between", "ask", "ask_text", "stop")  # keys that a section may replace
 ENGLISH, ANY, NATIVE = "en", "any", "native"
-HINT = "docs/icl.md describes templates"
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,7 @@ class Template:
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of an item's fields, in the order of the layout."""
-        places = PLACE.findall(self.layout)
-        return tuple(dict.fromkeys(name for name in places if name[0].islower() and name not in ("answer", "options")))
+        return fields_of(self.layout)
 
     @property
     def without_question(self) -> str:
@@ -90,8 +84,11 @@ class Template:
 
         Where that is blank, it ends with its line.
         """
-        behind = self.layout.partition(ANSWER)[2].strip()
-        return (self.stop,) if self.stop else (behind, "\n") if behind else ("\n",)
+        if self.stop:
+            return (self.stop,)
+        behind = PLACE.sub(lambda match: self.words.get(match[1], match[0]), self.layout.partition(ANSWER)[2])
+        behind = PLACE.split(behind)[0].strip()  # what a field stands for differs between items
+        return (behind, "\n") if behind else ("\n",)
 
     def digest(self) -> str:
         """Return eight digits of the hash of all that the template has; what it lacks is no part of it."""
@@ -160,7 +157,9 @@ def languages_of(lang: str, template_lang: str, answers: str | None) -> tuple[st
     answers: None where an answer is no label; then both are the same.
     """
     own = lang if template_lang == NATIVE else template_lang
-    return own, own if answers is None else lang if answers == NATIVE else ENGLISH
+    if answers is None:
+        return own, own
+    return own, lang if answers == NATIVE else ENGLISH
 
 
 @lru_cache
@@ -196,36 +195,5 @@ def read_template(name: str | Path) -> TemplateFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"--template {path} cannot be read: {first_line(error)}", HINT) from error
-    _check(content, path)
+    check_template(content, path)
     return TemplateFile(path.stem, content)
-
-
-def _check(content: Mapping[str, Any], path: Path) -> None:
-    """Raise UserError for a file that is no template."""
-    if content.get("kind") not in ANSWER_KINDS:
-        what = f"--template {path}: its kind is {content.get('kind')!r}"
-        raise UserError(what, f"write kind = ... with one of {', '.join(ANSWER_KINDS)}")
-    sections = {name: value for name, value in content.items() if isinstance(value, dict)}
-    for place, section in (("", content), *sections.items()):
-        for name in TEXTS:
-            if not isinstance(section.get(name, ""), str):
-                raise UserError(f"--template {path}: {place} {name} is no text", HINT)
-        for name in LAYOUTS:
-            if name in section and section[name].count(ANSWER) != 1:
-                what = f"--template {path}: {name} has {ANSWER} {section[name].count(ANSWER)} times"
-                raise UserError(what, "write it once, where the answer stands")
-    if "layout" not in content and not (sections and all("layout" in section for section in sections.values())):
-        raise UserError(f"--template {path} has no layout", HINT)
-    for lang, section in sections.items():
-        layouts = "".join(section.get(name, content.get(name, "")) for name in LAYOUTS)
-        for name, value in section.items():
-            if name == "answers" and not isinstance(value, dict):
-                raise UserError(f"--template {path}: [{lang}] answers is no table", HINT)
-            wrong = [each for each in value.values() if not isinstance(each, str)] if isinstance(value, dict) else []
-            if wrong:
-                raise UserError(f"--template {path}: [{lang}] {name} has {wrong[0]!r}, which is no text", HINT)
-        lacking = {name for name in PLACE.findall(layouts) if name[0].isupper()} - set(section)
-        if lacking:
-            raise UserError(
-                f"--template {path}: [{lang}] has no {sorted(lacking)[0]}", "write the word that stands there"
-            )
