@@ -128,6 +128,24 @@ def test_one_model_of_all_languages(run_in: Run, tmp_path: Path, checkpoint: Pat
     assert "fine-tuned (multilingual, epochs 8" in table.stdout, table.stdout
 
 
+@pytest.mark.parametrize(
+    ("flags", "tested"),
+    [
+        ((), [14]),
+        (("--langs", "eng", "spa"), [1, 1]),
+        (("--cross",), [13]),
+        (("--multilingual", "--langs", "eng"), [1]),
+    ],
+)
+def test_the_sample_set_has_one_classifier_unless_languages_are_named(
+    run_in: Run, tmp_path: Path, checkpoint: Path, flags: tuple[str, ...], tested: list[int]
+) -> None:
+    done = run_in(tmp_path, "finetune.py", "--model_checkpoint", str(checkpoint), "--dry_run", *flags)
+    assert done.returncode == 0, done.stderr
+    tests = [line for line in done.stdout.splitlines() if line.startswith("test: ")]
+    assert [line.count(" 21") for line in tests] == tested, done.stdout
+
+
 def test_rows_stand_beside_those_of_neighbours_and_are_paired_with_them(
     run_in: Run, tmp_path: Path, checkpoint: Path
 ) -> None:

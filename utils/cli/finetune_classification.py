@@ -2,7 +2,7 @@
 
 One classifier is trained for each language and tested on it. `--cross` trains one on the pivot or --src_lang and tests
 it on every other language; `--multilingual` trains one on all languages at once and tests it on each. The latter is
-usual of the sample set, whose languages have 49 training texts each.
+usual of the whole sample set, whose languages have 49 training texts each.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def add_args(parser: argparse.ArgumentParser) -> None:
     add_data_args(parser, LABELED_MEANINGS)
     group = parser.add_argument_group("languages")
     group.add_argument("--cross", action="store_true", help="train on --src_lang and test on all other languages")
-    group.add_argument("--multilingual", action="store_true", help="train on all languages at once and test on each")
+    group.add_argument(
+        "--multilingual",
+        action="store_true",
+        help="train on all languages at once and test on each (default of the sample set, unless --langs names some)",
+    )
     group.add_argument(
         "--decontaminate",
         action="store_true",
@@ -53,6 +57,8 @@ def make(args: argparse.Namespace) -> Sequence[Classification]:
 
     _check_flags(args)
     dataset, sources, options = chosen_labeled(args), chosen_sources(args), options_of(args)
+    if dataset.kind == "shipped" and args.langs is None and not args.cross:
+        args.multilingual = True  # a language of the sample set is too little to train on
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     base = encoder_base(args.model_checkpoint, args.cache_dir, trust_remote_code=args.trust_remote_code)
     trained = [(src_lang,)] if src_lang else [tuple(langs)] if args.multilingual else [(lang,) for lang in langs]
