@@ -20,19 +20,21 @@ def parallel(apart: float) -> np.ndarray:
 def test_the_share_of_variance_between_groups_by_hand() -> None:
     rows = np.array([[0.0], [2.0], [4.0], [6.0]])
     # mean 3; group means 1 and 5: 4 * 2 ** 2 = 16 of 9 + 1 + 1 + 9 = 20
-    share, low, high = variance_between(rows, ["a", "a", "b", "b"], [0, 1, 0, 1], 42)
+    share, low, high = variance_between(rows, ["a", "a", "b", "b"], [0, 1, 0, 1])
     assert share == pytest.approx(0.8) and low <= share <= high <= 1
-    assert variance_between(np.ones((4, 2)), ["a", "a", "b", "b"], [0, 1, 2, 3], 42) == (0, 0, 0)
+    assert variance_between(np.ones((4, 2)), ["a", "a", "b", "b"], [0, 1, 2, 3]) == (0, 0, 0)
 
 
-def test_a_resample_draws_translations_together() -> None:
+def test_the_interval_is_that_of_shares_without_each_sentence() -> None:
     # both languages differ by exactly 1 in each sentence: 2 * 40 * 0.25 over that plus the variance of the sentences
     rows = parallel(1.0)
     spread = ((rows[:40] - rows[:40].mean(axis=0)) ** 2).sum()
-    share, low, high = variance_between(rows, LANGS, SENTENCES, 42)
-    assert share == pytest.approx(20 / (20 + 2 * spread)) and low < share < high
-    alone = variance_between(rows, LANGS, list(range(80)), 42)
-    assert alone[0] == pytest.approx(share) and alone[2] > high  # texts drawn alone tear translations apart
+    share, low, high = variance_between(rows, LANGS, SENTENCES)
+    assert share == pytest.approx(20 / (20 + 2 * spread))
+    kept = [[row for row in range(80) if row % 40 != out] for out in range(40)]
+    without = [variance_between(rows[of], LANGS[1:-1], [SENTENCES[row] for row in of])[0] for of in kept]
+    half = 1.959964 * np.sqrt(39 / 40 * ((without - np.mean(without)) ** 2).sum())
+    assert (low, high) == pytest.approx((share - half, share + half), abs=1e-6)
 
 
 def test_a_language_that_is_moved_is_told_and_one_that_is_not_is_not() -> None:

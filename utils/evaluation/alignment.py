@@ -48,12 +48,13 @@ def unrelated_draws(a: Values, b: Values, seed: int) -> Values:
     """Return the mean cosine of unrelated pairs in each resample of the sentences: (RESAMPLES,).
 
     The resamples are those of `stats.mean_draws`. A sentence that is drawn twice is not unrelated to itself, so only
-    pairs of different sentences count.
+    pairs of different sentences count; a resample of one sentence alone has the mean of all.
     """
     counts = stats.resample_counts(len(a), seed).astype(np.float64)
     squared = counts**2
     products = np.einsum("ij,ij->i", counts @ a, counts @ b) - squared @ parallel_cosines(a, b)
-    draws: Values = products / (len(a) ** 2 - squared.sum(axis=1))
+    n_pairs = len(a) ** 2 - squared.sum(axis=1)
+    draws: Values = np.divide(products, n_pairs, out=np.full(len(counts), unrelated_cosine(a, b)), where=n_pairs > 0)
     return draws
 
 

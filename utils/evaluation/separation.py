@@ -8,50 +8,61 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.evaluation import stats
+from utils.evaluation.alignment import jackknife_error
 
 Values = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32] | Values
+Ints = npt.NDArray[np.int64]
 FOLDS = 5
+EQUAL = 1e-12  # variance of a text that rounding explains
 ITERATIONS = 200  # of the logistic regression; what has not converged by then is a probe all the same
 
 
-def codes_of(values: Sequence[Hashable]) -> npt.NDArray[np.int64]:
+def codes_of(values: Sequence[Hashable]) -> Ints:
     """Return a whole number for each value (n,), equal ones for equal values, numbered as they occur."""
     places = {value: place for place, value in enumerate(dict.fromkeys(values))}
     return np.array([places[value] for value in values], dtype=np.int64)
 
 
 def variance_between(
-    rows: Matrix, values: Sequence[Hashable], sentences: Sequence[Hashable], seed: int
+    rows: Matrix, values: Sequence[Hashable], sentences: Sequence[Hashable]
 ) -> tuple[float, float, float]:
     """Return the share of the variance of rows (n, d) that lies between the groups of equal values, and its interval.
 
     It is the sum of squares of the groups' means around the mean of all texts, each as often as the group has texts,
     divided by that of all texts (eta squared, over all dimensions). Groups drawn at random reach (groups - 1) / (n - 1)
-    on average. The 95 % interval is a percentile bootstrap over sentences: texts of one sentence, which are
-    translations, are drawn together. 0 where all rows are equal.
+    on average. The 95 % interval is that of the jackknife over sentences: texts of one sentence, which are
+    translations, are left out together. 0 where all rows are equal.
     """
     moved = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     groups, clusters = codes_of(values), codes_of(sentences)
-    once = np.ones((1, clusters.max() + 1))
-    counts = stats.resample_counts(clusters.max() + 1, seed).astype(np.float64)
-    (value,), draws = (_shares(moved, groups, weights[:, clusters]) for weights in (once, counts))
-    return (float(value), *stats.percentiles(draws))
+    n_clusters = int(clusters.max()) + 1
+    value, without = _share(moved, groups, np.zeros_like(clusters), 0), _share(moved, groups, clusters, n_clusters)
+    half = stats.Z95 * jackknife_error(without) if n_clusters > 1 else 0.0
+    return float(value[0]), float(max(value[0] - half, 0.0)), float(min(value[0] + half, 1.0))
 
 
-def _shares(rows: Values, groups: npt.NDArray[np.int64], weights: Values) -> Values:
-    """Return the share between groups where the texts have these weights (r, n): (r,)."""
-    n_all, between = weights.sum(axis=1), np.zeros(len(weights))
-    sums = np.zeros((len(weights), rows.shape[1]))
+def _share(rows: Values, groups: Ints, clusters: Ints, n_clusters: int) -> Values:
+    """Return the share between groups without each cluster (n_clusters,), or of all texts (1,) where that is 0."""
+    every = max(n_clusters, 1)
+    sums, squares, n_all = np.zeros((every, rows.shape[1])), np.zeros(every), np.zeros(every)
+    between = np.zeros(every)
     for group in range(groups.max() + 1):
         mine = groups == group
-        own, n_own = weights[:, mine] @ rows[mine], weights[:, mine].sum(axis=1)
-        between += np.divide((own**2).sum(axis=1), n_own, out=np.zeros_like(n_own), where=n_own > 0)
-        sums += own
-    middle = (sums**2).sum(axis=1) / n_all
-    total = weights @ (rows**2).sum(axis=1) - middle
-    shares: Values = np.divide(between - middle, total, out=np.zeros_like(total), where=total > 1e-12 * n_all)
-    return np.clip(shares, 0.0, 1.0)
+        left_out, n_left_out, squares_left_out = np.zeros_like(sums), np.zeros(every), np.zeros(every)
+        if n_clusters:
+            np.add.at(left_out, clusters[mine], rows[mine])
+            n_left_out = np.bincount(clusters[mine], minlength=every)
+            squares_left_out = np.bincount(clusters[mine], weights=(rows[mine] ** 2).sum(axis=1), minlength=every)
+        own, n_own = rows[mine].sum(axis=0) - left_out, mine.sum() - n_left_out
+        between += np.divide((own**2).sum(axis=1), n_own, out=np.zeros(every), where=n_own > 0)
+        sums, n_all = sums + own, n_all + n_own
+        squares += (rows[mine] ** 2).sum() - squares_left_out
+    middle = np.divide((sums**2).sum(axis=1), n_all, out=np.zeros(every), where=n_all > 0)
+    total = squares - middle
+    shares = np.divide(between - middle, total, out=np.zeros(every), where=total > EQUAL * n_all)
+    clipped: Values = np.clip(shares, 0.0, 1.0)
+    return clipped
 
 
 def probe_accuracy(
@@ -75,9 +86,7 @@ def probe_accuracy(
     return (float(hits.mean()), *stats.percentiles((counts @ n_hits) / (counts @ n_texts)))
 
 
-def predicted_values(
-    rows: Matrix, codes: npt.NDArray[np.int64], clusters: npt.NDArray[np.int64], folds: int, seed: int
-) -> npt.NDArray[np.int64]:
+def predicted_values(rows: Matrix, codes: Ints, clusters: Ints, folds: int, seed: int) -> Ints:
     """Return the value (n,) that a probe trained on the other folds predicts for each text."""
     import warnings
 
