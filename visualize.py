@@ -21,15 +21,15 @@ from utils.cli.model_arguments import add_api_args, add_encoder_args
 from utils.cli.plan import Plan
 from utils.cli.types import positive, positive_number
 from utils.constants import DATA_KINDS, DEFAULT_SEED, MAX_POINTS
+from utils.data.points import FIELDS
 from utils.errors import UserError, counted
+from utils.layers.projection import METHODS, NAMES, check_umap
 from utils.reporting.figures import FORMATS
-from utils.reporting.maps.points import FIELDS
-from utils.reporting.maps.projection import METHODS, NAMES, check_umap
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
+    from utils.data.points import Block, Points
     from utils.reporting.maps.picture_settings import PictureSettings
-    from utils.reporting.maps.points import Block, Points
     from utils.schema import DatasetSpec
 
 KEPT = "embeddings are kept; run the same command again to continue"  # what an interruption leaves
@@ -124,7 +124,7 @@ def load_blocks(run: Run, settings: PictureSettings) -> list[Block]:
     """Load the texts, one block per language, or per side of a pair."""
     from utils.data.bitext import bitext_pairs
     from utils.data.classification import chosen_langs
-    from utils.reporting.maps.points import bitext_blocks, labeled_blocks
+    from utils.data.points import bitext_blocks, labeled_blocks
 
     dataset, split = run.dataset, settings.split
     if dataset.task == "classification":
@@ -139,7 +139,7 @@ def load_blocks(run: Run, settings: PictureSettings) -> list[Block]:
 
 def load_points(run: Run, settings: PictureSettings) -> Points:
     """Load the texts that are drawn."""
-    from utils.reporting.maps.points import to_points
+    from utils.data.points import to_points
 
     return to_points(load_blocks(run, settings), settings.limit, settings.max_points, settings.seed, note)
 
@@ -148,10 +148,10 @@ def compute(run: Run, settings: PictureSettings, stem: Path) -> None:
     """Encode, project and measure, and write coordinates and record."""
     import numpy as np
 
+    from utils.layers.projection import project
     from utils.progress import Clock
     from utils.reporting.maps import coordinates
-    from utils.reporting.maps.neighbour_purity import neighbour_purities
-    from utils.reporting.maps.projection import project
+    from utils.retrieval.neighbour_purity import neighbour_purities
 
     clock, method = Clock(), settings.method
     points = load_points(run, settings)

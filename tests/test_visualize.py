@@ -145,7 +145,7 @@ import sys, time
 sys.path.insert(0, {str(ROOT)!r})
 import visualize
 from utils.cli.main import run
-from utils.reporting.maps import projection
+from utils.layers import projection
 def project(*args, **settings):
     print("projecting", flush=True)
     time.sleep(3600)

@@ -9,10 +9,7 @@ import pytest
 
 from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
-from utils.data.sources import Sources
-from utils.errors import UserError
-from utils.reporting.maps import coloring
-from utils.reporting.maps.points import (
+from utils.data.points import (
     Block,
     Points,
     bitext_blocks,
@@ -21,6 +18,9 @@ from utils.reporting.maps.points import (
     to_points,
     why_not_parallel,
 )
+from utils.data.sources import Sources
+from utils.errors import UserError
+from utils.reporting.maps import coloring
 from utils.reporting.maps.scatter import draw, in_columns, rows_needed
 from utils.reporting.palette import OTHER, Style
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.reporting.maps import neighbour_purity
-from utils.reporting.maps.projection import fitting_neighbors, fitting_perplexity, project
+from utils.layers.projection import fitting_neighbors, fitting_perplexity, project
+from utils.retrieval import neighbour_purity
 
 
 def test_points_on_a_line_are_one_component() -> None:

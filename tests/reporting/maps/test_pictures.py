@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from conftest import until
 
+from utils.data.points import FIELDS, Points
 from utils.reporting.maps.coloring import coloring
 from utils.reporting.maps.pictures import page_data
-from utils.reporting.maps.points import FIELDS, Points
 from utils.reporting.pages.html import write_page
 
 if TYPE_CHECKING:

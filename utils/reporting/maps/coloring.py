@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.data.languages import family_and_script
+from utils.data.points import FIELDS, Points, seeded
 from utils.errors import UserError
-from utils.reporting.maps.points import FIELDS, Points, seeded
 from utils.reporting.palette import MARKERS, OKABE_ITO, OTHER, Style, styles
 
 UNKNOWN = "not known"

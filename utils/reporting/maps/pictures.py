@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from utils.data.points import FIELDS, Points
+from utils.layers.projection import NAMES
 from utils.reporting import figures
 from utils.reporting.maps import scatter
 from utils.reporting.maps.coloring import Coloring, chosen_fields, coloring
-from utils.reporting.maps.points import FIELDS, Points
-from utils.reporting.maps.projection import NAMES
 from utils.reporting.pages import html
 
 GRID = 65_535  # steps of the page's coordinates: finer than a screen, and short as text
