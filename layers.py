@@ -52,7 +52,15 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     from utils.cli.layers_main import measure_layers
 
-    measure_layers(args)
+    found = measure_layers(args)
+    if found:
+        from utils.records.paths import file_name
+        from utils.records.reader import read_record
+        from utils.reporting.charts import layer_files
+
+        models = [[read_record(path) for path in measured.records.values()] for measured in found]
+        name = "layers" if len(found) == 1 else f"compared_with_{file_name(found[1].model)}"
+        layer_files.write_figures(found[0].measure, models, found[0].folder / name, args.seed)
 
 
 if __name__ == "__main__":

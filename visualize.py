@@ -28,7 +28,7 @@ from utils.reporting.figures import FORMATS
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
-    from utils.data.points import Block, Points
+    from utils.data.points import Points
     from utils.reporting.maps.picture_settings import PictureSettings
     from utils.schema import DatasetSpec
 
@@ -120,28 +120,12 @@ def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
     return "_".join([settings.method, *filter(None, departures)])
 
 
-def load_blocks(run: Run, settings: PictureSettings) -> list[Block]:
-    """Load the texts, one block per language, or per side of a pair."""
-    from utils.data.bitext import bitext_pairs
-    from utils.data.classification import chosen_langs
-    from utils.data.points import bitext_blocks, labeled_blocks
-
-    dataset, split = run.dataset, settings.split
-    if dataset.task == "classification":
-        if settings.src_lang:
-            raise UserError(f"--src_lang with the labelled set {dataset.name}", "add --task bitext, or use --langs")
-        return labeled_blocks(dataset, chosen_langs(dataset, settings.langs), split, run.sources)
-    if split == "train":
-        raise UserError(f"--split train, but {dataset.name} is a set of pairs", "leave it out, or take validation")
-    pairs = bitext_pairs(dataset, settings.src_lang, settings.langs)
-    return bitext_blocks(dataset, pairs, run.sources, validation=split == "validation")
-
-
 def load_points(run: Run, settings: PictureSettings) -> Points:
     """Load the texts that are drawn."""
-    from utils.data.points import to_points
+    from utils.data import points
 
-    return to_points(load_blocks(run, settings), settings.limit, settings.max_points, settings.seed, note)
+    blocks = points.load_blocks(run.dataset, run.sources, settings.langs, settings.src_lang, settings.split)
+    return points.to_points(blocks, settings.limit, settings.max_points, settings.seed, note)
 
 
 def compute(run: Run, settings: PictureSettings, stem: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_loaded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(visualize, "load_blocks", lambda session: pytest.fail("texts were loaded"))
+    monkeypatch.setattr("utils.data.points.load_blocks", lambda *_: pytest.fail("texts were loaded"))
     with pytest.raises(UserError, match="cannot be written"):
         visualize.main([*PCA, "--output_dir", "file"])
 

@@ -288,13 +288,15 @@ class LayersSettings(Settings):
     layers: str = setting("all")
     poolings: str | None = setting(None, optional=True)
     similarity: str = setting("cosine", choices=SIMILARITIES)
+    tsne: bool | None = setting(None, "flag", optional=True)
 
     def departures(self, **of_models: str) -> Iterator[str]:
-        """Yield the measure, the layers and the poolings where they are chosen, then the similarity."""
+        """Yield the measure, the layers and the poolings where they are chosen, then the similarity and t-SNE."""
         yield self.measure
         yield f"layers_{_clean(self.layers.replace(' ', '-'))}" if self.layers != "all" else ""
         yield "-".join((self.poolings or "").split())
         yield self.unusual("similarity")
+        yield "tsne" if self.tsne else ""
 
 
 @dataclass(frozen=True, kw_only=True)

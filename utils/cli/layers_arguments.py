@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from utils.settings import LayersSettings
 
 ALL = "all"
+OWNERS = {"against": "similarity", "tsne": "pca"}  # the measures of flags
 INSTEAD = {  # flags of other scripts, and what layers.py has for them
     "model_checkpoints": "it opens one model: --model_checkpoint NAME, and --compare NAME for a second one",
     "weights": "only an ensemble has weights",
@@ -47,6 +48,23 @@ def add_layers_args(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(POOLINGS)}, or `{OWN}` for that of the checkpoint (default of {usual})",
     )
     group.add_argument(
+        "--pivot",
+        dest="src_lang",
+        metavar="LANG",
+        default=argparse.SUPPRESS,
+        help="similarity: the language that the others are compared with, another name of --src_lang",
+    )
+    group.add_argument(
+        "--against",
+        nargs="+",
+        metavar="FILE",
+        help="similarity: a table with a column of languages and one of numbers (FILE, or FILE COLUMN), or a folder of "
+        "records, whose order is compared with the ranking of the languages",
+    )
+    group.add_argument(
+        "--tsne", action="store_true", default=None, help="pca: draw the texts by t-SNE as well, which takes longer"
+    )
+    group.add_argument(
         "--compare", type=name_or_path, metavar="NAME|PATH", help="a second model: its curves, and the differences"
     )
 
@@ -66,6 +84,9 @@ def check_flags(args: argparse.Namespace) -> None:
     for name, hint in INSTEAD.items():
         if getattr(args, name, None) is not None:
             raise UserError(f"--{name} with layers.py", hint)
+    for name, measure in OWNERS.items():
+        if getattr(args, name) is not None and args.measure != measure:
+            raise UserError(f"--{name} with --measure {args.measure}", f"it belongs to --measure {measure}")
     if ALL in args.layers and len(args.layers) > 1:
         raise UserError(f"--layers {' '.join(map(str, args.layers))}", "give `all` alone, or numbers")
     if args.poolings and len(set(args.poolings)) < len(args.poolings):

@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from utils.cli.layers_pairs import open_pairs
+from utils.cli.layers_labels import open_labels
+from utils.cli.layers_pairs import open_bitext
 from utils.cli.layers_run import Measured, read_rows
+from utils.cli.layers_similarity import open_similarity
 from utils.cli.models import Models
 from utils.cli.run import Run
 from utils.files import write_atomic
@@ -28,9 +30,13 @@ class Task(Protocol):
         """Show the plan of a dry run, or log all subsets."""
         ...
 
+    def report(self, measured: Measured) -> None:
+        """Print and write what the measure has beside the table of best layers."""
+        ...
+
 
 Open = Callable[[argparse.Namespace, Models], tuple[Task, list[str]]]
-OPEN: dict[str, Open] = {"pairs": open_pairs}  # by what a measure needs: a run, and its subsets
+OPEN: dict[str, Open] = {"bitext": open_bitext, "similarity": open_similarity, "pca": open_labels}
 MODEL_FLAGS = {"prompts": "gen_model_checkpoint"}  # that name the model, where it is not the encoder's
 
 
@@ -43,12 +49,13 @@ def measure_layers(args: argparse.Namespace) -> list[Measured]:
     flag = MODEL_FLAGS.get(measure.needs, "model_checkpoint")
     found = []
     for name in (getattr(args, flag), *([args.compare] if args.compare else [])):
-        task, subsets = OPEN[measure.needs](argparse.Namespace(**{**vars(args), flag: name}), models)
+        task, subsets = OPEN[measure.name](argparse.Namespace(**{**vars(args), flag: name}), models)
         with _finished_printed(task.run, measure, subsets):
             task.compute(subsets)
         if not args.dry_run:
             found.append(read_rows(task.run, measure, subsets))
             _report(task.run, found[-1])
+            task.report(found[-1])
     if len(found) == 2:
         _report_differences(args.dataset, *found)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from utils.cli.layers_run import VectorsRun, open_layers
 from utils.layers.bitext import bitext_at
@@ -40,6 +40,9 @@ class PairsRun(VectorsRun["BitextSubset"]):
         return {"origin": vars(data.origin), **langs, "n_dropped": {"pairs": data.n_dropped}}
 
 
+AnyPairs = TypeVar("AnyPairs", bound=PairsRun)
+
+
 class BitextRun(PairsRun):
     """Bitext retrieval at each layer."""
 
@@ -49,15 +52,17 @@ class BitextRun(PairsRun):
         return bitext_at(data, n, lambda k: ensemble.search([vectors], k), self.settings.seed)
 
 
-RUNS = {"bitext": BitextRun}
+def open_bitext(args: argparse.Namespace, models: Models) -> tuple[BitextRun, list[str]]:
+    """Return the run of a command line on bitext retrieval, and its subsets."""
+    return open_pairs(BitextRun, args, models)
 
 
-def open_pairs(args: argparse.Namespace, models: Models) -> tuple[PairsRun, list[str]]:
+def open_pairs(kind: type[AnyPairs], args: argparse.Namespace, models: Models) -> tuple[AnyPairs, list[str]]:
     """Return the run of a command line on parallel texts, and its subsets."""
     from utils.cli.data_choice import chosen_pairs
     from utils.data.bitext import bitext_subsets
 
     dataset = chosen_pairs(args)
-    task = RUNS[args.measure](*open_layers(args, dataset, models))
+    task = kind(*open_layers(args, dataset, models))
     task.pairs = bitext_subsets(dataset, args.src_lang, args.langs)
     return task, list(task.pairs)

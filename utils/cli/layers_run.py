@@ -35,13 +35,14 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class Measured:
-    """What one model's records have: its name, the rows of each subset, and the metric of layers chosen on halves."""
+    """What one model's records have: its name, rows and paths by subset, and the metric of layers chosen on halves."""
 
     model: str
     measure: Measure
     folder: Path
     rows: Mapping[str, Sequence[Row]]
     held_out: Mapping[str, float]
+    records: Mapping[str, Path]
 
 
 class VectorsRun(TaskRun[Data]):
@@ -63,6 +64,13 @@ class VectorsRun(TaskRun[Data]):
     def describe(self, data: Data) -> dict[str, Any]:
         """Return what a record says of its data."""
 
+    def report(self, measured: Measured) -> None:
+        """Print and write what there is beside the table of best layers; by default nothing."""
+
+    def beside(self) -> dict[str, Any]:
+        """Return what is kept beside the record of the subset whose figures were computed; by default nothing."""
+        return {}
+
     def n_items(self, data: Data) -> int:
         """Return how many items the figures are of."""
         return self.sizes(data)[0]
@@ -80,14 +88,13 @@ class VectorsRun(TaskRun[Data]):
         self.encoder.fill([*sides[0], *sides[1]])
         clock.lap("encode")
         deepest = depth_of(self.encoder.spec) or max(layer for layer, _ in self.encoder.places)
-        rows = [
-            place_row(
-                layer, deepest, pooling or OWN, self.figures(data, self.encoder.encoders[layer, pooling].embed(*sides))
-            )
-            for layer, pooling in self.encoder.places
-        ]
+        rows = []
+        for layer, pooling in self.encoder.places:
+            figures = self.figures(data, self.encoder.encoders[layer, pooling].embed(*sides))
+            absent = dict.fromkeys(self.measure.columns)
+            rows.append(place_row(layer, deepest, pooling or OWN, {**absent, **figures}))
         clock.lap("measure")
-        log_rows(self.run, subset, self.measure, rows, self.n_items(data), self.describe(data), clock)
+        log_rows(self.run, subset, self.measure, rows, self.n_items(data), self.describe(data), clock, self.beside())
 
 
 def log_rows(
@@ -98,6 +105,7 @@ def log_rows(
     n: int,
     about: Mapping[str, Any],
     clock: Clock,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the record of one subset: its rows, and the metric at the best layer and at the last one, as fractions."""
     places = {"best": best_row(rows, measure.metric), "last": last_row(rows, measure.metric)}
@@ -108,7 +116,8 @@ def log_rows(
     low, high = f"{measure.metric}_low", f"{measure.metric}_high"
     ci95 = {name: (row[low], row[high]) for name, row in places.items() if row.get(low) is not None}
     at = {f"{name}_at": {"layer": row["layer"], "pooling": row["pooling"]} for name, row in places.items()}
-    run.log(subset, RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": rows}), {}, about, clock.laps)
+    record = RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": rows})
+    run.log(subset, record, beside or {}, about, clock.laps)
 
 
 def open_layers(
@@ -148,10 +157,11 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
     k = run.ks.values[0]
     found: dict[str, Sequence[Row]] = {}
     honest: dict[str, float] = {}
+    records: dict[str, Path] = {}
     for subset in subsets:
         content = read_json(path) if (path := run.store.path_of(subset, k)).is_file() else None
         if content is not None and content.get("rows"):
-            found[subset] = content["rows"]
+            found[subset], records[subset] = content["rows"], path
             honest |= {subset: content["held_out"]} if "held_out" in content else {}
     (folder, *_) = run.store.folders(found, [k])
-    return Measured(run.model, measure, folder, found, honest)
+    return Measured(run.model, measure, folder, found, honest, records)

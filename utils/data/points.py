@@ -64,6 +64,25 @@ class Points:
         return {"class": "its texts have no labels"}.get(field, f"no {field} is known of its languages")
 
 
+def load_blocks(
+    dataset: DatasetSpec, where: Sources, langs: Sequence[str] | None, src_lang: str | None, split: str
+) -> list[Block]:
+    """Load the texts of some languages (None: all), one block per language, or per side of a pair.
+
+    Raises UserError for a source language of a labelled set, and for the training split of a set of pairs.
+    """
+    from utils.data.bitext import bitext_pairs
+    from utils.data.classification import chosen_langs
+
+    if dataset.task == "classification":
+        if src_lang:
+            raise UserError(f"--src_lang with the labelled set {dataset.name}", "add --task bitext, or use --langs")
+        return labeled_blocks(dataset, chosen_langs(dataset, langs), split, where)
+    if split == "train":
+        raise UserError(f"--split train, but {dataset.name} is a set of pairs", "leave it out, or take validation")
+    return bitext_blocks(dataset, bitext_pairs(dataset, src_lang, langs), where, validation=split == "validation")
+
+
 def labeled_blocks(spec: DatasetSpec, langs: Sequence[str], split: str, where: Sources) -> list[Block]:
     """Load one split of a labelled set, one block per language."""
     from utils.data.classification import load_labeled

@@ -50,14 +50,15 @@ def _share(rows: Values, groups: Ints, clusters: Ints, n_clusters: int) -> Value
     for group in range(groups.max() + 1):
         mine = groups == group
         left_out, n_left_out, squares_left_out = np.zeros_like(sums), np.zeros(every), np.zeros(every)
+        lengths = (rows[mine] ** 2).sum(axis=1)
         if n_clusters:
             np.add.at(left_out, clusters[mine], rows[mine])
-            n_left_out = np.bincount(clusters[mine], minlength=every)
-            squares_left_out = np.bincount(clusters[mine], weights=(rows[mine] ** 2).sum(axis=1), minlength=every)
+            np.add.at(n_left_out, clusters[mine], 1)
+            np.add.at(squares_left_out, clusters[mine], lengths)
         own, n_own = rows[mine].sum(axis=0) - left_out, mine.sum() - n_left_out
         between += np.divide((own**2).sum(axis=1), n_own, out=np.zeros(every), where=n_own > 0)
         sums, n_all = sums + own, n_all + n_own
-        squares += (rows[mine] ** 2).sum() - squares_left_out
+        squares += lengths.sum() - squares_left_out
     middle = np.divide((sums**2).sum(axis=1), n_all, out=np.zeros(every), where=n_all > 0)
     total = squares - middle
     shares = np.divide(between - middle, total, out=np.zeros(every), where=total > EQUAL * n_all)

@@ -16,6 +16,8 @@ class Measure:
     of labelled texts of all languages) or "prompts" (a causal model and the prompts of in-context learning).
     metric: the figure by which the best layer is chosen. figures: all figures of a row, by what they mean, in the order
     of the columns of the CSV file. poolings: those that are measured unless others are asked for.
+    levels: figures that another one is seen against, such as the cosine of unrelated sentences, by that figure's name.
+    panels: the figures that have a panel in the figure (default: all).
     percent: whether the metric is shown as a percentage. with_intervals: the figures that have one.
     """
 
@@ -25,8 +27,15 @@ class Measure:
     metric: str
     figures: Mapping[str, str]
     poolings: tuple[str, ...] = (OWN,)
+    levels: Mapping[str, str] = field(default_factory=dict)
+    panels: tuple[str, ...] = ()
     percent: bool = True
     with_intervals: tuple[str, ...] = field(default=())
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The figures that have a panel of their own."""
+        return self.panels or tuple(self.figures)
 
     @property
     def columns(self) -> list[str]:
@@ -50,6 +59,48 @@ MEASURES: dict[str, Measure] = {
             },
             with_intervals=("f1", "acc", "mrr"),
             poolings=("mean", "last", "cls"),
+        ),
+        Measure(
+            name="similarity",
+            title="likeness of parallel sentences by layer",
+            needs="pairs",
+            metric="centred",
+            figures={
+                "cosine": "mean cosine of a sentence and its translation",
+                "unrelated": "mean cosine of a sentence and the translation of another one",
+                "ratio": "cosine divided by unrelated, where that is above 0",
+                "centred": "mean cosine after each language's mean vector has been subtracted",
+                "common": "mean cosine after the mean vector of both languages has been subtracted",
+                "neighbours": "share of a sentence's 10 nearest sentences that are those of its translation as well",
+                "chance": "the share that random neighbours have in common",
+                "cka": "linear centred kernel alignment",
+                "cka_debiased": "the same, 0 on average for unrelated vectors",
+            },
+            with_intervals=(
+                *("cosine", "unrelated", "ratio", "centred", "common", "neighbours", "cka", "cka_debiased"),
+            ),
+            levels={"cosine": "unrelated", "neighbours": "chance"},
+            panels=("cosine", "ratio", "centred", "common", "neighbours", "cka_debiased"),
+            percent=False,
+        ),
+        Measure(
+            name="pca",
+            title="what languages and classes explain by layer",
+            needs="labels",
+            metric="language_variance",
+            figures={
+                "language_variance": "share of the variance that lies between languages",
+                "class_variance": "share of the variance that lies between classes",
+                "language_probe": "accuracy of a linear probe for the language, cross-validated",
+                "language_share": "share of the most frequent language",
+                "class_probe": "accuracy of a linear probe for the class, cross-validated",
+                "class_share": "share of the most frequent class",
+                "component_1": "share of the variance along the first principal component",
+                "component_2": "share of the variance along the second one",
+            },
+            with_intervals=("language_variance", "class_variance", "language_probe", "class_probe"),
+            levels={"language_probe": "language_share", "class_probe": "class_share"},
+            panels=("language_variance", "class_variance", "language_probe", "class_probe"),
         ),
     )
 }

@@ -41,7 +41,8 @@ def ranking(items: Mapping[str, Values], sentences: Mapping[str, Hashable], seed
     draws = np.stack([stats.mean_draws(each, seed + places[sentences[lang]]) for lang, each in items.items()], axis=1)
     means = np.array([each.mean() for each in items.values()])
     ranks, drawn = ranks_of(means[None])[0], ranks_of(draws)
-    low, high = (np.percentile(drawn, share, axis=0, method=how) for share, how in ((2.5, "lower"), (97.5, "higher")))
+    low = np.percentile(drawn, 2.5, axis=0, method="lower")
+    high = np.percentile(drawn, 97.5, axis=0, method="higher")
     found = [
         Ranked(lang, float(means[i]), *stats.percentiles(draws[:, i]), int(ranks[i]), int(low[i]), int(high[i]))
         for i, lang in enumerate(items)

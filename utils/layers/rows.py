@@ -76,11 +76,19 @@ def differences(first: Sequence[Row], second: Sequence[Row], measure: Measure) -
 
 def as_csv(by_subset: Mapping[str, Sequence[Row]], about: Mapping[str, str], columns: Iterable[str]) -> bytes:
     """Return a table of the rows of all subsets: what they are about, the subset, the place, then the columns."""
-    buffer, names = io.StringIO(), list(columns)
+    names = list(columns)
+    lines = (
+        [*about.values(), subset, *(row.get(name) for name in (*PLACE, *names))]
+        for subset, rows in by_subset.items()
+        for row in rows
+    )
+    return table_csv([*about, "subset", *PLACE, *names], lines)
+
+
+def table_csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
+    """Return a table as CSV; what is None is empty."""
+    buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*about, "subset", *PLACE, *names])
-    for subset, rows in by_subset.items():
-        for row in rows:
-            values = (row.get(name) for name in (*PLACE, *names))
-            writer.writerow([*about.values(), subset, *("" if value is None else value for value in values)])
+    writer.writerow(header)
+    writer.writerows(["" if value is None else value for value in line] for line in lines)
     return buffer.getvalue().encode()

@@ -92,7 +92,8 @@ def variant_of(
         told["length_norm"] = _text(run["length_norm"])
     source, row = run.get("source"), sets_of(spec.data).get(dataset)
     told |= training_traits(run, row.subsets if row else run.get("languages") or ())
-    if spec.pairs and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
+    is_pair = spec.pairs and not {"lang", "langs"} & run.keys()  # layers are also measured on single languages
+    if is_pair and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
     if isinstance(source, dict):
         data = "@".join(str(source[name]) for name in ("source", "revision") if source.get(name))

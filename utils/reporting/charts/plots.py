@@ -86,15 +86,18 @@ def inches(text: str) -> float:
     return value
 
 
-def choose(args: argparse.Namespace, without: Sequence[str] = ()) -> list[LoggedResult]:
+def choose(args: argparse.Namespace, without: Sequence[str] = (), *, standard: bool = True) -> list[LoggedResult]:
     """Return the records that the flags select, ordered by model as in the tables.
 
-    Settings in `without` may have any value. Raises UserError where nothing fits.
+    Settings in `without` may have any value. standard: only the subsets of a complete row, and pairs from one language.
+    Raises UserError where nothing fits.
     """
     if "k" not in without:
         sides.with_table_k(args)
     settings = sides.read_settings(args.setting, args.task)
     results = select.of_datasets(args, sides.results_of(args, settings, without))
+    if not standard:
+        return select.of_langs(args, _of_models(args, results), TASKS[args.task])
     if TASKS[args.task].pairs:  # figures, as tables, do not set pairs from several languages against each other
         results = select.of_one_source(results, args.task, _source_in(settings), "--setting src_lang=LANG")
     return _standard(select.of_langs(args, _of_models(args, results), TASKS[args.task]), args.task)

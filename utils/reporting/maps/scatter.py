@@ -38,7 +38,7 @@ def draw(
     Call it within `figures.drawing`, and write it with `figures.save`, which cuts the figure to what is drawn.
     """
     lines = legend_lines(colors)
-    width = _widest(lines)
+    width = widest(lines)
     beside = FEWEST <= len(lines) <= BESIDE and width <= SIDE / 3
     side = SIDE if beside or (len(lines) < FEWEST and 2 * width <= SIDE) else WIDE
     columns = 1 if beside else max(1, int(side // width))
@@ -50,7 +50,7 @@ def draw(
     figure = new_figure(*size)
     figure.set_layout_engine("none")  # the legend's size is computed below
     plot = figure.add_axes((0, below / size[1], side / size[0], side / size[1]))
-    _draw_points(plot, xy, colors, (side / SIDE) ** 2, links, seed)
+    draw_points(plot, xy, colors, (side / SIDE) ** 2, links, seed)
     plot.set_title(title)
     plot.set_xlabel(axis_names[0])
     plot.set_ylabel(axis_names[1])
@@ -59,7 +59,7 @@ def draw(
     height = side if beside else rows * LINE
     left = (side + 0.25) / size[0] if beside else 0.0
     legend = figure.add_axes((left, (size[1] - height) / size[1] if beside else 0, 1 - left, height / size[1]))
-    _draw_legend(legend, lines, rows, width, (size[0] * (1 - left), height))
+    draw_legend(legend, lines, rows, width, (size[0] * (1 - left), height))
     return figure
 
 
@@ -95,7 +95,7 @@ def rows_needed(lines: Sequence[Line], columns: int) -> int:
     return rows
 
 
-def _widest(lines: Sequence[Line]) -> float:
+def widest(lines: Sequence[Line]) -> float:
     """Return the width in inches of the widest line with the gap after it."""
     scratch = new_figure(1, 1)
     renderer: Any = scratch.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -104,7 +104,8 @@ def _widest(lines: Sequence[Line]) -> float:
     return max(widths, default=0.0) + INDENT + 0.25
 
 
-def _draw_legend(axes: Axes, lines: Sequence[Line], rows: int, width: float, size: tuple[float, float]) -> None:
+def draw_legend(axes: Axes, lines: Sequence[Line], rows: int, width: float, size: tuple[float, float]) -> None:
+    """Draw the lines of a legend, so many in a column of this width, into axes of this size (inches)."""
     axes.set_axis_off()
     axes.set_xlim(0, size[0])
     axes.set_ylim(-size[1], 0)
@@ -118,9 +119,10 @@ def _draw_legend(axes: Axes, lines: Sequence[Line], rows: int, width: float, siz
             axes.text(x + INDENT, y, text, fontsize=FONT, va="center")
 
 
-def _draw_points(
+def draw_points(
     axes: Axes, xy: npt.NDArray[np.float32], colors: Coloring, enlarged: float, links: bool, seed: int
 ) -> None:
+    """Draw points (n, 2) in their colours; `enlarged` is the area of the plot, as a multiple of the usual one."""
     codes = np.array(colors.codes)
     grey = codes >= colors.n_colored
     area, alpha = _look(int((~grey).sum()))
