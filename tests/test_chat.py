@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,17 @@ def test_two_models_in_both_orders(run: Run, scripts: ApiServer, questions: Path
         run("chat.py", "--dataset", "questions.jsonl", *judge(scripts), *pair, "--cache_dir", "cache").returncode == 0
     )
     assert scripts.n_requests == n_asked
+    again = ("chat.py", "--dataset", "questions.jsonl", *judge(scripts), *pair, "--cache_dir", "cache")
+    assert run(*again, "--limit", "1").returncode == 0 and run(*again, "--seed", "7").returncode == 0
+    kept = list((tmp_path / "logs" / "pairwise").rglob("*.json"))  # one for each seed; --limit has a place of its own
+    assert len(kept) == 2 and json.loads(path.read_text(encoding="utf-8"))["languages"] == {"de": found}
+    (limited,) = (tmp_path / "logs" / "debug" / "pairwise").rglob("*.json")
+    assert len(json.loads(limited.read_text(encoding="utf-8"))["languages"]["de"]["a_first"]) < len(found["a_first"])
+    assert re.fullmatch(r"writer-\w+_vs_rival-\w+_by_judge-\w+-[0-9a-f]{6}\.json", path.name), path.name
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "languages": {"fr": {"win_rate": 1.0}}}), encoding="utf-8")
+    assert run(*again).returncode == 0
+    assert json.loads(path.read_text(encoding="utf-8"))["languages"] == {"fr": {"win_rate": 1.0}, "de": found}
     compared = run("script/aggregate/compare.py", *pair[1:], "--task", "chat")
     assert compared.returncode == 0, compared.stderr
     assert "1 items without a fidelity in A or B are left out" in compared.stderr
@@ -245,6 +257,10 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
         (("--seeds", "1", "1"), "--seeds names a seed twice"),
         (("--judge_twice",), "--judge_twice without --judge"),
         (("--pairwise", "a", "b"), "--pairwise without --judge"),
+        (("--pairwise", "a", "b", "--judge", "c", "--seeds", "9"), "--pairwise with --seeds"),
+        (("--pairwise", "a", "b", "--judge", "c", "--sample", "3"), "--pairwise with --sample"),
+        (("--pairwise", "a", "b", "--judge", "c", *GPT), "--pairwise with --gen_model_checkpoint"),
+        (("--pairwise", "a", "b", "--judge", "c", "--judge_twice"), "--pairwise with --judge_twice"),
         (("--langs", "xx"), "sample has no language 'xx'"),
         (("--dataset", "nusax"), "nusax is not a data set for chat"),
         (
@@ -267,4 +283,8 @@ def test_dry_run_says_what_would_be_asked(run: Run, scripts: ApiServer, question
     done = run("chat.py", *flags(scripts), *judge(scripts), "--dry_run")
     assert done.returncode == 0, done.stderr
     assert "Erste Frage?" in done.stdout and "8 requests" in done.stdout and scripts.n_requests == 0
-    assert not (tmp_path / "logs").exists()
+    assert not (tmp_path / "logs").exists() and "translator" not in done.stdout
+    more = run("chat.py", *flags(scripts), *judge(scripts), "--judge_translated", "judge", "--dry_run")
+    assert more.returncode == 0, more.stderr
+    # 8 answers in German: 8 judgements, 8 of translations, and 8 translations
+    assert "judge: judge: 16 requests" in more.stdout and "translator: judge: 8 requests" in more.stdout, more.stdout

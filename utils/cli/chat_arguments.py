@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import build_settings, chosen_generator
 from utils.cli.types import name_or_path, natural, positive, seed, share, temperature
-from utils.constants import ANSWER_SEEDS, ANSWER_TOKENS, JUDGE_TOKENS, SAMPLING, TEMPLATES
+from utils.constants import ANSWER_SEEDS, ANSWER_TOKENS, DEFAULT_GENERATOR, JUDGE_TOKENS, SAMPLING, TEMPLATES
 from utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 JUDGE, TRANSLATOR = "judge_model", "translator"  # what other models do, as records name them
 OF_SAMPLING = ("temperature", "top_p", "top_k", "seeds")
+OF_ANSWERS = {  # what only a run that asks for answers uses, each with its usual value
+    "gen_model_checkpoint": DEFAULT_GENERATOR,
+    **dict.fromkeys(("gen_loader", "gen_dtype", "gen_base_url", "template", "sample", "tag", *OF_SAMPLING)),
+    **dict.fromkeys(("load_in_8bit", "load_in_4bit", "greedy", "overwrite"), False),
+    "max_new_tokens": ANSWER_TOKENS,
+}
 
 
 def add_answer_args(group: argparse._ArgumentGroup) -> None:
@@ -99,12 +105,20 @@ def check_flags(args: argparse.Namespace) -> None:
     for name in ("judge_base_url", "judge_tokens", "judge_translated", "judge_twice", "pairwise"):
         if getattr(args, name) and not args.judge:
             raise UserError(f"--{name} without --judge", "name the judge: --judge MODEL")
-    if args.pairwise and (given := [name for name in ("judge_translated", "judge_twice") if getattr(args, name)]):
-        raise UserError(f"--pairwise with --{given[0]}", "it rates single answers: leave it out")
+    if args.pairwise:
+        _check_pairwise(args)
     if args.seeds and len(set(args.seeds)) < len(args.seeds):
         raise UserError("--seeds names a seed twice", "each seed gives one answer: name different ones")
     if args.batch_api and args.judge:
         raise UserError("--batch_api with --judge", "ask for the answers by --batch_api first, then judge without it")
+
+
+def _check_pairwise(args: argparse.Namespace) -> None:
+    """Raise UserError for flags of the model that answers and of single judgements beside --pairwise."""
+    if given := [name for name in ("judge_translated", "judge_twice") if getattr(args, name)]:
+        raise UserError(f"--pairwise with --{given[0]}", "it rates single answers: leave it out")
+    if given := [name for name, usual in OF_ANSWERS.items() if getattr(args, name) != usual]:
+        raise UserError(f"--pairwise with --{given[0]}", "it compares answers that are logged: leave it out")
 
 
 def chosen_answerer(args: argparse.Namespace) -> GeneratorSpec:

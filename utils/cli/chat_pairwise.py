@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from utils.cli.models import Models
 from utils.cli.open_run import check_api_flags, chosen_sources
 from utils.constants import JUDGE_TOKENS
 from utils.data.instructions import load_instructions
-from utils.errors import UserError, counted, suggest
+from utils.errors import UserError, counted, note, suggest
 from utils.evaluation import chat, stats
 from utils.files import read_json, write_json
 from utils.generators.judging import WINNER_SCHEMA, Said, ask, pair_prompt, parse_winner
@@ -26,6 +26,7 @@ from utils.records.provenance import environment, public_argument, utc_now
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
 from utils.records.row_names import row_names
+from utils.records.variants import digest
 
 if TYPE_CHECKING:
     from utils.protocols import Generator
@@ -73,12 +74,26 @@ def compare_pairwise(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequ
         values.append(of_items[~np.isnan(of_items)])
         found[each.lang] = content
     _print(args, rows, values)
+    print(f"verdicts: {_write(args, dataset, spec, found)}")
+
+
+def _write(args: argparse.Namespace, dataset: DatasetSpec, spec: GeneratorSpec, found: Mapping[str, Any]) -> Path:
+    """Write the verdicts beside those of other languages in the same settings; return the path of the file.
+
+    Its name has a part of the hash of all that decides a verdict. Verdicts with --limit are under debug/.
+    """
     a, b = args.pairwise
     content = {"a": a, "b": b, "dataset": dataset.name, "judge_model": generator_identity(spec), "seed": args.seed}
+    content |= {"judge_tokens": args.judge_tokens or JUDGE_TOKENS, "limit": args.limit}
     about = {"args": {name: public_argument(value) for name, value in vars(args).items()}, **environment()}
-    path = args.output_dir / "pairwise" / dataset.name / f"{_clean(a)}_vs_{_clean(b)}_by_{_clean(spec.name)}.json"
-    write_json(path, {**content, "written": utc_now(), "languages": found, "run": about}, indent=1)
-    print(f"verdicts: {path}")
+    names = "_vs_".join(map(_short, (a, b)))
+    name = f"{names}_by_{_short(spec.name)}-{digest(json.dumps(content, sort_keys=True))}.json"
+    folder = args.output_dir / "debug" if args.limit is not None else args.output_dir
+    path = folder / "pairwise" / dataset.name / name
+    there = (read_json(path) or {}).get("languages") if path.is_file() else None
+    languages = {**(there if isinstance(there, dict) else {}), **found}
+    write_json(path, {**content, "written": utc_now(), "languages": languages, "run": about}, indent=1)
+    return path
 
 
 def _pairs(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequence[str]) -> list[Pairs]:
@@ -95,7 +110,7 @@ def _pairs(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequence[str])
         there = "; ".join(f"{name} has {', '.join(side)}" for name, side in zip(args.pairwise, sides, strict=True))
         raise UserError("A and B have answers in no language in common", there)
     if alone := [lang for lang in langs if lang not in common]:
-        print(f"note: A or B has no answers in {', '.join(alone)}", file=sys.stderr)
+        note(f"A or B has no answers in {', '.join(alone)}")
     found = []
     for lang in common:
         asked = load_instructions(dataset, lang, chosen_sources(args))
@@ -197,5 +212,6 @@ def _show_plan(judge: Generator, pairs: Sequence[Pairs], tokens_out: int) -> Non
     print(f"\none prompt of {pairs[0].lang}:\n{prompts[0]}")
 
 
-def _clean(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name, flags=re.ASCII)[-60:]
+def _short(row: str) -> str:
+    """Return the model's name in that of a row, without its owner and its settings, as a file's name can have it."""
+    return re.sub(r"[^\w.+-]+", "-", row.partition(" (")[0].rpartition("/")[2], flags=re.ASCII)[:60]

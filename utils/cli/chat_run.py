@@ -17,9 +17,7 @@ from utils.cli.chat_measures import (
     most_told,
     shown_columns,
 )
-from utils.cli.plan import Plan
 from utils.cli.task_run import TaskRun
-from utils.constants import JUDGE_TOKENS
 from utils.data.instructions import Instructions, load_instructions
 from utils.data.language_id import Told, identified_as, told_by
 from utils.data.languages import code_of
@@ -27,7 +25,7 @@ from utils.data.refusals import has_phrases
 from utils.errors import UserError, counted, note, warn
 from utils.files import read_json
 from utils.generators.chat_prompts import prompts_for, stops_of
-from utils.generators.judging import Said, judged, level_prompt, translated
+from utils.generators.judging import Said, judged, translated
 from utils.generators.reasoning import behind_reasoning
 from utils.progress import Clock
 from utils.schema import RunRecord
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from utils.settings import ChatSettings
 
 ENGLISH = "eng"
+TRANSLATED = 2  # times as many tokens as an answer may its translation have
 Judgements = list[list[Said[int]]]  # (n, answers)
 
 
@@ -221,7 +220,7 @@ class Chat(TaskRun[Instructions]):
         others = list(dict.fromkeys(text for text, tag in pairs if text and tag.lang != ENGLISH))
         translator = self.run.beside.get(TRANSLATOR)
         if translator is not None:
-            found = translated(translator, others, 2 * self.settings.max_new_tokens)
+            found = translated(translator, others, TRANSLATED * self.settings.max_new_tokens)
             english = {text: one or "" for text, one in zip(others, found, strict=True)}
         else:
             english = dict(self.translations or {})
@@ -234,34 +233,9 @@ class Chat(TaskRun[Instructions]):
 
     def show_plan(self, subsets: Sequence[str]) -> None:
         """Print each language's sizes and state, one whole prompt, and what APIs would cost."""
-        plan, shown = Plan(self.run, [*self.headers, "records"]), list[str]()
-        asked, rated, tokens = [0, 0, 0], 0, 0
-        judge = self.run.beside.get(JUDGE)
-        for subset in subsets:
-            data, k = self.load(subset), len(self.seeds)
-            done = self.run.store.is_done(subset, k)
-            plan.rows.append([subset, *self.sizes(data), "logged" if done else "to do"])
-            shown = shown or self.prompts(data)
-            if done:
-                continue
-            for seed in self.seeds if self.generator.client else ():
-                left = self.generator.count_requests(self.prompts(data), (), self.how(seed), "generate")
-                asked = [one + more for one, more in zip(asked, left, strict=True)]
-            if judge is not None and judge.client is not None:
-                rated += len(data.ids) * k
-                of_prompts = judge.n_tokens([level_prompt(text, "") for text in data.texts]) or []
-                tokens += k * (sum(of_prompts) + self.settings.max_new_tokens * len(data.ids))
-        plan.show()
-        print(f"\none prompt of {subsets[0]}:\n{shown[0]}\n")
-        _print_cost("", self.generator, asked)
-        if judge is not None:
-            settings = self.settings
-            times = 1 + bool(settings.judge_twice) + bool(settings.judge_translated)
-            _print_cost(
-                "judge: ",
-                judge,
-                [rated * times, tokens * times, rated * times * (settings.judge_tokens or JUDGE_TOKENS)],
-            )
+        from utils.cli.chat_plan import show_plan
+
+        show_plan(self, subsets)
 
 
 def levels_of(
@@ -277,12 +251,6 @@ def levels_of(
     every = [text for row in answers for text in row]
     said = iter(judged(judge, instructions, every, tokens, second=second))
     return [[next(said) for _ in row] for row in answers]
-
-
-def _print_cost(what: str, generator: Generator, numbers: Sequence[int]) -> None:
-    """Print the requests, tokens and cost of an API, those of answers at most; nothing of a local model."""
-    if generator.client is not None and (line := generator.quote(*numbers, exact=False)):
-        print(f"{what}{line}")
 
 
 def _as_records(said: Judgements) -> list[list[dict[str, Any]]]:

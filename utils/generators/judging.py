@@ -99,6 +99,11 @@ def pair_prompt(instruction: str, first: str, second: str) -> str:
     return PAIR_PROMPT.format(instruction=instruction, first=first, second=second)
 
 
+def translate_prompt(text: str) -> str:
+    """Return the prompt that asks for the English translation of an answer."""
+    return TRANSLATE_PROMPT.format(text=text)
+
+
 def parse_level(text: str) -> tuple[int | None, str]:
     """Return the level that a judgement gives, None where there is none from 1 to 6, and its reasoning or its text."""
     found, reasoning = _parsed(text, "score")
@@ -189,7 +194,7 @@ def translated(translator: Generator, texts: Sequence[str], max_new_tokens: int)
     if not texts:
         return []
     settings = GenerationSettings(max_new_tokens, stop=stops_of(translator.spec))
-    prompts = [TRANSLATE_PROMPT.format(text=text) for text in texts]
+    prompts = list(map(translate_prompt, texts))
     found = translator.generate(prompts_for(translator.spec, prompts), settings)
     behind = [None if isinstance(one, Failed) else behind_reasoning(one) for one in found]
     return [one.strip() or None if one is not None else None for one in behind]
