@@ -89,7 +89,7 @@ def _write(args: argparse.Namespace, dataset: DatasetSpec, spec: GeneratorSpec, 
     names = "_vs_".join(map(_short, (a, b)))
     name = f"{names}_by_{_short(spec.name)}-{digest(json.dumps(content, sort_keys=True))}.json"
     folder = args.output_dir / "debug" if args.limit is not None else args.output_dir
-    path = folder / "pairwise" / dataset.name / name
+    path: Path = folder / "pairwise" / dataset.name / name
     there = (read_json(path) or {}).get("languages") if path.is_file() else None
     languages = {**(there if isinstance(there, dict) else {}), **found}
     write_json(path, {**content, "written": utc_now(), "languages": languages, "run": about}, indent=1)

@@ -54,7 +54,8 @@ def _of_answers(task: Chat, data: Instructions) -> Counts:
     """Return what the answers that are not cached need of an API."""
     seeds = task.seeds if task.generator.client else []
     left = [task.generator.count_requests(task.prompts(data), (), task.how(seed), "generate") for seed in seeds]
-    return np.array(left, dtype=np.int64).reshape(-1, 3).sum(axis=0)
+    total: Counts = np.array(left, dtype=np.int64).reshape(-1, 3).sum(axis=0)
+    return total
 
 
 def _of_judgements(task: Chat, judge: Generator | None, data: Instructions) -> Counts:
