@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from utils.settings import ChatSettings
 
 JUDGE, TRANSLATOR = "judge_model", "translator"  # what other models do, as records name them
+ENGLISH = "eng"  # into which answers are translated
+TRANSLATED = 2  # times as many tokens as an answer may its translation have
 OF_SAMPLING = ("temperature", "top_p", "top_k", "seeds")
 OF_ANSWERS = {  # what only a run that asks for answers uses, each with its usual value
     "gen_model_checkpoint": DEFAULT_GENERATOR,

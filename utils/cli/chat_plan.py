@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.cli.chat_arguments import JUDGE, TRANSLATOR
-from utils.cli.chat_run import ENGLISH, TRANSLATED
+from utils.cli.chat_arguments import ENGLISH, JUDGE, TRANSLATED, TRANSLATOR
 from utils.cli.plan import Plan
 from utils.constants import JUDGE_TOKENS
 from utils.data.languages import code_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.answers import Failed, GenerationSettings
-from utils.cli.chat_arguments import JUDGE, TRANSLATOR, translations_file
+from utils.cli.chat_arguments import ENGLISH, JUDGE, TRANSLATED, TRANSLATOR, translations_file
 from utils.cli.chat_measures import (
     Measured,
     add_agreement,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from utils.protocols import Generator
     from utils.settings import ChatSettings
 
-ENGLISH = "eng"
-TRANSLATED = 2  # times as many tokens as an answer may its translation have
 Judgements = list[list[Said[int]]]  # (n, answers)
 
 
