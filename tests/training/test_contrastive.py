@@ -11,7 +11,7 @@ import pytest
 from tiny_encoders import SMALL, bert_config, embed, make_encoder
 
 from utils.data.pair_rows import PairRow
-from utils.training import contrastive, light_model, losses
+from utils.training import contrastive, losses
 from utils.training.base import Base, encoder_base
 from utils.training.contrastive import ContrastiveOptions, train_embedder
 from utils.training.embedder import Embedder, load_embedder
@@ -288,12 +288,3 @@ def test_a_training_that_was_killed_goes_on_to_the_same_bits(
     assert [path.name for path in (tmp_path / "killed/checkpoints").iterdir()] == ["checkpoint-3"]
     again = weights(fit(checkpoint, tmp_path, name="killed"))
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
-
-
-def test_embeddings_of_the_data_alone_give_the_weights_of_all(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = weights(fit(checkpoint, tmp_path))
-    monkeypatch.setattr(light_model, "can_be_compact", lambda model: False)
-    for name, value in weights(fit(checkpoint, tmp_path, name="full")).items():
-        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-6, err_msg=name)

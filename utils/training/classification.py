@@ -164,10 +164,7 @@ def train_classifier(
     tokens = [tokenise(classifier.tokenizer, part.texts, classifier.max_length) for part in parts]
     special = classifier.tokenizer.all_special_ids
     light = lighten(classifier.model, options.lora, lambda: itertools.chain(*tokens), special, "SEQ_CLS")
-    rows = [
-        Rows({"input_ids": light.compact(some), "labels": part.labels})
-        for some, part in zip(tokens, parts, strict=True)
-    ]
+    rows = [Rows({"input_ids": some, "labels": part.labels}) for some, part in zip(tokens, parts, strict=True)]
     trained = train(lambda part: _trainer(light.model, classifier, rows, options, folder, part), folder, options)
     classifier.model = light.whole(trained.decay)
     return trained
@@ -188,6 +185,7 @@ def _trainer(
         train_dataset=rows[0],
         eval_dataset=rows[1],
         compute_metrics=_accuracy,
+        preprocess_logits_for_metrics=_logits_alone,
         callbacks=early_stopping(options),
     )
 
@@ -195,3 +193,8 @@ def _trainer(
 def _accuracy(found: Any) -> dict[str, float]:
     """Return the share of texts whose best label is right."""
     return {"accuracy": float(np.mean(found.predictions.argmax(axis=1) == found.label_ids))}
+
+
+def _logits_alone(found: Any, labels: Any) -> Any:
+    """Return the logits of what a model computes; one with an encoder returns the states of that beside them."""
+    return found[0] if isinstance(found, tuple) else found

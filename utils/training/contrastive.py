@@ -94,8 +94,7 @@ def train_embedder(
     work = []
     for rows, (queries, documents) in zip(every, sides, strict=True):
         taught = teach(rows.query_texts) if teach else None
-        tokens = light.compact(queries), light.compact(documents)
-        work.append(_Work(embedder, rows, *tokens, chosen, options.seed, taught))
+        work.append(_Work(embedder, rows, queries, documents, chosen, options.seed, taught))
     trained = train_in_parts(embedder.model, work[0], options, folder, part, *work[1:])
     embedder.transformer = light.whole(trained.decay)
     return trained

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.training.lora import merged, with_adapter
-from utils.training.vocabulary import CompactVocabulary, can_be_compact
+from utils.training.vocabulary import CompactVocabulary, can_be_compact, named_tokens
 
 if TYPE_CHECKING:
     from utils.training.options import LoraOptions
@@ -21,10 +21,6 @@ class LightModel:
     model: Any
     vocabulary: CompactVocabulary | None
     has_adapter: bool
-
-    def compact(self, texts: Sequence[Ids]) -> list[Ids]:
-        """Return tokenised texts as the model numbers its tokens."""
-        return [text if self.vocabulary is None else self.vocabulary.compact(text) for text in texts]
 
     def whole(self, decay: float) -> Any:
         """Return the trained model with all of its weights; embeddings that were left out are multiplied by `decay`."""
@@ -49,6 +45,7 @@ def lighten(
         return LightModel(with_adapter(model, adapters, task), None, True)
     if not can_be_compact(model):
         return LightModel(model, None, False)
-    vocabulary = CompactVocabulary.of(texts(), special, model.get_input_embeddings().num_embeddings)
+    named = {*special, *named_tokens(model)}
+    vocabulary = CompactVocabulary.of(texts(), named, model.get_input_embeddings().num_embeddings)
     vocabulary.narrow(model)
     return LightModel(model, vocabulary, False)

@@ -144,6 +144,14 @@ def _trainer_class() -> type[Any]:
                 return loss(torch.cat([work.forward(model, part) for part in parts]))
             return cached_loss(self, model, parts, loss)
 
+        def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+            """Write a checkpoint, in which a weight that several layers share stands once, as safetensors wants it."""
+            if state_dict is None and not isinstance(self.model, transformers.PreTrainedModel):
+                names = {name for name, _ in self.model.named_parameters(remove_duplicate=False)}
+                again = names - {name for name, _ in self.model.named_parameters()}
+                state_dict = {name: part for name, part in self.model.state_dict().items() if name not in again}
+            super()._save(output_dir, state_dict)
+
         def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
             """Return the mean loss of the rows held out."""
             size = self.args.per_device_train_batch_size

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.training.light_model import LightModel, lighten
+from utils.training.light_model import lighten
 from utils.training.loop import Trained
 from utils.training.pair_examples import documents_of
 from utils.training.parts import train_in_parts
@@ -77,7 +77,7 @@ def train_reranker(
 
     light = lighten(model.model, options.lora, texts, model.tokenizer.all_special_ids, "SEQ_CLS")
     model.model = light.model
-    work = [_Work(model, light, rows, chosen, options.seed) for rows in every]
+    work = [_Work(model, rows, chosen, options.seed) for rows in every]
     trained = train_in_parts(model.model, work[0], options, folder, part, *work[1:])
     model.model = light.whole(trained.decay)
     return trained
@@ -100,7 +100,6 @@ class _Work:
     """What a trainer does with a batch (`utils/training/parts.py`)."""
 
     model: Classifier
-    light: LightModel
     examples: PairExamples
     chosen: RerankerOptions
     seed: int
@@ -125,8 +124,9 @@ class _Work:
         limit = self.model.max_length
         cut: dict[str, Any] = {"truncation": "longest_first", "max_length": limit} if limit else {"truncation": False}
         found = self.model.tokenizer(queries, documents, padding=False, return_token_type_ids=True, **cut)
-        ids = self.light.compact([np.asarray(numbers, dtype=np.int64) for numbers in found["input_ids"]])
-        types = [np.asarray(numbers, dtype=np.int64) for numbers in found["token_type_ids"]]
+        ids, types = (
+            [np.asarray(numbers, dtype=np.int64) for numbers in found[name]] for name in ("input_ids", "token_type_ids")
+        )
         return [np.stack(pair, axis=1) for pair in zip(ids, types, strict=True)]
 
     def tokens(self, batch: PairBatch) -> list[Ids]:
