@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli import finetune_arguments
+from utils.cli.finetune_arguments import ObjectiveSpec
 from utils.cli.finetune_eval import Measured, evaluations_of
-from utils.cli.finetune_run import finetune, place_of_training
+from utils.cli.finetune_run import Objective, finetune, place_of_training
 from utils.cli.main import run as run_script
 from utils.training.ranks import together
 
@@ -29,14 +30,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     objective, args = finetune_arguments.parse(argv)
-    args.evaluations = evaluations_of(args, parse_script)
+    args.evaluations = evaluations_of(args, objective.measured_as, parse_script)
     with together("cuda" if args.cuda else "cpu"):
         trainings = objective.make(args)
         with objective.around(trainings):
             for training in trainings:
                 place = place_of_training(training, args, several=len(trainings) > 1)
-                measured = Measured(training, args, measure, compare) if args.evaluations else training
-                finetune(measured, args, place, draw)
+                finetune(_measured(training, objective, args), args, place, draw)
+
+
+def _measured(training: Objective, spec: ObjectiveSpec, args: argparse.Namespace) -> Objective:
+    """Return a training that is measured before and after, where --eval asks for it."""
+    return Measured(training, args, spec.measured_as, measure, compare) if args.evaluations else training
 
 
 def draw(points: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:

@@ -247,10 +247,15 @@ def test_a_training_makes_a_checkpoint_that_icl_takes(run: Run, rows: Path, chec
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--mix", "xx,yy=2", "--mix_total", "6"], "5 rows to train on, 1 held out (xx 4, yy 2), 6 steps"),
+        (["--mix", "xx,yy=2", "--mix_total", "6"], "5 rows to train on, 1 held out (xx 4, yy 2), template"),
+        (["--epochs", "0.6"], "8 rows to train on, 2 held out (xx 5, yy 5), template: none\nsteps: 3 (4 an epoch"),
         (["--mix", "xx=9"], "9 rows in xx are asked for, but the data have 5"),
         (["--langs", "xx"], "--langs with --dataset"),
         (["--decontaminate"], "--decontaminate without test texts"),
+        (["--all_weights", "--lora_rank", "8"], "--lora_rank with --all_weights"),
+        (["--all_weights", "--lora"], "--lora with --all_weights"),
+        (["--all_weights", "--no_merge"], "--no_merge with --all_weights"),
+        (["--eval", "bitext:nusax"], "bitext.py does not measure a language model"),
         (["--patience", "1", "--validation_share", "0"], "--patience with --validation_share 0"),
         (["--model_checkpoint", "gpt-4o"], "an API model has no weights here"),
         (["--model_checkpoint", "nowhere/at/all"], "--model_checkpoint nowhere/at/all: no such folder"),
@@ -270,3 +275,20 @@ def test_rows_with_test_texts_are_left_out(run: Run, rows: Path, checkpoint: Pat
         "2 of 10 training rows have one of 3 test texts in them (1 exactly, 1 nearly): they are left out" in done.stderr
     )
     assert "6 rows to train on, 2 held out (yy 4, xx 4)" in done.stdout
+
+
+def test_texts_that_eval_tests_on_are_left_out(run: Run, rows: Path, checkpoint: Path, tmp_path: Path) -> None:
+    from utils.data.classification import load_labeled
+    from utils.data.registry import DATASETS
+    from utils.data.sources import Sources
+
+    tests = load_labeled(DATASETS["classification"]["sample"], "eng", "test", Sources(None, tmp_path)).texts
+    with rows.open("a", encoding="utf-8") as out:
+        out.write(json.dumps({"prompt": tests[0], "answer": "new", "lang": "xx"}) + "\n")
+    own = command(rows, checkpoint, "--dry_run", "--decontaminate", "--eval", "icl.py --langs eng --k 0")
+    done = run("finetune.py", *own)
+    assert (
+        f"1 of 11 training rows have one of {len(set(tests))} test texts in them (1 exactly, 0 nearly)" in done.stderr
+    )
+    assert "8 rows to train on, 2 held out (xx 5, yy 5)" in done.stdout
+    assert "icl.py --langs eng --k 0" in done.stdout and "--gen_model_checkpoint FOLDER" in done.stdout

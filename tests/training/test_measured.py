@@ -9,16 +9,29 @@ from typing import Any
 import pytest
 
 import finetune
-from utils.cli.finetune_eval import Evaluation, evaluations_of, model_flags, texts_of_tests
+from utils.cli.finetune_arguments import OBJECTIVES
+from utils.cli.finetune_eval import (
+    ENCODER,
+    GENERATOR,
+    READERS,
+    RERANKER,
+    Evaluation,
+    MeasuredAs,
+    evaluations_of,
+    model_flags,
+    texts_of_tests,
+)
 from utils.errors import UserError
 from utils.records.reader import read_record
 from utils.reporting.tables.before_after import before_after
+from utils.sweep.scripts import has_flag
+from utils.training.overlap import TestTexts
 
 
-def evaluated(*typed: str, **more: Any) -> list[Evaluation]:
-    usual = {"objective": "contrastive", "data_dir": None, "cache_dir": Path("cache"), "cuda": False}
+def evaluated(*typed: str, way: MeasuredAs = ENCODER, **more: Any) -> list[Evaluation]:
+    usual = {"model_checkpoint": "m", "data_dir": None, "cache_dir": Path("cache"), "cuda": False}
     args = Namespace(**{"eval": [*typed], **usual, **more})
-    return evaluations_of(args, finetune.parse_script)
+    return evaluations_of(args, way, finetune.parse_script)
 
 
 def test_a_task_and_a_command_are_measurements() -> None:
@@ -47,14 +60,33 @@ def test_mistakes_are_told_before_anything_is_trained(typed: str, message: str) 
         evaluated(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "way", "message", "hint"),
+    [
+        ("chat:sample", ENCODER, "chat.py does not measure an encoder", "bitext, classification, icl, retrieval, sts"),
+        ("bitext:nusax", GENERATOR, "bitext.py does not measure a language model", "icl, chat"),
+        ("icl:sample", RERANKER, "icl.py does not measure a reranker", "bitext, retrieval"),
+    ],
+)
+def test_a_task_that_cannot_take_the_model_is_refused(typed: str, way: MeasuredAs, message: str, hint: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        evaluated(typed, way=way)
+    assert raised.value.hint == f"choose from: {hint}"
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_tasks_of_an_objective_are_those_whose_scripts_take_its_models(name: str) -> None:
+    way = OBJECTIVES[name].measured_as
+    assert set(way.tasks) == {task for task in READERS if has_flag(f"{task}.py", way.flag)}
+
+
 def test_what_is_trained_decides_which_flag_is_refused() -> None:
-    (found,) = evaluated("retrieval.py --model_checkpoint baseline/bm25", objective="reranker")
+    (found,) = evaluated("retrieval.py --model_checkpoint baseline/bm25", way=RERANKER)
     assert found.args.model_checkpoint == "baseline/bm25"  # the first stage
     with pytest.raises(UserError, match="--rerank is the model that is trained"):
-        evaluated("retrieval.py --rerank=x", objective="reranker")
-    (found,) = evaluated("icl:sample", objective="language_model")
-    args = Namespace(objective="language_model", model_checkpoint="m")
-    assert model_flags(args, None) == ["--gen_model_checkpoint", "m"]
+        evaluated("retrieval.py --rerank=x", way=RERANKER)
+    (found,) = evaluated("icl:sample", way=GENERATOR)
+    assert model_flags(Namespace(model_checkpoint="m"), GENERATOR, None) == ["--gen_model_checkpoint", "m"]
 
 
 def test_the_test_texts_are_those_that_the_commands_test_on() -> None:
@@ -62,19 +94,30 @@ def test_the_test_texts_are_those_that_the_commands_test_on() -> None:
     from utils.data.registry import DATASETS
     from utils.data.sources import Sources
 
-    found = texts_of_tests(evaluated("bitext.py --langs swh", "classification.py --langs swh"))
+    found = TestTexts(texts_of_tests(evaluated("bitext.py --langs swh", "classification.py --langs swh")))
     data = load_bitext(DATASETS["bitext"]["sample"], "eng", "swh", Sources(None, Path("cache")))
     assert all(found.likeness(text) == "exact" for text in (*data.sources, *data.targets))
     assert found.likeness("Nobody laughed at this test.") is None
 
 
+def test_the_test_texts_of_items_are_their_fields_and_references(tmp_path: Path) -> None:
+    """Of questions they are the fields, and of translations the references as well."""
+
+    (tmp_path / "q.jsonl").write_text(
+        '{"question": "Which is red?", "choices": ["blood", "grass"], "answer": "A", "split": "test"}\n'
+        '{"question": "Which is tall?", "choices": ["a tree", "a mouse"], "answer": "A", "split": "test"}\n'
+    )
+    command = f"icl.py --dataset {tmp_path / 'q.jsonl'} --template question"
+    assert set(texts_of_tests(evaluated(command, way=GENERATOR))) == {"Which is red?", "Which is tall?"}
+
+
 def test_a_reranker_is_measured_against_none() -> None:
-    args = Namespace(objective="reranker", model_checkpoint="m")
-    assert model_flags(args, None) == []
-    assert model_flags(args, Path("out")) == ["--rerank", "out"]
-    decoder = Namespace(objective="contrastive", model_checkpoint="m", pooling="last", attention=None)
-    assert model_flags(decoder, None) == ["--model_checkpoint", "m", "--pooling", "last"]
-    assert model_flags(decoder, Path("out")) == ["--model_checkpoint", "out"]
+    args = Namespace(model_checkpoint="m")
+    assert model_flags(args, RERANKER, None) == []
+    assert model_flags(args, RERANKER, Path("out")) == ["--rerank", "out"]
+    decoder = Namespace(model_checkpoint="m", pooling="last", attention=None)
+    assert model_flags(decoder, ENCODER, None) == ["--model_checkpoint", "m", "--pooling", "last"]
+    assert model_flags(decoder, ENCODER, Path("out")) == ["--model_checkpoint", "out"]
 
 
 def test_the_table_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,9 @@ def test_what_a_training_takes(checkpoint: Path) -> None:
     assert parameters_of(checkpoint) == count
     assert parameters_of(checkpoint / "none") is None
     assert "not known before" in memory_line(Base("tiny", "hub/id", "1", "1", "", None), OPTIONS)
+    assert (
+        steps_line(9, dataclasses.replace(OPTIONS, epochs=0.75, patience=None)) == "steps: 3 (3 an epoch, 0.75 epochs)"
+    )
     assert steps_line(9, OPTIONS) == "steps: 6 (3 an epoch, 2 epochs), fewer where 2 epochs bring nothing better"
 
 

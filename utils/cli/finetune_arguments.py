@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
 from utils.cli.choices import chosen_device
-from utils.cli.finetune_eval import add_eval_args
+from utils.cli.finetune_eval import ENCODER, GENERATOR, RERANKER, MeasuredAs, add_eval_args
 from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
 from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_GENERATOR, DEFAULT_SEED, DTYPES, LORA_MODULES
 from utils.errors import UserError
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 class ObjectiveSpec:
     """What can be trained: a module of `utils/cli/` with `add_args(parser)` and `make(args)`, and the usual settings.
 
-    default: the checkpoint that is trained unless another is named.
+    measured_as: how --eval hands the trained model to the other scripts. default: the checkpoint that is trained unless
+    another is named.
     """
 
     name: str
     title: str
     module: str
+    measured_as: MeasuredAs
     usual: TrainingOptions
     examples: str
     default: str = DEFAULT_ENCODER
@@ -62,6 +64,7 @@ OBJECTIVES = {
             name="classification",
             title="a classification head on an encoder, from labelled texts",
             module="utils.cli.finetune_classification",
+            measured_as=ENCODER,
             usual=TrainingOptions(**CLASSIFIER),  # type: ignore[arg-type]  # a mapping has one type of values
             examples="""
             python finetune.py
@@ -72,6 +75,7 @@ OBJECTIVES = {
             name="contrastive",
             title="an encoder, from queries with positives and negatives, or from pairs",
             module="utils.cli.finetune_contrastive",
+            measured_as=ENCODER,
             usual=TrainingOptions(epochs=1, batch_size=64, learning_rate=2e-5, warmup=0.1),
             examples="""
             python finetune.py --objective contrastive --langs swh
@@ -84,6 +88,7 @@ OBJECTIVES = {
             name="reranker",
             title="a cross-encoder, from queries with positives and negatives, or from pairs",
             module="utils.cli.finetune_reranker",
+            measured_as=RERANKER,
             usual=TrainingOptions(epochs=1, batch_size=16, learning_rate=2e-5, warmup=0.1),
             examples="""
             python finetune.py --objective reranker --langs swh --max_negatives 3
@@ -94,6 +99,7 @@ OBJECTIVES = {
             name="language_model",
             title="a causal language model, from prompts with answers, conversations, or translations of questions",
             module="utils.cli.finetune_language_model",
+            measured_as=GENERATOR,
             usual=TrainingOptions(
                 epochs=3,
                 batch_size=16,
@@ -179,7 +185,8 @@ def add_training_args(parser: argparse.ArgumentParser, usual: TrainingOptions) -
     )
     group.add_argument("--seed", type=seed, default=DEFAULT_SEED, metavar="N", help="(default: %(default)s)")
     adapters, plain = parser.add_argument_group("adapters"), usual.lora or LoraOptions()
-    adapters.add_argument("--lora", action="store_true", default=usual.lora is not None, help="train adapters (LoRA)")
+    told = "train adapters (LoRA)" + (", the default" if usual.lora else "")
+    adapters.add_argument("--lora", action="store_true", default=None if usual.lora else False, help=told)
     adapters.add_argument("--lora_rank", type=positive, default=plain.rank, metavar="R", help="(default: %(default)s)")
     adapters.add_argument(
         "--lora_alpha", type=positive, default=plain.alpha, metavar="A", help="(default: %(default)s)"
@@ -223,19 +230,25 @@ def add_output_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
 
 
+def usual_options(args: argparse.Namespace) -> TrainingOptions:
+    """Return the usual settings of the objective."""
+    return OBJECTIVES[args.objective].usual
+
+
 def options_of(args: argparse.Namespace) -> TrainingOptions:
     """Return the settings of the optimiser and its steps.
 
     Raises UserError for flags of adapters without --lora, and for --cuda or --dtype fp16 without a GPU.
     """
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule", "patience", "max_length")
-    plain = OBJECTIVES[args.objective].usual.lora or LoraOptions()
+    usual = usual_options(args)
+    plain, has_adapters = usual.lora or LoraOptions(), usual.lora is not None if args.lora is None else args.lora
     modules = tuple(args.lora_modules or plain.modules)
     lora = LoraOptions(args.lora_rank, args.lora_alpha, args.lora_dropout, modules)
-    if not args.lora and lora != plain:
+    if not has_adapters and lora != plain:
         raise UserError("flags of adapters without --lora", "add --lora, or leave them out")
     if args.dtype == "fp16" and not args.cuda:
         raise UserError("--dtype fp16 without --cuda", "only a GPU trains in fp16: use --dtype bf16, or add --cuda")
     chosen_device(args)  # which raises where there is no GPU
     chosen = {name: getattr(args, name) for name in (*names, "dtype", "seed", "cuda")}
-    return TrainingOptions(**chosen, lora=lora if args.lora else None)
+    return TrainingOptions(**chosen, lora=lora if has_adapters else None)

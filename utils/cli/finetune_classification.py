@@ -128,13 +128,13 @@ class Classification:
     @cached_property
     def examples(self) -> Examples:
         """The texts that the classifier is trained on, with the test texts among them counted or left out."""
-        tests = (self.records.test_texts(lang) for lang in self.tests)
+        tests = (text for lang in self.tests for text in self.records.test_texts(lang).texts)
         return load_examples(
             self.dataset,
             self.langs,
             self.records.sources,
             self.options.seed,
-            tests,
+            (*tests, *self.records.further_tests),
             decontaminate=self.records.decontaminate,
         )
 
@@ -162,7 +162,7 @@ class Classification:
 
     def plan(self) -> str:
         """Return the sizes of the splits, the steps and the memory, and where the records go."""
-        from utils.training.memory import memory_line, steps_line
+        from utils.training.memory import plan_lines
 
         train, validation, drawn, _ = self.examples
         tests = [(lang, self.records.load(lang, self.source, train)) for lang in self.tests]
@@ -171,8 +171,7 @@ class Classification:
             f"{self.dataset.name} {self.source}: {sizes}{' (held out)' if drawn else ''}, {len(self.names)} labels",
             "test: " + ", ".join(f"{lang} {len(data.queries):,}" for lang, data in tests) + " texts",
             self._overlap,
-            steps_line(len(train.texts), self.options),
-            memory_line(self.base, self.options),
+            *plan_lines(len(train.texts), self.base, self.options),
             f"records: {self.records.folder}",
         ]
         return "\n".join(lines)

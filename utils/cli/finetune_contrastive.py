@@ -150,9 +150,12 @@ class Contrastive:
         }
 
     def plan(self) -> str:
-        """Return the number of rows and steps."""
+        """Return the numbers of rows and steps, the prompts and the memory."""
+        from utils.training.memory import plan_lines
+
         prompts = f"prompts {self.chosen.prompt!r} and {self.chosen.passage_prompt!r}"
-        return f"{describe_rows(self.data, self.options)}; {prompts}"
+        rows = f"{describe_rows(self.data)}; {prompts}"
+        return "\n".join([rows, *plan_lines(len(self.data.rows), self.base, self.options)])
 
     def train(self, folder: TrainingFolder) -> Trained:
         """Train the encoder."""
@@ -214,10 +217,12 @@ class Contrastive:
             )
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint with its prompts."""
+        """Write the checkpoint with its prompts; pairs without one for passages leave that of the checkpoint."""
         assert self.embedder is not None
-        kept = self.chosen.passage_prompt if self.data.has_sides or self.args.passage_prompt is not None else None
-        self.embedder.save(folder, self.chosen.prompt, self.base.passage_prompt if kept is None else kept)
+        passage_prompt = self.base.passage_prompt
+        if self.data.has_sides or self.args.passage_prompt is not None:
+            passage_prompt = self.chosen.passage_prompt
+        self.embedder.save(folder, self.chosen.prompt, passage_prompt)
 
     def figures(self, folder: TrainingFolder) -> dict[str, Any]:
         """Return the loss of the rows held out, if any; else an encoder is measured by the tasks of --eval."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError, suggest
+from utils.records.provenance import public_argument
 from utils.training import ranks
-from utils.training.overlap import TestTexts
 
 if TYPE_CHECKING:
     from utils.cli.finetune_run import Objective
@@ -26,12 +26,32 @@ if TYPE_CHECKING:
 
 PLACES = ("data_dir", "cache_dir")
 
-ENCODER = "model_checkpoint"  # the flag that names the model; of objectives that train no encoder it is another
-FLAGS = {"reranker": "rerank", "language_model": "gen_model_checkpoint"}
-
 Parse = Callable[[str, Sequence[str]], argparse.Namespace]  # a script's arguments
 Measure = Callable[[str, Sequence[str]], "list[Path]"]  # runs a script's command, and returns its records
 Compare = Callable[[Sequence[Path], Sequence[Path]], "list[dict[str, Any]]"]  # rows of records before and after
+
+
+@dataclass(frozen=True)
+class MeasuredAs:
+    """How scripts take what an objective trains: the flag that names it, and the tasks whose scripts have that flag.
+
+    what: how messages call it. others: further flags that name such models.
+    """
+
+    what: str
+    flag: str
+    tasks: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+ENCODER = MeasuredAs(
+    "an encoder",
+    "model_checkpoint",
+    ("bitext", "classification", "icl", "retrieval", "sts"),
+    others=("model_checkpoints",),
+)
+RERANKER = MeasuredAs("a reranker", "rerank", ("bitext", "retrieval"))
+GENERATOR = MeasuredAs("a language model", "gen_model_checkpoint", ("icl", "chat"))
 
 
 @dataclass(frozen=True)
@@ -59,15 +79,16 @@ def add_eval_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def evaluations_of(args: argparse.Namespace, parse: Parse) -> list[Evaluation]:
+def evaluations_of(args: argparse.Namespace, way: MeasuredAs, parse: Parse) -> list[Evaluation]:
     """Return the commands of --eval: each `TASK:DATASET`, or a script with its flags.
 
-    Raises UserError for an unknown task, flags that the script does not take, and flags that name a model.
+    Raises UserError for an unknown task, one that measures no such model, flags that the script does not take, and
+    flags that name a model.
     """
-    return [_evaluation(text, args, parse) for text in args.eval]
+    return [_evaluation(text, args, way, parse) for text in args.eval]
 
 
-def _evaluation(text: str, args: argparse.Namespace, parse: Parse) -> Evaluation:
+def _evaluation(text: str, args: argparse.Namespace, way: MeasuredAs, parse: Parse) -> Evaluation:
     first, *words = _words(text)
     if words or first.endswith(".py"):
         task = first.removesuffix(".py")
@@ -76,9 +97,10 @@ def _evaluation(text: str, args: argparse.Namespace, parse: Parse) -> Evaluation
         words = ["--dataset", dataset] if dataset else []
     if task not in READERS:
         raise UserError(f"--eval {text}: there is no task {task!r} that measures a model", suggest(task, READERS))
+    if task not in way.tasks:
+        raise UserError(f"--eval {text}: {task}.py does not measure {way.what}", f"choose from: {', '.join(way.tasks)}")
     typed = {word.split("=")[0] for word in words}
-    flag = FLAGS.get(args.objective, ENCODER)
-    for name in (flag, f"{ENCODER}s") if flag == ENCODER else (flag,):
+    for name in (way.flag, *way.others):
         if f"--{name}" in typed:
             raise UserError(f"--eval {text}: --{name} is the model that is trained", "leave it out")
     for place in PLACES:
@@ -87,7 +109,7 @@ def _evaluation(text: str, args: argparse.Namespace, parse: Parse) -> Evaluation
     if args.cuda and "--cuda" not in typed:
         words.append("--cuda")
     script = f"{task}.py"
-    return Evaluation(script, tuple(words), parse(script, words))
+    return Evaluation(script, tuple(words), parse(script, [*words, *model_flags(args, way, Path("FOLDER"))]))
 
 
 def _words(text: str) -> list[str]:
@@ -101,19 +123,23 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def model_flags(args: argparse.Namespace, path: Path | None) -> list[str]:
+def public_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a command line as records state them: the flags, without what was made of --eval."""
+    return {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
+
+
+def model_flags(args: argparse.Namespace, way: MeasuredAs, path: Path | None) -> list[str]:
     """Return the flags by which a script takes the checkpoint (None), or the trained model in its folder.
 
     A reranker is measured against no reranking, since its checkpoint has no scores.
     """
-    flag = FLAGS.get(args.objective, ENCODER)
     if path is not None:
-        return [f"--{flag}", str(path)]
-    if args.objective == "reranker":
+        return [f"--{way.flag}", str(path)]
+    if way == RERANKER:
         return []
     ways = [(name, getattr(args, name, None)) for name in ("pooling", "attention")]
     return [
-        f"--{flag}",
+        f"--{way.flag}",
         str(args.model_checkpoint),
         *(word for name, way in ways if way for word in (f"--{name}", way)),
     ]
@@ -122,8 +148,10 @@ def model_flags(args: argparse.Namespace, path: Path | None) -> list[str]:
 class Measured:
     """A training whose model is measured before and after it."""
 
-    def __init__(self, objective: Objective, args: argparse.Namespace, measure: Measure, compare: Compare) -> None:
-        self.objective, self.args, self.measure, self.compare = objective, args, measure, compare
+    def __init__(
+        self, objective: Objective, args: argparse.Namespace, way: MeasuredAs, measure: Measure, compare: Compare
+    ) -> None:
+        self.objective, self.args, self.way, self.measure, self.compare = objective, args, way, measure, compare
         self.options: TrainingOptions = objective.options
         self.before: list[Path] = []
 
@@ -138,7 +166,7 @@ class Measured:
 
     def plan(self) -> str:
         """Return what the training would do, and the commands that measure the model."""
-        flags = model_flags(self.args, None), model_flags(self.args, Path("FOLDER"))
+        flags = [model_flags(self.args, self.way, path) for path in (None, Path("FOLDER"))]
         commands = [each.command(some) for some in flags for each in self.args.evaluations]
         return "\n".join([self.objective.plan(), *commands])
 
@@ -170,7 +198,7 @@ class Measured:
         return self.objective.card()
 
     def _measured(self, path: Path | None) -> list[Path]:
-        flags = model_flags(self.args, path)
+        flags = model_flags(self.args, self.way, path)
         found: dict[Path, None] = {}
         for each in self.args.evaluations:
             print(each.command(flags))
@@ -178,18 +206,16 @@ class Measured:
         return list(found)
 
 
-def texts_of_tests(evaluations: Iterable[Evaluation]) -> TestTexts:
+def texts_of_tests(evaluations: Iterable[Evaluation]) -> Iterator[str]:
     """Return the texts that the commands test on: all of pairs, of classification those of the split that is tested.
 
-    Of retrieval they are the questions and the passages that answer them.
+    Of retrieval they are the questions and the passages that answer them; of items that prompts show, their fields,
+    each by itself and as they are encoded, and the references of translations.
     """
-    return TestTexts(text for evaluation in evaluations for text in _texts(evaluation))
-
-
-def _texts(evaluation: Evaluation) -> Iterator[str]:
     from utils.cli.open_run import chosen_sources
 
-    yield from READERS[evaluation.script.removesuffix(".py")](evaluation.args, chosen_sources(evaluation.args))
+    for each in evaluations:
+        yield from READERS[each.script.removesuffix(".py")](each.args, chosen_sources(each.args))
 
 
 def _of_bitext(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
@@ -209,6 +235,23 @@ def _of_classification(args: argparse.Namespace, sources: Sources) -> Iterator[s
     dataset = chosen_labeled(args)
     for lang in langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)[1]:
         yield from load_labeled(dataset, lang, args.split, sources).texts
+
+
+def _of_items(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
+    from utils.cli.data_choice import chosen_prompted
+    from utils.data.classification import langs_to_test, load_labeled
+    from utils.data.items import has_items, load_items
+
+    dataset, prompting = chosen_prompted(args)
+    asked = (None, None) if "pairs" in dataset.options else (args.langs, args.src_lang)
+    for lang in langs_to_test(dataset, *asked, cross=args.cross)[1]:
+        if not has_items(dataset):
+            yield from load_labeled(dataset, lang, args.split, sources).texts
+            continue
+        tested = load_items(dataset, lang, args.split, sources)
+        yield from tested.texts
+        for item in tested.items:
+            yield from (*item.fields.values(), *(item.references if prompting.kind == "text" else ()))
 
 
 def _of_retrieval(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
@@ -245,7 +288,7 @@ def _of_chat(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
 READERS: Mapping[str, Callable[[argparse.Namespace, Sources], Iterator[str]]] = {
     "bitext": _of_bitext,
     "classification": _of_classification,
-    "icl": _of_classification,
+    "icl": _of_items,
     "retrieval": _of_retrieval,
     "sts": _of_sts,
     "chat": _of_chat,

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import chosen_device, quantization
-from utils.cli.finetune_arguments import options_of
+from utils.cli.finetune_arguments import options_of, usual_options
 from utils.cli.finetune_run import usual_folder
 from utils.cli.language_rows import LanguageRows, add_language_row_args, chosen_language_rows
 from utils.constants import LORA_MODULES
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.training.answer_tokens import CHAT, PAPER, PLAIN, TEMPLATES
 from utils.training.base import CausalBase, causal_base
 from utils.training.lora import check_peft
-from utils.training.options import TrainingOptions
+from utils.training.options import LoraOptions, TrainingOptions
 
 if TYPE_CHECKING:
     from utils.cli.finetune_run import Objective
@@ -55,8 +54,7 @@ def add_args(parser: argparse.ArgumentParser) -> None:
 
 def make(args: argparse.Namespace) -> Sequence[Objective]:
     """Return the training. Raises UserError for flags that exclude each other."""
-    if args.all_weights:
-        args.lora = False
+    _check_weights(args)
     options = options_of(args)
     if options.lora is not None:
         check_peft()
@@ -72,6 +70,25 @@ def make(args: argparse.Namespace) -> Sequence[Objective]:
     if options.patience is not None and not args.validation_share:
         raise UserError("--patience with --validation_share 0", "hold out some rows, or leave --patience out")
     return [LanguageModelTraining(base, chosen_language_rows(args), template, options, args)]
+
+
+def _check_weights(args: argparse.Namespace) -> None:
+    """Choose between adapters and all weights. Raises UserError for flags of adapters where all weights are trained."""
+    if not args.all_weights:
+        return
+    usual = usual_options(args).lora or LoraOptions()
+    given = {
+        "--lora": args.lora,
+        "--lora_rank": args.lora_rank != usual.rank,
+        "--lora_alpha": args.lora_alpha != usual.alpha,
+        "--lora_dropout": args.lora_dropout != usual.dropout,
+        "--lora_modules": args.lora_modules,
+        "--no_merge": not args.merge,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise UserError(f"{flag} with --all_weights", "--all_weights trains no adapters: leave one of them out")
+    args.lora = False
 
 
 class LanguageModelTraining:
@@ -110,8 +127,9 @@ class LanguageModelTraining:
 
     def plan(self) -> str:
         """Return the numbers of rows and steps."""
-        steps = self.options.steps_per_epoch(len(self.data.train)) * self.options.epochs
-        return f"{self.data.describe()}, {steps:,.0f} steps, template: {self.template}"
+        from utils.training.memory import steps_line
+
+        return f"{self.data.describe()}, template: {self.template}\n{steps_line(len(self.data.train), self.options)}"
 
     def train(self, folder: TrainingFolder) -> Trained:
         """Train the model, after the loss of the rows held out was measured."""
@@ -181,8 +199,8 @@ class LanguageModelTraining:
 
     def _tell_cut(self) -> None:
         if self.cut:
-            what = f"note: {self.cut:,} rows are longer than the model or --max_length reads: their ends are cut off"
-            print(f"{what}, and {self.left_out:,} of them left out, as no answer remains", file=sys.stderr)
+            what = f"{self.cut:,} rows are longer than the model or --max_length reads: their ends are cut off"
+            note(f"{what}, and {self.left_out:,} of them left out, as no answer remains")
 
     def _losses(self) -> dict[str, float]:
         assert self.causal is not None

@@ -90,8 +90,10 @@ class Reranker:
         }
 
     def plan(self) -> str:
-        """Return the number of rows and steps."""
-        return describe_rows(self.data, self.options)
+        """Return the numbers of rows and steps, and the memory."""
+        from utils.training.memory import plan_lines
+
+        return "\n".join([describe_rows(self.data), *plan_lines(len(self.data.rows), self.base, self.options)])
 
     def train(self, folder: TrainingFolder) -> Trained:
         """Train the cross-encoder."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.cli.finetune_eval import texts_of_tests
 from utils.cli.open_run import chosen_sources
 from utils.cli.types import name_or_path, path, positive, share
 from utils.data.conversations import Conversation, read_conversations
@@ -23,7 +23,7 @@ from utils.data.question_translation import (
     translation_row,
 )
 from utils.data.tables import is_blank, read_table
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note
 from utils.files import fingerprint
 from utils.training.mixes import Mix, draw_mix, full_mix, hold_out
 from utils.training.overlap import Overlap, TestTexts, find_overlap
@@ -144,11 +144,11 @@ def chosen_language_rows(args: argparse.Namespace) -> LanguageRows:
     tests = _tests(args)
     found = find_overlap([_texts(row) for row in rows], tests) if tests else None
     if found is None and args.decontaminate:
-        raise UserError("--decontaminate without test texts", "name them: --test_texts PATH")
+        raise UserError("--decontaminate without test texts", "name them: --test_texts PATH, or --eval TASK:DATASET")
     if found is not None and args.decontaminate:
         rows = [rows[place] for place in found.clean]
     if found is not None:
-        print(f"note: {found.describe(dropped=args.decontaminate)}", file=sys.stderr)
+        note(found.describe(dropped=args.decontaminate))
     if not rows:
         raise UserError(f"{name} has no rows to train on", "give more data")
     train, held_out = hold_out(rows, [row.item for row in rows], args.validation_share, args.seed)
@@ -191,6 +191,7 @@ def _tests(args: argparse.Namespace) -> TestTexts | None:
         texts += snli_test_texts(chosen_sources(args))
     for file in args.test_texts or ():
         texts += _cells(file)
+    texts += texts_of_tests(args.evaluations)
     return TestTexts(texts) if texts else None
 
 

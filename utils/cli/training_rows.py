@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,15 @@ from utils.cli.finetune_eval import texts_of_tests
 from utils.cli.open_run import chosen_sources
 from utils.cli.types import positive, share
 from utils.data.pair_rows import PairRow, read_pair_rows
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, note
 from utils.files import fingerprint
 from utils.training.mixes import hold_out
-from utils.training.overlap import Overlap, find_overlap
+from utils.training.overlap import Overlap, TestTexts, find_overlap
 from utils.training.pair_examples import items_of, texts_of
 
 if TYPE_CHECKING:
     from utils.data.tables import Table
     from utils.training.loop import Trained
-    from utils.training.options import TrainingOptions
 
 MEANINGS = {
     "dataset": "rows of query, pos and neg, or pairs of texts: a .jsonl, .parquet, .tsv or .csv file (also one that "
@@ -69,12 +67,11 @@ class TrainingRows:
         return [{"data": self.name, "subset": name, "rows": count} for name, count in self.subsets.items()]
 
 
-def describe_rows(data: TrainingRows, options: TrainingOptions) -> str:
-    """Return the numbers of rows, positives, negatives and steps."""
-    steps = options.steps_per_epoch(len(data.rows)) * options.epochs
+def describe_rows(data: TrainingRows) -> str:
+    """Return the numbers of rows, positives and negatives."""
     n_pos, n_neg = (sum(len(getattr(row, side)) for row in data.rows) for side in ("pos", "neg"))
     held_out = f", {counted(len(data.held_out), 'row')} held out" if data.held_out else ""
-    return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives, {steps:,.0f} steps{held_out}"
+    return f"{counted(len(data.rows), 'row')}, {n_pos:,} positives, {n_neg:,} negatives{held_out}"
 
 
 def add_row_args(parser: argparse.ArgumentParser) -> None:
@@ -141,8 +138,8 @@ def _tested(found: TrainingRows, args: argparse.Namespace) -> TrainingRows:
         if args.decontaminate:
             raise UserError("--decontaminate without --eval", "--eval says which texts are test texts")
         return found
-    overlap = find_overlap([texts_of(row) for row in found.rows], texts_of_tests(args.evaluations))
-    print(f"note: {overlap.describe(dropped=args.decontaminate)}", file=sys.stderr)
+    overlap = find_overlap([texts_of(row) for row in found.rows], TestTexts(texts_of_tests(args.evaluations)))
+    note(overlap.describe(dropped=args.decontaminate))
     if not args.decontaminate:
         return dataclasses.replace(found, overlap=overlap)
     rows = [found.rows[place] for place in overlap.clean]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.generators.loading import open_trainable
+from utils.generators.loading import context_of, open_trainable
 from utils.training import ranks
 from utils.training.answer_loss import AnswerBatches, answer_losses, mean_loss
 from utils.training.answer_tokens import Encoded, Template, encode
@@ -74,8 +74,7 @@ class CausalModel:
 
     def longest(self, asked: int | None) -> int | None:
         """Return how many tokens of a conversation are read, as far as the model takes them; None for all."""
-        config = self.model.config.get_text_config(decoder=True)
-        limits = [asked, getattr(config, "max_position_embeddings", None), getattr(config, "n_positions", None)]
+        limits = [asked, context_of(self.model.config)]
         return min((limit for limit in limits if limit), default=None)
 
 

@@ -16,6 +16,11 @@ STATES = 4  # numbers for each weight that is trained: itself, its gradient, and
 BYTES = 4  # of each, as mixed precision keeps weights in float32 too
 
 
+def plan_lines(n_examples: int, base: Base, options: TrainingOptions) -> list[str]:
+    """Return what a dry run says of a training: its steps, and its memory."""
+    return [steps_line(n_examples, options), memory_line(base, options)]
+
+
 def steps_line(n_examples: int, options: TrainingOptions) -> str:
     """Return how many steps the training has at most."""
     an_epoch = options.steps_per_epoch(n_examples)
