@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 import finetune
 from utils.cli.finetune_arguments import OBJECTIVES
 from utils.cli.finetune_eval import (
-    ENCODER,
-    GENERATOR,
+    AS_ENCODER,
+    AS_GENERATOR,
+    AS_RERANKER,
     READERS,
-    RERANKER,
     Evaluation,
     MeasuredAs,
     evaluations_of,
@@ -28,7 +29,7 @@ from utils.sweep.scripts import has_flag
 from utils.training.overlap import TestTexts
 
 
-def evaluated(*typed: str, way: MeasuredAs = ENCODER, **more: Any) -> list[Evaluation]:
+def evaluated(*typed: str, way: MeasuredAs = AS_ENCODER, **more: Any) -> list[Evaluation]:
     usual = {"model_checkpoint": "m", "data_dir": None, "cache_dir": Path("cache"), "cuda": False}
     args = Namespace(**{"eval": [*typed], **usual, **more})
     return evaluations_of(args, way, finetune.parse_script)
@@ -63,9 +64,14 @@ def test_mistakes_are_told_before_anything_is_trained(typed: str, message: str) 
 @pytest.mark.parametrize(
     ("typed", "way", "message", "hint"),
     [
-        ("chat:sample", ENCODER, "chat.py does not measure an encoder", "bitext, classification, icl, retrieval, sts"),
-        ("bitext:nusax", GENERATOR, "bitext.py does not measure a language model", "icl, chat"),
-        ("icl:sample", RERANKER, "icl.py does not measure a reranker", "bitext, retrieval"),
+        (
+            "chat:sample",
+            AS_ENCODER,
+            "chat.py does not measure an encoder",
+            "bitext, classification, icl, retrieval, sts",
+        ),
+        ("bitext:nusax", AS_GENERATOR, "bitext.py does not measure a language model", "icl, chat"),
+        ("icl:sample", AS_RERANKER, "icl.py does not measure a reranker", "bitext, retrieval"),
     ],
 )
 def test_a_task_that_cannot_take_the_model_is_refused(typed: str, way: MeasuredAs, message: str, hint: str) -> None:
@@ -74,19 +80,24 @@ def test_a_task_that_cannot_take_the_model_is_refused(typed: str, way: MeasuredA
     assert raised.value.hint == f"choose from: {hint}"
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_tasks_of_an_objective_are_those_whose_scripts_take_its_models(name: str) -> None:
-    way = OBJECTIVES[name].measured_as
+def test_a_classifier_is_measured_by_its_own_records() -> None:
+    with pytest.raises(UserError, match="does not measure a classifier") as raised:
+        evaluated("classification:sample", way=OBJECTIVES["classification"].measured_as)
+    assert raised.value.hint == "its own test is in its records: leave it out"
+
+
+@pytest.mark.parametrize("way", [AS_ENCODER, AS_RERANKER, AS_GENERATOR])
+def test_the_tasks_of_a_model_are_those_whose_scripts_take_it(way: MeasuredAs) -> None:
     assert set(way.tasks) == {task for task in READERS if has_flag(f"{task}.py", way.flag)}
 
 
 def test_what_is_trained_decides_which_flag_is_refused() -> None:
-    (found,) = evaluated("retrieval.py --model_checkpoint baseline/bm25", way=RERANKER)
+    (found,) = evaluated("retrieval.py --model_checkpoint baseline/bm25", way=AS_RERANKER)
     assert found.args.model_checkpoint == "baseline/bm25"  # the first stage
     with pytest.raises(UserError, match="--rerank is the model that is trained"):
-        evaluated("retrieval.py --rerank=x", way=RERANKER)
-    (found,) = evaluated("icl:sample", way=GENERATOR)
-    assert model_flags(Namespace(model_checkpoint="m"), GENERATOR, None) == ["--gen_model_checkpoint", "m"]
+        evaluated("retrieval.py --rerank=x", way=AS_RERANKER)
+    (found,) = evaluated("icl:sample", way=AS_GENERATOR)
+    assert model_flags(Namespace(model_checkpoint="m"), AS_GENERATOR, None) == ["--gen_model_checkpoint", "m"]
 
 
 def test_the_test_texts_are_those_that_the_commands_test_on() -> None:
@@ -100,24 +111,50 @@ def test_the_test_texts_are_those_that_the_commands_test_on() -> None:
     assert found.likeness("Nobody laughed at this test.") is None
 
 
-def test_the_test_texts_of_items_are_their_fields_and_references(tmp_path: Path) -> None:
-    """Of questions they are the fields, and of translations the references as well."""
-
-    (tmp_path / "q.jsonl").write_text(
-        '{"question": "Which is red?", "choices": ["blood", "grass"], "answer": "A", "split": "test"}\n'
-        '{"question": "Which is tall?", "choices": ["a tree", "a mouse"], "answer": "A", "split": "test"}\n'
-    )
-    command = f"icl.py --dataset {tmp_path / 'q.jsonl'} --template question"
-    assert set(texts_of_tests(evaluated(command, way=GENERATOR))) == {"Which is red?", "Which is tall?"}
+@pytest.mark.parametrize(
+    ("template", "rows", "texts"),
+    [
+        (
+            "question",
+            [
+                {"question": f"Which is {name}?", "choices": ["blood", "grass"], "answer": "A"}
+                for name in ("red", "wet")
+            ],
+            {"Which is red?", "Which is wet?"},
+        ),
+        (
+            "nli",
+            [{"premise": f"It is {name}.", "hypothesis": "So.", "answer": "neutral"} for name in "abcdefghijkl"],
+            {*(f"It is {name}." for name in "abcdefghijkl"), *(f"It is {name}.\nSo." for name in "abcdefghijkl")},
+        ),
+        (
+            "translation",
+            [
+                {"source": f"rain {name}", "answer": [name, "pluie"], "source_lang": "English", "target_lang": "French"}
+                for name in "abcdefghijkl"
+            ],
+            {"rain a", "rain l", "a", "pluie"},
+        ),
+    ],
+)
+def test_the_test_texts_of_items_are_their_fields_and_the_translations(
+    template: str, rows: list[dict[str, Any]], texts: set[str], tmp_path: Path
+) -> None:
+    """What all items share, such as the name of a language, is none of them."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps({**row, "split": "test"}) + "\n" for row in rows))
+    found = set(texts_of_tests(evaluated(f"icl.py --dataset {file} --template {template}", way=AS_GENERATOR)))
+    assert texts <= found
+    assert not found & {"English", "French", "So.", "blood"}
 
 
 def test_a_reranker_is_measured_against_none() -> None:
     args = Namespace(model_checkpoint="m")
-    assert model_flags(args, RERANKER, None) == []
-    assert model_flags(args, RERANKER, Path("out")) == ["--rerank", "out"]
+    assert model_flags(args, AS_RERANKER, None) == []
+    assert model_flags(args, AS_RERANKER, Path("out")) == ["--rerank", "out"]
     decoder = Namespace(model_checkpoint="m", pooling="last", attention=None)
-    assert model_flags(decoder, ENCODER, None) == ["--model_checkpoint", "m", "--pooling", "last"]
-    assert model_flags(decoder, ENCODER, Path("out")) == ["--model_checkpoint", "out"]
+    assert model_flags(decoder, AS_ENCODER, None) == ["--model_checkpoint", "m", "--pooling", "last"]
+    assert model_flags(decoder, AS_ENCODER, Path("out")) == ["--model_checkpoint", "out"]
 
 
 def test_the_table_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

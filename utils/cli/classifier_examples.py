@@ -30,18 +30,18 @@ def load_examples(
     langs: Sequence[str],
     sources: Sources,
     seed: int,
-    tests: Iterable[str],
+    tests: Iterable[LabeledTexts],
     *,
     decontaminate: bool,
 ) -> Examples:
     """Return the training and validation texts of some languages as one.
 
-    tests: the texts that the classifier is tested on; exact and near duplicates of them are counted, and with
-    `decontaminate` left out. Raises UserError where there is nothing to learn, or nothing to choose an epoch by.
+    tests: what the classifier is tested on; exact and near duplicates of it are counted, and with `decontaminate` left
+    out. Raises UserError where there is nothing to learn, or nothing to choose an epoch by.
     """
     found = [load_to_train(dataset, lang, sources, seed) for lang in langs]
     both = [joined([part.train for part in found]), joined([part.validation for part in found])]
-    known = TestTexts(tests)
+    known = TestTexts(text for part in tests for text in part.texts)
     overlaps = [find_overlap([[text] for text in part.texts], known) for part in both]
     if decontaminate:
         both = [part_of(part, overlap.clean) for part, overlap in zip(both, overlaps, strict=True)]

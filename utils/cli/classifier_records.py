@@ -6,11 +6,9 @@ import argparse
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.finetune_eval import Evaluation, public_arguments, texts_of_tests
 from utils.cli.ks import Ks
 from utils.cli.labeled_task import note_unknown_labels
 from utils.cli.run import Run, scores_printed
@@ -21,6 +19,7 @@ from utils.data.train_test import TrainTest
 from utils.progress import Clock
 from utils.records.identity import Identity
 from utils.records.paths import run_folder
+from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
 from utils.records.variants import place_of
 from utils.retrieval.ensemble import Ensemble
@@ -59,7 +58,6 @@ class ClassifierRecords:
         self.dataset, self.sources, self.base = dataset, sources, base
         self.dry_run, self.decontaminate = args.dry_run, args.decontaminate
         self._tests: dict[str, LabeledTexts] = {}
-        self._evaluations: Sequence[Evaluation] = args.evaluations
         settings = {name: value for name, value in self.settings.identity().items() if name not in NOT_OF_CLASSIFIERS}
         self.identity = Identity(
             task="classification",
@@ -88,7 +86,7 @@ class ClassifierRecords:
             store=RecordStore(place, self.identity, overwrite=args.overwrite, debug=debug),
             ks=Ks((K,), typed=False),
             metric=TASKS["classification"].metric_for(self.dataset.main_metric),
-            arguments=public_arguments(args),
+            arguments={name: public_argument(value) for name, value in vars(args).items()},
             langs=args.langs,
             dry_run=args.dry_run,
         )
@@ -124,11 +122,6 @@ class ClassifierRecords:
     def load(self, lang: str, source: str, train: LabeledTexts) -> TrainTest:
         """Return the test texts of a language beside the training texts. Raises UserError where there are none."""
         return TrainTest(source, lang, train, self.test_texts(lang), self.settings.limit)
-
-    @cached_property
-    def further_tests(self) -> list[str]:
-        """The texts that the commands of --eval test on."""
-        return list(texts_of_tests(self._evaluations))
 
     def test_texts(self, lang: str) -> LabeledTexts:
         """Return all test texts of a language, which are read once."""

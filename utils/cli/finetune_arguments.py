@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.arguments import ListAction, Parser, add_place_args
 from utils.cli.choices import chosen_device
-from utils.cli.finetune_eval import ENCODER, GENERATOR, RERANKER, MeasuredAs, add_eval_args
+from utils.cli.finetune_eval import AS_CLASSIFIER, AS_ENCODER, AS_GENERATOR, AS_RERANKER, MeasuredAs, add_eval_args
 from utils.cli.types import name_or_path, path, positive, positive_number, seed, share, tag
 from utils.constants import CLASSIFIER, DEFAULT_ENCODER, DEFAULT_GENERATOR, DEFAULT_SEED, DTYPES, LORA_MODULES
 from utils.errors import UserError
@@ -64,7 +64,7 @@ OBJECTIVES = {
             name="classification",
             title="a classification head on an encoder, from labelled texts",
             module="utils.cli.finetune_classification",
-            measured_as=ENCODER,
+            measured_as=AS_CLASSIFIER,
             usual=TrainingOptions(**CLASSIFIER),  # type: ignore[arg-type]  # a mapping has one type of values
             examples="""
             python finetune.py
@@ -75,7 +75,7 @@ OBJECTIVES = {
             name="contrastive",
             title="an encoder, from queries with positives and negatives, or from pairs",
             module="utils.cli.finetune_contrastive",
-            measured_as=ENCODER,
+            measured_as=AS_ENCODER,
             usual=TrainingOptions(epochs=1, batch_size=64, learning_rate=2e-5, warmup=0.1),
             examples="""
             python finetune.py --objective contrastive --langs swh
@@ -88,7 +88,7 @@ OBJECTIVES = {
             name="reranker",
             title="a cross-encoder, from queries with positives and negatives, or from pairs",
             module="utils.cli.finetune_reranker",
-            measured_as=RERANKER,
+            measured_as=AS_RERANKER,
             usual=TrainingOptions(epochs=1, batch_size=16, learning_rate=2e-5, warmup=0.1),
             examples="""
             python finetune.py --objective reranker --langs swh --max_negatives 3
@@ -99,7 +99,7 @@ OBJECTIVES = {
             name="language_model",
             title="a causal language model, from prompts with answers, conversations, or translations of questions",
             module="utils.cli.finetune_language_model",
-            measured_as=GENERATOR,
+            measured_as=AS_GENERATOR,
             usual=TrainingOptions(
                 epochs=3,
                 batch_size=16,

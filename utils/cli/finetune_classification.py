@@ -128,13 +128,13 @@ class Classification:
     @cached_property
     def examples(self) -> Examples:
         """The texts that the classifier is trained on, with the test texts among them counted or left out."""
-        tests = (text for lang in self.tests for text in self.records.test_texts(lang).texts)
+        tests = (self.records.test_texts(lang) for lang in self.tests)
         return load_examples(
             self.dataset,
             self.langs,
             self.records.sources,
             self.options.seed,
-            (*tests, *self.records.further_tests),
+            tests,
             decontaminate=self.records.decontaminate,
         )
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.errors import UserError, suggest
-from utils.records.provenance import public_argument
 from utils.training import ranks
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from utils.training.options import TrainingOptions
 
 PLACES = ("data_dir", "cache_dir")
+SAME = 10  # a field that has, in the mean, one value for so many items is a word, such as the name of a language
 
 Parse = Callable[[str, Sequence[str]], argparse.Namespace]  # a script's arguments
 Measure = Callable[[str, Sequence[str]], "list[Path]"]  # runs a script's command, and returns its records
@@ -44,14 +44,15 @@ class MeasuredAs:
     others: tuple[str, ...] = ()
 
 
-ENCODER = MeasuredAs(
+AS_ENCODER = MeasuredAs(
     "an encoder",
     "model_checkpoint",
     ("bitext", "classification", "icl", "retrieval", "sts"),
     others=("model_checkpoints",),
 )
-RERANKER = MeasuredAs("a reranker", "rerank", ("bitext", "retrieval"))
-GENERATOR = MeasuredAs("a language model", "gen_model_checkpoint", ("icl", "chat"))
+AS_CLASSIFIER = MeasuredAs("a classifier", "model_checkpoint", ())  # which its own records measure
+AS_RERANKER = MeasuredAs("a reranker", "rerank", ("bitext", "retrieval"))
+AS_GENERATOR = MeasuredAs("a language model", "gen_model_checkpoint", ("icl", "chat"))
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def _evaluation(text: str, args: argparse.Namespace, way: MeasuredAs, parse: Par
     if task not in READERS:
         raise UserError(f"--eval {text}: there is no task {task!r} that measures a model", suggest(task, READERS))
     if task not in way.tasks:
-        raise UserError(f"--eval {text}: {task}.py does not measure {way.what}", f"choose from: {', '.join(way.tasks)}")
+        others = f"choose from: {', '.join(way.tasks)}" if way.tasks else "its own test is in its records: leave it out"
+        raise UserError(f"--eval {text}: {task}.py does not measure {way.what}", others)
     typed = {word.split("=")[0] for word in words}
     for name in (way.flag, *way.others):
         if f"--{name}" in typed:
@@ -123,11 +125,6 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def public_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of a command line as records state them: the flags, without what was made of --eval."""
-    return {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
-
-
 def model_flags(args: argparse.Namespace, way: MeasuredAs, path: Path | None) -> list[str]:
     """Return the flags by which a script takes the checkpoint (None), or the trained model in its folder.
 
@@ -135,7 +132,7 @@ def model_flags(args: argparse.Namespace, way: MeasuredAs, path: Path | None) ->
     """
     if path is not None:
         return [f"--{way.flag}", str(path)]
-    if way == RERANKER:
+    if way == AS_RERANKER:
         return []
     ways = [(name, getattr(args, name, None)) for name in ("pooling", "attention")]
     return [
@@ -250,8 +247,10 @@ def _of_items(args: argparse.Namespace, sources: Sources) -> Iterator[str]:
             continue
         tested = load_items(dataset, lang, args.split, sources)
         yield from tested.texts
-        for item in tested.items:
-            yield from (*item.fields.values(), *(item.references if prompting.kind == "text" else ()))
+        for name in tested.items[0].fields:
+            values = [item.fields[name] for item in tested.items]
+            yield from values if len(set(values)) * SAME > len(values) else ()
+        yield from (text for item in tested.items for text in item.references if prompting.kind == "text")
 
 
 def _of_retrieval(args: argparse.Namespace, sources: Sources) -> Iterator[str]:

@@ -9,8 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from utils.cli.finetune_eval import public_arguments
 from utils.errors import UserError, note
+from utils.records.provenance import public_argument
 from utils.training import ranks
 from utils.training.card import write_card
 from utils.training.curve import write_curve
@@ -108,8 +108,8 @@ def _write(
     points = write_curve(trained.history, path)
     pictures = draw(points, path)
     figures = objective.figures(folder)
-    content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds}
-    content |= {"arguments": public_arguments(args)}
+    arguments = {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
+    content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
     content |= {"processes": ranks.count()} if ranks.count() > 1 else {}
     about = objective.card() | ({"use": []} if args.drop_weights else {})
     write_card(folder, about, {**content, "pictures": [picture.name for picture in pictures]})
