@@ -12,6 +12,7 @@ from utils.errors import UserError
 
 LOGIT_BYTES = 1 << 28  # bound on the logits at once on a CPU; eight times as much on a GPU
 TOKENS = {"cpu": 512, "cuda": 32768}  # per batch; on a CPU, larger batches only add padding
+WRITTEN = {"cpu": 4096, "cuda": 32768}  # the same of answers that are generated: each step reads all weights once
 
 Result = TypeVar("Result")
 
@@ -41,10 +42,10 @@ class BatchLimits:
         self.logit_rows = max(1, self.logit_rows // 2)
 
 
-def limits_for(device: str, vocabulary: int) -> BatchLimits:
-    """Return the bounds for a device: a number of tokens, and of rows of logits over the vocabulary."""
-    logit_bytes = LOGIT_BYTES * (1 if device == "cpu" else 8)
-    return BatchLimits(TOKENS[device], max(1, logit_bytes // (4 * vocabulary)))
+def limits_for(device: str, vocabulary: int) -> tuple[BatchLimits, BatchLimits]:
+    """Return the bounds for scoring and for generating on a device: tokens, and rows of logits over the vocabulary."""
+    logit_rows = max(1, LOGIT_BYTES * (1 if device == "cpu" else 8) // (4 * vocabulary))
+    return BatchLimits(TOKENS[device], logit_rows), BatchLimits(WRITTEN[device], logit_rows)
 
 
 def in_batches(

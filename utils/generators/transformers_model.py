@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from utils.generators.batches import BatchLimits, Size, in_batches, limits_for
 from utils.generators.label_scoring import score_labels, score_one_by_one
 from utils.generators.loading import context_of, load_whole_model
 from utils.generators.reasoning import is_tag, opened_reasoning
+from utils.generators.sampling import sampling_steps
+from utils.generators.stopping import StopTexts
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
@@ -35,9 +36,12 @@ class LanguageModel:
         self.tokenizer, self.model = load_whole_model(spec, path, device)
         self.reader = PromptReader(spec, self.tokenizer)
         self.config = self.model.config.get_text_config(decoder=True)
-        self.limits = limits_for(device, self.config.vocab_size)
+        self.limits, self.writing = limits_for(device, self.config.vocab_size)
         self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
         self.trees = TreeSupport(spec, self.model, self.reader, self.limits)
+        special = {place: str(token) for place, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        self._special = {place for place, token in special.items() if not is_tag(token)}
+        self._has_tags = len(self._special) < len(special)
         self._is_told = False
 
     def score(
@@ -111,18 +115,16 @@ class LanguageModel:
         self.check_lengths([len(row) + extra for row in ids])
         sizes = [Size(len(row) + settings.max_new_tokens) for row in ids]
         order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), ids[index]))
-        for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, sizes, self.limits):
+        for index, text in in_batches(lambda chosen: generated([ids[i] for i in chosen]), order, sizes, self.writing):
             yield index, opened_reasoning(self.reader.render(prompts[index])) + text
 
     def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:
         import torch
 
         ids, mask = _pad_left(rows, self._pad_token(), self.model.device)
-        sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if settings.temperature > 0:
-            limits = {"top_p": settings.top_p or 1.0, "top_k": settings.top_k or 0}
-            sampling = {"do_sample": True, "temperature": settings.temperature, **limits}
-            torch.manual_seed(_batch_seed(settings.seed, rows))
+        stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
+        steps = sampling_steps(settings, rows, self.model.device) if settings.temperature > 0 else None
+        n_prompt = 0 if self.is_seq2seq else ids.shape[1]
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -131,42 +133,25 @@ class LanguageModel:
                 num_beams=1,
                 repetition_penalty=1.0,
                 pad_token_id=self._pad_token(),
-                stopping_criteria=self._stopping(ids.shape[1], settings.stop),
-                **sampling,
+                stopping_criteria=[StopTexts(self._decode, stop, n_prompt, self._special)] if stop else None,
+                logits_processor=steps,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
             )
-        new = output if self.is_seq2seq else output[:, ids.shape[1] :]
-        texts = self._decode(new.tolist())
-        stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
-        return [before_stop(text.lstrip(), stop) for text in texts]
+        return [before_stop(text.lstrip(), stop) for text in self._decode(output[:, n_prompt:].tolist())]
 
     def _decode(self, rows: list[list[int]]) -> list[str]:
         """Return the texts of tokens without special tokens, except those that are tags of reasoning."""
-        special = {place: str(token) for place, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        if not any(map(is_tag, special.values())):
+        if not self._has_tags:
             return list(self.tokenizer.batch_decode(rows, skip_special_tokens=True))
-        rows = [[place for place in row if place not in special or is_tag(special[place])] for row in rows]
+        rows = [[place for place in row if place not in self._special] for row in rows]
         return list(self.tokenizer.batch_decode(rows, skip_special_tokens=False))
 
     def _pad_token(self) -> int:
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
-
-    def _stopping(self, n_prompt: int, stop: Sequence[str] | None) -> list[Callable[..., Any]] | None:
-        """Return the criterion that stops an answer at these texts, a base model's after its first line at least."""
-        ends = stop or (("\n",) if self.spec.kind == "base" else ())
-        if not ends:
-            return None
-
-        def is_done(input_ids: Any, scores: Any, **_: Any) -> Any:
-            texts = self.tokenizer.batch_decode(input_ids[:, n_prompt:], skip_special_tokens=True)
-            return input_ids.new_tensor([any(end in text.lstrip() for end in ends) for text in texts]).bool()
-
-        return [is_done]
-
-
-def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
-    """Return a seed that depends on the batch's content, so that a resumed run samples the same texts."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {list(map(list, rows))}".encode()).digest()[:7], "big")
 
 
 def _pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
