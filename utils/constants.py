@@ -34,6 +34,7 @@ ORDERS = ("nearest_first", "nearest_last")
 DECODES = ("score", "generate", "constrained")
 USUAL_DECODE = {"base": "score", "chat": "generate", "seq2seq": "generate"}  # kind of generator -> way of decoding
 GENERATOR_KINDS = tuple(USUAL_DECODE)
+GENERATOR_BACKENDS = ("transformers", "vllm")
 LENGTH_NORMS = ("token", "sum", "byte")
 SPLITS = ("test", "validation")  # of labelled sets, that can be classified
 VOTES = ("majority", "weighted")

@@ -16,6 +16,7 @@ OTHER_KIND = "other_kind"
 API_ENCODER = "api_encoder"
 TRANSFORMERS = "transformers"
 BUNDLED_GENERATOR = "bundled_generator"
+VLLM = "vllm"
 API_GENERATOR = "api_generator"
 CROSS_ENCODER_RERANKER = "cross_encoder"
 LLM_RERANKER = "llm_reranker"
@@ -31,6 +32,7 @@ LOADERS: dict[str, tuple[str, str]] = {
     API_ENCODER: ("utils.encoders.api", "ApiEncoder"),
     TRANSFORMERS: ("utils.generators.transformers_model", "load_language_model"),
     BUNDLED_GENERATOR: ("utils.generators.bundled", "load_bundled"),
+    VLLM: ("utils.generators.vllm_model", "load_vllm"),
     API_GENERATOR: ("utils.generators.api", "ApiGenerator"),
     CROSS_ENCODER_RERANKER: ("utils.rerankers.cross_encoder", "load_cross_encoder"),
     LLM_RERANKER: ("utils.rerankers.llm", "load_llm_reranker"),

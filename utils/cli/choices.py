@@ -161,7 +161,12 @@ def chosen_generator(args: argparse.Namespace) -> GeneratorSpec:
     from utils.generators.resolve import GeneratorOptions, resolve
 
     options = GeneratorOptions(
-        args.gen_base_url, args.gen_loader, args.gen_dtype, quantization(args), args.trust_remote_code
+        args.gen_base_url,
+        args.gen_loader,
+        args.gen_dtype,
+        quantization(args),
+        args.trust_remote_code,
+        args.gen_backend,
     )
     device = "cuda" if args.cuda else "cpu"
     return resolve(args.gen_model_checkpoint, args.cache_dir, options, device)

@@ -15,6 +15,7 @@ from utils.constants import (
     DEFAULT_GENERATOR,
     DTYPES,
     FUSES,
+    GENERATOR_BACKENDS,
     GENERATOR_KINDS,
     LENGTH_NORMS,
     LONG_ANSWER,
@@ -229,6 +230,11 @@ def add_generator_args(parser: argparse.ArgumentParser, *, decoding: bool = True
     )
     group.add_argument(
         "--gen_dtype", choices=DTYPES, help="precision of the generator (default: fp32 on the CPU, bf16 on the GPU)"
+    )
+    group.add_argument(
+        "--gen_backend",
+        choices=GENERATOR_BACKENDS,
+        help="what runs a local generator; vllm needs its package and a GPU (default: transformers)",
     )
     group.add_argument("--load_in_8bit", action="store_true", help="quantise the generator to 8 bits (bitsandbytes)")
     group.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,15 @@ def context_of(config: Any) -> int | None:
     text = config.get_text_config(decoder=True)
     limit = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
     return int(limit) if limit and config.model_type not in UNLIMITED else None
+
+
+def check_lengths(name: str, limit: int | None, lengths: Sequence[int]) -> None:
+    """Raise UserError where prompts with these numbers of tokens, and what is generated, are longer than a limit."""
+    if limit and max(lengths, default=0) > limit:
+        raise UserError(
+            f"a prompt has {max(lengths)} tokens, but {name} takes {limit} at most",
+            "use a smaller --k, or fewer --max_new_tokens",
+        )
 
 
 def load_whole_model(spec: GeneratorSpec, path: str, device: str) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from utils.checkpoints import (
 from utils.constants import USUAL_DECODE
 from utils.errors import UserError, suggest
 from utils.generators.registry import GENERATORS
-from utils.loaders import API_GENERATOR, BUNDLED_GENERATOR, TRANSFORMERS
+from utils.loaders import API_GENERATOR, BUNDLED_GENERATOR, TRANSFORMERS, VLLM
 from utils.schema import GeneratorSpec
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MTModel")  # names of architectures
@@ -32,7 +33,7 @@ class GeneratorOptions:
     """How a generator is used; None leaves a value to the checkpoint, the registry or the device.
 
     kind is base, chat or seq2seq. base_url is for APIs; dtype, quantization and trust_remote_code (whether code of the
-    checkpoint may run) are for local generators.
+    checkpoint may run) and backend (`vllm` for its engine) are for local generators.
     """
 
     base_url: str | None = None
@@ -40,6 +41,7 @@ class GeneratorOptions:
     dtype: str | None = None
     quantization: str = ""
     trust_remote_code: bool = False
+    backend: str | None = None
 
 
 def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None, device: str = "cpu") -> GeneratorSpec:
@@ -57,13 +59,30 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
             name, cache_dir, kind=options.kind, dtype=dtype, quantization=options.quantization
         )
         is_trusted = options.trust_remote_code and spec.loader == TRANSFORMERS
-        return dataclasses.replace(spec, trust_remote_code=is_trusted)
+        spec = dataclasses.replace(spec, trust_remote_code=is_trusted)
+        return _in_vllm(spec, device) if options.backend == VLLM else spec
+    if options.backend == VLLM:
+        raise UserError(f"--gen_backend vllm with {spec.checkpoint}", "its server decides how it is run: leave it out")
     if options.quantization or options.dtype:
         flags = "--load_in_8bit, --load_in_4bit or --gen_dtype"
         raise UserError(
             f"{flags} with {spec.checkpoint}", "the server of an API model decides its precision: leave them out"
         )
     return spec
+
+
+def _in_vllm(spec: GeneratorSpec, device: str) -> GeneratorSpec:
+    """Return the spec of a checkpoint that runs in vLLM's engine; UserError where it cannot."""
+    flag = f"--gen_backend vllm with {spec.name}"
+    if spec.loader != TRANSFORMERS or spec.file or spec.kind == "seq2seq":
+        raise UserError(flag, "it runs causal checkpoints of the hub or of a folder: leave it out")
+    if spec.quantization:
+        raise UserError(f"{flag} and --load_in_{spec.quantization}", "bitsandbytes is for transformers: leave one out")
+    if device != "cuda":
+        raise UserError("--gen_backend vllm without --cuda", "its engine computes on a GPU: add --cuda")
+    if importlib.util.find_spec("vllm") is None:
+        raise UserError("--gen_backend vllm needs the package vllm", "pip install vllm, or leave --gen_backend out")
+    return dataclasses.replace(spec, loader=VLLM)
 
 
 def resolve_local_generator(

@@ -28,7 +28,7 @@ def sampling_steps(settings: GenerationSettings, prompts: Sequence[Sequence[int]
         steps.append(transformers.TopKLogitsWarper(settings.top_k))
     if settings.top_p is not None and settings.top_p < 1:
         steps.append(transformers.TopPLogitsWarper(settings.top_p))
-    draws = [torch.Generator(device).manual_seed(_seed_of(settings.seed, prompt)) for prompt in prompts]
+    draws = [torch.Generator(device).manual_seed(seed_of(settings.seed, prompt)) for prompt in prompts]
 
     def perturbed(_: Tensor, scores: Tensor) -> Tensor:
         noise = torch.empty_like(scores, dtype=torch.float32)
@@ -40,6 +40,6 @@ def sampling_steps(settings: GenerationSettings, prompts: Sequence[Sequence[int]
     return steps
 
 
-def _seed_of(seed: int, prompt: Sequence[int]) -> int:
+def seed_of(seed: int, prompt: Sequence[int]) -> int:
     """Return a seed that depends on the prompt's tokens and the seed of the run."""
     return int.from_bytes(hashlib.sha256(f"{seed} {list(prompt)}".encode()).digest()[:7], "big")

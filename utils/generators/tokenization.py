@@ -8,6 +8,7 @@ from typing import Any
 from utils.answers import ScoreSettings
 from utils.errors import UserError, first_line
 from utils.generators.prompt_tails import Joined, first_beyond, tokenize_by_tails
+from utils.generators.reasoning import is_tag
 from utils.generators.tries import Tokenized, n_common
 from utils.schema import GeneratorSpec
 
@@ -89,6 +90,9 @@ class PromptReader:
             raise UserError(f"the chat template of {spec.name} leaves the message out", TEMPLATE_HINT)
         # chat templates contain special tokens, and sequence-to-sequence tokenizers add them on both sides
         self.specials = leading_specials(tokenizer) if spec.kind == "base" else []
+        special = {place: str(token) for place, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self.unread = frozenset(place for place, token in special.items() if not is_tag(token))
+        self._has_tags = len(self.unread) < len(special)
 
     def render(self, prompt: str) -> str:
         """Return the text that the model reads: the prompt, for a chat model as a user's message."""
@@ -100,6 +104,15 @@ class PromptReader:
         except Exception as error:  # a template is a program, which fails in any way
             what = f"the chat template of {self.spec.name} fails: {type(error).__name__}: {first_line(error)}"
             raise UserError(what, TEMPLATE_HINT) from error
+
+    def decode(self, rows: list[list[int]]) -> list[str]:
+        """Return the texts of tokens without special tokens (`unread`), except those that are tags of reasoning."""
+        if not rows:
+            return []  # of no rows a tokenizer makes one text
+        if not self._has_tags:
+            return list(self.tokenizer.batch_decode(rows, skip_special_tokens=True))
+        rows = [[place for place in row if place not in self.unread] for row in rows]
+        return list(self.tokenizer.batch_decode(rows, skip_special_tokens=False))
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each prompt, with the special tokens that the model uses."""

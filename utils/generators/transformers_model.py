@@ -10,11 +10,10 @@ from typing import Any
 
 from utils.answers import GenerationSettings, LabelScores, ScoreSettings, before_stop
 from utils.checkpoints import checkpoint_errors
-from utils.errors import UserError
 from utils.generators.batches import BatchLimits, Size, in_batches, limits_for
 from utils.generators.label_scoring import score_labels, score_one_by_one
-from utils.generators.loading import context_of, load_whole_model
-from utils.generators.reasoning import is_tag, opened_reasoning
+from utils.generators.loading import check_lengths, context_of, load_whole_model
+from utils.generators.reasoning import opened_reasoning
 from utils.generators.sampling import sampling_steps
 from utils.generators.stopping import StopTexts
 from utils.generators.tokenization import PromptReader
@@ -39,9 +38,6 @@ class LanguageModel:
         self.limits, self.writing = limits_for(device, self.config.vocab_size)
         self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
         self.trees = TreeSupport(spec, self.model, self.reader, self.limits)
-        special = {place: str(token) for place, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        self._special = {place for place, token in special.items() if not is_tag(token)}
-        self._has_tags = len(self._special) < len(special)
         self._is_told = False
 
     def score(
@@ -93,12 +89,7 @@ class LanguageModel:
 
     def check_lengths(self, lengths: Sequence[int]) -> None:
         """Raise UserError where a prompt with these numbers of tokens is longer than the model takes."""
-        limit = context_of(self.model.config)
-        if limit and max(lengths) > limit:
-            raise UserError(
-                f"a prompt has {max(lengths)} tokens, but {self.spec.name} takes {limit} at most",
-                "use a smaller --k, or fewer --max_new_tokens",
-            )
+        check_lengths(self.spec.name, context_of(self.model.config), lengths)
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
         """Yield the text after each prompt, longest prompts first; a base model's answer ends with its line.
@@ -133,21 +124,14 @@ class LanguageModel:
                 num_beams=1,
                 repetition_penalty=1.0,
                 pad_token_id=self._pad_token(),
-                stopping_criteria=[StopTexts(self._decode, stop, n_prompt, self._special)] if stop else None,
+                stopping_criteria=[StopTexts(self.reader.decode, stop, n_prompt, self.reader.unread)] if stop else None,
                 logits_processor=steps,
                 do_sample=False,
                 temperature=None,
                 top_p=None,
                 top_k=None,
             )
-        return [before_stop(text.lstrip(), stop) for text in self._decode(output[:, n_prompt:].tolist())]
-
-    def _decode(self, rows: list[list[int]]) -> list[str]:
-        """Return the texts of tokens without special tokens, except those that are tags of reasoning."""
-        if not self._has_tags:
-            return list(self.tokenizer.batch_decode(rows, skip_special_tokens=True))
-        rows = [[place for place in row if place not in self._special] for row in rows]
-        return list(self.tokenizer.batch_decode(rows, skip_special_tokens=False))
+        return [before_stop(text.lstrip(), stop) for text in self.reader.decode(output[:, n_prompt:].tolist())]
 
     def _pad_token(self) -> int:
         pad = self.tokenizer.pad_token_id

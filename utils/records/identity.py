@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.api.providers import endpoint_url
 from utils.constants import DENSE, PRECISIONS
+from utils.loaders import VLLM
 
 if TYPE_CHECKING:
     from utils.rerankers.spec import RerankerSpec
@@ -83,7 +84,8 @@ def generator_identity(spec: GeneratorSpec) -> dict[str, Any]:
     """Return what decides the answers of a generator beside the prompts and the settings."""
     names = ("name", "revision", "kind", "dtype", "quantization")
     trusted = {"trust_remote_code": True} if spec.trust_remote_code else {}
-    return {**{name: getattr(spec, name) for name in names}, **trusted, **api_identity(spec)}
+    engine = {"backend": spec.loader} if spec.loader == VLLM else {}
+    return {**{name: getattr(spec, name) for name in names}, **engine, **trusted, **api_identity(spec)}
 
 
 def reranker_identity(spec: RerankerSpec) -> dict[str, Any]:
