@@ -203,6 +203,14 @@ def test_batch_files_answer_all_and_what_they_refuse_is_asked_alone(server: ApiS
     assert rows.shape == (71, 16) and encoder.counts["cut"] == 1 and len(server.batches) == 2
 
 
+def test_batch_files_return_the_whole_text_where_an_answer_has_its_own_end(server: ApiServer, tmp_path: Path) -> None:
+    server.answer = "first\nsecond"
+    asked = generator(server, tmp_path, "openai", "base", batch_api=True, poll_seconds=0.05)
+    assert asked.generate(["one"], GenerationSettings()) == ["first"]
+    assert asked.generate(["one"], GenerationSettings(stop=('"', "\n\n"))) == ["first\nsecond"]
+    assert len(server.batches) == 2 and server.paid == {"one": 2}
+
+
 BATCH_RUN = """
 import sys
 sys.path[:0] = [sys.argv[1]]
@@ -211,11 +219,19 @@ from utils.api.limiter import Budget
 from utils.api.limits import ApiOptions
 from utils.generators.cached import open_generator
 from utils.generators.resolve import GeneratorOptions, resolve
-from utils.answers import GenerationSettings
+from utils.answers import GenerationSettings, ScoreSettings
 options = ApiOptions(batch_api=sys.argv[4] == "batch", poll_seconds=0.1)
-spec = resolve("openai:model", Path(sys.argv[3]), GeneratorOptions(sys.argv[2]))
+kind = "base" if sys.argv[4] in ("score", "options", "text") else "chat"
+spec = resolve("openai:model", Path(sys.argv[3]), GeneratorOptions(sys.argv[2], kind))
 generator = open_generator(spec, "cpu", Path(sys.argv[3]), (options, Budget(None)))
-print(len(generator.generate([f"prompt {number}" for number in range(500)], GenerationSettings())))
+prompts = [f"prompt {number}" for number in range(500)]
+ways = {
+    "score": lambda: generator.score(prompts, ["yes"], ScoreSettings()),
+    "options": lambda: generator.score_each(prompts, [[str(place)] for place in range(500)], ScoreSettings()),
+    "choose": lambda: generator.choose(prompts, ["negative", "positive"], GenerationSettings(0)),
+    "text": lambda: generator.generate(prompts, GenerationSettings(stop=('"',))),
+}
+print(len(ways.get(sys.argv[4], lambda: generator.generate(prompts, GenerationSettings()))()))
 print(generator.counts["misses"])
 """
 
@@ -255,15 +271,16 @@ def test_a_batch_whose_submission_was_not_noted_is_found_by_its_mark(server: Api
     assert len(server.batches) == 1 and set(server.paid.values()) == {1}
 
 
-def test_killed_half_way_through_five_hundred_chats(server: ApiServer, tmp_path: Path) -> None:
-    server.held_after = 250
-    process = start(server, tmp_path, "chat")
+@pytest.mark.parametrize("how", ["chat", "score", "options", "choose", "text"])
+def test_killed_half_way_through_five_hundred_prompts(server: ApiServer, tmp_path: Path, how: str) -> None:
+    server.held_after, server.answer = 250, '{"label": "positive"}' if how == "choose" else "positive"
+    process = start(server, tmp_path, how)
     server.wait_for_held(8, process)
     process.kill()
     process.wait()
     server.release()
     paid_before = len(server.paid)
-    n_asked = int(start(server, tmp_path, "chat").communicate(timeout=TIMEOUT)[0].split()[1])
+    n_asked = int(start(server, tmp_path, how).communicate(timeout=TIMEOUT)[0].split()[1])
     assert len(server.paid) == 500
     assert 500 - paid_before <= n_asked <= 500 - paid_before + 8  # at most the eight that were under way
 

@@ -93,7 +93,6 @@ def completion_request(spec: GeneratorSpec, prompt: str, settings: GenerationSet
         "temperature": settings.temperature,
         "seed": settings.seed,
         "max_tokens": settings.max_new_tokens,
-        **({"stop": list(settings.stop)} if settings.stop else {}),
         **_sampled_from(settings),
         **({"stop": list(settings.stop)} if settings.stop else {}),
     }
@@ -198,21 +197,24 @@ def _one_text(reply: Reply[str]) -> Reply[list[Any]]:
     return Reply([reply.content], reply.tokens_in, reply.tokens_out, reply.model)
 
 
-def _read_chat_line(body: dict[str, Any]) -> Reply[list[Any]]:
+def _read_chat_line(body: dict[str, Any], settings: GenerationSettings | None) -> Reply[list[Any]]:
     from openai.types.chat import ChatCompletion
 
     return _one_text(parse_chat(ChatCompletion.model_validate(body)))
 
 
-def _read_completion_line(body: dict[str, Any]) -> Reply[list[Any]]:
+def _read_completion_line(body: dict[str, Any], settings: GenerationSettings | None) -> Reply[list[Any]]:
     from openai.types import Completion
 
-    return _one_text(parse_completion(Completion.model_validate(body)))
+    is_whole = bool(settings and settings.stop)
+    return _one_text(parse_completion(Completion.model_validate(body), whole=is_whole))
 
 
 BATCH_FORMATS = {
     "embeddings": BatchFormat(
-        "/v1/embeddings", lambda spec, texts, settings: embedding_request(spec, texts), parse_embeddings
+        "/v1/embeddings",
+        lambda spec, texts, settings: embedding_request(spec, texts),
+        lambda body, settings: parse_embeddings(body),
     ),
     "chat": BatchFormat(
         "/v1/chat/completions",

@@ -30,12 +30,12 @@ class BatchFormat:
     """How one line of a batch file is written and its response read.
 
     request: from the model's spec, the texts and the settings of generation (None for embeddings) to the body.
-    read: from the body of a response to one content per text.
+    read: from the body of a response and the settings to one content per text.
     """
 
     url: str
     request: Callable[[Any, Sequence[str], GenerationSettings | None], Mapping[str, Any]]
-    read: Callable[[dict[str, Any]], Reply[list[Any]]]
+    read: Callable[[dict[str, Any], GenerationSettings | None], Reply[list[Any]]]
 
 
 Embed = Callable[[Any, EncoderSpec, Sequence[str]], Reply[list[Any]]]

@@ -159,7 +159,7 @@ class ApiEncoder:
             ]
 
         def read(body: dict[str, Any]) -> Reply[list[Any]]:
-            reply = how.read(body)
+            reply = how.read(body, None)
             rows = self._checked(reply, len(reply.content))
             return Reply([row.tobytes() for row in rows.content], rows.tokens_in, 0, rows.model)
 

@@ -131,7 +131,9 @@ class PromptRequests:
             ]
 
         key = self._batch_settings(settings)
-        yield from request_in_batches(prompts, key, self.client, claims, build_lines, how.read)
+        yield from request_in_batches(
+            prompts, key, self.client, claims, build_lines, lambda body: how.read(body, settings)
+        )
 
     def _send_all(
         self,
