@@ -17,12 +17,13 @@ from utils.data.conversations import ASSISTANT, SYSTEM, USER, Conversation, ques
 from utils.errors import UserError
 from utils.generators.resolve import resolve_local_generator as causal_spec
 from utils.generators.transformers_model import load_language_model
-from utils.training import language_model
+from utils.training import language_model, loop
 from utils.training.answer_loss import AnswerBatches, answer_losses
 from utils.training.answer_tokens import CHAT, IGNORED, PAPER, PLAIN, Template, encode
 from utils.training.base import causal_base
 from utils.training.folder import TrainingFolder
 from utils.training.language_model import CausalModel, SeededOrder, load_causal, save_causal, train_causal
+from utils.training.loop import Trained
 from utils.training.options import LoraOptions, TrainingOptions
 
 TALK = Conversation(((SYSTEM, "Be brief."), (USER, "one"), (ASSISTANT, "two"), (USER, "three"), (ASSISTANT, "four")))
@@ -210,7 +211,15 @@ def test_a_training_that_was_stopped_goes_on_with_the_same_bits(
     last = folder.last_checkpoint()
     assert last is not None
     assert last.name == "checkpoint-5"
+    done: list[Trained] = []
+
+    def train(*args: Any) -> Trained:
+        done.append(loop.train(*args))
+        return done[0]
+
+    monkeypatch.setattr(language_model, "train", train)
     found = trained(checkpoint, tmp_path, folder).model.state_dict()
+    assert (done[0].n_before, done[0].n_steps) == (5, 8)
     assert all((found[name] == expected[name]).all() for name in expected)
 
 

@@ -110,6 +110,7 @@ def _write(
     figures = objective.figures(folder)
     arguments = {name: public_argument(value) for name, value in vars(args).items() if name != "evaluations"}
     content = {"figures": figures, "steps": trained.n_steps, "seconds": trained.seconds, "arguments": arguments}
+    content |= {"resumed_at": trained.n_before} if trained.n_before else {}
     content |= {"processes": ranks.count()} if ranks.count() > 1 else {}
     about = objective.card() | ({"use": []} if args.drop_weights else {})
     write_card(folder, about, {**content, "pictures": [picture.name for picture in pictures]})

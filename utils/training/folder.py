@@ -155,7 +155,7 @@ class TrainingFolder:
         """Return the last checkpoint that was written to its end; None where there is none."""
         found = [path for path in self.checkpoints.glob("checkpoint-*") if STEP.fullmatch(path.name)]
         whole = [path for path in found if (path / "trainer_state.json").is_file()]  # which the library writes last
-        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+        return max(whole, key=step_of, default=None)
 
     def _known(self) -> dict[str, Any]:
         return (read_json(self.record) if self.record.is_file() else None) or {}
@@ -172,6 +172,11 @@ class TrainingFolder:
                 elif part.name not in (RECORD, LOCK):
                     part.unlink()
             self.record.unlink()
+
+
+def step_of(checkpoint: str | Path) -> int:
+    """Return the step after which a checkpoint was written, which its name ends with."""
+    return int(Path(checkpoint).name.rpartition("-")[2])
 
 
 def _is_own(file: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import UserError, is_out_of_memory
 from utils.progress import Clock, bar
 from utils.training import ranks
+from utils.training.folder import step_of
 
 if TYPE_CHECKING:
     from utils.training.folder import TrainingFolder
@@ -32,8 +33,9 @@ class Trained:
     """What a training did.
 
     history: what the trainer logged, one mapping for each point of the learning curve, as it writes them to its
-    checkpoints. n_steps: of the optimiser. part: examples that were in memory at once. seconds: by phase. decay: what
-    weight decay multiplies a weight without a gradient by, over all steps.
+    checkpoints. n_steps: of the optimiser. part: examples that were in memory at once. seconds: of this process, by
+    phase. n_before: steps of an earlier process, with which this one went on. decay: what weight decay multiplies a
+    weight without a gradient by, over all steps.
     """
 
     trainer: Any
@@ -42,6 +44,7 @@ class Trained:
     part: int
     decay: float
     seconds: dict[str, float] = field(default_factory=dict)
+    n_before: int = 0
 
 
 def train(
@@ -54,6 +57,7 @@ def train(
     halved whenever memory runs out. Raises UserError where one example is too much, and where the loss is no number.
     """
     part, clock = part or ranks.share_of(options.batch_size), Clock()
+    n_before = step_of(begun) if (begun := folder.last_checkpoint()) else 0
     first: dict[str, Any] = {}
     while True:
         trainer = _prepared(make(part), folder)
@@ -75,7 +79,8 @@ def train(
             continue
         clock.lap("training")
         state = trainer.state
-        return Trained(trainer, list(state.log_history), state.global_step, part, _decay_of(trainer), clock.laps)
+        found = list(state.log_history), state.global_step, part, _decay_of(trainer), clock.laps
+        return Trained(trainer, *found, n_before=n_before)
 
 
 def arguments_of(options: TrainingOptions, folder: TrainingFolder, part: int, n_examples: int) -> dict[str, Any]:
@@ -230,7 +235,7 @@ def _decay_of(trainer: Any) -> float:
 def _steps_of_best(trainer: Any) -> int:
     """Return after how many steps the model was saved that the trainer has at its end."""
     best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
-    return int(best.rpartition("-")[2]) if best else int(trainer.state.global_step)
+    return step_of(best) if best else int(trainer.state.global_step)
 
 
 def _trained_weights(model: Any) -> dict[str, Any]:
