@@ -20,6 +20,9 @@ from written_mirror import make_mirror
 from utils.evaluation.spans import span_scores
 
 
+THRESHOLDS = ((), ("--mined_threshold", "1.02"), ("--mined_threshold", "1.03"))  # the second is the usual one
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
@@ -106,6 +109,7 @@ def test_without_a_model_for_spbleu_there_is_chrf_alone(run: Run, place: Path, t
         (("--dataset", "xquad", "--prompt_lang", "xx"), "xquad has no questions in 'xx'"),
         (("--dataset", "xquad", "--src_lang", "en"), "--src_lang without --cross"),
         (("--dataset", "xnli", "--prompt_lang", "en"), "--prompt_lang with items of the kind pair"),
+        (("--dataset", "xquad", "--comet", "x"), "--comet with items of the kind span"),
         (("--dataset", "flores", "--cross"), "--cross with translations"),
         (("--dataset", "flores", "--langs", "xx"), "flores has no language 'xx'"),
         (("--dataset", "flores", "--bleu_tokenize", "nothing"), "neither a tokenisation nor a file"),
@@ -148,6 +152,8 @@ def test_demonstrations_are_mined_without_the_alignment(run: Run, place: Path, t
     assert 0 < found["pairs"] <= 60 and found["precision"] == found["right"] / found["pairs"] and found["words"] > 0
     assert set(found["sentences"]) == set(found["word_by_word"]) == {"pairs", "right", "precision"}
     assert about["demonstrations_from"].startswith("mined from both sides")
+    plans = [run("icl.py", *model, *flags, *encoder, *mined, "auto", *more, "--dry_run") for more in THRESHOLDS]
+    assert plans[0].returncode == 0 and plans[0].stdout == plans[1].stdout != plans[2].stdout
     rows = [
         "1.2\tI have one and one.\tIch habe eins und eins.",
         "1.1\tI have one and two.\tFalsch.",

@@ -23,6 +23,7 @@ BACKENDS = ("torch", "onnx", "openvino")
 DEMONSTRATIONS = ("nearest", "random", "bm25", "diverse", "fixed", "mined")
 ANSWER_KINDS = ("label", "pair", "choice", "span", "text")  # how a prompted item is answered
 WRITTEN = ("span", "text")  # kinds whose answers are texts that a model writes
+USUAL_MEASURES = {"span": ("em", "f1"), "text": ("bleu", "chrf")}  # of written answers; the main one is the last
 ANSWER_LANGS = ("english", "native")  # in which the words of the labels are
 CHOICES = ("text", "letter")  # by what an option is chosen
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options that are listed
@@ -49,9 +50,12 @@ SAMPLING = {"temperature": 0.8, "top_p": 0.9, "top_k": 50}  # of free answers
 LONG_ANSWER = 128  # the same of a translation
 
 
-def usual_length(kind: str) -> int:
-    """Return the upper limit of the tokens of an answer to items of a kind, unless --max_new_tokens says otherwise."""
-    return LONG_ANSWER if kind == "text" else MAX_NEW_TOKENS
+def usual_length(kind: str, of_row: int | None = None) -> int:
+    """Return the upper limit of the tokens of an answer to items of a kind, unless --max_new_tokens says otherwise.
+
+    of_row: the one that the row of a data set names.
+    """
+    return of_row or (LONG_ANSWER if kind == "text" else MAX_NEW_TOKENS)
 
 
 DEFAULT_KS = (1, 5, 10)

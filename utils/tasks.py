@@ -68,7 +68,12 @@ class TaskSpec:
     needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def needed_by(self, run: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the metrics that a record has to have, by its `run` part: all, or those of its kind of answers."""
+        """Return the metrics that a record has to have, by its `run` part: all, or those of its kind of answers.
+
+        Of written answers they are the measures that a record names, without BLEU, which needs a model.
+        """
+        if isinstance(named := run.get("measures"), list):
+            return tuple(str(name) for name in named if name != "bleu")
         return self.needed.get(str(run.get("answer_kind")), self.needed.get("", self.metrics))
 
     @property

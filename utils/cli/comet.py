@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from utils.errors import UserError, first_line
+from utils.files import sha256_of
 
 AT_ONCE = 16  # translations in a batch
 
@@ -19,6 +20,12 @@ def check_comet() -> None:
     """Raise UserError where the package is not installed."""
     if find_spec("comet") is None:
         raise UserError("--comet needs the package unbabel-comet", "pip install unbabel-comet, or leave out --comet")
+
+
+def comet_id(name: str | None) -> str | None:
+    """Return how records name a model of COMET: as the hub does, or by its file's name and the hash of its content."""
+    path = Path(name or "").expanduser()
+    return f"{path.name}-{sha256_of(path)[:8]}" if name and path.is_file() else name
 
 
 def comet_scores(
@@ -31,7 +38,8 @@ def comet_scores(
     import comet
 
     try:
-        path = name if Path(name).is_file() else comet.download_model(name)
+        file = Path(name).expanduser()
+        path = str(file) if file.is_file() else comet.download_model(name)
         model = comet.load_from_checkpoint(path)
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         hint = "give the file of its checkpoint, or leave out --comet; the answers are kept"

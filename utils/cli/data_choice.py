@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.errors import UserError
+from utils.errors import UserError, note
 
 if TYPE_CHECKING:
     from utils.cli.icl_prompts import Prompting
@@ -55,6 +55,8 @@ def chosen_prompted(args: argparse.Namespace) -> tuple[DatasetSpec, Prompting]:
     shape = None if file is None else (file.kind, file.layouts()[0].fields)
     reading = {"no_header": args.no_header, "strict": args.strict}
     dataset = find_prompted(args.dataset, args.columns, args.seed, shape, **reading)
+    if dataset.reader == "own_items" and "lang" not in dataset.options:
+        dataset = _in_one_language(args, dataset)
     if "layout" in dataset.options:
         if args.cross:
             raise UserError("--cross with translations", "--src_lang names the language that is translated from")
@@ -63,6 +65,18 @@ def chosen_prompted(args: argparse.Namespace) -> tuple[DatasetSpec, Prompting]:
         check_prompt_lang(dataset, args.prompt_lang)
         dataset = replace(dataset, options={**dataset.options, "prompt_lang": args.prompt_lang})
     return dataset, chosen_prompting(args, dataset)
+
+
+def _in_one_language(args: argparse.Namespace, dataset: DatasetSpec) -> DatasetSpec:
+    """Return the row of an own file without languages in the one that --langs names; else a note where it counts."""
+    from utils.data.items import measures_of
+
+    if len(args.langs or ()) == 1:
+        return replace(dataset, subsets=tuple(args.langs), pivot=args.langs[0])
+    if "f1" in measures_of(dataset) and args.langs is None:
+        what = "has no column of languages: answers are compared without the articles of any"
+        note(f"{dataset.source} {what} (--langs LANG names the language of all rows)")
+    return dataset
 
 
 def check_prompt_lang(dataset: DatasetSpec, lang: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli.choices import build_settings
-from utils.cli.comet import check_comet
+from utils.cli.comet import check_comet, comet_id
 from utils.cli.data_choice import check_src_lang
 from utils.cli.icl_mined import AUTO, THRESHOLD
 from utils.cli.types import name_or_path, natural, path, positive_number
@@ -244,15 +244,6 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
         raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
     if args.prompt_lang and kind != "span":
         raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
-    if args.mined and kind != "text":
-        raise UserError(f"--demonstrations mined with items of the kind {kind}", "it is for translations")
-    for name in ("bleu_tokenize", "comet"):
-        if getattr(args, name) and kind != "text":
-            raise UserError(f"--{name} with items of the kind {kind}", "it is for translations")
-    if args.comet:
-        check_comet()
-    if kind != "text":
-        check_src_lang(args, "add --cross to take demonstrations from it")
     if has_template and args.legacy:
         raise UserError("--legacy with a template", "it reproduces the prompts of MINERS: leave it out")
     if choices == "text" and decode != "score":
@@ -270,6 +261,25 @@ def _threshold(args: argparse.Namespace) -> float | None:
     return None if (args.mined, args.mined_threshold) == (AUTO, THRESHOLD) else args.mined_threshold
 
 
+def _check_written(args: argparse.Namespace, prompting: Prompting) -> None:
+    """Raise UserError for flags of translations and of their measures with items that have no source or measure."""
+    from utils.data.items import measures_of
+
+    options, what = prompting.dataset.options, f"items of the kind {prompting.kind}"
+    if prompting.kind == "text":
+        what = f"{prompting.dataset.name}, which has no sources" if "source" not in options["fields"] else ""
+    for name, given in (("demonstrations mined", args.mined), ("comet", args.comet)):
+        if given and what:
+            raise UserError(f"--{name} with {what}", "it is for translations")
+    if args.bleu_tokenize and "bleu" not in measures_of(prompting.dataset):
+        what = what or f"{prompting.dataset.name}, which is not measured by BLEU"
+        raise UserError(f"--bleu_tokenize with {what}", "it is for translations")
+    if args.comet:
+        check_comet()
+    if "pairs" not in options:
+        check_src_lang(args, "add --cross to take demonstrations from it")
+
+
 def chosen_choices(args: argparse.Namespace, kind: str, decode: str) -> str | None:
     """Return by what an option is chosen; None for items without options."""
     if kind != "choice":
@@ -285,10 +295,15 @@ def make_settings(
     from utils.settings import IclSettings
 
     low, high = rank_band(args)
-    kind, has_template = prompting.kind, prompting.file is not None
+    kind, has_template, of_row = (
+        prompting.kind,
+        prompting.file is not None,
+        prompting.dataset.options.get("max_new_tokens"),
+    )
     decode = chosen_decode(args, spec, kind)
     choices = chosen_choices(args, kind, decode)
     check_kind(args, kind, choices, decode, has_template=has_template)
+    _check_written(args, prompting)
     template_lang = (args.template_lang or "en") if has_template else None
     answers = (args.answers or "english") if has_template and kind in ("label", "pair") else None
     return build_settings(
@@ -301,7 +316,7 @@ def make_settings(
         instruction=instruction,
         decode=decode,
         length_norm=(args.length_norm or ("sum" if args.pmi else "token")) if decode == "score" else None,
-        max_new_tokens=(args.max_new_tokens or usual_length(kind)) if decode == "generate" else None,
+        max_new_tokens=(args.max_new_tokens or usual_length(kind, of_row)) if decode == "generate" else None,
         template=prompting.template_id(template_lang, answers),
         template_lang=template_lang,
         answers=answers,
@@ -311,7 +326,7 @@ def make_settings(
         ask="text" if choices == "text" and spec.kind != "base" and not instruction else None,
         demonstrations_file=prompting.examples_digest(),
         prompt_lang=args.prompt_lang,
-        comet=args.comet,
+        comet=comet_id(args.comet),
         mined=args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
         mined_threshold=_threshold(args),
         bleu_tokenize=tokens_of(prompting.measures),

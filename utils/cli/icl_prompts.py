@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.icl_answers import Measures
 from utils.cli.icl_mined import AUTO
 from utils.cli.translation_measures import translation_measures
-from utils.constants import WRITTEN
-from utils.data.items import answer_kind
+from utils.constants import USUAL_MEASURES, WRITTEN
+from utils.data.items import answer_kind, measures_of
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.generators.templates import languages_of, template_id
@@ -38,8 +39,8 @@ MARGIN = 256  # tokens that a chat template may add to a prompt
 class Prompting:
     """How the items of a data set are shown: by a template, or, where `file` is None, in the format of MINERS.
 
-    examples: a file of demonstrations that stand in every prompt. measures: those of translations, by the names of
-    their figures. mined: a file of mined translations, where one is given.
+    examples: a file of demonstrations that stand in every prompt. measures: those of a corpus of written answers, by
+    the names of their figures. mined: a file of mined translations, where one is given. comet: a model of COMET.
     """
 
     dataset: DatasetSpec
@@ -47,6 +48,7 @@ class Prompting:
     examples: Path | None = None
     measures: Mapping[str, Any] = field(default_factory=dict)
     mined: Path | None = None
+    comet: str | None = None
 
     @property
     def kind(self) -> str:
@@ -71,15 +73,15 @@ class Prompting:
         """Whether answers are texts that the model writes."""
         return self.kind in WRITTEN
 
-    def measured(self, lang: str) -> dict[str, Any]:
-        """Return what written answers to items in a language are measured by, as `written_record` takes it."""
-        if self.kind == "text":
-            return {"measures": self.measures}
-        return {"lang": lang, "rules": self.dataset.options.get("rules", "mlqa")}
+    def measured(self, lang: str) -> Measures:
+        """Return what written answers to items in a language are measured by."""
+        of_words = tuple(name for name in measures_of(self.dataset) if name in USUAL_MEASURES["span"])
+        return Measures(lang, self.dataset.options.get("rules", "mlqa"), of_words, self.measures, self.comet)
 
     def describe(self, n_cut: int) -> dict[str, Any]:
         """Return what a record states: the kind of the items, and how many prompts were cut, where any was."""
         about: dict[str, Any] = {"answer_kind": self.kind} if self.file else {}
+        about |= {"measures": list(measures_of(self.dataset))} if "measures" in self.dataset.options else {}
         return {**about, **({"prompts_cut": n_cut} if n_cut else {})}
 
     def template_id(self, template_lang: str | None, answers: str | None) -> str | None:
@@ -145,9 +147,9 @@ def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Promptin
         if lacking := [name for name in layout.fields if name not in fields]:
             what = f"--template {file.name} shows a field {lacking[0]!r}, which {dataset.name} does not have"
             raise UserError(what, f"its fields are {', '.join(fields)}")
-    measures = translation_measures(args.bleu_tokenize) if kind == "text" else {}
+    measures = translation_measures(args.bleu_tokenize, measures_of(dataset))
     mined = None if args.mined in (None, AUTO) else Path(args.mined).expanduser()
-    return Prompting(dataset, file, examples, measures, mined)
+    return Prompting(dataset, file, examples, measures, mined, args.comet)
 
 
 def within_context(

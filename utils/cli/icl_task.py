@@ -190,7 +190,7 @@ class Icl(LabeledTask):
             from utils.cli.icl_answers import written_record
 
             how = self.prompting.measured(data.lang)
-            return written_record(data, answers, texts, self.k, self.settings, how, self.run.device)
+            return written_record(data, answers, texts, self.k, self.settings.seed, how, self.run.device)
 
         from utils.evaluation.scores import label_figures
         from utils.schema import RunRecord

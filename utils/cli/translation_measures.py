@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,24 +42,27 @@ def _open_pieces(path: Path) -> Any:
         raise UserError(what, "remove it where it is a broken download, or give another --bleu_tokenize") from error
 
 
-def translation_measures(asked: str | None) -> dict[str, Any]:
+def translation_measures(asked: str | None, names: Sequence[str] = ("bleu", "chrf")) -> dict[str, Any]:
     """Return sacrebleu's metrics by the names of the figures: spBLEU, or BLEU over other tokens, and chrF++.
 
-    asked: a tokenisation as `open_bleu` takes it, or None for that of FLORES-200; where its model cannot be had, there
-    is chrF++ alone, and a note says so. Raises UserError for a tokenisation that is asked for and cannot be used.
+    names: those that are asked for, of `bleu` and `chrf`; others are measures of another kind. asked: a tokenisation as
+    `open_bleu` takes it, or None for that of FLORES-200; where its model cannot be had, there is chrF++ alone, and a
+    note says so. Raises UserError for a tokenisation that is asked for and cannot be used.
     """
     from sacrebleu.metrics import CHRF
 
-    chrf = CHRF(word_order=2)
+    chrf = {"chrf": CHRF(word_order=2)} if "chrf" in names else {}
+    if "bleu" not in names:
+        return chrf
     try:
         bleu = open_bleu(asked or SENTENCE_PIECES[0])
     except UserError as error:
-        if asked is not None:
+        if asked is not None or not chrf:
             raise
         note(f"no spBLEU, only chrF++: {error.what}; {error.hint}")
-        return {"chrf": chrf}
+        return chrf
     is_of_pieces = asked is None or asked not in BLEU_TOKENS or asked in SENTENCE_PIECES
-    return {"spbleu" if is_of_pieces else "bleu": bleu, "chrf": chrf}
+    return {"spbleu" if is_of_pieces else "bleu": bleu, **chrf}
 
 
 def tokens_of(measures: Mapping[str, Any]) -> str | None:

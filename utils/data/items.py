@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from utils.constants import LETTERS, WRITTEN
+from utils.constants import LETTERS, USUAL_MEASURES, WRITTEN
 from utils.data.answer_items import read_parallel, read_questions
 from utils.data.classification import map_labels
 from utils.data.hub_tables import read_hub_table
@@ -37,6 +37,14 @@ def has_items(spec: DatasetSpec) -> bool:
 def answer_kind(spec: DatasetSpec) -> str:
     """Return how an item of a data set is answered (ANSWER_KINDS); labelled texts are of the kind `label`."""
     return str(spec.options.get("kind", "label"))
+
+
+def measures_of(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return what written answers are measured by, the main measure last: what the row names, or is usual of the kind.
+
+    `em` and `f1` compare words, `bleu` and `chrf` are those of a corpus.
+    """
+    return tuple(spec.options.get("measures", USUAL_MEASURES.get(answer_kind(spec), ())))
 
 
 def load_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> LabeledTexts:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.constants import LETTERS, WRITTEN
-from utils.data.items import as_items, own_rows
+from utils.data.items import as_items, measures_of, own_rows
 from utils.data.labeled_tables import languages_in
 from utils.data.mteb_rows import is_mteb
 from utils.data.own_data import check_columns, find_labeled, named_row, own_path, own_row
@@ -63,7 +63,7 @@ def find_prompted(
         path, sha256_of(path), "prompted", "own_items", langs, langs[0], {**options, "strict": strict}, reading
     )
     if kind in WRITTEN:
-        return replace(row, main_metric="f1" if kind == "span" else "chrf")
+        return replace(row, main_metric=measures_of(row)[-1])
     return row if kind != "choice" else replace(row, label_names=found["positions"])
 
 

@@ -132,7 +132,7 @@ def _plain(name: str, run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> C
         return ("" if run.get("template") else usual,)
     if name == "max_new_tokens" and spec.fields[name].default is None:
         kind = row.options.get("kind") if row else run.get("answer_kind")
-        return (usual_length(str(kind)),)
+        return (usual_length(str(kind), row.options.get("max_new_tokens") if row else None),)
     if name in ALWAYS:
         return (ALWAYS[name],)
     if name == "decode":
