@@ -19,7 +19,6 @@ from written_mirror import make_mirror
 
 from utils.evaluation.spans import span_scores
 
-
 THRESHOLDS = ((), ("--mined_threshold", "1.02"), ("--mined_threshold", "1.03"))  # the second is the usual one
 
 

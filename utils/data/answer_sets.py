@@ -1,10 +1,10 @@
 """The registered data sets whose answers are texts, one row each: questions about a text, and translations.
 
 options beside those of utils/data/prompted_sets.py: `measures` are those of the answers, the main one last, and
-`max_new_tokens` their length, where they are not the usual ones of the kind (docs/adding.md). `rules` are those of the normal form that answers are compared in
-(utils/evaluation/spans.py). `layout` says how parallel sentences lie in their tables (utils/data/answer_items.py);
-any two of their `languages` are a pair, or those of `directions`, and their subsets are those from the pivot. `fallback` has the split that stands
-in for one that a copy does not have.
+`max_new_tokens` their length, where they are not the usual ones of the kind (docs/adding.md). `rules` are those of the
+normal form that answers are compared in (utils/evaluation/spans.py). `layout` says how parallel sentences lie in their
+tables (utils/data/answer_items.py); any two of their `languages` are a pair, or those of `directions`, and their
+subsets are those from the pivot. `fallback` has the split that stands in for one that a copy does not have.
 """
 
 from __future__ import annotations
