@@ -6,6 +6,7 @@ Attention over many lengths has a kernel on GPUs only; elsewhere a loop over the
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tiny_encoders import (
     load,
     make_encoder,
     many_texts,
+    spec_of,
 )
 
 from utils.encoders import joined, sentence_transformer
@@ -107,6 +109,19 @@ def test_joined_texts_have_the_vectors_of_padded_ones(
     layers, bytes_and_ends = 2, sum(len(text.encode()) + 2 for text in texts)
     assert sum(used) == layers * bytes_and_ends  # not one token of padding
     assert "note:" not in capsys.readouterr().err
+
+
+def test_the_layers_of_joined_texts_are_those_of_padded_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, texts = make_encoder(tmp_path / "m", bert_config()), [*many_texts(), "", *TEXTS]
+    spec = dataclasses.replace(spec_of(folder, tmp_path), places=((0, "mean"), (1, "last"), (2, "")))
+    padded, encoder = (SentenceTransformerEncoder(spec, str(folder), None, "cpu", tmp_path) for _ in range(2))
+    monkeypatch.setattr(joined, "attention_within", loop)
+    encoder.workers = [Worker(encoder.model, "cpu", 1)]
+    encoder._try_to_join()
+    assert encoder.is_joined
+    found = encoder.encode(texts)
+    assert found.shape == (len(texts), 3 * SMALL["hidden_size"])
+    np.testing.assert_allclose(found, padded.encode(texts), atol=1e-5)
 
 
 def test_copies_of_a_model_join_texts_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

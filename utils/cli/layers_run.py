@@ -127,11 +127,12 @@ def open_layers(
     from utils.cli.choices import chosen_encoders
     from utils.cli.open_run import chosen_sources, open_run, resolve_encoders
 
-    (spec,) = resolve_encoders(args, chosen_encoders(args), chosen_sources(args))
+    chosen, prompts = chosen_encoders(args), dataset.options.get("prompts")
+    (spec,) = specs = resolve_encoders(args, chosen, chosen_sources(args), prompts)
     places = places_of(args, spec, MEASURES[args.measure])
     layers = sorted({layer for layer, _ in places})
     settings = make_settings(args, layers if layers_asked(args) else None)
-    run = open_run(args, dataset, "layers", settings, settings.run_name("save_layers"), models=models)
+    run = open_run(args, dataset, "layers", settings, settings.run_name("save_layers"), models=models, specs=specs)
     encoder = LayeredEncoder(spec, places, models.device, args.cache_dir)
     run.ensemble = dataclasses.replace(run.ensemble, encoders=[encoder])
     return run, settings, encoder

@@ -45,16 +45,19 @@ def open_run(
     models: Models | None = None,
     ks: Ks | None = None,
     beside: Mapping[str, GeneratorSpec] | None = None,
+    specs: Sequence[EncoderSpec] | None = None,
 ) -> Run:
     """Return a run of a command line, its folder below --output_dir; no model is loaded yet.
 
     without_encoder: the encoder's name in a run that encodes nothing. models: those of the command, where it has
     several runs. ks: the run's own ks, by default those of the command line. beside: generators that have a part in the
-    figures beside the one that is evaluated, by what they do. Raises UserError for conflicting flags.
+    figures beside the one that is evaluated, by what they do. specs: the encoders, where they are resolved already.
+    Raises UserError for conflicting flags.
     """
     models, sources = models or Models(args), chosen_sources(args)
     chosen = chosen_encoders(args) if without_encoder is None else []
-    specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts")) if chosen else []
+    if specs is None:
+        specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts")) if chosen else []
     weights = [weight for *_, weight in chosen]
     others = beside or {}
     check_api_flags(args, specs, generator, reranker, list(others.values()))
