@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from tiny_models import make_model
 
+from utils.answers import ScoreSettings
+from utils.generators.cached import open_generator
 from utils.generators.chat_prompts import prompts_for, stops_of
-from utils.generators.judging import LEVEL_SCHEMA, WINNER_SCHEMA, level_prompt, pair_prompt, parse_level, parse_winner
+from utils.generators.judging import (
+    HELD,
+    LEVEL_SCHEMA,
+    WINNER_SCHEMA,
+    ask,
+    judged,
+    level_prompt,
+    pair_prompt,
+    parse_level,
+    parse_winner,
+)
+from utils.generators.label_scoring import score_one_by_one
+from utils.generators.resolve import resolve
+from utils.generators.transformers_model import LanguageModel
 from utils.schema import GeneratorSpec
 
 
@@ -35,6 +52,28 @@ from utils.schema import GeneratorSpec
 )
 def test_levels_are_read_from_json_alone(text: str, level: int | None) -> None:
     assert parse_level(text)[0] == level
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_local_judge_that_cannot_be_read_is_held_to_its_most_probable_value(chat: bool, tmp_path: Path) -> None:
+    make_model(tmp_path / "tiny", "gemma3_long", chat=chat)
+    spec = resolve(str(tmp_path / "tiny"), tmp_path)
+    judge, model = open_generator(spec, "cpu", tmp_path), LanguageModel(spec, spec.checkpoint, "cpu")
+    (level,) = judged(judge, ["Say x."], ["x"], 6)
+    (winner,) = ask(judge, [pair_prompt("Say x.", "x", "y")], parse_winner, WINNER_SCHEMA, tokens=6)
+    for said, prompt, values in (
+        (level, level_prompt("Say x.", "x"), ["1", "2", "3", "4", "5", "6"]),
+        (winner, pair_prompt("Say x.", "x", "y"), ['"1"', '"2"', '"tie"']),
+    ):
+        assert said.held and said.again
+        (shown,) = prompts_for(spec, [prompt])
+        name = "score" if said is level else "winner"
+        blank, reasoning = "" if chat else " ", json.dumps(said.reasoning[:HELD], ensure_ascii=False)
+        forms = [f'{blank}{{"reasoning": {reasoning}, "{name}": {value}}}' for value in values]
+        (text,) = model.reader.with_labels([shown], forms, ScoreSettings())
+        sums = [sum(each) for each in score_one_by_one(model.model, text)]
+        assert str(said.value) == values[sums.index(max(sums))].strip('"')
+    assert level.as_record("level") == {"level": level.value, "reasoning": level.reasoning, "again": True, "held": True}
 
 
 def test_the_reasoning_is_kept_and_of_what_cannot_be_read_the_text() -> None:

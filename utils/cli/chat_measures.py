@@ -109,6 +109,7 @@ def add_judgements(
         "mean_level": float(np.mean(levels)) if levels else None,
         "levels": [levels.count(level) for level in chat.LEVELS],
         "asked_again": sum(one.again for one in every),
+        **({"held": n_held} if (n_held := sum(one.held for one in every)) else {}),
         "unread": len(every) - len(levels),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from utils.answers import Failed, GenerationSettings
+from utils.answers import Failed, GenerationSettings, ScoreSettings
 from utils.constants import JUDGE_TOKENS
 from utils.evaluation.chat import LEVELS
 from utils.generators.chat_prompts import prompts_for, stops_of
@@ -21,6 +21,7 @@ from utils.protocols import Generator
 
 SECOND_TEMPERATURE, SECOND_SEED = 1.0, 1  # of a second judgement: at temperature 0 a seed changes nothing
 EMPTY = "The answer is empty."
+HELD = 200  # characters of what a judge wrote that stand before its most probable value
 LEVELS_TEXT = """\
 1 - Not helpful: it misses what was asked, cannot be understood, or breaks off before it says anything of use.
 2 - Partly helpful: some of what was asked is there, but important parts are missing or wrong.
@@ -78,15 +79,20 @@ WINNER_SCHEMA = _schema("winner", {"type": "string", "enum": ["1", "2", "tie"]})
 
 @dataclass(frozen=True)
 class Said(Generic[T]):
-    """What a judge said: a value (None where it cannot be read), its reasoning, and whether it was asked again."""
+    """What a judge said: a value (None where it cannot be read), its reasoning, and how it was had.
+
+    again: whether it was asked for once more. held: whether it is the most probable value, as none could be read.
+    """
 
     value: T | None
     reasoning: str
     again: bool = False
+    held: bool = False
 
     def as_record(self, name: str) -> dict[str, Any]:
         """Return it as records have it."""
-        return {name: self.value, "reasoning": self.reasoning, **({"again": True} if self.again else {})}
+        how = {flag: True for flag in ("again", "held") if getattr(self, flag)}
+        return {name: self.value, "reasoning": self.reasoning, **how}
 
 
 def level_prompt(instruction: str, answer: str) -> str:
@@ -156,6 +162,41 @@ def ask(
     again = _asked(judge, [prompts[place] + AGAIN for place in unread], parse, settings)
     for place, said in zip(unread, again, strict=True):
         found[place] = replace(said if said.value is not None else found[place], again=True)
+    unread = [place for place in unread if found[place].value is None] if not judge.spec.provider else []
+    held = _held(judge, [prompts[place] for place in unread], [found[place] for place in unread], schema, parse)
+    for place, said in zip(unread, held, strict=True):
+        found[place] = said
+    return found
+
+
+def _held(
+    judge: Generator,
+    prompts: Sequence[str],
+    unread: Sequence[Said[T]],
+    schema: str,
+    parse: Callable[[str], tuple[T | None, str]],
+) -> list[Said[T]]:
+    """Return the most probable value behind what a judge wrote, among those of the schema's last member."""
+    if not prompts:
+        return []
+    name, member = list(json.loads(schema)["properties"].items())[-1]
+    before = " " if judge.spec.kind == "base" else ""
+    forms = [
+        tuple(
+            before + json.dumps({"reasoning": said.reasoning[:HELD], name: value}, ensure_ascii=False)
+            for value in member["enum"]
+        )
+        for said in unread
+    ]
+    scores = judge.score_each(prompts_for(judge.spec, prompts), forms, ScoreSettings())
+    found = []
+    for said, of_each, score in zip(unread, forms, scores, strict=True):
+        if isinstance(score, Failed):
+            found.append(said)
+            continue
+        sums = [sum(values) for values in score.logprobs]
+        value, _ = parse(of_each[sums.index(max(sums))])
+        found.append(replace(said, value=value, held=True))
     return found
 
 
