@@ -21,7 +21,7 @@ from tiny_encoders import (
 
 from utils.encoders import sentence_transformer
 from utils.encoders.batching import batches
-from utils.encoders.tokens import _positions
+from utils.encoders.tokens import n_positions
 from utils.errors import UserError
 
 TEXTS = [" ".join(f"w{place}" for _ in range(place * 7 % 40 + 1)) for place in range(60)]
@@ -215,7 +215,7 @@ def test_the_positions_that_count_are_those_of_texts() -> None:
     )
     t5 = t.T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, vocab_size=260)
     models = (t.CLIPModel(clip), t.BartModel(t.BartConfig(**sizes)), t.OPTModel(opt), t.T5EncoderModel(t5))
-    assert [_positions([model]) for model in models] == [40, 50, 60, None]
+    assert [n_positions(model) for model in models] == [40, 50, 60, None]
 
 
 def test_texts_are_tokenised_in_steps_as_for_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

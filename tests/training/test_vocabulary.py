@@ -12,6 +12,7 @@ import pytest
 from tiny_encoders import SMALL, byte_tokenizer, make_encoder, make_masked_lm
 
 from utils.data.pair_rows import PairRow
+from utils.errors import UserError
 from utils.training import light_model
 from utils.training.base import Base, encoder_base
 from utils.training.classification import Classifier, Labelled, load_classifier, train_classifier
@@ -208,3 +209,25 @@ def test_the_same_command_gives_the_same_bits(tmp_path: Path) -> None:
         transformers.set_seed(1)
         both.append(weights(fit(checkpoint, tmp_path / name).model))
     assert all(np.array_equal(both[0][name], both[1][name]) for name in both[0])
+
+
+def test_a_token_that_the_model_has_no_vector_for_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the number 9, but the model has vectors of the numbers 0 to 8"):
+        CompactVocabulary.of([np.array([7, 9])], named=[], n_tokens=9)
+
+
+@pytest.mark.parametrize(("family", "positions"), [("Camembert", 16), ("MPNet", 18), ("Bert", 20)])
+def test_texts_are_cut_at_the_positions_that_follow_the_padding(family: str, positions: int, tmp_path: Path) -> None:
+    """Positions are counted from behind the padding's, which is 3, and of MPNet always 1."""
+    tokenizer = byte_tokenizer(pad_token="<unk>")
+    config = bert_like(family)(3)
+    config.max_position_embeddings = 20
+    classifier = load_classifier(base_of(make_encoder(tmp_path / "encoder", config, tokenizer)), ["a", "b"], None)
+    assert classifier.max_length == positions and classifier.logits(["x" * 50]).shape == (1, 2)
+
+
+def test_a_tokenizer_without_padding_and_end_pads_with_another_token(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token = None
+    checkpoint = make_encoder(tmp_path / "encoder", FAMILIES["Bert"](None), tokenizer)
+    assert load_classifier(base_of(checkpoint), ["a", "b"], None).tokenizer.pad_token == "<unk>"

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 TABLE_OF_POSITIONS = re.compile(r"(^|_)pos(ition)?s?(_|$)|^wpe$")  # names of modules
 OTHER_SENSES = re.compile(r"vision|visual|image|audio|patch|frame|speech")  # parts of models that read no text
 UNLIMITED = 10**9  # what tokenizers say where a model takes texts of any length is greater
+NO_ROW = (
+    "the token was added without resize_token_embeddings(); take it out of the tokenizer's files, or texts with it out "
+    "of the data"
+)
 UNTOUCHED = {"truncation": False, "padding": False, "return_tensors": None}
 
 
@@ -30,7 +34,12 @@ def prepare_tokenizer(model: Any, name: str) -> None:
     tokenizer = _tokenizer(model)
     if tokenizer is not None:
         check_vocabulary(tokenizer, name)
-    if tokenizer is not None and tokenizer.pad_token is None:
+        set_padding(tokenizer)
+
+
+def set_padding(tokenizer: Any) -> None:
+    """Let a tokenizer of transformers without a padding token pad with another one."""
+    if tokenizer.pad_token is None:
         names = ("eos_token", "sep_token", "unk_token", "bos_token", "cls_token")
         known = [token for name in names if (token := getattr(tokenizer, name, None)) is not None]
         tokenizer.pad_token = known[0] if known else tokenizer.convert_ids_to_tokens(0)
@@ -49,7 +58,7 @@ def longest_text(model: Any) -> int | None:
     positions for.
     """
     said = [model.max_seq_length, *(arguments.get("max_length") for arguments in _processing(model))]
-    known = [limit for limit in (*said, _positions(model)) if isinstance(limit, int | float) and limit < UNLIMITED]
+    known = [limit for limit in (*said, n_positions(model[0])) if isinstance(limit, int | float) and limit < UNLIMITED]
     return int(min(known)) if known else None
 
 
@@ -59,7 +68,7 @@ def set_longest_text(model: Any, limit: int) -> None:
     for arguments in _processing(model):
         if "max_length" in arguments:
             arguments["max_length"] = limit
-        if _positions(model) is not None and arguments.get("truncation") in (False, "do_not_truncate"):
+        if n_positions(model[0]) is not None and arguments.get("truncation") in (False, "do_not_truncate"):
             del arguments["truncation"]
 
 
@@ -76,12 +85,12 @@ def _tokenizer(model: Any) -> Any:
     return tokenizer if isinstance(tokenizer, PreTrainedTokenizerBase) else None
 
 
-def _positions(model: Any) -> int | None:
-    """Return for how many tokens a model has positions; None where it computes positions of any number."""
+def n_positions(model: Any) -> int | None:
+    """Return for how many tokens a model of torch has positions; None where it computes positions of any number."""
     import torch
 
     sizes: dict[str, int] = {}
-    for name, module in model[0].named_modules():
+    for name, module in model.named_modules():
         last = name.rpartition(".")[2]
         is_table = isinstance(module, torch.nn.Embedding) and TABLE_OF_POSITIONS.search(last) and "rel" not in last
         if is_table and not OTHER_SENSES.search(name):
@@ -177,6 +186,5 @@ def check_ids(model: Any, features: dict[str, Any], name: str) -> None:
     raise UserError(
         f"the checkpoint {name!r}: its tokenizer gives {token!r} the number {number}, but its model has vectors of the "
         f"numbers 0 to {size - 1}",
-        "the token was added without resize_token_embeddings(); take it out of the tokenizer's files, or texts with it "
-        "out of the data",
+        NO_ROW,
     )

@@ -19,6 +19,7 @@ import numpy as np
 from utils.checkpoints import checkpoint_errors
 from utils.encoders.batching import batches
 from utils.encoders.library_models import check_length
+from utils.encoders.tokens import n_positions, set_padding
 from utils.errors import UserError
 from utils.hub import hub_token, is_offline
 from utils.training.light_model import lighten
@@ -122,8 +123,7 @@ def _loaded(base: Base, max_length: int | None, *, pair: bool = False, **options
     with checkpoint_errors(base.name, revision, path):
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **hub)
         check_vocabulary(tokenizer, base.name)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
+        set_padding(tokenizer)
         model, info = load_whole(load, base.name, lambda found, weight: _is_new(found[0], weight))
     if reshaped := [name for name, *_ in info["mismatched_keys"] if not _is_new(model, name)]:
         raise UserError(
@@ -144,10 +144,8 @@ def _longest(base: Base, model: Any, tokenizer: Any, asked: int | None, *, pair:
 
     Raises UserError where the model does not take so many, or reads nothing of a text.
     """
-    positions = getattr(model.config, "max_position_embeddings", None)
-    offset = getattr(model.config, "pad_token_id", None) or 0 if "roberta" in str(model.config.model_type) else 0
-    rows = positions - (offset + 1 if offset else 0) if positions else UNLIMITED
-    longest = int(min(tokenizer.model_max_length, rows))
+    positions = n_positions(model) or getattr(model.config, "max_position_embeddings", None)
+    longest = int(min(tokenizer.model_max_length, positions or UNLIMITED))
     if asked and asked > longest:
         raise UserError(f"--max_length {asked}, but {base.name} takes {longest} tokens", f"give at most {longest}")
     limit = min(asked or longest, longest)

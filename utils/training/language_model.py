@@ -61,7 +61,7 @@ class CausalModel:
     def padding(self) -> int:
         """The token behind the ends of texts, which the attention leaves out."""
         pad = self.tokenizer.pad_token_id
-        return int(pad if pad is not None else self.tokenizer.eos_token_id)
+        return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
 
     @property
     def head(self) -> Any:

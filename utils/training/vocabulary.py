@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from utils.encoders.tokens import NO_ROW
+from utils.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -37,11 +40,15 @@ class CompactVocabulary:
     def of(cls, texts: Iterable[Ids], named: Iterable[int], n_tokens: int) -> CompactVocabulary:
         """Return the vocabulary of tokenised texts and of tokens that have a role, whether they are in a text or not.
 
-        n_tokens: rows of the embeddings; a named token that has none is left out.
+        n_tokens: rows of the embeddings; a named token that has none is left out. Raises UserError where a text has
+        one that has none.
         """
         used = np.zeros(n_tokens, dtype=bool)
         used[[number for number in named if 0 <= number < n_tokens]] = True
         for text in texts:
+            if len(text) and (largest := int(text.max())) >= n_tokens:
+                what = f"the tokenizer gives a token of the data the number {largest}"
+                raise UserError(f"{what}, but the model has vectors of the numbers 0 to {n_tokens - 1}", NO_ROW)
             used[text] = True
         return cls(np.flatnonzero(used))
 
