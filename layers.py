@@ -4,6 +4,7 @@
 python layers.py                                                   the sample set, the embedded encoder, all layers
 python layers.py --dataset nusax --model_checkpoint google/gemma-3-270m
 python layers.py --compare intfloat/multilingual-e5-base           two models, and their difference
+python layers.py --measure lens --dataset snli_20 --langs en sw    what a language model would answer at each layer
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.layers_arguments import add_layers_args, check_flags
+from utils.cli.layers_lens_arguments import add_prompt_args, checked_prompt_args
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
 
@@ -29,6 +31,7 @@ python layers.py --dataset nusax --langs ind jav --model_checkpoint intfloat/mul
 python layers.py --layers 0 4 8 12 --poolings mean
 python layers.py --dataset sib200 --langs fra_Latn swh_Latn --model_checkpoint google/gemma-3-270m
 python layers.py --compare models/my-finetuned-encoder
+python layers.py --measure lens --dataset polarity_20 --langs en de sw --answers native --gen_dtype bf16
 """
 
 
@@ -39,12 +42,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_data_args(parser, MEANINGS)
     add_encoder_args(parser, fusion=False, tuning=False)
     parser.hide("--model_checkpoints", "--weights", "--layer", "--pooling")
-    add_similarity_arg(parser)
-    add_api_args(parser)
+    retrieval = add_similarity_arg(parser)
+    add_api_args(parser, generator=True)
     add_run_args(parser)
+    of_prompts = add_prompt_args(parser, retrieval)
     args = parser.parse_args(argv)
     check_flags(args)
-    return args
+    return checked_prompt_args(args, of_prompts)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -62,7 +62,8 @@ def main(argv: Sequence[str]) -> None:
 
 def defaults() -> dict[str, dict[str, Any]]:
     """Return the arguments of each task's script when none is given, as a record has them."""
-    usual = {name: vars(importlib.import_module(name).parse([])) | {"data_dir": None} for name in TASKS}
+    scripts = {name: importlib.import_module(spec.script.removesuffix(".py")) for name, spec in TASKS.items()}
+    usual = {name: vars(script.parse([])) | {"data_dir": None} for name, script in scripts.items()}
     parsed: dict[str, dict[str, Any]] = json.loads(json.dumps(usual, default=public_argument))
     return parsed
 

@@ -300,6 +300,20 @@ class LayersSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LensSettings(IclSettings):
+    """Settings of the logit lens: those of its prompts, which layers, and the digits of the hash of a tuned lens."""
+
+    layers: str = setting("all")
+    tuned_lens: str | None = setting(None, optional=True)
+
+    def departures(self, **of_models: str) -> Iterator[str]:
+        """Yield what is not plain in the prompts, then the layers and the tuned lens."""
+        yield from super().departures(**of_models)
+        yield f"layers_{_clean(self.layers.replace(' ', '-'))}" if self.layers != "all" else ""
+        yield f"tuned_{self.tuned_lens}" if self.tuned_lens else ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChatSettings(Settings):
     """Settings of free answers to instructions; of a greedy answer top_p, top_k and seeds are None.
 

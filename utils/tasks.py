@@ -15,6 +15,7 @@ from utils.settings import (
     ClassificationSettings,
     IclSettings,
     LayersSettings,
+    LensSettings,
     RetrievalSettings,
     Settings,
     StsSettings,
@@ -43,6 +44,8 @@ class TaskSpec:
     at_k: whether the metrics are of the k best candidates.
     depth_metric: the metric that is the recall at k, for tasks whose candidates can be reranked.
     generative: a language model answers, so a row names it, and with `shots` the number of demonstrations.
+    made_by: the script that makes its records, where it has another name than the task.
+    by_layer: whether its records have rows, one for each layer of a model.
     needed: the metrics that a record has to have by the kind of its answers, "" for all others; empty for all metrics.
     """
 
@@ -65,6 +68,8 @@ class TaskSpec:
     depth_metric: str = ""
     generative: bool = False
     shots: bool = True
+    made_by: str = ""
+    by_layer: bool = False
     needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def needed_by(self, run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -79,7 +84,7 @@ class TaskSpec:
     @property
     def script(self) -> str:
         """The script that makes the task's records."""
-        return f"{self.name}.py"
+        return self.made_by or f"{self.name}.py"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -310,6 +315,23 @@ TASKS: dict[str, TaskSpec] = {
             table_settings=("measure", "similarity"),
             k_means="neighbours",
             default_ks=(1,),
+            by_layer=True,
+        ),
+        TaskSpec(
+            name="lens",
+            data="prompted",
+            settings=LensSettings,
+            main_metric="best",
+            item_metrics=(),
+            whole_metrics=("best", "last", "held_out"),
+            needed={"": ("best", "last")},
+            views=(View(name="lens", title="answers layer by layer", cross=None),),
+            table_settings=("cross", "similarity", "balance", "order", "split", "legacy"),
+            k_means="demonstrations",
+            default_ks=(0,),
+            generative=True,
+            made_by="layers.py",
+            by_layer=True,
         ),
     )
 }

@@ -40,7 +40,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--color", choices=layer_files.COLOURS, default="language", help="of points (default: language)"
     )
     args = parser.parse_args(argv)
-    args.setting = [f"measure={args.measure}", *args.setting]
+    if MEASURES[args.measure].needs == "prompts":
+        args.task = "lens"
+    else:
+        args.setting = [f"measure={args.measure}", *args.setting]
     args.k = None
     return args
 

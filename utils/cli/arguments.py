@@ -51,6 +51,10 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"argument {arg.partition('=')[0]}: -- is not a value")
         return super().parse_known_args(args, namespace)
 
+    def names(self) -> set[str]:
+        """Return the names of all arguments that were added."""
+        return {action.dest for action in self._actions}
+
     def hide(self, *flags: str) -> None:
         """Leave flags out of the help: those of other scripts that this one refuses with a hint."""
         for flag in flags:

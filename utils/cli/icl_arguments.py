@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import build_settings
 from utils.cli.comet import check_comet, comet_id
@@ -291,8 +291,16 @@ def make_settings(
     args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
 ) -> IclSettings:
     """Return the settings of a run; a setting that its kind of items or its way of decoding does not use is None."""
-    from utils.cli.translation_measures import tokens_of
     from utils.settings import IclSettings
+
+    return build_settings(IclSettings, args, **prompt_settings(args, src_lang, spec, instruction, prompting))
+
+
+def prompt_settings(
+    args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
+) -> dict[str, Any]:
+    """Return the settings of prompts that are not the arguments of the same names. UserError for flags in conflict."""
+    from utils.cli.translation_measures import tokens_of
 
     low, high = rank_band(args)
     kind, has_template, of_row = (
@@ -306,28 +314,26 @@ def make_settings(
     _check_written(args, prompting)
     template_lang = (args.template_lang or "en") if has_template else None
     answers = (args.answers or "english") if has_template and kind in ("label", "pair") else None
-    return build_settings(
-        IclSettings,
-        args,
-        similarity="euclidean" if args.legacy else args.similarity,
-        src_lang=src_lang,
-        min_percentile=low,
-        max_percentile=high,
-        instruction=instruction,
-        decode=decode,
-        length_norm=(args.length_norm or ("sum" if args.pmi else "token")) if decode == "score" else None,
-        max_new_tokens=(args.max_new_tokens or usual_length(kind, of_row)) if decode == "generate" else None,
-        template=prompting.template_id(template_lang, answers),
-        template_lang=template_lang,
-        answers=answers,
-        choices=choices,
-        permute=args.permute if choices == "letter" else None,
-        pmi=args.pmi if choices == "text" and decode == "score" else None,
-        ask="text" if choices == "text" and spec.kind != "base" and not instruction else None,
-        demonstrations_file=prompting.examples_digest(),
-        prompt_lang=args.prompt_lang,
-        comet=comet_id(args.comet),
-        mined=args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
-        mined_threshold=_threshold(args),
-        bleu_tokenize=tokens_of(prompting.measures),
-    )
+    return {
+        "similarity": "euclidean" if args.legacy else args.similarity,
+        "src_lang": src_lang,
+        "min_percentile": low,
+        "max_percentile": high,
+        "instruction": instruction,
+        "decode": decode,
+        "length_norm": (args.length_norm or ("sum" if args.pmi else "token")) if decode == "score" else None,
+        "max_new_tokens": (args.max_new_tokens or usual_length(kind, of_row)) if decode == "generate" else None,
+        "template": prompting.template_id(template_lang, answers),
+        "template_lang": template_lang,
+        "answers": answers,
+        "choices": choices,
+        "permute": args.permute if choices == "letter" else None,
+        "pmi": args.pmi if choices == "text" and decode == "score" else None,
+        "ask": "text" if choices == "text" and spec.kind != "base" and not instruction else None,
+        "demonstrations_file": prompting.examples_digest(),
+        "prompt_lang": args.prompt_lang,
+        "comet": comet_id(args.comet),
+        "mined": args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
+        "mined_threshold": _threshold(args),
+        "bleu_tokenize": tokens_of(prompting.measures),
+    }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Answers, DecodeSettings, Query
     from utils.generators.prompt_formats import PromptFormat
+    from utils.progress import Clock
     from utils.protocols import Generator
     from utils.schema import RunRecord
     from utils.settings import IclSettings
@@ -36,6 +37,24 @@ class Shared:
     data: dict[str, TrainTest] = field(default_factory=dict)
     demonstrations: dict[tuple[str, int], list[Ints]] = field(default_factory=dict)
     mined: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts of a language: their format, the queries, their demonstrations, and how many lack some of theirs."""
+
+    form: PromptFormat
+    queries: list[Query]
+    shown: list[Ints]
+    n_cut: int
+
+    def logged(self, data: TrainTest) -> dict[str, Any]:
+        """Return what the file of prompts beside a record has of them."""
+        return {
+            "prompts": [query.prompt for query in self.queries],
+            "demonstrations": [indices.tolist() for indices in self.shown],
+            "labels": list(data.names),
+        }
 
 
 class Icl(LabeledTask):
@@ -69,12 +88,35 @@ class Icl(LabeledTask):
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""
-        from utils.cli.icl_demonstrations import demonstrations_of
         from utils.generators.decoding import answer, options_of, warn_of_failures, write
         from utils.progress import Clock
 
         clock = Clock()
         data = self.load(subset)
+        asked = self.ask(subset, data, clock)
+        if self.prompting.is_written:
+            ends = self.prompting.template_in(data.lang, self.settings).ends
+            answers, texts = write(self.generator, asked.queries, ends, self.decode_settings())
+        else:
+            answers, texts = answer(self.generator, asked.queries, data.names, self.decode_settings()), []
+            answers = self.in_data_order(data, asked.form, answers)
+        clock.lap("answer")
+        record, predictions = self.score(data, answers, texts)
+        warn_of_failures(subset, answers, "are empty" if self.prompting.is_written else "name no label")
+        clock.lap("score")
+        prompts = {
+            **asked.logged(data),
+            "scores": answers.scores,
+            "outputs": answers.outputs,
+            **options_of(asked.queries),
+            **({"failures": answers.failures} if answers.failures else {}),
+        }
+        self.run.log(subset, record, predictions, self.describe(subset, data, asked), clock.laps, prompts)
+
+    def ask(self, subset: str, data: TrainTest, clock: Clock) -> Prompts:
+        """Return the prompts of a language's test items; what all runs of a command share is computed once."""
+        from utils.cli.icl_demonstrations import demonstrations_of
+
         self.run.ks.allowed(subset, self.n_candidates(data))
         clock.lap("load")
         shown = self.shared.demonstrations.get((subset, self.k))
@@ -84,29 +126,12 @@ class Icl(LabeledTask):
             )
         clock.lap("retrieve")
         form = self.format_of(data)
-        queries, shown, n_cut = self.within_context(data, form, shown)
-        if self.prompting.is_written:
-            ends = self.prompting.template_in(data.lang, self.settings).ends
-            answers, texts = write(self.generator, queries, ends, self.decode_settings())
-        else:
-            answers, texts = answer(self.generator, queries, data.names, self.decode_settings()), []
-            answers = self.in_data_order(data, form, answers)
-        clock.lap("answer")
-        record, predictions = self.score(data, answers, texts)
-        warn_of_failures(subset, answers, "are empty" if self.prompting.is_written else "name no label")
-        clock.lap("score")
-        prompts = {
-            "prompts": [query.prompt for query in queries],
-            "demonstrations": [indices.tolist() for indices in shown],
-            "labels": list(data.names),
-            "scores": answers.scores,
-            "outputs": answers.outputs,
-            **options_of(queries),
-            **({"failures": answers.failures} if answers.failures else {}),
-        }
-        about = {**data.describe(self.run.dataset, cross=self.settings.cross), **self.prompting.describe(n_cut)}
-        about |= {"mined_pairs": self.shared.mined[subset]} if subset in self.shared.mined else {}
-        self.run.log(subset, record, predictions, about, clock.laps, prompts)
+        return Prompts(form, *self.within_context(data, form, shown))
+
+    def describe(self, subset: str, data: TrainTest, asked: Prompts) -> dict[str, Any]:
+        """Return what a record says of a language's data and prompts."""
+        about = {**data.describe(self.run.dataset, cross=self.settings.cross), **self.prompting.describe(asked.n_cut)}
+        return about | ({"mined_pairs": self.shared.mined[subset]} if subset in self.shared.mined else {})
 
     def format_of(self, data: TrainTest) -> PromptFormat:
         """Return how the items of a language become prompts."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from utils.cli.layers_labels import open_labels
 from utils.cli.layers_pairs import open_bitext
+from utils.cli.layers_prompts import open_prompts
 from utils.cli.layers_run import Measured, read_rows
 from utils.cli.layers_similarity import open_similarity
 from utils.cli.models import Models
@@ -36,7 +37,12 @@ class Task(Protocol):
 
 
 Open = Callable[[argparse.Namespace, Models], tuple[Task, list[str]]]
-OPEN: dict[str, Open] = {"bitext": open_bitext, "similarity": open_similarity, "pca": open_labels}
+OPEN: dict[str, Open] = {
+    "bitext": open_bitext,
+    "similarity": open_similarity,
+    "pca": open_labels,
+    "lens": open_prompts,
+}
 MODEL_FLAGS = {"prompts": "gen_model_checkpoint"}  # that name the model, where it is not the encoder's
 
 

@@ -106,8 +106,12 @@ def log_rows(
     about: Mapping[str, Any],
     clock: Clock,
     beside: Mapping[str, Any] | None = None,
+    prompts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the record of one subset: its rows, and the metric at the best layer and at the last one, as fractions."""
+    """Write the record of one subset: its rows, and the metric at the best layer and at the last one, as fractions.
+
+    prompts: those of a language model, for the file beside the record.
+    """
     places = {"best": best_row(rows, measure.metric), "last": last_row(rows, measure.metric)}
     metrics = {name: float(row[measure.metric]) for name, row in places.items()}
     if (honest := held_out(rows, measure.metric)) is not None:
@@ -116,8 +120,8 @@ def log_rows(
     low, high = f"{measure.metric}_low", f"{measure.metric}_high"
     ci95 = {name: (row[low], row[high]) for name, row in places.items() if row.get(low) is not None}
     at = {f"{name}_at": {"layer": row["layer"], "pooling": row["pooling"]} for name, row in places.items()}
-    record = RunRecord(metrics, ci95, n, 1, {}, {**at, "rows": rows})
-    run.log(subset, record, beside or {}, about, clock.laps)
+    record = RunRecord(metrics, ci95, n, run.ks.values[0], {}, {**at, "rows": rows})
+    run.log(subset, record, beside or {}, about, clock.laps, prompts)
 
 
 def open_layers(
@@ -165,4 +169,5 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
             found[subset], records[subset] = content["rows"], path
             honest |= {subset: content["held_out"]} if "held_out" in content else {}
     (folder, *_) = run.store.folders(found, [k])
-    return Measured(run.model, measure, folder, found, honest, records)
+    name = run.generator.spec.name if run.generator else run.model
+    return Measured(name, measure, folder, found, honest, records)

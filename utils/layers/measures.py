@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+LENS_FIGURES = ("acc", "p_right", "p_options", "p_own", "p_english", "rank_options", "rank_vocab", "entropy")
 OWN = "own"  # the pooling that the checkpoint has
 
 
@@ -101,6 +102,25 @@ MEASURES: dict[str, Measure] = {
             with_intervals=("language_variance", "class_variance", "language_probe", "class_probe"),
             levels={"language_probe": "language_share", "class_probe": "class_share"},
             panels=("language_variance", "class_variance", "language_probe", "class_probe"),
+        ),
+        Measure(
+            name="lens",
+            title="answers by layer, read by the logit lens",
+            needs="prompts",
+            metric="acc",
+            figures={
+                "acc": "share of items whose right option is the most probable, by the first tokens of the options",
+                "p_right": "probability of the first token of the right option",
+                "p_options": "probability of the first tokens of all options of the prompt",
+                "p_own": "probability of the first tokens of the answers in the language of the text",
+                "p_english": "probability of the first tokens of the answers in English",
+                "rank_options": "rank of the right option among the options",
+                "rank_vocab": "rank of its first token in the vocabulary, a geometric mean",
+                "entropy": "entropy of the next token, in nats",
+            },
+            with_intervals=LENS_FIGURES,
+            poolings=(),
+            panels=("acc", "p_own", "p_english", "p_right", "rank_vocab", "entropy"),
         ),
     )
 }

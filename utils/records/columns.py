@@ -45,6 +45,7 @@ FIGURES = {name: "number" for metric in METRICS for name in (metric, f"{metric}_
 COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTINGS, **MODELS, **ABOUT}
 ITEMS = {"side": "name", "item": "count", "gold": "answer", "hyp": "answer", "correct": "truth"}
 VALUES = {**dict.fromkeys(METRICS, "number"), "score": "number", "judged": "number"}  # of items, where they have them
+OF_LAYERS = {"layer": "count", "depth": "number", "pooling": "name"}  # the place of a row of a record of layers
 DTYPES = {  # a column that is never empty has NumPy's own type
     "text": "str",
     "count": "int64",

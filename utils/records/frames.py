@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from utils.errors import counted, warn
 from utils.files import read_json
-from utils.records.columns import ABOUT, COLUMNS, DTYPES, FIGURES, ITEMS, KEYS, MODELS, SETTINGS, SIDES, VALUES
+from utils.records.checks import is_number
+from utils.records.columns import (
+    ABOUT,
+    COLUMNS,
+    DTYPES,
+    FIGURES,
+    ITEMS,
+    KEYS,
+    MODELS,
+    OF_LAYERS,
+    SETTINGS,
+    SIDES,
+    VALUES,
+)
 from utils.records.own_names import logged_name
 from utils.records.pair_sources import with_sources
 from utils.records.paths import predictions_path
@@ -28,10 +41,12 @@ def load(
     task: str | None = None,
     dataset: str | None = None,
     preds: bool = False,
+    layers: bool = False,
     debug: bool = False,
 ) -> pd.DataFrame:
     """Return the records under a folder as one table: one row per record, or with `preds` one row per item.
 
+    With `layers` it has one row for each layer and pooling of the records of layers.py, and no other records.
     A record of own pairs that stands in two rows of the tables, that of all pairs and that of its source, has both.
     docs/logs.md lists the columns. `task` and `dataset` select records, own data by name or path; `debug` includes
     --limit runs. Files that are not records are named on standard error and left out. Raises UserError where there is
@@ -42,6 +57,8 @@ def load(
     if dataset is not None:
         dataset = logged_name(dataset, {result.dataset for result in found})
         found = [result for result in found if result.dataset == dataset]
+    if layers:
+        return layer_rows(found)
     return items(found) if preds else records(found)
 
 
@@ -53,6 +70,21 @@ def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
     kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTINGS, **MODELS, **ABOUT}
     kinds |= {name: "name" if name.startswith("version_") else "number" for name in extra if name not in kinds}
     return _frame(_columns(rows, kinds), kinds)
+
+
+def layer_rows(results: Iterable[LoggedResult]) -> pd.DataFrame:
+    """Return one row per layer and pooling of every record that has some: `KEYS`, `SETTINGS`, `OF_LAYERS`, figures."""
+    rows, places, found = list[Row](), list[int](), list[Row]()
+    for result, row in _named(results):
+        of_layers = result.body.get("rows") or []
+        places += [len(rows)] * len(of_layers)
+        found += of_layers
+        rows.append(row)
+    names = dict.fromkeys(name for each in found for name, value in each.items() if is_number(value))
+    kinds = {**OF_LAYERS, **{name: "number" for name in names if name not in {**OF_LAYERS, **KEYS, **SETTINGS}}}
+    numbers = [{name: value for name, value in each.items() if name in OF_LAYERS or is_number(value)} for each in found]
+    keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
+    return keys.take(places).reset_index(drop=True).join(_frame(_columns(numbers, kinds), kinds))
 
 
 def items(results: Iterable[LoggedResult]) -> pd.DataFrame:

@@ -14,12 +14,14 @@ from typing import Any
 
 from utils.data.sources import Sources
 from utils.errors import UserError, counted, warn
+from utils.layers.measures import MEASURES, Measure
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
 from utils.reporting.pages.html import write_page
 from utils.reporting.pages.leaderboards import Entry, boards_of, entry_of
 from utils.reporting.pages.parts import Reader, items_of, pack_items, pack_records
 from utils.reporting.pages.texts import pack_texts
+from utils.reporting.palette import styles
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.names import check_names, dataset_names, read_names
 from utils.tasks import TASKS, TaskSpec
@@ -56,6 +58,8 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "plain": {name: _plain(spec) for name, spec in TASKS.items()},
             "main": main_metrics(entries),
             "boards": boards_of(entries, names),
+            "measures": {name: about_measure(measure) for name, measure in MEASURES.items()},
+            "colours": colours_of(entries),
             "items": items,
             "texts": texts,
             "no_texts": no_texts,
@@ -140,8 +144,25 @@ def about_task(spec: TaskSpec) -> dict[str, Any]:
         "script": spec.script,
         "data": spec.data,
         "indexed": spec.indexed,
+        "by_layer": spec.by_layer,
         "implied": {name: values for name, values in implied.items() if values},
     }
+
+
+def about_measure(measure: Measure) -> dict[str, Any]:
+    """Return what the page needs to know of a measure of layers: its title, its figures, and the one of its table."""
+    return {"title": measure.title, "metric": measure.metric, "figures": dict(measure.figures)}
+
+
+def colours_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return a colour for each language of the records of layers; those of one family have one hue."""
+    families: dict[str, str] = {}
+    for entry in entries:
+        _, subset, lang, family, _ = entry.place
+        if TASKS[entry.task].by_layer and (lang or subset):
+            families[str(lang or subset)] = family or ""
+    found = styles(sorted(families), families) if families else {}
+    return {name: style.colour for name, style in found.items()}
 
 
 def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:

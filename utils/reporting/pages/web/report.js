@@ -1,5 +1,5 @@
 // The page as a whole: its header, and the view that the address names.
-const VIEWS = { board: showBoard, cell: showCell, record: showRecord, items: showItems, compare: showCompare };
+const VIEWS = { board: showBoard, cell: showCell, record: showRecord, items: showItems, compare: showCompare, layers: showLayers };
 let drawn = 0;
 
 async function render() {
@@ -41,7 +41,8 @@ async function start() {
   await openIndex();
   document.getElementById("title").textContent = document.title;
   document.getElementById("about").replaceChildren(about());
-  document.getElementById("nav").append(...[["board", "leaderboard"], ["compare", "compare two models"]].map(([name, label]) => link(name, {}, { "data-view": name }, label)));
+  const views = [["board", "leaderboard"], ["compare", "compare two models"], ...(layerViews().length ? [["layers", "layer by layer"]] : [])];
+  document.getElementById("nav").append(...views.map(([name, label]) => link(name, {}, { "data-view": name }, label)));
   addEventListener("hashchange", render);
   await render();
   performance.mark("drawn"); // read by bench/load.py
