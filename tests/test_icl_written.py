@@ -90,6 +90,15 @@ def test_translations_in_both_directions(run: Run, place: Path, tmp_path: Path) 
         assert body["run"]["bleu_tokenize"] == "intl" and body["run"]["answer_kind"] == "text"
 
 
+def test_languages_are_called_by_their_own_names_on_request(run: Run, place: Path, tmp_path: Path) -> None:
+    flags = ("--dataset", "flores", "--langs", "deu", "--k", "0", "--dry_run", "--template_lang")
+    native, english = (asked(run, place, *flags, lang) for lang in ("native", "en"))
+    assert native.returncode == english.returncode == 0, native.stderr
+    assert "\nDeutsch:\n" in native.stdout and "\nGerman:\n" in english.stdout
+    back = asked(run, place, "--dataset", "flores", "--src_lang", "deu", "--langs", "eng", *flags[4:], "native")
+    assert "\nGerman: " in f"\n{back.stdout}" and "\nEnglish:\n" in back.stdout  # in the language of the answers
+
+
 def test_without_a_model_for_spbleu_there_is_chrf_alone(run: Run, place: Path, tmp_path: Path) -> None:
     home = {"SACREBLEU": str(tmp_path / "none"), "HOME": str(tmp_path)}
     model = ("--gen_model_checkpoint", str(place / "tiny"), "--data_dir", str(place / "mirror"), "--k", "0")

@@ -103,7 +103,7 @@ def test_every_template_is_whole_in_each_of_its_languages(name: str) -> None:
         assert template.ask, lang
         assert len(set(template.answers.values())) == len(template.answers), lang
         assert set(template.answers) == set(file.in_language("en", "en").answers), lang
-        assert set(template.values) == set(file.in_language("en", "en").values), lang
+        assert set(template.values) >= set(file.in_language("en", "en").values), lang
 
 
 @pytest.mark.parametrize("name", PROMPTED)

@@ -12,6 +12,7 @@ from utils.cli.icl_answers import Measures
 from utils.cli.icl_mined import AUTO
 from utils.cli.translation_measures import translation_measures
 from utils.constants import USUAL_MEASURES, WRITTEN
+from utils.data.answer_items import pair_of
 from utils.data.items import answer_kind, measures_of
 from utils.errors import UserError
 from utils.files import sha256_of
@@ -88,12 +89,17 @@ class Prompting:
         """Return how records name the template in these languages; None without one."""
         if self.file is None or template_lang is None:
             return None
-        return template_id(self.file, self.dataset.subsets, template_lang, answers)
+        langs = tuple(dict.fromkeys(map(self._lang_of, self.dataset.subsets)))
+        return template_id(self.file, langs, template_lang, answers)
 
     def template_in(self, lang: str, settings: IclSettings) -> Template:
         """Return the template for the items of a language. Raises UserError where the file has nothing for it."""
         assert self.file is not None
-        return self.file.in_language(*languages_of(lang, str(settings.template_lang), settings.answers))
+        return self.file.in_language(*languages_of(self._lang_of(lang), str(settings.template_lang), settings.answers))
+
+    def _lang_of(self, subset: str) -> str:
+        """Return the language of a subset's items, of translations that of the answers."""
+        return pair_of(self.dataset, subset)[1] if "pairs" in self.dataset.options else subset
 
     def format_of(self, lang: str, names: tuple[str, ...], settings: IclSettings, spec: GeneratorSpec) -> PromptFormat:
         """Return how the items of a language become prompts, given the label set; UserError where they cannot.
