@@ -53,6 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"article": f"Lange Nachricht {n}.", "from": "News", "into": "Summary", "summary": ["Kurz."] * (1 + n % 2)}
         for n in range(10)
     ]
+    rows[0]["summary"] = ["", "Kurz."]  # a blank reference is none
     write_table(folder / "mirror/somebody/news/de/test.parquet", rows)
     return folder
 

@@ -176,6 +176,7 @@ def test_numbers_among_the_options_are_options_first() -> None:
         ([{"question": "a", "label": "b"}], QUESTIONS, None, "no column 'choices'"),
         ([{"question": "a", "choices": "b", "label": "b"}], QUESTIONS, None, "which is no list of options"),
         ([{"split": "test", "question": "a", "choices": ["b"], "label": None}], QUESTIONS, None, "has no answer"),
+        ([{"split": "test", "text": "a", "label": ["", None]}], ("span", ("text",)), None, "has no answer"),
         ([{"split": "train", "premise": "a", "hypothesis": "b", "label": "c"}], PAIRS, None, "no rows of the split"),
     ],
 )

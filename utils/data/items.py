@@ -141,7 +141,12 @@ def as_items(spec: DatasetSpec, rows: Sequence[Row], place: str, origin: Origin)
 
 def _lacks(row: Row, options: Mapping[str, Any]) -> bool:
     values = [value_at(row, column) for column in (*options["fields"].values(), options["answer"])]
-    return any(is_blank(value) or value == [] for value in (*values, *_choices(row, options)))
+    return any(_is_empty(value) for value in (*values, *_choices(row, options)))
+
+
+def _is_empty(value: Any) -> bool:
+    """Return whether a cell has nothing, or is a list of such cells."""
+    return all(map(is_blank, value)) if isinstance(value, list) else is_blank(value)
 
 
 def _choices(row: Row, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -152,7 +157,7 @@ def _choices(row: Row, options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _texts(answer: Any) -> list[str]:
-    return [str(each) for each in answer] if isinstance(answer, list) else [str(answer)]
+    return [str(each) for each in answer if not is_blank(each)] if isinstance(answer, list) else [str(answer)]
 
 
 def value_at(row: Row, column: str) -> Any:
@@ -199,7 +204,7 @@ def own_rows(options: Mapping[str, Any], table: Table, places: Sequence[int], fi
     rows = list[Row]()
     for place in places:
         where, row = f"{file}: {table.place(place)}", {name: table[name][place] for name in columns_of(options)}
-        if is_blank(row[options["answer"]]):
+        if _is_empty(row[options["answer"]]):
             raise UserError(f"{where} has no answer", "add it, or remove the row")
         if options["strict"] and _lacks(row, options):
             raise UserError(f"{where} lacks a text", "add it or remove the row; without --strict it is left out")
