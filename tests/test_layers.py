@@ -152,6 +152,7 @@ def test_a_layer_in_an_ensemble_and_in_other_scripts(
         ("--layers", "x"): "'x' is neither a number nor `all`",
         ("--layer", "1"): "--layer with layers.py",
         ("--pooling", "mean"): "--pooling with layers.py",
+        ("--backend", "onnx"): "--backend onnx with layers.py",
         ("--poolings", "mean", "mean"): "--poolings mean mean",
         ("--model_checkpoint", "baseline/char_ngram"): "--layers 0 with baseline/char_ngram, which is a baseline",
     }.items(),

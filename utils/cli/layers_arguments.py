@@ -89,6 +89,8 @@ def check_flags(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} with --measure {args.measure}", f"it belongs to --measure {measure}")
     if ALL in args.layers and len(args.layers) > 1:
         raise UserError(f"--layers {' '.join(map(str, args.layers))}", "give `all` alone, or numbers")
+    if args.backend != "torch":
+        raise UserError(f"--backend {args.backend} with layers.py", "an exported model shows no layers: leave it out")
     if args.poolings and len(set(args.poolings)) < len(args.poolings):
         raise UserError(f"--poolings {' '.join(args.poolings)}", "name each pooling once")
 
