@@ -11,6 +11,7 @@ from made_records import ICL
 from utils.errors import UserError
 from utils.layers.against import read_numbers
 from utils.layers.ranking import agreement, ranking, ranks_of
+from utils.layers.rows import as_csv
 from utils.layers.similarity import similarity_at
 from utils.records import store
 from utils.schema import RunRecord
@@ -121,3 +122,9 @@ def test_scores_by_language_of_records(tmp_path: Path) -> None:
         read_numbers(tmp_path)
     with pytest.raises(UserError, match="no such file"):
         read_numbers(tmp_path / "none.csv")
+
+
+def test_a_name_of_a_language_that_a_spreadsheet_would_evaluate_is_text() -> None:
+    rows = {"=1+1": [{"layer": 0, "depth": 0.0, "pooling": None, "f1": -0.5, "mrr": None}]}
+    lines = as_csv(rows, {"model": "a"}, ("f1", "mrr")).decode().splitlines()
+    assert lines == ["model,subset,layer,depth,pooling,f1,mrr", "a,'=1+1,0,0.0,,-0.5,"]

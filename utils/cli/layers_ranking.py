@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.data.csv_text import csv_text
 from utils.errors import UserError, note, warn
 from utils.files import read_json, write_atomic
 from utils.layers.against import Numbers, read_numbers
 from utils.layers.ranking import FEWEST, Ranked, agreement, ranking
-from utils.layers.rows import Row, best_row, mean_rows, table_csv
+from utils.layers.rows import Row, best_row, mean_rows
 from utils.records.paths import predictions_path
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def report_ranking(run: Run, measured: Measured, pairs: Mapping[str, tuple[str, 
         for name, each in found.items()
         for one in each
     ]
-    write_atomic(measured.folder / RANKING, table_csv(header, lines))
+    write_atomic(measured.folder / RANKING, csv_text([header, *lines]).encode())
     print(f"rankings at each layer: {measured.folder / RANKING}")
     if against:
         values = {lang: measured.rows[subset] for subset, lang in langs.items()}
@@ -128,7 +129,7 @@ def report_agreement(
 
     if absent:
         note(f"no {against.title} of {', '.join(absent[:SHOWN])}{' ...' if len(absent) > SHOWN else ''}")
-    write_atomic(folder / AGREEMENT, table_csv((*("layer", "pooling", "figure"), *CORRELATION), lines))
+    write_atomic(folder / AGREEMENT, csv_text([("layer", "pooling", "figure", *CORRELATION), *lines]).encode())
     if all(line[4] is None for line in lines):
         warn(f"no correlation with {against.title}: it takes {FEWEST} languages, and numbers that differ")
         return

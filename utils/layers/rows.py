@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from utils.data.csv_text import csv_text
 from utils.layers.measures import Measure
 
 Row = Mapping[str, Any]  # as utils/layers/__init__.py describes it
@@ -82,13 +81,4 @@ def as_csv(by_subset: Mapping[str, Sequence[Row]], about: Mapping[str, str], col
         for subset, rows in by_subset.items()
         for row in rows
     )
-    return table_csv([*about, "subset", *PLACE, *names], lines)
-
-
-def table_csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
-    """Return a table as CSV; what is None is empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if value is None else value for value in line] for line in lines)
-    return buffer.getvalue().encode()
+    return csv_text([[*about, "subset", *PLACE, *names], *lines]).encode()

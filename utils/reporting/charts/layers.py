@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from utils.data.languages import family_and_script
+from utils.errors import UserError
 from utils.layers.measures import Measure
 from utils.layers.rows import Row, differences
 from utils.reporting import palette
@@ -103,12 +104,15 @@ def difference_panels(measure: Measure, first: Curves, second: Curves) -> list[P
 def draw(measure: Measure, models: Sequence[Curves], width: float | None = None, height: float | None = None) -> Figure:
     """Return the figure of one model, or of two: the panels of each in rows of their own, then their differences.
 
-    Call it within `figures.drawing` and `drawing.paper`.
+    Call it within `figures.drawing` and `drawing.paper`. Raises UserError where no row has a value.
     """
     rows = [(drawing.short_names([each.model])[each.model], panels_of(measure, each)) for each in models]
     if len(models) == 2:
         names = [name for name, _ in rows]
         rows.append((f"{names[1]} − {names[0]}", difference_panels(measure, *models)))
+    rows = [(name, panels) for name, panels in rows if panels]
+    if not rows:
+        raise UserError(f"no values of {measure.name} to draw", "are there other records?")
     langs = list(dict.fromkeys(lang for _, panels in rows for panel in panels for lang in panel.lines))
     colours = language_colours(langs)
     handles, labels = _legend(langs, colours, [panel for _, panels in rows for panel in panels], measure)

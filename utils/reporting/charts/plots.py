@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from utils.cli import arguments
 from utils.cli.types import natural, path, seed
 from utils.constants import DEFAULT_SEED
+from utils.data.csv_text import csv_text
 from utils.errors import UserError, counted
 from utils.files import write_output
 from utils.records.result import LoggedResult
 from utils.reporting import figures
 from utils.reporting.charts import drawing, naming
-from utils.reporting.csv_text import csv_text
 from utils.reporting.tables import rows as table_rows
 from utils.reporting.tables import select, sides
 from utils.reporting.tables.build import Kind

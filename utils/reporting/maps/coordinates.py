@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from utils.data.csv_text import csv_text
 from utils.data.points import Points
 from utils.errors import UserError
 from utils.files import read_json, writable, write_atomic, write_json
 from utils.records import store
-from utils.reporting.csv_text import csv_text
 
 COLUMNS = ("x", "y", "lang", "family", "script", "label", "sample", "split", "text")
 

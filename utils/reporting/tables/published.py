@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 
+from utils.data.csv_text import as_written
 from utils.errors import UserError, suggest
-from utils.reporting.csv_text import as_written
 from utils.tasks import TASKS
 
 FOLDER = Path(__file__).resolve().parents[3] / "data" / "reference"

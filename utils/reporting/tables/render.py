@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from utils.data.csv_text import csv_text
 from utils.files import write_output
-from utils.reporting.csv_text import csv_text
 from utils.reporting.tables import latex
 from utils.reporting.tables.cells import Cell, Table
 from utils.reporting.tables.published import Published

@@ -9,7 +9,7 @@ import pytest
 from conftest import Run
 from report_logs import log
 
-from utils.reporting.csv_text import as_written, csv_text
+from utils.data.csv_text import as_written, csv_text
 
 BAD = "=cmd()"
 
