@@ -82,8 +82,8 @@ def test_its_columns_come_after_those_of_todays_tasks(logs: Path, tmp_path: Path
         *(("org/a", "cross", 100, 0.5), ("org/b", "cross", 10, 0.25), ("org/a", "late", 100, 0.75)),
     }
     names = json.loads(columns.replace("'", '"'))
-    assert names[names.index("judge_twice") + 1 :][:2] == ["depth", "reader"]
-    assert names[names.index("refused_high") + 1 :][:3] == ["gain", "gain_low", "gain_high"]
+    assert names[names.index("tuned_lens") + 1 :][:2] == ["depth", "reader"]
+    assert names[names.index("held_out_high") + 1 :][:3] == ["gain", "gain_low", "gain_high"]
 
 
 def test_its_comparison(logs: Path, tmp_path: Path) -> None:
