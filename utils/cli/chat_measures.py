@@ -11,6 +11,7 @@ import numpy as np
 
 from utils.data.language_id import Told, identified_as, told_by
 from utils.data.refusals import is_refusal
+from utils.errors import note
 from utils.evaluation import chat
 
 if TYPE_CHECKING:
@@ -104,12 +105,17 @@ def add_judgements(
     found.add(name, chat.item_means([[chat.as_share(one.value) for one in row] for row in said]), seed)
     every = [one for row in said for one in row]
     levels = [one.value for one in every if one.value is not None]
+    n_held = sum(one.held for one in every)
+    if 2 * n_held > len(every):
+        note(
+            f"the judge could not be read in {n_held} of {len(every)} judgements: {name} is of its most probable levels"
+        )
     found.metrics[unread] = sum(one.value is None for one in every) / len(every)
     found.details[about] = {
         "mean_level": float(np.mean(levels)) if levels else None,
         "levels": [levels.count(level) for level in chat.LEVELS],
         "asked_again": sum(one.again for one in every),
-        **({"held": n_held} if (n_held := sum(one.held for one in every)) else {}),
+        **({"held": n_held} if n_held else {}),
         "unread": len(every) - len(levels),
     }
 
