@@ -6,7 +6,7 @@ import bz2
 import gzip
 import itertools
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,13 +54,30 @@ def test_the_time_left_is_that_of_work_after_what_was_done_before(
         advance(0)
         clock(40)
         advance(12)
-    for done in counted_off(range(3), 3, "gemma", "prompts"):
-        clock(10 * (done + 1))
     assert capsys.readouterr().err.splitlines() == [
         "training (en): 487 of 1,630 steps",
         "training (en): 499 of 1,630 steps, about 1.8 h left",  # 12 steps took 70 s
-        "gemma: 2 of 3 prompts, about 15 s left",
-        "gemma: 3 of 3 prompts",
+    ]
+
+
+def test_items_that_come_in_batches_are_told_when_a_batch_is_over(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_batches() -> Iterator[int]:
+        for item in range(200):
+            clock(30 if item % 50 == 0 else 0)
+            yield item
+
+    assert list(counted_off(in_batches(), 200, "gemma", "prompts")) == list(range(200))
+    for done in counted_off(range(4), 4, "api", "prompts"):
+        clock(12 * (done + 1))
+    assert capsys.readouterr().err.splitlines() == [
+        "gemma: 50 of 200 prompts, about 60 s left",  # after 60 s, of which 30 have passed since the first batch
+        "gemma: 100 of 200 prompts, about 30 s left",
+        "gemma: 150 of 200 prompts, about 1 s left",
+        "api: 1 of 4 prompts, about 12 s left",
+        "api: 2 of 4 prompts, about 1 s left",
+        "api: 3 of 4 prompts, about 1 s left",
     ]
 
 

@@ -26,51 +26,64 @@ def progress(total: int, name: str) -> AbstractContextManager[Advance]:
 
 
 @contextmanager
-def bar(total: int | None, what: str, unit: str, done: int = 0) -> Iterator[Advance]:
+def bar(total: int | None, what: str, unit: str, done: int = 0, in_bursts: bool = False) -> Iterator[Advance]:
     """Show a progress bar with the rate and the time left; yields the function that advances it.
 
     total: None where it is not known; nothing is shown where it is 0. done: how many of them were done before, in no
-    time of this process. Where standard error is not a terminal, such as in the log of a job, lines say how far the
-    work is, the first one after SILENT_SECONDS.
+    time of this process. in_bursts: the items of a batch are counted one by one when the batch is there. Where standard
+    error is not a terminal, such as in the log of a job, lines say how far the work is, the first one after
+    SILENT_SECONDS.
     """
     from tqdm import tqdm
 
     named = {"unit": BYTES, "unit_scale": True} if unit == BYTES else {"unit": f" {unit}"}
     hidden = True if total == 0 else None
     with tqdm(total=total, initial=done, desc=what, leave=False, disable=hidden, **named) as shown:
-        yield _Lines(total, what, unit, done).advance if shown.disable and total != 0 else shown.update
+        yield _Lines(total, what, unit, done, in_bursts).advance if shown.disable and total != 0 else shown.update
 
 
 def counted_off(items: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:
-    """Yield the items one after another, with a bar over them."""
-    with bar(total, what, unit) as advance:
+    """Yield the items one after another, with a bar over them; they may come in batches."""
+    with bar(total, what, unit, in_bursts=True) as advance:
         for item in items:
             yield item
             advance(1)
 
 
 class _Lines:
-    """Prints lines that say how far a work is, fewer and fewer of them."""
+    """Prints lines that say how far a work is, fewer and fewer of them.
 
-    def __init__(self, total: int | None, what: str, unit: str, done: int) -> None:
+    The first item of a batch comes after the time of the whole batch. So where items come in bursts, a line says how
+    many there were when the burst before was over, and the time left is reckoned from then.
+    """
+
+    def __init__(self, total: int | None, what: str, unit: str, done: int, in_bursts: bool) -> None:
         self._total, self._what, self._unit, self._done, self._n = total, what, unit, done, done
-        self._began = self._told = time.monotonic()
+        self._in_bursts = in_bursts
+        self._began = self._told = self._last = time.monotonic()
 
     def advance(self, n: int) -> None:
         """Count n more, and print a line when it is time."""
-        self._n += n
-        now = time.monotonic()
+        before, then, now = self._n, self._last, time.monotonic()
+        self._n, self._last = before + n, now
         if now - self._told < max(SILENT_SECONDS, SHARE * (now - self._began)):
             return
         self._told = now
+        if not self._in_bursts:
+            self._print(self._n, now - self._began, 0)
+        elif before > self._done:
+            self._print(before, then - self._began, now - then)
+
+    def _print(self, n: int, took: float, ago: float) -> None:
+        """Print that there were n items `ago` seconds ago, after `took` seconds."""
         share = left = ""
-        if (total := self._total or 0) >= self._n and total:
+        if (total := self._total or 0) >= n and total:
             share = f" of {self._counted(total)}"
-            if self._done < self._n < total:
-                each = (now - self._began) / (self._n - self._done)
-                left = f", {duration(each * (total - self._n))} left"
+            if self._done < n < total:
+                seconds = took / (n - self._done) * (total - n) - ago
+                left = f", {duration(max(0, seconds))} left"
         unit = "" if self._unit == BYTES else f" {self._unit}"
-        print(f"{self._what}: {self._counted(self._n)}{share}{unit}{left}", file=sys.stderr, flush=True)
+        print(f"{self._what}: {self._counted(n)}{share}{unit}{left}", file=sys.stderr, flush=True)
 
     def _counted(self, n: int) -> str:
         return size(n) if self._unit == BYTES else f"{n:,}"

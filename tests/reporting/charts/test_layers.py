@@ -21,8 +21,14 @@ def curves(model: str, shift: float = 0.0, poolings: tuple[str, ...] = ("mean",)
     rows: dict[str, list[dict[str, Any]]] = {
         f"eng_{lang}": [
             {
-                "layer": layer, "depth": layer / 2, "pooling": pooling, "cosine": 0.1 * layer + place + shift,
-                "cosine_low": 0.0, "cosine_high": 2.0, "unrelated": 0.5 + place, "ratio": None,
+                "layer": layer,
+                "depth": layer / 2,
+                "pooling": pooling,
+                "cosine": 0.1 * layer + place + shift,
+                "cosine_low": 0.0,
+                "cosine_high": 2.0,
+                "unrelated": 0.5 + place,
+                "ratio": None,
             }
             for layer in range(3)
             for pooling in poolings
