@@ -255,7 +255,7 @@ BAD = {
     "tuning without validation": (
         ["--model_checkpoints", *(NGRAM[1:] * 2), "--tune_weights"], "sample has no validation split", "--weights"
     ),
-    "another task": (["--dataset", "sib200"], "sib200 is not a data set for bitext", "classification"),
+    "another task": (["--dataset", "massive_intent"], "massive_intent is not a data set for bitext", "classification"),
     "logs in a file": ([*NGRAM, "--output_dir", "/dev/null"], "Not a directory", "/dev/null is no folder: move"),
 }  # fmt: skip
 
