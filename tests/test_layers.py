@@ -111,6 +111,8 @@ def test_figures_are_those_of_bitext_at_each_layer(run: Run, tmp_path: Path, fla
     again = run("layers.py", *flags)
     assert "2 of 2 subsets are already logged" in again.stdout
     assert again.stdout.splitlines()[1:] == done.stdout.splitlines()
+    assert run("layers.py", *flags, "--langs", "deu").returncode == 0
+    assert list(csv.DictReader(table.open())) == rows  # those of the other pair as well
 
 
 def test_layers_that_are_asked_for_and_two_models(
@@ -154,7 +156,7 @@ def test_a_layer_in_an_ensemble_and_in_other_scripts(
         ("--pooling", "mean"): "--pooling with layers.py",
         ("--backend", "onnx"): "--backend onnx with layers.py",
         ("--poolings", "mean", "mean"): "--poolings mean mean",
-        ("--model_checkpoint", "baseline/char_ngram"): "--layers 0 with baseline/char_ngram, which is a baseline",
+        ("--model_checkpoint", "baseline/char_ngram"): "baseline/char_ngram is a baseline and has no layers",
     }.items(),
 )
 def test_mistakes(given: tuple[str, ...], what: str, run: Run, flags: tuple[str, ...]) -> None:

@@ -107,10 +107,16 @@ def test_two_models_are_drawn_with_their_difference(run: Run, tmp_path: Path, mo
         (("--measure", "similarity", "--tsne"), "--tsne with --measure similarity"),
         (("--measure", "similarity", "--against", "x.csv"), "--against x.csv: no such file"),
         (("--measure", "similarity", "--against", "x.csv", "a", "b"), "--against x.csv a b"),
+        (("--model_checkpoint", "baseline/bm25"), "has no layers to measure"),
+        (("--compare", "baseline/bm25"), "has no layers to measure"),
+        (("--measure", "similarity", "--langs", "spa", "--against", "share.csv"), "--against with 1 language"),
         (("--measure", "similarity", "--limit", "1"), "eng_spa has 1 pair"),
         (("--measure", "pca", "--langs", "eng"), "one language"),
     ],
 )
-def test_mistakes_are_told_in_two_lines(run: Run, model: str, flags: tuple[str, ...], what: str) -> None:
-    done = run("layers.py", *flags, "--model_checkpoint", model)
+def test_mistakes_are_told_in_two_lines(
+    run: Run, tmp_path: Path, model: str, flags: tuple[str, ...], what: str
+) -> None:
+    (tmp_path / "share.csv").write_text("lang,share\nspa,1\n")
+    done = run("layers.py", "--model_checkpoint", model, *flags)
     assert done.returncode == 2 and what in done.stderr and "Traceback" not in done.stderr, done.stderr

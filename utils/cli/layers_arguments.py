@@ -39,7 +39,9 @@ def add_layers_args(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="layers, 0 for the embeddings, -1 for the last, or `all` (default: all)",
     )
-    usual = "; ".join(f"{measure.name}: {' '.join(measure.poolings)}" for measure in MEASURES.values())
+    usual = "; ".join(
+        f"{measure.name}: {' '.join(measure.poolings)}" for measure in MEASURES.values() if measure.poolings
+    )
     group.add_argument(
         "--poolings",
         nargs="+",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from utils.cli.layers_labels import open_labels
 from utils.cli.layers_pairs import open_bitext
 from utils.cli.layers_prompts import open_prompts
-from utils.cli.layers_run import Measured, read_rows
+from utils.cli.layers_run import Measured, read_rows, rows_there
 from utils.cli.layers_similarity import open_similarity
 from utils.cli.models import Models
 from utils.cli.run import Run
@@ -53,9 +53,11 @@ def measure_layers(args: argparse.Namespace) -> list[Measured]:
     """
     measure, models = MEASURES[args.measure], Models(args)
     flag = MODEL_FLAGS.get(measure.needs, "model_checkpoint")
+    names = [getattr(args, flag), *([args.compare] if args.compare else [])]
+    # both are opened before one is computed, so that a mistake in the second name costs nothing
+    opened = [OPEN[measure.name](argparse.Namespace(**{**vars(args), flag: name}), models) for name in names]
     found = []
-    for name in (getattr(args, flag), *([args.compare] if args.compare else [])):
-        task, subsets = OPEN[measure.name](argparse.Namespace(**{**vars(args), flag: name}), models)
+    for task, subsets in opened:
         with _finished_printed(task.run, measure, subsets):
             task.compute(subsets)
         if not args.dry_run:
@@ -99,7 +101,7 @@ def _report(run: Run, measured: Measured) -> None:
     print(tabulate(shown, head, floatfmt=".2f" if measured.measure.percent else ".4f"))
     about = {"measure": measured.measure.name, "dataset": run.dataset.name, "model": measured.model}
     path = measured.folder / CSV
-    write_atomic(path, as_csv(measured.rows, about, measured.measure.columns))
+    write_atomic(path, as_csv(rows_there(measured), about, measured.measure.columns))
     print(f"rows of all layers: {path}\nlogs: {measured.folder}")
 
 

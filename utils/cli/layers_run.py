@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from utils.settings import LayersSettings
 
 Data = TypeVar("Data")
+RECORDS = "eval_*.json"  # the files beside them have no rows
 
 
 @dataclass(frozen=True)
@@ -171,3 +172,14 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
     (folder, *_) = run.store.folders(found, [k])
     name = run.generator.spec.name if run.generator else run.model
     return Measured(name, measure, folder, found, honest, records)
+
+
+def rows_there(measured: Measured) -> dict[str, Sequence[Row]]:
+    """Return the rows of all records in a run's folder, also of subsets that this command has not asked for."""
+    found = dict(measured.rows)
+    for path in sorted(measured.folder.glob(RECORDS)):
+        content = read_json(path) or {}
+        subset = content.get("run", {}).get("subset")
+        if subset and content.get("rows"):
+            found.setdefault(subset, content["rows"])
+    return found

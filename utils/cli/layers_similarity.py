@@ -11,6 +11,7 @@ import numpy as np
 from utils.cli.layers_pairs import PairsRun, open_pairs
 from utils.cli.layers_ranking import read_against, report_ranking
 from utils.errors import UserError, counted
+from utils.layers.ranking import FEWEST as LANGUAGES
 from utils.layers.rows import ITEMS
 from utils.layers.similarity import FEWEST, similarity_at
 
@@ -64,5 +65,7 @@ def open_similarity(args: argparse.Namespace, models: Models) -> tuple[Similarit
     """Return the run of a command line on the likeness of languages, and its subsets."""
     against = read_against(args)
     task, subsets = open_pairs(SimilarityRun, args, models)
+    if against and len(subsets) < LANGUAGES:
+        raise UserError(f"--against with {counted(len(subsets), 'language')}", f"a correlation takes {LANGUAGES}")
     task.against = against
     return task, subsets

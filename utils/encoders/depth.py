@@ -19,6 +19,7 @@ from utils.schema import EncoderSpec
 DEPTHS = ("encoder_layers", "num_hidden_layers", "num_layers", "n_layer", "n_layers")
 NESTED = ("text_config", "encoder")  # configurations within that of a model of several parts
 WITHOUT = "a layer is chosen of a dense encoder whose transformer runs here"
+HAS_LAYERS = "choose a dense encoder whose transformer runs here"
 
 
 def with_layer(spec: EncoderSpec, layer: int, flag: str = "--layer") -> EncoderSpec:
@@ -47,9 +48,10 @@ def layers_of(spec: EncoderSpec, asked: Sequence[int] | None, flag: str = "--lay
 
     Raises UserError as `with_layer` does, and where the checkpoint does not say how many it has.
     """
+    if kind := _without_layers(spec):
+        raise UserError(f"{spec.name} is {kind} and has no layers to measure", HAS_LAYERS)
     if asked is not None:
         return tuple(sorted({with_layer(spec, layer, flag).layer or 0 for layer in asked}))
-    with_layer(spec, 0, flag)
     depth = depth_of(spec)
     if depth is None:
         what = f"the configuration of {spec.name} does not say how many layers it has"

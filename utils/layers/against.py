@@ -11,6 +11,7 @@ from utils.data.languages import code_of, family_and_script
 from utils.data.tables import ENDINGS, is_blank, read_table
 from utils.errors import UserError, counted
 from utils.records.reader import read_all
+from utils.records.result import LoggedResult
 from utils.records.rows import languages_of
 from utils.tasks import TASKS
 
@@ -105,7 +106,7 @@ def _of_records(folder: Path, metric: str | None) -> Numbers:
             continue
         about = languages_of(result)
         lang = str(about.get("lang") or about.get("tgt_lang") or result.subset)
-        own = groups.setdefault((task.name if task else "", result.dataset, result.model, result.k, name), {})
+        own = groups.setdefault((task.name if task else "", result.dataset, _model_of(result), result.k, name), {})
         if lang in own:
             raise UserError(f"{folder} has two records of {lang}, such as {result.path}", "name the folder of one run")
         own[lang] = result.metrics[name]
@@ -117,6 +118,13 @@ def _of_records(folder: Path, metric: str | None) -> Numbers:
     (((task, dataset, model, k, name), values),) = groups.items()
     at = f", k {k}" if task == "icl" else ""
     return Numbers(f"{name} of {model} in {task}.py on {dataset}{at}", values)
+
+
+def _model_of(result: LoggedResult) -> str:
+    """Return the model whose figures a record has: the generator, with the encoder if there is one, or the encoder."""
+    generator = (result.run.get("generator") or {}).get("name")
+    encoder = result.model if result.run.get("encoders") or not generator else None
+    return " + ".join(name for name in (generator, encoder) if name)
 
 
 def _listed(names: Iterable[str]) -> str:
