@@ -101,7 +101,7 @@ def _report(run: Run, measured: Measured) -> None:
     print(tabulate(shown, head, floatfmt=".2f" if measured.measure.percent else ".4f"))
     about = {"measure": measured.measure.name, "dataset": run.dataset.name, "model": measured.model}
     path = measured.folder / CSV
-    write_atomic(path, as_csv(rows_there(measured), about, measured.measure.columns))
+    write_atomic(path, as_csv(rows_there(run, measured), about, measured.measure.columns))
     print(f"rows of all layers: {path}\nlogs: {measured.folder}")
 
 

@@ -174,12 +174,22 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
     return Measured(name, measure, folder, found, honest, records)
 
 
-def rows_there(measured: Measured) -> dict[str, Sequence[Row]]:
-    """Return the rows of all records in a run's folder, also of subsets that this command has not asked for."""
-    found = dict(measured.rows)
+def records_there(run: Run, measured: Measured) -> dict[str, tuple[Path, Mapping[str, Any]]]:
+    """Return path and content of all records of a run's settings in its folder, by subset, those that were asked first.
+
+    They are also those of subsets that this command has not asked for.
+    """
+    asked = {subset: (path, content) for subset, path in measured.records.items() if (content := read_json(path))}
+    found: dict[str, tuple[Path, Mapping[str, Any]]] = dict(asked)
     for path in sorted(measured.folder.glob(RECORDS)):
         content = read_json(path) or {}
-        subset = content.get("run", {}).get("subset")
-        if subset and content.get("rows"):
-            found.setdefault(subset, content["rows"])
+        about = content.get("run")
+        subset = about.get("subset") if isinstance(about, dict) else None
+        if isinstance(subset, str) and content.get("rows") and run.store.has_settings(path, subset):
+            found.setdefault(subset, (path, content))
     return found
+
+
+def rows_there(run: Run, measured: Measured) -> dict[str, Sequence[Row]]:
+    """Return the rows of `records_there` by subset."""
+    return {subset: content["rows"] for subset, (_, content) in records_there(run, measured).items()}

@@ -88,7 +88,11 @@ class RecordStore:
         """Return the record of a subset at k that has this run's settings, None where there is none."""
         folders = (self.folder, *self.earlier, self.spare)
         paths = (path for folder in folders for path in record_paths(folder, subset, k))
-        return next((path for path in paths if self._other(path, subset) == ""), None)
+        return next((path for path in paths if self.has_settings(path, subset)), None)
+
+    def has_settings(self, path: Path, subset: str) -> bool:
+        """Return whether a file is the record of a subset in this run's settings."""
+        return self._other(path, subset) == ""
 
     def _other(self, path: Path, subset: str) -> str | None:
         """Return why a file is not the record of a subset in this run's settings, as `other_settings` does."""
