@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from utils.data.registry import DATASETS
 from utils.records import store
 from utils.records.frames import load
-from utils.records.paths import run_folder
+from utils.records.paths import record_path, run_folder
 from utils.records.provenance import environment, utc_now
 from utils.schema import RunRecord
 
@@ -78,7 +78,8 @@ def write_one(folder: Path, subset: str, model: str, k: int) -> None:
     }
     sides = {"gold": list(range(N)), "hyp": [index - index % 3 for index in range(N)]}
     ci95 = {name: (value * 0.9, value * 1.1) for name, value in metrics.items()}
-    store.write_record(folder, subset, RunRecord(metrics, ci95, N, k, run), {**sides, "backward": sides})
+    record = RunRecord(metrics, ci95, N, k, run)
+    store.write_record(record_path(folder, subset, k), record, {**sides, "backward": sides}, None)
     (folder / f"eval_{subset}_neighbors.json").touch()
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.records import store
+from record_files import write_record
+
 from utils.schema import RunRecord
 
 RETRIEVAL: dict[str, Any] = {"task": "retrieval", "similarity": "cosine", "margin": "none", "pool": "usual", "seed": 42}
@@ -34,4 +35,4 @@ def log_judged(
     }
     settings = hashlib.sha256(repr(sorted(run.items())).encode()).hexdigest()[:8]
     folder = root / settings / str(about["dataset"]) / model / "seed_42"
-    return store.write_record(folder, subset, record, predictions)
+    return write_record(folder, subset, record, predictions)

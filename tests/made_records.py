@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.records import store
+from record_files import write_record
+
 from utils.schema import RunRecord
 
 LABSE, E5 = "sentence-transformers/LaBSE", "intfloat/multilingual-e5-large"
@@ -45,7 +46,7 @@ def log_bitext(root: Path, dataset: str, model: str, right: int, n: int, seed: i
     )
     hyp = [index if index < right else -1 for index in range(n)]
     folder = root / str(sorted(settings.items())) / dataset / model / f"seed_{seed}"
-    return store.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp})
+    return write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp})
 
 
 def log_labels(root: Path, lang: str, model: str, hyp: Sequence[str | None], gold: Sequence[str], f1: float) -> Path:
@@ -54,7 +55,7 @@ def log_labels(root: Path, lang: str, model: str, hyp: Sequence[str | None], gol
     run = {**CLASSIFICATION, "dataset": "mine", "model": model, "subset": lang, "seed": 42}
     record = RunRecord({"acc": acc, "f1": f1}, {}, len(gold), 1, run)
     folder = root / "labels" / model / "seed_42"
-    return store.write_record(folder, lang, record, {"gold": list(gold), "hyp": list(hyp)})
+    return write_record(folder, lang, record, {"gold": list(gold), "hyp": list(hyp)})
 
 
 def log_code_switching(root: Path) -> None:
@@ -91,4 +92,4 @@ def log_generator(root: Path) -> None:
                 model = E5 if k else "none"
                 run = {**ICL, "dataset": dataset, "model": model, "subset": lang, "seed": 42, "generator": generator}
                 record = RunRecord({"acc": value, "f1": value}, {}, 10, k, run)
-                store.write_record(root / dataset / model / "seed_42", lang, record, {"gold": [], "hyp": []})
+                write_record(root / dataset / model / "seed_42", lang, record, {"gold": [], "hyp": []})

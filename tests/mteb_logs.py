@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from utils.records import store
+from record_files import write_record
+
 from utils.schema import RunRecord
 
 TO = "script/aggregate/to_mteb.py"
@@ -35,7 +36,7 @@ def log(root: Path, subset: str, f1: float, *, k: int = 1, n: int = 410, **setti
     run = {**PLAIN, "dataset": "nollysenti", "model": "org/model", "subset": subset, **settings}
     folder = root / f"{len(list(root.rglob('*.json')))}" / run["dataset"] / run["model"] / "seed_42"
     metrics = {"acc": f1 + 0.01, "prec": f1 - 0.01, "rec": f1 + 0.01, "f1": f1}
-    return store.write_record(folder, subset, RunRecord(metrics, {}, n, k, run), {"gold": [0], "hyp": [0]})
+    return write_record(folder, subset, RunRecord(metrics, {}, n, k, run), {"gold": [0], "hyp": [0]})
 
 
 def written(tmp_path: Path, name: str = "org__model/abc/NollySentiBitextMining.json") -> dict[str, Any]:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import made_records as made
+from record_files import write_record
 
 from utils.data import registry
-from utils.records import store
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -21,7 +21,7 @@ def nusax(root: Path, model: str, f1: float, **settings: object) -> None:
         run = {**made.BITEXT, "dataset": "nusax", "model": model, "subset": subset, "seed": 42, **settings}
         record = RunRecord({"f1": f1, "acc": f1}, {}, 10, int(str(settings.get("k", 1))), run)
         folder = root / str(sorted(settings.items())) / model
-        store.write_record(folder, subset, record, {"gold": [], "hyp": []})
+        write_record(folder, subset, record, {"gold": [], "hyp": []})
 
 
 def original(logs: Path, dataset: str, model: str, f1: float) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from made_records import BITEXT, ICL
+from record_files import write_record
 
-from utils.records import store
 from utils.records.paths import run_folder
 from utils.schema import RunRecord
 
@@ -37,7 +37,7 @@ def log(
     folder = run_folder(root, f"save_{run['task']}", dataset, model, 42, debug=False)
     acc = right / n
     record = RunRecord({"acc": acc, "f1": acc}, {"acc": (acc / 2, (1 + acc) / 2)}, n, int(str(run.pop("k", 1))), run)
-    return store.write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp}, prompts)
+    return write_record(folder, subset, record, {"gold": list(range(n)), "hyp": hyp}, prompts)
 
 
 def log_icl(root: Path) -> Path:
@@ -62,7 +62,7 @@ def log_icl(root: Path) -> Path:
     details |= {"per_label": {name: {"prec": 0.5, "rec": 1.0, "f1": 2 / 3, "support": 1} for name in labels}}
     folder = run_folder(root, "save_icl", "mine", f"org/gen/{NGRAM}", 42, debug=False)
     record = RunRecord({"acc": 0.5, "f1": 1 / 3}, {"acc": (0.1, 0.9)}, 2, 1, run, details)
-    return store.write_record(folder, "eng", record, {"gold": labels, "hyp": ["good", "good"]}, prompts)
+    return write_record(folder, "eng", record, {"gold": labels, "hyp": ["good", "good"]}, prompts)
 
 
 def source_of(root: Path, subset: str) -> Any:

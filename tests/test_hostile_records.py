@@ -15,9 +15,9 @@ from hostile import NGRAM, VALUES, fault_of, places_in, usual, with_value, write
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import ICL
+from record_files import write_record
 from script_runner import run_in_process
 
-from utils.records import store
 from utils.schema import RunRecord
 
 LABELED = ("classification", "icl")
@@ -51,7 +51,7 @@ def make_logs(folder: Path, run_in: Callable[..., Any]) -> dict[str, Path]:
             {"labels": ["x", "y"], "confusion": [[1, 0], [1, 0]], "unparsed": 0.0},
         )
         place = folder / "logs" / "save_icl" / "sample" / "org" / "gen" / NGRAM / "seed_42"
-        icl = store.write_record(place, lang, record, {"gold": ["x", "y"], "hyp": ["x", "x"]}, prompts)
+        icl = write_record(place, lang, record, {"gold": ["x", "y"], "hyp": ["x", "x"]}, prompts)
     return {"bitext": bitext, "classification": labeled, "icl": icl}
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_records import ICL
+from record_files import write_record
 
 from utils.errors import UserError
 from utils.layers.against import read_numbers
 from utils.layers.ranking import agreement, ranking, ranks_of
 from utils.layers.rows import as_csv
 from utils.layers.similarity import similarity_at
-from utils.records import store
 from utils.schema import RunRecord
 
 
@@ -108,7 +108,7 @@ def record(folder: Path, lang: str, acc: float, k: int = 0) -> None:
     """Write a record of in-context learning."""
     run = {**ICL, "dataset": "sib200", "model": "gemma", "subset": lang, "seed": 42}
     metrics = dict.fromkeys(("acc", "prec", "rec", "f1"), acc)
-    store.write_record(folder, lang, RunRecord(metrics, {}, 10, k, run), {"gold": ["a"], "hyp": ["a"]})
+    write_record(folder, lang, RunRecord(metrics, {}, 10, k, run), {"gold": ["a"], "hyp": ["a"]})
 
 
 def test_scores_by_language_of_records(tmp_path: Path) -> None:

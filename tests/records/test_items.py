@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from frame_records import BITEXT, ICL, LABELS, write
 from judged_records import log_judged
+from record_files import write_record
 
-from utils.records import store
 from utils.records.frames import load
 from utils.schema import RunRecord
 
@@ -49,7 +49,7 @@ def test_items_have_their_measures_and_pairs_their_scores(tmp_path: Path) -> Non
     assert items.ndcg.tolist() == [1.0, 0.0, 0.25] and items.correct.tolist() == [True, False, True]
     run = {"task": "sts", "dataset": "mine", "subset": "eng", "model": "org/a", "seed": 42}
     record = RunRecord({"spearman": 0.5, "pearson": 0.5}, {}, 2, 1, run)
-    store.write_record(tmp_path / "logs/pairs", "eng", record, {"judged": [4.0, 1.0], "scores": [0.9, None]})
+    write_record(tmp_path / "logs/pairs", "eng", record, {"judged": [4.0, 1.0], "scores": [0.9, None]})
     items = load(tmp_path / "logs", preds=True)
     pairs = items[items.task == "sts"]
     assert pairs.judged.tolist() == [4.0, 1.0] and pairs.score.iloc[0] == 0.9 and pairs.score.isna().tolist()[1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from record_files import write_record
 
 from utils.records import store
 from utils.records.paths import encoder_label, file_name, record_path, run_folder
@@ -47,7 +48,7 @@ def test_different_subsets_have_different_files() -> None:
 def test_a_record_is_that_of_a_run_only_with_equal_settings(tmp_path: Path) -> None:
     path = record_path(tmp_path, "a_b", 1)
     assert store.other_settings(path, IDENTITY) is None
-    assert store.write_record(tmp_path, "a_b", record(), {"gold": [0, 1], "hyp": [0, 0]}) == path
+    assert write_record(tmp_path, "a_b", record(), {"gold": [0, 1], "hyp": [0, 0]}) == path
     assert store.other_settings(path, IDENTITY) == ""
     assert store.other_settings(path, {**IDENTITY, "seed": 7}) == "seed: 42, now 7"
     assert store.other_settings(path, {**IDENTITY, "tag": "second"}) == 'tag: null, now "second"'
@@ -72,7 +73,7 @@ def test_a_strangers_record_is_another(tmp_path: Path) -> None:
 def test_nan_never_enters_a_record(tmp_path: Path) -> None:
     bad = RunRecord({"acc": float("nan")}, {}, 1, 1, IDENTITY)
     with pytest.raises(ValueError, match="JSON compliant"):
-        store.write_record(tmp_path, "a_b", bad, {})
+        write_record(tmp_path, "a_b", bad, {})
     assert not record_path(tmp_path, "a_b", 1).exists()
 
 
@@ -97,8 +98,8 @@ def test_neighbours_keep_the_longest_ranking_of_equal_settings(tmp_path: Path) -
 def test_results_are_read_from_bodies_and_from_the_originals_paths(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store.write_record(tmp_path / "anywhere", "a_b", record(), {"gold": [], "hyp": []})
-    store.write_record(tmp_path / "debug" / "x", "a_b", record(5), {"gold": [], "hyp": []})
+    write_record(tmp_path / "anywhere", "a_b", record(), {"gold": [], "hyp": []})
+    write_record(tmp_path / "debug" / "x", "a_b", record(5), {"gold": [], "hyp": []})
     original = tmp_path / "save" / "nusax" / "sentence-transformers" / "LaBSE" / "seed_42"
     original.mkdir(parents=True)
     metrics = {"acc": 0.8, "prec": 0.7, "rec": 0.8, "f1": 0.75}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from forked import Nursery, base_nursery
+from record_files import write_record
 
-from utils.records import store
 from utils.schema import RunRecord
 
 # a process of its own: the modules of reporting read the tasks when they are imported
@@ -44,7 +44,7 @@ def logs(tmp_path: Path) -> Path:
         run = {"task": "rerank", "dataset": "mine", "model": model, "subset": "eng", "seed": 42}
         run |= {"reader": reader, "depth": depth}
         record = RunRecord({"acc": 1.0, "gain": gain}, {"gain": (gain - 0.1, gain + 0.1)}, 2, 1, run)
-        store.write_record(tmp_path / "logs" / reader / model, "eng", record, {"gold": ["x", "y"], "hyp": ["x", "y"]})
+        write_record(tmp_path / "logs" / reader / model, "eng", record, {"gold": ["x", "y"], "hyp": ["x", "y"]})
     return tmp_path / "logs"
 
 

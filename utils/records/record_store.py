@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from utils.errors import warn
 from utils.files import read_json, write_json
 from utils.records.paths import record_path, record_paths, records_at
-from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record_at
+from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record
 from utils.records.validation import fault_of, metrics_of, tuned_fault_of
 from utils.records.variants import digest
 from utils.tasks import TASKS
@@ -160,7 +160,7 @@ class RecordStore:
     ) -> None:
         """Write a record, its predictions, and the prompts of a generator."""
         path = self.path_of(subset, record.k)
-        write_record_at(path, record, predictions, prompts)
+        write_record(path, record, predictions, prompts)
         self._written[subset, record.k] = path
         _tell_watcher(path)
 

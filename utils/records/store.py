@@ -13,7 +13,7 @@ from utils.errors import warn
 from utils.files import read_json, writable, write_json
 from utils.records.checks import is_whole
 from utils.records.columns import SIDES
-from utils.records.paths import neighbors_path, predictions_path, prompts_path, record_path
+from utils.records.paths import neighbors_path, predictions_path, prompts_path
 from utils.schema import RunRecord, TopK
 
 SHOWN = 3  # differing settings named in a note
@@ -73,20 +73,7 @@ def _short(value: Any) -> str:
 
 
 def write_record(
-    folder: Path,
-    subset: str,
-    record: RunRecord,
-    predictions: Mapping[str, Any],
-    prompts: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write one record with its predictions and prompts to its usual place in a folder, and return its path."""
-    path = record_path(folder, subset, record.k)
-    write_record_at(path, record, predictions, prompts)
-    return path
-
-
-def write_record_at(
-    path: Path, record: RunRecord, predictions: Mapping[str, Any], prompts: Mapping[str, Any] | None = None
+    path: Path, record: RunRecord, predictions: Mapping[str, Any], prompts: Mapping[str, Any] | None
 ) -> None:
     """Write one record with its predictions and prompts.
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import Run
 from made_records import BITEXT, CLASSIFICATION, ICL
+from record_files import write_record
 
 from utils.data import registry
 from utils.files import fingerprint
-from utils.records import store
 from utils.reporting.charts import plots
 from utils.schema import RunRecord
 
@@ -46,7 +46,7 @@ def log(
     metrics = {"acc": right / n, "f1": right / n}
     record = RunRecord(metrics, {"acc": (0.1, 0.9), "f1": (0.2, 0.8)}, n, k, run, details or {})
     folder = root / "logs" / task / fingerprint(settings) / dataset / model
-    return store.write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
+    return write_record(folder, subset, record, dict(zip(("gold", "hyp"), answers, strict=True)))
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Run
+from record_files import write_record
 from report_logs import HOSTILE, SCRIPT, cells, open_at
 
-from utils.records import store
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_answers_and_judgements_stand_side_by_side(run: Run, tmp_path: Path, pag
     }
     record = RunRecord({"fidelity": 0.75, "repetition": 0.0, "refused": 0.0}, {}, 2, 2, about)
     predictions = {"gold": ["de", "de"], "hyp": ["de", "de"], "values": {"fidelity": [0.5, 1.0]}}
-    store.write_record(tmp_path / "logs" / "save_chat", "de", record, predictions, prompts)
+    write_record(tmp_path / "logs" / "save_chat", "de", record, predictions, prompts)
     assert run(SCRIPT).returncode == 0
     open_at(page, tmp_path / "report.html", "#items?path=logs/save_chat/eval_de_2.json&item=0")
     page.wait_for_selector("table.answers")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Run
+from record_files import write_record
 from report_logs import HOSTILE, SCRIPT, cells, heads, open_at
 
-from utils.records import store
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def log_layers(logs: Path, model: str, step: float, **more: float) -> None:
         about |= {"src_lang": "eng", "tgt_lang": lang, "measure": "bitext", "layers": "all", "similarity": "cosine"}
         metrics = {"best": max(values) + step, "last": values[-1] + step}
         record = RunRecord(metrics, {}, 10, 1, about, {"rows": rows})
-        store.write_record(logs / "save_layers" / model, f"eng_{lang}", record, {})
+        write_record(logs / "save_layers" / model, f"eng_{lang}", record, {})
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Run
+from record_files import write_record
 
 from utils.data import registry
 from utils.evaluation import stats
-from utils.records import store
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/aggregate_bitext_mining.py"
@@ -26,7 +26,7 @@ def log(root: Path, dataset: str, model: str, f1: float, subsets: int | None = N
         run = {**PLAIN, "dataset": dataset, "model": model, "subset": name, **settings}
         record = RunRecord({"acc": f1 / 2, "f1": f1}, {}, 10, 1, run)
         folder = root / str(settings) / dataset / model / "seed_42"
-        store.write_record(folder, name, record, {"gold": [], "hyp": []})
+        write_record(folder, name, record, {"gold": [], "hyp": []})
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_records_of_other_encoder_settings_are_another_row(tmp_path: Path, run: 
         member = {"checkpoint": "org/model", "dimensions": 256 if place == 3 else None}
         settings = {**PLAIN, "dataset": "nusax", "model": "org/model", "subset": subset, "encoders": [member]}
         record = RunRecord({"acc": 0.5, "f1": 0.5}, {}, 10, 1, settings)
-        store.write_record(tmp_path / "logs/nusax/org/model/seed_42", subset, record, {"gold": [], "hyp": []})
+        write_record(tmp_path / "logs/nusax/org/model/seed_42", subset, record, {"gold": [], "hyp": []})
     done = run(SCRIPT)
     assert done.returncode == 0, done.stderr
     assert "missing: nusax, org/model (dimensions 256): 10 of 11 subsets" in done.stderr
@@ -144,7 +144,7 @@ def log_predictions(root: Path, model: str, dataset: str, right: dict[str, int],
         hyp = [index if index < hits else (index + 1) % n for index in gold]
         record = RunRecord({"acc": hits / n, "mrr": hits / n}, {"acc": (0.1, 0.9)}, n, 1, run)
         folder = root / "logs" / dataset / model / "seed_42"
-        store.write_record(folder, subset, record, {"gold": gold, "hyp": hyp})
+        write_record(folder, subset, record, {"gold": gold, "hyp": hyp})
 
 
 def test_intervals_of_cells(run: Run, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_macro_figures_are_counted_anew_in_each_resample(run: Run, tmp_path: Pat
     for subset in ("eng", "swh"):  # the same items twice have the interval of one
         run_of = {"task": "classification", "seed": 42, "dataset": "mine", "model": "org/one", "subset": subset}
         record = RunRecord({"acc": 0.75, "f1": 0.7}, {}, 40, 1, run_of)
-        store.write_record(tmp_path / "logs/mine/org/one/seed_42", subset, record, {"gold": gold, "hyp": hyp})
+        write_record(tmp_path / "logs/mine/org/one/seed_42", subset, record, {"gold": gold, "hyp": hyp})
     script = "script/aggregate/aggregate_classification.py"
     (row,) = json.loads(run(script, "--metric", "f1", "--ci", "--format", "json").stdout)
     numbers = {"bad": 0, "good": 1, None: -1}
@@ -212,7 +212,7 @@ def log_cross(root: Path, source: str, acc: float) -> None:
             run = {**plain, "seed": 42, "legacy": False, "dataset": "nusax", "model": E5, "subset": name}
             value = acc + 0.1 * (name == "sun")
             record = RunRecord({"acc": value, "f1": value}, {}, 10, 1, {**run, "train_lang": source})
-            store.write_record(root / source / "nusax" / E5, name, record, {"gold": [], "hyp": []})
+            write_record(root / source / "nusax" / E5, name, record, {"gold": [], "hyp": []})
 
 
 def test_training_languages_are_never_mixed(run: Run, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 from made_records import ICL
+from record_files import write_record
 
 from utils.data import registry
-from utils.records import store
 from utils.schema import RunRecord
 
 BLOOMZ = {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}
@@ -28,7 +28,7 @@ def log(
         about = {**settings, "dataset": dataset, "model": encoder if k else "none", "subset": name}
         folder = root / str(abs(hash(str(settings)))) / dataset / encoder
         record = RunRecord({"acc": value, "f1": value}, {}, 10, k, about)
-        store.write_record(folder, name, record, {"gold": [], "hyp": []})
+        write_record(folder, name, record, {"gold": [], "hyp": []})
 
 
 @pytest.fixture

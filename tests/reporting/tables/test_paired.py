@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Run
+from record_files import write_record
 
-from utils.records import store
 from utils.schema import RunRecord
 
 SCRIPT = "script/aggregate/compare.py"
@@ -28,7 +28,7 @@ def log(
     acc = sum(one == other for one, other in zip(gold, hyp, strict=True)) / len(gold)
     folder = root / str(sorted(settings.items())) / run["dataset"] / model / "seed_42"
     record = RunRecord({"acc": acc}, {}, len(gold), k, run)
-    return store.write_record(folder, subset, record, {"gold": list(gold), "hyp": list(hyp)})
+    return write_record(folder, subset, record, {"gold": list(gold), "hyp": list(hyp)})
 
 
 def wrong_at(n: int, places: Sequence[int]) -> list[int]:

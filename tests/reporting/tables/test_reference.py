@@ -8,11 +8,11 @@ from pathlib import Path
 import made_records as made
 import pytest
 from conftest import Run
+from record_files import write_record
 from reference_logs import HEADER, SCRIPT, XLMR, nusax, original
 
 from utils.data import registry
 from utils.encoders.registry import ENCODERS
-from utils.records import store
 from utils.schema import RunRecord
 
 
@@ -134,7 +134,7 @@ def test_prompts_and_decoding_that_are_not_the_originals_are_not_compared(
             names = {"dataset": dataset, "model": made.E5, "subset": lang, "seed": 42}
             how = {"generator": {"name": "bigscience/bloomz-560m", "kind": "base", "quantization": ""}, **settings}
             record = RunRecord({"acc": 0.5}, {}, 10, 1, {**made.ICL, **names, **how})
-            store.write_record(tmp_path / "logs" / dataset, lang, record, {"gold": [], "hyp": []})
+            write_record(tmp_path / "logs" / dataset, lang, record, {"gold": [], "hyp": []})
     done = run("script/aggregate/aggregate_icl.py", "--reference", "paper")
     assert done.returncode == 0 and ("50.00 (54.25, -4.25)" in done.stdout) is (reason == "")
     assert (reason and f"not compared, winata2024 {reason}") in done.stderr
@@ -242,7 +242,7 @@ def test_cross_lingual_figures_belong_to_their_training_language(run: Run, tmp_p
         record = RunRecord(
             {"acc": 0.5}, {}, 10, 1, {**settings, "dataset": "fire", "model": made.LABSE, "subset": test, "seed": 42}
         )
-        store.write_record(tmp_path / train / "x", test, record, {"gold": [], "hyp": []})
+        write_record(tmp_path / train / "x", test, record, {"gold": [], "hyp": []})
     right = run(script, "--logs", "tamil", "--reference", "paper")
     assert "50.00 (41.10, +8.90)" in right.stdout and "the publication does not give k" in right.stdout
     assert "winata2024: XL CS: fire had a fifth label" in right.stdout
@@ -263,7 +263,7 @@ def log_sts17(root: Path, model: str, subset: str, value: float) -> None:
     run = {"task": "sts", "dataset": "mteb:STS17", "model": model, "subset": subset, "seed": 42, "mteb": about}
     run |= {"similarity": "cosine", "source": {"kind": "mteb", "source": "mteb/sts17", "revision": "abc"}}
     record = RunRecord({"spearman": value, "pearson": value}, {}, 10, 1, run)
-    store.write_record(root / model / "seed_42", subset, record, {"judged": [], "scores": []})
+    write_record(root / model / "seed_42", subset, record, {"judged": [], "scores": []})
 
 
 def test_figures_of_subsets_are_compared_over_those_of_the_row(run: Run, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from conftest import Run
 from made_records import BITEXT, CLASSIFICATION
+from record_files import write_record
 
-from utils.records import store
 from utils.reporting.tables.sizes import size_of
 from utils.schema import RunRecord
 
@@ -29,7 +29,7 @@ def log(
     about = {"dataset": "mine", "model": model, "subset": subset, "seed": 42, "dimensions": size}
     record = RunRecord(metrics, {}, 20, 1, {**plain, **about, "encoders": encoders})
     place = root / "logs" / task / str(sorted(member.items())) / "mine" / model / "seed_42"
-    store.write_record(place, subset, record, predictions)
+    write_record(place, subset, record, predictions)
 
 
 def right(n: int) -> dict[str, list[int]]:
