@@ -60,10 +60,10 @@ def seconds_of(work: Callable[[], object], device: str, repeats: int = 3, *, war
     return times
 
 
-def peak_flops(device: str, dtype: torch.dtype = torch.bfloat16, size: int = 8192) -> float:
-    """Return the floating-point operations per second of a large matrix product of random numbers."""
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    out = torch.empty(size, size, device=device, dtype=dtype)
+def peak_flops(device: str, size: int) -> float:
+    """Return the floating-point operations per second of a large matrix product of random numbers in bfloat16."""
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    out = torch.empty(size, size, device=device, dtype=torch.bfloat16)
     return 2 * size**3 / statistics.median(seconds_of(lambda: torch.mm(a, b, out=out), device, 10))
 
 

@@ -77,7 +77,7 @@ def texts_of_pairs(dataset: str, data_dir: Path | None, prompt: str) -> list[tup
     from utils.data.sources import Sources
     from utils.errors import lookup
 
-    spec = lookup(DATASETS["bitext"], dataset, "dataset")
+    spec = lookup(DATASETS["bitext"], dataset)
     where = Sources(data_dir, Path(tempfile.gettempdir()) / "bench_datasets")
     subsets = [load_bitext(spec, src, tgt, where) for src, tgt in bitext_pairs(spec, None, None)]
     return [([prompt + text for text in one.sources], [prompt + text for text in one.targets]) for one in subsets]

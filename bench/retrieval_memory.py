@@ -38,10 +38,10 @@ import sys, time
 import numpy as np
 from bench.retrieval_memory import rows_of
 from utils.retrieval.topk import topk
-kind, folder, n, k, dim = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-rows, queries = rows_of(kind, folder, dim), rows_of(kind, folder, dim, n)
+kind, folder, n, k = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+rows, queries = rows_of(kind, folder), rows_of(kind, folder, n)
 import torch
-topk(queries[:8], rows_of(kind, folder, dim, 512), min(k, 8))
+topk(queries[:8], rows_of(kind, folder, 512), min(k, 8))
 print("ready", flush=True)
 sys.stdin.readline()
 start = time.perf_counter()
@@ -85,8 +85,7 @@ def watch(process: subprocess.Popen[str]) -> Peak:
 def measure_search(args: argparse.Namespace, folder: Path, kind: str) -> dict[str, object]:
     """Return the seconds of a search over files of vectors, and its peaks above what the process had before."""
     n_bytes = write_rows(kind, folder, args.passages, args.dim)
-    numbers = (args.queries, args.k, args.dim)
-    command = [sys.executable, "-c", SEARCH, kind, str(folder), *map(str, numbers)]
+    command = [sys.executable, "-c", SEARCH, kind, str(folder), str(args.queries), str(args.k)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin and process.stdout
     process.stdout.readline()
@@ -118,7 +117,7 @@ def write_rows(kind: str, folder: Path, n: int, dim: int) -> int:
     return rows.nbytes + columns.nbytes
 
 
-def rows_of(kind: str, folder: str, dim: int, n: int | None = None) -> Any:
+def rows_of(kind: str, folder: str, n: int | None = None) -> Any:
     """Return the rows of `write_rows` as memory maps, or copies of the first n."""
     values, columns = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in ("values", "columns"))
     length = LENGTH if kind == "multi-vector" else 1

@@ -34,11 +34,11 @@ class UserError(Exception):
         self.hint = hint
 
 
-def lookup(rows: Mapping[str, T], name: str, kind: str) -> T:
-    """Return the row of this name; raises UserError with similar names where there is none."""
+def lookup(rows: Mapping[str, T], name: str) -> T:
+    """Return the row of the data set of this name; raises UserError with similar names where there is none."""
     if name in rows:
         return rows[name]
-    raise UserError(f"unknown {kind} {name!r}", f"{suggest(name, rows)} (--list shows all)")
+    raise UserError(f"unknown dataset {name!r}", f"{suggest(name, rows)} (--list shows all)")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

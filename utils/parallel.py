@@ -18,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 MAX_WORKERS = 16  # on the CPU
+AHEAD = 2  # results that a thread computes before they are used
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def map_parts(
             yield from future.result()
 
 
-def ahead(work: Callable[[Item], Result], items: Sequence[Item], most: int = 2) -> Iterator[Result]:
-    """Yield the result of `work` for each item, in order; a thread computes up to `most` of them before they are used.
+def ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the result of `work` for each item, in order; a thread computes up to AHEAD of them before they are used.
 
     A single item is computed by the caller's own thread.
     """
@@ -94,7 +95,7 @@ def ahead(work: Callable[[Item], Result], items: Sequence[Item], most: int = 2) 
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > most:
+            if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

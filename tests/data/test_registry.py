@@ -134,11 +134,11 @@ def test_every_encoder_of_the_paper_is_listed() -> None:
 def test_lookup_names_what_is_near() -> None:
     rows = {"sample": 1, "bucc": 2, "nusax": 3}
     with pytest.raises(UserError) as caught:
-        lookup(rows, "nusx", "dataset")
+        lookup(rows, "nusx")
     assert caught.value.what == "unknown dataset 'nusx'"
     assert "did you mean 'nusax'" in caught.value.hint
     with pytest.raises(UserError) as caught:
-        lookup(rows, "zzz", "dataset")
+        lookup(rows, "zzz")
     assert caught.value.hint == "choose from: sample, bucc, nusax (--list shows all)"
 
 

@@ -170,8 +170,8 @@ def _prompt_token(entry: Mapping[str, Any] | None) -> tuple[str, float | None]:
     return str(first.get("decoded_token") or ""), first.get("logprob")
 
 
-def _json_schema(schema: Mapping[str, Any], name: str = "answer") -> dict[str, Any]:
-    form = {"name": name, "strict": True, "schema": schema}
+def _json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    form = {"name": "label", "strict": True, "schema": schema}
     return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
@@ -241,7 +241,7 @@ OPENAI = Provider(
     chat=chat,
     complete=complete,
     label_arguments={
-        "json_schema": lambda labels: _json_schema(choice_schema(labels), "label"),
+        "json_schema": lambda labels: _json_schema(choice_schema(labels)),
         "structured_outputs": lambda labels: {"extra_body": {"structured_outputs": {"choice": list(labels)}}},  # vLLM
         "guided_choice": lambda labels: {"extra_body": {"guided_choice": list(labels)}},  # older versions of vLLM
     },

@@ -104,7 +104,7 @@ def _datasets(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str,
             continue
         tasks = [task for task, row in rows if row == name]
         if not tasks:
-            lookup({row: None for _, row in rows}, name, "dataset")
+            lookup({row: None for _, row in rows}, name)
         for task in tasks:
             spec = registry.DATASETS[task][name]
             yield f"{name}, {task}", lambda spec=spec: _read_all(spec, sources)  # type: ignore[misc]

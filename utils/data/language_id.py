@@ -49,13 +49,13 @@ def open_identifier() -> Any:
     return import_extra("pycld2")
 
 
-def check_language(language: str | None, flag: str = "--language_id") -> None:
+def check_language(language: str | None) -> None:
     """Raise UserError where a language is to be identified and pycld2 is not there, or has no such language."""
     if language is None:
         return
     known = sorted({code for _, code in open_identifier().LANGUAGES if not code.startswith("xx")})
     if language not in known:
-        raise UserError(f"{flag} {language}: pycld2 has no such language", suggest(language, known))
+        raise UserError(f"--language_id {language}: pycld2 has no such language", suggest(language, known))
 
 
 def sure_code(text: str) -> str:

@@ -69,7 +69,7 @@ def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -
         labelled = columns or {"text", "label"} <= set(roles_of(path, read_table(path, header=not no_header), None))
         return "classification" if labelled else "bitext"
     if name.strip() and "/" not in name and ending_of(path) not in ENDINGS:
-        lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name, "dataset")
+        lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name)
     return "classification"
 
 
@@ -181,7 +181,7 @@ def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: 
         raise UserError(
             f"{name} is not a data set for {_named(task)}", f"it is one for {', '.join(others)}; --list shows all"
         )
-    lookup(known, name, "dataset")
+    lookup(known, name)
     return None
 
 

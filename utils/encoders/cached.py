@@ -43,7 +43,7 @@ def open_encoder(
 
 
 def _open_dense(spec: EncoderSpec, device: str, cache_dir: Path, api: tuple[ApiOptions, Budget] | None) -> Encoder:
-    opened = _open_api(spec, cache_dir, api) if spec.provider else _open_local(spec, device, cache_dir)
+    opened = _open_api(spec, cache_dir, api) if spec.provider else _open_local(device, cache_dir)
     sides = [spec.of_side(side) for side in SIDES]
     return opened(spec) if sides[0] == sides[1] else AsymmetricEncoder(spec, *map(opened, sides))
 
@@ -58,7 +58,7 @@ def _open_api(
     return lambda side: ApiEncoder(side, client, cache_dir)
 
 
-def _open_local(spec: EncoderSpec, device: str, cache_dir: Path) -> Callable[[EncoderSpec], Encoder]:
+def _open_local(device: str, cache_dir: Path) -> Callable[[EncoderSpec], Encoder]:
     """Return what opens the encoder of a side; both have one model, unless a side has modules of its own."""
     loaded: list[TextEncoder] = []
 

@@ -43,7 +43,7 @@ def at_place(spec: EncoderSpec, layer: int, pooling: str = "") -> EncoderSpec:
     return dataclasses.replace(spec, layer=layer, pooling=pooling or spec.pooling, places=())
 
 
-def layers_of(spec: EncoderSpec, asked: Sequence[int] | None, flag: str = "--layers") -> tuple[int, ...]:
+def layers_of(spec: EncoderSpec, asked: Sequence[int] | None) -> tuple[int, ...]:
     """Return the layers of an encoder that are asked for, each once from the first to the last; None for all.
 
     Raises UserError as `with_layer` does, and where the checkpoint does not say how many it has.
@@ -51,11 +51,11 @@ def layers_of(spec: EncoderSpec, asked: Sequence[int] | None, flag: str = "--lay
     if kind := _without_layers(spec):
         raise UserError(f"{spec.name} is {kind} and has no layers to measure", HAS_LAYERS)
     if asked is not None:
-        return tuple(sorted({with_layer(spec, layer, flag).layer or 0 for layer in asked}))
+        return tuple(sorted({with_layer(spec, layer, "--layers").layer or 0 for layer in asked}))
     depth = depth_of(spec)
     if depth is None:
         what = f"the configuration of {spec.name} does not say how many layers it has"
-        raise UserError(what, f"name them: {flag} 0 4 8")
+        raise UserError(what, "name them: --layers 0 4 8")
     return tuple(range(depth + 1))
 
 

@@ -53,7 +53,7 @@ def as_share(level: float | None) -> float | None:
     return None if level is None else (level - LEVELS[0]) / (LEVELS[-1] - LEVELS[0])
 
 
-def weighted_kappa(first: Sequence[int], second: Sequence[int], levels: Sequence[int] = LEVELS) -> float | None:
+def weighted_kappa(first: Sequence[int], second: Sequence[int]) -> float | None:
     """Return Cohen's kappa of two judgements of the same answers (n,) with quadratic weights (Cohen 1968).
 
     1 - (observed disagreement) / (disagreement by chance); None where chance alone leaves none, as when both judges
@@ -63,8 +63,8 @@ def weighted_kappa(first: Sequence[int], second: Sequence[int], levels: Sequence
         return None
     a, b = (np.asarray(side, dtype=np.float64) for side in (first, second))
     observed = float(((a - b) ** 2).mean())
-    shares = [np.array([(side == level).mean() for level in levels]) for side in (a, b)]
-    gaps = np.subtract.outer(np.array(levels), np.array(levels)) ** 2
+    shares = [np.array([(side == level).mean() for level in LEVELS]) for side in (a, b)]
+    gaps = np.subtract.outer(np.array(LEVELS), np.array(LEVELS)) ** 2
     by_chance = float(shares[0] @ gaps @ shares[1])
     return 1 - observed / by_chance if by_chance else None
 

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from utils.words import UNSPACED
 
 Values = npt.NDArray[np.float64]
-RULES = ("mlqa", "squad")
 # MLQA's script has articles of these languages, and none of hi and zh; other languages have none here
 ARTICLES = {
     "en": re.compile(r"\b(a|an|the)\b"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 RESAMPLES = 1000
 PERMUTATIONS = 10_000
+POWER, ALPHA = 0.8, 0.05  # of the smallest difference that is told
 ENUMERATED = 16  # up to this number of non-zero differences, all sign patterns (65,536) are enumerated, not drawn
 BLOCK = 256  # sign patterns drawn at once
 Z95 = 1.959963984540054  # the standard normal quantile of 0.975
@@ -204,8 +205,8 @@ def holm(ps: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def smallest_difference(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
-    """Return the smallest difference of paired proportions that n items detect with this power at two-sided alpha.
+def smallest_difference(n: int, discordant: float) -> float | None:
+    """Return the smallest difference of paired proportions that n items detect with POWER at the two-sided ALPHA.
 
     This is Connor's sample size for McNemar's test (1987), solved for the difference at the given share of discordant
     items. The share cannot be smaller than the difference; if the solution would need that, all discordant items are
@@ -214,7 +215,7 @@ def smallest_difference(n: int, discordant: float, power: float = 0.8, alpha: fl
     from scipy.optimize import brentq
     from scipy.stats import norm
 
-    z_alpha, z_power = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(power))
+    z_alpha, z_power = float(norm.ppf(1 - ALPHA / 2)), float(norm.ppf(POWER))
     room = n + z_power**2 - z_alpha**2
     if room < 0 or n <= z_alpha**2:
         return None

@@ -27,7 +27,7 @@ def check_template(content: Mapping[str, Any], path: Path) -> None:
         raise UserError(what, f"write kind = ... with one of {', '.join(ANSWER_KINDS)}")
     sections = {name: value for name, value in content.items() if isinstance(value, dict) and name not in TEXTS}
     for place, part in (("", content), *sections.items()):
-        _check_texts(part, f"{path}: {place}".rstrip(" :"), place)
+        _check_texts(part, f"{path}: {place}".rstrip(" :"))
     if "layout" not in content and not (sections and all("layout" in section for section in sections.values())):
         raise UserError(f"--template {path} has no layout", HINT)
     if unknown := [name for name in content if name not in ("kind", *TEXTS, *sections)]:
@@ -45,7 +45,7 @@ def fields_of(layout: str) -> tuple[str, ...]:
     return tuple(name for name in names if name[0].islower() and name not in ("answer", "options"))
 
 
-def _check_texts(part: Mapping[str, Any], where: str, place: str) -> None:
+def _check_texts(part: Mapping[str, Any], where: str) -> None:
     """Raise UserError for a text that is none, and a layout without one answer, or letters without options."""
     for name in TEXTS:
         if not isinstance(part.get(name, ""), str):

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 
 from utils.errors import counted
 from utils.sweep.executors import Executor, Job, Options, open_executor, worker_command
@@ -25,17 +24,10 @@ def _say(line: str) -> None:
 
 
 class Driver:
-    """The runs of one command; `tell` prints a line."""
+    """The runs of one command."""
 
-    def __init__(
-        self,
-        state: StateFolder,
-        sweep: Sweep,
-        options: Options,
-        retries: int,
-        tell: Callable[[str], None] = _say,
-    ) -> None:
-        self.state, self.sweep, self.options, self.retries, self.tell = state, sweep, options, retries, tell
+    def __init__(self, state: StateFolder, sweep: Sweep, options: Options, retries: int) -> None:
+        self.state, self.sweep, self.options, self.retries = state, sweep, options, retries
         self._numbers = {run.id: number for number, run in enumerate(sweep.runs, 1)}
         self._retried: dict[str, int] = {}
         self._before: dict[str, int] = {}  # how often a run had been started when it was queued
@@ -53,7 +45,7 @@ class Driver:
         try:
             groups = make_groups(left, executor.slots)
             self._before = {run.id: self.state.read(run).attempts for run in left}
-            self.tell(f"{counted(len(left), 'run')} in {counted(len(groups), 'group')}, {executor.slots} at once")
+            _say(f"{counted(len(left), 'run')} in {counted(len(groups), 'group')}, {executor.slots} at once")
             self._queue.extend(groups)
             self._loop(executor)
         except KeyboardInterrupt:
@@ -68,7 +60,7 @@ class Driver:
         told = False
         while alive := [run for run in self.sweep.runs if self.state.read(run).is_alive]:
             if not told:
-                self.tell(f"waiting for {counted(len(alive), 'run')} of an earlier command")
+                _say(f"waiting for {counted(len(alive), 'run')} of an earlier command")
                 told = True
             time.sleep(ELSEWHERE)
 
@@ -84,7 +76,7 @@ class Driver:
                 left.append(run)
         if n_done:
             n = len(self.sweep.runs)
-            self.tell(f"{n_done} of {counted(n, 'run')} {'is' if n == 1 else 'are'} done already")
+            _say(f"{n_done} of {counted(n, 'run')} {'is' if n == 1 else 'are'} done already")
         return left
 
     def _loop(self, executor: Executor) -> None:
@@ -114,7 +106,7 @@ class Driver:
             state, n = self.state.read(run), self._retried.get(run.id, 0)
             if run not in rest and state.state == FAILED and n < self.retries:
                 self._retried[run.id], self._before[run.id] = n + 1, state.attempts
-                self.tell(f"{self._place(run)} is tried again, {n + 1} of {self.retries}")
+                _say(f"{self._place(run)} is tried again, {n + 1} of {self.retries}")
                 self._queue.append(Group(group.models, (run,)))
         if rest:
             self._queue.appendleft(Group(group.models, tuple(rest)))
@@ -172,9 +164,9 @@ class Driver:
             return
         self._told[run.id] = now
         time_of = f" {state.seconds:.1f} s" if state.seconds else ""
-        self.tell(f"{self._place(run)} {state.state}{time_of}: {run.command}")
+        _say(f"{self._place(run)} {state.state}{time_of}: {run.command}")
         for line in state.error:
-            self.tell(f"    {line}")
+            _say(f"    {line}")
 
     def _place(self, run: Run) -> str:
         return f"[{self._numbers[run.id]}/{len(self.sweep.runs)}]"

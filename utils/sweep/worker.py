@@ -32,8 +32,7 @@ from utils.sweep.state import (
 )
 
 TICK = 0.5  # seconds between two looks at whether to stop
-USER_ERROR = 2  # the exit code after which a process is as good as a new one
-BROKEN_PROCESS = ("out of memory",)  # errors of this code after which it is not
+BROKEN_PROCESS = ("out of memory",)  # errors of the user after which a process is not as good as a new one
 
 
 def work(state: StateFolder, ids: Sequence[str], *, parent: int = 0) -> int:

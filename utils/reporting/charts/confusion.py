@@ -121,7 +121,7 @@ def draw(args: argparse.Namespace, matrices: Sequence[Matrix]) -> Figure:
     for place, matrix in enumerate(matrices):
         panels.append(figure.add_subplot(n_rows, n_columns, place + 1))
         panels[-1].set_title(titles[place], fontsize=drawing.SIZE, loc="center")
-        draw_matrix(panels[-1], matrix, colours, size, room)
+        draw_matrix(panels[-1], matrix, size, room)
     bar = drawing.colour_bar(figure, colours, panels)
     about = "Share of the gold label's texts (%); in the cells: texts"
     bar.set_label(
@@ -140,7 +140,7 @@ def _title(matrix: Matrix, width: float) -> str:
     return "\n".join(drawing.wrap_to(part, width, drawing.SIZE) for part in parts)
 
 
-def draw_matrix(axes: Axes, matrix: Matrix, colours: object, size: float, room: float) -> None:
+def draw_matrix(axes: Axes, matrix: Matrix, size: float, room: float) -> None:
     """Draw rows of shares with the counts in the cells, of `room` inches each, where they are legible."""
     import numpy as np
 

@@ -236,19 +236,19 @@ def swapped_together(pairs: Sequence[Pair], weights: Sequence[float]) -> stats.V
     return np.concatenate(list(blocks.values()))
 
 
-def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
+def mean_line(pairs: Sequence[Pair], seed: int, dataset: str) -> Line:
     """Return the mean over subsets, all of equal weight.
 
     Items at the same index of subsets with the same gold are resampled and swapped together, since they may be
     translations of each other; the test is also valid if they are not.
     """
     if any(pair.corpus for pair in pairs):
-        return _mean_of_corpora(pairs, seed, dataset, name)
+        return _mean_of_corpora(pairs, seed, dataset)
     differences = [pair.a - pair.b for pair in pairs]
     units = swapped_together(pairs, [1.0] * len(pairs))
     return Line(
         dataset,
-        name,
+        "mean",
         sum(len(pair.a) for pair in pairs),
         float(np.mean([pair.a.mean() for pair in pairs])),
         float(np.mean([pair.b.mean() for pair in pairs])),
@@ -258,7 +258,7 @@ def mean_line(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line
     )
 
 
-def _mean_of_corpora(pairs: Sequence[Pair], seed: int, dataset: str, name: str) -> Line:
+def _mean_of_corpora(pairs: Sequence[Pair], seed: int, dataset: str) -> Line:
     """Return the mean over subsets of a figure of a corpus; items are resampled and swapped as in `mean_line`."""
     places = {block: place for place, block in enumerate(dict.fromkeys(pair.block for pair in pairs))}
     draws = np.stack([pair.draws(seed + 1 + places[pair.block]) for pair in pairs], axis=1)
@@ -269,7 +269,7 @@ def _mean_of_corpora(pairs: Sequence[Pair], seed: int, dataset: str, name: str) 
     sizes = {pair.block: len(pair.a) for pair in pairs}
     return Line(
         dataset,
-        name,
+        "mean",
         sum(len(pair.a) for pair in pairs),
         float(figures[:, 0].mean()),
         float(figures[:, 1].mean()),
@@ -283,7 +283,7 @@ def means_of(pairs: Sequence[Pair], seed: int) -> list[Line]:
     """Return the mean over each data set's subsets if there are several data sets, then the mean over all subsets."""
     datasets = list(dict.fromkeys(pair.dataset for pair in pairs))
     each = [
-        mean_line([pair for pair in pairs if pair.dataset == dataset], seed, dataset, "mean")
+        mean_line([pair for pair in pairs if pair.dataset == dataset], seed, dataset)
         for dataset in (datasets if len(datasets) > 1 else [])
     ]
-    return [*each, mean_line(pairs, seed, "all" if each else datasets[0], "mean")]
+    return [*each, mean_line(pairs, seed, "all" if each else datasets[0])]

@@ -149,7 +149,7 @@ def _interval(first: Sequence[Part], second: Sequence[Part], kind: Kind, seed: i
     metric = first[0].metric
     if metric in kind.spec.item_metrics:
         pairs = [paired.pair(a.result, b.result, metric) for a, b in zip(first, second, strict=True)]
-        lines = paired.lines_of(pairs, seed) if len(pairs) == 1 else [paired.mean_line(pairs, seed, "", "mean")]
+        lines = paired.lines_of(pairs, seed) if len(pairs) == 1 else [paired.mean_line(pairs, seed, "")]
         return lines[0].interval
     if len({part.result.seed for part in first}) > 1:
         return None
