@@ -6,7 +6,7 @@ implement the same protocol.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -75,21 +75,24 @@ class Encoder(Protocol):
 
 
 class TextGenerator(Protocol):
-    """A loaded language model, as a loader returns it; results are yielded with the index of their prompt."""
+    """A loaded language model, as a loader returns it; results are yielded with the index of their prompt.
 
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> Iterable[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label's tokens after each prompt."""
-        ...
+    The classes of models are derived from it, and have `score` from here.
+    """
 
     def score_each(
         self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
-    ) -> Iterable[tuple[int, LabelScores]]:
-        """Yield the same where each prompt has labels of its own."""
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Yield the log-probabilities of the tokens of each prompt's own labels after it."""
         ...
 
-    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterable[tuple[int, str]]:
+    def score(
+        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
+    ) -> Iterator[tuple[int, LabelScores]]:
+        """Yield the same where all prompts have the same labels."""
+        return self.score_each(prompts, [labels] * len(prompts), settings)
+
+    def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> Iterator[tuple[int, str]]:
         """Yield the text that follows each prompt."""
         ...
 

@@ -19,6 +19,7 @@ from utils.generators.stopping import StopTexts
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
 from utils.generators.tries import Tokenized
+from utils.protocols import TextGenerator
 from utils.schema import GeneratorSpec
 
 
@@ -27,7 +28,7 @@ def load_language_model(spec: GeneratorSpec, device: str, cache_dir: Path) -> La
     return LanguageModel(spec, spec.checkpoint, device)
 
 
-class LanguageModel:
+class LanguageModel(TextGenerator):
     """A causal or sequence-to-sequence model with its tokenizer; a chat model's prompts get its chat template."""
 
     def __init__(self, spec: GeneratorSpec, path: str, device: str) -> None:
@@ -39,12 +40,6 @@ class LanguageModel:
         self.is_seq2seq = bool(self.model.config.is_encoder_decoder)
         self.trees = TreeSupport(spec, self.model, self.reader, self.limits)
         self._is_told = False
-
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> Iterator[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label's tokens after each prompt, longest prompts first."""
-        yield from self.score_each(prompts, [labels] * len(prompts), settings)
 
     def score_each(
         self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings

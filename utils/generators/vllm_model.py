@@ -17,6 +17,7 @@ from utils.generators.loading import check_lengths, open_reader
 from utils.generators.reasoning import opened_reasoning
 from utils.generators.sampling import seed_of
 from utils.generators.tries import Tokenized
+from utils.protocols import TextGenerator
 from utils.schema import GeneratorSpec
 
 CHUNK = 2048  # requests that are handed to the engine at once; their answers are kept when all of them are there
@@ -28,7 +29,7 @@ def load_vllm(spec: GeneratorSpec, device: str, cache_dir: Path) -> VllmModel:
     return VllmModel(spec)
 
 
-class VllmModel:
+class VllmModel(TextGenerator):
     """A causal model in the engine, over all GPUs that are visible; tokens and templates are those of the suite."""
 
     def __init__(self, spec: GeneratorSpec) -> None:
@@ -52,12 +53,6 @@ class VllmModel:
         """Raise whatever the engine raises as a UserError that names the checkpoint."""
         hint = "leave --gen_backend out to use transformers (--verbose shows where it fails)"
         return checkpoint_errors(self.spec.name, None, fails="fails in vLLM", hint=hint)
-
-    def score(
-        self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings
-    ) -> Iterator[tuple[int, LabelScores]]:
-        """Yield the log-probabilities of each label's tokens after each prompt."""
-        yield from self.score_each(prompts, [labels] * len(prompts), settings)
 
     def score_each(
         self, prompts: Sequence[str], labels: Sequence[Sequence[str]], settings: ScoreSettings
