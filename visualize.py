@@ -120,6 +120,23 @@ def name_of(settings: PictureSettings, dataset: DatasetSpec) -> str:
     return "_".join([settings.method, *filter(None, departures)])
 
 
+def stem_of(run: Run, args: argparse.Namespace, settings: PictureSettings) -> Path:
+    """Return the path of a picture's files without an ending, which ends with what departs in the encoder.
+
+    Files of the same settings where earlier versions wrote them, which did not name the encoder's, are continued.
+    """
+    from utils.records import store
+    from utils.records.paths import picture_stem
+    from utils.records.variants import place_of
+    from utils.tasks import TASKS
+
+    dataset, identity, name = run.dataset, run.store.identity, name_of(settings, run.dataset)
+    own = place_of(identity.of(""), dataset.name, TASKS[dataset.task])
+    earlier, usual = (picture_stem(args.output_dir, dataset.name, run.model, each) for each in (name, f"{name}_{own}"))
+    is_there = store.other_settings(earlier.with_name(f"{earlier.name}.json"), identity.of(name)) == ""
+    return earlier if is_there or not own else usual
+
+
 def load_points(run: Run, settings: PictureSettings) -> Points:
     """Load the texts that are drawn."""
     from utils.data import points
@@ -174,15 +191,16 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.data_choice import chosen_dataset
     from utils.cli.open_run import open_run
     from utils.cli.other_kinds import require_dense
-    from utils.records.paths import picture_stem
+    from utils.records.row_names import name_with_encoder
     from utils.reporting.maps import coordinates, pictures
     from utils.reporting.maps.picture_settings import PictureSettings
+    from utils.tasks import TASKS
 
     settings = build_settings(PictureSettings, args, tag=None)
     dataset = chosen_dataset(args)
     run = open_run(args, dataset, dataset.task, settings, "visualize")
     require_dense([encoder.spec for encoder in run.ensemble.encoders], "pictures", "whose rows are coordinates")
-    stem = picture_stem(args.output_dir, dataset.name, run.model, name_of(settings, dataset))
+    stem = stem_of(run, args, settings)
     if args.dry_run:
         show_plan(run, settings, stem)
         return
@@ -196,7 +214,8 @@ def main(argv: Sequence[str]) -> None:
             raise UserError(f"{stem}.json was replaced by another run", "give the same command again")
     else:
         print(f"coordinates of {stem}.json (--overwrite computes them again)")
-    pictures.draw_all(stem, *found, args, f"{dataset.name}, {run.model}", dataset.pivot, note)
+    title = f"{dataset.name}, {name_with_encoder(identity, dataset.name, TASKS[dataset.task])}"
+    pictures.draw_all(stem, *found, args, title, dataset.pivot, note)
 
 
 if __name__ == "__main__":

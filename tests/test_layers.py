@@ -128,6 +128,13 @@ def test_layers_that_are_asked_for_and_two_models(
     (row,) = csv.DictReader(table.open())
     assert row["layer"] == "0" and float(row["f1_difference"]) == float(row["f1_b"]) - float(row["f1_a"])
     assert "second - first" in done.stdout and "bitext_layers_0-2_mean" in str(first)
+    more = run("layers.py", *flags, *asked[:5], "--langs", "fra", *asked[-2:])
+    assert more.returncode == 0 and "eng_deu" not in more.stdout, more.stderr
+    both = list(csv.DictReader(table.open()))
+    assert row in both and [each["subset"] for each in both] == [
+        "eng_fra",
+        "eng_deu",
+    ]  # that of the command before, too
 
 
 def test_a_layer_in_an_ensemble_and_in_other_scripts(
@@ -144,6 +151,9 @@ def test_a_layer_in_an_ensemble_and_in_other_scripts(
     labelled = ("--langs", "eng", "--layer", "1", "--model_checkpoint", str(models / "a"))
     assert run("classification.py", *labelled, "--k", "1").returncode == 0
     assert list(tmp_path.glob("logs/save_classification_layer_1/**/eval_eng_1.json"))
+    assert run("retrieval.py", *labelled, "--k", "1", "--export_run", "runs").returncode == 0
+    tag = (tmp_path / "runs/eng.trec").read_text().split()[5]
+    assert tag.startswith("local/a-") and tag.endswith("_layer_1")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_run_files_are_written_from_the_logs_and_scored_alike(run: Run, tmp_path
     assert done.returncode == 0 and "2 of 2 subsets are already logged" in done.stdout, done.stderr
     lines = (tmp_path / "runs" / "deu.trec").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 420 and lines[0].split()[:4] == ["q01", "Q0", "deu:s001", "1"]
+    assert lines[0].split()[5] == "baseline/char_ngram"
     done = run("retrieval.py", *flags, "--import_run", "runs")
     assert done.returncode == 0, done.stderr
     for subset in ("eng", "deu"):

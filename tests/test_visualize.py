@@ -15,7 +15,7 @@ from api_server import ApiServer
 from conftest import ROOT, Run
 from forked import nursery_of_local_runs
 from script_runner import TIMEOUT
-from tiny_encoders import make_masked_lm
+from tiny_encoders import bert_config, make_encoder, make_masked_lm
 
 import visualize
 from utils.errors import UserError
@@ -79,8 +79,11 @@ def test_both_sides_of_pairs_and_another_setting_in_the_same_place(
     folder = tmp_path / "figures" / "sample" / "baseline" / "char_ngram"
     record = json.loads((folder / "pca_bitext_spa-jpn_limit9.json").read_text())
     assert record["n"] == 27 and record["run"]["limit"] == 9 and "class" not in record["nearest"]
-    with pytest.raises(UserError, match=r"other settings \(encoders\[0\]\.max_length"):
-        visualize.main([*pairs, "--max_length", "9"])
+    about = {**record["run"], "source": {**record["run"]["source"], "revision": "another one"}}
+    (folder / "pca_bitext_spa-jpn_limit9.json").write_text(json.dumps({**record, "run": about}))
+    with pytest.raises(UserError, match=r"other settings \(source\.revision"):
+        visualize.main([*pairs])
+    (folder / "pca_bitext_spa-jpn_limit9.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match="--color class: its texts have no labels"):
         visualize.main([*pairs, "--color", "class"])
     assert "translations of the text" in capsys.readouterr().out
@@ -110,7 +113,7 @@ def test_a_text_without_a_vector_is_left_out(
     arguments = ["--dataset", "own.tsv", "--model_checkpoint", "openai:m", "--base_url", server.url, "--method", "pca"]
     visualize.main([*arguments, "--cache_dir", str(tmp_path / "cache"), "--format", "png"])
     assert "note: 1 text without a vector left out" in capsys.readouterr().err
-    (record,) = tmp_path.rglob("pca.json")
+    (record,) = tmp_path.rglob("pca_no_input_type.json")
     assert json.loads(record.read_text())["n"] == 8
 
 
@@ -167,3 +170,40 @@ def test_an_interruption_says_what_is_kept(tmp_path: Path, run: Run) -> None:
     )
     plan = run("visualize.py", *flags, "--dry_run").stdout
     assert [line.split()[-1] for line in plan.splitlines() if line.startswith(("eng ", "cmn "))] == ["0", "0"]
+
+
+def test_pictures_of_two_layers_stand_beside_each_other(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = make_encoder(tmp_path / "a", bert_config())
+    flags = [
+        "--method",
+        "pca",
+        "--format",
+        "png",
+        "--color",
+        "class",
+        "--langs",
+        "eng",
+        "--model_checkpoint",
+        str(model),
+    ]
+    flags += ["--cache_dir", str(cache_dir)]
+    for more in ((), ("--layer", "1"), ("--layer", "0", "--pooling", "last")):
+        visualize.main([*flags, *more])
+    (plain,) = tmp_path.rglob("pca_eng.json")
+    names = {path.name for path in plain.parent.glob("*.json")}
+    assert names == {"pca_eng.json", "pca_eng_layer_1.json", "pca_eng_pooling_last_layer_0.json"}
+    titles = {path.name: path.read_text() for path in plain.parent.glob("*.html")}
+    assert f"sample, {json.loads(plain.read_text())['run']['model']} (layer 1): PCA" in titles["pca_eng_layer_1.html"]
+    xy = [pq.read_table(path)["x"].to_pylist() for path in sorted(plain.parent.glob("*.parquet"))]
+    assert len(xy) == 3 and xy[0] != xy[1] != xy[2]
+    # those of an earlier version, whose name did not tell the layer, are continued
+    for path in plain.parent.glob("pca_eng_layer_1*"):
+        path.rename(path.with_name(path.name.replace("_layer_1", "")))
+    record = json.loads(plain.read_text())
+    plain.write_text(json.dumps({**record, "run": {**record["run"], "subset": "pca_eng"}}))
+    capsys.readouterr()
+    visualize.main([*flags, "--layer", "1"])
+    assert capsys.readouterr().out.startswith(f"coordinates of {plain.relative_to(tmp_path)}")

@@ -65,7 +65,7 @@ def measure_layers(args: argparse.Namespace) -> list[Measured]:
             _report(task.run, found[-1])
             task.report(found[-1])
     if len(found) == 2:
-        _report_differences(args.dataset, *found)
+        _report_differences([task.run for task, _ in opened], found)
     return found
 
 
@@ -112,17 +112,20 @@ def _line(measure: Measure, subset: str, rows: Sequence[Row]) -> list[Any]:
     return [subset, best["layer"], best["pooling"], values[0], values[1], last["pooling"], values[0] - values[1]]
 
 
-def _report_differences(dataset: str, first: Measured, second: Measured) -> None:
-    """Print both models' best layers and where they differ most, and write the differences as a CSV file."""
+def _report_differences(runs: Sequence[Run], found: Sequence[Measured]) -> None:
+    """Print both models' best layers and where they differ most, and write the differences as a CSV file.
+
+    The file has the subsets of both models' folders, those of earlier commands included.
+    """
     from tabulate import tabulate
 
-    measure, metric = first.measure, first.measure.metric
+    (first, second), measure, metric = found, found[0].measure, found[0].measure.metric
     times = 100 if measure.percent else 1
-    shared = {
-        name: differences(rows, second.rows[name], measure) for name, rows in first.rows.items() if name in second.rows
-    }
+    sides = [rows_there(run, measured) for run, measured in zip(runs, found, strict=True)]
+    shared = {name: differences(rows, sides[1][name], measure) for name, rows in sides[0].items() if name in sides[1]}
     lines: list[list[Any]] = []
-    for name, rows in shared.items():
+    for name in (name for name in first.rows if name in second.rows):
+        rows = shared[name]
         best = [best_row(each.rows[name], metric) for each in (first, second)]
         both = [row for row in rows if row[f"{metric}_difference"] is not None]
         most = max(both, key=lambda row: abs(row[f"{metric}_difference"]), default=None)
@@ -134,6 +137,6 @@ def _report_differences(dataset: str, first: Measured, second: Measured) -> None
     print(tabulate(lines, head, floatfmt=".2f" if measure.percent else ".4f"))
     path = first.folder / f"compared_with_{file_name(second.model)}.csv"
     columns = [f"{name}_{end}" for name in measure.figures for end in ("a", "b", "difference")]
-    about = {"measure": measure.name, "dataset": dataset, "model_a": first.model, "model_b": second.model}
+    about = {"measure": measure.name, "dataset": runs[0].dataset.name, "model_a": first.model, "model_b": second.model}
     write_atomic(path, as_csv(shared, about, columns))
     print(f"differences at each layer: {path}")

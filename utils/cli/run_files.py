@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from utils.data.text_files import UNPACK
 from utils.errors import UserError
 from utils.records.paths import file_name
+from utils.records.variants import place_of
+from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.cli.task_run import RetrievalTask
@@ -54,14 +56,19 @@ def _file_in(folder: Path, subset: str) -> Path:
 
 
 def export_runs(task: RetrievalTask[Judged], folder: Path, subsets: Sequence[str]) -> None:
-    """Write the ranking of each subset as a run file, as deep as the largest k; what is logged is not searched."""
+    """Write the ranking of each subset as a run file, as deep as the largest k; what is logged is not searched.
+
+    The tag of the files is the model's name, with what departs in the encoder, such as its layer.
+    """
     from utils.data.trec_runs import write_run
 
     run = task.run
+    own = place_of(run.store.identity.of(""), run.dataset.name, TASKS["retrieval"])
+    tag = f"{run.model}_{own}" if own else run.model
     for subset in subsets:
         data = task.load(subset)
         found = run.store.read_neighbors(subset, run.ks.values).get("forward")
         if found is None:
             raise UserError(f"the neighbours of {subset} are not in the logs", "run again with --overwrite")
-        write_run(folder / f"{file_name(subset)}.trec", data.queries, data.passages, found, run.model)
+        write_run(folder / f"{file_name(subset)}.trec", data.queries, data.passages, found, tag)
     print(f"run files: {folder}")

@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from utils.constants import DTYPES, USUAL_DECODE
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
 from utils.records.training_traits import NAMES
-from utils.records.variants import OF_ENCODERS, SHOWN, Traits, Variant, digest, quoted, short, variant_of
+from utils.records.variants import (
+    OF_ENCODERS,
+    SHOWN,
+    Traits,
+    Variant,
+    digest,
+    encoder_traits,
+    quoted,
+    short,
+    variant_of,
+)
 from utils.tasks import TASKS, TaskSpec
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -107,6 +118,13 @@ def _shown(dataset: str, variant: Variant, differing: Collection[tuple[str, str]
     }
     told |= {name: value for name, value in variant.open.items() if ("", name) in differing}
     return told | {name: value for name, value in variant.of_dataset.items() if (dataset, name) in differing}
+
+
+def name_with_encoder(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
+    """Return the model's name of a record's `run` part, and in parentheses what departs in its encoders."""
+    told, traits = variant_of(run, dataset, spec).told, encoder_traits(run)
+    words = words_of({name: value for name, value in told.items() if name in traits})
+    return f"{run['model']} ({words})" if words else str(run["model"])
 
 
 def words_of(traits: Mapping[str, str]) -> str:
