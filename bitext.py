@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import BitextSubset, RunRecord, TopK
-    from utils.settings import BitextSettings
+    from utils.settings.retrieval import BitextSettings
 
 MEANINGS = {
     "dataset": "a name that --list shows, a .tsv, .csv, .jsonl or .parquet file, or a folder of line-aligned files",
@@ -67,7 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, reranker: RerankerSpec | None = None) -> BitextSettings:
     """Return the settings of the run. Raises UserError for flags that exclude each other."""
-    from utils.settings import BitextSettings
+    from utils.settings.retrieval import BitextSettings
 
     return build_settings(BitextSettings, args, margin_k=chosen_margin_k(args), **rerank_settings(args, reranker))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from utils.data.train_test import TrainTest
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import RunRecord
-    from utils.settings import ClassificationSettings
+    from utils.settings.labeled import ClassificationSettings
 
 EXAMPLES = """
 python classification.py
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_settings(args: argparse.Namespace, src_lang: str | None) -> ClassificationSettings:
     """Return the settings of the run; src_lang is the training language of --cross."""
-    from utils.settings import ClassificationSettings
+    from utils.settings.labeled import ClassificationSettings
 
     similarity = "euclidean" if args.legacy else args.similarity
     return build_settings(ClassificationSettings, args, src_lang=src_lang, similarity=similarity)

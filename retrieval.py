@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
     from utils.schema import DatasetSpec, Judged, RunRecord
-    from utils.settings import RetrievalSettings
+    from utils.settings.retrieval import RetrievalSettings
 
     Scored = tuple[RunRecord, dict[str, Any]]
 
@@ -84,7 +84,7 @@ def make_settings(
     """Return the settings of the run; `files` are the run files that are scored, by subset."""
     from utils.data.judged import chosen_pool
     from utils.files import sha256_of, text_key
-    from utils.settings import RetrievalSettings
+    from utils.settings.retrieval import RetrievalSettings
 
     if dataset.reader == "judged_pairs" and args.margin != "none":
         raise UserError(f"--margin {args.margin} with rows of query, pos and neg", "leave --margin out")

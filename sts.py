@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.retrieval.ensemble import Members
     from utils.schema import SentencePairs
-    from utils.settings import StsSettings
+    from utils.settings.retrieval import StsSettings
 
 MEANINGS = {
     "dataset": "a name that --list shows, a table of sentence pairs and scores, or a folder of such tables",
@@ -153,7 +153,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.open_run import open_run
     from utils.data.judged import judged_subsets
     from utils.data.own_sts import find_sts
-    from utils.settings import StsSettings
+    from utils.settings.retrieval import StsSettings
 
     dataset = find_sts(args.dataset, args.columns, no_header=args.no_header)
     settings = build_settings(StsSettings, args)

@@ -35,7 +35,7 @@ from utils.generators.templates import read_template
 from utils.generators.transformers_model import LanguageModel
 from utils.loaders import TRANSFORMERS
 from utils.schema import GeneratorSpec
-from utils.settings import IclSettings
+from utils.settings.icl import IclSettings
 
 SETS = {
     "xnli": ("de", "test"),

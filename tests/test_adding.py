@@ -138,7 +138,7 @@ def test_all_diffs_apply_together(copy: Path, command: Command) -> None:
         "Another kind of encoder": ["utils/encoders/registry.py", "utils/encoders/word_hash.py"],
         "A generator": ["utils/generators/registry.py"],
         "A provider": ["utils/api/mistral.py", "utils/api/providers.py"],
-        "A task": ["hubness.py", "tests/test_hubness.py", "utils/settings.py", "utils/tasks.py"],
+        "A task": ["hubness.py", "tests/test_hubness.py", "utils/settings/hubness.py", "utils/tasks.py"],
     }
     listed = command("bitext.py", "--list")
     assert all(

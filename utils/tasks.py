@@ -9,17 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from utils.constants import DEFAULT_KS
-from utils.settings import (
-    BitextSettings,
-    ChatSettings,
-    ClassificationSettings,
-    IclSettings,
-    LayersSettings,
-    LensSettings,
-    RetrievalSettings,
-    Settings,
-    StsSettings,
-)
+from utils.settings.base import Settings
+from utils.settings.chat import ChatSettings
+from utils.settings.icl import IclSettings
+from utils.settings.labeled import ClassificationSettings
+from utils.settings.layers import LayersSettings, LensSettings
+from utils.settings.retrieval import BitextSettings, RetrievalSettings, StsSettings
 from utils.views import View
 
 FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones

@@ -21,7 +21,8 @@ from utils.records.identity import Identity
 from utils.records.record_store import RecordStore
 from utils.retrieval.ensemble import Ensemble
 from utils.schema import EncoderSpec
-from utils.settings import BitextSettings, IclSettings
+from utils.settings.icl import IclSettings
+from utils.settings.retrieval import BitextSettings
 from utils.tasks import TASKS
 
 

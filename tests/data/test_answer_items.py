@@ -16,7 +16,7 @@ from utils.data.sources import Sources
 from utils.data.train_test import load_train_test
 from utils.errors import UserError
 from utils.schema import DatasetSpec
-from utils.settings import IclSettings
+from utils.settings.icl import IclSettings
 
 
 @pytest.fixture(scope="module")

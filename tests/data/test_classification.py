@@ -15,7 +15,7 @@ from utils.data.sources import Sources
 from utils.data.train_test import load_train_test
 from utils.errors import UserError
 from utils.schema import DatasetSpec
-from utils.settings import ClassificationSettings
+from utils.settings.labeled import ClassificationSettings
 
 TABLE = "text,label,lang,split\none,b,xx,train\ntwo,a,xx,train\neins,a,yy_Zzzz,train\nzwei,b,yy_Zzzz,test\n,b,xx,test\n"
 TABLE += "three,c,xx,test\nfour,a,xx,test\n"

@@ -17,7 +17,7 @@ from utils.data.sources import Sources
 from utils.data.train_test import load_train_test, part_of
 from utils.errors import UserError
 from utils.schema import Item, LabeledTexts
-from utils.settings import IclSettings
+from utils.settings.icl import IclSettings
 
 PAIRS = ("pair", ("premise", "hypothesis"))
 QUESTIONS = ("choice", ("question",))

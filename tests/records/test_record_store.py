@@ -14,7 +14,7 @@ from utils.records.identity import Identity
 from utils.records.paths import record_path
 from utils.records.record_store import RecordStore
 from utils.schema import RunRecord, TopK
-from utils.settings import BitextSettings
+from utils.settings.retrieval import BitextSettings
 
 ENCODERS = [{"checkpoint": "org/a", "weight": "tuned"}, {"checkpoint": "org/b", "weight": "tuned"}]
 FIGURES = {"acc": 0.5, "prec": 0.5, "f1": 0.5}

@@ -13,7 +13,7 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.schema import GeneratorSpec
-    from utils.settings import ChatSettings
+    from utils.settings.chat import ChatSettings
 
 JUDGE, TRANSLATOR = "judge_model", "translator"  # what other models do, as records name them
 ENGLISH = "eng"  # into which answers are translated
@@ -199,7 +199,7 @@ def make_settings(args: argparse.Namespace, spec: GeneratorSpec, others: dict[st
     """Return the settings of a run."""
     from utils.files import sha256_of
     from utils.generators.chat_prompts import template_of
-    from utils.settings import ChatSettings
+    from utils.settings.chat import ChatSettings
 
     translator, file = others.get(TRANSLATOR), translations_file(args)
     named = translator.name if translator else f"file {sha256_of(file)[:12]}" if file else None

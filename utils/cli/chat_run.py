@@ -33,7 +33,7 @@ from utils.schema import RunRecord
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.protocols import Generator
-    from utils.settings import ChatSettings
+    from utils.settings.chat import ChatSettings
 
 Judgements = list[list[Said[int]]]  # (n, answers)
 

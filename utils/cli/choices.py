@@ -13,7 +13,7 @@ from utils.errors import UserError, counted
 if TYPE_CHECKING:
     from utils.encoders.resolve import EncodingOptions
     from utils.schema import GeneratorSpec
-    from utils.settings import Settings
+    from utils.settings.base import Settings
 
 
 S = TypeVar("S", bound="Settings")

@@ -23,7 +23,7 @@ from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
 from utils.records.variants import place_of
 from utils.retrieval.ensemble import Ensemble
-from utils.settings import ClassificationSettings
+from utils.settings.labeled import ClassificationSettings
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from utils.files import sha256_of
 if TYPE_CHECKING:
     from utils.cli.icl_prompts import Prompting
     from utils.schema import GeneratorSpec
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
 WITHOUT_ENCODER = ("random", "bm25", "fixed")  # ways to choose demonstrations that encode nothing
 
@@ -291,7 +291,7 @@ def make_settings(
     args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
 ) -> IclSettings:
     """Return the settings of a run; a setting that its kind of items or its way of decoding does not use is None."""
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
     return build_settings(IclSettings, args, **prompt_settings(args, src_lang, spec, instruction, prompting))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
     from utils.schema import TopK
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
 Ints = npt.NDArray[np.int64]
 Sides = tuple[Sequence[str], Sequence[str]]  # the texts that are encoded: of the test, and of the training split

@@ -14,7 +14,7 @@ from utils.errors import UserError, note
 if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
 AUTO = "auto"
 THRESHOLD = 1.02  # of the ratio margin, above which pairs that the run mines are kept

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from utils.generators.templates import Template, TemplateFile
     from utils.protocols import Generator
     from utils.schema import DatasetSpec, GeneratorSpec
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
     Ints = npt.NDArray[np.int64]
 

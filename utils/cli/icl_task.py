@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from utils.progress import Clock
     from utils.protocols import Generator
     from utils.schema import RunRecord
-    from utils.settings import IclSettings
+    from utils.settings.icl import IclSettings
 
     Ints = npt.NDArray[np.int64]
 

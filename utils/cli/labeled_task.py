@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
     from utils.schema import DatasetSpec
-    from utils.settings import LabeledSettings
+    from utils.settings.labeled import LabeledSettings
 
 
 SHOWN = 5  # labels in a note before "..."

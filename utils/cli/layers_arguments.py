@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.layers.measures import MEASURES, OWN
 
 if TYPE_CHECKING:
-    from utils.settings import LayersSettings
+    from utils.settings.layers import LayersSettings
 
 ALL = "all"
 OWNERS = {"against": "similarity", "tsne": "pca"}  # the measures of flags
@@ -104,7 +104,7 @@ def layers_asked(args: argparse.Namespace) -> list[int] | None:
 
 def make_settings(args: argparse.Namespace, layers: Sequence[int] | None, **more: Any) -> LayersSettings:
     """Return the settings of a run; layers are the numbers of those that are asked for, None for all."""
-    from utils.settings import LayersSettings
+    from utils.settings.layers import LayersSettings
 
     told = ALL if layers is None else " ".join(map(str, layers))
     return build_settings(LayersSettings, args, layers=told, poolings=" ".join(args.poolings or ()) or None, **more)

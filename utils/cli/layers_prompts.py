@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from utils.generators.prompt_formats import PromptFormat
     from utils.layers.lens_figures import Options
     from utils.protocols import Generator
-    from utils.settings import LensSettings
+    from utils.settings.layers import LensSettings
 
 SHARED = {  # what makes figures less than exact, as notes say it
     "shared_first_tokens": "have options that begin with the same token, which the lens cannot tell apart",
@@ -130,7 +130,7 @@ def open_prompts(args: argparse.Namespace, models: Models) -> tuple[LensRun, lis
     from utils.cli.ks import Ks
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
-    from utils.settings import LensSettings
+    from utils.settings.layers import LensSettings
 
     args = argparse.Namespace(**{**vars(args), "decode": "score"})
     check_flags(args)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from utils.encoders.layered import Place
     from utils.layers.rows import Row
     from utils.schema import DatasetSpec, EncoderSpec, Vectors
-    from utils.settings import LayersSettings
+    from utils.settings.layers import LayersSettings
 
 Data = TypeVar("Data")
 RECORDS = "eval_*.json"  # the files beside them have no rows

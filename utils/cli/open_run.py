@@ -29,7 +29,7 @@ from utils.tasks import TASKS
 if TYPE_CHECKING:
     from utils.rerankers.spec import RerankerSpec
     from utils.schema import DatasetSpec, EncoderSpec, GeneratorSpec
-    from utils.settings import Settings
+    from utils.settings.base import Settings
 
 
 def open_run(

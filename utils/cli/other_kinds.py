@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from utils.constants import DENSE, MULTI_VECTOR, SPARSE
 from utils.errors import UserError
-from utils.settings import StsSettings
+from utils.settings.retrieval import StsSettings
 
 if TYPE_CHECKING:
     from utils.schema import EncoderSpec
-    from utils.settings import Settings
+    from utils.settings.base import Settings
 
 
 def check_kinds(specs: Sequence[EncoderSpec], settings: Settings) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from utils.data.sources import Sources
     from utils.schema import DatasetSpec, LabeledTexts
-    from utils.settings import LabeledSettings
+    from utils.settings.labeled import LabeledSettings
 
     Ints = npt.NDArray[np.int64]
 

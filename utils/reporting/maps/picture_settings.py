@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from utils.constants import MAX_POINTS
-from utils.settings import Settings
+from utils.settings.base import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
