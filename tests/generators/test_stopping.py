@@ -13,7 +13,7 @@ from tiny_models import make_model, train_tokenizer
 
 from utils.answers import GenerationSettings
 from utils.generators.batches import BatchLimits
-from utils.generators.sampling import sampling_steps
+from utils.generators.sampling import Sampling
 from utils.generators.stopping import StopTexts
 from utils.generators.transformers_model import LanguageModel
 from utils.loaders import TRANSFORMERS
@@ -83,7 +83,7 @@ class Drawn:
     """The samples of tokens with these scores, for many prompts at once."""
 
     def __init__(self, scores: Sequence[float], settings: GenerationSettings, n: int) -> None:
-        steps = sampling_steps(settings, [[place] for place in range(n)], "cpu")
+        steps = Sampling(settings, [[place] for place in range(n)], "cpu")
         tokens = steps(torch.zeros(n, 1, dtype=torch.long), torch.tensor([list(scores)]).repeat(n, 1)).argmax(1)
         self.shares = (torch.bincount(tokens, minlength=len(scores)) / n).tolist()
 

@@ -12,32 +12,45 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def sampling_steps(settings: GenerationSettings, prompts: Sequence[Sequence[int]], device: Any) -> Any:
-    """Return what changes the scores of the next tokens, so that the greatest of a row is its sample.
+class Sampling:
+    """A step of transformers that changes the scores of the next tokens, so that the greatest of a row is its sample.
 
-    They are the temperature, the limits of transformers, and a Gumbel variable for each token (Gumbel 1954; Maddison,
+    It applies the temperature, the limits of transformers, and a Gumbel variable for each token (Gumbel 1954; Maddison,
     Tarlow and Minka 2014, arXiv 1411.0030), which a generator for each prompt draws.
     """
-    import torch
-    import transformers
 
-    steps = transformers.LogitsProcessorList()
-    if settings.temperature != 1:
-        steps.append(transformers.TemperatureLogitsWarper(settings.temperature))
-    if settings.top_k:
-        steps.append(transformers.TopKLogitsWarper(settings.top_k))
-    if settings.top_p is not None and settings.top_p < 1:
-        steps.append(transformers.TopPLogitsWarper(settings.top_p))
-    draws = [torch.Generator(device).manual_seed(seed_of(settings.seed, prompt)) for prompt in prompts]
+    def __init__(self, settings: GenerationSettings, prompts: Sequence[Sequence[int]], device: Any) -> None:
+        import torch
 
-    def perturbed(_: Tensor, scores: Tensor) -> Tensor:
+        self.limits = _limits(settings)
+        self.draws = [torch.Generator(device).manual_seed(seed_of(settings.seed, prompt)) for prompt in prompts]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return the changed scores (B, V), as float32."""
+        import torch
+
+        scores = self.limits(input_ids, scores)
         noise = torch.empty_like(scores, dtype=torch.float32)
-        for row, draw in zip(noise, draws, strict=True):
+        for row, draw in zip(noise, self.draws, strict=True):
             row.exponential_(generator=draw)
         return scores.float() - noise.log_()
 
-    steps.append(perturbed)
-    return steps
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch alone."""
+        self.draws = [self.draws[row] for row in rows]
+
+
+def _limits(settings: GenerationSettings) -> Any:
+    import transformers
+
+    limits = transformers.LogitsProcessorList()
+    if settings.temperature != 1:
+        limits.append(transformers.TemperatureLogitsWarper(settings.temperature))
+    if settings.top_k:
+        limits.append(transformers.TopKLogitsWarper(settings.top_k))
+    if settings.top_p is not None and settings.top_p < 1:
+        limits.append(transformers.TopPLogitsWarper(settings.top_p))
+    return limits
 
 
 def seed_of(seed: int, prompt: Sequence[int]) -> int:

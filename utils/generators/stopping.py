@@ -36,6 +36,10 @@ class StopTexts:
                 self._done.add(place)
         return input_ids.new_tensor([place in self._done for place in range(len(input_ids))]).bool()
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch alone."""
+        self._done = {place for place, row in enumerate(rows) if row in self._done}
+
     def _has(self, text: str) -> bool:
         return any(end in text for end in self.ends)
 

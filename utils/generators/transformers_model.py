@@ -14,7 +14,8 @@ from utils.generators.batches import BatchLimits, Size, in_batches, limits_for
 from utils.generators.label_scoring import score_labels, score_one_by_one
 from utils.generators.loading import check_lengths, context_of, load_whole_model
 from utils.generators.reasoning import opened_reasoning
-from utils.generators.sampling import sampling_steps
+from utils.generators.rounds import Ends, answers_in_rounds
+from utils.generators.sampling import Sampling
 from utils.generators.stopping import StopTexts
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
@@ -109,24 +110,19 @@ class LanguageModel(TextGenerator):
 
         ids, mask = _pad_left(rows, self._pad_token(), self.model.device)
         stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
-        steps = sampling_steps(settings, rows, self.model.device) if settings.temperature > 0 else None
         n_prompt = 0 if self.is_seq2seq else ids.shape[1]
+        texts = StopTexts(self.reader.decode, stop, n_prompt, self.reader.unread) if stop else None
+        sampling = Sampling(settings, rows, self.model.device) if settings.temperature > 0 else None
+        options: dict[str, Any] = dict.fromkeys(("temperature", "top_p", "top_k"))
+        options |= {"num_beams": 1, "repetition_penalty": 1.0, "pad_token_id": self._pad_token(), "do_sample": False}
+        ends = Ends(self._end_tokens(), texts, n_prompt)
         with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                max_new_tokens=settings.max_new_tokens,
-                num_beams=1,
-                repetition_penalty=1.0,
-                pad_token_id=self._pad_token(),
-                stopping_criteria=[StopTexts(self.reader.decode, stop, n_prompt, self.reader.unread)] if stop else None,
-                logits_processor=steps,
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-            )
-        return [before_stop(text.lstrip(), stop) for text in self.reader.decode(output[:, n_prompt:].tolist())]
+            answers = answers_in_rounds(self.model, ids, mask, settings.max_new_tokens, ends, sampling, options)
+        return [before_stop(text.lstrip(), stop) for text in self.reader.decode(answers)]
+
+    def _end_tokens(self) -> list[int]:
+        ends = self.model.generation_config.eos_token_id
+        return list(ends) if isinstance(ends, list) else [] if ends is None else [ends]
 
     def _pad_token(self) -> int:
         pad = self.tokenizer.pad_token_id
