@@ -138,11 +138,14 @@ def stem_of(run: Run, args: argparse.Namespace, settings: PictureSettings) -> Pa
 
 
 def load_points(run: Run, settings: PictureSettings) -> Points:
-    """Load the texts that are drawn."""
+    """Load the texts that are drawn. Raises UserError where they are too few for the method."""
     from utils.data import points
+    from utils.layers.projection import check_fewest
 
     blocks = points.load_blocks(run.dataset, run.sources, settings.langs, settings.src_lang, settings.split)
-    return points.to_points(blocks, settings.limit, settings.max_points, settings.seed, note)
+    found = points.to_points(blocks, settings.limit, settings.max_points, settings.seed, note)
+    check_fewest(len(found.texts), settings.method, settings.limit, max(len(block.texts) for block in blocks))
+    return found
 
 
 def compute(run: Run, settings: PictureSettings, stem: Path) -> None:

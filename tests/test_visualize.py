@@ -128,7 +128,7 @@ def test_a_text_without_a_vector_is_left_out(
         (["--task", "bitext", "--split", "train"], "--split train, but sample is a set of pairs"),
         (["--perplexity", "5"], "--perplexity with --method pca"),
         (["--langs", "eng", "--color", "sample"], "--color sample: a sample needs two languages"),
-        (["--langs", "eng", "--limit", "1"], "1 text for PCA"),
+        (["--langs", "eng", "--limit", "1"], "1 text for PCA: it needs 2 or more: raise --limit 1"),
         (["--method", "tsne", "--langs", "eng", "--perplexity", "21"], "--perplexity 21, but there are 21 texts"),
         (["--limit", "0"], "0"),
         (["--color", "colour"], "invalid choice"),
@@ -140,7 +140,7 @@ def test_errors(arguments: list[str], what: str, tmp_path: Path, monkeypatch: py
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError) as caught:
         visualize.main([*PCA, *arguments])
-    assert what in caught.value.what and caught.value.hint
+    assert what in f"{caught.value.what}: {caught.value.hint}" and caught.value.hint
 
 
 STOPPING = f"""

@@ -106,6 +106,11 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def limited(hint: str, limit: int | None, n: int) -> str:
+    """Return a hint on too few of something, with --limit where it left them from the `n` that there are."""
+    return hint if limit is None or limit >= n else f"{hint}: raise --limit {limit}, or leave it out"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the error's type where the message is empty."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -110,7 +110,16 @@ def test_two_models_are_drawn_with_their_difference(run: Run, tmp_path: Path, mo
         (("--model_checkpoint", "baseline/bm25"), "has no layers to measure"),
         (("--compare", "baseline/bm25"), "has no layers to measure"),
         (("--measure", "similarity", "--langs", "spa", "--against", "share.csv"), "--against with 1 language"),
-        (("--measure", "similarity", "--limit", "1"), "eng_spa has 1 pair"),
+        (
+            ("--measure", "similarity", "--limit", "1"),
+            "eng_spa has 1 pair\nhint: unrelated sentences take two pairs: raise --",
+        ),
+        (("--measure", "similarity", "--limit", "1", "--dataset", "one.tsv"), "take two pairs\n"),
+        (
+            ("--measure", "pca", "--langs", "eng", "deu", "--limit", "1"),
+            "sample has 2 texts\nhint: it takes 4 or more: raise",
+        ),
+        (("--measure", "pca", "--dataset", "one.tsv"), "has 2 texts\nhint: it takes 4 or more\n"),
         (("--measure", "pca", "--langs", "eng"), "one language"),
     ],
 )
@@ -118,5 +127,6 @@ def test_mistakes_are_told_in_two_lines(
     run: Run, tmp_path: Path, model: str, flags: tuple[str, ...], what: str
 ) -> None:
     (tmp_path / "share.csv").write_text("lang,share\nspa,1\n")
+    (tmp_path / "one.tsv").write_text("eng\tspa\na house\tuna casa\n")
     done = run("layers.py", "--model_checkpoint", model, *flags)
     assert done.returncode == 2 and what in done.stderr and "Traceback" not in done.stderr, done.stderr

@@ -12,7 +12,7 @@ import numpy as np
 from utils.cli.layers_run import VectorsRun, open_layers
 from utils.constants import MAX_POINTS
 from utils.data.points import Points, load_blocks, to_points
-from utils.errors import UserError, note
+from utils.errors import UserError, limited, note
 from utils.evaluation.alignment import unit
 from utils.layers.projection import project
 from utils.layers.separation import separation_at
@@ -45,11 +45,13 @@ class LabeledRun(VectorsRun[Points]):
         if self._points is None:
             settings, run = self.settings, self.run
             blocks = load_blocks(run.dataset, run.sources, self.langs, self.src_lang, "test")
-            self._points = to_points(blocks, settings.limit, MAX_POINTS, settings.seed, note)
+            self._points = to_points(blocks, settings.limit, MAX_POINTS, settings.seed, note, "at most")
             if len(set(self._points.langs)) < 2:
                 raise UserError(f"{run.dataset.name}: one language", "name two or more: --langs")
             if len(self._points.texts) < FEWEST:
-                raise UserError(f"{run.dataset.name} has {len(self._points.texts)} texts", f"it takes {FEWEST} or more")
+                most = max(len(block.texts) for block in blocks)
+                hint = limited(f"it takes {FEWEST} or more", settings.limit, most)
+                raise UserError(f"{run.dataset.name} has {len(self._points.texts)} texts", hint)
         return self._points
 
     def sizes(self, data: Points) -> Sequence[int]:

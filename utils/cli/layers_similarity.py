@@ -10,7 +10,7 @@ import numpy as np
 
 from utils.cli.layers_pairs import PairsRun, open_pairs
 from utils.cli.layers_ranking import read_against, report_ranking
-from utils.errors import UserError, counted
+from utils.errors import UserError, counted, limited
 from utils.layers.ranking import FEWEST as LANGUAGES
 from utils.layers.rows import ITEMS
 from utils.layers.similarity import FEWEST, similarity_at
@@ -40,7 +40,8 @@ class SimilarityRun(PairsRun):
         """Return the first sources, as many as --limit says, and the translation of each. Raises UserError for one."""
         kept = data.gold[: self.settings.limit]
         if len(kept) < FEWEST:
-            raise UserError(f"{data.name} has {counted(len(kept), 'pair')}", "unrelated sentences take two pairs")
+            hint = limited("unrelated sentences take two pairs", self.settings.limit, len(data.gold))
+            raise UserError(f"{data.name} has {counted(len(kept), 'pair')}", hint)
         return data.sources[: self.settings.limit], [data.targets[place] for place in kept]
 
     def figures(self, data: BitextSubset, vectors: tuple[Vectors, Vectors]) -> dict[str, Any]:

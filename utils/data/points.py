@@ -115,21 +115,27 @@ def bitext_blocks(
 
 
 def to_points(
-    blocks: Sequence[Block], limit: int | None, max_points: int, seed: int, note: Callable[[str], object]
+    blocks: Sequence[Block],
+    limit: int | None,
+    max_points: int,
+    seed: int,
+    note: Callable[[str], object],
+    flag: str = "--max_points",
 ) -> Points:
     """Draw up to `limit` texts of each block, fewer where the total would exceed `max_points`, and join them.
 
     Raises UserError where `max_points` leaves less than one text per block. `note` is called with what was left out.
+    flag: what the number is called where it is told.
     """
     not_parallel = why_not_parallel(blocks)
     sizes = [min(len(block.texts), limit or len(block.texts)) for block in blocks]
     share = even_share(sizes, max_points)
     if not share:
-        raise UserError(f"--max_points {max_points} for {len(blocks)} languages", f"give {len(blocks)} or more")
+        raise UserError(f"{flag} {max_points} for {len(blocks)} languages", f"give {len(blocks)} or more")
     kept = [_thin(block, min(size, share), seed) for block, size in zip(blocks, sizes, strict=True)]
     total = sum(len(block.texts) for block in kept)
     if total < sum(sizes):
-        note(f"{total:,} of {sum(sizes):,} texts drawn, up to {share:,} per language (--max_points {max_points})")
+        note(f"{total:,} of {sum(sizes):,} texts drawn, up to {share:,} per language ({flag} {max_points})")
     return Points(
         tuple(text for block in kept for text in block.texts),
         tuple(block.lang for block in kept for _ in block.texts),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from utils.errors import UserError, counted, first_line
+from utils.errors import UserError, counted, first_line, limited
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +47,7 @@ def project(
     large for n; where they are not given, the defaults are lowered and `note` is called.
     """
     n = len(rows)
-    if n < FEWEST[method]:
-        raise UserError(f"{counted(n, 'text')} for {NAMES[method]}", f"it needs {FEWEST[method]} or more")
+    check_fewest(n, method)
     if (rows == rows[0]).all():
         raise UserError(f"all {n} texts have the same vector", "are they all one text?")
     if method == "pca":
@@ -63,6 +62,13 @@ def project(
     near = fitting_neighbors(n, n_neighbors, note)
     note("UMAP compiles its code when a process first calls it, which takes up to a minute")
     return Projection(_umap(reduced, near, seed), {**about, "n_neighbors": near})
+
+
+def check_fewest(n: int, method: str, limit: int | None = None, most: int = 0) -> None:
+    """Raise UserError for fewer texts than a method needs; limit: of the `most` texts that a language has, if any."""
+    if n < FEWEST[method]:
+        hint = limited(f"it needs {FEWEST[method]} or more", limit, most)
+        raise UserError(f"{counted(n, 'text')} for {NAMES[method]}", hint)
 
 
 def fitting_perplexity(n: int, asked: float | None, note: Callable[[str], object]) -> float:
