@@ -174,6 +174,24 @@ def test_mistakes(given: tuple[str, ...], what: str, run: Run, flags: tuple[str,
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 2 and what in done.stderr, done.stderr
 
 
+def test_how_a_language_model_pools_is_told_where_it_counts(run: Run, tmp_path: Path) -> None:
+    causal = tmp_path / "causal"
+    causal.mkdir()
+    edit_json(causal / "config.json", architectures=["LlamaForCausalLM"], num_hidden_layers=2)
+    told = "is a language model: the vector of a text is that of its last token"
+    flags = ("--model_checkpoint", str(causal), "--langs", "deu", "--dry_run")
+    for more, is_told in {
+        (): False,
+        ("--poolings", "mean"): False,
+        ("--poolings", "mean", "own"): True,
+        ("--measure", "similarity"): True,
+        ("--measure", "similarity", "--poolings", "last"): False,
+    }.items():
+        done = run("layers.py", *flags, *more)
+        assert done.returncode == 0 and (told in done.stderr) == is_told, (more, done.stderr)
+    assert told not in run("bitext.py", *flags, "--pooling", "mean").stderr
+
+
 def test_mistakes_of_a_layer(run: Run, flags: tuple[str, ...]) -> None:
     for given, what in {("9",): "--layer 9, but local/a-", ("1", "2"): "--layer has 2 values for 1 checkpoint"}.items():
         done = run("bitext.py", *flags, "--layer", *given)

@@ -40,8 +40,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--color", choices=layer_files.COLOURS, default="language", help="of points (default: language)"
     )
     args = parser.parse_args(argv)
+    others = [text for text in args.setting if text.startswith("measure=") and text != f"measure={args.measure}"]
+    if others:
+        raise UserError(f"--measure {args.measure} with --setting {others[0]}", "leave one of them out")
     if MEASURES[args.measure].needs == "prompts":
         args.task = "lens"
+        args.setting = [text for text in args.setting if not text.startswith("measure=")]
     else:
         args.setting = [f"measure={args.measure}", *args.setting]
     args.k = None

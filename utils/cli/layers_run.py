@@ -132,9 +132,10 @@ def open_layers(
     from utils.cli.choices import chosen_encoders
     from utils.cli.open_run import chosen_sources, open_run, resolve_encoders
 
-    chosen, prompts = chosen_encoders(args), dataset.options.get("prompts")
-    (spec,) = specs = resolve_encoders(args, chosen, chosen_sources(args), prompts)
-    places = places_of(args, spec, MEASURES[args.measure])
+    chosen, prompts, measure = chosen_encoders(args), dataset.options.get("prompts"), MEASURES[args.measure]
+    how = argparse.Namespace(**vars(args), own_pooling=OWN in (args.poolings or measure.poolings))
+    (spec,) = specs = resolve_encoders(how, chosen, chosen_sources(args), prompts)
+    places = places_of(args, spec, measure)
     layers = sorted({layer for layer, _ in places})
     settings = make_settings(args, layers if layers_asked(args) else None)
     run = open_run(args, dataset, "layers", settings, settings.run_name("save_layers"), models=models, specs=specs)

@@ -63,8 +63,8 @@ class Kind:
     model: str = ""
 
 
-def kind_of_encoder(checkpoint: str, revision: str | None, name: str, *, pooling: str | None = None) -> Kind:
-    """Return the kind of a checkpoint's encoder; a note says how a plain language model pools, unless `pooling` does.
+def kind_of_encoder(checkpoint: str, revision: str | None, name: str, *, tells_pooling: bool = True) -> Kind:
+    """Return the kind of a checkpoint's encoder; `tells_pooling`: with a note on how a plain language model pools.
 
     Raises UserError for a checkpoint that is no encoder of texts but would load as one; it says what it is. Also for
     one with an adapter that cannot be loaded.
@@ -83,7 +83,7 @@ def kind_of_encoder(checkpoint: str, revision: str | None, name: str, *, pooling
         )
     is_routed = any("router" in module or "asym" in module for module in _modules(checkpoint, revision))
     if kind == DENSE:
-        if pooling is None:
+        if tells_pooling:
             _tell_pooling(checkpoint, revision, name)
         return Kind(DENSE, has_sides=is_routed, model=_model(checkpoint, revision))
     configuration = checkpoint_json(checkpoint, revision, CONFIGURATION)

@@ -35,7 +35,8 @@ class EncodingOptions:
 
     base_url and input_type are for APIs; max_length, dtype, backend, pooling, attention and
     trust_remote_code (whether code of the checkpoint may run) are for local encoders. has_sides: whether queries and
-    passages may be encoded differently, as in retrieval; if not, both are encoded as queries.
+    passages may be encoded differently, as in retrieval; if not, both are encoded as queries. own_pooling: whether the
+    pooling of the checkpoint is used where `pooling` names no other.
     task: of mteb, whose prompts a checkpoint is given: its `name`, its `type` and its instruction, `query`.
     """
 
@@ -47,6 +48,7 @@ class EncodingOptions:
     dtype: str = "fp32"
     backend: str = "torch"
     pooling: str | None = None
+    own_pooling: bool = True
     attention: str | None = None
     embedding_precision: str = "float32"
     trust_remote_code: bool = False
@@ -193,7 +195,8 @@ def _as_the_checkpoint_says(
 
     The library takes the prompts of the other kinds from the checkpoint, one for each side.
     """
-    found = kind_of_encoder(spec.checkpoint, revision, spec.name, pooling=options.pooling)
+    tells_pooling = options.own_pooling and options.pooling is None
+    found = kind_of_encoder(spec.checkpoint, revision, spec.name, tells_pooling=tells_pooling)
     if not options.trust_remote_code:
         tell_unused_code(spec.checkpoint, revision, spec.name)
     if found.kind != DENSE:

@@ -99,8 +99,9 @@ def select(
     """Return the results of one task at --k and --seed or --seeds with these settings.
 
     Settings that a record does not have count as the plain ones. Raises UserError where nothing fits; the error names
-    the values that there are, and the `flag` that chooses a setting.
+    the values that there are, and the `flag` that chooses a setting where the script has none of its name.
     """
+    _check_tasks(task, settings, flag)
     chosen = _all_results(args, task)
     ks, seeds = args.k if isinstance(args.k, list) or args.k is None else [args.k], chosen_seeds(args)
     conditions = {**({"k": ks} if ks else {}), **({"seed": seeds} if seeds else {}), **settings}
@@ -111,11 +112,22 @@ def select(
         if not chosen:
             there = ", ".join(sorted(repr(value) if value == "none" else str(value) for value in found))
             what = " or ".join(map(str, wanted))
-            choice = f"--{name}" if name in ("k", "seed") else flag.format(name=name)
+            choice = f"--{name}" if name in vars(args) else flag.format(name=name)
             raise UserError(f"no {task} results with {name} {what}; there is {there}", f"choose with {choice}")
     if lacking := [str(seed) for seed in seeds or () if seed not in {result.seed for result in chosen}]:
         note(f"seeds: no record has seed {', '.join(lacking)}")
     return chosen
+
+
+def _check_tasks(task: str, settings: Mapping[str, object], flag: str) -> None:
+    """Raise UserError for a setting that is another task of the same script, such as the lens of layers.py."""
+    for name, value in settings.items():
+        asked = value[0] if isinstance(value, list) and value else value
+        other = TASKS.get(asked) if isinstance(asked, str) else None
+        if other is not None and other.name != task and other.script == TASKS[task].script:
+            in_table = f"script/aggregate/aggregate_{other.views[0].key}.py has its table"
+            hint = in_table if flag == "--{name}" else f"choose it with --task {other.name}"
+            raise UserError(f"{name} {asked} is a task of its own", hint)
 
 
 def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
