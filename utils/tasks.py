@@ -76,6 +76,12 @@ class TaskSpec:
             return tuple(str(name) for name in named if name != "bleu")
         return self.needed.get(str(run.get("answer_kind")), self.needed.get("", self.metrics))
 
+    def main_of(self, run: Mapping[str, Any]) -> str:
+        """Return the metric that is shown of data without a row, by the `run` part of one of its records."""
+        is_written = "measures" in run or run.get("answer_kind") in self.needed
+        needed = self.needed_by(run) if is_written else ()
+        return needed[-1] if needed else self.main_metric
+
     @property
     def script(self) -> str:
         """The script that makes the task's records."""

@@ -16,7 +16,7 @@ from utils.cli import arguments
 from utils.cli.main import run
 from utils.reporting.tables import paired, render, select
 from utils.reporting.tables.comparison import as_json, as_text
-from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of
+from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of, with_metric
 from utils.tasks import TASKS
 
 EXAMPLES = """
@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> None:
     args = parse(argv)
     settings = settings_of_both(args)
     sides = {name: side_of(args, model, settings[name]) for name, model in (("A", args.a), ("B", args.b))}
-    pairs = paired.pair_up(sides, args.metric)
-    note_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
+    pairs = paired.pair_up(with_metric(args, sides), args.metric)
+    note_other_metrics(args.task, args.metric, sides["A"].values())
     lines, means = paired.lines_of(pairs, args.seed), paired.means_of(pairs, args.seed)
     text = as_json(args, settings, lines, means) if args.format == "json" else as_text(args, lines, means)
     render.emit(args, text)

@@ -15,7 +15,7 @@ import _path  # noqa: F401
 from utils.cli.main import run
 from utils.reporting.charts import comparison, plots
 from utils.reporting.tables import paired, select
-from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of
+from utils.reporting.tables.sides import add_both, checked, note_other_metrics, settings_of_both, side_of, with_metric
 from utils.tasks import TASKS
 
 EXAMPLES = """
@@ -37,8 +37,8 @@ def main(argv: Sequence[str]) -> None:
         for name, model in (("A", args.a), ("B", args.b))
     }
     plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
-    pairs = paired.pair_up(sides, args.metric)
-    note_other_metrics(args.task, args.metric, (dataset for dataset, _ in sides["A"]))
+    pairs = paired.pair_up(with_metric(args, sides), args.metric)
+    note_other_metrics(args.task, args.metric, sides["A"].values())
     lines = sorted(paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))
     lines += paired.means_of(pairs, args.seed)
     rows = [

@@ -51,7 +51,7 @@ def panel_of(
     args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult], ks: Sequence[int], rows: list[plots.Row]
 ) -> Panel:
     """Return the panel of one data set, and add its numbers to `rows`."""
-    metric = plots.metric_of(args, dataset)
+    metric = plots.metric_of(args, dataset, results)
     of_set = means.with_metric([result for result in results if result.dataset == dataset], metric)
     names = means.expected(args, dataset, of_set)
     lines: dict[str, dict[float, Cell]] = {}

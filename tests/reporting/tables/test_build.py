@@ -102,7 +102,7 @@ def test_what_cannot_be_shown_says_so(run: Run, logs: Path, tmp_path: Path) -> N
         (["--seed", "1"], "no bitext results with seed 1; there is 42", "--seed"),
         (["--margin", "csls"], "no bitext results with margin csls; there is 'none', ratio", "--margin"),
         (["--logs", "nowhere"], "no folder of logs at nowhere", "--logs"),
-        (["--metric", "bleu"], "no record has the metric 'bleu'", "choose with --metric from: acc, prec, f1"),
+        (["--metric", "bleu"], "no record has the metric 'bleu'", "choose with --metric from: acc, f1\n"),
         (["--models", "x"], "no bitext results of model 'x'", "choose from: "),
     ]
     for flags, what, hint in cases:

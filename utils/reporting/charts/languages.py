@@ -48,7 +48,7 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
     """
     results = plots.choose(args)
     dataset = plots.one_dataset(args, results)
-    metric = plots.metric_of(args, dataset)
+    metric = plots.metric_of(args, dataset, results)
     results = means.with_metric(results, metric)
     names = means.expected(args, dataset, results)
     languages = _languages([result for result in results if result.subset in names])

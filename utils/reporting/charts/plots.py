@@ -142,9 +142,9 @@ def _standard(results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
     return kept
 
 
-def metric_of(args: argparse.Namespace, dataset: str) -> str:
-    """Return the metric that is drawn: --metric, else the data set's main one."""
-    metric, _ = Kind(args.task, args.metric).metric_of(dataset)
+def metric_of(args: argparse.Namespace, dataset: str, results: Sequence[LoggedResult]) -> str:
+    """Return the metric of the results that is drawn: --metric, else the data set's main one."""
+    metric, _ = Kind(args.task, args.metric).metric_of(dataset, results)
     return metric
 
 

@@ -172,7 +172,8 @@ def _table(subsets: Mapping[Place, Subsets], kind: Kind, metric: str, groups: Gr
     table: Table = {}
     for (model, column), (found, _, expected) in subsets.items():
         dataset = next((result.dataset for result in found.values()), column)
-        name, _ = dataclasses.replace(kind, metric=None if metric == MAIN else metric).metric_of(dataset)
+        shown = dataclasses.replace(kind, metric=None if metric == MAIN else metric)
+        name, _ = shown.metric_of(dataset, found.values())
         figures = [result.metrics.get(name, math.nan) for result in found.values()]
         values = list(filter(math.isfinite, figures))
         if values:

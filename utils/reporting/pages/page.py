@@ -168,8 +168,10 @@ def colours_of(entries: Sequence[Entry]) -> dict[str, str]:
 def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
     """Return each data set's main metric, by task."""
     found: dict[str, dict[str, str]] = {}
-    for task, dataset in sorted({(entry.task, entry.result.dataset) for entry in entries}):
-        found.setdefault(task, {})[dataset] = Kind(task).metric_of(dataset)[0]
+    for entry in sorted(entries, key=lambda entry: (entry.task, entry.result.dataset)):
+        of_task = found.setdefault(entry.task, {})
+        if entry.result.dataset not in of_task:
+            of_task[entry.result.dataset] = Kind(entry.task).metric_of(entry.result.dataset, [entry.result])[0]
     return found
 
 

@@ -112,8 +112,9 @@ def print_table(args: argparse.Namespace, spec: TaskSpec, view: View) -> None:
 
 def check_metric(metric: str | None, results: Sequence[LoggedResult], spec: TaskSpec) -> None:
     """Raise UserError, with the metrics that there are, for one that no record has."""
-    there = list(dict.fromkeys((*spec.metrics, *(name for result in results for name in sorted(result.metrics)))))
-    if metric is not None and results and not any(metric in result.metrics for result in results):
+    known = {name for result in results for name in result.metrics}
+    there = [name for name in spec.metrics if name in known] + sorted(known - {*spec.metrics})
+    if metric is not None and results and metric not in known:
         close = suggest(metric, there)
         hint = close if close.startswith("did") else f"choose with --metric from: {', '.join(there)}"
         raise UserError(f"no record has the metric {metric!r}", hint)

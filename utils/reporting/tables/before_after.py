@@ -10,6 +10,7 @@ from utils.constants import DEFAULT_SEED
 from utils.records.reader import read_record
 from utils.records.result import LoggedResult
 from utils.reporting.tables.build import Kind
+from utils.reporting.tables.items import is_stated
 from utils.reporting.tables.paired import Line, lines_of, pair
 from utils.tasks import TASKS
 
@@ -32,23 +33,29 @@ def _place(result: LoggedResult) -> Place:
     return result.run["task"], result.dataset, result.subset, result.k
 
 
-def _metric(place: Place) -> str:
-    return Kind(place[0]).metric_of(place[1])[0]
+def _metric(result: LoggedResult) -> str:
+    return Kind(result.run["task"]).metric_of(result.dataset, [result])[0]
+
+
+def _is_of_items(result: LoggedResult) -> bool:
+    metric = _metric(result)
+    return metric in TASKS[result.run["task"]].item_metrics or is_stated(result, metric)
 
 
 def _tests(
     task: str, places: Sequence[Place], before: dict[Place, LoggedResult], after: dict[Place, LoggedResult]
 ) -> dict[Place, Line]:
     """Return the paired tests of a task's subsets, whose metric is a mean over items."""
-    chosen = [place for place in places if place[0] == task and _metric(place) in TASKS[task].item_metrics]
-    pairs = [pair(after[place], before[place], _metric(place)) for place in chosen]
+    chosen = [place for place in places if place[0] == task and _is_of_items(after[place])]
+    pairs = [pair(after[place], before[place], _metric(after[place])) for place in chosen]
     return dict(zip(chosen, lines_of(pairs, DEFAULT_SEED), strict=True)) if pairs else {}
 
 
 def _row(place: Place, before: LoggedResult, after: LoggedResult, line: Line | None) -> dict[str, Any]:
     task, dataset, subset, k = place
-    figures = [100 * result.metrics[_metric(place)] for result in (before, after)]
-    row: dict[str, Any] = {"task": task, "data": dataset, "subset": subset, "k": k, "metric": _metric(place)}
+    metric = _metric(after)
+    figures = [100 * result.metrics[metric] for result in (before, after)]
+    row: dict[str, Any] = {"task": task, "data": dataset, "subset": subset, "k": k, "metric": metric}
     row |= {"before": round(figures[0], 2), "after": round(figures[1], 2)}
     row["difference"] = round(figures[1] - figures[0], 2)
     low, high = line.interval if line is not None else (None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -47,10 +47,14 @@ class Kind:
         """Return a data set's row, None for a user's own data."""
         return sets_of(self.spec.data).get(name)
 
-    def metric_of(self, dataset: str) -> tuple[str, bool]:
-        """Return the metric shown of a data set, and whether it is the main one."""
+    def metric_of(self, dataset: str, results: Iterable[LoggedResult] = ()) -> tuple[str, bool]:
+        """Return the metric shown of a data set, and whether it is the main one.
+
+        results: of a user's own data, which have no row, these tell the main metric.
+        """
         row = self.dataset(dataset)
-        usual = self.spec.metric_for(row.main_metric if row is not None else None)
+        told = (self.spec.main_of(result.run) for result in results if result.dataset == dataset)
+        usual = self.spec.metric_for(row.main_metric) if row is not None else next(told, self.spec.main_metric)
         return self.metric or usual, self.metric in (None, usual)
 
     def subsets_of(self, dataset: str, results: Sequence[LoggedResult]) -> Sequence[str]:
@@ -162,7 +166,7 @@ def _has(result: LoggedResult, metric: str) -> bool:
 
 
 def _dataset_cell(name: str, subsets: Subsets, dataset: str, kind: Kind, *, is_told: bool) -> Cell | None:
-    metric, _ = kind.metric_of(dataset)
+    metric, _ = kind.metric_of(dataset, [*subsets.found.values(), *subsets.beside.values()])
     there = {subset: result for subset, result in subsets.found.items() if _has(result, metric)}
     if is_told:
         _report_missing(name, there, subsets.found, subsets.expected, metric)
@@ -203,7 +207,7 @@ def common_subsets(results: Sequence[LoggedResult], kind: Kind) -> dict[str, lis
     order: dict[str, dict[str, None]] = {}
     for of_seed in by_seed(results).values():
         for (_, dataset), (found, _, expected) in standard_subsets(of_seed, kind, results).items():
-            metric, _ = kind.metric_of(dataset)
+            metric, _ = kind.metric_of(dataset, results)
             there.setdefault(dataset, []).append({name for name, result in found.items() if _has(result, metric)})
             order.setdefault(dataset, {}).update(dict.fromkeys(expected))
     common = {dataset: set.intersection(*sides) for dataset, sides in there.items()}
@@ -215,7 +219,7 @@ def common_subsets(results: Sequence[LoggedResult], kind: Kind) -> dict[str, lis
 def mean_of_records(name: str, there: Mapping[str, LoggedResult], expected: int, kind: Kind) -> Cell:
     """Return the mean over the records of one seed, all of equal weight."""
     first, *_ = there.values()
-    metric, main = kind.metric_of(first.dataset)
+    metric, main = kind.metric_of(first.dataset, [first])
     value = sum(result.metrics[metric] for result in there.values()) / len(there)
     parts = tuple(Part(result, metric, 1 / len(there)) for result in there.values())
     cell = Cell(value, len(there), expected, parts=parts, seeds={first.seed: value}, main=main)
@@ -247,7 +251,7 @@ def build_by(
     as `build` has it.
     Raises UserError where no result has the metric.
     """
-    metric, _ = kind.metric_of(dataset)
+    metric, _ = kind.metric_of(dataset, results)
     fitting = [result for result in results if result.dataset == dataset and _has(result, metric)]
     if not fitting:
         raise UserError(

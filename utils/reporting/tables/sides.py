@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from utils.cli.types import natural
+from utils.constants import WRITTEN
 from utils.errors import UserError
 from utils.records.result import LoggedResult
 from utils.reporting.tables import rows, select
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.names import dataset_names, read_names
+from utils.reporting.tables.paired import Side
 from utils.reporting.tables.published import WORDS
 from utils.reporting.tables.select import note
 from utils.tasks import TASKS, TaskSpec
@@ -64,7 +66,7 @@ def with_table_k(args: argparse.Namespace) -> argparse.Namespace:
 
 
 def checked(args: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments of a comparison with their defaults: the metric is the task's first, the k the tables'.
+    """Return the arguments of a comparison, with the k of the tables.
 
     Raises UserError for a metric that is not a mean over items.
     """
@@ -73,19 +75,43 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
         raise UserError(
             f"{args.task} has no metric that is a mean over items", "its models cannot be compared by items"
         )
-    if args.metric is None:
-        args.metric = known[0]
-    if args.metric not in known:
+    if args.metric not in (None, *known):
         what = f"{args.metric!r} is not a metric of {args.task} that is a mean over items"
         raise UserError(what, f"choose from: {', '.join(known)}")
     return with_table_k(args)
 
 
-def note_other_metrics(task: str, metric: str, datasets: Iterable[str]) -> None:
-    """Print a note where the tables show another metric of a data set than the one compared."""
+def with_metric(args: argparse.Namespace, sides: Mapping[str, Side]) -> Mapping[str, Side]:
+    """Return the results of each side that can have the metric; unless --metric names one, it is set in the arguments.
+
+    It is the task's first metric, or what the tables show where no result has that. Written answers are compared by
+    measures that their records have. Raises UserError where one side has no result with the metric.
+    """
+    results = [result for side in sides.values() for result in side.values()]
+    there = {name for result in results for name in result.metrics}
+    known = TASKS[args.task].paired_metrics
+    if args.metric is None:
+        usual = (name for result in results for name in Kind(args.task).metric_of(result.dataset, [result])[:1])
+        args.metric = next((name for name in (known[0], *usual) if name in known and name in there), known[0])
+    having = {
+        name: {
+            place: result
+            for place, result in side.items()
+            if args.metric in result.metrics or result.run.get("answer_kind") not in WRITTEN
+        }
+        for name, side in sides.items()
+    }
+    if lacking := [name for name, side in having.items() if not side]:
+        hint = f"choose with --metric from: {', '.join(name for name in known if name in there)}"
+        raise UserError(f"no record of {lacking[0]} has the metric {args.metric!r}", hint)
+    return having
+
+
+def note_other_metrics(task: str, metric: str, results: Collection[LoggedResult]) -> None:
+    """Print a note where the tables show another metric of a data set of the results than the one compared."""
     shown: dict[str, list[str]] = {}
-    for dataset in sorted(set(datasets)):
-        shown.setdefault(Kind(task).metric_of(dataset)[0], []).append(dataset)
+    for dataset in sorted({result.dataset for result in results}):
+        shown.setdefault(Kind(task).metric_of(dataset, results)[0], []).append(dataset)
     for name, where in shown.items():
         if name != metric:
             by_item = name in TASKS[task].paired_metrics
@@ -117,7 +143,7 @@ def results_of(args: argparse.Namespace, settings: Settings, without: Sequence[s
     return rows.named(results, spec, without, read_names(args.names, args.logs))
 
 
-def side_of(args: argparse.Namespace, model: str, settings: Settings) -> dict[tuple[str, str], LoggedResult]:
+def side_of(args: argparse.Namespace, model: str, settings: Settings) -> Side:
     """Return the results of one row by data set and subset, of --dataset alone where it is given.
 
     `model` is a row of the tables, or the name of its model where the settings leave one row of it. Raises UserError
