@@ -33,7 +33,7 @@ class DatasetSpec:
     options: what the reader needs to know.
     sha256: digest of each file of a data set of kind "files", by path.
     label_names: the label set, in the order of ClassLabel indices; empty where the labels are taken from the data.
-    groups: the mean that the data set enters in each table, by the table's name (View in utils/tasks.py).
+    groups: the mean that the data set enters in each table, by the table's name (utils/views.py).
     code_switched: whether its texts mix languages, which records call the setting "cs" instead of "mono" or "xl".
     """
 

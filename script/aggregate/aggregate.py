@@ -15,7 +15,8 @@ from utils.cli import arguments
 from utils.cli.main import run
 from utils.errors import UserError
 from utils.reporting.tables.aggregate import add_args, description_of, print_table
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 from utils.views import View
 
 DESCRIPTION = "Table of any task. --task NAME --help shows the flags of that task's table."

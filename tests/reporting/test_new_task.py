@@ -19,16 +19,17 @@ HEAD = f"""
 import json, sys
 from dataclasses import dataclass
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "script" / "aggregate")!r}]
-from utils import settings, tasks
+from utils import task_spec, tasks
+from utils.settings import base
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(settings.Settings):
-    depth: int = settings.setting(100, "whole")
-    reader: str = settings.setting("cross", choices=("cross", "late"))
+class Settings(base.Settings):
+    depth: int = base.setting(100, "whole")
+    reader: str = base.setting("cross", choices=("cross", "late"))
 
-tasks.TASKS["rerank"] = tasks.TaskSpec(
+tasks.TASKS["rerank"] = task_spec.TaskSpec(
     name="rerank", data="classification", settings=Settings, main_metric="gain", item_metrics=("acc", "gain"),
-    views=(tasks.View(name="rerank", title="reranking"),), table_settings=("reader",),
+    views=(task_spec.View(name="rerank", title="reranking"),), table_settings=("reader",),
 )
 """
 

@@ -15,7 +15,7 @@ from utils.data.sts_sets import STS
 from utils.schema import DatasetSpec
 
 if TYPE_CHECKING:
-    from utils.tasks import TaskSpec
+    from utils.task_spec import TaskSpec
     from utils.views import View
 
 DATASETS: dict[str, dict[str, DatasetSpec]] = {

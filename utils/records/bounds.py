@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from utils.tasks import BEFORE, REGRESSION, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import BEFORE, REGRESSION
 
 
 def bounds_of(metrics: Mapping[str, float], metric: str, spec: TaskSpec) -> dict[str, float]:

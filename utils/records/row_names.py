@@ -22,7 +22,8 @@ from utils.records.variants import (
     short,
     variant_of,
 )
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 

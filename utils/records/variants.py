@@ -24,7 +24,7 @@ from utils.records.training_traits import training_traits
 from utils.records.versions import traits_of_versions
 from utils.rerankers.llm import INSTRUCTION as USUAL_TASK
 from utils.schema import DatasetSpec
-from utils.tasks import TaskSpec
+from utils.task_spec import TaskSpec
 
 FULL, *_ = DTYPES
 SHOWN = 32  # characters of a text in a row's name

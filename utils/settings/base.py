@@ -10,6 +10,8 @@ from typing import Any
 
 from utils.constants import DEFAULT_SEED, FUSES, NORMALIZERS
 
+FUSION_SETTINGS = ("fuse", "normalize")  # settings of an ensemble; a single encoder has the plain ones
+
 
 def setting(
     default: Any,

@@ -20,7 +20,8 @@ from utils.reporting.tables.cells import Cell, Table, add_means
 from utils.reporting.tables.rows import datasets_of, known_order, named, ordered
 from utils.reporting.tables.select import source_if_any
 from utils.reporting.tables.tables import columns_of
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 from utils.views import View
 
 Groups = Mapping[str, Sequence[str]]

@@ -24,7 +24,8 @@ from utils.reporting.pages.texts import pack_texts
 from utils.reporting.palette import styles
 from utils.reporting.tables.build import Kind
 from utils.reporting.tables.names import check_names, dataset_names, read_names
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 MEGABYTE = 1_000_000
 

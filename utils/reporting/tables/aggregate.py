@@ -17,7 +17,9 @@ from utils.reporting.tables import bias, rows, select, sizes, tables
 from utils.reporting.tables.build import Kind, build, build_by, common_subsets
 from utils.reporting.tables.cells import Table
 from utils.reporting.tables.names import read_names
-from utils.tasks import FUSION_SETTINGS, TASKS, TaskSpec
+from utils.settings.base import FUSION_SETTINGS
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 from utils.views import View
 
 GROUPINGS = ("family", "script", "lang")

@@ -18,7 +18,8 @@ from utils.reporting.tables.cells import Cell, Part, Table, join
 from utils.reporting.tables.items import mean_draws
 from utils.reporting.tables.select import by_cell, is_chosen, note
 from utils.schema import DatasetSpec
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 SHOWN_MISSING = 8  # missing subsets named per cell before "..."
 

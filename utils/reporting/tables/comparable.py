@@ -17,7 +17,7 @@ from utils.reporting.tables.mteb_figures import is_of_task
 from utils.reporting.tables.mteb_main_scores import subset_name
 from utils.reporting.tables.published import Published, other_texts, settings_of
 from utils.schema import DatasetSpec
-from utils.tasks import FUSION_SETTINGS
+from utils.settings.base import FUSION_SETTINGS
 
 PARTIAL = re.compile(r" \((?P<there>\d+)/(?P<all>\d+)\)$")  # at the end of the source of a mean that lacks subsets
 

@@ -18,7 +18,8 @@ from utils.evaluation.metrics import item_scores, macro_labels
 from utils.evaluation.translation import corpus_draws
 from utils.records.reader import read_predictions, read_statistics, read_values
 from utils.records.result import LoggedResult
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 
 @lru_cache(maxsize=2048)  # a table reads the predictions of a column's best row once for each other row

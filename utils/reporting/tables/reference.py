@@ -15,7 +15,7 @@ from utils.reporting.tables.comparable import PARTIAL, lacking_subset, subsets_o
 from utils.reporting.tables.departures import precisions
 from utils.reporting.tables.published import Published, notes_of, settings_of
 from utils.reporting.tables.select import note
-from utils.tasks import FUSION_SETTINGS
+from utils.settings.base import FUSION_SETTINGS
 
 
 @dataclass

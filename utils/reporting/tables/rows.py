@@ -12,7 +12,7 @@ from utils.generators.registry import GENERATORS
 from utils.records.pair_sources import with_sources
 from utils.records.result import LoggedResult
 from utils.records.row_names import base_name, with_variants
-from utils.tasks import TaskSpec
+from utils.task_spec import TaskSpec
 
 
 def named(

@@ -17,7 +17,8 @@ from utils.records.pair_sources import ANY, source_of
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
 from utils.reporting.tables.names import add_names_arg, check_names, dataset_names, read_names
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")

@@ -15,7 +15,8 @@ from utils.reporting.tables.names import dataset_names, read_names
 from utils.reporting.tables.paired import Side
 from utils.reporting.tables.published import WORDS
 from utils.reporting.tables.select import note
-from utils.tasks import TASKS, TaskSpec
+from utils.task_spec import TaskSpec
+from utils.tasks import TASKS
 
 Settings = Mapping[str, object]
 

@@ -12,7 +12,7 @@ from utils.evaluation import permutation, stats
 from utils.reporting.tables import paired
 from utils.reporting.tables.cells import Cell, Part, Table
 from utils.reporting.tables.items import block_of, is_stated, label_indices, pool_of
-from utils.tasks import TaskSpec
+from utils.task_spec import TaskSpec
 
 MEANS = {
     "best": "the highest of its column",
