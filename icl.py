@@ -15,14 +15,8 @@ from typing import Any
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
 from utils.cli.data_choice import LABELED_MEANINGS
-from utils.cli.icl_arguments import (
-    add_demonstration_args,
-    add_template_args,
-    check_flags,
-    chosen_instructions,
-    make_settings,
-    without_encoder,
-)
+from utils.cli.icl_arguments import add_demonstration_args, add_template_args, check_flags, without_encoder
+from utils.cli.icl_settings import chosen_instructions, make_settings
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args, add_generator_args
 

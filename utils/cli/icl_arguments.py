@@ -1,14 +1,10 @@
-"""The flags of in-context learning: demonstrations, which flags exclude each other, and the settings they make."""
+"""The flags of in-context learning: demonstrations, templates, and which flags exclude each other."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from utils.cli.choices import build_settings
-from utils.cli.comet import check_comet, comet_id
-from utils.cli.data_choice import check_src_lang
 from utils.cli.icl_mined import AUTO, THRESHOLD
 from utils.cli.types import name_or_path, natural, path, positive_number
 from utils.constants import (
@@ -19,16 +15,8 @@ from utils.constants import (
     ORDERS,
     SENTENCE_PIECES,
     SPLITS,
-    WRITTEN,
-    usual_length,
 )
 from utils.errors import UserError
-from utils.files import sha256_of
-
-if TYPE_CHECKING:
-    from utils.cli.icl_prompts import Prompting
-    from utils.schema import GeneratorSpec
-    from utils.settings.icl import IclSettings
 
 WITHOUT_ENCODER = ("random", "bm25", "fixed")  # ways to choose demonstrations that encode nothing
 
@@ -41,6 +29,19 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--cross", action="store_true", help="take demonstrations from --src_lang and test on all other languages"
     )
+    _add_choice_args(group)
+    group.add_argument(
+        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
+    )
+    group.add_argument(
+        "--legacy",
+        action="store_true",
+        help="reproduce the original's label sets, distance, tokenisation and macro averages",
+    )
+
+
+def _add_choice_args(group: argparse._ArgumentGroup) -> None:
+    """Add the flags by which demonstrations are chosen from the training texts."""
     group.add_argument(
         "--demonstrations",
         choices=DEMONSTRATIONS,
@@ -79,14 +80,6 @@ def add_demonstration_args(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--min_percentile", type=natural, metavar="P", help="start of the band (default: 0)")
     group.add_argument("--max_percentile", type=natural, metavar="P", help="end of the band (default: 100)")
-    group.add_argument(
-        "--split", choices=SPLITS, default="test", help="split that is classified (default: %(default)s)"
-    )
-    group.add_argument(
-        "--legacy",
-        action="store_true",
-        help="reproduce the original's label sets, distance, tokenisation and macro averages",
-    )
 
 
 def add_template_args(parser: argparse.ArgumentParser) -> None:
@@ -195,145 +188,3 @@ def _check_mined(args: argparse.Namespace) -> None:
         raise UserError("--mined_threshold without --mined", "add --demonstrations mined --mined auto")
     if args.mined not in (None, AUTO) and not Path(args.mined).expanduser().is_file():
         raise UserError(f"--mined {args.mined}: no such file", f"check the path, or give {AUTO}")
-
-
-def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec, kind: str) -> str:
-    """Return --decode, or the usual way of the generator. Raises UserError for flags that this way does not use."""
-    decode = str(args.decode or ("generate" if kind in WRITTEN else spec.decode))
-    if kind in WRITTEN and decode != "generate":
-        raise UserError(f"--decode {decode} with items of the kind {kind}", "their answers are written: leave it out")
-    if args.calibrate and decode != "score":
-        raise UserError(
-            f"--calibrate with --decode {decode}", "only label scores can be calibrated: use --decode score"
-        )
-    if args.batch_api and decode != "generate":
-        raise UserError(
-            f"--batch_api with --decode {decode}", "the batch API serves generated text only: use --decode generate"
-        )
-    if args.temperature and decode == "score":
-        raise UserError(
-            f"--temperature {args.temperature} with --decode score",
-            "label scores involve no sampling: leave --temperature out",
-        )
-    return decode
-
-
-def chosen_instructions(args: argparse.Namespace, prompting: Prompting) -> list[str]:
-    """Return the instructions of the command line, each once, or that of the data set; a template has its own."""
-    from utils.generators.prompts import default_instruction
-
-    usual = [default_instruction(prompting.dataset.options.get("subject", ""))] if prompting.file is None else [""]
-    return list(dict.fromkeys(args.instruction or ())) or usual
-
-
-def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode: str, *, has_template: bool) -> None:
-    """Raise UserError for flags that items of this kind, their template or the way of decoding do not have.
-
-    kind: how items are answered. choices: by what an option is chosen, None for items without options.
-    """
-    given = [name for name in ("template_lang", "answers", "choices", "permute", "pmi") if getattr(args, name)]
-    if not has_template and given:
-        what = f"--{given[0]} with items that no template shows"
-        raise UserError(what, "name one with --template, or choose a data set that has one (docs/icl.md)")
-    of_options = [name for name in ("choices", "permute", "pmi") if getattr(args, name)]
-    if kind != "choice" and of_options:
-        raise UserError(f"--{of_options[0]} with items of the kind {kind}", "it is for questions with options")
-    of_labels = ["answers"] if args.answers else [name for name in ("balance", "calibrate") if getattr(args, name)]
-    if kind not in ("label", "pair") and of_labels:
-        hint = "leave it out; --pmi compares options with their scores by themselves" if kind == "choice" else ""
-        raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
-    if args.prompt_lang and kind != "span":
-        raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
-    if has_template and args.legacy:
-        raise UserError("--legacy with a template", "it reproduces the prompts of MINERS: leave it out")
-    if choices == "text" and decode != "score":
-        raise UserError(f"--choices text with --decode {decode}", "use --choices letter, or --decode score")
-    if choices == "text" and args.permute:
-        raise UserError("--permute with options that are not listed", "add --choices letter")
-    if choices == "letter" and args.pmi:
-        raise UserError(
-            "--pmi with --choices letter", "a letter means nothing without its question: use --choices text"
-        )
-
-
-def _threshold(args: argparse.Namespace) -> float | None:
-    """Return --mined_threshold; None for the one that --mined auto has anyway."""
-    return None if (args.mined, args.mined_threshold) == (AUTO, THRESHOLD) else args.mined_threshold
-
-
-def _check_written(args: argparse.Namespace, prompting: Prompting) -> None:
-    """Raise UserError for flags of translations and of their measures with items that have no source or measure."""
-    from utils.data.items import measures_of
-
-    options, what = prompting.dataset.options, f"items of the kind {prompting.kind}"
-    if prompting.kind == "text":
-        what = f"{prompting.dataset.name}, which has no sources" if "source" not in options["fields"] else ""
-    for name, given in (("demonstrations mined", args.mined), ("comet", args.comet)):
-        if given and what:
-            raise UserError(f"--{name} with {what}", "it is for translations")
-    if args.bleu_tokenize and "bleu" not in measures_of(prompting.dataset):
-        what = what or f"{prompting.dataset.name}, which is not measured by BLEU"
-        raise UserError(f"--bleu_tokenize with {what}", "it is for translations")
-    if args.comet:
-        check_comet()
-    if "pairs" not in options:
-        check_src_lang(args, "add --cross to take demonstrations from it")
-
-
-def chosen_choices(args: argparse.Namespace, kind: str, decode: str) -> str | None:
-    """Return by what an option is chosen; None for items without options."""
-    if kind != "choice":
-        return None
-    return str(args.choices or ("text" if decode == "score" else "letter"))
-
-
-def make_settings(
-    args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
-) -> IclSettings:
-    """Return the settings of a run; a setting that its kind of items or its way of decoding does not use is None."""
-    from utils.settings.icl import IclSettings
-
-    return build_settings(IclSettings, args, **prompt_settings(args, src_lang, spec, instruction, prompting))
-
-
-def prompt_settings(
-    args: argparse.Namespace, src_lang: str | None, spec: GeneratorSpec, instruction: str, prompting: Prompting
-) -> dict[str, Any]:
-    """Return the settings of prompts that are not the arguments of the same names. UserError for flags in conflict."""
-    from utils.cli.translation_measures import tokens_of
-
-    low, high = rank_band(args)
-    kind, has_template, of_row = (
-        prompting.kind,
-        prompting.file is not None,
-        prompting.dataset.options.get("max_new_tokens"),
-    )
-    decode = chosen_decode(args, spec, kind)
-    choices = chosen_choices(args, kind, decode)
-    check_kind(args, kind, choices, decode, has_template=has_template)
-    _check_written(args, prompting)
-    template_lang = (args.template_lang or "en") if has_template else None
-    answers = (args.answers or "english") if has_template and kind in ("label", "pair") else None
-    return {
-        "similarity": "euclidean" if args.legacy else args.similarity,
-        "src_lang": src_lang,
-        "min_percentile": low,
-        "max_percentile": high,
-        "instruction": instruction,
-        "decode": decode,
-        "length_norm": (args.length_norm or ("sum" if args.pmi else "token")) if decode == "score" else None,
-        "max_new_tokens": (args.max_new_tokens or usual_length(kind, of_row)) if decode == "generate" else None,
-        "template": prompting.template_id(template_lang, answers),
-        "template_lang": template_lang,
-        "answers": answers,
-        "choices": choices,
-        "permute": args.permute if choices == "letter" else None,
-        "pmi": args.pmi if choices == "text" and decode == "score" else None,
-        "ask": "text" if choices == "text" and spec.kind != "base" and not instruction else None,
-        "demonstrations_file": prompting.examples_digest(),
-        "prompt_lang": args.prompt_lang,
-        "comet": comet_id(args.comet),
-        "mined": args.mined if args.mined in (None, AUTO) else sha256_of(Path(args.mined).expanduser())[:8],
-        "mined_threshold": _threshold(args),
-        "bleu_tokenize": tokens_of(prompting.measures),
-    }

@@ -126,7 +126,8 @@ def open_prompts(args: argparse.Namespace, models: Models) -> tuple[LensRun, lis
     """Return the run of a command line on prompts, and its languages. Raises UserError for flags in conflict."""
     from utils.cli.choices import build_settings, chosen_generator
     from utils.cli.data_choice import chosen_prompted
-    from utils.cli.icl_arguments import check_flags, chosen_instructions, prompt_settings, without_encoder
+    from utils.cli.icl_arguments import check_flags, without_encoder
+    from utils.cli.icl_settings import chosen_instructions, prompt_settings
     from utils.cli.ks import Ks
     from utils.cli.open_run import open_run
     from utils.data.classification import langs_to_test
