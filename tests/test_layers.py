@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +167,50 @@ def test_a_layer_in_an_ensemble_and_in_other_scripts(
         ("--layer", "1"): "--layer with layers.py",
         ("--pooling", "mean"): "--pooling with layers.py",
         ("--backend", "onnx"): "--backend onnx with layers.py",
-        ("--poolings", "mean", "mean"): "--poolings mean mean",
         ("--model_checkpoint", "baseline/char_ngram"): "baseline/char_ngram is a baseline and has no layers",
     }.items(),
 )
 def test_mistakes(given: tuple[str, ...], what: str, run: Run, flags: tuple[str, ...]) -> None:
     done = run("layers.py", *flags, *given)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 2 and what in done.stderr, done.stderr
+
+
+def test_what_is_named_twice_is_measured_once(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    twice = ("--layers", "1", "0", "1", "-2", "--poolings", "mean", "mean", "--langs", "deu", "deu")
+    done = run("layers.py", *flags, *twice)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("logs/**/eval_eng_deu_1.json")
+    assert [(row["layer"], row["pooling"]) for row in json.loads(path.read_text())["rows"]] == [
+        (0, "mean"),
+        (1, "mean"),
+    ]
+    assert "save_layers_bitext_layers_0-1_mean" in str(path)
+    once = run("layers.py", *flags, "--layers", "0", "1", "--poolings", "mean", "--langs", "deu")
+    assert "1 of 1 subsets are already logged" in once.stdout
+    assert "layers.py" not in run("layers.py", *flags, "--layers", "all", "all", "--dry_run").stderr
+
+
+def test_a_model_is_not_compared_with_itself(run: Run, tmp_path: Path, flags: tuple[str, ...], models: Path) -> None:
+    shutil.copytree(models / "a", tmp_path / "copy")
+    for name in (str(models / "a"), f"{models}/./a", "copy"):
+        done = run("layers.py", *flags, "--compare", name)
+        assert done.returncode == 2 and not list(tmp_path.glob("logs")), done.stderr
+        assert done.stderr.endswith(
+            f"error: --compare {name} is the model itself\nhint: name another one, or leave --compare out\n"
+        )
+
+
+def test_models_that_share_no_layer_are_told_before_anything_is_computed(
+    run: Run, tmp_path: Path, flags: tuple[str, ...], models: Path
+) -> None:
+    told = "note: no layer is measured in both models, whose differences by layer stay empty: local/a-"
+    last = ("--layers", "-1", "--poolings", "mean", "--langs", "deu", "--compare", str(models / "b"))
+    planned = run("layers.py", *flags, *last, "--dry_run")
+    assert planned.returncode == 0 and told in planned.stderr, planned.stderr
+    assert re.search(r"local/a-\w+ has 2 and local/b-\w+ has 3 \(--layers\)$", planned.stderr, re.MULTILINE)
+    done = run("layers.py", *flags, *last)
+    assert done.returncode == 0 and "second - first" in done.stdout, done.stderr
+    assert told not in run("layers.py", *flags, *last[2:], "--dry_run").stderr
 
 
 def test_how_a_language_model_pools_is_told_where_it_counts(run: Run, tmp_path: Path) -> None:

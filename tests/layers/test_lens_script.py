@@ -105,6 +105,22 @@ def test_flags_that_do_not_fit_are_told_in_two_lines(run: Run, flags: tuple[str,
     assert "error: " in done.stderr and "Traceback" not in done.stderr
 
 
+def test_layers_that_a_model_does_not_have_are_told_before_anything_is_read(run: Run, models: Path, own: Path) -> None:
+    (own / "empty").mkdir()
+    (own / "empty/config.json").write_text(
+        json.dumps({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_layer": 3})
+    )
+    flags = (*LENS, "empty", "--dataset", "pairs.jsonl", "--template", "nli", "--layers")
+    for layer in ("99", "-5"):
+        done = run(*flags, "0", layer)
+        assert done.returncode == 2 and f"--layers {layer}, but local/empty-" in done.stderr, done.stderr
+        assert "has 3 layers\nhint: give 0 (the embeddings) to 3, or -1 (the last) to -4\n" in done.stderr
+    compared = run(*LENS, str(models / "tiny"), *flags[5:], "3", "-1", "--compare", "empty", "--dry_run")
+    assert "no layer is measured in both" not in compared.stderr
+    apart = run(*LENS, str(models / "tiny"), *flags[5:], "-1", "--compare", "empty", "--dry_run")
+    assert "local/tiny-" in apart.stderr and " has 4 and local/empty-" in apart.stderr, apart.stderr
+
+
 def test_an_encoder_decoder_is_refused(run: Run, models: Path, own: Path) -> None:
     done = run(*LENS, str(models / "t5"), "--dataset", "pairs.jsonl", "--template", "nli")
     assert done.returncode == 2 and "has an encoder and a decoder" in done.stderr

@@ -89,17 +89,20 @@ def check_flags(args: argparse.Namespace) -> None:
     for name, measure in OWNERS.items():
         if getattr(args, name) is not None and args.measure != measure:
             raise UserError(f"--{name} with --measure {args.measure}", f"it belongs to --measure {measure}")
-    if ALL in args.layers and len(args.layers) > 1:
+    if ALL in args.layers and len(set(args.layers)) > 1:
         raise UserError(f"--layers {' '.join(map(str, args.layers))}", "give `all` alone, or numbers")
     if args.backend != "torch":
         raise UserError(f"--backend {args.backend} with layers.py", "an exported model shows no layers: leave it out")
-    if args.poolings and len(set(args.poolings)) < len(args.poolings):
-        raise UserError(f"--poolings {' '.join(args.poolings)}", "name each pooling once")
 
 
 def layers_asked(args: argparse.Namespace) -> list[int] | None:
-    """Return the layers of a command line, None for all."""
-    return None if args.layers == [ALL] else args.layers
+    """Return the layers of a command line, each once; None for all."""
+    return None if set(args.layers) == {ALL} else list(dict.fromkeys(args.layers))
+
+
+def poolings_asked(args: argparse.Namespace) -> list[str] | None:
+    """Return the poolings of a command line, each once; None for the usual ones of the measure."""
+    return list(dict.fromkeys(args.poolings)) if args.poolings else None
 
 
 def make_settings(args: argparse.Namespace, layers: Sequence[int] | None, **more: Any) -> LayersSettings:
@@ -107,4 +110,6 @@ def make_settings(args: argparse.Namespace, layers: Sequence[int] | None, **more
     from utils.settings.layers import LayersSettings
 
     told = ALL if layers is None else " ".join(map(str, layers))
-    return build_settings(LayersSettings, args, layers=told, poolings=" ".join(args.poolings or ()) or None, **more)
+    return build_settings(
+        LayersSettings, args, layers=told, poolings=" ".join(poolings_asked(args) or ()) or None, **more
+    )

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from utils.cli.layers_labels import open_labels
 from utils.cli.layers_pairs import open_bitext
 from utils.cli.layers_prompts import open_prompts
-from utils.cli.layers_run import Measured, read_rows, rows_there
+from utils.cli.layers_run import Measured, name_of, read_rows, rows_there
 from utils.cli.layers_similarity import open_similarity
 from utils.cli.models import Models
 from utils.cli.run import Run
+from utils.errors import UserError, note
 from utils.files import write_atomic
 from utils.layers.measures import MEASURES, Measure
 from utils.layers.rows import Row, as_csv, best_row, differences, last_row, mean_rows
 from utils.records.paths import file_name
+
+if TYPE_CHECKING:
+    from utils.layers.pivots import Place
 
 CSV = "layers.csv"
 
@@ -33,6 +37,11 @@ class Task(Protocol):
 
     def report(self, measured: Measured) -> None:
         """Print and write what the measure has beside the table of best layers."""
+        ...
+
+    @property
+    def places(self) -> Sequence[Place] | None:
+        """The layers and poolings that are measured, None where they are not known before the model is loaded."""
         ...
 
 
@@ -56,6 +65,8 @@ def measure_layers(args: argparse.Namespace) -> list[Measured]:
     names = [getattr(args, flag), *([args.compare] if args.compare else [])]
     # both are opened before one is computed, so that a mistake in the second name costs nothing
     opened = [OPEN[measure.name](argparse.Namespace(**{**vars(args), flag: name}), models) for name in names]
+    if args.compare:
+        _check_compared(args.compare, *(task for task, _ in opened))
     found = []
     for task, subsets in opened:
         with _finished_printed(task.run, measure, subsets):
@@ -67,6 +78,27 @@ def measure_layers(args: argparse.Namespace) -> list[Measured]:
     if len(found) == 2:
         _report_differences([task.run for task, _ in opened], found)
     return found
+
+
+def _check_compared(name: str, first: Task, second: Task) -> None:
+    """Raise UserError for a model that is compared with itself; a note says where two have no layer in common."""
+    models = [_model_of(task.run) for task in (first, second)]
+    if models[0] == models[1]:
+        raise UserError(f"--compare {name} is the model itself", "name another one, or leave --compare out")
+    places = [each.places for each in (first, second)]
+    if places[0] and places[1] and not set(places[0]) & set(places[1]):
+        layers = [" ".join(map(str, sorted({layer for layer, _ in each}))) for each in places if each]
+        told = " and ".join(
+            f"{name_of(each.run)} has {some}" for each, some in zip((first, second), layers, strict=True)
+        )
+        note(f"no layer is measured in both models, whose differences by layer stay empty: {told} (--layers)")
+
+
+def _model_of(run: Run) -> Any:
+    """Return what is the same for one model under two names, such as a folder and a copy of it."""
+    spec = run.generator.spec if run.generator else run.ensemble.encoders[0].spec
+    is_local = str(spec.revision).startswith("sha256:")
+    return spec.revision if is_local else (spec.name, spec.revision)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from utils.errors import UserError, note
 from utils.files import sha256_of
 from utils.generators.templates import ENGLISH
 from utils.layers.cached_lens import check_readable, lens_readings
+from utils.layers.generator_depth import depth_of_generator
 from utils.layers.measures import MEASURES
 from utils.layers.rows import ITEMS, place_row
 from utils.layers.tuned import params_file
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from utils.generators.decoding import Query
     from utils.generators.prompt_formats import PromptFormat
     from utils.layers.lens_figures import Options
+    from utils.layers.pivots import Place
     from utils.protocols import Generator
     from utils.settings.layers import LensSettings
 
@@ -53,6 +55,12 @@ class LensRun(Icl):
     ) -> None:
         super().__init__(run, settings, generator, Shared(), prompting)
         self.tuned, self.layers = tuned, layers
+
+    @property
+    def places(self) -> list[Place] | None:
+        """The layers that are read; None where the model's files do not say how many it has."""
+        depth = depth_of_generator(self.generator.spec)
+        return None if depth is None else [(layer, "") for layer in layers_chosen(self.layers, depth, "")]
 
     def evaluate(self, subset: str) -> None:
         """Build the prompts of one language, read the layers behind each, and log the figures of every layer."""
@@ -143,7 +151,9 @@ def open_prompts(args: argparse.Namespace, models: Models) -> tuple[LensRun, lis
     src_lang, langs = langs_to_test(dataset, args.langs, args.src_lang, cross=args.cross)
     spec, (k,) = chosen_generator(args), set(args.k)
     (instruction,) = chosen_instructions(args, prompting)
-    layers = layers_asked(args)
+    layers, depth = layers_asked(args), depth_of_generator(spec)
+    if depth is not None:
+        layers_chosen(layers, depth, spec.name)  # before anything is read
     own = {
         "length_norm": None,
         "layers": "all" if layers is None else " ".join(map(str, layers)),

