@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 ROUNDING = 1e-4  # allowed difference of two float32 computations, relative to the largest value; deep models reach 1e-5
 
 
+def nan_hint(dtype: str, flag: str = "--dtype") -> str:
+    """Return what to do where a model of a precision (fp32, bf16, fp16) returns NaN or infinity.
+
+    bfloat16 has the range of float32, and overflows no sooner. flag: that chooses the precision.
+    """
+    if dtype == "fp16":
+        return f"half precision may have overflowed: use {flag} bf16 or fp32"
+    weights = "its weights may have NaN or infinity in them: save or download the checkpoint again"
+    return weights if dtype == "fp32" else f"{weights}, or try {flag} fp32"
+
+
 @lru_cache
 def int8_is_exact() -> bool:
     """Whether int8 products are exact on this processor; older ones add pairs in 16 bits, which saturates."""

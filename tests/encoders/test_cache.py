@@ -179,6 +179,25 @@ def test_what_is_no_embedding_is_not_kept(tmp_path: Path, rows: np.ndarray, mess
     assert not list(store.folder.glob("*.npy"))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "hint"),
+    [
+        ("fp32", "its weights may have NaN or infinity in them: save or download the checkpoint again"),
+        (
+            "bf16",
+            "its weights may have NaN or infinity in them: save or download the checkpoint again, or try --dtype fp32",
+        ),
+        ("fp16", "half precision may have overflowed: use --dtype bf16 or fp32"),
+    ],
+)
+def test_why_a_vector_has_nan_depends_on_the_precision(tmp_path: Path, dtype: str, hint: str) -> None:
+    store = EmbeddingCache(tmp_path, {**SETTINGS, "dtype": dtype, "layer": 3})
+    with pytest.raises(UserError) as caught:
+        store.rows(["a", "b"], lambda _: np.array([[1, 0], [np.inf, 0]], dtype=np.float32))
+    assert caught.value.what == "the encoder returned NaN or infinity at layer 3, first for the text 'b'"
+    assert caught.value.hint == hint
+
+
 def _fill(folder: Path) -> None:
     EmbeddingCache(folder, SETTINGS).rows([f"text {n}" for n in range(300)], encode)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +242,17 @@ def test_damaged_readings_are_none() -> None:
     for name, value in (("rank", []), ("logprobs", [[]]), ("error", None), ("entropy", ["a"]), ("tokens", 3)):
         assert not is_reading({**good, name: value})
     assert not is_reading(None) and lens_module.TENSORS > 1
+
+
+@pytest.mark.parametrize(("layer", "dtype"), [(0, "fp32"), (2, "fp32"), (4, "bf16")])
+def test_nan_in_a_layer_is_told_with_what_fits_the_precision(folder: Path, layer: int, dtype: str) -> None:
+    spec = dataclasses.replace(spec_of(folder, "llama"), dtype=dtype)
+    model = LanguageModel(spec, spec.checkpoint, "cpu")
+    body = model.model.model
+    part = body.layers[layer - 1].mlp.down_proj if layer else body.embed_tokens
+    with torch.no_grad():
+        part.weight[:, 0] = float("nan")
+    with pytest.raises(UserError, match=f"local/llama returns NaN where its layer {layer} is read") as caught:
+        list(Lens(model).read(ASKED))
+    assert caught.value.hint.endswith("or try --gen_dtype fp32") == (dtype == "bf16")
+    assert caught.value.hint.startswith("its weights may have NaN or infinity in them")

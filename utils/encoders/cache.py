@@ -15,6 +15,7 @@ import numpy as np
 from utils.encoders.chunk_forms import DENSE, ChunkForm, digest
 from utils.errors import UserError
 from utils.files import fingerprint, text_key, write_atomic
+from utils.numerics import nan_hint
 from utils.retrieval.mapped_rows import new_rows, release
 from utils.retrieval.token_rows import offsets_of, places_of
 
@@ -140,9 +141,10 @@ class EmbeddingCache:
         if not np.isfinite(values).all():
             bad = int(np.argwhere(~np.isfinite(values))[0, 0])
             bad = bad if counts is None else int(np.searchsorted(counts.cumsum(), bad, side="right"))
+            at = "" if (layer := self.settings.get("layer")) is None else f" at layer {layer}"
             raise UserError(
-                f"the encoder returned NaN or infinity, first for the text {texts[bad][:60]!r}",
-                "half precision may have overflowed: use --dtype bf16 or fp32",
+                f"the encoder returned NaN or infinity{at}, first for the text {texts[bad][:60]!r}",
+                nan_hint(str(self.settings.get("dtype"))),
             )
         name = f"{digest(items, counts, rows.shape[1])}.npy"
         keys = [text_key(text) for text in texts]

@@ -21,6 +21,7 @@ from utils.generators.tree_attention import Context
 from utils.generators.tree_support import TOLERANCES
 from utils.generators.tries import Tokenized
 from utils.layers.residual import Residual
+from utils.numerics import nan_hint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,6 +138,7 @@ class Lens:
         for start, end in pairwise([0, *ends]):  # the last layer by itself, as the model multiplies it
             rows = torch.arange(start, end)
             scores = torch.log_softmax(self.residual.logits(states[start:end]).float(), dim=1)
+            self._check_numbers(scores, start, n)
             at = words[rows % n].to(scores.device)
             values = scores.gather(1, at)  # (rows, W)
             of_right = values.gather(1, right[rows % n][:, None].to(scores.device))
@@ -149,6 +151,14 @@ class Lens:
                 found[3].extend((scores - expected).abs().amax(1).tolist())
         self._check(max(found[3]))
         return found
+
+    def _check_numbers(self, scores: Tensor, start: int, n: int) -> None:
+        """Raise UserError for NaN in the scores (rows, V) of the rows from `start` on, n of which are of a layer."""
+        bad = scores.isnan().any(1).nonzero()
+        if len(bad):
+            layer = (start + int(bad[0])) // n
+            what = f"{self.model.spec.name} returns NaN where its layer {layer} is read"
+            raise UserError(what, nan_hint(self.model.spec.dtype, "--gen_dtype"))
 
     def _check(self, error: float) -> None:
         """Raise UserError where the last layer is not the model's own output."""

@@ -16,7 +16,7 @@ from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.library_models import load_model, set_max_length
 from utils.encoders.tokens import prepare_tokenizer
 from utils.errors import UserError, counted
-from utils.numerics import accelerate_linear_layers
+from utils.numerics import accelerate_linear_layers, nan_hint
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
 from utils.rerankers.pair_tokens import pair_tokens
 from utils.rerankers.spec import Pair, RerankerSpec
@@ -99,7 +99,7 @@ class CrossEncoderModel:
         if not np.isfinite(found).all():
             raise UserError(
                 f"{self.spec.name} gives a pair a score that is no number",
-                "check its weights; in half precision, try --rerank_dtype fp32",
+                nan_hint(self.spec.model.dtype, "--rerank_dtype"),
             )
         return found
 

@@ -17,6 +17,7 @@ from typing import Any
 from utils.answers import ScoreSettings
 from utils.errors import UserError, counted
 from utils.loaders import load_model
+from utils.numerics import nan_hint
 from utils.rerankers.spec import Pair, RerankerSpec
 
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
@@ -64,7 +65,7 @@ class LlmReranker:
         for index, found in self.model.score(self._prompts(pairs), labels, ScoreSettings()):
             yes, no = (math.fsum(row) for row in found.logprobs)
             if not math.isfinite(yes) or not math.isfinite(no):
-                hint = "check its weights; in half precision, try --rerank_dtype fp32"
+                hint = nan_hint(self.spec.model.dtype, "--rerank_dtype")
                 raise UserError(f"{self.spec.name} gives a label a probability that is no number", hint)
             yield index, yes - no
 
