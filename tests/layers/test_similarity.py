@@ -85,6 +85,15 @@ def test_a_table_of_numbers(tmp_path: Path) -> None:
     }
 
 
+def test_percentages_are_read_and_languages_without_a_number_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "share.csv"
+    path.write_text("lang,share,notes\nen,46.5%,\nde,5.9 %,\nzh,NaN,\nsw,n/a,\nfr,-,\nhi,-0.5%,\n")
+    assert dict(read_numbers(path).values) == {"en": 46.5, "de": 5.9, "hi": -0.5}
+    lines = path.with_suffix(".jsonl")
+    lines.write_text('{"lang": "en", "share": 0.5}\n{"lang": "de", "share": null}\n{"lang": "fr", "share": NaN}\n')
+    assert dict(read_numbers(lines).values) == {"en": 0.5}
+
+
 @pytest.mark.parametrize(
     ("text", "column", "what"),
     [
@@ -92,7 +101,11 @@ def test_a_table_of_numbers(tmp_path: Path) -> None:
         ("lang,a,b\nen,1,2\n", None, "2 columns of numbers: a, b"),
         ("lang,a\nen,much\n", None, "no column of numbers: lang, a"),
         ("lang,a\nen,much\n", "a", "line 2: 'much' is no number"),
-        ("lang,a\nen,nan\n", "a", "line 2: 'nan' is no number"),
+        ("lang,a\nen,nan\nde,\n", "a", "the column a has no number"),
+        ("lang,a\nen,inf\n", "a", "line 2: 'inf' is no number"),
+        ('lang,a\nen,"1,234"\n', "a", "line 2: '1,234' is no number"),
+        ("lang,a\nen,12%\nde,0.1\n", None, "line 3: '0.1', but other numbers are percentages"),
+        ("lang,a\nen,1\nde,12%\n", None, "line 3: '12%', but other numbers are no percentages"),
         ("lang,a\nen,1\n", "b", "no column b: lang, a"),
         ("lang,a\nen,1\nen,2\n", None, "line 3: a second number of en"),
     ],

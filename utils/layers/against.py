@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utils.data.languages import code_of, family_and_script
-from utils.data.tables import ENDINGS, is_blank, read_table
+from utils.data.tables import ENDINGS, Table, is_blank, read_table
 from utils.errors import UserError, counted
 from utils.records.reader import read_all
 from utils.records.result import LoggedResult
@@ -16,6 +16,7 @@ from utils.records.rows import languages_of
 from utils.tasks import TASKS
 
 OF_LANGUAGES = ("lang", "language", "subset", "code")  # names of the column of languages
+MISSING = ("nan", "na", "n/a", "null", "none", "-", "–", "—", "?")  # cells without a number, as tables are written
 SHOWN = 6
 
 
@@ -47,7 +48,8 @@ def read_numbers(path: Path, column: str | None = None) -> Numbers:
     """Return the numbers of a table, or the scores by language of the records under a folder.
 
     column: the column of the table (default: the only one of numbers), or the metric (default: the task's main one).
-    Raises UserError where there is none or several, and for a language with two numbers.
+    Languages without a number are left out. Numbers of a column of percentages, such as 12%, are read as they stand.
+    Raises UserError where there is no such column, or several, for what is no number, and for a language with two.
     """
     if path.is_dir():
         return _of_records(path, column)
@@ -59,17 +61,33 @@ def read_numbers(path: Path, column: str | None = None) -> Numbers:
     if langs is None:
         raise UserError(f"{path} has no column of languages: {_listed(table)}", "call it lang")
     chosen = _column_of(path, table, langs, column)
-    values: dict[str, float] = {}
-    for row, (lang, value) in enumerate(zip(table[langs], table[chosen], strict=True)):
-        if is_blank(lang) or is_blank(value):
-            continue
-        number = _number(value)
-        if number is None:
-            raise UserError(f"{path}, {table.place(row)}: {value!r} is no number", f"of the column {chosen}")
-        if str(lang).strip() in values:
-            raise UserError(f"{path}, {table.place(row)}: a second number of {lang}", "keep one row a language")
-        values[str(lang).strip()] = number
+    values = _values_of(path, table, langs, chosen)
+    if not values:
+        raise UserError(f"{path}: the column {chosen} has no number", f"name another one: --against {path} COLUMN")
     return Numbers(f"{chosen} of {path.name}", values)
+
+
+def _values_of(path: Path, table: Table, langs: str, chosen: str) -> dict[str, float]:
+    """Return the numbers of a column by the languages of another one."""
+    values: dict[str, float] = {}
+    percentages: set[bool] = set()
+    for row, (lang, value) in enumerate(zip(table[langs], table[chosen], strict=True)):
+        if is_blank(lang) or _is_missing(value):
+            continue
+        number, place = _number(value), f"{path}, {table.place(row)}"
+        if number is None:
+            hint = f"write numbers of the column {chosen} as 1234.5, 12% or 1e6, and leave cells without one empty"
+            raise UserError(f"{place}: {value!r} is no number", hint)
+        if str(lang).strip() in values:
+            raise UserError(f"{place}: a second number of {lang}", "keep one row a language")
+        percentages.add(_is_percentage(value))
+        if len(percentages) > 1:
+            hint = f"write all numbers of the column {chosen} with %, or none"
+            raise UserError(
+                f"{place}: {value!r}, but other numbers are {'no ' * _is_percentage(value)}percentages", hint
+            )
+        values[str(lang).strip()] = number
+    return values
 
 
 def _column_of(path: Path, table: Mapping[str, list[Any]], langs: str, asked: str | None) -> str:
@@ -77,21 +95,31 @@ def _column_of(path: Path, table: Mapping[str, list[Any]], langs: str, asked: st
         if asked not in table:
             raise UserError(f"{path} has no column {asked}: {_listed(table)}", f"--against {path} COLUMN")
         return asked
-    numeric = [
-        name
-        for name, values in table.items()
-        if name != langs and all(is_blank(value) or _number(value) is not None for value in values)
-    ]
+    numeric = [name for name, values in table.items() if name != langs and _is_numeric(values)]
     if len(numeric) != 1:
         what = f"{counted(len(numeric), 'column')} of numbers" if numeric else "no column of numbers"
         raise UserError(f"{path} has {what}: {_listed(numeric or table)}", f"name one: --against {path} COLUMN")
     return numeric[0]
 
 
+def _is_numeric(values: Sequence[Any]) -> bool:
+    """Return whether a column has numbers, and nothing else."""
+    there = [value for value in values if not _is_missing(value)]
+    return bool(there) and all(_number(value) is not None for value in there)
+
+
+def _is_missing(value: Any) -> bool:
+    return is_blank(value) or str(value).strip().lower() in MISSING
+
+
+def _is_percentage(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().endswith("%")
+
+
 def _number(value: Any) -> float | None:
-    """Return a finite number, None for anything else."""
+    """Return a finite number, of a percentage without its sign; None for anything else."""
     try:
-        number = float(value)
+        number = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
     except (TypeError, ValueError):
         return None
     return number if abs(number) < float("inf") else None
