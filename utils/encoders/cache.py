@@ -33,16 +33,28 @@ CHUNK = 512  # texts per chunk; a killed run loses at most one chunk
 
 
 class EmbeddingCache:
-    """The cached vectors of one encoder with one set of settings; `form` is the kind of its rows."""
+    """The cached vectors of one encoder with one set of settings; `form` is the kind of its rows.
 
-    def __init__(self, root: Path, settings: Mapping[str, Any], chunk: int = CHUNK, form: ChunkForm = DENSE) -> None:
-        self.folder = root / "embeddings" / fingerprint(settings)
+    same: other settings that give the same vectors, which are read as well.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        settings: Mapping[str, Any],
+        chunk: int = CHUNK,
+        form: ChunkForm = DENSE,
+        same: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.folder, *others = (root / "embeddings" / fingerprint(each) for each in (settings, *same))
         self.settings, self.chunk, self.form = dict(settings), chunk, form
         self.hits = self.misses = 0  # distinct texts of the last call that were in the cache, and that were not
         self._where: dict[str, tuple[str, int]] = {}  # text key -> (chunk, row)
         self._shapes: dict[str, tuple[Ints | None, int]] = {}  # chunk -> each row's number of items, and the width
         self._lengths: dict[str, tuple[int, int]] = {}  # text key -> tokens before and after the text was cut
-        self._read_sidecars()
+        self._homes: dict[str, Path] = {}  # chunk -> its folder
+        for folder in (self.folder, *others):
+            self._read_sidecars(folder)
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Return the distinct texts that have no vector yet, longest first.
@@ -92,8 +104,8 @@ class EmbeddingCache:
         lost = [full - kept for full, kept in known]
         return {"cut": sum(map(bool, lost)), "tokens": sum(full for full, _ in known), "tokens_lost": sum(lost)}
 
-    def _read_sidecars(self) -> None:
-        for sidecar in sorted(self.folder.glob("*.json")):
+    def _read_sidecars(self, folder: Path) -> None:
+        for sidecar in sorted(folder.glob("*.json")):
             content = _read_sidecar(sidecar, is_ragged=self.form.is_ragged)
             if content is None:
                 print(f"note: the cache entry {sidecar.name} is broken; its texts are encoded again", file=sys.stderr)
@@ -101,6 +113,7 @@ class EmbeddingCache:
                     sidecar.unlink()
                 continue
             lengths = np.asarray(content["lengths"], dtype=np.int64) if self.form.is_ragged else None
+            self._homes.setdefault(content["rows"], folder)
             self._shapes[content["rows"]] = lengths, content["shape"][-1]
             for row, key in enumerate(content["texts"]):
                 self._where.setdefault(key, (content["rows"], row))
@@ -123,7 +136,7 @@ class EmbeddingCache:
     def _is_whole(self, name: str, last: int) -> bool:
         """Return whether the content of a chunk matches the hash in its name, and has a row of this number."""
         lengths, width = self._shapes[name]
-        items = _read_items(self.folder / name)
+        items = _read_items(self._homes[name] / name)
         if items is None or not self.form.is_whole(items, lengths) or digest(items, lengths, width) != Path(name).stem:
             return False
         if lengths is None:
@@ -155,7 +168,7 @@ class EmbeddingCache:
             sidecar |= {"tokens": lengths[0].tolist(), "tokens_kept": lengths[1].tolist()}
             self._lengths.update(zip(keys, zip(*(part.tolist() for part in lengths), strict=True), strict=True))
         write_atomic(self.folder / f"{fingerprint({'texts': keys})}.json", json.dumps(sidecar).encode())
-        self._shapes[name] = counts, rows.shape[1]
+        self._shapes[name], self._homes[name] = (counts, rows.shape[1]), self.folder
         for row, key in enumerate(keys):
             self._where[key] = (name, row)
 
@@ -185,7 +198,7 @@ class EmbeddingCache:
     def _read_rows(self, name: str, rows: Ints) -> npt.NDArray[Any]:
         """Return the items of some rows of a chunk."""
         counts, _ = self._shapes[name]
-        items = _read_items(self.folder / name)
+        items = _read_items(self._homes[name] / name)
         if items is None:
             raise UserError(f"the cache entry {name} cannot be read any more", "run the same command again")
         found: npt.NDArray[Any] = items[rows if counts is None else places_of(offsets_of(counts), rows)]

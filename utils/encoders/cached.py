@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from utils.api.limits import ApiOptions
 from utils.constants import DENSE
 from utils.encoders.asymmetric import SIDES, AsymmetricEncoder
 from utils.encoders.cache import CHUNK, EmbeddingCache
+from utils.encoders.own_pooling import own_pooling
 from utils.encoders.reduced import ReducedEncoder
 from utils.loaders import cache_name, load_function, load_model
 from utils.progress import by_batches, progress
@@ -87,7 +89,8 @@ class CachedEncoder:
         self, spec: EncoderSpec, device: str, cache_dir: Path, load: Callable[[EncoderSpec], TextEncoder]
     ) -> None:
         self.spec, self._load = spec, load
-        self.cache = EmbeddingCache(cache_dir, cache_settings(spec), GPU_CHUNK if device == "cuda" else CHUNK)
+        chunk, same = GPU_CHUNK if device == "cuda" else CHUNK, [cache_settings(twin) for twin in twins_of(spec)]
+        self.cache = EmbeddingCache(cache_dir, cache_settings(spec), chunk, same=same)
         self._encoder: TextEncoder | None = None
         self._cut: dict[str, int] = {}
 
@@ -122,6 +125,18 @@ class CachedEncoder:
         with by_batches(len(texts), advance):
             encoded: Rows | Counted = encode(texts)
         return encoded
+
+
+def twins_of(spec: EncoderSpec) -> list[EncoderSpec]:
+    """Return specs of the same vectors: the pooling of a checkpoint without its name where it is named, and with it.
+
+    A spec that names neither a pooling nor a layer has none, so that plain runs read no file of a checkpoint.
+    """
+    if not spec.pooling and spec.layer is None:
+        return []
+    own = own_pooling(spec)
+    other = "" if spec.pooling == own else own
+    return [dataclasses.replace(spec, pooling=other)] if own and spec.pooling in ("", own) else []
 
 
 def cache_settings(spec: EncoderSpec) -> dict[str, Any]:
