@@ -94,7 +94,7 @@ def test_questions_of_an_own_file_are_compared_in_the_language_that_is_named(ask
     rows = [{"context": f"{n} cats", "question": f"How many {n}?", "answer": f"the {n}"} for n in range(10)]
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
     flags = ("--dataset", "own.jsonl", "--template", "answer", "--max_new_tokens", "2")
-    told = "own.jsonl has no column of languages"
+    told = "own.jsonl has no column of languages, so that no articles are left out"
     done = ask(*flags)
     assert done.returncode == 0 and told in done.stderr, done.stderr
     named = ask(*flags, "--langs", "en", "--output_dir", "named")

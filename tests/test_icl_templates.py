@@ -124,6 +124,23 @@ def test_pmi_subtracts_sums_and_stands_in_the_table_of_the_others(run: Run, mode
     assert len([line for line in only.splitlines() if "tiny" in line]) == 1, only
 
 
+def test_what_a_template_lacks_is_told_before_the_first_record(run: Run, models: Path, own: Path) -> None:
+    (own / "mine.toml").write_text(
+        'kind = "pair"\nlayout = "{Is}: {premise} {hypothesis} {answer}"\n[en]\nIs = "Is"\n'
+        'answers = { entailment = "yes", neutral = "maybe" }\n'
+    )
+    flags = ("--gen_model_checkpoint", str(models / "tiny"), "--dataset", "pairs.jsonl", "--template", "mine.toml")
+    done = run("icl.py", *flags, "--k", "0", "--template_lang", "native")
+    assert done.returncode == 2 and "has nothing for the language 'de'" in done.stderr and not done.stdout
+    assert "leave de out with --langs, or add a section [de] or [any]" in done.stderr
+    assert not list((own / "logs").rglob("eval_*"))
+    done = run("icl.py", *flags, "--k", "0")
+    assert done.returncode == 0, done.stderr
+    what = "the template has no word for the label 'contradiction', which is shown as it is: is it mistyped?"
+    told = [line.partition(": ")[2] for line in done.stderr.splitlines() if what in line]
+    assert len(told) == 2 and all(line.startswith("pairs-") for line in told), done.stderr
+
+
 def test_a_prompt_that_is_too_long_loses_its_last_demonstrations_and_never_the_item(
     run: Run, models: Path, own: Path
 ) -> None:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from utils.data.items import load_items, load_pool, position_of
+from utils.data.items import load_items, load_pool
 from utils.data.own_items import find_prompted, read_examples
+from utils.data.own_rows import position_of
 from utils.data.prompted_sets import PROMPTED
 from utils.data.sources import Sources
 from utils.data.train_test import load_train_test, part_of
@@ -178,6 +179,16 @@ def test_numbers_among_the_options_are_options_first() -> None:
         ([{"split": "test", "question": "a", "choices": ["b"], "label": None}], QUESTIONS, None, "has no answer"),
         ([{"split": "test", "text": "a", "label": ["", None]}], ("span", ("text",)), None, "has no answer"),
         ([{"split": "train", "premise": "a", "hypothesis": "b", "label": "c"}], PAIRS, None, "no rows of the split"),
+        ([{"split": "test", "premise": ["a"], "hypothesis": "b", "label": "c"}], PAIRS, None, "list. is not a text"),
+        ([{"split": "test", "premise": "a", "hypothesis": "b", "label": {"c": 1}}], PAIRS, None, "is not a text"),
+        ([{"split": "test", "question": "a", "choices": ["b"], "label": "A"}], QUESTIONS, None, "has 1 option"),
+        ([{"split": "test", "question": "a", "choices": None, "label": "A"}], QUESTIONS, None, "has 0 options"),
+        (
+            [{"question": "a", "choices": {"texts": ["b"]}, "label": "A"}],
+            QUESTIONS,
+            None,
+            "which is no list of options",
+        ),
     ],
 )
 def test_own_files_that_cannot_be_read_are_errors(
@@ -185,6 +196,66 @@ def test_own_files_that_cannot_be_read_are_errors(
 ) -> None:
     with pytest.raises(UserError, match=message):
         loaded(own(tmp_path, rows), shape, columns)
+
+
+def test_answers_and_options_that_are_objects_with_texts(tmp_path: Path) -> None:
+    squad = {"context": "c", "question": "q", "answers": {"text": ["a", "b"], "answer_start": [1, 2]}, "split": "test"}
+    span = loaded(own(tmp_path, [squad]), ("span", ("context", "question")))
+    assert span.items[0] == Item({"context": "c", "question": "q"}, "a", (), ("a", "b"))
+    arc = {"question": "q", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "B", "split": "test"}
+    for columns in (None, ["question", "choices", "answerKey"]):
+        choice = loaded(own(tmp_path, [arc]), QUESTIONS, columns)
+        assert choice.items[0] == Item({"question": "q"}, "2", ("x", "y")) and choice.label_names == ("1", "2")
+
+
+def test_columns_with_dots_and_fields_that_are_called_as_answers_are(tmp_path: Path) -> None:
+    rows = [{"split": "test", "q.en": "q", "a.1": "x", "a.2": "y", "key": "y"}]
+    assert loaded(own(tmp_path, rows), QUESTIONS, ["q.en", "a.1", "a.2", "key"]).items[0].answer == "2"
+    rows = [{"split": "test", "label": "l", "gold": "g"}]
+    assert loaded(own(tmp_path, rows), ("text", ("label",))).items[0] == Item({"label": "l"}, "g", (), ("g",))
+
+
+def test_a_split_of_questions_is_drawn_by_the_position_of_the_answer(tmp_path: Path, capsys: Any) -> None:
+    options = [[f"{word}{row}" for word in "xyz"] for row in range(10)]
+    by_text, by_letter = (
+        [
+            {"question": f"q{row}", "choices": options[row], "answer": options[row][row % 2] if text else "AB"[row % 2]}
+            for row in range(10)
+        ]
+        for text in (True, False)
+    )
+    tested = [loaded(own(tmp_path, rows), QUESTIONS).texts for rows in (by_text, by_letter)]
+    assert tested[0] == tested[1] and len(tested[0]) == 2 and {int(text[1:]) % 2 for text in tested[0]} == {0, 1}
+    loaded(own(tmp_path, [{"text": f"t{row}", "answer": f"a{row}"} for row in range(5)]), ("text", ("text",)))
+    assert "no split column: a fifth of the rows is the test split (seed 42)" in capsys.readouterr().err
+
+
+def test_which_options_are_read_is_part_of_the_name_where_they_are_not_all_others(tmp_path: Path) -> None:
+    path = own(tmp_path, [{"q": "q", "a": "x", "b": "y", "c": "z", "key": "x", "lang": "en", "split": "test"}])
+    names = [find_prompted(str(path), ["q", *columns, "key"], 42, QUESTIONS).name for columns in ("abc", "ab", "bac")]
+    assert len(set(names)) == 3 and all(name.startswith("own0-q-key-") for name in names)
+
+
+def test_numbers_that_are_options_are_no_numbers_of_options(tmp_path: Path, capsys: Any) -> None:
+    rows = [{"split": "test", "question": "q", "choices": ["0", "7"], "answer": answer} for answer in ("0", 7, "7")]
+    assert loaded(own(tmp_path, rows), QUESTIONS).labels == ("1", "2", "2")
+    assert "count from" not in capsys.readouterr().err
+    assert loaded(own(tmp_path, [*rows, {**rows[0], "answer": 2}]), QUESTIONS).labels[3] == "2"
+    assert "the numbers of the answers count from 1" in capsys.readouterr().err
+
+
+def test_demonstrations_in_another_language_are_no_translations_of_tested_items(tmp_path: Path) -> None:
+    rows = [
+        {"id": number, "premise": f"{lang}{number}", "hypothesis": "h", "label": "ab"[number % 2], "lang": lang}
+        for lang in ("en", "de")
+        for number in range(20)
+    ]
+    rows = [row for place, row in enumerate(rows) if place != 7]  # so that the languages draw other rows
+    spec = find_prompted(str(own(tmp_path, rows)), None, 42, PAIRS)
+    settings = IclSettings(cross=True, src_lang="en")
+    data = load_train_test(spec, "de", Sources(None, tmp_path), settings)
+    tested = set(data.test.ids)
+    assert len(tested) == 4 and not tested & set(data.train.ids) and len(data.train.ids) < 15
 
 
 def test_a_file_of_demonstrations(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def _in_one_language(args: argparse.Namespace, dataset: DatasetSpec) -> DatasetS
     if len(args.langs or ()) == 1:
         return replace(dataset, subsets=tuple(args.langs), pivot=args.langs[0])
     if "f1" in measures_of(dataset) and args.langs is None:
-        what = "has no column of languages: answers are compared without the articles of any"
-        note(f"{dataset.source} {what} (--langs LANG names the language of all rows)")
+        what = "has no column of languages, so that no articles are left out where answers are compared"
+        note(f"{dataset.source} {what}: --langs LANG names the language of all rows")
     return dataset
 
 

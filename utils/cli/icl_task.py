@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.labeled_task import LabeledTask
+from utils.cli.labeled_task import LabeledTask, note_labels_without_word
 from utils.errors import note
 
 if TYPE_CHECKING:
@@ -85,6 +85,23 @@ class Icl(LabeledTask):
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
         """Return the test texts and the training texts, or none where nothing is encoded."""
         return super().sides(data) if self.run.ensemble.encoders else ((), ())
+
+    def compute(self, subsets: Sequence[str]) -> None:
+        """Show the plan or evaluate all languages, after the template has been found to have words for each of them."""
+        if self.prompting.file is not None:
+            for subset in subsets:
+                self.prompting.template_in(subset, self.settings)
+        super().compute(subsets)
+
+    def check(self, subsets: Sequence[str]) -> None:
+        """Load all languages of a user's own data, and find that their labels are those of the template."""
+        super().check(subsets)
+        for subset in subsets:
+            data = self.load(subset)
+            self.format_of(data)
+            if self.prompting.file is not None:
+                words = self.prompting.template_in(data.lang, self.settings).answers
+                note_labels_without_word(f"{self.run.dataset.name} {data.lang}", data.names, words)
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils.cli.task_run import TaskRun
+from utils.data.items import answer_kind
 from utils.errors import note
 
 if TYPE_CHECKING:
@@ -49,9 +50,21 @@ class LabeledTask(TaskRun["TrainTest"]):
         return len(data.train.texts)
 
 
+def note_labels_without_word(place: str, names: Sequence[str], words: Mapping[str, str]) -> None:
+    """Print a note where a template has words for some labels, given by their names, and none for others."""
+    lacking = [name for name in names if name not in words] if words else []
+    if lacking:
+        shown = ", ".join(map(repr, lacking[:SHOWN])) + (", ..." if len(lacking) > SHOWN else "")
+        note(f"{place}: the template has no word for the label {shown}, which is shown as it is: is it mistyped?")
+
+
 def note_unknown_labels(dataset: DatasetSpec, data: TrainTest) -> None:
-    """Print a note where the test of a user's own data has labels that no training text has."""
-    unknown = sorted(set(data.gold) - set(data.train.labels)) if dataset.kind == "local" else []
+    """Print a note where the test of a user's own data has labels that no training text has.
+
+    The answers to questions, options or texts that a model writes, are no labels.
+    """
+    is_labelled = dataset.kind == "local" and answer_kind(dataset) in ("label", "pair")
+    unknown = sorted(set(data.gold) - set(data.train.labels)) if is_labelled else []
     if unknown:
         shown = ", ".join(map(repr, unknown[:SHOWN])) + (", ..." if len(unknown) > SHOWN else "")
         note(f"{dataset.name} {data.lang}: labels of the test that no training text has: {shown}")

@@ -125,10 +125,11 @@ def _draw_splits(labels: tuple[str, ...], seed: int, place: str) -> list[str]:
     if not n_rows:
         raise UserError(
             f"{place}: there is no split column, and no label has two rows, of which one could be the test",
-            "add a column with train, validation or test in each row, and name it in --columns",
+            "add a column called split, with train, validation or test in each row",
         )
     chosen = stratified(labels, TEST_SHARE, seed)
-    _note_split(place, seed, len(chosen), n_rows, [label for label, count in counts.items() if count == 1])
+    by = "" if len(counts) == 1 else ", stratified by label,"
+    _note_split(place, seed, len(chosen), n_rows, by, [label for label, count in counts.items() if count == 1])
     return ["test" if row in chosen else "train" for row in range(len(labels))]
 
 
@@ -151,9 +152,9 @@ def stratified(labels: Sequence[str], share: float, seed: int) -> set[int]:
     return set(part.tolist())
 
 
-def _note_split(place: str, seed: int, n_test: int, n: int, single: Sequence[str]) -> None:
+def _note_split(place: str, seed: int, n_test: int, n: int, by: str, single: Sequence[str]) -> None:
     share = "a fifth of the rows" if n_test == math.ceil(TEST_SHARE * n) else f"a part of {n_test} of {n} rows"
-    text = f"no split column: {share}, stratified by label, is the test split (seed {seed})"
+    text = f"no split column: {share}{by} is the test split (seed {seed})"
     if single:
         shown = ", ".join(map(repr, single[:5])) + (", ..." if len(single) > 5 else "")
         text += f"; labels with one row are in training only: {shown}"

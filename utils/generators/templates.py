@@ -121,9 +121,11 @@ class TemplateFile:
         alike = (name for name in self.languages if lang == name or code_of(lang) == code_of(name))
         found = next(alike, ANY if ANY in self.languages else None)
         if found is None:
+            told = ", ".join(self.languages)
             raise UserError(
                 f"the template {self.name} has nothing for the language {lang!r}",
-                f"it has {', '.join(self.languages)}: choose one of them with --template_lang",
+                f"it has {told}: choose one of them with --template_lang, or leave {lang} out with --langs, or add a "
+                f"section [{lang}] or [{ANY}]",
             )
         section: Mapping[str, Any] = self.content[found]
         return section
