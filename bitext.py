@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from utils.cli.reranking import Asked
     from utils.cli.run import Run
     from utils.cli.task_run import Found
+    from utils.data.subsets import BitextSubset
     from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
-    from utils.schema import BitextSubset, RunRecord, TopK
+    from utils.schema import RunRecord, TopK
     from utils.settings.retrieval import BitextSettings
 
 MEANINGS = {

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.cli.task_run import Found, Ranked
     from utils.data.pair_rows import PairRow
+    from utils.data.subsets import Judged
     from utils.progress import Clock
     from utils.rerankers.spec import RerankerSpec
     from utils.retrieval.ensemble import Ensemble, Members
-    from utils.schema import DatasetSpec, Judged, RunRecord
+    from utils.schema import DatasetSpec, RunRecord
     from utils.settings.retrieval import RetrievalSettings
 
     Scored = tuple[RunRecord, dict[str, Any]]

@@ -21,8 +21,8 @@ from utils.constants import DENSE, MULTI_VECTOR
 
 if TYPE_CHECKING:
     from utils.cli.run import Run
+    from utils.data.subsets import SentencePairs
     from utils.retrieval.ensemble import Members
-    from utils.schema import SentencePairs
     from utils.settings.retrieval import StsSettings
 
 MEANINGS = {

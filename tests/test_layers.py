@@ -13,11 +13,12 @@ import pytest
 from conftest import Run
 from tiny_encoders import bert_config, edit_json, make_encoder
 
+from utils.data.subsets import BitextSubset, Origin
 from utils.layers.bitext import bitext_at
 from utils.layers.measures import MEASURES
 from utils.layers.rows import ITEMS, best_row, differences, held_out, last_row, mean_rows, place_row
 from utils.records.validation import fault_of
-from utils.schema import BitextSubset, Origin, TopK
+from utils.schema import TopK
 
 PAIRS = {"eng": ["a red house", "a small dog", "we like the sea", "they went home", "it rains", "a red horse"]}
 PAIRS["deu"] = ["ein rotes Haus", "ein kleiner Hund", "das Meer", "sie gingen heim", "es regnet", "ein Pferd"]

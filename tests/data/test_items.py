@@ -15,9 +15,9 @@ from utils.data.own_items import find_prompted, read_examples
 from utils.data.own_rows import position_of
 from utils.data.prompted_sets import PROMPTED
 from utils.data.sources import Sources
+from utils.data.subsets import Item, LabeledTexts
 from utils.data.train_test import load_train_test, part_of
 from utils.errors import UserError
-from utils.schema import Item, LabeledTexts
 from utils.settings.icl import IclSettings
 
 PAIRS = ("pair", ("premise", "hypothesis"))

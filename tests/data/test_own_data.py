@@ -16,10 +16,10 @@ from utils.data.classification import load_labeled
 from utils.data.labeled_tables import SPLIT_NAMES
 from utils.data.own_data import find_bitext, find_labeled
 from utils.data.sources import Sources
+from utils.data.subsets import BitextSubset, LabeledTexts
 from utils.data.tables import read_table
 from utils.data.text_files import read_lines
 from utils.errors import UserError
-from utils.schema import BitextSubset, LabeledTexts
 
 WHERE = Sources(None, Path("unused"))
 GAPS = "id\tde\ten\tfr\n1\teins\tone\tun\n2\tzwei\t\tdeux\n3\tdrei\tthree\t \n4\t\tfour\t\n5\tf\u00fcnf\tfive\tcinq\n"

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from utils.data.subsets import Texts
 from utils.data.trec_runs import read_run, run_tag, write_run
 from utils.errors import UserError
-from utils.schema import Texts, TopK
+from utils.schema import TopK
 
 QUERIES = Texts(("q1", "q 2"), ("?", "?"), ("eng", "eng"))
 PASSAGES = Texts(("d3", "d2", "d1"), ("c", "b", "a"), ("eng", "eng", "eng"))

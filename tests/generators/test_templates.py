@@ -9,11 +9,11 @@ import pytest
 
 from utils.data.languages import code_of
 from utils.data.prompted_sets import LANGS_20, PROMPTED
+from utils.data.subsets import Item
 from utils.errors import UserError
 from utils.generators.prompt_formats import TemplateFormat
 from utils.generators.template_check import PLACE
 from utils.generators.templates import FOLDER, Template, languages_of, read_template, template_id
-from utils.schema import Item
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 NLI = ("entailment", "neutral", "contradiction")

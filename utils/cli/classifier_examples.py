@@ -13,7 +13,8 @@ from utils.training.overlap import Overlap, TestTexts, find_overlap
 
 if TYPE_CHECKING:
     from utils.data.sources import Sources
-    from utils.schema import DatasetSpec, LabeledTexts
+    from utils.data.subsets import LabeledTexts
+    from utils.schema import DatasetSpec
 
 
 class Examples(NamedTuple):

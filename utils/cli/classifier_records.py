@@ -27,7 +27,8 @@ from utils.settings.labeled import ClassificationSettings
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:
-    from utils.schema import DatasetSpec, LabeledTexts
+    from utils.data.subsets import LabeledTexts
+    from utils.schema import DatasetSpec
     from utils.training.base import Base
     from utils.training.classification import Classifier
     from utils.training.options import TrainingOptions

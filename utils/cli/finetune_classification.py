@@ -26,7 +26,8 @@ from utils.training.base import Base, encoder_base
 from utils.training.folder import TrainingFolder
 
 if TYPE_CHECKING:
-    from utils.schema import DatasetSpec, LabeledTexts
+    from utils.data.subsets import LabeledTexts
+    from utils.schema import DatasetSpec
     from utils.training.classification import Classifier, Labelled
     from utils.training.loop import Trained
     from utils.training.options import TrainingOptions

@@ -11,7 +11,8 @@ from utils.layers.bitext import bitext_at
 
 if TYPE_CHECKING:
     from utils.cli.models import Models
-    from utils.schema import BitextSubset, Vectors
+    from utils.data.subsets import BitextSubset
+    from utils.schema import Vectors
 
 
 class PairsRun(VectorsRun["BitextSubset"]):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from utils.cli.layers_run import Measured
     from utils.cli.models import Models
+    from utils.data.subsets import BitextSubset
     from utils.layers.against import Numbers
-    from utils.schema import BitextSubset, Vectors
+    from utils.schema import Vectors
 
 DIGITS = 6  # of the values of sentences, beside the records
 

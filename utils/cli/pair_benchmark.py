@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from utils.data.pair_rows import PairRow
+    from utils.data.subsets import Judged
     from utils.retrieval.ensemble import Ensemble, Members
-    from utils.schema import Judged, TopK
+    from utils.schema import TopK
 
     Ints = npt.NDArray[np.int64]
 

@@ -15,7 +15,7 @@ from utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from utils.cli.task_run import RetrievalTask
-    from utils.schema import Judged
+    from utils.data.subsets import Judged
 
 USUAL = {"fuse": "score", "normalize": "none", "embedding_precision": "float32", "backend": "torch"}
 USUAL |= {"similarity": "cosine", "margin": "none"}

@@ -19,7 +19,8 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.data.sources import Sources
-    from utils.schema import DatasetSpec, Origin
+    from utils.data.subsets import Origin
+    from utils.schema import DatasetSpec
 
 Row = Mapping[str, Any]
 SQUAD_COLUMNS = ("id", "context", "question", "answers")

@@ -17,10 +17,11 @@ from utils.data.languages import suggest_language
 from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.mteb_texts import mteb_pairs
 from utils.data.sources import Sources, read_file
+from utils.data.subsets import BitextSubset, Origin
 from utils.data.tables import is_blank, tsv_rows
 from utils.data.text_files import read_lines
 from utils.errors import UserError, note
-from utils.schema import BitextSubset, DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 Pair = tuple[list[str], list[str], Origin]
 

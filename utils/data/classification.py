@@ -16,9 +16,10 @@ from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.mteb_texts import mteb_labeled
 from utils.data.original import as_published
 from utils.data.sources import Sources, read_file
+from utils.data.subsets import LabeledTexts, Origin
 from utils.data.tables import is_blank, tsv_rows
 from utils.errors import UserError, counted, note
-from utils.schema import DatasetSpec, LabeledTexts, Origin
+from utils.schema import DatasetSpec
 
 Labeled = tuple[list[str], list[Any], list[Any], Origin]
 

@@ -15,9 +15,10 @@ from utils.data.parquet_files import (
     read_parquet_files,
 )
 from utils.data.sources import Sources, mirror_folder
+from utils.data.subsets import Origin
 from utils.errors import UserError, first_line, is_disk_full
 from utils.hub import DATA_WITHOUT_A_NETWORK, forget_downloads, hub_errors, hub_token, is_offline
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa

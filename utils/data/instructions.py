@@ -13,10 +13,11 @@ from typing import Any
 from utils.data.labeled_tables import languages_in, origin_of
 from utils.data.own_data import check_columns, named_row, own_path, own_row
 from utils.data.sources import PROJECT, Sources, mirror_folder
+from utils.data.subsets import Origin
 from utils.data.tables import Table, is_blank, read_table
 from utils.errors import UserError, suggest
 from utils.files import sha256_of
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 ROLES = ("id", "lang", "instruction", "reference")
 Found = tuple[Table, Sequence[int], Mapping[str, str], Path, Origin]  # a table, its rows of a language, its columns

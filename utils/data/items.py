@@ -20,8 +20,9 @@ from utils.data.hub_tables import read_hub_table
 from utils.data.item_cells import Row, choices_of, columns_of, lacks_a_text, references_of, value_at
 from utils.data.own_rows import read_own_items
 from utils.data.sources import Sources, mirror_folder
+from utils.data.subsets import Item, LabeledTexts, Origin
 from utils.errors import UserError, counted, note
-from utils.schema import DatasetSpec, Item, LabeledTexts, Origin
+from utils.schema import DatasetSpec
 
 JOIN = "\n"  # between the fields of an item that are encoded together
 HELD_OUT = 0.2  # of a split that is tested and shown: this part is shown, and the rest is tested

@@ -15,9 +15,10 @@ from utils.data.languages import suggest_language
 from utils.data.mteb_rows import KIND, mteb_subsets
 from utils.data.mteb_texts import mteb_judged
 from utils.data.sources import Sources
+from utils.data.subsets import Judged, Origin, Texts
 from utils.data.tables import is_blank
 from utils.errors import UserError, counted, note
-from utils.schema import DatasetSpec, Judged, Origin, Texts
+from utils.schema import DatasetSpec
 
 
 def judged_subsets(spec: DatasetSpec, langs: Sequence[str] | None, kind: str | None = None) -> list[str]:

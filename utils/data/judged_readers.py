@@ -16,10 +16,11 @@ from utils.data.judged_parts import Named, Part, grade_of, joined, named
 from utils.data.labeled_tables import origin_of
 from utils.data.pair_rows import read_judged_pairs
 from utils.data.sources import PROJECT, Sources, mirror_folder
+from utils.data.subsets import Origin
 from utils.data.tables import DELIMITED, ENDINGS, Table, ending_of, is_blank, read_table
 from utils.data.text_files import read_lines
 from utils.errors import UserError
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 Columns = Mapping[str, Sequence[Any]]
 PARTS = ("corpus", "queries", "qrels")

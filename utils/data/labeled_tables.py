@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from utils.data.sources import PROJECT
+from utils.data.subsets import Origin
 from utils.data.tables import Table, is_blank, read_table
 from utils.errors import UserError, note
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from utils.data.judged_parts import as_bytes
 from utils.data.mteb_rows import PREFIX, open_task
+from utils.data.subsets import BitextSubset, Judged, LabeledTexts, Origin, SentencePairs, Texts
 from utils.errors import UserError, first_line
 from utils.hub import hub_errors
-from utils.schema import BitextSubset, DatasetSpec, Judged, LabeledTexts, Origin, SentencePairs, Texts
+from utils.schema import DatasetSpec
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTask

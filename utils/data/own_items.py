@@ -16,10 +16,11 @@ from utils.data.mteb_rows import is_mteb
 from utils.data.own_data import check_columns, find_labeled, named_row, own_path, own_row
 from utils.data.own_rows import own_rows
 from utils.data.roles import named_column
+from utils.data.subsets import LabeledTexts, Origin
 from utils.data.tables import ENDINGS, Table, read_table
 from utils.errors import UserError, note
 from utils.files import sha256_of
-from utils.schema import DatasetSpec, LabeledTexts, Origin
+from utils.schema import DatasetSpec
 
 Shape = tuple[str, tuple[str, ...]]  # the kind of a template, and the fields that it shows
 ANSWERS = ("label", "answer", "gold")  # columns that have the answer, unless --columns names another

@@ -17,9 +17,10 @@ from utils.data.item_cells import (
 )
 from utils.data.labeled_tables import local_table, origin_of, rows_in_split
 from utils.data.sources import Sources
+from utils.data.subsets import Origin
 from utils.data.tables import Table
 from utils.errors import UserError, counted
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 
 def read_own_items(spec: DatasetSpec, lang: str, split: str, sources: Sources) -> tuple[list[Row], Origin]:

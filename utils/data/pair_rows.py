@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from utils.data.judged_parts import Part
 from utils.data.labeled_tables import origin_of
 from utils.data.sources import Sources
+from utils.data.subsets import Origin
 from utils.data.tables import is_blank, read_table
 from utils.errors import UserError
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 ROW = "q{:06}"  # the identifier of a row's question
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from utils.data.subsets import Origin
 from utils.errors import UserError
 from utils.files import sha256_of, write_atomic
 from utils.hub import DATA_WITHOUT_A_NETWORK, wants_offline
 from utils.proxies import proxy_of
-from utils.schema import DatasetSpec, Origin
+from utils.schema import DatasetSpec
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES_URL = "https://raw.githubusercontent.com/{source}/{revision}/{path}"

@@ -13,9 +13,10 @@ from utils.data.mteb_rows import KIND
 from utils.data.mteb_texts import mteb_sentences
 from utils.data.own_sts import langs_of, subset_name
 from utils.data.sources import Sources
+from utils.data.subsets import Origin, SentencePairs
 from utils.data.tables import is_blank, read_table
 from utils.errors import UserError
-from utils.schema import DatasetSpec, Origin, SentencePairs
+from utils.schema import DatasetSpec
 
 Row = tuple[str, str, Any, Any]  # where a row is, its sentences, and their score
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from utils.data.sources import Sources
-    from utils.schema import DatasetSpec, LabeledTexts
+    from utils.data.subsets import LabeledTexts
+    from utils.schema import DatasetSpec
     from utils.settings.labeled import LabeledSettings
 
     Ints = npt.NDArray[np.int64]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.data.subsets import Texts
 from utils.data.text_files import read_lines
 from utils.errors import UserError, counted, note
 from utils.files import write_output
-from utils.schema import Texts, TopK
+from utils.schema import TopK
 
 LARGEST = float(np.finfo(np.float32).max)
 LONGEST_TAG = 255  # bytes of a folder's name

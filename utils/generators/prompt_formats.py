@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from utils.constants import LETTERS
+from utils.data.subsets import Item
 from utils.errors import UserError
 from utils.generators.prompts import build_prompt
 from utils.generators.templates import Template
-from utils.schema import Item
 
 
 class PromptFormat(Protocol):

@@ -21,9 +21,10 @@ from typing import Any
 from utils.constants import LETTERS
 from utils.data.languages import code_of
 from utils.data.sources import PROJECT
+from utils.data.subsets import Item
 from utils.errors import UserError, first_line
 from utils.generators.template_check import ANSWER, HINT, PLACE, TEXTS, check_template, fields_of
-from utils.schema import DatasetSpec, Item
+from utils.schema import DatasetSpec
 
 FOLDER = PROJECT / "data" / "templates"
 ENGLISH, ANY, NATIVE = "en", "any", "native"

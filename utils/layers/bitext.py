@@ -13,7 +13,8 @@ from utils.layers.rows import ITEMS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from utils.schema import BitextSubset, TopK
+    from utils.data.subsets import BitextSubset
+    from utils.schema import TopK
 
 DEPTH = 100  # targets among which a translation is looked for, for the mean reciprocal rank
 OF_NEAREST = ("f1", "acc")
