@@ -26,7 +26,7 @@ from utils.records.provenance import environment, public_argument, utc_now
 from utils.records.reader import read_results
 from utils.records.result import LoggedResult
 from utils.records.row_names import row_names
-from utils.records.variants import digest
+from utils.records.trait_texts import digest
 
 if TYPE_CHECKING:
     from utils.protocols import Generator

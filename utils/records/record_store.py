@@ -14,8 +14,8 @@ from utils.errors import warn
 from utils.files import read_json, write_json
 from utils.records.paths import record_path, record_paths, records_at
 from utils.records.store import other_settings, read_neighbors, write_neighbors, write_record
+from utils.records.trait_texts import digest
 from utils.records.validation import fault_of, metrics_of, tuned_fault_of
-from utils.records.variants import digest
 from utils.tasks import TASKS
 
 if TYPE_CHECKING:

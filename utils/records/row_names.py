@@ -8,20 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from utils.constants import DTYPES, USUAL_DECODE
+from utils.records.model_traits import OF_ENCODERS, encoder_traits
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
 from utils.records.training_traits import NAMES
-from utils.records.variants import (
-    OF_ENCODERS,
-    SHOWN,
-    Traits,
-    Variant,
-    digest,
-    encoder_traits,
-    quoted,
-    short,
-    variant_of,
-)
+from utils.records.trait_texts import SHOWN, Traits, digest, quoted, short
+from utils.records.variants import Variant, variant_of
 from utils.task_spec import TaskSpec
 from utils.tasks import TASKS
 

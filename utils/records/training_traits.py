@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from utils.constants import CLASSIFIER, LORA_ALPHA, LORA_DROPOUT, LORA_MODULES, LORA_RANK
+from utils.records.trait_texts import as_text
 
 LORA = {"rank": LORA_RANK, "alpha": LORA_ALPHA, "dropout": LORA_DROPOUT, "modules": [*LORA_MODULES], "bits": None}
 NAMES = ("multilingual", "lora", *CLASSIFIER, *(f"lora_{name}" for name in LORA))  # that a trait can have
@@ -24,12 +24,8 @@ def training_traits(run: Mapping[str, Any], langs: Collection[str] = ()) -> dict
             of_model = [str(lang) for lang in value]
             told["multilingual"] = "true" if sorted(of_model) == sorted(langs) else " ".join(of_model)
         elif name == "lora" and isinstance(value, dict):
-            departing = {f"lora_{key}": _text(part) for key, part in value.items() if part != LORA.get(key)}
+            departing = {f"lora_{key}": as_text(part) for key, part in value.items() if part != LORA.get(key)}
             told |= {"lora": "true", **departing}
         elif value != CLASSIFIER.get(name) and value is not False:
-            told[name] = "" if value is None else "true" if value is True else _text(value)
+            told[name] = "" if value is None else "true" if value is True else as_text(value)
     return told
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
