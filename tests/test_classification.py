@@ -11,7 +11,7 @@ from conftest import Run
 
 from utils.data.classification import load_labeled
 from utils.data.classification_sets import CLASSIFICATION
-from utils.data.own_data import find_labeled
+from utils.data.own_labeled import find_labeled
 from utils.data.sources import Sources
 from utils.errors import UserError
 

@@ -13,7 +13,7 @@ from conftest import ROOT
 from utils.data import registry
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.languages import SAMPLE_CS, SAMPLE_LANGS
-from utils.data.own_data import find_bitext
+from utils.data.own_bitext import find_bitext
 from utils.data.sources import Sources
 from utils.errors import UserError
 

@@ -14,7 +14,8 @@ import pytest
 
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
-from utils.data.own_data import find_bitext, find_labeled
+from utils.data.own_bitext import find_bitext
+from utils.data.own_labeled import find_labeled
 from utils.data.sources import Sources
 from utils.data.tables import read_table
 from utils.errors import UserError

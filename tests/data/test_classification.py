@@ -10,7 +10,7 @@ import pytest
 from utils.data.classification import langs_to_test, load_labeled
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.original import as_published
-from utils.data.own_data import find_labeled
+from utils.data.own_labeled import find_labeled
 from utils.data.sources import Sources
 from utils.data.train_test import load_train_test
 from utils.errors import UserError

@@ -14,7 +14,8 @@ from conftest import ROOT, Run
 from utils.data.bitext import bitext_pairs, load_bitext
 from utils.data.classification import load_labeled
 from utils.data.labeled_tables import SPLIT_NAMES
-from utils.data.own_data import find_bitext, find_labeled
+from utils.data.own_bitext import find_bitext
+from utils.data.own_labeled import find_labeled
 from utils.data.sources import Sources
 from utils.data.subsets import BitextSubset, LabeledTexts
 from utils.data.tables import read_table

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from utils.data.bitext import load_bitext
-from utils.data.own_data import find_bitext
+from utils.data.own_bitext import find_bitext
 from utils.data.sources import Sources
 from utils.data.tables import read_table
 from utils.errors import UserError

@@ -32,7 +32,7 @@ def check_src_lang(args: argparse.Namespace, hint: str = TRAINED_ON) -> None:
 
 def chosen_pairs(args: argparse.Namespace) -> DatasetSpec:
     """Return the data set of pairs. Raises UserError where there is none."""
-    from utils.data.own_data import find_bitext
+    from utils.data.own_bitext import find_bitext
 
     reading = {"no_header": args.no_header, "strict": args.strict}
     return find_bitext(args.dataset, args.columns, args.src_lang, args.langs, **reading)
@@ -40,7 +40,7 @@ def chosen_pairs(args: argparse.Namespace) -> DatasetSpec:
 
 def chosen_labeled(args: argparse.Namespace) -> DatasetSpec:
     """Return the data set of labelled texts. Raises UserError where there is none."""
-    from utils.data.own_data import find_labeled
+    from utils.data.own_labeled import find_labeled
 
     return find_labeled(args.dataset, args.columns, args.seed, no_header=args.no_header, strict=args.strict)
 
@@ -89,7 +89,7 @@ def check_prompt_lang(dataset: DatasetSpec, lang: str) -> None:
 
 def chosen_dataset(args: argparse.Namespace) -> DatasetSpec:
     """Return the data set of --task, or of the task that it is likely for. Raises UserError where there is none."""
-    from utils.data.own_data import find_dataset
+    from utils.data.pictured import find_pictured
 
     reading = {"no_header": args.no_header, "strict": args.strict}
-    return find_dataset(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed, **reading)
+    return find_pictured(args.dataset, args.task, args.columns, args.src_lang, args.langs, args.seed, **reading)

@@ -13,7 +13,8 @@ from utils.data.item_cells import cells_of, choices_of
 from utils.data.items import as_items, measures_of
 from utils.data.labeled_tables import languages_in
 from utils.data.mteb_rows import is_mteb
-from utils.data.own_data import check_columns, find_labeled, named_row, own_path, own_row
+from utils.data.own_data import check_columns, named_row, own_path, own_row
+from utils.data.own_labeled import find_labeled
 from utils.data.own_rows import own_rows
 from utils.data.roles import named_column
 from utils.data.subsets import LabeledTexts, Origin

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.data.own_data import find_bitext, find_labeled
+from utils.data.own_bitext import find_bitext
 from utils.data.own_judged import find_judged
+from utils.data.own_labeled import find_labeled
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.reporting.pages.leaderboards import Entry
