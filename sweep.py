@@ -50,6 +50,34 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--grid", nargs="+", metavar="KEY=VALUES", help="a sweep without a file: script=a.py k=1,5")
     parser.add_argument("--name", type=text, help="name of the sweep (default: that of the file, a hash for --grid)")
     _add_executor_args(parser)
+    _add_state_args(parser)
+    return parser.parse_args(argv)
+
+
+def _add_executor_args(parser: argparse.ArgumentParser) -> None:
+    from utils.sweep.executors import EXECUTORS
+
+    group = parser.add_argument_group("execution")
+    group.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        default="local",
+        help="where runs are executed; ray and slurm need requirements-cluster.txt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--jobs", type=positive, metavar="N", help="processes at once (default: 1; ray: all CPUs or GPUs; slurm: 8)"
+    )
+    group.add_argument("--gpus_per_run", type=natural, default=0, metavar="N", help="GPUs of each process (default: 0)")
+    group.add_argument(
+        "--retries", type=natural, default=0, metavar="N", help="times that a failed run is started again (default: 0)"
+    )
+    group.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, `auto` for this machine's (default: start one)")
+    group.add_argument(
+        "--slurm", nargs="+", default=[], metavar="KEY=VALUE", help="settings of Slurm's jobs, such as partition=gpu"
+    )
+
+
+def _add_state_args(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("places and state")
     for name, of_what in (("cache_dir", "embeddings, shared by the runs"), ("data_dir", "data sets")):
         group.add_argument(
@@ -77,30 +105,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     group.add_argument("--parent", type=natural, default=0, help=argparse.SUPPRESS)
     group.add_argument("--verbose", action="store_true", help="show the traceback of an error")
-    return parser.parse_args(argv)
-
-
-def _add_executor_args(parser: argparse.ArgumentParser) -> None:
-    from utils.sweep.executors import EXECUTORS
-
-    group = parser.add_argument_group("execution")
-    group.add_argument(
-        "--executor",
-        choices=EXECUTORS,
-        default="local",
-        help="where runs are executed; ray and slurm need requirements-cluster.txt (default: %(default)s)",
-    )
-    group.add_argument(
-        "--jobs", type=positive, metavar="N", help="processes at once (default: 1; ray: all CPUs or GPUs; slurm: 8)"
-    )
-    group.add_argument("--gpus_per_run", type=natural, default=0, metavar="N", help="GPUs of each process (default: 0)")
-    group.add_argument(
-        "--retries", type=natural, default=0, metavar="N", help="times that a failed run is started again (default: 0)"
-    )
-    group.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster, `auto` for this machine's (default: start one)")
-    group.add_argument(
-        "--slurm", nargs="+", default=[], metavar="KEY=VALUE", help="settings of Slurm's jobs, such as partition=gpu"
-    )
 
 
 def main(argv: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,49 @@ def ours(model: LanguageModel, asked: Asked) -> Sums:
 
 def accuracy(sums: Sums, gold: list[int]) -> float:
     """Return the share of items whose right answer has the highest sum."""
-    return sum(max(range(len(row)), key=row.__getitem__) == index for row, index in zip(sums, gold, strict=True)) / len(
-        gold
+    right = [max(range(len(row)), key=row.__getitem__) == index for row, index in zip(sums, gold, strict=True)]
+    return sum(right) / len(gold)
+
+
+def largest_difference(found: Sums, theirs: Sums) -> float:
+    """Return the greatest difference between two log-likelihoods of an option."""
+    return max(abs(a - b) for one, other in zip(found, theirs, strict=True) for a, b in zip(one, other, strict=True))
+
+
+def measure(
+    model: LanguageModel, peer: Callable[[Asked], Sums], asked: Asked, repeats: int, clock: Callable[[], float]
+) -> tuple[Sums, Sums, dict[str, list[float]]]:
+    """Return the log-likelihoods by the suite and by lm-eval, and the seconds of an item in each repeat."""
+    ours(model, asked[:2])  # warm-up
+    seconds: dict[str, list[float]] = {"this suite": [], "lm-eval": []}
+    for _ in range(repeats):
+        start = clock()
+        found = ours(model, asked)
+        middle = clock()
+        theirs = peer(asked)
+        seconds["this suite"].append((middle - start) / len(asked))
+        seconds["lm-eval"].append((clock() - middle) / len(asked))
+    return found, theirs, seconds
+
+
+def compared(name: str, found: Sums, theirs: Sums, seconds: dict[str, list[float]], gold: list[int]) -> dict[str, Any]:
+    """Return the figures of a data set, and print them."""
+    difference = largest_difference(found, theirs)
+    mine, other = accuracy(found, gold), accuracy(theirs, gold)
+    ratios = sorted(b / a for a, b in zip(seconds["this suite"], seconds["lm-eval"], strict=True))
+    ratio = ratios[len(ratios) // 2]
+    print(
+        f"{name} {SETS[name][0]}: {len(gold)} items, greatest difference {difference:.1e}, "
+        f"accuracy {mine:.3f} and {other:.3f}, {min(seconds['this suite']):.3f} s an item, "
+        f"{ratio:.1f} times as fast as lm-eval ({ratios[0]:.1f} to {ratios[-1]:.1f})",
+        flush=True,
     )
+    figures = {"items": len(gold), "seconds": seconds, "largest_difference": difference}
+    return {**figures, "acc": mine, "acc_lm_eval": other, "times_as_fast": ratio}
 
 
-def main() -> None:
-    """Measure and report."""
+def parse() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="a folder or hub id of a causal model")
     parser.add_argument("--data_dir", type=Path, required=True)
@@ -79,13 +116,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and report."""
+    args = parse()
     label = "local" if Path(args.checkpoint).is_dir() else ""
-    model = LanguageModel(
-        GeneratorSpec(args.checkpoint, TRANSFORMERS, "base", dtype=args.dtype, label=label),
-        args.checkpoint,
-        args.device,
-    )
+    spec = GeneratorSpec(args.checkpoint, TRANSFORMERS, "base", dtype=args.dtype, label=label)
+    model = LanguageModel(spec, args.checkpoint, args.device)
     peer = open_peer(model, unmodified_model(args.checkpoint, args.device, args.dtype))
     if peer is None:
         print("lm-eval is not installed: nothing is compared (pip install lm-eval)")
@@ -94,29 +133,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name in args.datasets:
         asked, gold = asked_of(name, args.data_dir, args.items, args.k)
-        ours(model, asked[:2])  # warm-up
-        seconds: dict[str, list[float]] = {"this suite": [], "lm-eval": []}
-        for _ in range(args.repeats):
-            start = clock()
-            found = ours(model, asked)
-            middle = clock()
-            theirs = peer(asked)
-            seconds["this suite"].append((middle - start) / len(asked))
-            seconds["lm-eval"].append((clock() - middle) / len(asked))
-        differences = [
-            abs(a - b) for one, other in zip(found, theirs, strict=True) for a, b in zip(one, other, strict=True)
-        ]
-        mine, other = accuracy(found, gold), accuracy(theirs, gold)
-        ratios = sorted(b / a for a, b in zip(seconds["this suite"], seconds["lm-eval"], strict=True))
-        ratio = ratios[len(ratios) // 2]
-        results[name] = {"items": len(asked), "seconds": seconds, "largest_difference": max(differences)}
-        results[name] |= {"acc": mine, "acc_lm_eval": other, "times_as_fast": ratio}
-        print(
-            f"{name} {SETS[name][0]}: {len(asked)} items, greatest difference {max(differences):.1e}, "
-            f"accuracy {mine:.3f} and {other:.3f}, {min(seconds['this suite']):.3f} s an item, "
-            f"{ratio:.1f} times as fast as lm-eval ({ratios[0]:.1f} to {ratios[-1]:.1f})",
-            flush=True,
-        )
+        results[name] = compared(name, *measure(model, peer, asked, args.repeats, clock), gold)
     out = ROOT / "bench" / "results" / f"icl_options_{args.device}_{args.dtype}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=2) + "\n")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.cli.api_flags import check_api_flags
 from utils.cli.models import Models
-from utils.cli.open_run import check_api_flags, chosen_sources
+from utils.cli.open_run import chosen_sources
 from utils.constants import JUDGE_TOKENS
 from utils.data.instructions import load_instructions
 from utils.errors import UserError, counted, note, suggest

@@ -62,13 +62,6 @@ def encoding_options(args: argparse.Namespace, **more: Any) -> EncodingOptions:
     return EncodingOptions(**{**given, **more}, dtype=chosen_dtype(args))
 
 
-def refuse_idle_api_flags(args: argparse.Namespace) -> None:
-    """Raise UserError for a flag that only API models read, in a run without one."""
-    for name in ("max_cost", "requests_per_minute", "tokens_per_minute", "batch_api"):
-        if getattr(args, name):
-            raise UserError(f"--{name} without an API model", "leave it out, or choose an API model: --list shows them")
-
-
 def api_options(args: argparse.Namespace) -> ApiOptions:
     """Return the options of API requests."""
     return ApiOptions(**{field.name: getattr(args, field.name) for field in dataclasses.fields(ApiOptions)})

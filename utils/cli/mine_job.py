@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from utils.api.limiter import Budget
+from utils.cli.api_flags import check_api_flags
 from utils.cli.choices import api_options, chosen_device, chosen_encoders
 from utils.cli.mine_place import as_json, chosen_index, opened_place, told_index
-from utils.cli.open_run import check_api_flags, resolve_encoders
+from utils.cli.open_run import resolve_encoders
 from utils.cli.other_kinds import require_dense
 from utils.data.language_id import check_language
 from utils.data.sources import Sources

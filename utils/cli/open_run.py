@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.api.providers import public_url
-from utils.cli.choices import Chosen, chosen_encoders, encoding_options, has_sides, refuse_idle_api_flags
+from utils.cli.api_flags import check_api_flags
+from utils.cli.choices import Chosen, chosen_encoders, encoding_options, has_sides
 from utils.cli.ks import Ks
 from utils.cli.models import Models
 from utils.cli.other_kinds import check_kinds
@@ -163,47 +162,3 @@ def resolve_encoders(
     """
     options = encoding_options(args, has_sides=has_sides(args), task=task)
     return resolve_members([each[:-1] for each in chosen], sources.cache_dir, options)
-
-
-def check_api_flags(
-    args: argparse.Namespace,
-    specs: Sequence[EncoderSpec],
-    generator: GeneratorSpec | None,
-    reranker: RerankerSpec | None = None,
-    beside: Sequence[GeneratorSpec] = (),
-) -> None:
-    """Raise UserError for API flags without an API model, and for flags that API models do not have."""
-    over_api = [spec for spec in specs if spec.provider]
-    if not over_api:
-        for name in ("base_url", "input_type"):
-            if getattr(args, name):
-                hint = "choose one (--list shows them)" + (
-                    "; the generator's address is --gen_base_url" if generator else ""
-                )
-                raise UserError(f"--{name} without an API encoder", hint)
-    is_reranked_by_api = reranker is not None and bool(reranker.model.provider)
-    generates = any(spec.provider for spec in (generator, *beside) if spec is not None)
-    if not over_api and not generates and not is_reranked_by_api:
-        refuse_idle_api_flags(args)
-    if len(over_api) > 1 and args.base_url:
-        names = ", ".join(spec.checkpoint for spec in over_api)
-        print(
-            f"note: {names} are requested at {public_url(args.base_url)} "
-            "(write openai:NAME for the members that are served there)",
-            file=sys.stderr,
-        )
-    if over_api and args.backend != "torch":
-        raise UserError(
-            f"--backend with {over_api[0].name}",
-            "the backend of an API model is its provider's choice: leave --backend out",
-        )
-    for name in ("pooling", "attention"):
-        if over_api and getattr(args, name):
-            raise UserError(
-                f"--{name} with {over_api[0].name}", "an API model returns vectors of whole texts: leave it out"
-            )
-    if over_api and args.max_length:
-        raise UserError(
-            f"--max_length with {over_api[0].name}",
-            "an API model truncates texts at its own limit: leave --max_length out",
-        )

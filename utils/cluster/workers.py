@@ -38,27 +38,37 @@ class Task(Protocol):
         """Compute it with what the process keeps between tasks."""
 
 
+def _node_check() -> Callable[[Sequence[str], Sequence[str]], tuple[str, str] | None]:
+    """Return the function by which an actor checks its node. It is sent by value, as the class of the actors is."""
+
+    def wrong_with_node(folders: Sequence[str], shared: Sequence[str]) -> tuple[str, str] | None:
+        """Return what is wrong and what to do; None where the folders and the shared file are there."""
+        for path in folders:
+            if not Path(path).is_dir():
+                return f"has no folder {path}", "all nodes need the project and its files under the same paths"
+        try:
+            content = Path(shared[0]).read_text(encoding="utf-8")
+        except OSError:
+            content = ""
+        if content != shared[1]:
+            hint = "give --store a folder that all nodes share, such as one of a network file system"
+            return f"does not see what is written to the store {Path(shared[0]).parent}", hint
+        return None
+
+    return wrong_with_node
+
+
 def _actor_class() -> type:
     """Return the class of the actors. It is sent by value: a node knows the project only once `begin` was called."""
+    wrong_with_node = _node_check()
 
     class ProjectWorker:
         def begin(
             self, folders: Sequence[str], shared: Sequence[str], environment: Mapping[str, str], desk: bytes
         ) -> Any:
             """Return what is wrong with this node and what to do; None where it can work with `desk`."""
-            import pickle
-            import sys
-
-            for path in folders:
-                if not Path(path).is_dir():
-                    return f"has no folder {path}", "all nodes need the project and its files under the same paths"
-            try:
-                content = Path(shared[0]).read_text(encoding="utf-8")
-            except OSError:
-                content = ""
-            if content != shared[1]:
-                hint = "give --store a folder that all nodes share, such as one of a network file system"
-                return f"does not see what is written to the store {Path(shared[0]).parent}", hint
+            if wrong := wrong_with_node(folders, shared):
+                return wrong
             os.environ.update(environment)
             sys.path.insert(0, folders[0])
             os.chdir(folders[1])
@@ -67,8 +77,6 @@ def _actor_class() -> type:
 
         def work(self, task: bytes) -> Any:
             """Return the result of a task and None, or None and an error of the user."""
-            import pickle
-
             from utils.errors import UserError
 
             self.n_done = 0

@@ -54,7 +54,7 @@ def variant_of(
     subset: the record's, of which a pair from another language than the pivot is told by that language. source_lang:
     that of a row of own pairs, where their data set has several.
     """
-    told, of_dataset = Traits(), Traits()
+    told = Traits()
     if tag := run.get("tag"):
         told["tag"] = str(tag)
     for name in spec.row_settings:
@@ -66,8 +66,22 @@ def variant_of(
     free |= traits_of_versions(run)
     if run.get("pmi") and run.get("length_norm") not in (None, "sum"):
         told["length_norm"] = as_text(run["length_norm"])
-    source, row = run.get("source"), sets_of(spec.data).get(dataset)
+    row = sets_of(spec.data).get(dataset)
     told |= training_traits(run, row.subsets if row else run.get("languages") or ())
+    told_of_data, of_dataset = _of_data(run, row, spec, without, subset, source_lang)
+    return Variant(told | told_of_data, free, of_dataset | _tuned(run))
+
+
+def _of_data(
+    run: Mapping[str, Any],
+    row: DatasetSpec | None,
+    spec: TaskSpec,
+    without: Collection[str],
+    subset: str,
+    source_lang: str | None,
+) -> tuple[Traits, Traits]:
+    """Return what departs from the registered data in languages and revision, and the same of data without a row."""
+    told, of_dataset, source = Traits(), Traits(), run.get("source")
     is_pair = spec.pairs and not {"lang", "langs"} & run.keys()  # layers are also measured on single languages
     if is_pair and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
@@ -81,7 +95,7 @@ def variant_of(
             told["data"] = data
     if run.get("cross") and run.get("train_lang") and not (row and row.pivot) and "train_lang" not in without:
         of_dataset["train_lang"] = str(run["train_lang"])
-    return Variant(told, free, of_dataset | _tuned(run))
+    return told, of_dataset
 
 
 def _tuned(run: Mapping[str, Any]) -> Traits:

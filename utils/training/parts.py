@@ -105,9 +105,7 @@ def _trainer(model: Any, work: Work, options: TrainingOptions, folder: TrainingF
 
 def _trainer_class() -> type[Any]:
     """Return the class of the trainer, which is known when transformers is imported."""
-    import torch
     import transformers
-    from accelerate.data_loader import prepare_data_loader
 
     class PartedTrainer(transformers.Trainer):  # type: ignore[misc]
         """Computes a batch in parts of like length, all with their gradients, or again one after the other."""
@@ -116,40 +114,16 @@ def _trainer_class() -> type[Any]:
 
         def get_train_dataloader(self) -> Any:
             """Return the batches, whose rows are drawn anew in each epoch."""
-            work, args = self.train_dataset, self.args
-            order = SeededBatches(len(work), args.per_device_train_batch_size, args.seed)
-            loader = torch.utils.data.DataLoader(
-                work, batch_sampler=order, collate_fn=lambda rows: {"batch": work.batch(rows)}
-            )
-            # each process reads whole batches, as the loss is one of all rows
-            return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0)
+            return _whole_batches(self)
 
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
             """Return the loss of a batch; with gradient caching, the gradients are computed already."""
-            work, batch = self.train_dataset, inputs["batch"]
-            texts = work.tokens(batch)
-            lengths = np.array([len(text) for text in texts], dtype=np.int64)
-            shares = shares_of(lengths, TOKENS["cuda" if next(model.parameters()).is_cuda else "cpu"], self.part)
-            counts = [sum(map(len, share)) for share in shares]
-            back = torch.from_numpy(np.argsort(np.concatenate([part for share in shares for part in share])))
-            # a process without a text embeds one for nothing, as all of them take part in each step
-            own = shares[ranks.rank()] or [np.zeros(1, dtype=np.int64)]
-            parts = [[texts[place] for place in some] for some in own]
-
-            def loss(outputs: torch.Tensor) -> torch.Tensor:
-                every = ranks.joined(outputs[: counts[ranks.rank()]], counts)
-                return ranks.with_gradients_added(work.loss(batch, every[back]))
-
-            if self.part is None:
-                return loss(torch.cat([work.forward(model, part) for part in parts]))
-            return cached_loss(self, model, parts, loss)
+            return _loss_in_parts(self, model, inputs["batch"])
 
         def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
             """Write a checkpoint, in which a weight that several layers share stands once, as safetensors wants it."""
             if state_dict is None and not isinstance(self.model, transformers.PreTrainedModel):
-                names = {name for name, _ in self.model.named_parameters(remove_duplicate=False)}
-                again = names - {name for name, _ in self.model.named_parameters()}
-                state_dict = {name: part for name, part in self.model.state_dict().items() if name not in again}
+                state_dict = _each_weight_once(self.model)
             super()._save(output_dir, state_dict)
 
         def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -158,6 +132,47 @@ def _trainer_class() -> type[Any]:
             return validated(self, lambda: loss_of_rows(self.model, self.eval_dataset, size))
 
     return PartedTrainer
+
+
+def _whole_batches(trainer: Any) -> Any:
+    """Return a loader of a trainer's batches, all of which each process reads, as the loss is one of all rows."""
+    import torch
+    from accelerate.data_loader import prepare_data_loader
+
+    work, args = trainer.train_dataset, trainer.args
+    order = SeededBatches(len(work), args.per_device_train_batch_size, args.seed)
+    loader = torch.utils.data.DataLoader(work, batch_sampler=order, collate_fn=lambda rows: {"batch": work.batch(rows)})
+    return prepare_data_loader(loader, args.device, num_processes=1, process_index=0)
+
+
+def _loss_in_parts(trainer: Any, model: Any, batch: Any) -> Any:
+    """Return the loss of a batch whose texts are embedded in parts, of which each process has a share."""
+    import torch
+
+    work = trainer.train_dataset
+    texts = work.tokens(batch)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    shares = shares_of(lengths, TOKENS["cuda" if next(model.parameters()).is_cuda else "cpu"], trainer.part)
+    counts = [sum(map(len, share)) for share in shares]
+    back = torch.from_numpy(np.argsort(np.concatenate([part for share in shares for part in share])))
+    # a process without a text embeds one for nothing, as all of them take part in each step
+    own = shares[ranks.rank()] or [np.zeros(1, dtype=np.int64)]
+    parts = [[texts[place] for place in some] for some in own]
+
+    def loss(outputs: torch.Tensor) -> torch.Tensor:
+        every = ranks.joined(outputs[: counts[ranks.rank()]], counts)
+        return ranks.with_gradients_added(work.loss(batch, every[back]))
+
+    if trainer.part is None:
+        return loss(torch.cat([work.forward(model, part) for part in parts]))
+    return cached_loss(trainer, model, parts, loss)
+
+
+def _each_weight_once(model: Any) -> dict[str, Any]:
+    """Return the weights of a model by name, without further names of a weight that several layers share."""
+    names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    again = names - {name for name, _ in model.named_parameters()}
+    return {name: part for name, part in model.state_dict().items() if name not in again}
 
 
 def loss_of_rows(model: Any, work: Work, batch_size: int) -> float:
