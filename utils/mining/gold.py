@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.data.parquet_files import parquet_errors
-from utils.data.text_files import stream_lines
 from utils.errors import UserError, counted
-from utils.mining.collections import kind_of
+from utils.mining.gold_files import read_pairs
 from utils.mining.pairing import MinedPairs
 from utils.mining.text_store import SEVERAL
 
@@ -169,37 +167,11 @@ def check_order(path: Path, pairs: MinedPairs, gold: Gold, source: TextStore, ta
 
 
 def _read_ids(path: Path) -> list[tuple[str, str]]:
-    if not path.is_file():
-        raise UserError(f"--gold {path}: no such file", "check the path")
-    if kind_of(path) == ".parquet":
-        rows = parquet_ids(path)
-    else:
-        rows = []
-        for number, line in enumerate(stream_lines(path), start=1):
-            if not line.strip():
-                continue
-            fields = line.split("\t")
-            if len(fields) < 2:
-                what = f"{path.name}: line {number} has one field, expected the ids of a source and a target"
-                raise UserError(what, "separate them by a tab")
-            rows.append((fields[0], fields[1]))
+    what, hint = "one field, expected the ids of a source and a target", "separate them by a tab"
+    rows = read_pairs(path, lambda line: line.split("\t"), what, hint)
     if not rows:
         raise UserError(f"{path.name} has no pair", "give one pair of ids a line, separated by a tab")
     return rows
-
-
-def parquet_ids(path: Path) -> list[tuple[str, str]]:
-    """Return the first two columns of a Parquet file as texts. Raises UserError where there are fewer."""
-    from pyarrow.parquet import ParquetFile
-
-    with parquet_errors(path), ParquetFile(path) as file:
-        names = file.schema_arrow.names[:2]
-        table = file.read(columns=names)
-    if len(names) < 2:
-        raise UserError(f"{path.name} has one column", "give the ids of the sources and of the targets")
-    return [
-        (str(first), str(second)) for first, second in zip(*(table[name].to_pylist() for name in names), strict=True)
-    ]
 
 
 def evaluate(pairs: MinedPairs, gold: Gold, n_sources: int, seed: int) -> GoldReport:

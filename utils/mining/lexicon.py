@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.data.text_files import stream_lines
 from utils.errors import UserError, counted
 from utils.evaluation.stats import wilson
 from utils.files import build_folder, fingerprint
 from utils.mining.cleaning import Cleaning, cleaned
-from utils.mining.collections import Collection, kind_of
-from utils.mining.gold import parquet_ids
+from utils.mining.collections import Collection
+from utils.mining.gold_files import read_pairs
 from utils.mining.text_store import TextStore
 from utils.progress import bar
 from utils.words import words
@@ -112,20 +111,8 @@ def read_dictionary(path: Path) -> dict[str, set[str]]:
 
     The words of a line are separated by a tab, or by blanks where there is none. Raises UserError for other lines.
     """
-    if not path.is_file():
-        raise UserError(f"--gold {path}: no such file", "check the path")
-    if kind_of(path) == ".parquet":
-        rows = parquet_ids(path)
-    else:
-        rows = []
-        for number, line in enumerate(stream_lines(path), start=1):
-            if not line.strip():
-                continue
-            fields = line.split("\t") if "\t" in line else line.split()
-            if len(fields) < 2:
-                what = f"{path.name}: line {number} has one word, expected a word and its translation"
-                raise UserError(what, "separate them by a tab or a blank")
-            rows.append((fields[0], fields[1]))
+    what, hint = "one word, expected a word and its translation", "separate them by a tab or a blank"
+    rows = read_pairs(path, lambda line: line.split("\t") if "\t" in line else line.split(), what, hint)
     found: dict[str, set[str]] = {}
     for source, target in rows:
         found.setdefault(_plain(source), set()).add(_plain(target))
