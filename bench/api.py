@@ -12,7 +12,6 @@ printed and written to bench/results/.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 
@@ -126,10 +126,7 @@ def report(args: argparse.Namespace, seconds: dict[str, dict[str, list[float]]])
         for way, median in medians.items():
             speed = f"{median:7.2f} s  {n_items / median:8.0f} per second"
             print(f"  {way:<9} {speed}  {medians['loop'] / median:5.1f} x loop")
-    out = ROOT / "bench" / "results" / "api.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"latency": args.latency, "seconds": seconds}, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results("api", {"latency": args.latency, "seconds": seconds})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.errors import UserError
@@ -129,11 +130,8 @@ def report(
             f"  {name:<28}{medians[name]:8.2f} s ({min(values):.2f} to {max(values):.2f})"
             f"{len(texts) / medians[name]:9.0f} texts/s   {medians[first] / medians[name]:5.2f} x   differs {apart:.1e}"
         )
-    out = ROOT / "bench" / "results" / f"encode_{'cuda' if args.cuda else 'cpu'}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
     content = {"n_texts": len(texts), "machine": machine, "checkpoint": args.checkpoint or "embedded", "ways": figures}
-    out.write_text(json.dumps(content, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results(f"encode_{'cuda' if args.cuda else 'cpu'}", content)
 
 
 if __name__ == "__main__":

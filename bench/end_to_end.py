@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 
@@ -124,11 +125,8 @@ def report(dataset: str, n_pairs: int, seconds: dict[str, list[float]], by_phase
         rest = medians[name] - sum(found.values())
         shown = ", ".join(f"{phase} {value:.2f}" for phase, value in found.items())
         print(f"  {name}, seconds by phase: {shown}; the remainder, such as imports, {rest:.2f}")
-    out = ROOT / "bench" / "results" / f"end_to_end_{dataset}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
     content = {"n_pairs": n_pairs, "seconds": seconds, "medians": medians, "phases": by_phase}
-    out.write_text(json.dumps(content, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results(f"end_to_end_{dataset}", content)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._finetune_texts import CACHE, SETS, labelled_texts, pairs_of_texts
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import path, positive
 
@@ -251,9 +252,7 @@ def compare(args: argparse.Namespace) -> None:
         check(results)
         return
     show(results, args)
-    place = ROOT / "bench" / "results" / f"finetune_{args.objective}_{args.dataset.replace(':', '_')}.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(results, indent=1) + "\n")
+    write_results(f"finetune_{args.objective}_{args.dataset.replace(':', '_')}", results)
 
 
 def check(results: dict[str, list[dict[str, Any]]]) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import statistics
 import sys
 import tempfile
@@ -28,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._lm_eval import Sums, open_peer, unmodified_model
+from bench._results import write_results
 from utils.answers import ScoreSettings
 from utils.cli.main import run
 from utils.cli.types import positive
@@ -157,10 +157,7 @@ def main() -> None:
     for dataset, n in zip(LANGS, args.texts, strict=True):
         results[dataset] = measure(dataset, model, peers, prompts_of(dataset, args.data_dir, n), args.repeats)
         report(dataset, results[dataset])
-    out = ROOT / "bench" / "results" / f"icl_{args.device}_{args.dtype}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results(f"icl_{args.device}_{args.dtype}", results)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Nothing is done where lm-eval is not installed (pip install lm-eval).
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._lm_eval import Asked, Sums, open_peer, unmodified_model
+from bench._results import write_results
 from utils.answers import ScoreSettings
 from utils.cli.main import run
 from utils.cli.types import natural, positive
@@ -134,10 +134,7 @@ def main() -> None:
     for name in args.datasets:
         asked, gold = asked_of(name, args.data_dir, args.items, args.k)
         results[name] = compared(name, *measure(model, peer, asked, args.repeats, clock), gold)
-    out = ROOT / "bench" / "results" / f"icl_options_{args.device}_{args.dtype}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results(f"icl_options_{args.device}_{args.dtype}", results)
 
 
 if __name__ == "__main__":

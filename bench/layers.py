@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
+from bench._results import write_results
 from bench.encode import read_texts
 from utils.cli.main import run
 from utils.cli.types import positive
@@ -174,9 +175,7 @@ def report(args: argparse.Namespace, folder: Path, n: int, seconds: dict[str, tu
     for name, row in rows.items():
         of_plain = f"{row['seconds'] / first['seconds']:.2f} and {row['cpu'] / first['cpu']:.2f} times the plain pass"
         print(f"{name:<32}{row['seconds']:7.1f} s{row['cpu']:8.1f} s CPU{row['peak_mib']:8.0f} MiB   {of_plain}")
-    place = ROOT / "bench" / "results" / "layers.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps({"n": n, "arguments": vars(args), "rows": rows}, default=str, indent=2))
+    write_results("layers", {"n": n, "arguments": vars(args), "rows": rows})
 
 
 if __name__ == "__main__":

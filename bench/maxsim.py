@@ -13,7 +13,6 @@ difference of their scores, and the peak of memory above the inputs of each.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import sys
@@ -28,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.retrieval.max_sim import max_sim_topk
@@ -124,11 +124,9 @@ def report(
     agreement = f"the same passages for {100 * sets:.2f} % of the queries, in the same order for {100 * same:.2f} %"
     print(f"  {ratio:.1f} times as fast; {agreement}; {scores}")
     data = f"{args.data}{'_ragged' * args.ragged}"
-    out = ROOT / "bench" / "results" / f"maxsim_{args.queries}x{args.passages}_{data}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
     content = {"args": vars(args), "machine": machine, "seconds": seconds, "MiB": memory}
-    out.write_text(json.dumps({**content, "same": same, "same set": sets, "difference": difference}, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    agreed = {"same": same, "same set": sets, "difference": difference}
+    write_results(f"maxsim_{args.queries}x{args.passages}_{data}", {**content, **agreed})
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import path, positive, share
 from utils.mining.margins import LIST, MarginSearch
@@ -188,9 +189,7 @@ def measure(args: argparse.Namespace) -> None:
         both = len(found[0] & found[1])
         print(f"pairs that both ways found: {both:,} of {len(found[0]):,} and {len(found[1]):,}")
         print(f"time over that of LASER's way: {figures['ours']['total'] / figures['laser']['total']:.2f}")
-    out = ROOT / "bench" / "results" / f"mine_{args.texts}x{args.dim}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=2))
+    write_results(f"mine_{args.texts}x{args.dim}", figures)
 
 
 def main(argv: Sequence[str]) -> None:

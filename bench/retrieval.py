@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import platform
 import statistics
 import sys
@@ -33,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench._memory import peak_above, start_peak
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 from utils.errors import UserError
@@ -274,11 +274,9 @@ def report(
         print(f"  ours / the best precision {medians['ours'] / best:.2f}; the choice takes {share:.1f} % of ours")
     right = check(q, c, answers["ours"], args.k, args.check)
     print(f"  ours: {right} of {min(args.check, len(q))} checked rows exact, {memory:.0f} MiB above the inputs")
-    out = ROOT / "bench" / "results" / f"retrieval_{len(q)}x{len(c)}x{q.shape[1]}_{Path(data).stem}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    content = {"args": {name: str(value) for name, value in vars(args).items()}, "machine": machine, "ways": figures}
-    out.write_text(json.dumps({**content, "precision": precision, "exact_rows": right, "MiB": memory}, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    about = {name: str(value) for name, value in vars(args).items()}
+    content = {"args": about, "machine": machine, "ways": figures, "precision": precision, "exact_rows": right}
+    write_results(f"retrieval_{len(q)}x{len(c)}x{q.shape[1]}_{Path(data).stem}", {**content, "MiB": memory})
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import path, positive
 from utils.retrieval.token_rows import TokenRows, offsets_of
@@ -205,9 +206,8 @@ def measure(args: argparse.Namespace) -> None:
                 figures[f"command, {dim} dimensions"] = measure_command(data, encoder, folder / str(dim), args.k)
     print(f"{args.queries:,} queries, {args.passages:,} passages, {args.dim} dimensions, k = {args.k}")
     print(json.dumps(figures, indent=2))
-    out = ROOT / "bench" / "results" / f"retrieval_memory_{args.passages}x{args.dim}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"args": {name: str(value) for name, value in vars(args).items()}, **figures}, indent=2))
+    about = {name: str(value) for name, value in vars(args).items()}
+    write_results(f"retrieval_memory_{args.passages}x{args.dim}", {"args": about, **figures})
 
 
 def main(argv: Sequence[str]) -> None:

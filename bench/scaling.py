@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench._results import write_results
 from utils.cli.main import run
 from utils.cli.types import positive
 
@@ -84,10 +85,7 @@ def main() -> None:
             print(f"  {size:>9,}{medians[size]:9.3f} s{memory:8.0f} MiB", flush=True)
         (small, fast), (great, slow) = sorted(medians.items())[-2:]
         print(f"  seconds ~ {name}^{math.log(slow / fast) / math.log(great / small):.2f}")
-    out = ROOT / "bench" / "results" / f"scaling_{device}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"base": BASE, "machine": platform.machine(), "points": results}, indent=2) + "\n")
-    print(f"wrote {out.relative_to(ROOT)}")
+    write_results(f"scaling_{device}", {"base": BASE, "machine": platform.machine(), "points": results})
 
 
 if __name__ == "__main__":
