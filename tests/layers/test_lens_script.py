@@ -94,6 +94,7 @@ def test_options_of_questions_and_chosen_layers(run: Run, models: Path, own: Pat
         (("--measure", "lens", "--poolings", "mean"), "--poolings with --measure lens"),
         (("--measure", "lens", "--calibrate"), "--calibrate with --measure lens"),
         (("--measure", "lens", "--tuned_lens", "nothing.pt"), "--tuned_lens nothing.pt: no such file"),
+        (("--measure", "lens", "--gen_backend", "vllm"), "its engine does not show the layers"),
         (("--template", "nli"), "--template with --measure bitext"),
         (("--tuned_lens", "x.pt"), "--tuned_lens with --measure bitext"),
         (("--measure", "lens", "--gen_model_checkpoint", "openai:gpt-4o"), "a server does not show the layers"),

@@ -105,6 +105,8 @@ def test_two_models_are_drawn_with_their_difference(run: Run, tmp_path: Path, mo
     [
         (("--measure", "bitext", "--against", "x.csv"), "--against with --measure bitext"),
         (("--measure", "similarity", "--tsne"), "--tsne with --measure similarity"),
+        (("--measure", "similarity", "--similarity", "dot"), "--similarity dot with --measure similarity"),
+        (("--measure", "pca", "--similarity", "euclidean"), "--similarity euclidean with --measure pca"),
         (("--measure", "similarity", "--against", "x.csv"), "--against x.csv: no such file"),
         (("--measure", "similarity", "--against", "x.csv", "a", "b"), "--against x.csv a b"),
         (("--model_checkpoint", "baseline/bm25"), "has no layers to measure"),

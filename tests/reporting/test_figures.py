@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_plain_label_needs_the_base_font_alone() -> None:
 def test_a_character_that_no_font_has_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     fonts_for(["\U0010fffd"])
     assert "no installed font has \U0010fffd" in capsys.readouterr().err
+
+
+def test_a_character_that_no_font_has_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of matplotlib, for each character and file
+        assert len(draw(tmp_path / "a", "\U0010fffd")) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_font_that_has_the_script_is_found(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from utils.settings.layers import LayersSettings
 
 ALL = "all"
+OF_UNIT_VECTORS = ("similarity", "pca")  # measures whose figures do not depend on --similarity
 OWNERS = {"against": "similarity", "tsne": "pca"}  # the measures of flags
 INSTEAD = {  # flags of other scripts, and what layers.py has for them
     "model_checkpoints": "it opens one model: --model_checkpoint NAME, and --compare NAME for a second one",
@@ -91,6 +92,9 @@ def check_flags(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} with --measure {args.measure}", f"it belongs to --measure {measure}")
     if ALL in args.layers and len(set(args.layers)) > 1:
         raise UserError(f"--layers {' '.join(map(str, args.layers))}", "give `all` alone, or numbers")
+    if args.similarity != "cosine" and args.measure in OF_UNIT_VECTORS:
+        what = f"--similarity {args.similarity} with --measure {args.measure}"
+        raise UserError(what, "its figures are of unit vectors, as cosines are: leave it out")
     if args.backend != "torch":
         raise UserError(f"--backend {args.backend} with layers.py", "an exported model shows no layers: leave it out")
 

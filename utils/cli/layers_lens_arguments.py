@@ -12,6 +12,7 @@ from utils.cli.model_arguments import add_generator_args
 from utils.cli.types import path
 from utils.errors import UserError
 from utils.layers.measures import MEASURES
+from utils.loaders import VLLM
 
 LENS = "lens"
 OF_ANSWERS = ("decode", "length_norm", "calibrate", "max_new_tokens", "temperature", "pmi")  # nothing is answered here
@@ -51,6 +52,10 @@ def checked_prompt_args(args: argparse.Namespace, usual: Mapping[str, Any]) -> a
         return argparse.Namespace(**{**vars(args), "k": None})
     if named := [name for name in given if name in OF_ANSWERS]:
         raise UserError(f"--{named[0]} with --measure {LENS}", "no answer is written or scored: leave it out")
+    if args.gen_backend == VLLM:
+        raise UserError(
+            f"--gen_backend {VLLM} with --measure {LENS}", "its engine does not show the layers: leave it out"
+        )
     if args.poolings:
         raise UserError(f"--poolings with --measure {LENS}", "it reads the last token of a prompt: leave it out")
     if len(set(args.k)) > 1:

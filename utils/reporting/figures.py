@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
@@ -40,7 +41,8 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
     """Use the suite's style, and fonts with the characters of `texts` as far as installed, within this context."""
     import matplotlib as mpl
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # which fonts_for tells
         mpl.rcParams["font.family"] = fonts_for(texts)
         yield
 
