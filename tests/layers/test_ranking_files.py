@@ -75,6 +75,18 @@ def test_files_of_earlier_versions_are_read(run: Run, tmp_path: Path, model: str
     assert path.read_text() == new
 
 
+def test_pairs_without_a_common_language_are_ranked_together(run: Run, tmp_path: Path, model: str) -> None:
+    (tmp_path / "pairs").mkdir()
+    for lang, texts in {"deu": "Haus Hund Meer", "eng": "house dog sea", "fra": "maison chien mer"}.items():
+        (tmp_path / f"pairs/{lang}.txt").write_text("\n".join(texts.split()) + "\n")
+    flags = ("--measure", "similarity", "--model_checkpoint", model, "--dataset", "pairs", "--layers", "1")
+    done = run("layers.py", *flags)
+    assert done.returncode == 0 and "pairs of languages by their likeness at layer 1, pooling own" in done.stdout
+    assert run("layers.py", *flags, "--pivot", "fra").returncode == 0
+    found = [(row["pivot"], row["lang"]) for row in table_of(tmp_path, "ranking") if row["figure"] == "centred"]
+    assert sorted(found) == [("", "deu_eng"), ("", "deu_fra"), ("", "eng_fra"), ("fra", "deu"), ("fra", "eng")]
+
+
 def test_the_files_have_records_of_one_setting(run: Run, tmp_path: Path, model: str) -> None:
     flags = ("--measure", "similarity", "--model_checkpoint", model, "--langs")
     assert run("layers.py", *flags, "deu", "hin", "--limit", "10").returncode == 0

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
 
 
-def compared_languages(run: Run, measured: Measured, pairs: Mapping[str, Pair]) -> list[tuple[Compared, Compared]]:
-    """Return, for each pivot of a command, all languages in its folder that are compared with it, and those asked for.
+def compared_languages(run: Run, measured: Measured, pairs: Mapping[str, Pair]) -> tuple[Compared, Compared]:
+    """Return, for the pivot of a command, all languages in its folder that are compared with it, and those asked for.
 
-    A pivot of which fewer than two languages were asked for has no ranking.
+    Pairs of several pivots are compared together, by their names.
     """
     into = are_into_one(set(bitext_subsets(run.dataset, None, None).values()))
-    there = records_there(run, measured)
+    there, subsets = records_there(run, measured), {subset: pairs[subset] for subset in measured.rows}
+    pivot, *others = by_pivot(subsets, into=into)
+    if others:
+        whole = _compared("", {subset: subset for subset in subsets}, there)
+        return whole, whole
     known = {subset: pair for subset, (_, content) in there.items() if (pair := pairs.get(subset) or _pair_of(content))}
-    in_folder = by_pivot(known, into=into)
-    found = []
-    for pivot, subsets in by_pivot({subset: pairs[subset] for subset in measured.rows}, into=into).items():
-        whole = _compared(pivot, in_folder[pivot], there)
-        asked = whole.only([in_folder[pivot][subset] for subset in subsets])
-        found += [(whole, asked)] if len(asked.rows) > 1 else []
-    return found
+    langs = by_pivot(known, into=into)[pivot]
+    whole = _compared(pivot, langs, there)
+    return whole, whole.only([langs[subset] for subset in subsets])
 
 
 def _compared(pivot: str, langs: Mapping[str, str], there: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Compared:

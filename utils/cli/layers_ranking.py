@@ -45,22 +45,24 @@ def report_ranking(run: Run, measured: Measured, pairs: Mapping[str, Pair], agai
     """
     best = best_row(mean_rows(measured.rows, measured.measure.metric), measured.measure.metric)
     place, seed = (best["layer"], best["pooling"]), run.store.identity.of("")["seed"]
-    for whole, asked in compared_languages(run, measured, pairs):
-        others = against.of(whole.rows) if against else {}
-        rankings = whole.rankings(seed)
-        shown = rankings if len(asked.rows) == len(whole.rows) else asked.rankings(seed)
-        at = f"layer {place[0]}, pooling {place[1]}"
-        print(f"languages by their likeness to {whole.pivot} at {at}: ranks with 95 % intervals")
-        print(ranks_table(shown[place], others, against.title if against else ""))
-        path = _write_ranking(measured.folder, whole, rankings)
-        print(f"rankings at each layer{_more(whole, asked)}: {path}")
-        if against:
-            lines = asked.agreements(others, seed)
-            of_all = lines if shown is rankings else whole.agreements(others, seed)
-            path = _write_agreement(measured.folder, whole.pivot, against.title, of_all)
-            absent = [lang for lang in asked.rows if lang not in others]
-            if report_agreement(lines, against.title, absent, place):
-                print(f"correlations at each layer{_more(whole, asked)}: {path}")
+    whole, asked = compared_languages(run, measured, pairs)
+    if len(asked.rows) < 2:
+        return
+    others = against.of(whole.rows) if against else {}
+    rankings = whole.rankings(seed)
+    shown = rankings if len(asked.rows) == len(whole.rows) else asked.rankings(seed)
+    what = f"languages by their likeness to {whole.pivot}" if whole.pivot else "pairs of languages by their likeness"
+    print(f"{what} at layer {place[0]}, pooling {place[1]}: ranks with 95 % intervals")
+    print(ranks_table(shown[place], others, against.title if against else ""))
+    path = _write_ranking(measured.folder, whole, rankings)
+    print(f"rankings at each layer{_more(whole, asked)}: {path}")
+    if against:
+        lines = asked.agreements(others, seed)
+        of_all = lines if shown is rankings else whole.agreements(others, seed)
+        path = _write_agreement(measured.folder, whole.pivot, against.title, of_all)
+        absent = [lang for lang in asked.rows if lang not in others]
+        if report_agreement(lines, against.title, absent, place):
+            print(f"correlations at each layer{_more(whole, asked)}: {path}")
 
 
 def _more(whole: Compared, asked: Compared) -> str:

@@ -19,7 +19,10 @@ OTHERS = ("ratio", "cka_debiased")  # figures without them: their order is compa
 
 @dataclass(frozen=True)
 class Compared:
-    """Languages that are compared with a pivot: rows of their records, and what is kept beside these, by language."""
+    """Languages that are compared with a pivot: rows of their records, and what is kept beside these, by language.
+
+    Where the pivot is empty, they are pairs of languages, by the names of their subsets.
+    """
 
     pivot: str
     rows: Mapping[str, Sequence[Row]]
