@@ -173,7 +173,13 @@ def test_fixed_demonstrations_of_each_label_in_turn_or_of_a_file(run: Run, model
     assert done.returncode == 0, done.stderr
     body = read(own / "logs", "eval_de_1.json")
     assert body["run"]["demonstrations_from"] == "shown.jsonl" and len(body["run"]["demonstrations_file"]) == 8
-    assert read(own / "logs", "eval_de_1_prompts.json")["prompts"][0].startswith("Premise: A man eats.\n")
+    prompts = read(own / "logs", "eval_de_1_prompts.json")
+    assert prompts["prompts"][0].startswith("Premise: A man eats.\n") and len(prompts["labels"]) == 3
+    (own / "shown.tsv").write_text("premise\thypothesis\tlabel\nA man eats.\tNobody eats.\tmaybe\n")
+    wrong = run("icl.py", *flags, "--k", "1", "--demonstrations_file", "shown.tsv")
+    assert wrong.returncode == 2 and "row 1 has the label 'maybe', expected 'contradiction', " in wrong.stderr
+    other = run("icl.py", *flags, "--k", "1", "--demonstrations_file", "questions.jsonl")
+    assert other.returncode == 2 and "call the columns of demonstrations so" in other.stderr
 
 
 def test_a_chat_model_is_told_what_to_do_and_names_a_letter(run: Run, models: Path, own: Path) -> None:
@@ -226,6 +232,9 @@ def test_records_of_labelled_texts_say_nothing_of_templates(run: Run, models: Pa
             ("--dataset", "sample", "--langs", "eng", "--template", "nli"),
             "the kind pair, but sample has the kind label",
         ),
+        ((), "--template shows items of other columns"),
+        (("--template", "nli", "--decode", "generate", "--length_norm", "sum"), "it is for the scores of labels"),
+        (("--template", "nli", "--prompt_lang", "de"), "write the questions in the other language into the file"),
         (("--template", "nowhere"), "no such file"),
         (("--template", "nli", "--choices", "letter"), "with items of the kind pair"),
         (("--template", "nli", "--pmi"), "with items of the kind pair"),

@@ -83,6 +83,10 @@ def check_prompt_lang(dataset: DatasetSpec, lang: str) -> None:
     """Raise UserError for a language that the questions of a data set are not in."""
     from utils.data.languages import suggest_language
 
+    if dataset.reader == "own_items":
+        raise UserError(
+            f"--prompt_lang with the file {dataset.source}", "write the questions in the other language into the file"
+        )
     if dataset.options.get("kind") == "span" and lang not in dataset.subsets:
         raise UserError(f"{dataset.name} has no questions in {lang!r}", suggest_language(lang, dataset.subsets))
 

@@ -57,13 +57,18 @@ class Prompting:
         return self.file.kind if self.file else "label"
 
     def with_examples(self, data: TrainTest) -> TrainTest:
-        """Return the items with those of the file of demonstrations, where there is one, in place of the pool."""
+        """Return the items with those of the file of demonstrations, where there is one, in place of the pool.
+
+        The label set stays that of the data.
+        """
         from utils.data.own_items import read_examples
 
         if self.examples is None:
             return data
         fields = self.file.layouts()[0].fields if self.file else ("text",)
-        return replace(data, train=read_examples(self.examples, self.dataset, (self.kind, fields), data.source))
+        labelled = replace(self.dataset, label_names=data.names)
+        shown = read_examples(self.examples, labelled, (self.kind, fields), data.source)
+        return replace(data, train=shown, test=replace(data.test, label_names=data.names))
 
     def examples_digest(self) -> str | None:
         """Return eight digits of the hash of the file of demonstrations; None without one."""

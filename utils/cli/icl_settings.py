@@ -155,6 +155,8 @@ def check_kind(args: argparse.Namespace, kind: str, choices: str | None, decode:
         raise UserError(f"--{of_labels[0]} with items of the kind {kind}", hint or "it is for items with a label")
     if args.prompt_lang and kind != "span":
         raise UserError(f"--prompt_lang with items of the kind {kind}", "it is for questions about a text")
+    if args.length_norm and decode != "score":
+        raise UserError(f"--length_norm with --decode {decode}", "it is for the scores of labels: leave it out")
     if has_template and args.legacy:
         raise UserError("--legacy with a template", "it reproduces the prompts of MINERS: leave it out")
     if choices == "text" and decode != "score":

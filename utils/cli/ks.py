@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from utils.errors import UserError
+from utils.errors import UserError, counted
 
 SHOWN = 6  # subsets that a note names
 
@@ -27,9 +27,8 @@ class Ks:
         """
         too_large = tuple(k for k in self.values if k > n_candidates)
         if too_large and self.typed:
-            raise UserError(
-                f"--k {too_large[0]}, but {subset} has {n_candidates} candidates", f"give 1 to {n_candidates}"
-            )
+            what = f"--k {too_large[0]}, but {subset} has {counted(n_candidates, 'candidate')}"
+            raise UserError(what, f"give 1{f' to {n_candidates}' if n_candidates > 1 else ''}")
         if too_large:
             self.left_out.setdefault(too_large, {})[subset] = n_candidates
         return [k for k in self.values if k <= n_candidates]

@@ -48,7 +48,8 @@ def find_prompted(
     if path is None:
         return named_row(name, "classification" if is_mteb(name) else "prompted")
     if shape is None or shape == ("label", ("text",)):
-        return find_labeled(name, columns, seed, no_header=no_header, strict=strict)
+        otherwise = "" if shape else "; --template shows items of other columns (docs/icl.md)"
+        return find_labeled(name, columns, seed, no_header=no_header, strict=strict, otherwise=otherwise)
     if path.is_dir():
         raise UserError(f"--dataset {name} is a folder", f"give a file ({', '.join(ENDINGS)})")
     table = read_table(path, header=not no_header)
@@ -113,7 +114,7 @@ def read_examples(path: Path, dataset: DatasetSpec, shape: Shape, lang: str) -> 
     """
     kind, fields = shape
     table = read_table(path)
-    found = _with_members(_by_name(path, table, kind, fields), table)
+    found = _with_members(_by_name(path, table, kind, fields, "call the columns of demonstrations so"), table)
     found |= _of_choices(path, table, found) if kind == "choice" else {}
     answers, langs = cells_of(table, found["answer"]), named_column(table, "lang")
     chosen = [place for place in range(len(answers)) if langs is None or str(table[langs][place]).strip() == lang]
@@ -151,8 +152,11 @@ def _needed(kind: str, fields: Sequence[str]) -> str:
     return " ".join([*names, *(["CHOICE [CHOICE ...]"] if kind == "choice" else []), "ANSWER"])
 
 
-def _by_name(path: Path, table: Table, kind: str, fields: Sequence[str]) -> dict[str, Any]:
-    """Return the columns that are called as the fields of the template, and those of the options and the answer."""
+def _by_name(path: Path, table: Table, kind: str, fields: Sequence[str], hint: str = "") -> dict[str, Any]:
+    """Return the columns that are called as the fields of the template, and those of the options and the answer.
+
+    hint: what to do where one is lacking; by default to name them with --columns.
+    """
     known = (*ANSWERS, *ANSWERS_OF.get(kind, ()))
     answer = next((name for name in known if name in table and name not in fields), None)
     numbered = sorted((int(match[1]), name) for name in table if (match := NUMBERED.fullmatch(name)))
@@ -162,7 +166,7 @@ def _by_name(path: Path, table: Table, kind: str, fields: Sequence[str]) -> dict
     if lacking or answer is None:
         raise UserError(
             f"{path} has the columns {', '.join(table)}, but no column {lacking[0]!r}, which the template needs",
-            f"name its columns: --columns {_needed(kind, fields)}",
+            hint or f"name its columns: --columns {_needed(kind, fields)}",
         )
     return {"fields": {name: name for name in fields}, "answer": answer, **({"choices": choices} if choices else {})}
 

@@ -14,12 +14,19 @@ from utils.schema import DatasetSpec
 
 
 def find_labeled(
-    name: str, columns: Sequence[str] | None, seed: int, *, no_header: bool = False, strict: bool = False
+    name: str,
+    columns: Sequence[str] | None,
+    seed: int,
+    *,
+    no_header: bool = False,
+    strict: bool = False,
+    otherwise: str = "",
 ) -> DatasetSpec:
     """Return the row of a registered data set of labelled texts, or one made for the file of this path.
 
-    columns: the columns of text, label, language and split; no_header and strict: as `find_bitext` has them. Raises
-    UserError where there is no such data set, or its columns are not found.
+    columns: the columns of text, label, language and split; no_header and strict: as `find_bitext` has them. otherwise:
+    what else can be done with a file of other columns. Raises UserError where there is no such data set, or its columns
+    are not found.
     """
     path = own_path(name, "classification", columns, no_header=no_header)
     if path is None:
@@ -35,7 +42,7 @@ def find_labeled(
         raise UserError(
             f"{path} has the columns {', '.join(table)}, but no columns text and label",
             "name the columns of text and label: --columns TEXT LABEL [LANG [SPLIT]]; add --no_header if the first "
-            "line is data",
+            f"line is data{otherwise}",
         )
     check_columns(path, list(chosen.values()), table)
     langs = languages_in(table, chosen["lang"], str(path)) if "lang" in chosen else ("all",)

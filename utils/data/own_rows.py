@@ -63,7 +63,7 @@ def own_rows(options: Mapping[str, Any], table: Table, places: Sequence[int], fi
             raise UserError(f"{where} has no answer", "add it, or remove the row")
         _check_texts(row, options, where)
         if options["strict"] and lacks_a_text(row, options):
-            raise UserError(f"{where} lacks a text", "add it or remove the row; without --strict it is left out")
+            raise UserError(f"{where} lacks a text", "add it, or remove the row")
         rows.append(row if options["kind"] != "choice" else _with_position(row, options, where))
     return rows
 
