@@ -166,6 +166,11 @@ def test_the_name_of_a_template_tells_its_content_in_the_languages_that_are_used
         ('kind = "pair"\nlayout = "{a} {answer}"\n[de]\nb = { x = "y" }', r"\[de\] has 'b', a table that is no field"),
         ('kind = "pair"\nlayout = "{a} {answer}"\n[de]\nword = "y"', r"\[de\] has 'word', which no template has"),
         ('kind = "span"\nlayout = "{a} {answer}"\n[de]\nanswers = { x = "y" }', "have no labels"),
+        ('kind = "pair"\nlayuot = "{a} {answer}"', "'layuot', which no template has.*'layout'"),
+        ('kind = "pair"\nlayout = "{answer}"', "shows no field"),
+        ('kind = "pair"\nlayout = "{ a } {b} {answer}"', r"layout has '\{ a \}'.*without blanks"),
+        ('kind = "pair"\nlayout = "{a } {b} {answer}"', r"layout has '\{a \}'"),
+        ('kind = "pair"\nlayout = "{a} {answer}"\n[en]\nanswers = { yes = " " }', "answers has no word for 'yes'"),
     ],
 )
 def test_a_file_that_is_no_template_is_an_error(content: str, message: str, tmp_path: Path) -> None:
@@ -174,6 +179,13 @@ def test_a_file_that_is_no_template_is_an_error(content: str, message: str, tmp_
     with pytest.raises(UserError) as caught:
         read_template(path)
     assert re.search(message, f"{caught.value.what} {caught.value.hint}"), caught.value
+
+
+def test_a_file_of_an_editor_that_marks_utf_8_is_read_and_braces_of_other_things_stay(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('kind = "span"\nlayout = \'{"q": "{a}", "is": "{answer}"}\'', encoding="utf-8-sig")
+    template = read_template(path).in_language("en", "en")
+    assert template.fill(template.layout, Item({"a": "x"}, "y"), "y") == '{"q": "x", "is": "y"}'
 
 
 def test_an_answer_ends_at_the_word_behind_it() -> None:

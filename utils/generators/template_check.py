@@ -11,6 +11,7 @@ from utils.constants import ANSWER_KINDS
 from utils.errors import UserError, suggest
 
 PLACE = re.compile(r"\{(\w+)\}")
+WIDE = re.compile(r"\{(?:\s+\w+\s*|\w+\s+)\}")
 ANSWER, OPTIONS = "{answer}", "{options}"
 LAYOUTS = ("layout", "letters", "alone")
 ASKS = ("ask", "ask_text")
@@ -28,10 +29,10 @@ def check_template(content: Mapping[str, Any], path: Path) -> None:
     sections = {name: value for name, value in content.items() if isinstance(value, dict) and name not in TEXTS}
     for place, part in (("", content), *sections.items()):
         _check_texts(part, f"{path}: {place}".rstrip(" :"))
-    if "layout" not in content and not (sections and all("layout" in section for section in sections.values())):
-        raise UserError(f"--template {path} has no layout", HINT)
     if unknown := [name for name in content if name not in ("kind", *TEXTS, *sections)]:
         _refuse(f"--template {path}: it has {unknown[0]!r}, which no template has", unknown[0], TEXTS)
+    if "layout" not in content and not (sections and all("layout" in section for section in sections.values())):
+        raise UserError(f"--template {path} has no layout", HINT)
     for lang, section in (sections or {"": {}}).items():
         where = f"--template {path}: [{lang}]" if lang else f"--template {path}:"
         texts = {name: section.get(name, content.get(name, "")) for name in TEXTS}
@@ -54,6 +55,10 @@ def _check_texts(part: Mapping[str, Any], where: str) -> None:
         if name in part and part[name].count(ANSWER) != 1:
             what = f"--template {where} {name} has {ANSWER} {part[name].count(ANSWER)} times"
             raise UserError(what, "write it once, where the answer stands")
+        if name in part and (wide := WIDE.search(part[name])):
+            raise UserError(f"--template {where} {name} has {wide[0]!r}", "write the name in braces without blanks")
+    if "layout" in part and not fields_of(part["layout"]):
+        raise UserError(f"--template {where} layout shows no field of an item", "write a column's name in braces")
     if "letters" in part and OPTIONS not in part["letters"]:
         raise UserError(f"--template {where} letters has no {OPTIONS}", "write it where the options are listed")
 
@@ -73,6 +78,8 @@ def _check_section(section: Mapping[str, Any], kind: str, fields: Sequence[str],
         texts = value.values() if isinstance(value, dict) else [value]
         if wrong := [each for each in texts if not isinstance(each, str)]:
             raise UserError(f"{where} {name} has {wrong[0]!r}, which is no text", HINT)
+        if name == "answers" and (blank := [label for label, word in value.items() if not word.strip()]):
+            raise UserError(f"{where} answers has no word for {blank[0]!r}", "write one, or leave the label out")
 
 
 def _check_names(texts: Mapping[str, str], section: Mapping[str, Any], where: str) -> None:

@@ -195,7 +195,7 @@ def read_template(name: str | Path) -> TemplateFile:
     """
     path = FOLDER / f"{name}.toml" if isinstance(name, str) else name
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"--template {path} cannot be read: {first_line(error)}", HINT) from error
     check_template(content, path)

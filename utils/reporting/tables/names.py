@@ -40,7 +40,7 @@ def read_names(path: Path | None, logs: Path) -> Mapping[str, str]:
     if path is None and not chosen.is_file():
         return {}
     try:
-        names = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        names = tomllib.loads(chosen.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{chosen} cannot be read ({error})", f"a TOML file with lines such as {EXAMPLE}") from error
     for name, shown in names.items():
