@@ -108,13 +108,13 @@ class LanguageModel(TextGenerator):
     def _generate_batch(self, rows: Sequence[Sequence[int]], settings: GenerationSettings) -> list[str]:
         import torch
 
-        ids, mask = _pad_left(rows, self._pad_token(), self.model.device)
+        ids, mask = pad_left(rows, self.pad_token(), self.model.device)
         stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
         n_prompt = 0 if self.is_seq2seq else ids.shape[1]
         texts = StopTexts(self.reader.decode, stop, n_prompt, self.reader.unread) if stop else None
         sampling = Sampling(settings, rows, self.model.device) if settings.temperature > 0 else None
         options: dict[str, Any] = dict.fromkeys(("temperature", "top_p", "top_k"))
-        options |= {"num_beams": 1, "repetition_penalty": 1.0, "pad_token_id": self._pad_token(), "do_sample": False}
+        options |= {"num_beams": 1, "repetition_penalty": 1.0, "pad_token_id": self.pad_token(), "do_sample": False}
         ends = Ends(self._end_tokens(), texts, n_prompt)
         with torch.inference_mode():
             answers = answers_in_rounds(self.model, ids, mask, settings.max_new_tokens, ends, sampling, options)
@@ -124,12 +124,13 @@ class LanguageModel(TextGenerator):
         ends = self.model.generation_config.eos_token_id
         return list(ends) if isinstance(ends, list) else [] if ends is None else [ends]
 
-    def _pad_token(self) -> int:
+    def pad_token(self) -> int:
+        """Return the token that fills the rows of a batch."""
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
 
 
-def _pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
+def pad_left(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Any, Any]:
     """Return token ids and mask (B, width), padded on the left."""
     import torch
 
