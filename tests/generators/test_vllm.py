@@ -62,6 +62,9 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     module.__spec__ = importlib.machinery.ModuleSpec("vllm", None)
     module.LLM, module.SamplingParams = Engine, SimpleNamespace
     monkeypatch.setitem(sys.modules, "vllm", module)
+    platforms: Any = ModuleType("vllm.platforms")
+    platforms.current_platform = SimpleNamespace(is_cpu=lambda: False)
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
 
 
 @pytest.mark.usefixtures("vllm")
@@ -92,7 +95,8 @@ def test_its_answers_and_records_are_told_from_those_of_transformers(tmp_path: P
     assert resolve(place, tmp_path, GeneratorOptions(backend="transformers"), "cuda") == plain
 
 
-def test_where_it_cannot_run(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("vllm")
+def test_where_it_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_model(tmp_path / "model", "llama")
     make_model(tmp_path / "other", "t5")
 
@@ -102,22 +106,27 @@ def test_where_it_cannot_run(tmp_path: Path) -> None:
         return f"{error.value.what}: {error.value.hint}"
 
     place = str(tmp_path / "model")
-    assert refused(place, "cpu") == "--gen_backend vllm without --cuda: its engine computes on a GPU: add --cuda"
+    assert refused(place, "cpu").endswith("without --cuda: the vllm that is installed computes on a GPU: add --cuda")
     assert "bitsandbytes is for transformers" in refused(place, "cuda", quantization="8bit")
     assert "it runs causal checkpoints" in refused(str(tmp_path / "other"), "cuda")
     assert "its server decides how it is run" in refused("gpt-4o", "cuda")
-    if importlib.util.find_spec("vllm") is None:
-        assert "pip install vllm" in refused(place, "cuda")
+    monkeypatch.setattr(sys.modules["vllm.platforms"].current_platform, "is_cpu", lambda: True)
+    assert resolve(place, tmp_path, GeneratorOptions(backend="vllm"), "cpu").loader == "vllm"
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    assert "pip install vllm" in refused(place, "cuda")
 
 
-@pytest.mark.gpu
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vllm is not installed")
-def test_the_engine_itself_scores_as_transformers(tmp_path: Path) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+def test_the_engine_itself_answers_as_transformers(tmp_path: Path) -> None:
     make_model(tmp_path / "model", "llama_wide")
-    spec = resolve(str(tmp_path / "model"), tmp_path, GeneratorOptions(dtype="fp32", backend="vllm"), "cuda")
-    theirs = dict(VllmModel(spec).score(PROMPTS, LABELS, ScoreSettings()))
-    for index, expected in LanguageModel(spec, spec.checkpoint, "cuda").score(PROMPTS, LABELS, ScoreSettings()):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    spec = resolve(str(tmp_path / "model"), tmp_path, GeneratorOptions(dtype="fp32", backend="vllm"), device)
+    ours, engine = LanguageModel(spec, spec.checkpoint, device), VllmModel(spec)
+    theirs = dict(engine.score(PROMPTS, LABELS, ScoreSettings()))
+    for index, expected in ours.score(PROMPTS, LABELS, ScoreSettings()):
         for a, b in zip(theirs[index].logprobs, expected.logprobs, strict=True):
             assert a == pytest.approx(b, abs=1e-3)
+    assert dict(engine.generate(PROMPTS, GenerationSettings(8))) == dict(ours.generate(PROMPTS, GenerationSettings(8)))
+    how = GenerationSettings(8, 0.9, 5, 0.95, 40)
+    samples = dict(engine.generate(PROMPTS, how))
+    assert dict(engine.generate(PROMPTS[:0:-1], how)) == {0: samples[2], 1: samples[1]}

@@ -234,7 +234,7 @@ def add_generator_args(parser: argparse.ArgumentParser, *, decoding: bool = True
     group.add_argument(
         "--gen_backend",
         choices=GENERATOR_BACKENDS,
-        help="what runs a local generator; vllm needs its package and a GPU (default: transformers)",
+        help="what runs a local generator; vllm needs its package, most builds a GPU (default: transformers)",
     )
     group.add_argument("--load_in_8bit", action="store_true", help="quantise the generator to 8 bits (bitsandbytes)")
     group.add_argument(

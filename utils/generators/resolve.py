@@ -78,11 +78,18 @@ def _in_vllm(spec: GeneratorSpec, device: str) -> GeneratorSpec:
         raise UserError(flag, "it runs causal checkpoints of the hub or of a folder: leave it out")
     if spec.quantization:
         raise UserError(f"{flag} and --load_in_{spec.quantization}", "bitsandbytes is for transformers: leave one out")
-    if device != "cuda":
-        raise UserError("--gen_backend vllm without --cuda", "its engine computes on a GPU: add --cuda")
     if importlib.util.find_spec("vllm") is None:
         raise UserError("--gen_backend vllm needs the package vllm", "pip install vllm, or leave --gen_backend out")
+    if device != "cuda" and not _is_cpu_build():
+        raise UserError("--gen_backend vllm without --cuda", "the vllm that is installed computes on a GPU: add --cuda")
     return dataclasses.replace(spec, loader=VLLM)
+
+
+def _is_cpu_build() -> bool:
+    """Return whether the package vllm is one of its builds for processors."""
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_cpu())
 
 
 def resolve_local_generator(

@@ -1,6 +1,7 @@
 """Language models in vLLM's engine, in this process: it batches by itself and keeps its cache in pages.
 
-Kwon et al. 2023, arXiv 2309.06180. The engine computes on NVIDIA GPUs; its package is not installed by the suite.
+Kwon et al. 2023, arXiv 2309.06180. The engine computes on GPUs, or on a CPU where its package is built for one. The
+suite does not install it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class VllmModel(TextGenerator):
                 dtype=DTYPES[spec.dtype],
                 revision=None if spec.label else spec.revision,
                 trust_remote_code=spec.trust_remote_code,
-                tensor_parallel_size=torch.cuda.device_count(),
+                tensor_parallel_size=max(1, torch.cuda.device_count()),
             )
         self.limit = int(self.engine.llm_engine.model_config.max_model_len)
 
