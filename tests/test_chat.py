@@ -154,6 +154,14 @@ def test_exact_figures_of_judgements_and_nothing_is_asked_twice(
     assert set(scripts.paid.values()) <= {1, 2}  # an instruction for each seed; a judgement at both temperatures
     again = run("chat.py", *flags(scripts), *more, "--overwrite")
     assert again.stdout == done.stdout and scripts.n_requests == n_asked
+    # 4 questions with 2 seeds; of 5 different answers 2 are asked for again, all twice; 3 are translated, and of
+    # the 5 translations one is the English answer itself, which was judged
+    asked, kept = (
+        ({"hits": 0, "misses": 8}, {"hits": 1, "misses": 21}),
+        ({"hits": 8, "misses": 0}, {"hits": 22, "misses": 0}),
+    )
+    assert tuple(body["run"]["cache"].values()) == asked and n_asked == 29
+    assert tuple(record(tmp_path / "logs")["run"]["cache"].values()) == kept
     assert "1 of 1 subsets are already logged" in run("chat.py", *flags(scripts), *more).stdout
 
 

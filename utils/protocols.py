@@ -107,7 +107,11 @@ class Generator(Protocol):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The distinct prompts of the last call that the cache had (hits) and did not have (misses)."""
+        """The distinct prompts of all calls since the last mark that the cache had (hits) and did not have (misses)."""
+        ...
+
+    def mark(self) -> None:
+        """Start the counts anew, at the beginning of a subset."""
         ...
 
     @property

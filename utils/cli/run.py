@@ -105,6 +105,8 @@ class Run:
                 for name in unfinished:
                     for _, client in self._clients():
                         client.mark()
+                    for generator in self._generators():
+                        generator.mark()
                     evaluate(name)
         finally:
             for line in (*self.ks.notes(), *cut_lines(self.counts)):
@@ -147,9 +149,22 @@ class Run:
             **environment(),
             "started": self.started,
             "seconds": dict(seconds),
-            "cache": {part.spec.name: dict(part.counts) for part in self._models()},
+            "cache": self._cache_counts(),
             **({"api": {name: client.usage() for name, client in clients}} if clients else {}),
         }
+
+    def _cache_counts(self) -> dict[str, dict[str, int]]:
+        """Return the counts of each model's cache by its name; those of models that share a name are added."""
+        counts: dict[str, dict[str, int]] = {}
+        for part in self._models():
+            known = counts.setdefault(part.spec.name, {})
+            known.update({name: known.get(name, 0) + n for name, n in part.counts.items()})
+        return counts
+
+    def _generators(self) -> list[Generator]:
+        """Return the generator and the models beside it, each once."""
+        found = [*([self.generator] if self.generator else []), *self.beside.values()]
+        return list({id(model): model for model in found}.values())
 
     def _clients(self) -> list[tuple[str, UsageCounter]]:
         """Return the clients of the APIs, by the models' names."""
@@ -157,9 +172,8 @@ class Run:
 
     def _models(self) -> list[Encoder | Generator | Reranker]:
         """Return the encoders, the generators and the reranker, each once."""
-        others = (self.generator, self.reranking.reranker if self.reranking else None, *self.beside.values())
-        found = [*self.ensemble.encoders, *(model for model in others if model is not None)]
-        return list({id(model): model for model in found}.values())
+        reranker = [self.reranking.reranker] if self.reranking else []
+        return [*self.ensemble.encoders, *reranker, *self._generators()]
 
 
 def languages_of(dataset: DatasetSpec) -> list[str]:

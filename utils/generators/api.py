@@ -11,19 +11,19 @@ from utils.answers import Choice, Failed, GenerationSettings, LabelScores, Score
 from utils.api.client import ApiClient
 from utils.api.response_cache import ResponseCache
 from utils.generators.api_requests import CHOICE_TOKENS, PromptRequests
-from utils.generators.cache import cached_answers, response_settings, sampling_settings
+from utils.generators.cache import AnswerCounts, cached_answers, response_settings, sampling_settings
 from utils.generators.prompts import parse_label
 from utils.schema import GeneratorSpec
 
 Request = Callable[[list[str], ResponseCache], Iterable[tuple[int, Any]]]
 
 
-class ApiGenerator:
+class ApiGenerator(AnswerCounts):
     """A generator of an API; a prompt that the provider will never answer is a failure."""
 
     def __init__(self, spec: GeneratorSpec, client: ApiClient, cache_dir: Path) -> None:
         self.spec, self.client, self.cache_dir = spec, client, cache_dir
-        self.counts = {"hits": 0, "misses": 0}
+        super().__init__()
         self.requests = PromptRequests(spec, client, cache_dir)
 
     def score(
@@ -95,9 +95,10 @@ class ApiGenerator:
 
     def _answers(self, prompts: Sequence[str], how: Mapping[str, Any], request: Request) -> list[Any]:
         cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
-        found, self.counts = cached_answers(
+        found, counts = cached_answers(
             cache, prompts, lambda missing: request(missing, cache), self.spec.name, self.requests.is_usable
         )
+        self.count(counts)
         return found
 
 

@@ -53,3 +53,18 @@ def cached_answers(
         counts["replaced"] = cache.replaced
         print(f"note: {name}: U+FFFD stands for halves of surrogate pairs in {cache.replaced} answers", file=sys.stderr)
     return [found[prompt] for prompt in prompts], counts
+
+
+class AnswerCounts:
+    """Counts of a generator's answers since the last mark."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {"hits": 0, "misses": 0}
+
+    def mark(self) -> None:
+        """Start the counts anew, at the beginning of a subset."""
+        self.counts = {"hits": 0, "misses": 0}
+
+    def count(self, found: Mapping[str, int]) -> None:
+        """Add the counts of a call."""
+        self.counts = {name: self.counts.get(name, 0) + found.get(name, 0) for name in {**self.counts, **found}}

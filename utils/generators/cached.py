@@ -15,7 +15,7 @@ from utils.answers import Choice, Failed, GenerationSettings, LabelScores, Score
 from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.errors import UserError
-from utils.generators.cache import cached_answers, response_settings, sampling_settings
+from utils.generators.cache import AnswerCounts, cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
 from utils.loaders import BUNDLED_GENERATOR, load_model
 from utils.protocols import Generator, TextGenerator
@@ -39,7 +39,7 @@ def open_generator(
     return CachedGenerator(spec, device, cache_dir)
 
 
-class CachedGenerator:
+class CachedGenerator(AnswerCounts):
     """A local generator behind the cache of responses; the model is loaded when an answer is not in the cache."""
 
     client = None
@@ -47,7 +47,7 @@ class CachedGenerator:
 
     def __init__(self, spec: GeneratorSpec, device: str, cache_dir: Path) -> None:
         self.spec, self.device, self.cache_dir = spec, device, cache_dir
-        self.counts = {"hits": 0, "misses": 0}
+        super().__init__()
         self._generator: TextGenerator | None = None
 
     def score(
@@ -146,7 +146,8 @@ class CachedGenerator:
         how: what decides an answer beside the model and the prompt.
         """
         cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
-        found, self.counts = cached_answers(cache, prompts, request, self.spec.name, is_usable)
+        found, counts = cached_answers(cache, prompts, request, self.spec.name, is_usable)
+        self.count(counts)
         return found
 
     def loaded(self) -> TextGenerator:
