@@ -180,13 +180,13 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = parse(argv)
     from utils.cli.data_choice import chosen_pairs
-    from utils.cli.open_run import open_run
+    from utils.cli.open_run import OtherModels, open_run
     from utils.data.bitext import bitext_subsets
 
     reranker = chosen_reranker(args)
     settings = make_settings(args, reranker)
     dataset = chosen_pairs(args)
-    run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"), reranker=reranker)
+    run = open_run(args, dataset, "bitext", settings, settings.run_name("save_bitext"), OtherModels(reranker=reranker))
     pairs = bitext_subsets(dataset, args.src_lang, args.langs)
     Bitext(run, settings, pairs).execute(list(pairs))
 

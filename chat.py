@@ -80,7 +80,7 @@ def evaluate(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequence[str
     """Ask the model for its answers in each language, and measure them."""
     from utils.cli.chat_run import Chat, read_translations
     from utils.cli.ks import Ks
-    from utils.cli.open_run import open_run
+    from utils.cli.open_run import OtherModels, open_run
     from utils.data.language_id import open_identifier
 
     open_identifier()  # a run without it would end after its answers are there
@@ -88,8 +88,8 @@ def evaluate(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequence[str
     settings = make_settings(args, spec, others)
     ks = Ks((len((settings.seeds or "0").split()),), typed=False)
     folder = settings.run_name("save_chat", quantization=spec.quantization)
-    common: dict[str, Any] = {"generator": spec, "without_encoder": "none", "ks": ks, "beside": others}
-    run = open_run(args, dataset, "chat", settings, folder, **common)
+    models = OtherModels(generator=spec, beside=others)
+    run = open_run(args, dataset, "chat", settings, folder, models, without_encoder="none", ks=ks)
     Chat(run, settings, read_translations(args)).execute(langs)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
 from utils.cli.choices import chosen_generator
@@ -55,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     from utils.cli.icl_task import Icl, Shared
     from utils.cli.ks import Ks
     from utils.cli.models import Models
-    from utils.cli.open_run import open_run
+    from utils.cli.open_run import OtherModels, open_run
     from utils.cli.run import Run, scores_printed
     from utils.data.answer_items import source_of
     from utils.data.classification import langs_to_test
@@ -66,6 +65,7 @@ def main(argv: Sequence[str]) -> None:
     src_lang, langs = langs_to_test(dataset, *asked, cross=args.cross)
     src_lang = source_of(dataset) if "pairs" in dataset.options else src_lang
     spec, models, shared = chosen_generator(args), Models(args), Shared()
+    others = OtherModels(generator=spec)
     for instruction in (instructions := chosen_instructions(args, prompting)):
         settings, runs = make_settings(args, src_lang, spec, instruction, prompting), list[Run]()
         folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
@@ -73,9 +73,10 @@ def main(argv: Sequence[str]) -> None:
             print(f"instruction: {instruction!r}")
         with scores_printed(runs, langs):
             for k in sorted(set(args.k)):
-                common: dict[str, Any] = {"generator": spec, "models": models, "ks": Ks((k,), typed=True)}
-                common |= {"without_encoder": without_encoder(args.demonstrations, k)}
-                run = open_run(args, dataset, "icl", settings, folder, **common)
+                encoder, ks = without_encoder(args.demonstrations, k), Ks((k,), typed=True)
+                run = open_run(
+                    args, dataset, "icl", settings, folder, others, without_encoder=encoder, models=models, ks=ks
+                )
                 assert run.generator is not None
                 runs.append(run)
                 Icl(run, settings, run.generator, shared, prompting).compute(langs)

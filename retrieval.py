@@ -94,7 +94,7 @@ def make_settings(
 def main(argv: Sequence[str]) -> None:
     """Run the command line. Raises UserError for mistakes of the user."""
     args = with_first_stage(parse(argv))
-    from utils.cli.open_run import open_run
+    from utils.cli.open_run import OtherModels, open_run
     from utils.cli.pair_retrieval import PairRetrieval
     from utils.cli.retrieval_task import Retrieval
     from utils.cli.run_files import export_runs, imported_files
@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> None:
     if files and not args.tag:
         note(f"tables call it {tag} (imported {settings.imported}); --tag NAME tells it by a name of your own")
     folder = settings.run_name("save_retrieval")
-    run = open_run(args, dataset, "retrieval", settings, folder, without_encoder=tag, reranker=reranker)
+    run = open_run(args, dataset, "retrieval", settings, folder, OtherModels(reranker=reranker), without_encoder=tag)
     task = (PairRetrieval if dataset.reader == PAIR_ROWS else Retrieval)(run, settings, files)
     task.execute(subsets)
     if args.export_run and not args.dry_run:

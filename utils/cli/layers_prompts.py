@@ -137,7 +137,7 @@ def open_prompts(args: argparse.Namespace, models: Models) -> tuple[LensRun, lis
     from utils.cli.icl_arguments import check_flags, without_encoder
     from utils.cli.icl_settings import chosen_instructions, prompt_settings
     from utils.cli.ks import Ks
-    from utils.cli.open_run import open_run
+    from utils.cli.open_run import OtherModels, open_run
     from utils.data.classification import langs_to_test
     from utils.settings.layers import LensSettings
 
@@ -163,10 +163,8 @@ def open_prompts(args: argparse.Namespace, models: Models) -> tuple[LensRun, lis
         LensSettings, args, **{**prompt_settings(args, src_lang, spec, instruction, prompting), **own}
     )
     folder = settings.run_name("save_lens", quantization=spec.quantization)
-    how: dict[str, Any] = {"generator": spec, "models": models, "ks": Ks((k,), typed=True)}
-    run = open_run(
-        args, dataset, "lens", settings, folder, without_encoder=without_encoder(args.demonstrations, k), **how
-    )
+    encoder, ks, others = without_encoder(args.demonstrations, k), Ks((k,), typed=True), OtherModels(generator=spec)
+    run = open_run(args, dataset, "lens", settings, folder, others, without_encoder=encoder, models=models, ks=ks)
     assert run.generator is not None
     check_readable(run.generator)
     return LensRun(run, settings, run.generator, prompting, tuned, layers), list(langs)

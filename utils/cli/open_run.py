@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from utils.cli.api_flags import check_api_flags
@@ -31,54 +31,73 @@ if TYPE_CHECKING:
     from utils.settings.base import Settings
 
 
+@dataclass(frozen=True)
+class OtherModels:
+    """The models of a run beside its encoders.
+
+    generator: the one that is evaluated. beside: generators with a part in its figures, by what they do.
+    """
+
+    generator: GeneratorSpec | None = None
+    reranker: RerankerSpec | None = None
+    beside: Mapping[str, GeneratorSpec] = field(default_factory=dict)
+
+
 def open_run(
     args: argparse.Namespace,
     dataset: DatasetSpec,
     task: str,
     settings: Settings,
     folder: str,
+    others: OtherModels | None = None,
     *,
-    generator: GeneratorSpec | None = None,
-    reranker: RerankerSpec | None = None,
     without_encoder: str | None = None,
     models: Models | None = None,
     ks: Ks | None = None,
-    beside: Mapping[str, GeneratorSpec] | None = None,
     specs: Sequence[EncoderSpec] | None = None,
 ) -> Run:
     """Return a run of a command line, its folder below --output_dir; no model is loaded yet.
 
     without_encoder: the encoder's name in a run that encodes nothing. models: those of the command, where it has
-    several runs. ks: the run's own ks, by default those of the command line. beside: generators that have a part in the
-    figures beside the one that is evaluated, by what they do. specs: the encoders, where they are resolved already.
-    Raises UserError for conflicting flags.
+    several runs. ks: the run's own ks, by default those of the command line. specs: the encoders, where they are
+    resolved already. Raises UserError for conflicting flags.
     """
-    models, sources = models or Models(args), chosen_sources(args)
-    chosen = chosen_encoders(args) if without_encoder is None else []
-    if specs is None:
-        specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts")) if chosen else []
-    weights = [weight for *_, weight in chosen]
-    others = beside or {}
-    check_api_flags(args, specs, generator, reranker, list(others.values()))
-    check_kinds(specs, settings)
+    models, sources, others = models or Models(args), chosen_sources(args), others or OtherModels()
+    specs, weights = _encoders(args, dataset, sources, specs) if without_encoder is None else ([], [])
+    _check(args, settings, specs, others)
     known = None if args.tune_weights else weights  # weights that are tuned are not known yet
-    identity = _identity(dataset, task, settings, sources, specs, known, generator, reranker, without_encoder)
-    identity = replace(identity, beside={name: generator_identity(spec) for name, spec in others.items()})
+    identity = _identity(dataset, task, settings, sources, specs, known, others, without_encoder)
     return Run(
         dataset=dataset,
         sources=sources,
         ensemble=_ensemble(args, settings, models, specs, weights),
-        store=_store(args, settings, folder, identity, generator),
+        store=_store(args, settings, folder, identity, others.generator),
         ks=ks or chosen_ks(args, dataset.options.get("ks", TASKS[task].default_ks)),
         metric=settings.figure_of(TASKS[task].metric_for(dataset.main_metric)),
         arguments={name: public_argument(value) for name, value in vars(args).items()},
         langs=args.langs,
         dry_run=args.dry_run,
         tunes_weights=args.tune_weights,
-        generator=models.generator(generator) if generator else None,
-        reranking=Reranking(models.reranker(reranker), chosen_depth(args)) if reranker else None,
-        beside={name: models.generator(spec) for name, spec in others.items()},
+        generator=models.generator(others.generator) if others.generator else None,
+        reranking=Reranking(models.reranker(others.reranker), chosen_depth(args)) if others.reranker else None,
+        beside={name: models.generator(spec) for name, spec in others.beside.items()},
     )
+
+
+def _encoders(
+    args: argparse.Namespace, dataset: DatasetSpec, sources: Sources, specs: Sequence[EncoderSpec] | None
+) -> tuple[Sequence[EncoderSpec], list[float]]:
+    """Return the specs of the encoders, unless they are given, and their weights."""
+    chosen = chosen_encoders(args)
+    if specs is None:
+        specs = resolve_encoders(args, chosen, sources, dataset.options.get("prompts"))
+    return specs, [weight for *_, weight in chosen]
+
+
+def _check(args: argparse.Namespace, settings: Settings, specs: Sequence[EncoderSpec], others: OtherModels) -> None:
+    """Raise UserError for flags and settings that the models do not have."""
+    check_api_flags(args, specs, others.generator, others.reranker, list(others.beside.values()))
+    check_kinds(specs, settings)
 
 
 def _identity(
@@ -88,8 +107,7 @@ def _identity(
     sources: Sources,
     specs: Sequence[EncoderSpec],
     weights: Sequence[float] | None,
-    generator: GeneratorSpec | None,
-    reranker: RerankerSpec | None,
+    others: OtherModels,
     without_encoder: str | None,
 ) -> Identity:
     return Identity(
@@ -99,8 +117,9 @@ def _identity(
         source=planned_origin(dataset, sources),
         encoders=encoders_identity(specs, weights),
         settings=settings.identity(),
-        generator=generator_identity(generator) if generator else None,
-        reranker=reranker_identity(reranker) if reranker else None,
+        generator=generator_identity(others.generator) if others.generator else None,
+        reranker=reranker_identity(others.reranker) if others.reranker else None,
+        beside={name: generator_identity(spec) for name, spec in others.beside.items()},
     )
 
 
