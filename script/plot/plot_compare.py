@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
         }
         for name, model in (("A", args.a), ("B", args.b))
     }
-    plots.one_dataset(args, [result for side in sides.values() for result in side.values()])
+    plots.one_dataset([result for side in sides.values() for result in side.values()])
     pairs = paired.pair_up(with_metric(args, sides), args.metric)
     note_other_metrics(args.task, args.metric, sides["A"].values())
     lines = sorted(paired.lines_of(pairs, args.seed), key=lambda line: (-line.difference, line.subset))

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     """Draw the curves of each figure by layer, or the texts of one model."""
     args = parse(argv)
     results = plots.choose(args, standard=False)
-    args.dataset = [plots.one_dataset(args, results)]
+    args.dataset = [plots.one_dataset(results)]
     models = list(dict.fromkeys(result.model for result in results))
     if len(models) > 2 or (args.points and len(models) > 1):
         raise UserError(f"results of {len(models)} models: {', '.join(models)}", "choose with --models")

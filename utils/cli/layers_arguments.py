@@ -50,6 +50,14 @@ def add_layers_args(parser: argparse.ArgumentParser) -> None:
         metavar="POOLING",
         help=f"{', '.join(POOLINGS)}, or `{OWN}` for that of the checkpoint (default of {usual})",
     )
+    _add_args_of_measures(group)
+    group.add_argument(
+        "--compare", type=name_or_path, metavar="NAME|PATH", help="a second model: its curves, and the differences"
+    )
+
+
+def _add_args_of_measures(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of one measure each."""
     group.add_argument(
         "--pivot",
         dest="src_lang",
@@ -66,9 +74,6 @@ def add_layers_args(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--tsne", action="store_true", default=None, help="pca: draw the texts by t-SNE as well, which takes longer"
-    )
-    group.add_argument(
-        "--compare", type=name_or_path, metavar="NAME|PATH", help="a second model: its curves, and the differences"
     )
 
 

@@ -17,7 +17,6 @@ from utils.loaders import VLLM
 LENS = "lens"
 OF_ANSWERS = ("decode", "length_norm", "calibrate", "max_new_tokens", "temperature", "pmi")  # nothing is answered here
 OF_TEXTS = ("bleu_tokenize", "comet", "mined", "mined_threshold", "prompt_lang")  # of answers that are written
-OF_MODELS = ("trust_remote_code",)
 
 
 def add_prompt_args(parser: Parser, retrieval: argparse._ArgumentGroup) -> Mapping[str, Any]:

@@ -47,7 +47,7 @@ def matrices_of(args: argparse.Namespace) -> list[Matrix]:
     Raises UserError where there are several data sets or models, or records without a confusion matrix.
     """
     results = plots.choose(args)
-    args.dataset = [plots.one_dataset(args, results)]
+    args.dataset = [plots.one_dataset(results)]
     models = list(dict.fromkeys(result.model for result in results))
     if len(models) > 1:
         raise UserError(f"results of {len(models)} models: {', '.join(models)}", "choose one with --models")

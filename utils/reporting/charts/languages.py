@@ -47,7 +47,7 @@ def scores_of(args: argparse.Namespace, by: str) -> Scores:
     Missing languages are named on standard error. Raises UserError where nothing is left to draw.
     """
     results = plots.choose(args)
-    dataset = plots.one_dataset(args, results)
+    dataset = plots.one_dataset(results)
     metric = plots.metric_of(args, dataset, results)
     results = means.with_metric(results, metric)
     names = means.expected(args, dataset, results)

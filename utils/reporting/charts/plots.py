@@ -108,7 +108,7 @@ def _source_in(settings: sides.Settings) -> str | None:
     return None if source is None else str(source)
 
 
-def one_dataset(args: argparse.Namespace, results: Sequence[LoggedResult]) -> str:
+def one_dataset(results: Sequence[LoggedResult]) -> str:
     """Return the data set of the results; raises UserError where there are several."""
     there = sorted({result.dataset for result in results})
     if len(there) > 1:

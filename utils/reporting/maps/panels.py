@@ -22,11 +22,11 @@ SIDE, HEAD = 2.2, 0.25  # inches: a picture's side, and its heading
 TITLE, GAP = 0.15, 0.1  # inches above all, and above the legend
 
 
-def evenly(layers: Sequence[int], most: int = MOST) -> list[int]:
-    """Return at most so many of the layers, the first and the last among them, at even distances."""
-    if len(layers) <= most:
+def evenly(layers: Sequence[int]) -> list[int]:
+    """Return at most MOST of the layers, the first and the last among them, at even distances."""
+    if len(layers) <= MOST:
         return list(layers)
-    return [layers[round(place * (len(layers) - 1) / (most - 1))] for place in range(most)]
+    return [layers[round(place * (len(layers) - 1) / (MOST - 1))] for place in range(MOST)]
 
 
 def draw(pictures: Mapping[str, npt.NDArray[np.float32]], colors: Coloring, title: str, seed: int) -> Figure:
