@@ -78,11 +78,11 @@ def test_a_layer_chosen_on_one_half_is_measured_on_the_other() -> None:
         {"layer": 0, "f1": 0.5, ITEMS: np.array([1.0, 0.0, 1.0, 0.0])},  # the best of the items of even number
         {"layer": 1, "f1": 0.5, ITEMS: np.array([0.0, 1.0, 0.0, 1.0])},
     ]
-    assert held_out(rows, "f1") == 0.0 and best_row(rows, "f1")["f1"] == 0.5
+    assert held_out(rows) == 0.0 and best_row(rows, "f1")["f1"] == 0.5
     third = {"layer": 2, "f1": 0.75, ITEMS: np.array([1.0, 1.0, 1.0, 0.0])}
-    assert held_out([third, *rows], "f1") == pytest.approx(0.25)
-    assert held_out([{"layer": 0, "f1": 0.5}], "f1") is None
-    assert held_out([{"layer": 0, "f1": 1.0, ITEMS: np.ones(1)}], "f1") is None
+    assert held_out([third, *rows]) == pytest.approx(0.25)
+    assert held_out([{"layer": 0, "f1": 0.5}]) is None
+    assert held_out([{"layer": 0, "f1": 1.0, ITEMS: np.ones(1)}]) is None
 
 
 def test_figures_are_those_of_bitext_at_each_layer(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:

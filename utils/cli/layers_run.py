@@ -120,7 +120,7 @@ def log_rows(
     """
     places = {"best": best_row(rows, measure.metric), "last": last_row(rows, measure.metric)}
     metrics = {name: float(row[measure.metric]) for name, row in places.items()}
-    if (honest := held_out(rows, measure.metric)) is not None:
+    if (honest := held_out(rows)) is not None:
         metrics["held_out"] = honest
     rows = [{name: value for name, value in row.items() if name != ITEMS} for row in rows]
     low, high = f"{measure.metric}_low", f"{measure.metric}_high"

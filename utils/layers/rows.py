@@ -29,8 +29,8 @@ def last_row(rows: Sequence[Row], metric: str) -> Row:
     return best_row([row for row in rows if row["layer"] == last], metric)
 
 
-def held_out(rows: Sequence[Row], metric: str) -> float | None:
-    """Return the metric where each half of the items is measured at the place that is best on the other half.
+def held_out(rows: Sequence[Row]) -> float | None:
+    """Return the mean of the items, each half of which is measured at the place that is best on the other half.
 
     The halves are the items of even and of odd number. Unlike the best row's metric, it is not raised by the choice of
     the row on the items that it is measured on. Returns None where rows have no items, or one item alone.
