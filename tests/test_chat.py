@@ -225,6 +225,9 @@ def test_two_models_in_both_orders(run: Run, scripts: ApiServer, questions: Path
     )
     assert scripts.n_requests == n_asked
     again = ("chat.py", "--dataset", "questions.jsonl", *judge(scripts), *pair, "--cache_dir", "cache")
+    assert "0 requests" in run(*again, "--dry_run").stdout
+    other = ("--judge_tokens", "77", "--dry_run")  # of 16 judgements, those of q2, q3 and q4 are asked for twice
+    assert "10 requests, " in run(*again, *other).stdout and scripts.n_requests == n_asked
     assert run(*again, "--limit", "1").returncode == 0 and run(*again, "--seed", "7").returncode == 0
     kept = list((tmp_path / "logs" / "pairwise").rglob("*.json"))  # one for each seed; --limit has a place of its own
     assert len(kept) == 2 and json.loads(path.read_text(encoding="utf-8"))["languages"] == {"de": found}
@@ -237,7 +240,7 @@ def test_two_models_in_both_orders(run: Run, scripts: ApiServer, questions: Path
     assert json.loads(path.read_text(encoding="utf-8"))["languages"] == {"fr": {"win_rate": 1.0}, "de": found}
     compared = run("script/aggregate/compare.py", *pair[1:], "--task", "chat")
     assert compared.returncode == 0, compared.stderr
-    assert "1 items without a fidelity in A or B are left out" in compared.stderr
+    assert "1 item without a fidelity in A or B left out" in compared.stderr
     wrong = run("chat.py", "--dataset", "questions.jsonl", *judge(scripts), "--pairwise", rows[0], "nobody")
     assert wrong.returncode == 2 and "no answers of 'nobody'" in wrong.stderr
 

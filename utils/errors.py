@@ -48,7 +48,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     import difflib
 
-    names = list(known)
+    names = list(dict.fromkeys(known))
     lowered = {candidate.lower(): candidate for candidate in names}
     typed = name.lower()
     begins = [other for other in lowered if len(other) > 1 < len(typed) and _share_a_beginning(typed, other)]

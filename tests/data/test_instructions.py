@@ -43,6 +43,13 @@ def test_the_layouts_of_the_mirror(sources: Sources) -> None:
         load_instructions(CHAT["alpaca_eval"], "de", sources)
 
 
+def test_a_reference_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "own.jsonl", [{"instruction": "Say 0.", "lang": "en", "reference": ["0"]}])
+    spec = find_instructions(str(tmp_path / "own.jsonl"), None, None)
+    with pytest.raises(UserError, match="line 1: the reference is no text"):
+        load_instructions(spec, "en", Sources(None, tmp_path))
+
+
 def test_the_sample_is_parallel(tmp_path: Path) -> None:
     spec = CHAT["sample"]
     found = [load_instructions(spec, lang, Sources(None, tmp_path)) for lang in spec.subsets]

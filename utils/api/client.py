@@ -189,7 +189,8 @@ class ApiClient:
             self.print_once("limits", message)
 
     def _sleep(self, seconds: float) -> None:
-        self.print_once("tries", f"a request failed; requests are retried up to {self.options.max_retries} times")
+        times = counted(self.options.max_retries, "time")
+        self.print_once("tries", f"a request failed; requests are retried up to {times}")
         with self._lock:
             self.retries += 1
         if self.stop.wait(seconds):

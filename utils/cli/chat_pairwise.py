@@ -20,7 +20,8 @@ from utils.data.instructions import load_instructions
 from utils.errors import UserError, counted, note, suggest
 from utils.evaluation import chat, stats
 from utils.files import read_json, write_json
-from utils.generators.judging import WINNER_SCHEMA, Said, ask, pair_prompt, parse_winner
+from utils.generators.chat_prompts import prompts_for
+from utils.generators.judging import WINNER_SCHEMA, Said, ask, how_asked, pair_prompt, parse_winner
 from utils.records.identity import generator_identity
 from utils.records.paths import prompts_path
 from utils.records.provenance import environment, public_argument, utc_now
@@ -63,7 +64,7 @@ def compare_pairwise(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequ
     pairs = _pairs(args, dataset, langs)
     judge = Models(args).generator(spec)
     if args.dry_run:
-        _show_plan(judge, pairs, args.judge_tokens or JUDGE_TOKENS)
+        _show_plan(judge, pairs, args.judge_tokens)
         return
     found, rows, values = {}, [], []
     for each in pairs:
@@ -203,13 +204,14 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}"
 
 
-def _show_plan(judge: Generator, pairs: Sequence[Pairs], tokens_out: int) -> None:
-    """Print how many judgements there would be, and their cost."""
+def _show_plan(judge: Generator, pairs: Sequence[Pairs], tokens_out: int | None) -> None:
+    """Print how many judgements there would be, and the cost of those that are not cached."""
     prompts = [prompt for each in pairs for side in each.prompts() for prompt in side]
     print(f"{counted(len(prompts), 'judgement')} by {judge.spec.name} in {counted(len(pairs), 'language')}")
     if judge.client is not None:
-        tokens = sum(judge.n_tokens(prompts) or [])
-        print(judge.quote(len(prompts), tokens, tokens_out * len(prompts), exact=False))
+        how = how_asked(judge, WINNER_SCHEMA, tokens_out)
+        left = judge.count_requests(prompts_for(judge.spec, prompts), (), how, "generate")
+        print(judge.quote(*left, exact=False))
     print(f"\none prompt of {pairs[0].lang}:\n{prompts[0]}")
 
 

@@ -232,6 +232,6 @@ def print_scores(runs: Sequence[Run], names: Sequence[str]) -> None:
     rows += [[label, *(100 * each[label] if label in each else None for each in bounds)] for label in labels]
     has_ks = "k" in first.arguments  # a script without --k has one column
     head = [f"{first.dataset.name}: {first.metric}{' at k' if has_ks else ''}", *(str(k) if has_ks else "" for k in ks)]
-    print(tabulate(rows, head, floatfmt=".2f"))
+    print(tabulate(rows, head, floatfmt=".2f") if rows else f"{first.dataset.name}: {first.metric} of no subset")
     folders = [folder for run in runs for folder in run.store.folders(found, ks)]
     print(f"logs: {', '.join(map(str, dict.fromkeys(folders)))}")

@@ -71,9 +71,18 @@ def load_instructions(spec: DatasetSpec, lang: str, sources: Sources) -> Instruc
         ids.append(str(table[columns["id"]][row]).strip() if "id" in columns else f"{row + 1:05d}")
     if twice := next((name for name, count in Counter(ids).items() if count > 1), None):
         raise UserError(f"{path}: the id {twice!r} occurs twice in {lang}", "give each instruction an id of its own")
-    cells = [table[columns["reference"]][row] for row in rows] if "reference" in columns else []
-    references = tuple("" if is_blank(cell) else str(cell) for cell in cells)
-    return Instructions(lang, tuple(ids), tuple(texts), references, origin)
+    return Instructions(lang, tuple(ids), tuple(texts), _references(table, columns, rows, path), origin)
+
+
+def _references(table: Table, columns: Mapping[str, str], rows: Sequence[int], path: Path) -> tuple[str, ...]:
+    """Return the reference answers of the rows (n,), "" for one without; empty where there is no column of them."""
+    found = []
+    for row in rows if "reference" in columns else ():
+        cell = table[columns["reference"]][row]
+        if not is_blank(cell) and not isinstance(cell, str):
+            raise UserError(f"{path}: {table.place(row)}: the reference is no text", "correct it, or remove it")
+        found.append("" if is_blank(cell) else cell)
+    return tuple(found)
 
 
 def _of_columns(spec: DatasetSpec, lang: str, sources: Sources) -> Found:

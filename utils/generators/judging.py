@@ -141,6 +141,12 @@ def _parsed(text: str, name: str) -> tuple[Any, str]:
     return found
 
 
+def how_asked(judge: Generator, schema: str, tokens: int | None) -> GenerationSettings:
+    """Return how a judge is asked for what a schema describes, in so many tokens at most."""
+    of_api = schema if judge.spec.provider else None
+    return GenerationSettings(tokens or JUDGE_TOKENS, schema=of_api, stop=stops_of(judge.spec))
+
+
 def ask(
     judge: Generator,
     prompts: Sequence[str],
@@ -154,8 +160,7 @@ def ask(
 
     tokens: the upper limit of a judgement's. second: whether it is drawn with a seed instead of at temperature 0.
     """
-    tokens = tokens or JUDGE_TOKENS
-    usual = GenerationSettings(tokens, schema=schema if judge.spec.provider else None, stop=stops_of(judge.spec))
+    usual = how_asked(judge, schema, tokens)
     settings = replace(usual, temperature=SECOND_TEMPERATURE, seed=SECOND_SEED) if second else usual
     found = _asked(judge, prompts, parse, settings)
     unread = [place for place, said in enumerate(found) if said.value is None]

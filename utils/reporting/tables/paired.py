@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.errors import UserError
+from utils.errors import UserError, counted
 from utils.evaluation import permutation, stats
 from utils.evaluation.translation import FIGURES
 from utils.records.paths import predictions_path
@@ -116,7 +116,8 @@ def pair(of_a: LoggedResult, of_b: LoggedResult, metric: str) -> Pair:
         place = f"{of_a.dataset} {of_a.subset}"
         if not there.any():
             raise UserError(f"{place}: no item has a {metric} in both A and B", "compare another --metric")
-        note(f"note: {place}: {len(there) - there.sum()} items without a {metric} in A or B are left out")
+        n_without = int((~there).sum())
+        note(f"note: {place}: {counted(n_without, 'item')} without a {metric} in A or B left out")
         block = (block, there.tobytes())
     return Pair(of_a.dataset, of_a.subset, block, values[0][there], values[1][there])
 
