@@ -90,15 +90,45 @@ def test_options_as_texts_less_their_scores_alone_and_by_permuted_letters(run: R
     for option, value in zip([option for row in text["options"] for option in row], alone, strict=True):
         by_option.setdefault(option, set()).add(round(value, 5))
     assert all(len(values) == 1 for values in by_option.values())  # the score alone does not depend on the question
-    assert (
-        letter["words"] == permuted["words"] == ["A", "B", "C"]
-        and "\nA. two\nB. three\nC. four\nAnswer: " in letter["prompts"][0]
-    )
+    assert letter["words"] == ["A", "B", "C"] and "\nA. two\nB. three\nC. four\nAnswer: " in letter["prompts"][0]
+    assert letter["choices"] == permuted["choices"] == text["options"] and "choices" not in text
     hyp = read(own / "out_--choices_letter_--permute", "eval_all_0_preds.json")
-    assert hyp["gold"] == ["1"] * 8
-    for prompt, scores, index, row in zip(permuted["prompts"], permuted["scores"], hyp["hyp"], QUESTIONS, strict=False):
-        line = prompt.splitlines()[1 + max(range(3), key=scores.__getitem__)]
-        assert row["choices"][int(index) - 1] == line.split(". ")[1]
+    assert hyp["gold"] == ["1"] * 8 and len(set(map(tuple, permuted["options"]))) > 1
+    for place, (prompt, scores) in enumerate(zip(permuted["prompts"], permuted["scores"], strict=True)):
+        listed = [
+            f"{letter}. {choice}"
+            for letter, choice in zip(permuted["options"][place], permuted["choices"][place], strict=True)
+        ]
+        assert sorted(listed) == prompt.splitlines()[1:4]  # each option has its own letter in the order of the data
+        assert hyp["hyp"][place] == permuted["labels"][max(range(3), key=scores.__getitem__)]
+
+
+def test_the_scores_of_permuted_options_are_those_of_the_options(run: Run, models: Path, own: Path) -> None:
+    """One that lists the options of the data in the order of the permuted prompts has the same prompts and scores."""
+    flags = (
+        "--gen_model_checkpoint",
+        str(models / "tiny"),
+        "--template",
+        "question",
+        "--k",
+        "0",
+        "--choices",
+        "letter",
+    )
+    assert run("icl.py", *flags, "--dataset", "questions.jsonl", "--permute").returncode == 0
+    permuted = read(own / "logs", "eval_all_0_prompts.json")
+    rows = []
+    for row, letters in zip(QUESTIONS, permuted["options"], strict=False):
+        listed = [choice for _, choice in sorted(zip(letters, row["choices"], strict=True))]
+        rows.append({**row, "choices": listed})
+    rows += QUESTIONS[8:]
+    (own / "listed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("icl.py", *flags, "--dataset", "listed.jsonl", "--output_dir", "listed").returncode == 0
+    listed = read(own / "listed", "eval_all_0_prompts.json")
+    assert listed["prompts"] == permuted["prompts"]
+    for letters, found, of_letters in zip(permuted["options"], permuted["scores"], listed["scores"], strict=True):
+        by_letter = dict(zip("ABC", of_letters, strict=True))
+        assert found == pytest.approx([by_letter[letter] for letter in letters], abs=1e-6)
 
 
 def test_pmi_subtracts_sums_and_stands_in_the_table_of_the_others(run: Run, models: Path, own: Path) -> None:

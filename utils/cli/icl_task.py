@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from utils.cli.icl_options import in_data_order, logged_options, places_of
 from utils.cli.labeled_task import LabeledTask, note_labels_without_word
 from utils.errors import note
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from utils.answers import GenerationSettings
+    from utils.cli.icl_options import Places
     from utils.cli.icl_prompts import Prompting
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
@@ -54,7 +56,12 @@ class Prompts:
             "prompts": [query.prompt for query in self.queries],
             "demonstrations": [indices.tolist() for indices in self.shown],
             "labels": list(data.names),
+            **logged_options(self.queries, self.places(data), data.test.shown()),
         }
+
+    def places(self, data: TrainTest) -> Places:
+        """Return the index in the label set of each label that a prompt asks for, in the order of the prompt."""
+        return places_of(self.form, data.test.shown(), self.queries, data.names)
 
 
 class Icl(LabeledTask):
@@ -105,7 +112,7 @@ class Icl(LabeledTask):
 
     def evaluate(self, subset: str) -> None:
         """Load, retrieve demonstrations, ask the generator, score and log one language."""
-        from utils.generators.decoding import answer, options_of, warn_of_failures, write
+        from utils.generators.decoding import answer, warn_of_failures, write
         from utils.progress import Clock
 
         clock = Clock()
@@ -116,7 +123,7 @@ class Icl(LabeledTask):
             answers, texts = write(self.generator, asked.queries, ends, self.decode_settings())
         else:
             answers, texts = answer(self.generator, asked.queries, data.names, self.decode_settings()), []
-            answers = self.in_data_order(data, asked.form, answers)
+            answers = in_data_order(answers, asked.places(data))
         clock.lap("answer")
         record, predictions = self.score(data, answers, texts)
         warn_of_failures(subset, answers, "are empty" if self.prompting.is_written else "name no label")
@@ -125,7 +132,6 @@ class Icl(LabeledTask):
             **asked.logged(data),
             "scores": answers.scores,
             "outputs": answers.outputs,
-            **options_of(asked.queries),
             **({"failures": answers.failures} if answers.failures else {}),
         }
         self.run.log(subset, record, predictions, self.describe(subset, data, asked), clock.laps, prompts)
@@ -189,13 +195,6 @@ class Icl(LabeledTask):
             what = f"{found[2]} of {len(shown)} prompts are too long for the model and have fewer demonstrations"
             note(f"{self.run.dataset.name} {data.lang}: {what}")
         return found
-
-    def in_data_order(self, data: TrainTest, form: PromptFormat, answers: Answers) -> Answers:
-        """Return the answers, of which each option has its place in the data, in whatever order it was shown."""
-        items = data.test.shown()
-        pairs = enumerate(answers.hyp)
-        hyp = [place if place < 0 else form.label_at(items[index], place) for index, place in pairs]
-        return replace(answers, hyp=hyp)
 
     def generation_settings(self) -> GenerationSettings:
         """Return how text is generated; a choice among the labels has a length of its own."""

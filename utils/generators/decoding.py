@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -175,14 +174,6 @@ def write(
 def _reasons(found: Sequence[object]) -> dict[int, str]:
     """Return why prompts failed, by their indices."""
     return {place: item.reason for place, item in enumerate(found) if isinstance(item, Failed)}
-
-
-def options_of(queries: Sequence[Query]) -> dict[str, list[Any]]:
-    """Return the labels that prompts have instead of the label set, as records have them: of each, or those of all."""
-    of_each = [query.labels for query in queries]
-    if not any(of_each):
-        return {}
-    return {"words": list(of_each[0])} if len(set(of_each)) == 1 else {"options": list(map(list, of_each))}
 
 
 def warn_of_failures(lang: str, answers: Answers, lost_is: str = "name no label") -> None:
