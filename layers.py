@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 
 from utils.cli.arguments import Parser, add_data_args, add_run_args, add_similarity_arg
-from utils.cli.layers_arguments import add_layers_args, check_flags
+from utils.cli.layers_arguments import add_layers_args, check_flags, join_names
 from utils.cli.layers_lens_arguments import add_prompt_args, checked_prompt_args
 from utils.cli.main import run as run_script
 from utils.cli.model_arguments import add_api_args, add_encoder_args
@@ -47,6 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_run_args(parser)
     of_prompts = add_prompt_args(parser, retrieval)
     args = parser.parse_args(argv)
+    join_names(args)
     check_flags(args)
     return checked_prompt_args(args, of_prompts)
 

@@ -168,12 +168,22 @@ def test_a_layer_in_an_ensemble_and_in_other_scripts(
         ("--layer", "1"): "--layer with layers.py",
         ("--pooling", "mean"): "--pooling with layers.py",
         ("--backend", "onnx"): "--backend onnx with layers.py",
+        ("--pivot", "deu", "--src_lang", "eng"): "--pivot deu with --src_lang eng",
+        ("--src_lang", "eng", "--pivot", "deu"): "--pivot deu with --src_lang eng",
         ("--model_checkpoint", "baseline/char_ngram"): "baseline/char_ngram is a baseline and has no layers",
     }.items(),
 )
 def test_mistakes(given: tuple[str, ...], what: str, run: Run, flags: tuple[str, ...]) -> None:
     done = run("layers.py", *flags, *given)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 2 and what in done.stderr, done.stderr
+
+
+def test_a_pivot_is_the_source_language_by_another_name() -> None:
+    from layers import parse
+
+    for given in (("--pivot", "deu"), ("--src_lang", "deu"), ("--src_lang", "deu", "--pivot", "deu")):
+        args = vars(parse(["--measure", "similarity", *given]))
+        assert args["src_lang"] == "deu" and "pivot" not in args
 
 
 def test_what_is_named_twice_is_measured_once(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:

@@ -60,9 +60,7 @@ def _add_args_of_measures(group: argparse._ArgumentGroup) -> None:
     """Add the flags of one measure each."""
     group.add_argument(
         "--pivot",
-        dest="src_lang",
         metavar="LANG",
-        default=argparse.SUPPRESS,
         help="similarity: the language that the others are compared with, another name of --src_lang",
     )
     group.add_argument(
@@ -85,6 +83,17 @@ def layer_or_all(value: str) -> int | str:
         return int(value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{value!r} is neither a number nor `all`") from error
+
+
+def join_names(args: argparse.Namespace) -> None:
+    """Make --pivot, another name of --src_lang, its value. Raises UserError where the two differ."""
+    pivot = vars(args).pop("pivot")
+    if pivot is None:
+        return
+    if args.src_lang not in (None, pivot):
+        what = f"--pivot {pivot} with --src_lang {args.src_lang}"
+        raise UserError(what, "they are two names of the same language: give one of them")
+    args.src_lang = pivot
 
 
 def check_flags(args: argparse.Namespace) -> None:
