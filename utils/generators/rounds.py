@@ -29,11 +29,6 @@ class Ends:
         ended = torch.isin(ids[:, self.n_prompt :], ids.new_tensor(self.tokens)).any(1)
         return ended if self.texts is None else ended | self.texts(ids, None)
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows of the batch alone."""
-        if self.texts is not None:
-            self.texts.keep(rows)
-
 
 class Round:
     """The stopping criterion of transformers that ends a round: where all answers, or half of many, have ended."""
@@ -64,6 +59,7 @@ def answers_in_rounds(
     """
     places, cache, n_left, can_be_short = list(range(len(ids))), None, n_new, _can_be_short(model)
     answers: list[list[int]] = [[]] * len(ids)
+    states = [state for state in (ends.texts, sampling) if state is not None]  # what is known of each row
     while places:
         current = Round(ends, can_be_short)
         output = model.generate(
@@ -81,12 +77,13 @@ def answers_in_rounds(
         for row, place in enumerate(places):
             if row not in left:
                 answers[place] = output.sequences[row, ends.n_prompt :].tolist()
+        if not left:
+            break
         places = [places[row] for row in left]
         ids, mask, cache = _kept(output, mask, left)
         can_be_short = cache is not None
-        for state in (ends, sampling):
-            if state is not None:
-                state.keep(left)
+        for state in states:
+            state.keep(left)
     return answers
 
 
