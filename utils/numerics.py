@@ -124,7 +124,7 @@ def accelerate_linear_layers(model: torch.nn.Module, probe: Callable[[], Tensor]
     """Compute the linear layers of a float32 model on the CPU by oneDNN if that is faster; return whether it is done.
 
     `probe` runs the model on a small input. If it fails with oneDNN, or its values change by more than rounding, the
-    model is restored.
+    model is restored. If it fails without, so will the first use of the model, which says of what.
     """
     import torch
 
@@ -135,8 +135,11 @@ def accelerate_linear_layers(model: torch.nn.Module, probe: Callable[[], Tensor]
     ]
     if not layers or not prefers_onednn():
         return False
-    with torch.inference_mode():
-        before = probe()
+    try:
+        with torch.inference_mode():
+            before = probe()
+    except Exception:  # code and values of a checkpoint fail in any way
+        return False
     for layer in layers:
         layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
     if _gives_same_values(before, probe):

@@ -184,6 +184,14 @@ def test_a_model_that_disagrees_or_fails_is_put_back(onednn: None, monkeypatch: 
         assert "forward" not in vars(model[0]) and model(rows).detach().equal(expected)
 
 
+def test_a_model_that_fails_without_onednn_too_is_left_to_fail_where_it_is_used(onednn: None) -> None:
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    for fails in (lambda: model(torch.ones(1, 3)), lambda: model(torch.ones(1, 4))[:, "x"], lambda: {}["x"]):
+        assert not accelerate_linear_layers(model, fails) and "forward" not in vars(model[0])
+
+
 def test_other_processors_and_precisions_are_left_alone(monkeypatch: pytest.MonkeyPatch, onednn: None) -> None:
     import torch
 

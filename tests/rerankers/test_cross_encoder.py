@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
+from tiny_encoders import edit_json
 from tiny_rerankers import save_causal, save_cross_encoder
 
 from utils.data.judged import load_judged
@@ -264,3 +266,26 @@ def test_rows_of_positives_and_negatives_are_reranked(run: Run, tmp_path: Path, 
     for name in ("hit", "positive_score", "negative_score", "top1"):
         assert record[f"before_{name}"] == before[name]
     assert "positive_score" not in record and "top1" not in record
+
+
+@pytest.mark.parametrize(
+    ("table", "size", "what"),
+    [
+        ("token_type", 1, "^the checkpoint 'local/it-.*' cannot score these pairs: IndexError"),  # no second segment
+        ("word", 8, "its tokenizer gives .* the number .*, but its model has vectors of the numbers 0 to 7"),
+    ],
+)
+def test_a_model_that_fails_on_pairs_is_told_in_two_lines(
+    table: str, size: int, what: str, folder: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = Path(shutil.copytree(folder, tmp_path / "it"))
+    edit_json(path / "tokenizer_config.json", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    edit_json(path / "config.json", **{"vocab_size" if table == "word" else "type_vocab_size": size})
+    weights, name = load_file(path / "model.safetensors"), f"bert.embeddings.{table}_embeddings.weight"
+    save_file({**weights, name: weights[name][:size].clone()}, path / "model.safetensors", {"format": "pt"})
+    reranker = CachedReranker(resolve_reranker(str(path), tmp_path), "cpu", tmp_path)
+    with pytest.raises(UserError, match=what) as caught:
+        reranker.score(PAIRS)
+    assert "\n" not in caught.value.what and caught.value.hint

@@ -14,7 +14,7 @@ import numpy as np
 from utils.checkpoints import checkpoint_errors
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.library_models import load_model, set_max_length
-from utils.encoders.tokens import prepare_tokenizer
+from utils.encoders.tokens import check_ids, prepare_tokenizer
 from utils.errors import UserError, counted
 from utils.numerics import accelerate_linear_layers, nan_hint
 from utils.parallel import Worker, cpu_workers, gpu_workers, map_parts
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from utils.schema import Rows
 
 PROBE = ("one, two, three", "four")
+ON_PAIRS = "check that the checkpoint is a cross-encoder; --verbose shows where its library failed"
 
 
 def load_cross_encoder(spec: RerankerSpec, device: str, cache_dir: Path) -> CrossEncoderModel:
@@ -74,13 +75,16 @@ class CrossEncoderModel:
         parts = batches(lengths, TOKENS[self.device], None)
 
         def work(worker: Worker, part: Ints) -> Rows:
-            return self._predict(worker, features([pairs[place] for place in part.tolist()]))
+            read = features([pairs[place] for place in part.tolist()])
+            check_ids(self.model, read, self.spec.name)
+            return self._predict(worker, read)
 
         import torch
 
         try:
-            for part, scores in map_parts(self.workers, work, parts, "pairs"):
-                yield from zip(part.tolist(), scores.tolist(), strict=True)
+            with checkpoint_errors(self.spec.name, None, fails="cannot score these pairs", hint=ON_PAIRS):
+                for part, scores in map_parts(self.workers, work, parts, "pairs"):
+                    yield from zip(part.tolist(), scores.tolist(), strict=True)
         except torch.OutOfMemoryError as error:
             what = f"{self.spec.name} runs out of device memory on one pair"
             raise UserError(what, "use --rerank_max_length, or --rerank_dtype bf16") from error
