@@ -67,19 +67,20 @@ def main(argv: Sequence[str]) -> None:
     spec, models, shared = chosen_generator(args), Models(args), Shared()
     others = OtherModels(generator=spec)
     for instruction in (instructions := chosen_instructions(args, prompting)):
-        settings, runs = make_settings(args, src_lang, spec, instruction, prompting), list[Run]()
-        folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
+        given, runs = make_settings(args, src_lang, spec, instruction, prompting), list[Run]()
         if len(instructions) > 1:
             print(f"instruction: {instruction!r}")
         with scores_printed(runs, langs):
             for k in sorted(set(args.k)):
+                settings, shown = (given, prompting) if k else (given.zero_shot(), prompting.zero_shot())
+                folder = settings.run_name("save_icl", quantization=spec.quantization, usual_decode=spec.decode)
                 encoder, ks = without_encoder(args.demonstrations, k), Ks((k,), typed=True)
                 run = open_run(
                     args, dataset, "icl", settings, folder, others, without_encoder=encoder, models=models, ks=ks
                 )
                 assert run.generator is not None
                 runs.append(run)
-                Icl(run, settings, run.generator, shared, prompting).compute(langs)
+                Icl(run, settings, run.generator, shared, shown).compute(langs)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,34 @@ def test_lists_of_ks_and_instructions(run: Run, model: Path) -> None:
     assert len(rows) == 2 and rows[1][2] == figure
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--demonstrations", "random"),
+        ("--demonstrations", "fixed"),
+        ("--balance",),
+        ("--sample_percentile", "--min_percentile", "50", "--max_percentile", "60"),
+    ],
+)
+def test_zero_shot_beside_demonstrations_is_the_run_without_any(
+    flags: tuple[str, ...], run: Run, model: Path, tmp_path: Path
+) -> None:
+    usual = ("--gen_model_checkpoint", str(model), *NGRAM, "--langs", "swh", "--output_dir")
+    done = run("icl.py", *usual, "together", "--k", "0", "2", *flags)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[-2:] for line in done.stdout.splitlines() if "at k" in line] == [["0", "2"]]
+    assert run("icl.py", *usual, "alone", "--k", "0").returncode == 0
+    assert "1 of 1 subsets are already logged" in run("icl.py", *usual, "together", "--k", "0").stdout
+    zero, alone = (record(tmp_path / name, "save_icl", "none", "eval_swh_0.json") for name in ("together", "alone"))
+    for body in (zero, alone):
+        for name in ("args", "started", "seconds", "cache"):
+            body["run"].pop(name, None)
+    assert zero == alone
+    (path,) = (tmp_path / "together").rglob("eval_swh_2_prompts.json")
+    n_shown = 14 if flags[0] == "--balance" else 2
+    assert {len(shown) for shown in json.loads(path.read_text())["demonstrations"]} == {n_shown}
+
+
 def blocking(folder: Path, package: str) -> Path:
     """A folder on whose path the package cannot be imported."""
     place = folder / "blocked" / package
@@ -168,6 +196,7 @@ def test_dry_run_shows_a_prompt_and_its_length(run: Run, model: Path, tmp_path: 
         (("--k", "-1"), "not an integer of 0 or more"),
         (("--k", "9999"), "has 49 candidates"),
         (("--k", "0", "--balance"), "no demonstrations to choose"),
+        (("--k", "0", "0", "--demonstrations", "random"), "no demonstrations to choose"),
         (("--balance", "--demonstrations", "random"), "each chooses the demonstrations"),
         (("--min_percentile", "10"), "add --sample_percentile"),
         (

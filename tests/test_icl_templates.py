@@ -199,8 +199,10 @@ def test_fixed_demonstrations_of_each_label_in_turn_or_of_a_file(run: Run, model
     (own / "shown.jsonl").write_text(
         json.dumps({"premise": "A man eats.", "hypothesis": "Nobody eats.", "label": "contradiction"})
     )
-    done = run("icl.py", *flags, "--k", "1", "--demonstrations_file", "shown.jsonl")
+    done = run("icl.py", *flags, "--k", "0", "1", "--demonstrations_file", "shown.jsonl")
     assert done.returncode == 0, done.stderr
+    zero = read(own / "logs", "eval_de_0.json")["run"]
+    assert not {"demonstrations_from", "demonstrations_file"} & zero.keys()
     body = read(own / "logs", "eval_de_1.json")
     assert body["run"]["demonstrations_from"] == "shown.jsonl" and len(body["run"]["demonstrations_file"]) == 8
     prompts = read(own / "logs", "eval_de_1_prompts.json")

@@ -152,8 +152,10 @@ def test_demonstrations_are_mined_without_the_alignment(run: Run, place: Path, t
     encoder = ("--model_checkpoint", str(place / "encoder"))
     make_encoder(place / "encoder", bert_config())
     mined = ("--demonstrations", "mined", "--mined")
-    done = run("icl.py", *model, *flags, *encoder, *mined, "auto", "--mined_threshold", "0.5")
+    done = run("icl.py", *model, *flags, "0", *encoder, *mined, "auto", "--mined_threshold", "0.5")
     assert done.returncode == 0, done.stderr
+    zero = read(tmp_path / "logs", "eval_eng_Latn-deu_Latn_0.json")["run"]
+    assert not {"mined", "mined_pairs", "mined_threshold"} & zero.keys()
     about = read(tmp_path / "logs", "eval_eng_Latn-deu_Latn_2.json")["run"]
     found = about["mined_pairs"]
     assert about["mined"] == "auto" and about["mined_threshold"] == found["threshold"] == 0.5

@@ -150,9 +150,9 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(
             f"--{' and --'.join(special)} are both given", "each chooses the demonstrations: use one of them"
         )
-    if 0 in args.k and special:
+    if set(args.k) == {0} and special:
         raise UserError(
-            f"--k 0 with --{special[0]}", "a zero-shot prompt has no demonstrations to choose: use --k 1 or more"
+            f"--k 0 with --{special[0]}", "a zero-shot prompt has no demonstrations to choose: add --k 1 or more"
         )
     if args.demonstrations == "diverse" and (args.fuse != "score" or args.similarity != "cosine" or args.legacy):
         raise UserError(

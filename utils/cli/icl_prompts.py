@@ -56,6 +56,10 @@ class Prompting:
         """How an item is answered."""
         return self.file.kind if self.file else "label"
 
+    def zero_shot(self) -> Prompting:
+        """Return the same without what demonstrations are taken from."""
+        return replace(self, examples=None, mined=None)
+
     def with_examples(self, data: TrainTest) -> TrainTest:
         """Return the items with those of the file of demonstrations, where there is one, in place of the pool.
 

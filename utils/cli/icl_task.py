@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 class Shared:
     """What the runs of one command share: the texts of each language, and the demonstrations of a language at a k.
 
-    mined: what records state of the translations that were mined for a language.
+    data: by language, and by what demonstrations are taken from in place of its training texts, None for those. mined:
+    what records state of the translations that were mined for a language.
     """
 
-    data: dict[str, TrainTest] = field(default_factory=dict)
+    data: dict[tuple[str, str | None], TrainTest] = field(default_factory=dict)
     demonstrations: dict[tuple[str, int], list[Ints]] = field(default_factory=dict)
     mined: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -78,7 +79,8 @@ class Icl(LabeledTask):
 
     def load(self, subset: str, *, validation: bool = False) -> TrainTest:
         """Return the training and the test texts, which all runs of a command share."""
-        if subset not in self.shared.data:
+        key = subset, self.settings.mined or self.settings.demonstrations_file
+        if key not in self.shared.data:
             data = self.prompting.with_examples(super().load(subset, validation=validation))
             if self.settings.mined and not self.run.dry_run:
                 from utils.cli.icl_mined import mined_demonstrations
@@ -86,8 +88,8 @@ class Icl(LabeledTask):
                 data, self.shared.mined[subset] = mined_demonstrations(
                     self.run, self.settings, data, self.prompting.mined
                 )
-            self.shared.data[subset] = data
-        return self.shared.data[subset]
+            self.shared.data[key] = data
+        return self.shared.data[key]
 
     def sides(self, data: TrainTest) -> tuple[Sequence[str], Sequence[str]]:
         """Return the test texts and the training texts, or none where nothing is encoded."""
@@ -154,7 +156,7 @@ class Icl(LabeledTask):
     def describe(self, subset: str, data: TrainTest, asked: Prompts) -> dict[str, Any]:
         """Return what a record says of a language's data and prompts."""
         about = {**data.describe(self.run.dataset, cross=self.settings.cross), **self.prompting.describe(asked.n_cut)}
-        return about | ({"mined_pairs": self.shared.mined[subset]} if subset in self.shared.mined else {})
+        return about | ({"mined_pairs": self.shared.mined[subset]} if self.settings.mined else {})
 
     def format_of(self, data: TrainTest) -> PromptFormat:
         """Return how the items of a language become prompts."""

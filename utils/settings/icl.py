@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from utils.constants import (
@@ -65,6 +65,19 @@ class IclSettings(LabeledSettings):
         read = {"words": BM25_WORDS} if self.demonstrations == "bm25" else {}
         read |= {"letters": LETTERS_READ} if (self.choices, self.decode) == ("letter", "generate") else {}
         return {**super().identity(), **read}
+
+    def zero_shot(self) -> IclSettings:
+        """Return the settings of the same run without demonstrations, which nothing chooses."""
+        return replace(
+            self,
+            balance=False,
+            min_percentile=None,
+            max_percentile=None,
+            demonstrations="nearest",
+            demonstrations_file=None,
+            mined=None,
+            mined_threshold=None,
+        )
 
     def departures(self, **of_models: str) -> Iterator[str]:
         """Yield what is not plain; `quantization` and `usual_decode` are those of the generator."""
