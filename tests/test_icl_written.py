@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from sacrebleu.metrics import BLEU, CHRF
+from safetensors.torch import load_file, save_file
 from tiny_encoders import bert_config, make_encoder
 from tiny_models import make_model
 from written_mirror import make_mirror
@@ -64,6 +66,21 @@ def test_answers_in_a_text(run: Run, place: Path, tmp_path: Path) -> None:
     assert "1 of 1 subsets are already logged" in again.stdout
     other = asked(run, place, "--dataset", "xquad", "--langs", "de", "--k", "2")
     assert "save_icl_generate_max_new_tokens_6/" in other.stdout and "asked_in_en" in done.stdout
+
+
+def test_weights_that_are_no_numbers_write_no_empty_answers(run: Run, place: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(place / "tiny", tmp_path / "bad"))
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = ("--gen_model_checkpoint", str(folder), "--data_dir", str(place / "mirror"))
+    done = run("icl.py", *model, "--dataset", "xquad", "--langs", "de", "--k", "0")
+    assert done.returncode == 2 and not list((tmp_path / "logs").rglob("*.json"))
+    what, hint = done.stderr.splitlines()
+    assert what.startswith("error: local/bad-") and what.endswith(
+        " in fp32 gives the next token a probability that is no number"
+    )
+    assert hint.startswith("hint: its weights may have NaN or infinity in them")
 
 
 def test_translations_in_both_directions(run: Run, place: Path, tmp_path: Path) -> None:

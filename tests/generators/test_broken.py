@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from tiny_models import make_model
 
 from utils.errors import UserError
-from utils.generators.cached import CachedGenerator
+from utils.generators.cached import CachedGenerator, _is_scores
 from utils.generators.decoding import Answers, DecodeSettings, Query, answer
 from utils.generators.resolve import resolve_local_generator
 
@@ -83,6 +84,42 @@ def test_tokens_that_the_model_does_not_have(decode: str, chat: Path, tmp_path: 
     (path / "tokenizer.json").write_text(json.dumps({**added, "added_tokens": [*added["added_tokens"], token]}))
     with pytest.raises(UserError, match="cannot compute these prompts"):
         ask(path, tmp_path, decode)
+
+
+def without_numbers(folder: Path, to: Path, dtype: str) -> CachedGenerator:
+    """A model one of whose weights is NaN."""
+    path = Path(shutil.copytree(folder, to / "it"))
+    weights = load_file(path / OLD)
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, path / OLD, {"format": "pt"})
+    return CachedGenerator(resolve_local_generator(str(path), to, dtype=dtype), "cpu", to)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        (DecodeSettings("score"), "a label"),
+        (DecodeSettings("constrained"), "a label"),
+        (DecodeSettings("generate", max_new_tokens=3), "the next token"),
+        (DecodeSettings("generate", max_new_tokens=3, temperature=0.7), "the next token"),
+    ],
+)
+def test_answers_of_weights_that_are_no_numbers(
+    how: DecodeSettings, what: str, dtype: str, chat: Path, tmp_path: Path
+) -> None:
+    generator = without_numbers(chat, tmp_path, dtype)
+    for _ in range(2):  # nothing of it is kept
+        with pytest.raises(UserError) as caught:
+            answer(generator, [Query("Input:a Prediction:")], ("x", "y"), how)
+        told = f"{generator.spec.name} in {dtype} gives {what} a probability that is no number"
+        assert caught.value.what == told and caught.value.hint.endswith("try --gen_dtype fp32") == (dtype == "bf16")
+
+
+def test_scores_that_an_earlier_version_kept_without_numbers_are_computed_again() -> None:
+    good = {"tokens": [[3], [4, 5]], "logprobs": [[-1.0], [-2, float("-inf")]]}
+    assert _is_scores(good)
+    assert not _is_scores({**good, "logprobs": [[-1.0], [-2, float("nan")]]})
 
 
 def make_gguf(path: Path, leave_out: str = "") -> Path:

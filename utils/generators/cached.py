@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from utils.api.response_cache import ResponseCache
 from utils.errors import UserError
 from utils.generators.cache import AnswerCounts, cached_answers, response_settings, sampling_settings
 from utils.generators.label_choice import constrained_choice, label_scores
+from utils.generators.sampling import no_number
 from utils.loaders import BUNDLED_GENERATOR, load_model
 from utils.protocols import Generator, TextGenerator
 from utils.schema import GeneratorSpec
@@ -64,7 +66,7 @@ class CachedGenerator(AnswerCounts):
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
             asked = [json.loads(item) for item in missing]
             prompts, of_each = [prompt for prompt, _ in asked], [labels for _, labels in asked]
-            return _as_answers(self.loaded().score_each(prompts, of_each, settings))
+            return _as_answers(self.spec, self.loaded().score_each(prompts, of_each, settings))
 
         items = [
             json.dumps((prompt, list(each)), ensure_ascii=False) for prompt, each in zip(prompts, labels, strict=True)
@@ -129,7 +131,7 @@ class CachedGenerator(AnswerCounts):
 
     def _scores(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[LabelScores]:
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
-            return _as_answers(self.loaded().score(missing, labels, settings))
+            return _as_answers(self.spec, self.loaded().score(missing, labels, settings))
 
         how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
         return [*map(_as_scores, self.answers(prompts, how, request, _is_scores))]
@@ -158,9 +160,11 @@ class CachedGenerator(AnswerCounts):
         return self._generator
 
 
-def _as_answers(found: Iterable[tuple[int, LabelScores]]) -> Iterator[tuple[int, Any]]:
-    """Yield scores as the cache keeps them."""
+def _as_answers(spec: GeneratorSpec, found: Iterable[tuple[int, LabelScores]]) -> Iterator[tuple[int, Any]]:
+    """Yield scores as the cache keeps them. Raises UserError for NaN."""
     for index, scores in found:
+        if any(math.isnan(value) for row in scores.logprobs for value in row):
+            raise no_number(spec, "a label")
         yield index, {"tokens": scores.tokens, "logprobs": scores.logprobs}
 
 
@@ -173,7 +177,7 @@ def _is_text(answer: Any) -> bool:
 
 
 def _is_scores(answer: Any) -> bool:
-    """Return whether an answer of the cache has the tokens of each label and their log-probabilities."""
+    """Return whether an answer of the cache has the tokens of each label and log-probabilities that are numbers."""
     if not isinstance(answer, dict):
         return False
     parts = [answer.get("tokens"), answer.get("logprobs")]
@@ -182,5 +186,5 @@ def _is_scores(answer: Any) -> bool:
         return False
     n = len(rows) // 2
     return [*map(len, rows[:n])] == [*map(len, rows[n:])] and all(
-        isinstance(x, int | float) for row in rows for x in row
+        isinstance(x, int | float) and not math.isnan(x) for row in rows for x in row
     )

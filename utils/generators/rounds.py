@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from utils.generators.sampling import Sampling
+from utils.generators.sampling import Step
 from utils.generators.stopping import StopTexts
 
 if TYPE_CHECKING:
@@ -50,16 +50,17 @@ class Round:
 
 
 def answers_in_rounds(
-    model: Any, ids: Tensor, mask: Tensor, n_new: int, ends: Ends, sampling: Sampling | None, options: dict[str, Any]
+    model: Any, ids: Tensor, mask: Tensor, n_new: int, ends: Ends, steps: Sequence[Step], options: dict[str, Any]
 ) -> list[list[int]]:
     """Return the tokens of each row's answer, at most `n_new`, with padding behind it.
 
-    ids, mask: (B, width), padded on the left. `options` are further arguments of the model's `generate`. What has been
-    computed of the answers that go on is kept for the next round.
+    ids, mask: (B, width), padded on the left. steps: what happens to the scores of the next tokens before the greatest
+    is taken. `options` are further arguments of the model's `generate`. What has been computed of the answers that go
+    on is kept for the next round.
     """
     places, cache, n_left, can_be_short = list(range(len(ids))), None, n_new, _can_be_short(model)
     answers: list[list[int]] = [[]] * len(ids)
-    states = [state for state in (ends.texts, sampling) if state is not None]  # what is known of each row
+    states = [*steps] if ends.texts is None else [*steps, ends.texts]  # what knows something of each row
     while places:
         current = Round(ends, can_be_short)
         output = model.generate(
@@ -68,7 +69,7 @@ def answers_in_rounds(
             past_key_values=cache,
             max_new_tokens=n_left,
             stopping_criteria=[current],
-            logits_processor=None if sampling is None else [sampling],
+            logits_processor=[*steps],
             return_dict_in_generate=True,
             **options,
         )

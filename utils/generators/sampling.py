@@ -1,15 +1,55 @@
-"""Sampled tokens that depend on the seed and the prompt alone, whatever else is in the batch."""
+"""Steps between a model's scores of the next token and the token that is taken: they are checked, and sampled.
+
+A sample depends on the seed and the prompt alone, whatever else is in the batch.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from utils.answers import GenerationSettings
+from utils.errors import UserError
+from utils.numerics import nan_hint
+from utils.schema import GeneratorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class Step(Protocol):
+    """A step of transformers that takes and returns the scores of the next tokens (B, V)."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return the scores with which the next step goes on."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch alone."""
+        ...
+
+
+class Checked:
+    """A step that changes no score; UserError where the greatest of a row, which is taken, is no number."""
+
+    def __init__(self, spec: GeneratorSpec) -> None:
+        self.spec = spec
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return the scores as they are."""
+        if not scores.amax(dim=1).isfinite().all():
+            raise no_number(self.spec, "the next token")
+        return scores
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Nothing is known of single rows."""
+
+
+def no_number(spec: GeneratorSpec, of_what: str) -> UserError:
+    """Return the error of a model whose scores are NaN or infinite."""
+    what = f"{spec.name} in {spec.dtype} gives {of_what} a probability that is no number"
+    return UserError(what, nan_hint(spec.dtype, "--gen_dtype"))
 
 
 class Sampling:

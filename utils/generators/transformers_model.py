@@ -15,7 +15,7 @@ from utils.generators.label_scoring import score_labels, score_one_by_one
 from utils.generators.loading import check_lengths, context_of, load_whole_model
 from utils.generators.reasoning import opened_reasoning
 from utils.generators.rounds import Ends, answers_in_rounds
-from utils.generators.sampling import Sampling
+from utils.generators.sampling import Checked, Sampling, Step
 from utils.generators.stopping import StopTexts
 from utils.generators.tokenization import PromptReader
 from utils.generators.tree_support import TreeSupport
@@ -112,12 +112,14 @@ class LanguageModel(TextGenerator):
         stop = settings.stop or (("\n",) if self.spec.kind == "base" else ())
         n_prompt = 0 if self.is_seq2seq else ids.shape[1]
         texts = StopTexts(self.reader.decode, stop, n_prompt, self.reader.unread) if stop else None
-        sampling = Sampling(settings, rows, self.model.device) if settings.temperature > 0 else None
+        steps: list[Step] = [Checked(self.spec)]
+        if settings.temperature > 0:
+            steps.append(Sampling(settings, rows, self.model.device))
         options: dict[str, Any] = dict.fromkeys(("temperature", "top_p", "top_k"))
         options |= {"num_beams": 1, "repetition_penalty": 1.0, "pad_token_id": self.pad_token(), "do_sample": False}
         ends = Ends(self._end_tokens(), texts, n_prompt)
         with torch.inference_mode():
-            answers = answers_in_rounds(self.model, ids, mask, settings.max_new_tokens, ends, sampling, options)
+            answers = answers_in_rounds(self.model, ids, mask, settings.max_new_tokens, ends, steps, options)
         return [before_stop(text.lstrip(), stop) for text in self.reader.decode(answers)]
 
     def _end_tokens(self) -> list[int]:
