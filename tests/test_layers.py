@@ -126,7 +126,7 @@ def test_layers_that_are_asked_for_and_two_models(
     assert done.returncode == 0, done.stderr
     first, second = sorted(tmp_path.glob("logs/save_layers*/**/eval_eng_deu_1.json"))
     layers = [[row["layer"] for row in json.loads(path.read_text())["rows"]] for path in (first, second)]
-    assert layers == [[0, 2], [0, 3]]
+    assert layers == [[0, 2], [0, 3]] and done.stdout.count("last layer") == 2
     (table,) = tmp_path.glob("logs/**/compared_with_*.csv")
     (row,) = csv.DictReader(table.open())
     assert row["layer"] == "0" and float(row["f1_difference"]) == float(row["f1_b"]) - float(row["f1_a"])
@@ -196,6 +196,8 @@ def test_what_is_named_twice_is_measured_once(run: Run, tmp_path: Path, flags: t
         (1, "mean"),
     ]
     assert "save_layers_bitext_layers_0-1_mean" in str(path)
+    head = done.stdout.splitlines()[1].split("  ")
+    assert [one.strip() for one in head if one][-4:-1] == ["layer 1", "pooling", "best - layer 1"]  # the model has 2
     once = run("layers.py", *flags, "--layers", "0", "1", "--poolings", "mean", "--langs", "deu")
     assert "1 of 1 subsets are already logged" in once.stdout
     assert "layers.py" not in run("layers.py", *flags, "--layers", "all", "all", "--dry_run").stderr

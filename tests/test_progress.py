@@ -39,10 +39,10 @@ def test_lines_say_how_far_a_work_is_and_become_fewer(
             clock(seconds)
             advance(n)
     assert capsys.readouterr().err.splitlines() == [
-        "encoding (source): 1,000 of 10,000 texts, about 3 min left",  # after 20 s
+        "encoding (source): 1,000 of 10,000 texts",  # after 20 s, some of which a model may have been loaded in
         "encoding (source): 2,000 of 10,000 texts, about 3 min left",  # after 40 s
-        "encoding (source): 8,000 of 10,000 texts, about 3 min left",  # after 800 s
-        "encoding (source): 9,000 of 10,000 texts, about 99 s left",  # a tenth of the time later
+        "encoding (source): 8,000 of 10,000 texts, about 4 min left",  # after 800 s: 7,000 of them in 780 s
+        "encoding (source): 9,000 of 10,000 texts, about 2 min left",  # a tenth of the time later
     ]
 
 
@@ -56,7 +56,20 @@ def test_the_time_left_is_that_of_work_after_what_was_done_before(
         advance(12)
     assert capsys.readouterr().err.splitlines() == [
         "training (en): 487 of 1,630 steps",
-        "training (en): 499 of 1,630 steps, about 1.8 h left",  # 12 steps took 70 s
+        "training (en): 499 of 1,630 steps, about 63 min left",  # 12 steps took 40 s
+    ]
+
+
+def test_the_time_left_leaves_out_what_came_before_the_first_line(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bar(108, "encoding (small)", "texts") as advance:
+        for seconds, n in ((20, 6), (10, 30), (10, 30)):  # most of the first 20 s, the model was loaded
+            clock(seconds)
+            advance(n)
+    assert capsys.readouterr().err.splitlines() == [
+        "encoding (small): 6 of 108 texts",
+        "encoding (small): 66 of 108 texts, about 14 s left",  # 60 took 20 s
     ]
 
 
@@ -72,11 +85,11 @@ def test_items_that_come_in_batches_are_told_when_a_batch_is_over(
     for done in counted_off(range(4), 4, "api", "prompts"):
         clock(12 * (done + 1))
     assert capsys.readouterr().err.splitlines() == [
-        "gemma: 50 of 200 prompts, about 60 s left",  # after 60 s, of which 30 have passed since the first batch
-        "gemma: 100 of 200 prompts, about 30 s left",
+        "gemma: 50 of 200 prompts",
+        "gemma: 100 of 200 prompts, about 30 s left",  # after 90 s, of which 30 have passed since the second batch
         "gemma: 150 of 200 prompts, about 1 s left",
-        "api: 1 of 4 prompts, about 12 s left",
-        "api: 2 of 4 prompts, about 1 s left",
+        "api: 1 of 4 prompts",
+        "api: 2 of 4 prompts, about 12 s left",  # one took 24 s, of two; 36 of them have passed
         "api: 3 of 4 prompts, about 1 s left",
     ]
 
@@ -92,7 +105,7 @@ def test_bytes_have_units_and_an_unknown_total_no_time_left(
         clock(30)
         advance(0)
     assert capsys.readouterr().err.splitlines() == [
-        "hashing: 3 MiB of 3.0 GiB, about 8.5 h left",
+        "hashing: 3 MiB of 3.0 GiB",
         "reading: 3 MiB",
         "ending: 3 MiB of 3 MiB",
         "starting: 0 of 9 texts",

@@ -92,13 +92,17 @@ def _translated(error: Exception, what: str, asked: str, local: bool, without_ne
         if not local and is_offline():
             return UserError(f"{what}{asked} {unreachable}", without_network)
         lines = str(chain[-1] if asked and len(chain) > 1 else error).strip().splitlines() or [type(error).__name__]
-        hint = (
-            "check that it has this configuration and split" if asked else "check that its files are there and complete"
-        )
-        return UserError(f"{what}{asked} does not load: {lines[0]}", hint)
+        return UserError(f"{what}{asked} does not load: {lines[0]}", _hint_of(lines[0], asked))
     if isinstance(error, ConnectionError) and not local:
         return UserError(f"{what} {unreachable}", without_network)
     return None
+
+
+def _hint_of(line: str, asked: str) -> str:
+    """Return what to do about a data set or checkpoint that does not load, by the first line of its error."""
+    if "Unknown split" in line and "'validation'" in line.partition("one of")[2]:  # what `datasets` lists
+        return "complete it, or give --split validation where the script has this flag"
+    return "check that it has this configuration and split" if asked else "check that its files are there and complete"
 
 
 def _is_offline_error(error: BaseException) -> bool:

@@ -54,12 +54,14 @@ class _Lines:
     """Prints lines that say how far a work is, fewer and fewer of them.
 
     The first item of a batch comes after the time of the whole batch. So where items come in bursts, a line says how
-    many there were when the burst before was over, and the time left is reckoned from then.
+    many there were when the burst before was over, and the time left is reckoned from then. The first line tells no
+    time left, and the others reckon it from what was done since: the time until then has the loading of a model in it.
     """
 
     def __init__(self, total: int | None, what: str, unit: str, done: int, in_bursts: bool) -> None:
         self._total, self._what, self._unit, self._done, self._n = total, what, unit, done, done
         self._in_bursts = in_bursts
+        self._since: tuple[int, float] | None = None  # how many there were at the first line, and when
         self._began = self._told = self._last = time.monotonic()
 
     def advance(self, n: int) -> None:
@@ -70,17 +72,18 @@ class _Lines:
             return
         self._told = now
         if not self._in_bursts:
-            self._print(self._n, now - self._began, 0)
+            self._print(self._n, now, 0)
         elif before > self._done:
-            self._print(before, then - self._began, now - then)
+            self._print(before, then, now - then)
 
-    def _print(self, n: int, took: float, ago: float) -> None:
-        """Print that there were n items `ago` seconds ago, after `took` seconds."""
+    def _print(self, n: int, when: float, ago: float) -> None:
+        """Print that there were n items at a time, which is `ago` seconds ago."""
         share = left = ""
+        n_first, first = self._since = self._since or (n, when)
         if (total := self._total or 0) >= n and total:
             share = f" of {self._counted(total)}"
-            if self._done < n < total:
-                seconds = took / (n - self._done) * (total - n) - ago
+            if n_first < n < total:
+                seconds = (when - first) / (n - n_first) * (total - n) - ago
                 left = f", {duration(max(0, seconds))} left"
         unit = "" if self._unit == BYTES else f" {self._unit}"
         print(f"{self._what}: {self._counted(n)}{share}{unit}{left}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ import pytest
 from utils.data import hub_tables
 from utils.data.bitext import load_bitext
 from utils.data.bitext_sets import BITEXT
+from utils.data.classification_sets import CLASSIFICATION
 from utils.data.hub_tables import HubTable, TableMemo, read_hub_table
 from utils.data.parquet_files import find_parquet_files, read_parquet_files
 from utils.data.sources import Sources
@@ -202,3 +203,12 @@ def test_a_missing_column_and_a_broken_file_are_named(mirrored: tuple[DatasetSpe
     with pytest.raises(UserError) as caught:
         read_hub_table(spec, Sources(sources.data_dir, sources.cache_dir / "b"), ("text",), "ace", "train")
     assert "the mirror's org/made (configuration 'ace', split 'train')" in caught.value.what
+
+
+def test_a_mirror_without_the_test_split_says_how_the_other_one_is_tested(tmp_path: Path) -> None:
+    spec = CLASSIFICATION["massive_intent"]
+    write_table(tmp_path / "mirror" / spec.source / "validation.parquet", "x")
+    with pytest.raises(UserError) as caught:
+        read_hub_table(spec, Sources(tmp_path / "mirror", tmp_path / "cache"), ["text"], split="test")
+    assert "(split 'test') does not load: Unknown split \"test\"" in caught.value.what
+    assert caught.value.hint == "complete it, or give --split validation where the script has this flag"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from utils.cli.layers_labels import open_labels
@@ -122,7 +122,7 @@ def _report(run: Run, measured: Measured) -> None:
     if len(rows) > 1:
         rows["mean"] = mean_rows(rows, metric)
     print(f"{measured.model}: {measured.measure.title}")
-    head = [f"{run.dataset.name}: {metric}", "layer", "pooling", "best", "last layer", "pooling", "best - last"]
+    head = [f"{run.dataset.name}: {metric}", "layer", "pooling", "best", *_last_named(rows.values(), metric)]
     shown = [_line(measured.measure, name, each) for name, each in rows.items()]
     honest = measured.held_out
     if len(honest) == len(measured.rows):
@@ -135,6 +135,16 @@ def _report(run: Run, measured: Measured) -> None:
     path = measured.folder / CSV
     write_atomic(path, as_csv(rows_there(run, measured), about, measured.measure.columns))
     print(f"rows of all layers: {path}\nlogs: {measured.folder}")
+
+
+def _last_named(rows: Iterable[Sequence[Row]], metric: str) -> list[str]:
+    """Return the heads of the last layer's columns: without the model's own last one, they name the layer measured."""
+    last = [last_row(each, metric) for each in rows]
+    if all(row["depth"] == 1 for row in last):
+        return ["last layer", "pooling", "best - last"]
+    layers = {row["layer"] for row in last}
+    name = f"layer {layers.pop()}" if len(layers) == 1 else "last measured"
+    return [name, "pooling", f"best - {name}"]
 
 
 def _line(measure: Measure, subset: str, rows: Sequence[Row]) -> list[Any]:

@@ -19,10 +19,11 @@ def show_registry() -> None:
     from utils.encoders.registry import ENCODERS
     from utils.generators.registry import GENERATORS
 
+    wide = max(len(name) for rows in DATASETS.values() for name in rows)
     for task, rows in DATASETS.items():
         print(f"{task} (--dataset)")
         for spec in rows.values():
-            print(f"  {spec.name:<17}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
+            print(f"  {spec.name:<{wide}}{len(spec.subsets):>4} subsets   {spec.source}, licence {spec.licence}")
         print()
     print("mteb:TASK (--dataset) is a task of mteb, in the script for its type (docs/data.md; requirements-mteb.txt)\n")
     print("encoders (--model_checkpoint); any other hub id or folder works too")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def _fetch_checkpoint(name: str, cache_dir: Path, is_trusted: bool) -> str:
     if spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND) and not spec.label:
         _download(name, spec.revision)
     rows = load_encoder(spec, "cpu", cache_dir).encode(["word"])
-    return f"{rows.shape[1]} dimensions, revision {str(spec.revision)[:20]}"
+    return f"{rows.shape[1]} dimensions, revision {short_revision(spec.revision)}"
 
 
 def _fetch_generator(name: str, cache_dir: Path, is_trusted: bool) -> str:
@@ -192,7 +193,7 @@ def _fetch_language_model(name: str, spec: GeneratorSpec, cache_dir: Path) -> st
     elif not spec.label:
         _download(name, spec.revision)
     open_generator(spec, "cpu", cache_dir).n_tokens(["word"])
-    return f"{spec.kind} model, revision {str(spec.revision)[:20]}"
+    return f"{spec.kind} model, revision {short_revision(spec.revision)}"
 
 
 def _fetch_reranker(name: str, cache_dir: Path, is_trusted: bool) -> str:
@@ -209,7 +210,13 @@ def _fetch_reranker(name: str, cache_dir: Path, is_trusted: bool) -> str:
     if not model.label:
         _download(name, model.revision)
     list(load_function(CROSS_ENCODER_RERANKER)(spec, "cpu", cache_dir).score([("word", "word")]))
-    return f"{spec.kind}, revision {str(model.revision)[:20]}"
+    return f"{spec.kind}, revision {short_revision(model.revision)}"
+
+
+def short_revision(revision: str | None) -> str:
+    """Return a revision as it is shown: a commit or a hash by its first digits, the versions of packages whole."""
+    shown = str(revision)
+    return shown[:20] if re.fullmatch(r"(sha256:)?[0-9a-f]{40,}", shown) else shown
 
 
 def _fetch_vocabulary(spec: EncoderSpec | GeneratorSpec, cache_dir: Path) -> str:
