@@ -255,7 +255,9 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
     levels = body["judge_levels"]  # nothing can be read of a model with random weights, so its form is held
     assert body["unread"] == 0.0 and (levels["asked_again"], levels["held"], sum(levels["levels"])) == (4, 4, 4)
     assert body["help"] == pytest.approx((levels["mean_level"] - 1) / 5)
-    assert "the judge could not be read in 4 of 4 judgements: help is of its most probable levels" in done.stderr
+    for lang in ("eng", "hin"):
+        told = f"note: {lang}: the judge could not be read in 4 of 4 judgements: help is of its most probable levels"
+        assert told in done.stderr
     assert body["run"]["template"] == ("model" if chat else "guanaco") and body["run"]["seeds"] == "1 2"
     prompts = json.loads(next(tmp_path.rglob("eval_hin_2_prompts.json")).read_text())
     assert prompts["prompts"][0].startswith("### Human: ") != chat

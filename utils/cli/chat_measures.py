@@ -11,7 +11,6 @@ import numpy as np
 
 from utils.data.language_id import Told, identified_as, told_by
 from utils.data.refusals import is_refusal
-from utils.errors import note
 from utils.evaluation import chat
 
 if TYPE_CHECKING:
@@ -106,10 +105,6 @@ def add_judgements(
     every = [one for row in said for one in row]
     levels = [one.value for one in every if one.value is not None]
     n_held = sum(one.held for one in every)
-    if 2 * n_held > len(every):
-        note(
-            f"the judge could not be read in {n_held} of {len(every)} judgements: {name} is of its most probable levels"
-        )
     found.metrics[unread] = sum(one.value is None for one in every) / len(every)
     found.details[about] = {
         "mean_level": float(np.mean(levels)) if levels else None,

@@ -204,9 +204,9 @@ class Chat(TaskRun[Instructions]):
                 found, third, seed, name="help_translated", unread="unread_translated", about="judge_levels_translated"
             )
             said |= {"translations": english, "translated_judgements": _as_records(third)}
-        if unread := found.details["judge_levels"]["unread"]:
-            what = f"{counted(unread, 'judgement')} that cannot be read, asked for twice and left out"
-            warn(f"{data.lang}: {what} (share: unread)")
+        for name, levels in (("help", "judge_levels"), ("help_translated", "judge_levels_translated")):
+            if levels in found.details:
+                _tell_unread(data.lang, name, found.details[levels])
         return said
 
     def in_english(self, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]]) -> list[list[str]]:
@@ -253,3 +253,15 @@ def levels_of(
 
 def _as_records(said: Judgements) -> list[list[dict[str, Any]]]:
     return [[one.as_record("level") for one in row] for row in said]
+
+
+def _tell_unread(lang: str, name: str, counts: Mapping[str, Any]) -> None:
+    """Say which part of a language's judgements no judge gave in a form that can be read."""
+    n, n_held, unread = sum(counts["levels"]) + counts["unread"], counts.get("held", 0), counts["unread"]
+    if 2 * n_held > n:
+        told = f"the judge could not be read in {n_held} of {n} judgements"
+        note(f"{lang}: {told}: {name} is of its most probable levels")
+    if unread:
+        what = f"{counted(unread, 'judgement')} of {name} that cannot be read, asked for twice and left out"
+        share = "unread" if name == "help" else "unread_translated"
+        warn(f"{lang}: {what} (share: {share})")
