@@ -60,10 +60,9 @@ def main(argv: Sequence[str]) -> None:
     found = measure_layers(args)
     if found:
         from utils.records.paths import file_name
-        from utils.records.reader import read_record
         from utils.reporting.charts import layer_files
 
-        models = [[read_record(path) for path in measured.records.values()] for measured in found]
+        models = [measured.results() for measured in found]
         name = "layers" if len(found) == 1 else f"compared_with_{file_name(found[1].model)}"
         layer_files.write_figures(found[0].measure, models, found[0].folder / name, args.seed)
 

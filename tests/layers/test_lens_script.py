@@ -12,7 +12,9 @@ from conftest import Run
 from made_items import PAIRS, QUESTIONS
 from tiny_models import make_model
 
+from utils.cli.layers_run import Measured
 from utils.layers.measures import MEASURES
+from utils.reporting.charts.layer_files import curves_of
 from utils.runlog import load
 
 LENS = ("layers.py", "--measure", "lens", "--gen_model_checkpoint")
@@ -39,6 +41,11 @@ def read(logs: Path, name: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
+def of_record(own: Path) -> Path:
+    (path,) = (own / "logs").rglob("eval_de_0.json")
+    return path
+
+
 def test_answers_in_two_languages_are_read_at_each_layer(run: Run, models: Path, own: Path) -> None:
     flags = (*LENS, str(models / "tiny"), "--dataset", "pairs.jsonl", "--template", "nli", "--answers", "native")
     done = run(*flags, "--template_lang", "native", "--langs", "de", "en")
@@ -61,6 +68,8 @@ def test_answers_in_two_languages_are_read_at_each_layer(run: Run, models: Path,
     assert prompts["prompts"][0].endswith('\nAntwort: "') and prompts["demonstrations"] == [[]] * 6
     again = run(*flags, "--template_lang", "native", "--langs", "de", "en")
     assert "2 of 2 subsets are already logged" in again.stdout
+    drawn = Measured(body["run"]["generator"]["name"], MEASURES["lens"], own, {}, {}, {"de": of_record(own)}).results()
+    assert curves_of(drawn).model == f"local/tiny-{about['generator']['revision'].removeprefix('sha256:')[:8]}"
     (table,) = (own / "logs").rglob("layers.csv")
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     last = [row for row in rows if row["subset"] == "de"][-1]

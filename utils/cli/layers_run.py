@@ -20,6 +20,7 @@ from utils.files import read_json
 from utils.layers.measures import MEASURES, OWN, Measure
 from utils.layers.rows import ITEMS, best_row, held_out, last_row, place_row
 from utils.progress import Clock
+from utils.records.reader import read_record
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from utils.cli.run import Run
     from utils.encoders.layered import Place
     from utils.layers.rows import Row
+    from utils.records.result import LoggedResult
     from utils.schema import DatasetSpec, EncoderSpec, Vectors
     from utils.settings.layers import LayersSettings
 
@@ -44,6 +46,10 @@ class Measured:
     rows: Mapping[str, Sequence[Row]]
     held_out: Mapping[str, float]
     records: Mapping[str, Path]
+
+    def results(self) -> list[LoggedResult]:
+        """Return the records; their model is the one that was measured, not the encoder of its demonstrations."""
+        return [dataclasses.replace(read_record(path), model=self.model) for path in self.records.values()]
 
 
 class VectorsRun(TaskRun[Data]):
