@@ -47,12 +47,12 @@ def chosen_labeled(args: argparse.Namespace) -> DatasetSpec:
 
 def chosen_prompted(args: argparse.Namespace) -> tuple[DatasetSpec, Prompting]:
     """Return the data set that is prompted, and how its items are shown. Raises UserError where there is none."""
-    from utils.cli.icl_prompts import chosen_file, chosen_prompting
+    from utils.cli.icl_prompts import chosen_file, chosen_prompting, shape_of
     from utils.data.answer_items import with_pairs
     from utils.data.own_items import find_prompted
 
     file = chosen_file(args, None)
-    shape = None if file is None else (file.kind, file.layouts()[0].fields)
+    shape = None if file is None else shape_of(file)
     reading = {"no_header": args.no_header, "strict": args.strict}
     dataset = find_prompted(args.dataset, args.columns, args.seed, shape, **reading)
     if dataset.reader == "own_items" and "lang" not in dataset.options:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from utils.data.own_items import Shape
     from utils.data.train_test import TrainTest
     from utils.generators.decoding import Query
     from utils.generators.prompt_formats import PromptFormat
@@ -143,6 +144,11 @@ def chosen_file(args: argparse.Namespace, usual: str | None) -> TemplateFile | N
         ours = ", ".join(sorted(each.stem for each in FOLDER.glob("*.toml")))
         raise UserError(f"--template {name}: no such file", f"give the path of a file, or one of: {ours}")
     return read_template(name if is_ours else path)
+
+
+def shape_of(file: TemplateFile) -> Shape:
+    """Return the kind of a template and the fields that it shows, by which a user's own file is read."""
+    return file.kind, file.layouts()[0].fields
 
 
 def chosen_prompting(args: argparse.Namespace, dataset: DatasetSpec) -> Prompting:

@@ -73,14 +73,16 @@ def answers_in(content: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None
 def is_right(content: Mapping[str, Any], gold: Sequence[Any], hyp: Sequence[Any]) -> list[bool | None]:
     """Return whether each answer of a file of predictions is right (n,).
 
-    A written answer is right where it matches a reference exactly; a translation is neither right nor wrong.
+    A written answer is right where it matches a reference exactly, if that is one of its measures; else it is neither
+    right nor wrong, as a translation is.
     """
-    if "statistics" in content:
-        return [None] * len(gold)
     values = content.get("values")
-    exact = values.get("em") if isinstance(values, dict) else None
+    stated = values if isinstance(values, dict) else {}
+    exact = stated.get("em")
     if isinstance(exact, list) and len(exact) == len(gold):
         return [value == 1 for value in exact]
+    if "statistics" in content or "f1" in stated:
+        return [None] * len(gold)
     return [expected == answer for expected, answer in zip(gold, hyp, strict=True)]
 
 

@@ -21,7 +21,7 @@ from report_logs import NGRAM, OTHER, SCRIPT, board, cells, log, open_at
 
 def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page: Page, run_in: Run) -> None:
     open_at(page, report, f"#compare?view=bitext&a={NGRAM}&b=org/other <b>")
-    command = shlex.split(page.inner_text("#command"))
+    command = shlex.split(page.inner_text(".command pre"))
     assert command[:4] == ["python", "script/aggregate/compare.py", NGRAM, OTHER]
     done = run_in(logs, *command[1:], "--format", "json")
     expected = json.loads(done.stdout)
@@ -36,7 +36,7 @@ def test_a_comparison_has_the_figures_of_compare(logs: Path, report: Path, page:
         )
         assert [line["low"], line["high"]] == pytest.approx(other["interval"], abs=1e-6)
     wins = f"A wins {expected['wins']} ({expected['significant_wins']} significant), ties {expected['ties']}"
-    assert wins in page.inner_text("#wins") and page.locator(".dot").count() == 3
+    assert wins in page.inner_text(".wins") and page.locator(".dot").count() == 3
     page.locator(".dot").first.focus()
     assert "Indo-European" in page.inner_text("figcaption")
 
@@ -57,7 +57,7 @@ def test_the_command_of_rows_told_apart_by_a_setting(
 ) -> None:
     open_at(page, told_apart, "#compare?" + urlencode({"view": view, "a": a, "b": b}))
     assert tuple(cells(page)[0][2:4]) == shown
-    command = shlex.split(page.inner_text("#command"))
+    command = shlex.split(page.inner_text(".command pre"))
     done = run_in(told_apart.parent, command[1], "--format", "json", *command[2:])
     assert done.returncode == 0, done.stderr
     (line,) = json.loads(done.stdout)["subsets"]
@@ -147,7 +147,7 @@ def test_the_command_of_an_edited_record_is_harmless(run: Run, page: Page, tmp_p
     open_at(page, tmp_path / "report.html", "#board?view=bitext&metric=acc")
     page.get_by_role("link", name="50.00").first.click()
     page.get_by_role("link", name="a_b").first.click()
-    text = page.inner_text("#command")
+    text = page.inner_text(".command pre")
     assert text == "python bitext.py '--x; touch PWNED #' '$(y)' --k 1 '`z`'"
 
 

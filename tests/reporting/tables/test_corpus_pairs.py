@@ -70,3 +70,5 @@ def test_a_span_is_right_where_it_is_exact_and_a_translation_neither_right_nor_w
     assert is_right({"values": {"em": [1.0, 0.0]}}, ["a", "b"], ["A", "c"]) == [True, False]
     assert is_right({"statistics": {}}, ["a"], ["a"]) == [None]
     assert is_right({"values": {"hit": [1.0]}}, ["a"], ["b"]) == [False]
+    assert is_right({"values": {"f1": [1.0]}}, ["a"], ["a"]) == [None]  # measured by the F1 of its words alone
+    assert is_right({"statistics": {}, "values": {"em": [1.0]}}, ["a"], ["A"]) == [True]

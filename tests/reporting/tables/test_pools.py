@@ -10,7 +10,7 @@ from conftest import Run
 from judged_records import log_judged
 
 from utils.records.reader import read_results
-from utils.reporting.pages.parts import correctness
+from utils.reporting.pages.parts import pairing
 
 TABLE, COMPARE = "script/aggregate/aggregate_retrieval.py", "script/aggregate/compare.py"
 LARGE, SMALL = {"n_passages": 4, "passage_langs": ["eng", "spa"]}, {"n_passages": 2, "passage_langs": ["eng"]}
@@ -53,6 +53,6 @@ def test_the_page_compares_records_of_one_pool_only(logs: Path) -> None:
     blocks: dict[object, int] = {}
     numbers = {}
     for result in read_results(logs, "retrieval"):
-        found = correctness(result, result.path.with_name("eval_eng_10_preds.json").read_bytes(), blocks)
+        found = pairing(result, result.path.with_name("eval_eng_10_preds.json").read_bytes(), blocks)
         numbers[result.model] = None if found is None else found["gold"]
     assert numbers["org/a"] == numbers["org/b"] != numbers["org/c"]

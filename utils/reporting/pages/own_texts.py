@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.cli.icl_prompts import chosen_file, shape_of
 from utils.data.own_bitext import find_bitext
+from utils.data.own_items import Shape, find_prompted
 from utils.data.own_judged import find_judged
-from utils.data.own_labeled import find_labeled
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.reporting.pages.leaderboards import Entry
@@ -36,7 +38,7 @@ class OwnData:
         run = entry.result.run
         args = run.get("args")
         asked = args if isinstance(args, dict) else {}
-        names = ("dataset", "columns", "src_lang", "langs", "no_header")
+        names = ("dataset", "columns", "src_lang", "langs", "no_header", "template")
         key = str([entry.task, entry.result.seed, run["source"].get("revision"), [asked.get(name) for name in names]])
         if key not in self._found:
             self._found[key] = self._find(entry, asked, str(run["source"].get("revision")))
@@ -52,23 +54,33 @@ class OwnData:
         for path in there:
             if path.is_file() and f"sha256:{sha256_of(path)}" != revision:
                 continue
-            spec = _read_again(entry, asked, path)
+            spec = self._read_again(entry, asked, path)
             if not isinstance(spec, DatasetSpec) or spec.revision == revision:
                 return spec
         return f"{name} was changed since"
 
+    def _read_again(self, entry: Entry, asked: dict[str, Any], path: Path) -> DatasetSpec | str:
+        """Return the row of own data as a record says to read them; its notes were told at the first time."""
+        columns, no_header = asked.get("columns"), bool(asked.get("no_header"))
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                if TASKS[entry.task].data == "retrieval":
+                    return find_judged(str(path), columns, no_header=no_header, split=asked.get("split"))
+                if TASKS[entry.task].pairs:
+                    return find_bitext(
+                        str(path), columns, asked.get("src_lang"), asked.get("langs"), no_header=no_header
+                    )
+                shape = self._shape(asked.get("template")) if TASKS[entry.task].data == "prompted" else None
+                return find_prompted(str(path), columns, entry.result.seed, shape, no_header=no_header)
+        except UserError as error:
+            return error.what
+        except (AttributeError, TypeError, ValueError):  # the arguments of a record that was edited
+            return "the record does not say how they were read"
 
-def _read_again(entry: Entry, asked: dict[str, Any], path: Path) -> DatasetSpec | str:
-    """Return the row of own data as a record's arguments say to read them; its notes were told at the first time."""
-    columns, no_header = asked.get("columns"), bool(asked.get("no_header"))
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            if TASKS[entry.task].data == "retrieval":
-                return find_judged(str(path), columns, no_header=no_header, split=asked.get("split"))
-            if TASKS[entry.task].pairs:
-                return find_bitext(str(path), columns, asked.get("src_lang"), asked.get("langs"), no_header=no_header)
-            return find_labeled(str(path), columns, entry.result.seed, no_header=no_header)
-    except UserError as error:
-        return error.what
-    except (AttributeError, TypeError, ValueError):  # the arguments of a record that was edited
-        return "the record does not say how they were read"
+    def _shape(self, template: str | None) -> Shape | None:
+        """Return what a template shows, of which a relative path starts as that of the data does; None without one."""
+        if template is None:
+            return None
+        there = (path for folder in self.folders if (path := folder / Path(template).expanduser()).is_file())
+        file = chosen_file(argparse.Namespace(template=str(next(there, template))), None)
+        return None if file is None else shape_of(file)

@@ -139,13 +139,14 @@ def _plain(spec: TaskSpec) -> dict[str, Any]:
 
 
 def about_task(spec: TaskSpec) -> dict[str, Any]:
-    """Return what the page needs to know of a task: its script, what its predictions are, what its flags imply."""
+    """Return what the page needs to know of a task: its script, its predictions, its metrics that can be paired."""
     implied = {name: spec.implied({name: True}) for name in spec.table_settings}
     return {
         "script": spec.script,
         "data": spec.data,
         "indexed": spec.indexed,
         "by_layer": spec.by_layer,
+        "paired": list(spec.paired_metrics),
         "implied": {name: values for name, values in implied.items() if values},
     }
 

@@ -24,6 +24,7 @@ PART = 1_000_000  # bytes of text per part, which the page unpacks as a whole
 BETWEEN, INSIDE = b"\x1e", b"\x1f"  # separators: JSON texts have no such control characters
 BESIDE = {"preds": predictions_path, "prompts": prompts_path, "neighbors": neighbors_path}  # the files of a record
 NO_NUMBERS = (b"NaN", b"Infinity")  # values of Python's JSON that a browser cannot parse
+OF_RIGHT = ("acc", "em", "hit")  # metrics that are the share of items that are right
 Ref = list[int]  # number of a part, and index in it
 
 
@@ -69,38 +70,45 @@ class Items:
 
 
 def pack_records(entries: Sequence[Entry], parts: list[str], found: Mapping[int, Items], read: Reader) -> list[Ref]:
-    """Return the place of each record's text: the file's content, and which items are right where `found` has them."""
+    """Return the place of each record's text: the file's content, and what pairs its items where `found` has them."""
     packer, blocks = Packer(parts), dict[Hashable, int]()
     refs = []
     for entry in entries:
         text = _checked(read_bytes(entry.result.path))
         items = found.get(entry.number)
         preds = read(items.files["preds"]) if items is not None and "preds" in items.files else None
-        right = None if preds is None else correctness(entry.result, preds, blocks)
-        refs.append(packer.add(text if right is None else text + INSIDE + json.dumps(right).encode()))
+        paired = None if preds is None else pairing(entry.result, preds, blocks)
+        refs.append(packer.add(text if paired is None else text + INSIDE + json.dumps(paired).encode()))
     packer.flush()
     return refs
 
 
-def correctness(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int]) -> dict[str, Any] | None:
-    """Return which of a record's items are right, as packed bits, and a number for its list of gold answers."""
+def pairing(result: LoggedResult, preds: bytes, blocks: dict[Hashable, int]) -> dict[str, Any] | None:
+    """Return what the page pairs a record's items by: how many they are, and a number for their list of gold answers.
+
+    Where the predictions tell which items are right, they are packed bits, and `metric` is the share of them.
+    """
     try:
         content = json.loads(preds)
     except (ValueError, RecursionError):
         return None
-    both = answers_in(content) if isinstance(content, dict) else None
-    if both is None:
+    if not isinstance(content, dict):
         return None
-    gold, hyp = both
-    told = is_right(content, gold, hyp)
-    if None in told:
+    judged, both = content.get("judged"), answers_in(content)
+    gold = both[0] if both else judged
+    if not isinstance(gold, list) or not gold:
         return None
-    right = np.array(told, dtype=np.uint8)
     try:  # records of one pool, too, are those that the page compares
         block = blocks.setdefault((block_of(result.dataset, gold), pool_of(result)), len(blocks))
     except TypeError:  # lists among the answers
         return None
-    return {"n": len(gold), "gold": block, "right": base64.b64encode(np.packbits(right).tobytes()).decode()}
+    found = {"n": len(gold), "gold": block}
+    metric = next((name for name in OF_RIGHT if name in result.metrics), None)
+    told = is_right(content, *both) if both and metric else [None]
+    if None in told:
+        return found
+    right = np.array(told, dtype=np.uint8)
+    return {**found, "metric": metric, "right": base64.b64encode(np.packbits(right).tobytes()).decode()}
 
 
 def pack_items(

@@ -12,6 +12,7 @@ from typing import Any
 
 from utils.data.items import has_items
 from utils.data.sources import Sources, planned_origin
+from utils.data.subsets import Item
 from utils.errors import UserError
 from utils.reporting.pages.leaderboards import Entry
 from utils.reporting.pages.own_texts import OwnData, is_own
@@ -20,7 +21,8 @@ from utils.reporting.tables.build import Kind
 from utils.schema import DatasetSpec
 from utils.tasks import TASKS
 
-Load = Callable[[], dict[str, list[str]]]
+Texts = Mapping[str, Sequence[Any]]  # lists of one length: texts and labels, or sources and targets
+Load = Callable[[], Texts]
 
 
 def pack_texts(
@@ -122,32 +124,54 @@ def _of_items(spec: DatasetSpec, run: Mapping[str, Any], lang: str, split: str, 
 
 def _items(
     spec: DatasetSpec, src: str | None, tgt: str | None, lang: str, split: str, tested: str, where: Sources
-) -> dict[str, list[str]]:
+) -> Texts:
     from utils.data.answer_items import with_pairs
-    from utils.data.items import load_items, load_pool
+    from utils.data.items import JOIN, answer_kind, load_items, load_pool
 
     if tgt is not None:
         spec = with_pairs(spec, src, [tgt])
     found = load_pool(spec, lang, tested, where) if split == "train" else load_items(spec, lang, split, where)
-    texts = ["\n".join([*item.fields.values(), *item.choices]) for item in found.items]
-    return {"texts": texts, "labels": [" / ".join(item.references) or item.answer for item in found.items]}
+    texts = found.texts
+    if answer_kind(spec) != "text":  # of a translation, the other fields are names of languages
+        texts = tuple(
+            JOIN.join([text, *_not_encoded(item, spec)]) for text, item in zip(texts, found.items, strict=True)
+        )
+    choices = [list(item.choices) for item in found.items]
+    return {
+        "texts": list(texts),
+        "labels": [*map(_answer_of, found.items)],
+        **({"choices": choices} if any(choices) else {}),
+    }
 
 
-def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> dict[str, list[str]]:
+def _not_encoded(item: Item, spec: DatasetSpec) -> list[str]:
+    """Return the fields of an item that are no part of its text for retrieval."""
+    encoded = spec.options.get("encoded", tuple(item.fields))
+    return [value for name, value in item.fields.items() if name not in encoded]
+
+
+def _answer_of(item: Item) -> str:
+    """Return the right answer of an item: a label, the text of an option, or the references of a written one."""
+    if item.choices:
+        return item.choices[int(item.answer) - 1]
+    return " / ".join(item.references) or item.answer
+
+
+def _pair(spec: DatasetSpec, src: str, tgt: str, where: Sources) -> Texts:
     from utils.data.bitext import load_bitext
 
     subset = load_bitext(spec, src, tgt, where)
     return {"sources": list(subset.sources), "targets": list(subset.targets)}
 
 
-def _judged(spec: DatasetSpec, name: str, where: Sources, pool: str, langs: list[str] | None) -> dict[str, list[str]]:
+def _judged(spec: DatasetSpec, name: str, where: Sources, pool: str, langs: list[str] | None) -> Texts:
     from utils.data.judged import load_judged
 
     data = load_judged(spec, name, where, pool=pool, langs=langs)
     return {"sources": list(data.queries.texts), "targets": list(data.passages.texts)}
 
 
-def _labelled(spec: DatasetSpec, lang: str, split: str, where: Sources, legacy: bool) -> dict[str, list[str]]:
+def _labelled(spec: DatasetSpec, lang: str, split: str, where: Sources, legacy: bool) -> Texts:
     from utils.data.classification import load_labeled
 
     texts = load_labeled(spec, lang, split, where, legacy=legacy)

@@ -4,11 +4,11 @@ const SIGNIFICANT = 0.05;
 async function showCompare(params) {
   const board = pickBoard(params);
   const a = board.rows.includes(params.a) ? params.a : board.rows[0];
-  const b = board.rows.includes(params.b) ? params.b : board.rows.find((row) => row !== a) ?? a;
+  const b = board.rows.includes(params.b) ? params.b : usualOther(board, a);
   const change = (changes) => go("compare", { ...stateParams(), ...boardParams(board), a, b, ...changes });
   const models = board.rows.map((row) => [row]);
   const controls = [
-    ...boardControls(board, params, "compare").slice(0, -1), // the metric is accuracy
+    ...boardControls(board, params, "compare").slice(0, -1), // the metric is what the items tell
     select("a", "A", models, a, (value) => change({ a: value })),
     select("b", "B", models, b, (value) => change({ b: value })),
     el("button", { type: "button", onclick: () => change({ a: b, b: a }) }, "swap"),
@@ -18,7 +18,16 @@ async function showCompare(params) {
   const { lines, notes } = await comparedLines(board, a, b);
   const said = notes.map((note) => el("p", { class: "note" }, note));
   if (!lines.length) return el("section", {}, ...head, ...said, el("p", {}, "No subset can be compared."));
-  return el("section", {}, ...head, ...said, ...comparison(board, lines, a, b, params));
+  const parts = byMetric(lines);
+  const titled = (shown, metric) => (parts.length > 1 ? [el("h3", {}, measureName(metric)), ...shown] : shown);
+  return el("section", {}, ...head, ...said, ...parts.flatMap((some) => titled(comparison(board, some, a, b, params), some[0].metric)));
+}
+
+// The first other row that has a subset of A, or else the first one.
+function usualOther(board, a) {
+  const subsets = (row) => board.records[board.rows.indexOf(row)].flatMap((refs, place) => (refs ?? []).flat().map((number) => `${place} ${infoOf(number).subset}`));
+  const others = board.rows.filter((row) => row !== a), there = new Set(subsets(a));
+  return others.find((row) => subsets(row).some((subset) => there.has(subset))) ?? others[0] ?? a;
 }
 
 // One line per subset that both models have, in the order of compare.py, and notes on those that cannot be compared.
@@ -38,11 +47,18 @@ async function comparedLines(board, a, b) {
   for (const line of found.sort((x, y) => order(x.column, y.column) || order(x.subset, y.subset))) {
     const why = unlike(line.one, line.other);
     if (why) notes.push(`${line.column} ${line.subset}: ${why}`);
-    else lines.push(testedLine(line));
+    else lines.push(line.one.paired.right ? testedLine(line) : plainLine(line));
   }
   ["A", "B"].forEach((name, side) => alone[side] && notes.push(`Only ${name} has ${alone[side]} further subsets.`));
-  holm(lines.map((line) => line.p)).forEach((p, place) => { lines[place].pHolm = p; });
+  for (const some of byMetric(lines.filter((line) => line.p !== null))) {
+    holm(some.map((line) => line.p)).forEach((p, place) => { some[place].pHolm = p; });
+  }
   return { lines, notes: notes.length > 6 ? [...notes.slice(0, 5), `... and ${notes.length - 5} more`] : notes };
+}
+
+// The lines of each metric, which are tested and shown together.
+function byMetric(lines) {
+  return [...new Set(lines.map((line) => line.metric))].map((metric) => lines.filter((line) => line.metric === metric));
 }
 
 function order(a, b) {
@@ -51,38 +67,59 @@ function order(a, b) {
 
 // Why two records cannot be compared, null where they can.
 function unlike(one, other) {
-  if (!one.right || !other.right) return report.index.args.no_items ? "the page was written with --no_items" : "the records have no predictions";
-  if (one.right.gold !== other.right.gold || one.right.n !== other.right.n) return "A and B were run on different data or pools";
+  if (!one.paired || !other.paired) return report.index.args.no_items ? "the page was written with --no_items" : "the records have no predictions";
+  if (one.paired.gold !== other.paired.gold || one.paired.n !== other.paired.n) return "A and B were run on different data or pools";
   const sources = [one, other].map((record) => JSON.stringify(record.body.run?.source));
   if (sources[0] && sources[1] && sources[0] !== sources[1]) return "A and B are from different sources";
-  const counts = pairedCounts(one.right, other.right);
-  const logged = [one, other].map((record) => record.body.acc);
-  const told = [counts.both + counts.onlyA, counts.both + counts.onlyB].map((hits) => hits / one.right.n);
-  const wrong = logged.some((acc, side) => typeof acc === "number" && Math.abs(acc - told[side]) > 1e-6);
+  const [metric, otherMetric] = [one, other].map(comparedMetric);
+  if (metric !== otherMetric) return `A has the ${measureName(metric)}, B has the ${measureName(otherMetric)}`;
+  const figures = [one, other].map((record) => own(record.body, metric));
+  if (!one.paired.right) return figures.every((figure) => typeof figure === "number") ? null : `A or B has no ${measureName(metric)}`;
+  const counts = pairedCounts(one.paired, other.paired);
+  const told = [counts.both + counts.onlyA, counts.both + counts.onlyB].map((hits) => hits / one.paired.n);
+  const wrong = figures.some((figure, side) => typeof figure === "number" && Math.abs(figure - told[side]) > 1e-6);
   return wrong ? "the predictions of a record do not give its figure" : null;
 }
 
+// The metric by which a record is compared: the share of items that are right, or the main one where none is right or wrong.
+function comparedMetric(record) {
+  return record.paired.metric ?? mainMetric(taskOf(record), record.dataset);
+}
+
 function testedLine({ column, subset, one, other }) {
-  const counts = pairedCounts(one.right, other.right);
-  const n = one.right.n;
+  const counts = pairedCounts(one.paired, other.paired);
+  const n = one.paired.n;
   const [low, high] = pairedInterval(counts);
   return {
-    dataset: column, subset, n, a: (counts.both + counts.onlyA) / n, b: (counts.both + counts.onlyB) / n,
+    dataset: column, subset, n, metric: comparedMetric(one), a: (counts.both + counts.onlyA) / n, b: (counts.both + counts.onlyB) / n,
     difference: (counts.both + counts.onlyA) / n - (counts.both + counts.onlyB) / n, low, high, p: mcnemar(counts.onlyA, counts.onlyB),
     odds: (counts.onlyA + 0.5) / (counts.onlyB + 0.5), smallest: smallestDifference(n, (counts.onlyA + counts.onlyB) / n),
-    pathA: one.path, pathB: other.path, lang: one.lang, family: one.family,
+    ...aboutLine(one, other),
   };
+}
+
+function aboutLine(one, other) {
+  const limited = [one, other].some((record) => typeof record.body.run?.limit === "number");
+  return { pathA: one.path, pathB: other.path, lang: one.lang, family: one.family, limited };
+}
+
+// A line of figures whose tests need resamples of the items.
+function plainLine({ column, subset, one, other }) {
+  const metric = comparedMetric(one), a = one.body[metric], b = other.body[metric];
+  return { dataset: column, subset, n: one.paired.n, metric, a, b, difference: a - b, p: null, pHolm: null, ...aboutLine(one, other) };
 }
 
 function comparison(board, lines, a, b, params) {
   const count = (test) => lines.filter(test).length;
+  const tested = lines.every((line) => line.p !== null);
   const sure = (line) => line.pHolm < SIGNIFICANT;
-  const wins = `A wins ${count((line) => line.difference > 0)} (${count((line) => line.difference > 0 && sure(line))} significant), `
-    + `ties ${count((line) => line.difference === 0)}, loses ${count((line) => line.difference < 0)} (${count((line) => line.difference < 0 && sure(line))} significant).`;
+  const some = (test) => `${count(test)}${tested ? ` (${count((line) => test(line) && sure(line))} significant)` : ""}`;
+  const wins = `A wins ${some((line) => line.difference > 0)}, ties ${count((line) => line.difference === 0)}, loses ${some((line) => line.difference < 0)}.`;
   const middle = mean(lines.map((line) => line.difference));
+  const untested = tested ? "" : ` ${measureName(lines[0].metric)} is not a share of right items: its interval and tests need resamples of the items.`;
   return [
-    el("p", { id: "wins" }, wins, " ", `Mean difference ${signed(middle)} (A ${percent(mean(lines.map((line) => line.a)))}, B ${percent(mean(lines.map((line) => line.b)))}).`),
-    el("div", { class: "sides" }, scatter(lines, a, b), el("div", {}, compareTable(lines, params, a, b), compareCommand(board, a, b))),
+    el("p", { class: "wins" }, wins, " ", `Mean difference ${signed(middle)} (A ${percent(mean(lines.map((line) => line.a)))}, B ${percent(mean(lines.map((line) => line.b)))}).`, untested),
+    el("div", { class: "sides" }, scatter(lines, a, b), el("div", {}, compareTable(lines, params, a, b), compareCommands(board, a, b, lines[0]))),
   ];
 }
 
@@ -97,14 +134,23 @@ function shownP(p) {
 
 function compareTable(lines, params, a, b) {
   const number = (name, value, shown, extra = {}) => ({ name, number: true, value, text: (row) => shown(value(row)), cell: (row) => shown(value(row)), ...extra });
-  const reach = Math.max(...lines.flatMap((line) => [Math.abs(line.low), Math.abs(line.high)]), 0.01);
+  const tested = lines.every((line) => line.p !== null);
+  const measure = measureName(lines[0].metric);
   const several = new Set(lines.map((line) => line.dataset)).size > 1;
   const columns = [
     { name: "subset", value: (row) => (several ? `${row.dataset} ${row.subset}` : row.subset) },
     { name: "n", number: true, value: (row) => row.n },
     number("A", (row) => row.a, percent, { cell: (row) => link("record", { path: row.pathA }, {}, percent(row.a)), title: a }),
     number("B", (row) => row.b, percent, { cell: (row) => link("record", { path: row.pathB }, {}, percent(row.b)), title: b }),
-    number("A - B", (row) => row.difference, signed, { cell: (row) => el("b", { class: row.pHolm < SIGNIFICANT ? (row.difference > 0 ? "good" : "bad") : "" }, signed(row.difference)) }),
+    number("A - B", (row) => row.difference, signed, { cell: (row) => el("b", { class: row.p !== null && row.pHolm < SIGNIFICANT ? (row.difference > 0 ? "good" : "bad") : "" }, signed(row.difference)) }),
+    ...(tested ? testColumns(lines, number) : []),
+  ];
+  return sortableTable({ columns, rows: lines, sort: params.sort, file: "comparison", caption: `${measure} in %${tested ? ", McNemar's exact p" : ""}` });
+}
+
+function testColumns(lines, number) {
+  const reach = Math.max(...lines.flatMap((line) => [Math.abs(line.low), Math.abs(line.high)]), 0.01);
+  return [
     {
       name: "95 % interval", number: true, value: (row) => row.low, text: (row) => `[${signed(row.low)}, ${signed(row.high)}]`,
       cell: (row) => el("span", { class: "figure" }, `[${signed(row.low)}, ${signed(row.high)}]`, intervalBar({ ...row, value: row.difference }, -reach, reach)),
@@ -114,14 +160,13 @@ function compareTable(lines, params, a, b) {
     number("odds ratio", (row) => row.odds, (value) => value.toFixed(2)),
     number("detectable", (row) => row.smallest, (value) => (value === null ? "-" : percent(value))),
   ];
-  return sortableTable({ columns, rows: lines, sort: params.sort, file: "comparison", caption: "accuracy in %, McNemar's exact p" });
 }
 
 // A scatter plot of A against B: one dot per subset; on the diagonal they are equal.
 function scatter(lines, a, b) {
   const size = 340, edge = 44;
   const values = lines.flatMap((line) => [line.a, line.b]);
-  const from = Math.max(0, Math.floor(Math.min(...values) * 10) / 10), to = Math.min(1, Math.max(Math.ceil(Math.max(...values) * 10) / 10, from + 0.1));
+  const from = Math.floor(Math.min(...values) * 10) / 10, to = Math.min(1, Math.max(Math.ceil(Math.max(...values) * 10) / 10, from + 0.1));
   const at = (share) => ((share - from) / (to - from)) * (size - edge - 12);
   const x = (share) => edge + at(share), y = (share) => size - edge - at(share);
   const steps = Math.round((to - from) * 10);
@@ -130,16 +175,16 @@ function scatter(lines, a, b) {
     svg("text", { x: x(share), y: y(from) + 16, "text-anchor": "middle" }, String(Math.round(100 * share))), svg("text", { x: x(from) - 6, y: y(share) + 4, "text-anchor": "end" }, String(Math.round(100 * share))),
   ]);
   const dots = lines.map((line) => {
-    const name = `${line.subset}${line.family ? `, ${line.family}` : ""}: A ${percent(line.a)}, B ${percent(line.b)}, p ${shownP(line.p)} (Holm ${shownP(line.pHolm)})`;
-    const side = line.pHolm < SIGNIFICANT ? (line.difference > 0 ? "for-a" : "for-b") : "open";
+    const name = `${line.subset}${line.family ? `, ${line.family}` : ""}: A ${percent(line.a)}, B ${percent(line.b)}${line.p === null ? "" : `, p ${shownP(line.p)} (Holm ${shownP(line.pHolm)})`}`;
+    const side = line.p !== null && line.pHolm < SIGNIFICANT ? (line.difference > 0 ? "for-a" : "for-b") : "open";
     const dot = svg("circle", { cx: x(line.b), cy: y(line.a), r: 4.5, class: `dot ${side}`, tabindex: 0, role: "img", "aria-label": name }, svg("title", {}, name));
     dot.addEventListener("focus", () => { told.textContent = name; });
     dot.addEventListener("mouseenter", () => { told.textContent = name; });
     return dot;
   });
-  const told = el("figcaption", { class: "soft" }, "Filled: significant after Holm. Point at a dot to read its name.");
+  const told = el("figcaption", { class: "soft" }, `${lines.some((line) => line.p !== null) ? "Filled: significant after Holm. " : ""}Point at a dot to read its name.`);
   return el("figure", { class: "scatter" }, svg(
-    "svg", { viewBox: `0 0 ${size} ${size}`, role: "group", "aria-label": `accuracy of ${a} against ${b}` }, ...ticks,
+    "svg", { viewBox: `0 0 ${size} ${size}`, role: "group", "aria-label": `${measureName(lines[0].metric)} of ${a} against ${b}` }, ...ticks,
     svg("line", { x1: x(from), y1: y(from), x2: x(to), y2: y(to), class: "diagonal" }), ...dots,
     svg("text", { x: (x(from) + x(to)) / 2, y: size - 6, "text-anchor": "middle", class: "name" }, `B: ${short(b)}`),
     svg("text", { x: 12, y: (y(from) + y(to)) / 2, "text-anchor": "middle", class: "name", transform: `rotate(-90 12 ${(y(from) + y(to)) / 2})` }, `A: ${short(a)}`),
@@ -158,14 +203,22 @@ function departuresOf(board) {
   return departing.map(([name, value]) => `${name}=${value}`);
 }
 
-// The command that computes the interval and the tests of the mean, which need resamples of all items.
-function compareCommand(board, a, b) {
-  if (!board.by_datasets) return null; // columns are not data sets
+// The commands that compute the interval and the tests of the mean, which need resamples of all items.
+function compareCommands(board, a, b, line) {
+  const known = report.index.tasks[board.task].paired;
+  const metrics = [...new Set([line.metric, mainMetric(board.task, line.dataset)])].filter((name) => known.includes(name));
+  if (!board.by_datasets || !metrics.length) return null; // columns are not data sets, or nothing pairs the items
+  if (line.limited) return el("p", { class: "soft" }, "compare.py leaves out the records of --limit runs, so that the mean has no tests.");
+  const made = metrics.map((metric) => compareCommand(board, a, b, metric === known[0] ? [] : ["--metric", metric]));
+  return el("div", {}, el("p", { class: "soft" }, "The interval and the tests of the mean, over languages and items:"), ...made);
+}
+
+function compareCommand(board, a, b, metric) {
   const models = [a, b], settings = departuresOf(board);
   const k = board.k === null ? [] : ["--k", board.k];
-  const flags = ["--task", board.task, ...k, "--seed", board.seed, "--logs", report.index.logs];
+  const flags = ["--task", board.task, ...metric, ...k, "--seed", board.seed, "--logs", report.index.logs];
   if (settings.length) flags.push("--setting", ...settings);
   const parts = models.some((name) => name.startsWith("-")) ? [...flags, "--", ...models] : [...models, ...flags];
   const text = ["python", "script/aggregate/compare.py", ...parts.map((part) => quoted(String(part)))].join(" ");
-  return el("div", {}, el("p", { class: "soft" }, "The interval and the tests of the mean, over languages and items:"), el("div", { class: "command" }, el("pre", { id: "command" }, text), el("button", { type: "button", onclick: () => copy(text) }, "copy")));
+  return el("div", { class: "command" }, el("pre", {}, text), el("button", { type: "button", onclick: () => copy(text) }, "copy"));
 }

@@ -28,11 +28,11 @@ async function textAt([part, place]) {
   return (await report.parts.get(part))[place];
 }
 
-// A record: the content of its file, and which items are right where the page has predictions.
+// A record: the content of its file, and how its items are paired with those of others where the page has predictions.
 async function recordOf(number) {
   const text = await textAt(report.index.records[number].slice(6, 8));
-  const [body, right] = text.split("\x1f");
-  return { ...infoOf(number), body: JSON.parse(body), right: right ? JSON.parse(right) : null };
+  const [body, paired] = text.split("\x1f");
+  return { ...infoOf(number), body: JSON.parse(body), paired: paired ? JSON.parse(paired) : null };
 }
 
 // The files of a record's items (preds, prompts, neighbors) in the page; null for a file that cannot be parsed.

@@ -9,11 +9,11 @@ async function showRecord(params) {
     "section", {},
     el("h2", { tabindex: "-1" }, `${record.dataset} ${record.subset}, k ${record.k}: ${record.model}`),
     el("p", { class: "path" }, record.path),
-    el("p", { class: "controls" }, link("items", { path: record.path }, { class: "button" }, "items")),
+    hasItems(record) ? el("p", { class: "controls" }, link("items", { path: record.path }, { class: "button" }, "items")) : null,
     metricTable(record, other),
     ceilings(record.body),
     record.body.members ? memberTable(record.body.members) : null,
-    record.body.per_label ? labelTable(record.body.per_label) : null,
+    record.body.per_label ? labelTable(record.body.per_label, answerKind(record) === "choice" ? "by the position of the option in the data" : "by label") : null,
     isConfusion(record.body) ? confusionTable(record.body) : null,
     el("h2", {}, "Provenance"),
     run ? command(run) : el("p", {}, "A file of the original MINERS: it has four metrics and no provenance."),
@@ -59,12 +59,12 @@ function memberTable(members) {
   return sortableTable({ columns, rows, file: "members", caption: "each encoder of the ensemble on its own" });
 }
 
-function labelTable(labels) {
+function labelTable(labels, caption) {
   const share = (name) => ({ name, number: true, value: (row) => own(row, name) ?? null, text: (row) => percent(own(row, name)), cell: (row) => percent(own(row, name)) });
   const count = (name) => ({ name, number: true, value: (row) => own(row, name) ?? null });
   const rows = Object.entries(labels).map(([label, figures]) => ({ ...figures, label }));
   const columns = [{ name: "label", value: (row) => row.label }, ...["prec", "rec", "f1"].map(share), ...["support", "predicted"].map(count)];
-  return sortableTable({ columns, rows, file: "labels", caption: "by label" });
+  return sortableTable({ columns, rows, file: "labels", caption });
 }
 
 function isConfusion({ labels, confusion }) {
