@@ -77,6 +77,9 @@ def test_texts_of_all_languages_together(run: Run, tmp_path: Path, model: str) -
         "layers.png",
         *(f"eval_eng-jpn-swh_1_pca_{colour}.png" for colour in ("language", "class", "family")),
     }
+    (folder,) = {path.parent.relative_to(tmp_path) for path in tmp_path.glob("logs/**/*.png")}
+    stems = ",".join(f"eval_eng-jpn-swh_1_pca_{colour}" for colour in ("language", "class", "family"))
+    assert done.stdout.endswith(f"figures: {folder}/{{layers,{stems}}}.png (and .pdf)\n"), done.stdout
     again = run("layers.py", *flags)
     assert again.stdout.splitlines()[1:] == done.stdout.splitlines() and "already logged" in again.stdout
     points = ("--measure", "pca", "--format", "png", "--points")

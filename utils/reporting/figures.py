@@ -47,6 +47,11 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
         yield
 
 
+def braces(names: Sequence[str]) -> str:
+    """Return names in the brace notation of shells."""
+    return f"{{{','.join(names)}}}" if len(names) > 1 else names[0]
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure (inches), independent of pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +70,15 @@ def write_figures(measure: Measure, models: Sequence[Sequence[LoggedResult]], st
                     path = result.path.with_name(f"{result.path.stem}_{method}_{field}")
                     with figures.drawing([texts.title, *map(str, texts.points.columns()[field])]):
                         written += figures.save(draw_texts(texts, method, field, seed), path, FORMATS)
-    print("figures: " + ", ".join(str(path) for path in written if path.suffix == ".png") + " (and .pdf)")
+    print(f"figures: {_named(path for path in written if path.suffix == '.png')} (and .pdf)")
+
+
+def _named(paths: Iterable[Path]) -> str:
+    """Return paths with each folder named once, in the brace notation of shells."""
+    stems: dict[Path, list[str]] = {}
+    for path in paths:
+        stems.setdefault(path.parent, []).append(path.stem)
+    return ", ".join(f"{folder / figures.braces(names)}.png" for folder, names in stems.items())
 
 
 def texts_of(curves: Sequence[layers.Curves]) -> list[str]:

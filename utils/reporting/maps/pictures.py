@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,8 @@ def draw_all(
         stem.with_name(f"{stem.name}.html"), "visualize", f"{title}: {method}", {**data, "title": title, "axes": axes}
     )
     print(shares_table(record["nearest"], len(xy), record["dimensions"]))
-    print(f"figures: {stem}_{_braces(fields)}.{_braces(args.format)}")
+    print(f"figures: {stem}_{figures.braces(fields)}.{figures.braces(args.format)}")
     print(f"page: {stem}.html")
-
-
-def _braces(names: Sequence[str]) -> str:
-    """Return names in the brace notation of shells."""
-    return f"{{{','.join(names)}}}" if len(names) > 1 else names[0]
 
 
 def axis_names(method: str, record: Mapping[str, Any]) -> list[str]:
