@@ -68,6 +68,21 @@ def test_figures_of_one_model_of_two_and_of_nothing() -> None:
     assert len(alone.subfigs[0].axes[0].lines) == 20 + 2 and drawing.overhang(both) < 0.05
 
 
+def test_one_layer_alone_is_drawn_as_dashes_with_its_bounds_at_a_whole_number() -> None:
+    made = curves("a")
+    alone = layers.Curves("a", {subset: rows[2:] for subset, rows in made.rows.items()}, made.langs)
+    with figures.drawing(), drawing.paper():
+        figure = layers.draw(SIMILARITY, [alone])
+        figure.canvas.draw()
+    (axes,) = figure.subfigs[0].axes
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [2]
+    deu, jpn, mean, level = ([list(line.get_xdata()), list(line.get_ydata())] for line in axes.lines)
+    assert deu == [[1.75, 2.25], [0.2, 0.2]] and jpn == [[1.75, 2.25], [1.2, 1.2]]
+    assert mean == [[1.75, 2.25], [0.7, 0.7]] and level == [[1.5, 2.5], [1.0, 1.0]]
+    assert [band.get_paths()[0].get_extents().extents.tolist() for band in axes.collections] == [[1.75, 0, 2.25, 2]] * 2
+
+
 def test_layers_are_drawn_evenly() -> None:
     assert evenly(range(5)) == [0, 1, 2, 3, 4]
     found = evenly(range(33))

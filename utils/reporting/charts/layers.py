@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PANEL, TALL = 2.2, 1.75  # inches: the least width and the height of a panel
 NAMED = 14  # languages that the legend names; of more it names the families, and lines are thin
 BANDS = 14  # languages whose intervals are drawn, since more would cover one another
+DASH = 0.5  # layers: the width of what is drawn where one layer alone has values
 MEAN, LEVEL = "mean of the languages", "#666666"
 UNKNOWN = "family not known"
 
@@ -165,24 +166,35 @@ def draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     axes.set_title(panel.title)
     drawing.grid(axes, "y")
     thin = len(panel.lines) > NAMED
+    wide = DASH if len({layer for points in panel.lines.values() for layer in points}) == 1 else 0.0
     for lang, points in panel.lines.items():
-        layers = sorted(points)
-        values = [points[layer][0] for layer in layers]
         look: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.7} if thin else {"linewidth": 1.0}
-        axes.plot(layers, values, color=colours[lang], marker="." if len(layers) == 1 else "", **look)
-        bounded = [layer for layer in layers if len(points[layer]) == 3]
+        alone = "." if len(points) == 1 and not wide else ""
+        axes.plot(
+            *_drawn({layer: points[layer][0] for layer in points}, wide), color=colours[lang], marker=alone, **look
+        )
+        bounded = {layer: point for layer, point in points.items() if len(point) == 3}
         if bounded and len(panel.lines) <= BANDS:
-            low, high = ([points[layer][place] for layer in bounded] for place in (1, 2))
-            axes.fill_between(bounded, low, high, color=colours[lang], alpha=0.15, linewidth=0)
-    means = _means(panel.lines)
+            (layers, low), (_, high) = (
+                _drawn({layer: point[place] for layer, point in bounded.items()}, wide) for place in (1, 2)
+            )
+            axes.fill_between(layers, low, high, color=colours[lang], alpha=0.15, linewidth=0)
     if len(panel.lines) > 1:
-        axes.plot(list(means), list(means.values()), color="black", linewidth=1.6)
+        axes.plot(*_drawn(_means(panel.lines), wide), color="black", linewidth=1.6)
     if panel.levels:
-        axes.plot(list(panel.levels), list(panel.levels.values()), color=LEVEL, linestyle="--", linewidth=1.0)
+        axes.plot(*_drawn(panel.levels, 2 * wide), color=LEVEL, linestyle="--", linewidth=1.0)
     if panel.zero:
         axes.axhline(0, color="#4d4d4d", linewidth=0.7)
     axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+
+
+def _drawn(values: Mapping[int, float], wide: float) -> tuple[list[float], list[float]]:
+    """Return the layers and values of a line in order; those of the only layer as a dash of this width, in layers."""
+    layers = sorted(values)
+    if wide and layers:
+        return [layers[0] - wide / 2, layers[0] + wide / 2], [values[layers[0]]] * 2
+    return [float(layer) for layer in layers], [values[layer] for layer in layers]
 
 
 def _means(lines: Mapping[str, Mapping[int, Sequence[float]]]) -> dict[int, float]:
