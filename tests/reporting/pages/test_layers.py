@@ -51,7 +51,10 @@ def test_curves_of_two_models_stand_beside_each_other(run: Run, tmp_path: Path, 
     open_at(page, tmp_path / "report.html", "#layers?a=org%2Ffirst")
     assert page.inner_text("nav a[data-view=layers]") == "layer by layer"
     assert page.inner_text("h2") == "bitext retrieval by layer: mine"
-    assert [each.inner_text() for each in page.query_selector_all(".curve h3")] == ["f1", "mrr"]  # no value of acc
+    assert [each.inner_text() for each in page.query_selector_all(".curve h3")] == [
+        "f1 (%)",
+        "mrr (%)",
+    ]  # no value of acc
     assert len(page.query_selector_all(".curve .line-a")) == 4 and not page.query_selector_all(".line-b")
     assert len(page.query_selector_all(".curve .band")) == 2 and len(page.query_selector_all(".curve .point")) == 12
     assert heads(page)[1:] == ["best layer", "f1", "last layer", "difference"]
@@ -68,6 +71,19 @@ def test_curves_of_two_models_stand_beside_each_other(run: Run, tmp_path: Path, 
     page.uncheck("#languages-eng_deu")
     page.wait_for_selector("#languages-eng_swh:checked")
     assert page.title() != "caught"
+
+
+def test_scales_have_round_numbers(page: Page, report: Path) -> None:
+    open_at(page, report)
+    scales = "[[0, 0.875, false], [1.125, 1.875, false], [-1.2, 2.1, false], [0.37, 0.37, false], [1.9, 5.3, true]]"
+    ticks = page.evaluate(f"{scales}.map((scale) => ticksOf(...scale))")
+    assert [[pytest.approx(value) for value in row] for row in ticks] == [
+        [0, 0.25, 0.5, 0.75],
+        [1.2, 1.4, 1.6, 1.8],
+        [-1, 0, 1, 2],
+        [0.37],
+        [100, 1000, 10_000, 100_000],
+    ]
 
 
 @pytest.mark.slow

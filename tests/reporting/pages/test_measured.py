@@ -84,6 +84,16 @@ def test_an_answer_in_a_text_is_exact_or_has_an_f1(written: Path, page: Page) ->
     assert page.inner_text("#count") == "2 of 4 items, 0 exact, mean F1 25.00"
 
 
+def test_tables_say_which_metric_they_show(written: Path, page: Page) -> None:
+    open_at(page, written, "#board")
+    assert page.inner_text("main caption") == "icl, each data set's main metric: F1 of span; chrF++ of text"
+    page.fill("#sets", "text")
+    assert page.inner_text("main caption") == "icl, each data set's main metric: chrF++"
+    page.locator("main tbody tr", has_text="org/a").locator("td a").click()
+    page.wait_for_selector("h2:has-text('text: org/a')")
+    assert page.inner_text("main caption") == "subsets of text: chrF++ in %"
+
+
 def test_written_answers_are_compared_by_their_own_measures(written: Path, page: Page, run_in: Run) -> None:
     rows = [f"{name} (generate) + none, 1-shot" for name in ANSWERS]
     open_at(page, written, "#compare?view=icl")

@@ -82,7 +82,7 @@ def test_what_is_typed_and_sorted_stays_when_something_else_changes(report: Path
 
 def test_names_that_every_object_has_are_no_names_of_the_page(report: Path, page: Page) -> None:
     open_at(page, report, "#toString?metric=toString&constructor=1&constructor=2")
-    assert page.inner_text("main caption").endswith("each data set's main metric")
+    assert page.inner_text("main caption").endswith("each data set's main metric: F1")
     assert page.evaluate("stateParams().constructor") == ["1", "2"]
     open_at(page, report, f"#cell?view=bitext&dataset=sample&model={NGRAM}&by=toString")
     assert page.locator("tr.group").all_inner_texts()[0].startswith("mean (3)") and len(cells(page)) == 4

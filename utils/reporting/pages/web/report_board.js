@@ -42,7 +42,18 @@ function boardTable(board, params, filters) {
       cell: (row) => boardCell(row, place, name, { board, params, means, best: best[name] }),
     })),
   ];
-  return sortableTable({ columns, rows: fitting, sort: params.sort, file: `${board.view}-${metric}`, caption: `${board.view}, ${metric === "main" ? "each data set's main metric" : metric}` });
+  return sortableTable({ columns, rows: fitting, sort: params.sort, file: `${board.view}-${metric}`, caption: `${board.view}, ${metric === "main" ? `each data set's main metric${mainWords(board, shown)}` : metric}` });
+}
+
+// The main metric of the data sets shown, and of which ones each is where they differ.
+function mainWords(board, shown) {
+  const sets = new Map();
+  for (const { name } of shown.filter(({ name }) => own(own(report.index.main, board.task), name))) {
+    const metric = measureName(mainMetric(board.task, name));
+    sets.set(metric, [...(sets.get(metric) ?? []), name]);
+  }
+  if (sets.size === 1) return `: ${[...sets.keys()][0]}`;
+  return sets.size ? `: ${[...sets].map(([metric, names]) => `${metric} of ${names.join(", ")}`).join("; ")}` : "";
 }
 
 function complete(cell) {

@@ -17,7 +17,7 @@ async function showCell(params) {
     el("h2", { tabindex: "-1" }, `${sets.join(", ")}: ${models.join(" and ")}`),
     el("p", {}, link("board", { ...boardParams(board), metric: params.metric }, {}, boardWords(board))),
     el("div", { class: "controls" }, ...cellControls(board, several, ks, sets, models, params)),
-    sortableTable({ columns, rows, sort: params.sort, file: sets.join("-"), group: grouping ?? whole, summary, caption: `subsets of ${sets.join(", ")}` }),
+    sortableTable({ columns, rows, sort: params.sort, file: sets.join("-"), group: grouping ?? whole, summary, caption: `subsets of ${sets.join(", ")}: ${[...new Set(sets.map((set) => measureName(metricName(params, board.task, set))))].join(", ")} in %` }),
   );
 }
 

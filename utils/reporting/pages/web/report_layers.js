@@ -79,8 +79,17 @@ function scaleOf(values, name) {
   const at = (value) => ((log ? Math.log10(value) : value) - from) / reach;
   const fine = (value) => (most >= 0.02 || value === 0 ? percent(value) : (100 * value).toPrecision(2)); // small shares keep two digits
   const text = (value) => (share ? `${fine(value)} %` : Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
-  const tick = (part) => { const value = from + part * reach; return log ? 10 ** value : value; };
-  return { at, text, tick, log };
+  return { at, text, ticks: ticksOf(from, to, log), log, share };
+}
+
+// Round numbers on a scale: about five of them, or the powers of ten of logarithms.
+function ticksOf(from, to, log) {
+  const range = (to - from || 1) / 4, power = 10 ** Math.floor(Math.log10(range));
+  const step = log ? 1 : [1, 2, 2.5, 5, 10].map((digit) => digit * power).find((size) => size >= range * (1 - 1e-9));
+  const first = Math.ceil(from / step - 1e-9);
+  const found = Array.from({ length: Math.floor(to / step + 1e-9) - first + 1 }, (_, place) => (first + place) * step);
+  const all = found.length ? found : [from]; // of a figure that is the same at all layers
+  return log ? all.map((exponent) => 10 ** exponent) : all;
 }
 
 function curves(name, lines, meaning) {
@@ -90,16 +99,16 @@ function curves(name, lines, meaning) {
   const scale = scaleOf(values, name);
   const last = Math.max(1, ...lines.flatMap((line) => line.rows.map((row) => row.layer)));
   const x = (layer) => left + (layer / last) * (wide - left - right), y = (value) => high - bottom - scale.at(value) * (high - top - bottom);
-  const ticks = [0, .25, .5, .75, 1].flatMap((part) => {
-    const value = scale.tick(part);
-    return [svg("line", { x1: left, x2: wide - right, y1: y(value), y2: y(value), class: "grid" }), svg("text", { x: left - 4, y: y(value) + 4, "text-anchor": "end" }, scale.text(value).replace(" %", ""))];
-  });
+  const ticks = scale.ticks.flatMap((value) => [
+    svg("line", { x1: left, x2: wide - right, y1: y(value), y2: y(value), class: "grid" }),
+    svg("text", { x: left - 4, y: y(value) + 4, "text-anchor": "end" }, scale.text(value).replace(" %", "")),
+  ]);
   const step = Math.ceil(last / 8);
   const layers = Array.from({ length: Math.floor(last / step) + 1 }, (_, place) => place * step).map((layer) => svg("text", { x: x(layer), y: high - bottom + 15, "text-anchor": "middle" }, String(layer)));
   const told = el("figcaption", { class: "soft" }, meaning ?? "");
   const drawn = lines.flatMap((line) => curve(line, name, x, y, scale, (text) => { told.textContent = text ?? meaning ?? ""; }));
   return el(
-    "figure", { class: "curve" }, el("h3", {}, name + (scale.log ? " (log scale)" : "")),
+    "figure", { class: "curve" }, el("h3", {}, name + (scale.log ? " (log scale)" : scale.share ? " (%)" : "")),
     svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": `${name} by layer` }, ...ticks, ...layers, ...drawn, svg("text", { x: (left + wide - right) / 2, y: high - 4, "text-anchor": "middle" }, "layer")),
     told,
   );

@@ -1,10 +1,13 @@
+const LONG = 32; // characters of a column's name that is broken into lines
+
 // A table that can be sorted by its column names and exported in its present order.
 // columns: {name, label, number, value(row), cell(row), text(row)}; sorted by value, exported as text or else value.
 function sortableTable({ columns, rows, sort, file, caption, group, summary, first }) {
   const state = { sort: sort ?? first ?? "" };
   const body = el("tbody");
   const heads = columns.map((column) => {
-    const button = el("button", { type: "button", class: "sort", onclick: () => order(column) }, column.label ?? column.name);
+    const label = column.label ?? column.name;
+    const button = el("button", { type: "button", class: label.length > LONG ? "sort long" : "sort", onclick: () => order(column) }, label);
     return el("th", { scope: "col", class: column.number ? "number" : "", title: column.title, "data-column": column.name }, button);
   });
   const table = el("table", {}, caption ? el("caption", {}, caption) : null, el("thead", {}, el("tr", {}, ...heads)), body);
