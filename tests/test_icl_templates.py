@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Run
 from made_items import PAIRS, QUESTIONS
+from safetensors.torch import load_file, save_file
 from tiny_models import make_model
 
 NGRAM = ("--model_checkpoint", "baseline/char_ngram")
@@ -229,6 +231,21 @@ def test_a_chat_model_is_told_what_to_do_and_names_a_letter(run: Run, models: Pa
     named = run("icl.py", *flags, "--k", "0", "--decode", "score", "--choices", "letter", "--output_dir", "named")
     assert named.returncode == 0, named.stderr
     assert read(own / "named", "eval_all_0_prompts.json")["prompts"][0].startswith("Answer with one of these letters")
+
+
+def test_ties_are_counted_and_told_and_the_first_option_is_taken(run: Run, models: Path, own: Path) -> None:
+    folder = Path(shutil.copytree(models / "tiny", own / "level"))
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if name.endswith("model.norm.weight"))
+    save_file({**weights, name: weights[name] * 0 - 1}, folder / "model.safetensors", {"format": "pt"})  # times 0
+    flags = ("--dataset", "questions.jsonl", "--template", "question", "--k", "0", "--choices", "letter")
+    done = run("icl.py", "--gen_model_checkpoint", str(folder), *flags)
+    assert done.returncode == 0, done.stderr
+    assert "note: all: in 100 % of the answers the best labels tie, and the first counts" in done.stderr
+    body = read(own / "logs", "eval_all_0.json")
+    assert body["tied"] == 1.0 and body["acc"] == 1.0  # the first option is the right one of all
+    other = run("icl.py", "--gen_model_checkpoint", str(models / "tiny"), *flags, "--output_dir", "other")
+    assert "tie" not in other.stderr and "tied" not in read(own / "other", "eval_all_0.json")
 
 
 def test_questions_with_different_numbers_of_options_are_chosen_from_and_counted(

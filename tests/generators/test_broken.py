@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make_model
 
 from utils.errors import UserError
-from utils.generators.cached import CachedGenerator, _is_scores
+from utils.generators.cached import CachedGenerator
+from utils.generators.cached_scores import is_scores
 from utils.generators.decoding import Answers, DecodeSettings, Query, answer
 from utils.generators.resolve import resolve_local_generator
 
@@ -118,8 +119,8 @@ def test_answers_of_weights_that_are_no_numbers(
 
 def test_scores_that_an_earlier_version_kept_without_numbers_are_computed_again() -> None:
     good = {"tokens": [[3], [4, 5]], "logprobs": [[-1.0], [-2, float("-inf")]]}
-    assert _is_scores(good)
-    assert not _is_scores({**good, "logprobs": [[-1.0], [-2, float("nan")]]})
+    assert is_scores(good)
+    assert not is_scores({**good, "logprobs": [[-1.0], [-2, float("nan")]]})
 
 
 def make_gguf(path: Path, leave_out: str = "") -> Path:

@@ -248,6 +248,7 @@ class Icl(LabeledTask):
         )
         metrics = {**figures.metrics, "unparsed": float((hyp < 0).mean())}
         metrics |= {"failed": len(answers.failures) / len(hyp)} if answers.failures else {}
+        metrics |= {"tied": answers.n_tied / len(hyp)} if answers.n_tied else {}
         record = RunRecord(metrics, figures.ci95, len(hyp), self.k, {}, figures.details)
         return record, data.predictions(hyp.tolist())
 

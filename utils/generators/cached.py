@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,10 @@ from utils.api.limits import ApiOptions
 from utils.api.response_cache import ResponseCache
 from utils.errors import UserError
 from utils.generators.cache import AnswerCounts, cached_answers, response_settings, sampling_settings
+from utils.generators.cached_scores import as_answers, as_scores, is_rounded, is_scores, may_be_rounded
 from utils.generators.label_choice import constrained_choice, label_scores
-from utils.generators.sampling import no_number
 from utils.loaders import BUNDLED_GENERATOR, load_model
+from utils.progress import counted_off
 from utils.protocols import Generator, TextGenerator
 from utils.schema import GeneratorSpec
 
@@ -66,13 +66,13 @@ class CachedGenerator(AnswerCounts):
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
             asked = [json.loads(item) for item in missing]
             prompts, of_each = [prompt for prompt, _ in asked], [labels for _, labels in asked]
-            return _as_answers(self.spec, self.loaded().score_each(prompts, of_each, settings))
+            return as_answers(self.spec, self.loaded().score_each(prompts, of_each, settings))
 
         items = [
             json.dumps((prompt, list(each)), ensure_ascii=False) for prompt, each in zip(prompts, labels, strict=True)
         ]
         how = {"score": dataclasses.asdict(settings), "labels": "each"}
-        return [*map(_as_scores, self.answers(items, how, request, _is_scores))]
+        return [*self._scores_of(items, how, request)]
 
     def generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[str | Failed]:
         """Return the text that follows each prompt; sampled texts are cached for each seed."""
@@ -131,10 +131,27 @@ class CachedGenerator(AnswerCounts):
 
     def _scores(self, prompts: Sequence[str], labels: Sequence[str], settings: ScoreSettings) -> list[LabelScores]:
         def request(missing: list[str]) -> Iterator[tuple[int, Any]]:
-            return _as_answers(self.spec, self.loaded().score(missing, labels, settings))
+            return as_answers(self.spec, self.loaded().score(missing, labels, settings))
 
         how = {"score": dataclasses.asdict(settings), "labels": list(labels)}
-        return [*map(_as_scores, self.answers(prompts, how, request, _is_scores))]
+        return self._scores_of(prompts, how, request)
+
+    def _scores_of(
+        self,
+        items: Sequence[str],
+        how: Mapping[str, Any],
+        request: Callable[[list[str]], Iterator[tuple[int, Any]]],
+    ) -> list[LabelScores]:
+        """Return the scores of each item; those that an earlier version rounded to ties are computed again."""
+        found = dict(zip(items, self.answers(items, how, request, is_scores), strict=True))
+        tied = [item for item, answer in found.items() if is_rounded(answer)] if may_be_rounded(self.spec) else []
+        if tied:
+            cache = ResponseCache(self.cache_dir, response_settings(self.spec, how))
+            found.update(
+                cache.request(tied, lambda some: counted_off(request(some), len(some), self.spec.name, "prompts"))
+            )
+            self.count({"hits": -len(tied), "misses": len(tied)})
+        return [as_scores(found[item]) for item in items]
 
     def answers(
         self,
@@ -160,31 +177,5 @@ class CachedGenerator(AnswerCounts):
         return self._generator
 
 
-def _as_answers(spec: GeneratorSpec, found: Iterable[tuple[int, LabelScores]]) -> Iterator[tuple[int, Any]]:
-    """Yield scores as the cache keeps them. Raises UserError for NaN."""
-    for index, scores in found:
-        if any(math.isnan(value) for row in scores.logprobs for value in row):
-            raise no_number(spec, "a label")
-        yield index, {"tokens": scores.tokens, "logprobs": scores.logprobs}
-
-
-def _as_scores(found: Mapping[str, Any]) -> LabelScores:
-    return LabelScores(tuple(map(tuple, found["tokens"])), tuple(map(tuple, found["logprobs"])))
-
-
 def _is_text(answer: Any) -> bool:
     return isinstance(answer, str)
-
-
-def _is_scores(answer: Any) -> bool:
-    """Return whether an answer of the cache has the tokens of each label and log-probabilities that are numbers."""
-    if not isinstance(answer, dict):
-        return False
-    parts = [answer.get("tokens"), answer.get("logprobs")]
-    rows = [row for part in parts if isinstance(part, list) for row in part]
-    if not all(isinstance(part, list) for part in parts) or not all(isinstance(row, list) for row in rows):
-        return False
-    n = len(rows) // 2
-    return [*map(len, rows[:n])] == [*map(len, rows[n:])] and all(
-        isinstance(x, int | float) and not math.isnan(x) for row in rows for x in row
-    )

@@ -10,17 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from utils.generators.batches import BatchLimits, Size
-from utils.generators.label_scoring import LogProbs, path_scores
+from utils.generators.label_scoring import LogProbs, pairs_of, path_scores
 from utils.generators.tree_attention import PADDING, Context
 from utils.generators.tries import Tokenized, Trie, n_common, n_inner_nodes, split_trie, tries_of
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Ints = npt.NDArray[np.int64]
 
 MIN_SAVED = 32  # tokens: a common beginning that saves fewer is not computed by itself
 KEPT_SHARE = 4  # on a CPU, a batch has at most so many times its tokens, with the common beginning of each text
@@ -68,8 +65,7 @@ class CausalScorer:
         """Return the scores of texts whose prompts and tries are one pass."""
         context, n_shared = self._begin(texts)
         tries = tries_of(texts, [range(len(text.labels)) for text in texts])
-        logits, places = read_tries(context, [text.prompt[n_shared:] for text in texts], tries)
-        return path_scores(logits, tries, places)
+        return path_scores(*read_tries(context, [text.prompt[n_shared:] for text in texts], tries), tries)
 
     def _in_parts(self, text: Tokenized) -> LogProbs:
         """Return the scores of a text whose trie has too many logits: its prompt, then some labels at a time."""
@@ -79,9 +75,9 @@ class CausalScorer:
         found: dict[int, list[float]] = {}
         for group in split_trie(text, max(1, self.limits.logit_rows - 1)):
             (trie,) = tries_of([text], [group])
-            logits, places = read_tries(context, [text.prompt[-1:]], [trie])
+            logits, pairs = read_tries(context, [text.prompt[-1:]], [trie])
             context.drop(1 + len(trie.tokens))
-            found.update(zip(group, path_scores(logits, [trie], places)[0], strict=True))
+            found.update(zip(group, path_scores(logits, pairs, [trie])[0], strict=True))
         return [found[index] for index in range(len(found))]
 
     def _begin(self, texts: Sequence[Tokenized]) -> tuple[Context, int]:
@@ -99,11 +95,10 @@ class CausalScorer:
         return context, n_shared
 
 
-def read_tries(context: Context, prompts: Sequence[Sequence[int]], tries: Sequence[Trie]) -> tuple[Tensor, Ints]:
+def read_tries(context: Context, prompts: Sequence[Sequence[int]], tries: Sequence[Trie]) -> tuple[Tensor, Tensor]:
     """Append the rest of each prompt and the nodes of its trie; return the logits of the rows that predict a token.
 
-    Without tries, the prompts alone are appended. The second value has the row of the logits of each trie's root and
-    nodes, (B, 1 + T), or -1 where none is computed.
+    Without tries, the prompts alone are appended. The second value has the row and the token of each label's token.
     """
     import torch
 
@@ -128,8 +123,9 @@ def read_tries(context: Context, prompts: Sequence[Sequence[int]], tries: Sequen
             used.append(row * width + last + node)
     rows = torch.tensor(used, dtype=torch.long, device=device)
     seen = _seen([len(prompt) for prompt in prompts], tries, width, device) if any(n_nodes) else None
-    logits = context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), seen, rows)
-    return logits, places
+    pairs = pairs_of(tries, places, device)
+    logits = context.extend(torch.tensor(ids, device=device), torch.tensor(positions, device=device), seen, rows, pairs)
+    return logits, pairs
 
 
 def read_prompts(context: Context, prompts: Sequence[Sequence[int]]) -> Tensor:

@@ -17,6 +17,7 @@ from utils.generators.reasoning import behind_reasoning
 from utils.protocols import Generator
 
 UNPARSED = -1
+SHARE_TOLD = 20  # ties are told where one answer in so many has one
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,15 @@ class Query:
 class Answers:
     """One entry per prompt: the label's index (UNPARSED where there is none), the labels' scores or the text.
 
-    `failures` has the reason for each prompt without an answer, by its index.
+    `failures` has the reason for each prompt without an answer, by its index. n_tied: prompts whose best score several
+    labels have, of which the first one is taken.
     """
 
     hyp: list[int]
     scores: list[list[float]]
     outputs: list[str]
     failures: dict[int, str]
+    n_tied: int = 0
 
 
 def answer(generator: Generator, queries: Sequence[Query], labels: Sequence[str], settings: DecodeSettings) -> Answers:
@@ -83,7 +86,8 @@ def _by_scores(
         value - next(rest) if query.alone is not None else value for query, value in zip(queries, scores, strict=True)
     ]
     hyp = [UNPARSED if np.isnan(value).any() else int(value.argmax()) for value in scores]
-    return Answers(hyp, [[] if np.isnan(value).any() else value.tolist() for value in scores], [], failures)
+    n_tied = sum(int((value == value.max()).sum()) > 1 for value in scores)
+    return Answers(hyp, [[] if np.isnan(value).any() else value.tolist() for value in scores], [], failures, n_tied)
 
 
 def asked_of(queries: Sequence[Query], labels: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -182,6 +186,11 @@ def warn_of_failures(lang: str, answers: Answers, lost_is: str = "name no label"
         first = next(iter(answers.failures.values()))
         n = len(answers.failures)
         print(f"warning: {lang}: {counted(n, 'text')} without an answer, counted as wrong: {first}", file=sys.stderr)
+    if SHARE_TOLD * answers.n_tied >= max(1, len(answers.hyp)):
+        share = 100 * answers.n_tied / len(answers.hyp)
+        print(
+            f"note: {lang}: in {share:.0f} % of the answers the best labels tie, and the first counts", file=sys.stderr
+        )
     lost = [place for place, index in enumerate(answers.hyp) if index < 0 and place not in answers.failures]
     unfinished = sum(behind_reasoning(text) is None for text in answers.outputs)
     if unfinished:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from utils.generators.batches import BatchLimits, Size, in_batches
+from utils.generators.exact_logits import exact_logits
 from utils.generators.tree_attention import tree_positions
 from utils.generators.tries import Tokenized, Trie, build_trie, split_trie
 
@@ -69,9 +70,11 @@ class Seq2SeqScorer:
             encoded = self.model.get_encoder()(input_ids=ids, attention_mask=mask)
             for group in split_trie(texts[0], max(1, self.limits.logit_rows // len(texts) - 1)):
                 trie = build_trie([texts[0].labels[index] for index in group], [0] * len(group))
-                logits = _decode_trie(self.model, encoded, mask, trie)
-                places = np.arange(logits.shape[0] * logits.shape[1]).reshape(logits.shape[:2])
-                for row, scores in enumerate(path_scores(logits.flatten(0, 1), [trie] * len(texts), places)):
+                places = np.arange(len(texts) * (1 + len(trie.tokens))).reshape(len(texts), -1)
+                pairs = pairs_of([trie] * len(texts), places, self.model.device)
+                with exact_logits(self.model, pairs):
+                    logits = _decode_trie(self.model, encoded, mask, trie)
+                for row, scores in enumerate(path_scores(logits.flatten(0, 1), pairs, [trie] * len(texts))):
                     found[row].update(zip(group, scores, strict=True))
         return [[labels[index] for index in range(len(labels))] for labels in found]
 
@@ -123,38 +126,51 @@ def score_one_by_one(model: Any, text: Tokenized) -> LogProbs:
     found: LogProbs = []
     with torch.inference_mode():
         for label, n_unscored in zip(text.labels, text.n_unscored, strict=True):
-            logits = _label_logits(model, text.prompt, label).float()
+            logits = _label_logits(model, text.prompt, label, n_unscored).float()
             scores = torch.log_softmax(logits, dim=-1)[range(n_unscored, len(label)), label[n_unscored:]]
             found.append(scores.tolist())
     return found
 
 
-def _label_logits(model: Any, prompt: Sequence[int], label: Sequence[int]) -> Tensor:
+def _label_logits(model: Any, prompt: Sequence[int], label: Sequence[int], n_unscored: int) -> Tensor:
     """Return the logits that predict each token of a label: (tokens, V)."""
     import torch
 
-    if model.config.is_encoder_decoder:
-        start = [model.config.decoder_start_token_id, *label[:-1]]
-        inputs = torch.tensor([prompt], device=model.device)
-        output = model(input_ids=inputs, decoder_input_ids=torch.tensor([start], device=model.device), use_cache=False)
-    else:
-        output = model(input_ids=torch.tensor([[*prompt, *label[:-1]]], device=model.device), use_cache=False)
+    before = 0 if model.config.is_encoder_decoder else len(prompt) - 1  # rows that predict no token of the label
+    scored = range(n_unscored, len(label))
+    exact = torch.tensor([(before + place, label[place]) for place in scored], device=model.device)
+    with exact_logits(model, exact):
+        if model.config.is_encoder_decoder:
+            start = torch.tensor([[model.config.decoder_start_token_id, *label[:-1]]], device=model.device)
+            inputs = torch.tensor([prompt], device=model.device)
+            output = model(input_ids=inputs, decoder_input_ids=start, use_cache=False)
+        else:
+            output = model(input_ids=torch.tensor([[*prompt, *label[:-1]]], device=model.device), use_cache=False)
     logits: Tensor = output.logits[0, -len(label) :]
     return logits
 
 
-def path_scores(logits: Tensor, tries: Sequence[Trie], places: Any) -> list[LogProbs]:
-    """Return the log-probabilities of the labels' scored tokens.
+def pairs_of(tries: Sequence[Trie], places: Any, device: Any) -> Tensor:
+    """Return which logits the scores of labels need, in the order of the labels' tokens: their row and token (n, 2).
 
-    logits: of roots and nodes, in any order: (rows, V). places: the row of each trie's root and nodes, (B, 1 + T). The
-    values of all texts are read from the device at once.
+    places: the row of each trie's root and nodes, (B, 1 + T).
     """
     import torch
 
     flat = [(places[row, node], token) for row, trie in enumerate(tries) for path in trie.paths for node, token in path]
-    if not flat:
+    return torch.tensor(np.array(flat, dtype=np.int64).reshape(-1, 2), device=device)
+
+
+def path_scores(logits: Tensor, pairs: Tensor, tries: Sequence[Trie]) -> list[LogProbs]:
+    """Return the log-probabilities of the labels' scored tokens.
+
+    logits: of roots and nodes, in any order: (rows, V). pairs: the row and the token of each. The values of all texts
+    are read from the device at once.
+    """
+    import torch
+
+    if not len(pairs):
         return [[[] for _ in trie.paths] for trie in tries]
-    pairs = torch.tensor(np.array(flat, dtype=np.int64), device=logits.device)
     scores = torch.log_softmax(logits.float(), dim=1)  # logsumexp is off by 5e-5 in 262,144 tokens
-    values = iter(scores[pairs[:, 0], pairs[:, 1]].tolist())
+    values = iter(scores[tuple(pairs.to(scores.device).T)].tolist())
     return [[[next(values) for _ in path] for path in trie.paths] for trie in tries]

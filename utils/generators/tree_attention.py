@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from utils.generators.exact_logits import exact_logits
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -124,11 +126,14 @@ class Context:
         """The number of tokens of each row, padding included."""
         return 0 if self.positions is None else self.positions.shape[1]
 
-    def extend(self, ids: Tensor, positions: Tensor, seen: Tensor | None, rows: Tensor) -> Tensor:
+    def extend(
+        self, ids: Tensor, positions: Tensor, seen: Tensor | None, rows: Tensor, exact: Tensor | None = None
+    ) -> Tensor:
         """Append tokens (B, Q) to the cache and return the logits of some of them: (rows, V).
 
         `seen` (B, Q, Q) says which of the new tokens each token attends to; None is causal. rows: those whose logits
-        are computed, as places in the flattened tokens.
+        are computed, as places in the flattened tokens. exact: (n, 2), places in `rows` and tokens whose logits are
+        computed in float32.
         """
         import torch
 
@@ -143,7 +148,11 @@ class Context:
             "position_ids": positions.clamp(min=0),
         }
         arguments = {name: value for name, value in arguments.items() if name in self._accepted}
-        with tree_positions(self.model, keys), _only(self.model, rows) as is_selected:
+        with (
+            tree_positions(self.model, keys),
+            _only(self.model, rows) as is_selected,
+            exact_logits(self.model, exact),
+        ):
             output = self.model(input_ids=ids, past_key_values=self.cache, use_cache=True, **arguments)
         self.positions = keys
         logits: Tensor = output.logits.flatten(0, 1)
