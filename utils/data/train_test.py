@@ -111,12 +111,17 @@ def load_train_test(
     split, limit = ("validation", None) if validation else (settings.split, settings.limit)
     if has_items(spec):
         pool, tested = load_pool(spec, source, split, sources), load_items(spec, lang, split, sources)
-        if source != lang and pool.ids:  # the same item in another language is no demonstration
-            asked = set(tested.ids)
-            pool = part_of(pool, [row for row, name in enumerate(pool.ids) if name not in asked])
-        return TrainTest(source, lang, pool, tested, limit)
+        return TrainTest(source, lang, pool if source == lang else not_tested(pool, tested), tested, limit)
     train = load_labeled(spec, source, "train", sources, legacy=settings.legacy)
     return TrainTest(source, lang, train, load_labeled(spec, lang, split, sources, legacy=settings.legacy), limit)
+
+
+def not_tested(pool: LabeledTexts, tested: LabeledTexts) -> LabeledTexts:
+    """Return a pool of demonstrations without the items that are tested in another language, by their identifiers."""
+    if not pool.ids:
+        return pool
+    asked = set(tested.ids)
+    return part_of(pool, [row for row, name in enumerate(pool.ids) if name not in asked])
 
 
 class TrainValidation(NamedTuple):

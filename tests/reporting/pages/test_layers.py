@@ -71,6 +71,9 @@ def test_curves_of_two_models_stand_beside_each_other(run: Run, tmp_path: Path, 
     page.uncheck("#languages-eng_deu")
     page.wait_for_selector("#languages-eng_swh:checked")
     assert page.title() != "caught"
+    open_at(page, tmp_path / "report.html", "#compare?view=layers")
+    page.get_by_role("link", name="layer by layer", exact=True).last.click()
+    page.wait_for_selector(".line-b")  # both models
 
 
 def test_scales_have_round_numbers(page: Page, report: Path) -> None:

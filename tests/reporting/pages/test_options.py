@@ -152,3 +152,38 @@ def test_options_without_scores_are_listed(page: Page, asked: Path, run_in: Run)
         assert rows[0].endswith("(two) gold") and "options" in page.inner_text("details.item[open]")
     finally:
         file.write_text(json.dumps(now))
+
+
+def test_demonstrations_in_another_language_are_those_of_the_pool_without_the_tested_items(
+    asked: Path, run_in: Run, page: Page
+) -> None:
+    """Of eight English items, the first two are asked in German, so that number 0 of the pool is the third."""
+    rows = [
+        {"one": f"{lang} {place}", "two": "x", "what": "ab"[place % 2], "lang": lang, "id": place, "split": split}
+        for lang, split, places in (("en", "train", range(8)), ("de", "test", range(2)), ("de", "train", range(7, 8)))
+        for place in places
+    ]
+    (asked / "data/aligned.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (asked / "data/plain.toml").write_text('kind = "pair"\nlayout = "{one} {two}: {answer}"\n')
+    own = ("--dataset", "data/aligned.jsonl", "--template", "data/plain.toml", "--columns", "one", "two", "what")
+    flags = (
+        "--gen_model_checkpoint",
+        "tiny",
+        "--output_dir",
+        "crossed",
+        "--cross",
+        "--src_lang",
+        "en",
+        "--langs",
+        "de",
+    )
+    done = run_in(asked, "icl.py", *own, *flags, *RANDOM)
+    assert done.returncode == 0, done.stderr
+    assert run_in(asked, SCRIPT, "--logs", "crossed", "--output", "crossed.html").returncode == 0
+    (path,) = asked.glob("crossed/**/eval_de_1.json")
+    prompts = json.loads(path.with_name("eval_de_1_prompts.json").read_text())
+    for item, (prompt, (shown,)) in enumerate(zip(prompts["prompts"], prompts["demonstrations"], strict=True)):
+        open_at(page, asked / "crossed.html", f"#items?path={path.relative_to(asked).as_posix()}&item={item}")
+        text, label = prompt.splitlines()[0].split(" x: ")
+        assert text == f"en {shown + 2}"
+        assert page.inner_text("details.item[open] ol") == f"training text #{shown}: {text} x ({label})"

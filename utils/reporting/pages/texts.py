@@ -103,39 +103,52 @@ def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[t
         return
     legacy = bool(run.get("legacy"))
     more = (" legacy" if legacy else "") + (f" seed {entry.result.seed}" if is_own(entry) else "")
-    for lang, split in ((name, str(run.get("split", "test"))), (str(run.get("train_lang") or name), "train")):
-        key = f"labelled {dataset} {lang} {split}{more}"
+    train = str(run.get("train_lang") or name)
+    apart = f" without {name}" if train != name and run.get("answer_kind") else ""  # what is tested is no demonstration
+    for lang, split, is_pool in ((name, str(run.get("split", "test")), False), (train, "train", True)):
+        key = f"labelled {dataset} {lang} {split}{apart if is_pool else ''}{more}"
         if isinstance(spec, str):
             yield key, spec
         elif has_items(spec):
-            yield key, _of_items(spec, run, lang, split, where)
+            yield key, _of_items(spec, run, name, lang if is_pool else None, where)
         else:
             yield key, partial(_labelled, spec, lang, split, where, legacy)
 
 
-def _of_items(spec: DatasetSpec, run: Mapping[str, Any], lang: str, split: str, where: Sources) -> Load | str:
-    """Return the loader of the items that were tested, or of those that demonstrations were taken from."""
+def _of_items(
+    spec: DatasetSpec, run: Mapping[str, Any], lang: str, pool_lang: str | None, where: Sources
+) -> Load | str:
+    """Return the loader of the items of a language that were tested, or of those that demonstrations were taken from.
+
+    pool_lang: the language of the demonstrations; None for the tested items.
+    """
     if run.get("prompt_lang"):
         return f"the questions were asked in {run['prompt_lang']}: the prompts have them"
-    if split == "train" and (run.get("mined") or run.get("demonstrations_file")):
+    if pool_lang and (run.get("mined") or run.get("demonstrations_file")):
         return "the demonstrations are no training texts: the prompts have them"
-    return partial(_items, spec, run.get("src_lang"), run.get("tgt_lang"), lang, split, str(run.get("split")), where)
+    return partial(
+        _items, spec, run.get("src_lang"), run.get("tgt_lang"), lang, pool_lang, str(run.get("split", "test")), where
+    )
 
 
 def _items(
-    spec: DatasetSpec, src: str | None, tgt: str | None, lang: str, split: str, tested: str, where: Sources
+    spec: DatasetSpec, src: str | None, tgt: str | None, lang: str, pool_lang: str | None, split: str, where: Sources
 ) -> Texts:
     from utils.data.answer_items import with_pairs
     from utils.data.items import JOIN, answer_kind, load_items, load_pool
+    from utils.data.train_test import not_tested
 
     if tgt is not None:
         spec = with_pairs(spec, src, [tgt])
-    found = load_pool(spec, lang, tested, where) if split == "train" else load_items(spec, lang, split, where)
+    if pool_lang is None:
+        found = load_items(spec, lang, split, where)
+    else:
+        found = load_pool(spec, pool_lang, split, where)
+        found = found if pool_lang == lang else not_tested(found, load_items(spec, lang, split, where))
     texts = found.texts
     if answer_kind(spec) != "text":  # of a translation, the other fields are names of languages
-        texts = tuple(
-            JOIN.join([text, *_not_encoded(item, spec)]) for text, item in zip(texts, found.items, strict=True)
-        )
+        pairs = zip(texts, found.items, strict=True)
+        texts = tuple(JOIN.join([text, *_not_encoded(item, spec)]) for text, item in pairs)
     choices = [list(item.choices) for item in found.items]
     return {
         "texts": list(texts),

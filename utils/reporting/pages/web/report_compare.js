@@ -14,6 +14,7 @@ async function showCompare(params) {
     el("button", { type: "button", onclick: () => change({ a: b, b: a }) }, "swap"),
   ];
   const head = [el("h2", { tabindex: "-1" }, "Two models on the same items"), el("div", { class: "controls" }, ...controls)];
+  if (report.index.tasks[board.task].by_layer) return el("section", {}, ...head, el("p", {}, "Models of this task are compared ", link("layers", { ...boardParams(board), a, b }, {}, "layer by layer"), "."));
   if (a === b) return el("section", {}, ...head, el("p", {}, "This leaderboard has only one model: choose another task or setting."));
   const { lines, notes } = await comparedLines(board, a, b);
   const said = notes.map((note) => el("p", { class: "note" }, note));

@@ -218,7 +218,7 @@ function neighborTable(item) {
 // The texts of a record's items, where the page has them: queries, and candidates or training texts.
 async function textsOf(record, side) {
   if (own(report.index.tasks, taskOf(record))?.data === "chat") return {}; // the prompts have the instructions
-  const { split = "test", legacy, train_lang: train, source } = record.body.run ?? {};
+  const { split = "test", legacy, train_lang: train, source, answer_kind: kind } = record.body.run ?? {};
   const whys = new Set();
   const read = async (key) => {
     const ref = own(report.index.texts, key);
@@ -236,7 +236,7 @@ async function textsOf(record, side) {
   }
   const more = `${legacy ? " legacy" : ""}${source?.kind === "local" ? ` seed ${record.seed}` : ""}`;
   const key = (lang, part) => `labelled ${record.dataset} ${lang} ${part}${more}`;
-  const [test, training] = [await read(key(record.subset, split)), await read(key(train || record.subset, "train"))];
+  const [test, training] = [await read(key(record.subset, split)), await read(key(train || record.subset, train && train !== record.subset && kind ? `train without ${record.subset}` : "train"))];
   return {
     queries: test?.texts, choices: test?.choices, labels: training?.labels, why: why(),
     candidates: training?.texts.map((text, index) => `${text} (${training.labels[index]})`),
