@@ -16,7 +16,17 @@ import pytest
 from utils.data.text_files import stream_lines
 from utils.files import sha256_of
 from utils.mining.collections import Collection
-from utils.progress import BYTES, bar, batch_done, by_batches, counted_off, duration, size, watched
+from utils.progress import (
+    BYTES,
+    bar,
+    batch_done,
+    by_batches,
+    counted_off,
+    duration,
+    part_of_run,
+    size,
+    watched,
+)
 
 
 @pytest.fixture
@@ -92,6 +102,19 @@ def test_items_that_come_in_batches_are_told_when_a_batch_is_over(
         "api: 2 of 4 prompts, about 12 s left",  # one took 24 s, of two; 36 of them have passed
         "api: 3 of 4 prompts, about 1 s left",
     ]
+
+
+def test_a_line_begins_with_the_part_of_the_run_that_it_is_about(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with part_of_run("deu"), part_of_run("judgements"), bar(9, "gemma", "prompts") as advance:
+        clock(30)
+        advance(3)
+    with bar(9, "gemma", "prompts") as advance:
+        clock(60)
+        advance(3)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["deu: judgements: gemma: 3 of 9 prompts", "gemma: 3 of 9 prompts"]
 
 
 def test_bytes_have_units_and_an_unknown_total_no_time_left(

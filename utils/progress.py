@@ -18,6 +18,7 @@ Advance = Callable[[int], object]
 T = TypeVar("T")
 
 _batches: ContextVar[Advance | None] = ContextVar("batches", default=None)
+_part: ContextVar[str] = ContextVar("part", default="")
 
 
 def progress(total: int, name: str) -> AbstractContextManager[Advance]:
@@ -36,10 +37,21 @@ def bar(total: int | None, what: str, unit: str, done: int = 0, in_bursts: bool 
     """
     from tqdm import tqdm
 
+    what = f"{_part.get()}{what}"
     named = {"unit": BYTES, "unit_scale": True} if unit == BYTES else {"unit": f" {unit}"}
     hidden = True if total == 0 else None
     with tqdm(total=total, initial=done, desc=what, leave=False, disable=hidden, **named) as shown:
         yield _Lines(total, what, unit, done, in_bursts).advance if shown.disable and total != 0 else shown.update
+
+
+@contextmanager
+def part_of_run(name: str) -> Iterator[None]:
+    """Let bars and lines begin with the part of a run that they are about, such as a language; parts can be nested."""
+    before = _part.set(f"{_part.get()}{name}: ")
+    try:
+        yield
+    finally:
+        _part.reset(before)
 
 
 def counted_off(items: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:

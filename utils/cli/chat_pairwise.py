@@ -22,6 +22,7 @@ from utils.evaluation import chat, stats
 from utils.files import read_json, write_json
 from utils.generators.chat_prompts import prompts_for
 from utils.generators.judging import WINNER_SCHEMA, Said, ask, how_asked, pair_prompt, parse_winner
+from utils.progress import part_of_run
 from utils.records.identity import generator_identity
 from utils.records.paths import prompts_path
 from utils.records.provenance import environment, public_argument, utc_now
@@ -68,9 +69,10 @@ def compare_pairwise(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequ
         return
     found, rows, values = {}, [], []
     for each in pairs:
-        first, second = (
-            ask(judge, prompts, parse_winner, WINNER_SCHEMA, tokens=args.judge_tokens) for prompts in each.prompts()
-        )
+        with part_of_run(each.lang):
+            first, second = (
+                ask(judge, prompts, parse_winner, WINNER_SCHEMA, tokens=args.judge_tokens) for prompts in each.prompts()
+            )
         row, of_items, content = _told(each, first, second, args.seed)
         rows.append(row)
         values.append(of_items[~np.isnan(of_items)])

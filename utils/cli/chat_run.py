@@ -27,7 +27,7 @@ from utils.files import read_json
 from utils.generators.chat_prompts import prompts_for, stops_of
 from utils.generators.judging import Said, judged, translated
 from utils.generators.reasoning import behind_reasoning
-from utils.progress import Clock
+from utils.progress import Clock, part_of_run
 from utils.schema import RunRecord
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ class Chat(TaskRun[Instructions]):
         failures, unfinished = dict[str, str](), 0
         for number, seed in enumerate(self.seeds):
             texts = []
-            for place, one in enumerate(self.generator.generate(prompts, self.how(seed))):
+            with part_of_run(f"answers of seed {seed}" if self.settings.seeds else "answers"):
+                generated = self.generator.generate(prompts, self.how(seed))
+            for place, one in enumerate(generated):
                 behind = None if isinstance(one, Failed) else behind_reasoning(one)
                 if isinstance(one, Failed):
                     failures[f"{place} {number}"] = one.reason
@@ -190,16 +192,20 @@ class Chat(TaskRun[Instructions]):
         if judge is None:
             return {}
         seed, tokens = self.settings.seed, self.settings.judge_tokens
-        first = levels_of(judge, data, answers, tokens)
+        with part_of_run("judgements"):
+            first = levels_of(judge, data, answers, tokens)
         add_judgements(found, first, seed, name="help", unread="unread", about="judge_levels")
         said: dict[str, Any] = {"judgements": _as_records(first)}
         if self.settings.judge_twice:
-            second = levels_of(judge, data, answers, tokens, second=True)
+            with part_of_run("second judgements"):
+                second = levels_of(judge, data, answers, tokens, second=True)
             add_agreement(found, first, second)
             said["second_judgements"] = _as_records(second)
         if self.settings.judge_translated:
-            english = self.in_english(answers, told)
-            third = levels_of(judge, data, english, tokens)
+            with part_of_run("translations"):
+                english = self.in_english(answers, told)
+            with part_of_run("judgements of translations"):
+                third = levels_of(judge, data, english, tokens)
             add_judgements(
                 found, third, seed, name="help_translated", unread="unread_translated", about="judge_levels_translated"
             )

@@ -14,7 +14,7 @@ from utils.cli.cut_texts import cut_lines
 from utils.constants import DENSE
 from utils.data.mteb_rows import KIND, about_task
 from utils.encoders.reduced import bytes_of_vector
-from utils.progress import subsets_of
+from utils.progress import part_of_run, subsets_of
 from utils.records.bounds import bounds_of, mean_bounds
 from utils.records.provenance import environment, utc_now
 from utils.retrieval.fusion import tune
@@ -107,7 +107,8 @@ class Run:
                         client.mark()
                     for generator in self._generators():
                         generator.mark()
-                    evaluate(name)
+                    with part_of_run(name):
+                        evaluate(name)
         finally:
             for line in (*self.ks.notes(), *cut_lines(self.counts)):
                 print(line, file=sys.stderr)
