@@ -50,7 +50,7 @@ def may_be_rounded(spec: GeneratorSpec) -> bool:
 def is_rounded(answer: Mapping[str, Any]) -> bool:
     """Return whether an earlier version rounded the scores of two different labels to the same ones.
 
-    Rounding keeps the order of all others.
+    Rounding keeps the order of all other labels that are single tokens.
     """
     if EXACT.items() <= answer.items():
         return False
