@@ -1,7 +1,7 @@
 """Logits of single tokens in float32, whatever the precision of a model.
 
-A model in bfloat16 rounds its logits to eight binary digits, to eighths between 16 and 32, so that some options
-that are scored by one token each come out equal. The products of the last hidden states with the vectors of these tokens are
+A model in bfloat16 rounds its logits to eight binary digits, to eighths between 16 and 32, so that some options that
+are scored by one token each come out equal. The products of the last hidden states with the vectors of these tokens are
 computed once more here, in float32; the other logits keep the model's own values.
 """
 
