@@ -22,7 +22,7 @@ from utils.training.answer_loss import AnswerBatches, answer_losses
 from utils.training.answer_tokens import CHAT, IGNORED, PAPER, PLAIN, Template, encode
 from utils.training.base import causal_base
 from utils.training.folder import TrainingFolder
-from utils.training.language_model import CausalModel, SeededOrder, load_causal, save_causal, train_causal
+from utils.training.language_model import CausalModel, SeededOrder, encode_all, load_causal, save_causal, train_causal
 from utils.training.loop import Trained
 from utils.training.options import LoraOptions, TrainingOptions
 
@@ -224,6 +224,16 @@ def test_a_training_that_was_stopped_goes_on_with_the_same_bits(
 
 
 ROWS = [{"prompt": f"{a} {b}", "answer": f"{b} {a} {b}", "lang": b} for a in "abcde" for b in ("xx", "yy")]
+
+
+def test_a_token_without_an_embedding_is_told_before_anything_is_trained(checkpoint: Path, tmp_path: Path) -> None:
+    causal = load_causal(causal_base(str(checkpoint), tmp_path, "fp32", "").spec, str(checkpoint), "cpu")
+    number = len(causal.tokenizer)
+    assert causal.tokenizer.add_tokens(["zebra"]) == 1
+    with pytest.raises(
+        UserError, match=f"the number {number}, but the model has vectors of the numbers 0 to {number - 1}"
+    ):
+        encode_all(causal, PLAIN, [question("a zebra", "b")], None)
 
 
 @pytest.fixture

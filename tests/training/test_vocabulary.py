@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_encoders import SMALL, byte_tokenizer, make_encoder, make_masked_lm
+from tiny_encoders import SMALL, bert_config, byte_tokenizer, make_encoder, make_masked_lm
 
 from utils.data.pair_rows import PairRow
 from utils.errors import UserError
@@ -19,7 +19,7 @@ from utils.training.classification import Classifier, Labelled, load_classifier,
 from utils.training.contrastive import ContrastiveOptions, train_embedder
 from utils.training.embedder import load_embedder
 from utils.training.folder import TrainingFolder
-from utils.training.options import TrainingOptions
+from utils.training.options import LoraOptions, TrainingOptions
 from utils.training.pair_examples import PairExamples
 from utils.training.reranker import RerankerOptions, train_reranker
 from utils.training.vocabulary import CompactVocabulary, can_be_compact, named_tokens
@@ -28,6 +28,7 @@ TEXTS = ["one two", "three four five", "two two", "five one three", "four", "one
 LABELS = [0, 1, 0, 1, 1, 0]
 ROWS = [PairRow("one", ["one two"], ["five"]), PairRow("two", ["two two"], ["three"]), PairRow("four", ["a four"], [])]
 OPTIONS = TrainingOptions(epochs=2, batch_size=2, learning_rate=1e-2, weight_decay=0.1, patience=2)
+UNCHOSEN = dataclasses.replace(OPTIONS, patience=None)  # no checkpoint is chosen by a figure
 HIGH = 260  # the number of the padding behind all bytes, as decoders have theirs behind all words
 N_TOKENS = 264
 
@@ -130,24 +131,22 @@ def checkpoint_of(folder: Path, family: str, *, padded: bool = True) -> Path:
     return make_encoder(folder, FAMILIES[family](HIGH if padded else None), tokenizer)
 
 
-def trained_encoder(checkpoint: Path, place: Path, name: str) -> Any:
+def trained_encoder(checkpoint: Path, place: Path, name: str, options: TrainingOptions = UNCHOSEN) -> Any:
     base = encoder_base(str(checkpoint), place / "cache", sides=True)
     assert base.spec is not None
     embedder = load_embedder(base, base.spec, "cpu")
-    options = dataclasses.replace(OPTIONS, patience=None)
     train_embedder(embedder, PairExamples(ROWS), ContrastiveOptions(), options, opened(place / name))
     return embedder.model
 
 
-def trained_reranker(checkpoint: Path, place: Path, name: str) -> Any:
+def trained_reranker(checkpoint: Path, place: Path, name: str, options: TrainingOptions = UNCHOSEN) -> Any:
     model = load_classifier(base_of(checkpoint), ["relevance"], None, pair=True)
-    options = dataclasses.replace(OPTIONS, patience=None)
     train_reranker(model, PairExamples(ROWS), RerankerOptions("ranking", 1), options, opened(place / name))
     return model.model
 
 
-def trained_classifier(checkpoint: Path, place: Path, name: str) -> Any:
-    return fit(checkpoint, place / name).model
+def trained_classifier(checkpoint: Path, place: Path, name: str, options: TrainingOptions = OPTIONS) -> Any:
+    return fit(checkpoint, place / name, options).model
 
 
 def base_of(checkpoint: Path) -> Base:
@@ -160,10 +159,10 @@ def opened(path: Path) -> TrainingFolder:
     return folder
 
 
-def fit(checkpoint: Path, output: Path) -> Classifier:
+def fit(checkpoint: Path, output: Path, options: TrainingOptions = OPTIONS) -> Classifier:
     classifier = load_classifier(base_of(checkpoint), ["a", "b"], None)
     data = Labelled(TEXTS, LABELS)
-    assert train_classifier(classifier, data, data, OPTIONS, opened(output)).n_steps == 6
+    assert train_classifier(classifier, data, data, options, opened(output)).n_steps == 6
     return classifier
 
 
@@ -214,6 +213,19 @@ def test_the_same_command_gives_the_same_bits(tmp_path: Path) -> None:
 def test_a_token_that_the_model_has_no_vector_for_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the number 9, but the model has vectors of the numbers 0 to 8"):
         CompactVocabulary.of([np.array([7, 9])], named=[], n_tokens=9)
+
+
+@pytest.mark.parametrize("lora", [None, LoraOptions(modules=("query", "value"))])
+@pytest.mark.parametrize("trained", [trained_encoder, trained_reranker, trained_classifier])
+def test_such_a_token_is_told_before_anything_is_trained(
+    trained: Callable[..., Any], lora: LoraOptions | None, tmp_path: Path
+) -> None:
+    """The tokenizer has a token for "two" that the model was not resized for."""
+    tokenizer = byte_tokenizer()
+    assert tokenizer.add_tokens(["two"]) == 1
+    checkpoint = make_encoder(tmp_path / "m", bert_config(vocab_size=HIGH), tokenizer)
+    with pytest.raises(UserError, match=f"the number {HIGH}, but the model has vectors of the numbers 0 to {HIGH - 1}"):
+        trained(checkpoint, tmp_path, "out", dataclasses.replace(OPTIONS, patience=None, lora=lora))
 
 
 @pytest.mark.parametrize(("family", "positions"), [("Camembert", 16), ("MPNet", 18), ("Bert", 20)])

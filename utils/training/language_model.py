@@ -36,6 +36,7 @@ from utils.training.loop import (
 )
 from utils.training.lora import merged, with_adapter, with_saved_adapter
 from utils.training.token_batches import Rows
+from utils.training.vocabulary import check_texts
 
 if TYPE_CHECKING:
     from utils.data.conversations import Conversation
@@ -87,9 +88,13 @@ def load_causal(spec: GeneratorSpec, path: str, device: str) -> CausalModel:
 def encode_all(
     causal: CausalModel, template: str, rows: Sequence[Conversation], max_length: int | None
 ) -> tuple[list[Encoded], int, int]:
-    """Return the tokens of rows, how many rows are left out as their answers are cut off, and how many are cut."""
+    """Return the tokens of rows, how many rows are left out as their answers are cut off, and how many are cut.
+
+    Raises UserError where a row has a token without an embedding.
+    """
     longest = causal.longest(max_length)
     whole = encode(rows, Template(template, causal.tokenizer, causal.spec.name))
+    check_texts((row.ids for row in whole), causal.model)
     found, n_cut = [], 0
     for row in whole:
         n_cut += longest is not None and len(row.ids) > longest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from utils.training.lora import merged, with_adapter
-from utils.training.vocabulary import CompactVocabulary, can_be_compact, named_tokens
+from utils.training.vocabulary import CompactVocabulary, can_be_compact, check_texts, named_tokens
 
 if TYPE_CHECKING:
     from utils.training.options import LoraOptions
@@ -38,13 +38,13 @@ def lighten(
 ) -> LightModel:
     """Return a transformer as it is trained; the transformer itself is changed.
 
-    adapters: what is trained in place of its weights. texts: returns the tokenised texts of the data, and is called
-    where only embeddings of their tokens and of the special ones are trained. task: that of peft's TaskType.
+    adapters: what is trained in place of its weights. texts: returns the tokenised texts of the data, once; without
+    adapters, only embeddings of their tokens and of the special ones are trained, where that can be done. task: that of
+    peft's TaskType. Raises UserError where a text has a token without an embedding.
     """
-    if adapters is not None:
-        return LightModel(with_adapter(model, adapters, task), None, True)
-    if not can_be_compact(model):
-        return LightModel(model, None, False)
+    if adapters is not None or not can_be_compact(model):
+        check_texts(texts(), model)
+        return LightModel(with_adapter(model, adapters, task) if adapters else model, None, adapters is not None)
     named = {*special, *named_tokens(model)}
     vocabulary = CompactVocabulary.of(texts(), named, model.get_input_embeddings().num_embeddings)
     vocabulary.narrow(model)

@@ -46,9 +46,7 @@ class CompactVocabulary:
         used = np.zeros(n_tokens, dtype=bool)
         used[[number for number in named if 0 <= number < n_tokens]] = True
         for text in texts:
-            if len(text) and (largest := int(text.max())) >= n_tokens:
-                what = f"the tokenizer gives a token of the data the number {largest}"
-                raise UserError(f"{what}, but the model has vectors of the numbers 0 to {n_tokens - 1}", NO_ROW)
+            check_tokens(text, n_tokens)
             used[text] = True
         return cls(np.flatnonzero(used))
 
@@ -90,6 +88,20 @@ class _Places:
         ids = args[0] if args else kwargs["input"]
         self.places = self.places.to(ids.device)
         return (self.places[ids], *args[1:]), {name: value for name, value in kwargs.items() if name != "input"}
+
+
+def check_tokens(text: Ids, n_tokens: int) -> None:
+    """Raise UserError where a text has a token that none of the model's `n_tokens` embeddings belongs to."""
+    if len(text) and (largest := int(text.max())) >= n_tokens:
+        what = f"the tokenizer gives a token of the data the number {largest}"
+        raise UserError(f"{what}, but the model has vectors of the numbers 0 to {n_tokens - 1}", NO_ROW)
+
+
+def check_texts(texts: Iterable[Ids], model: Any) -> None:
+    """Raise UserError where a tokenised text has a token that the model has no embedding of."""
+    tables = _tables_of(model)
+    for text in texts if tables else ():
+        check_tokens(text, len(tables[0].weight))
 
 
 def can_be_compact(model: Any) -> bool:
