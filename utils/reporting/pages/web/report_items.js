@@ -167,7 +167,7 @@ function itemView(item, filters, change) {
   const head = el(
     "summary", {},
     el("span", { class: "soft" }, `#${item.item} `), ...verdict(item),
-    text ? el("span", { class: "text", dir: "auto" }, text) : null,
+    text ? el("span", { class: "text" }, ...text.split("\n").map((field) => el("span", { class: "field", dir: "auto" }, field))) : null,
   );
   const view = el("details", { open, class: "item", "data-item": item.item }, head);
   const fill = () => view.childElementCount === 1 && view.append(itemDetails(item));
