@@ -83,7 +83,7 @@ def evaluate(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequence[str
     from utils.cli.open_run import OtherModels, open_run
     from utils.data.language_id import open_identifier
 
-    open_identifier()  # a run without it would end after its answers are there
+    open_identifier("pip install -r requirements-icl.txt")  # a run without it would end after its answers are there
     spec = chosen_answerer(args)
     settings = make_settings(args, spec, others)
     ks = Ks((len((settings.seeds or "0").split()),), typed=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,14 @@ def test_mistakes_end_in_two_lines(more: tuple[str, ...], message: str, run: Run
     done = run("chat.py", *more)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 2, done.stderr
     assert message in done.stderr
+
+
+def test_without_the_identifier_the_file_of_icl_and_chat_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycld2", None)
+    done = run("chat.py", *GPT)
+    assert done.returncode == 2 and done.stderr == (
+        "error: the package pycld2 is not installed\nhint: pip install -r requirements-icl.txt\n"
+    )
 
 
 def test_dry_run_says_what_would_be_asked(run: Run, scripts: ApiServer, questions: Path, tmp_path: Path) -> None:

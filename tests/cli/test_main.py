@@ -129,3 +129,24 @@ def test_sigterm_ends_a_run_as_an_interruption_does(script: Path, tmp_path: Path
     os.kill(process.pid, signal.SIGTERM)
     _, told = process.communicate()
     assert (process.returncode, told) == (143, "\nterminated: what is kept\n") and (tmp_path / "cleaned").is_file()
+
+
+def test_a_package_that_is_missing_says_how_the_packages_are_installed(run: Run, script: Path) -> None:
+    script.write_text(HEAD.format("import no_such_package.part"))
+    done = run(str(script))
+    assert done.returncode == 2 and done.stderr == (
+        f"error: the package no_such_package is not installed for {sys.executable}\n"
+        "hint: source .venv/bin/activate, which `make demo` makes, or pip install -r requirements.txt; what is kept\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("bitext.py",), ("script/report.py",), ("-m", "utils.prefetch")])
+def test_a_python_without_the_packages_is_told_in_two_lines(words: tuple[str, ...]) -> None:
+    python = Path(sys.executable).resolve()  # the one that the environment was made by, without site-packages
+    command = [str(python), "-S", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == (
+        f"error: the package numpy is not installed for {python}\n"
+        "hint: source .venv/bin/activate, which `make demo` makes, or pip install -r requirements.txt\n"
+    )

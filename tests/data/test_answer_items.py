@@ -110,14 +110,17 @@ def test_pairs_of_a_run(sources: Sources) -> None:
     assert with_pairs(flores, None, None).subsets == flores.subsets and len(flores.subsets) == 204
     assert with_pairs(ANSWERED["mafand"], None, None).subsets == ANSWERED["mafand"].subsets
     assert with_pairs(flores, "eng", ["deu", "deu_Latn"]).subsets == ("eng_Latn-deu_Latn",)
-    for name, source, langs, what in (
+    for name, source, langs, told in (
         ("flores", "xx", None, "no language 'xx'"),
         ("flores", "zho", None, "no language 'zho'"),
         ("flores", "eng", ["eng"], "no translations from 'eng_Latn' into 'eng_Latn'"),
         ("mafand", "hau", ["ibo"], "no translations from 'hau' into 'ibo'"),
+        ("mafand", None, ["wol"], "wol is translated from fr: --src_lang fr"),
+        ("mafand", "hau", ["hau"], "give another --src_lang, or --langs without it"),
     ):
-        with pytest.raises(UserError, match=what):
+        with pytest.raises(UserError) as caught:
             with_pairs(ANSWERED[name], source, langs)
+        assert told in f"{caught.value.what}\n{caught.value.hint}"
     no_mirror = Sources(None, sources.cache_dir)
     with pytest.raises(UserError, match="no mirror is named"):
         load_items(with_pairs(ANSWERED["ntrex"], None, ["deu"]), "eng-deu", "test", no_mirror)

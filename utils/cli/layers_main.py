@@ -130,7 +130,9 @@ def _report(run: Run, measured: Measured) -> None:
         for line in shown:
             values = [honest[line[0]]] if line[0] in honest else list(honest.values())
             line.append((100 if measured.measure.percent else 1) * sum(values) / len(values))
-    print(tabulate(shown, head, floatfmt=".2f" if measured.measure.percent else ".4f"))
+    kept = [place for place, name in enumerate(head) if name != "pooling" or any(line[place] for line in shown)]
+    table = [[line[place] for place in kept] for line in shown]
+    print(tabulate(table, [head[place] for place in kept], floatfmt=".2f" if measured.measure.percent else ".4f"))
     about = {"measure": measured.measure.name, "dataset": run.dataset.name, "model": measured.model}
     path = measured.folder / CSV
     write_atomic(path, as_csv(rows_there(run, measured), about, measured.measure.columns))

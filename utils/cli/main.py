@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import utils
 from utils.errors import UserError, first_line, is_disk_full, is_out_of_memory
 from utils.proxies import prepare_proxies
 
@@ -75,10 +76,12 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _fail_for(error: BaseException, kept: str) -> NoReturn:
-    """Explain an error that is not a user's: of the disk, of the memory, of the system, or one nobody foresaw."""
+    """Explain an error that is not a user's: of a package, the disk, the memory, the system, or one nobody foresaw."""
     about = ""
     if isinstance(error, OSError):
         about = f"{error.strerror or first_line(error)}: {error.filename or ''}".rstrip(": ")
+    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "utils").partition(".")[0]) != "utils":
+        _fail(f"the package {package} is not installed for {sys.executable}", f"{utils.ACTIVATE}; {kept}")
     if is_disk_full(error):
         _fail(about or "no space left on the disk", f"free some space; {kept}")
     if is_out_of_memory(error):

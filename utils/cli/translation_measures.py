@@ -49,9 +49,11 @@ def translation_measures(asked: str | None, names: Sequence[str] = ("bleu", "chr
     `open_bleu` takes it, or None for that of FLORES-200; where its model cannot be had, there is chrF++ alone, and a
     note says so. Raises UserError for a tokenisation that is asked for and cannot be used.
     """
-    from sacrebleu.metrics import CHRF
+    chrf: dict[str, Any] = {}
+    if "chrf" in names:
+        from sacrebleu.metrics import CHRF
 
-    chrf = {"chrf": CHRF(word_order=2)} if "chrf" in names else {}
+        chrf["chrf"] = CHRF(word_order=2)
     if "bleu" not in names:
         return chrf
     try:

@@ -69,14 +69,14 @@ def shared_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(SHARED)}
 
 
-def import_extra(name: str) -> Any:
-    """Return a package of the extras; raises UserError that names their file where it is not installed."""
+def import_extra(name: str, extras: str = EXTRAS) -> Any:
+    """Return a package of the extras; raises UserError that says how they are installed where it is not."""
     import importlib
 
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f"the package {name} is not installed", EXTRAS) from error
+        raise UserError(f"the package {name} is not installed", extras) from error
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ dictionaries and their origin (utils/data/items.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +92,19 @@ def with_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | N
     for target in targets:
         if target not in there:
             what = f"{spec.name} has no translations from {source!r} into {target!r}"
-            raise UserError(what, f"choose from: {', '.join(there)}" if there else suggest_language(source, languages))
+            raise UserError(what, _instead_of(source, target, there, known or ()))
     pairs = {pair_name(source, target): (source, target) for target in targets}
     codes = {name: [code_with_script(target)] for name, (_, target) in pairs.items()}
     return replace(spec, subsets=tuple(pairs), options={**spec.options, "pairs": pairs, "codes": codes})
+
+
+def _instead_of(source: str, target: str, there: Sequence[str], known: Iterable[tuple[str, str]]) -> str:
+    """Return the hint about a pair that a data set does not have: other sources of its target, or other targets."""
+    if target == source:
+        return "give another --src_lang, or --langs without it"
+    if others := [one for one, other in known if other == target]:
+        return f"{target} is translated from {', '.join(others)}: --src_lang {others[0]}"
+    return suggest_language(target, there)
 
 
 def _known(spec: DatasetSpec, lang: str, languages: Sequence[str]) -> str:

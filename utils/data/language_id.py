@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from utils.cluster.joining import import_extra
+from utils.cluster.joining import EXTRAS, import_extra
 from utils.data.languages import NAMES, code_of
 from utils.errors import UserError, suggest
 
@@ -44,9 +44,9 @@ def n_letter_bytes(text: str) -> int:
     return len("".join(filter(str.isalpha, text)).encode(errors="ignore"))
 
 
-def open_identifier() -> Any:
-    """Return pycld2; raises UserError where it is not installed."""
-    return import_extra("pycld2")
+def open_identifier(extras: str = EXTRAS) -> Any:
+    """Return pycld2; raises UserError with this hint where it is not installed."""
+    return import_extra("pycld2", extras)
 
 
 def check_language(language: str | None) -> None:

@@ -216,7 +216,7 @@ def _legend(
     shown = told or {lang: colours[lang] for lang in ordered}
     handles: list[Any] = [Line2D([], [], color=colour) for colour in shown.values()]
     labels = list(shown)
-    if len(langs) > 1:
+    if any(len(panel.lines) > 1 for panel in panels):
         handles.append(Line2D([], [], color="black", linewidth=1.6))
         labels.append(MEAN)
     if any(panel.levels for panel in panels):
