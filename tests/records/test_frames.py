@@ -11,7 +11,7 @@ import pytest
 from frame_records import BITEXT, ICL, LABELS, MEMBER, only, write
 
 from utils.errors import UserError
-from utils.records.columns import COLUMNS, ITEMS, KEYS, SETTINGS
+from utils.records.columns import COLUMNS, ITEMS, KEYS, SETTING_KINDS
 from utils.records.frames import load
 
 ROW_OF_BITEXT = {  # of BITEXT at k 5
@@ -118,7 +118,7 @@ def test_the_dtypes(tmp_path: Path) -> None:
 def test_an_empty_folder_has_the_columns_and_the_dtypes(tmp_path: Path) -> None:
     empty, empty_items = load(tmp_path), load(tmp_path, preds=True)
     assert list(empty) == list(COLUMNS) and len(empty) == len(empty_items) == 0
-    assert list(empty_items) == [*KEYS, *SETTINGS, *ITEMS]
+    assert list(empty_items) == [*KEYS, *SETTING_KINDS, *ITEMS]
     write(tmp_path, BITEXT)
     full = load(tmp_path)
     different = [name for name in empty if empty[name].dtype.kind != full[name].dtype.kind]

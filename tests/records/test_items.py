@@ -10,7 +10,9 @@ import pytest
 from frame_records import BITEXT, ICL, LABELS, write
 from judged_records import log_judged
 from record_files import write_record
+from sacrebleu.metrics import CHRF
 
+from utils.evaluation.translation import translation_figures
 from utils.records.frames import load
 from utils.schema import RunRecord
 
@@ -55,6 +57,23 @@ def test_items_have_their_measures_and_pairs_their_scores(tmp_path: Path) -> Non
     assert pairs.judged.tolist() == [4.0, 1.0] and pairs.score.iloc[0] == 0.9 and pairs.score.isna().tolist()[1]
     assert pairs.correct.isna().all() and pairs.ndcg.isna().all() and items.ndcg.sum() == 1.25
     assert items.loc[items.task == "retrieval", "correct"].tolist() == [True, False, True]
+
+
+def test_translations_have_the_chrf_of_each_sentence(tmp_path: Path) -> None:
+    gold, answers = ["ein kleiner Hund", "zwei Katzen"], ["ein Hund", ""]
+    found = translation_figures(answers, [[one] for one in gold], {"chrf": CHRF(word_order=2)}, 0)
+    counts = {name: rows.tolist() for name, rows in found.statistics.items()}
+    preds = {"gold": gold, "hyp": answers, "statistics": counts, "values": {"comet": [0.5, -0.5]}}
+    write(tmp_path, {**ICL, "comet": "org/judge"}, preds=preds)
+    items = load(tmp_path, preds=True)
+    scores = [CHRF(word_order=2).sentence_score(one, [two]).score for one, two in zip(answers, gold, strict=True)]
+    assert (100 * items.chrf).tolist() == pytest.approx(scores) and scores[1] == 0 < scores[0]
+    assert items.correct.isna().all() and items.comet.tolist() == [0.5, -0.5]
+    assert items.comet_model.tolist() == ["org/judge"] * 2  # the setting, which is called as the metric in a record
+    run = {**ICL, "comet": "org/judge"}
+    write_record(tmp_path / "whole", "de", RunRecord({"comet": -0.25}, {"comet": (-0.5, 0.0)}, 2, 1, run), {})
+    (record,) = load(tmp_path / "whole").to_dict("records")
+    assert (record["comet"], record["comet_low"], record["comet_model"]) == (-0.25, -0.5, "org/judge")
 
 
 def test_a_record_has_the_figures_of_the_languages_of_its_pool(tmp_path: Path) -> None:

@@ -41,8 +41,12 @@ ABOUT = {
     "version_python": "name",
 }
 METRICS = tuple(dict.fromkeys((*original.METRICS, *(name for spec in TASKS.values() for name in spec.metrics))))
+OF_SETTINGS = {  # column -> setting; the model of a metric is not called as the metric
+    f"{name}_model" if name in METRICS else name: name for name in SETTINGS
+}
+SETTING_KINDS = {column: SETTINGS[name] for column, name in OF_SETTINGS.items()}
 FIGURES = {name: "number" for metric in METRICS for name in (metric, f"{metric}_low", f"{metric}_high")}
-COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTINGS, **MODELS, **ABOUT}
+COLUMNS = {**KEYS, "n": "whole", **FIGURES, **SETTING_KINDS, **MODELS, **ABOUT}
 ITEMS = {"side": "name", "item": "count", "gold": "answer", "hyp": "answer", "correct": "truth"}
 VALUES = {**dict.fromkeys(METRICS, "number"), "score": "number", "judged": "number"}  # of items, where they have them
 OF_LAYERS = {"layer": "count", "depth": "number", "pooling": "name"}  # the place of a row of a record of layers

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from utils.errors import counted, warn
+from utils.evaluation.translation import chrf_of
 from utils.files import read_json
 from utils.records.checks import is_number
 from utils.records.columns import (
@@ -19,7 +22,7 @@ from utils.records.columns import (
     KEYS,
     MODELS,
     OF_LAYERS,
-    SETTINGS,
+    SETTING_KINDS,
     SIDES,
     VALUES,
 )
@@ -67,13 +70,13 @@ def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
     rows = [row for _, row in _named(results)]
     extra = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
     figures = [name for name in extra if not name.startswith(("seconds_", "version_", "api_"))]
-    kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTINGS, **MODELS, **ABOUT}
+    kinds = {**KEYS, "n": "whole", **FIGURES, **dict.fromkeys(figures, "number"), **SETTING_KINDS, **MODELS, **ABOUT}
     kinds |= {name: "name" if name.startswith("version_") else "number" for name in extra if name not in kinds}
     return _frame(_columns(rows, kinds), kinds)
 
 
 def layer_rows(results: Iterable[LoggedResult]) -> pd.DataFrame:
-    """Return one row per layer and pooling of every record that has some: `KEYS`, `SETTINGS`, `OF_LAYERS`, figures."""
+    """Return one row per layer and pooling of every record that has some, with its keys, its settings and its figures."""
     rows, places, found = list[Row](), list[int](), list[Row]()
     for result, row in _named(results):
         of_layers = result.body.get("rows") or []
@@ -81,17 +84,18 @@ def layer_rows(results: Iterable[LoggedResult]) -> pd.DataFrame:
         found += of_layers
         rows.append(row)
     names = dict.fromkeys(name for each in found for name, value in each.items() if is_number(value))
-    kinds = {**OF_LAYERS, **{name: "number" for name in names if name not in {**OF_LAYERS, **KEYS, **SETTINGS}}}
+    kinds = {**OF_LAYERS, **{name: "number" for name in names if name not in {**OF_LAYERS, **KEYS, **SETTING_KINDS}}}
     numbers = [{name: value for name, value in each.items() if name in OF_LAYERS or is_number(value)} for each in found]
-    keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
+    keys = _frame(_columns(rows, [*KEYS, *SETTING_KINDS]), {**KEYS, **SETTING_KINDS})
     return keys.take(places).reset_index(drop=True).join(_frame(_columns(numbers, kinds), kinds))
 
 
 def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
-    """Return one row per item of every record that has predictions: the columns `KEYS`, `SETTINGS` and `ITEMS`.
+    """Return one row per item of every record that has predictions: the columns `KEYS`, `SETTING_KINDS` and `ITEMS`.
 
     `side` is the side of the queries in bitext. `gold` and `hyp` are whole numbers or names, and can be compared. After
-    these, those of `VALUES` that a record has: each question's measures, or the score and the judgement of a pair.
+    these, those of `VALUES` that a record has: the measures of each question or answer, or the score and the judgement
+    of a pair.
     """
     rows, places, without = list[Row](), list[int](), list[str]()
     columns: dict[str, list[Any]] = {name: [] for name in ITEMS}
@@ -111,7 +115,7 @@ def items(results: Iterable[LoggedResult]) -> pd.DataFrame:
             f"warning: {counted(len(without), 'record')} without predictions, the first is {without[0]}",
             file=sys.stderr,
         )
-    keys = _frame(_columns(rows, [*KEYS, *SETTINGS]), {**KEYS, **SETTINGS})
+    keys = _frame(_columns(rows, [*KEYS, *SETTING_KINDS]), {**KEYS, **SETTING_KINDS})
     kinds = {**ITEMS, **{name: kind for name, kind in VALUES.items() if name in columns}}
     return keys.take(places).reset_index(drop=True).join(_frame(columns, kinds))
 
@@ -154,8 +158,16 @@ def _predictions(content: Mapping[str, Any], direction: str | None) -> dict[str,
         columns["item"] += range(len(gold))
         columns["side"] += [side if direction else None] * len(gold)
     values = content.get("values")
-    measures = values.items() if isinstance(values, dict) else ()
-    return {**columns, **{name: _numbers(found, len(columns["item"])) for name, found in measures if name in VALUES}}
+    measures = {**(values if isinstance(values, dict) else {}), **_of_sentences(content)}
+    n = len(columns["item"])
+    return {**columns, **{name: _numbers(found, n) for name, found in measures.items() if name in VALUES}}
+
+
+def _of_sentences(content: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return the chrF++ of each translation, from its counts; BLEU is no measure of a single sentence."""
+    counts = content.get("statistics")
+    rows = counts.get("chrf") if isinstance(counts, dict) else None
+    return {} if rows is None else {"chrf": chrf_of(np.array(rows, dtype=np.int64)).tolist()}
 
 
 def _pairs(content: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from utils.data.languages import ALIASES, family_and_script
 from utils.data.registry import DATASETS
 from utils.encoders.registry import ENCODERS
 from utils.records import original
-from utils.records.columns import COLUMNS, SETTINGS
+from utils.records.columns import COLUMNS, OF_SETTINGS
 from utils.records.result import LoggedResult
 from utils.tasks import TASKS
 
@@ -40,7 +40,7 @@ def rows_of(results: Iterable[LoggedResult]) -> Iterator[tuple[LoggedResult, Row
 def _row(result: LoggedResult) -> Row:
     return {
         **_figures(result),
-        **{name: result.run.get(name) for name in SETTINGS},
+        **{column: result.run.get(name) for column, name in OF_SETTINGS.items()},
         **_models(result),
         **_about(result.run),
         **languages_of(result),
