@@ -76,7 +76,7 @@ def records(results: Iterable[LoggedResult]) -> pd.DataFrame:
 
 
 def layer_rows(results: Iterable[LoggedResult]) -> pd.DataFrame:
-    """Return one row per layer and pooling of every record that has some, with its keys, its settings and its figures."""
+    """Return one row per layer and pooling of every record that has some, with its keys, settings and figures."""
     rows, places, found = list[Row](), list[int](), list[Row]()
     for result, row in _named(results):
         of_layers = result.body.get("rows") or []
