@@ -247,6 +247,7 @@ BAD = {
     "k too large": ([*NGRAM, "--k", "71"], "--k 71, but eng_spa has 70 candidates", "give 1 to 70"),
     "margin_k too large": ([*NGRAM, "--margin", "csls", "--margin_k", "99"], "--margin_k 99", "give 1 to 70"),
     "unknown flag": (["--datset", "nusax"], "unrecognized arguments", "--help"),
+    "flag of tables": (["--logs", "x"], "unrecognized arguments", "did you mean --output_dir?"),
     "unknown choice": (["--similarity", "cos"], "invalid choice: 'cos'", "--help"),
     "no number": (["--seed", "x"], "'x' is not an integer", "--help"),
     "one member fused": (["--fuse", "rank"], "--fuse without an ensemble", "--model_checkpoints A B"),

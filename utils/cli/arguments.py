@@ -15,6 +15,15 @@ from utils.constants import DEFAULT_KS, DEFAULT_SEED, MARGINS, PAIRS, POOLS, SIM
 from utils.errors import UserError
 
 NEAR = 0.75  # likeness of a mistyped flag to the one that a hint names
+# flags of other scripts that mean the same: a run writes the folder that tables read
+SAME = {
+    "--output_dir": "--logs",
+    "--logs": "--output_dir",
+    "--model_checkpoint": "--models",
+    "--model_checkpoints": "--models",
+    "--gen_model_checkpoint": "--models",
+    "--models": "--model_checkpoint",
+}
 
 
 class ListAction(argparse.Action):
@@ -73,7 +82,8 @@ class Parser(argparse.ArgumentParser):
             return ""
         import difflib
 
-        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=NEAR)
+        same = [flag for flag in (SAME.get(unknown[1]),) if flag in self._option_string_actions]
+        near = same or difflib.get_close_matches(unknown[1], self._option_string_actions, n=1, cutoff=NEAR)
         return f"did you mean {near[0]}? " if near else ""
 
     def _of_setting(self, message: str) -> str:
