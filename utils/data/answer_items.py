@@ -84,10 +84,9 @@ def with_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | N
     all. Languages may be named by their codes with or without a script. Raises UserError for those that it does not
     have, and for pairs that it does not have.
     """
-    known = spec.options.get("directions")
-    languages = list(dict.fromkeys(lang for pair in known for lang in pair)) if known else spec.options["languages"]
+    languages, known = _languages(spec), spec.options.get("directions")
     source = _known(spec, src_lang or str(spec.pivot), languages)
-    there = [target for target in languages if target != source and (not known or (source, target) in known)]
+    there = _targets_of(spec, source)
     targets = there if langs is None else list(dict.fromkeys(_known(spec, lang, languages) for lang in langs))
     for target in targets:
         if target not in there:
@@ -96,6 +95,23 @@ def with_pairs(spec: DatasetSpec, src_lang: str | None, langs: Sequence[str] | N
     pairs = {pair_name(source, target): (source, target) for target in targets}
     codes = {name: [code_with_script(target)] for name, (_, target) in pairs.items()}
     return replace(spec, subsets=tuple(pairs), options={**spec.options, "pairs": pairs, "codes": codes})
+
+
+def translated_from(spec: DatasetSpec, source: str) -> list[str]:
+    """Return the names of all pairs that parallel data have from a language, in their order; none where it has none."""
+    return [pair_name(source, target) for target in _targets_of(spec, source)] if source in _languages(spec) else []
+
+
+def _languages(spec: DatasetSpec) -> Sequence[str]:
+    """Return the languages of parallel data, in any direction."""
+    known = spec.options.get("directions")
+    languages: Sequence[str] = spec.options.get("languages", ())
+    return list(dict.fromkeys(lang for pair in known for lang in pair)) if known else languages
+
+
+def _targets_of(spec: DatasetSpec, source: str) -> list[str]:
+    known = spec.options.get("directions")
+    return [lang for lang in _languages(spec) if lang != source and (not known or (source, lang) in known)]
 
 
 def _instead_of(source: str, target: str, there: Sequence[str], known: Iterable[tuple[str, str]]) -> str:

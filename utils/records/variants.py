@@ -83,6 +83,7 @@ def _of_data(
     """Return what departs from the registered data in languages and revision, and the same of data without a row."""
     told, of_dataset, source = Traits(), Traits(), run.get("source")
     is_pair = spec.pairs and not {"lang", "langs"} & run.keys()  # layers are also measured on single languages
+    is_pair |= row is not None and "layout" in row.options  # sentences and their translations
     if is_pair and row is not None and "src_lang" not in without and subset and subset not in row.subsets:
         told["src_lang"] = str(run.get("src_lang") or subset.partition("_")[0])
     if isinstance(source, dict):

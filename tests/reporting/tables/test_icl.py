@@ -73,6 +73,28 @@ def test_the_golden_table(run: Run, logs: Path) -> None:
     assert "10.00" in balanced.stdout and "0-shot" not in balanced.stdout
 
 
+def test_translations_from_another_language_than_the_pivot_are_a_row_of_their_own(run: Run, tmp_path: Path) -> None:
+    for src_lang, tgt_lang, value in (
+        *(("en", "hau", 0.5), ("en", "ibo", 0.25), ("fr", "wol", 0.125), ("fr", "ewe", 0.375), ("hau", "en", 0.75)),
+    ):
+        subset = f"{src_lang}-{tgt_lang}"
+        about = {**ICL, "seed": 42, "generator": BLOOMZ, "dataset": "mafand", "model": "none", "subset": subset}
+        about |= {"src_lang": src_lang, "tgt_lang": tgt_lang, "decode": "generate", "length_norm": None}
+        record = RunRecord({"chrf": value}, {}, 10, 0, about)
+        write_record(tmp_path / "logs" / "x", subset, record, {"gold": [], "hyp": []})
+    done = run("script/aggregate/aggregate_icl.py")
+    assert squeeze(done.stdout)[:4] == [
+        "model mafand",
+        "bigscience/bloomz-560m (generate), 0-shot 37.50 (2/15)",
+        "bigscience/bloomz-560m (generate), 0-shot (src_lang fr) 25.00 (2/6)",
+        "bigscience/bloomz-560m (generate), 0-shot (src_lang hau) 75.00",
+    ]
+    assert "left out" not in done.stderr and "4 of 6 subsets: fr-bam, fr-bbj, fr-fon, fr-mos" in done.stderr
+    both = ("bigscience/bloomz-560m (generate), 0-shot", "bigscience/bloomz-560m (generate), 0-shot (src_lang fr)")
+    named = run("script/aggregate/aggregate_icl.py", "--models", *both)
+    assert len(squeeze(named.stdout)) == 5 and named.returncode == 0, named.stderr
+
+
 def test_the_cross_lingual_table(run: Run, logs: Path) -> None:
     done = run("script/aggregate/aggregate_icl_cross.py")
     assert squeeze(done.stdout) == [

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from utils.data.answer_items import translated_from
 from utils.data.languages import family_and_script
 from utils.data.registry import sets_of
 from utils.errors import UserError, counted
@@ -100,14 +101,16 @@ def _of_own_data(dataset: str, results: Sequence[LoggedResult], *, pairs: bool) 
 def _standard(row: DatasetSpec, results: Sequence[LoggedResult]) -> Sequence[str]:
     """Return a data set's standard subsets, or all pairs from the one other language that the results query from."""
     found = {one.subset: one for one in results if one.dataset == row.name}
-    languages = row.options.get("languages", ())
-    if not languages or any(name in row.subsets for name in found):
+    is_translated, languages = "layout" in row.options, row.options.get("languages", ())
+    if not (languages or is_translated) or any(name in row.subsets for name in found):
         return row.subsets
     sources = {str(one.run.get("src_lang") or one.subset.partition("_")[0]) for one in found.values()}
-    if len(sources) != 1 or not sources <= set(languages):
+    if len(sources) != 1:
         return row.subsets
     (source,) = sources
-    return [f"{source}_{target}" for target in languages if target != source]
+    if is_translated:
+        return translated_from(row, source) or row.subsets
+    return [f"{source}_{target}" for target in languages if target != source] if source in languages else row.subsets
 
 
 class Subsets(NamedTuple):
