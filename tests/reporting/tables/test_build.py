@@ -110,6 +110,17 @@ def test_what_cannot_be_shown_says_so(run: Run, logs: Path, tmp_path: Path) -> N
         assert done.returncode == 2 and f"error: {what}" in done.stderr and hint in done.stderr
     (tmp_path / "empty").mkdir()
     assert "no bitext results under empty" in run(SCRIPT, "--logs", "empty").stderr
+    log(tmp_path / "logs/debug", "sib200", LABSE, 0.5, subsets=1)
+    (tmp_path / "logs/debug").rename(tmp_path / "empty/debug")
+    assert run(SCRIPT, "--logs", "empty").stderr == (
+        "error: no bitext results under empty except those of --limit runs, which tables leave out\n"
+        "hint: run bitext.py without --limit, or name the folder: --logs empty/debug\n"
+    )
+    log(tmp_path / "empty", "nusax", LABSE, 0.5)
+    told = "error: no results of data set 'sib200' with these settings\n"
+    told += "hint: it has some of --limit runs, which tables leave out: --logs empty/debug\n"
+    assert run(SCRIPT, "--logs", "empty", "--dataset", "sib200").stderr == told
+    assert "50.00 (1/204)" in run(SCRIPT, "--logs", "empty/debug", "--dataset", "sib200").stdout
 
 
 def test_the_originals_logs_are_read(run: Run, tmp_path: Path) -> None:

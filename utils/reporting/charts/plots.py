@@ -95,7 +95,7 @@ def choose(args: argparse.Namespace, without: Sequence[str] = (), *, standard: b
     if "k" not in without:
         sides.with_table_k(args)
     settings = sides.read_settings(args.setting, args.task)
-    results = select.of_datasets(args, sides.results_of(args, settings, without))
+    results = select.of_datasets(args, sides.results_of(args, settings, without), args.task)
     if not standard:
         return select.of_langs(args, _of_models(args, results), TASKS[args.task])
     if TASKS[args.task].pairs:  # figures, as tables, do not set pairs from several languages against each other

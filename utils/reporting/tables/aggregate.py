@@ -138,7 +138,7 @@ def _results_of(args: argparse.Namespace, spec: TaskSpec, view: View, *, cross: 
     settings = {name: spec.accepted(name, value) for name, value in values.items() if name not in view.by}
     asked = {name: getattr(args, name, None) for name in spec.row_settings}
     settings |= {name: value for name, value in asked.items() if value}
-    results = select.of_datasets(args, select.select(args, spec.name, settings))
+    results = select.of_datasets(args, select.select(args, spec.name, settings), spec.name)
     if cross or spec.pairs:
         results = select.of_one_source(results, spec.name, args.src_lang)
     results = select.of_langs(args, with_sources(results), spec)  # rows do not depend on --langs

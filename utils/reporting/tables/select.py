@@ -22,6 +22,7 @@ from utils.tasks import TASKS
 
 FORMATS = ("plain", "md", "latex", "csv", "json")
 BOLD = ("best", "significant")
+DEBUG = "debug"  # the folder of --limit runs in that of the logs
 
 
 def add_table_args(parser: argparse.ArgumentParser, k: int | None) -> None:
@@ -143,13 +144,16 @@ def _all_results(args: argparse.Namespace, task: str) -> list[LoggedResult]:
     if not results:
         has_debug = any(True for _ in read_results(logs, task, debug=True))
         only = " except those of --limit runs, which tables leave out" if has_debug else ""
-        hint = f"run {TASKS[task].script}{' without --limit' if only else ' first'}, or name the folder: --logs FOLDER"
+        folder = logs / DEBUG if has_debug and (logs / DEBUG).is_dir() else "FOLDER"
+        hint = (
+            f"run {TASKS[task].script}{' without --limit' if only else ' first'}, or name the folder: --logs {folder}"
+        )
         raise UserError(f"no {task} results under {args.logs}{only}", hint)
     return results
 
 
-def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> list[LoggedResult]:
-    """Return the results of --dataset, or all, and set the flag to their names in full.
+def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult], task: str) -> list[LoggedResult]:
+    """Return a task's results of --dataset, or all, and set the flag to their names in full.
 
     Raises UserError for a data set that has none.
     """
@@ -157,7 +161,14 @@ def of_datasets(args: argparse.Namespace, results: Sequence[LoggedResult]) -> li
     args.dataset = dataset_names(args.dataset, there, read_names(args.names, args.logs))
     for name in args.dataset or ():
         if name not in there:
-            raise UserError(f"no results of data set {name!r} with these settings", suggest(name, there))
+            what = f"no results of data set {name!r} with these settings"
+            if (args.logs / DEBUG).is_dir() and any(
+                one.dataset == name for one in read_results(args.logs / DEBUG, task)
+            ):
+                raise UserError(
+                    what, f"it has some of --limit runs, which tables leave out: --logs {args.logs / DEBUG}"
+                )
+            raise UserError(what, suggest(name, there))
     return [result for result in results if result.dataset in (args.dataset or there)]
 
 
