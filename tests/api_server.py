@@ -82,6 +82,10 @@ class ApiServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.batch_looks = 1  # how often a batch is looked at before it is done
+        self.look_faults: list[int] = []  # statuses with which the next looks are answered
+        self.batch_end = "completed"
+        self.batch_answers: int | None = None  # lines of a batch that are answered; all by default
+        self.tells_unanswered = True  # whether the file of errors has the other lines
         self.lock = threading.Lock()
         self.now = 0
 
@@ -120,8 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"object": "list", "data": list(self.server.batches.values()), "has_more": False})
         elif path.startswith("/v1/batches/"):
             with self.server.lock:  # a batch is worked off once, however many look at it
-                batch = self._look(path.split("/")[3])
-            self._json(200, batch)
+                status = self.server.look_faults.pop(0) if self.server.look_faults else 200
+                batch = self._look(path.split("/")[3]) if status == 200 else {"error": {"message": "injected"}}
+            self._json(status, batch)
         else:
             self._json(404, {"error": {"message": f"no such path: {path}"}})
 
@@ -262,8 +267,13 @@ class _Handler(BaseHTTPRequestHandler):
         if batch["status"] != "in_progress" or batch["looks"] < server.batch_looks:
             return batch
         good, bad = [], []
-        for line in server.files[batch["input_file_id"]].decode().splitlines():
+        for place, line in enumerate(server.files[batch["input_file_id"]].decode().splitlines()):
             request = json.loads(line)
+            if server.batch_answers is not None and place >= server.batch_answers:
+                error = {"code": "batch_expired", "message": "This request could not be executed in time."}
+                missing = {"custom_id": request["custom_id"], "response": None, "error": error}
+                bad += [json.dumps(missing).encode()] if server.tells_unanswered else []
+                continue
             items = [str(item) for item in _items(request["url"], request["body"])]
             status, answer = answer_to(server, request["url"], request["body"], items)
             entry = {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
@@ -276,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             if lines:
                 batch[key] = f"file-{len(server.files)}"
                 server.files[batch[key]] = b"\n".join(lines)
-        batch["status"] = "completed"
+        batch["status"] = server.batch_end
         return batch
 
 

@@ -167,22 +167,33 @@ class _Batches:
         """Poll the batches until all have ended; yield (key, content) as each ends."""
         while self.entries:
             for entry in list(self.entries):
-                batch = self._call(lambda entry=entry: self.sdk.batches.retrieve(entry["id"]))  # type: ignore[misc]
+                batch = self._of(entry, lambda entry=entry: self.sdk.batches.retrieve(entry["id"]))  # type: ignore[misc]
                 if batch.status not in OVER:
                     continue
-                yield from self._responses(batch, entry, read)
+                answered = set[str]()
+                for key, content in self._responses(batch, entry, read):
+                    answered.add(key)
+                    yield key, content
                 self.client.budget.settle(entry.get("reserved", 0.0), 0.0)
                 self.entries.remove(entry)
                 with self.note.locked():
                     self.note.remove(entry)
-                if batch.status != "completed":
-                    reasons = "; ".join(str(error.message) for error in getattr(batch.errors, "data", None) or [])
-                    raise UserError(
-                        f"batch {batch.id} is {batch.status}{': ' + reasons if reasons else ''}",
-                        "its responses are kept; the same command submits the rest",
-                    )
+                _tell_end(batch, entry, answered)
             if self.entries:
                 self._wait()
+
+    def _of(self, entry: Entry, send: Callable[[], T]) -> T:
+        """Return what the provider has of a batch. Raises UserError where it has no such batch or file."""
+        try:
+            return self._call(send)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            whose = "give the key of the account that submitted it"
+            raise UserError(
+                f"batch {entry['id']}: {error.message}",
+                f"{whose}; or move {self.note.path} away to request its texts (and pay) again",
+            ) from error
 
     def _wait(self) -> None:
         names = ", ".join(entry["id"] for entry in self.entries)
@@ -198,7 +209,7 @@ class _Batches:
     def _responses(self, batch: Any, entry: Entry, read: Read) -> Iterator[tuple[str, Any]]:
         if not batch.output_file_id:
             return
-        content = self._call(lambda: self.sdk.files.content(batch.output_file_id).read())
+        content = self._of(entry, lambda: self.sdk.files.content(batch.output_file_id).read())
         for line in content.split(b"\n"):  # other line separators may stand in a text
             keys, reply = self._read_line(line, entry, read)
             if reply is not None and len(reply.content) == len(keys):
@@ -216,6 +227,20 @@ class _Batches:
         except (ApiError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             pass
         return (), None
+
+
+def _tell_end(batch: Any, entry: Entry, answered: set[str]) -> None:
+    """Say how many items a batch that has ended left without a response. Raises UserError where it did not complete."""
+    if batch.status != "completed":
+        reasons = "; ".join(str(error.message) for error in getattr(batch.errors, "data", None) or [])
+        raise UserError(
+            f"batch {batch.id} is {batch.status}{': ' + reasons if reasons else ''}",
+            "its responses are kept; the same command submits the rest",
+        )
+    keys = {key for of_line in entry["lines"].values() for key in of_line}
+    if left := len(keys - answered):
+        what = f"{left:,} of {counted(len(keys), 'text')} have no response and are requested one by one"
+        print(f"note: batch {batch.id}: {what}, where this command needs them", file=sys.stderr)
 
 
 def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:

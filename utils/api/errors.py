@@ -22,7 +22,8 @@ class ApiError(Exception):
     retried a few times; REFUSED for content that the provider does not take; FATAL for an error that every request
     would meet.
     wait: seconds that the provider asks to wait. provider_message: the provider's own message, without ours.
-    unreachable: whether the server gave no answer at all: there was no connection, or no response in time.
+    unreachable: whether the server gave no answer at all: there was no connection, or no response in time. not_found:
+    whether the server does not have what was asked for.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class ApiError(Exception):
         hint: str = "",
         provider_message: str | None = None,
         unreachable: bool = False,
+        not_found: bool = False,
     ) -> None:
         super().__init__(message)
-        self.unreachable = unreachable
+        self.unreachable, self.not_found = unreachable, not_found
         self.kind, self.message, self.wait, self.hint = kind, message, wait, hint
         self.provider_message = message if provider_message is None else provider_message
 

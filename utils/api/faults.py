@@ -72,7 +72,7 @@ def _status_error(provider: str, server: str, status: int, headers: Mapping[str,
         return ApiError(kind, shown, hint=f"check that {variables[0]} {problem}", provider_message=message)
     if status == 404:
         hint = "check the model's name, and that this server has the service (embeddings, chats, batch files)"
-        return ApiError(FATAL, shown, hint=hint)
+        return ApiError(FATAL, shown, hint=hint, not_found=True)
     if status == 429 and NO_QUOTA.search(message):
         return ApiError(FATAL, shown, hint="the account has no credit left")
     if status in (408, 409, 425, 429) or status >= 500:
