@@ -121,6 +121,7 @@ def test_a_text_without_a_vector_is_left_out(
     ("arguments", "what"),
     [
         (["--dataset", "nusx"], "unknown dataset 'nusx'"),
+        (["--dataset", "xnli"], "xnli is not a data set for classification or bitext"),
         (["--langs", "xyz"], "sample has no language 'xyz'"),
         (["--split", "validation"], "has no rows of the split 'validation'"),
         (["--dataset", "missing.csv"], "no such file"),

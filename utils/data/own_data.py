@@ -56,13 +56,18 @@ def own_path(name: str, task: str, columns: Sequence[str] | None, *, no_header: 
             f"--dataset {name}: no such file or folder",
             f"give the path of a file ({', '.join(ENDINGS)}) or folder, or a name that --list shows",
         )
+    check_elsewhere(name, _named(task))
+    lookup(known, name)
+    return None
+
+
+def check_elsewhere(name: str, wanted: str) -> None:
+    """Raise UserError for the name of a registered data set of other tasks than those that are wanted."""
     others = [_named(other) for other, rows in registry.DATASETS.items() if name in rows]
     if others:
         raise UserError(
-            f"{name} is not a data set for {_named(task)}", f"it is one for {', '.join(others)}; --list shows all"
+            f"{name} is not a data set for {wanted}", f"it is one for {', '.join(others)}; --list shows all"
         )
-    lookup(known, name)
-    return None
 
 
 def _named(task: str) -> str:

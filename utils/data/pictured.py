@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from utils.data import registry
 from utils.data.mteb_rows import data_of, is_mteb
 from utils.data.own_bitext import find_bitext
-from utils.data.own_data import path_of
+from utils.data.own_data import check_elsewhere, path_of
 from utils.data.own_labeled import find_labeled
 from utils.data.roles import roles_of
 from utils.data.tables import ENDINGS, ending_of, read_table
@@ -51,5 +51,6 @@ def _likely_task(name: str, columns: Sequence[str] | None, *, no_header: bool) -
         labelled = columns or {"text", "label"} <= set(roles_of(path, read_table(path, header=not no_header), None))
         return "classification" if labelled else "bitext"
     if name.strip() and "/" not in name and ending_of(path) not in ENDINGS:
+        check_elsewhere(name, "classification or bitext")
         lookup({**registry.DATASETS["bitext"], **registry.DATASETS["classification"]}, name)
     return "classification"
