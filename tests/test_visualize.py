@@ -113,7 +113,7 @@ def test_a_text_without_a_vector_is_left_out(
     arguments = ["--dataset", "own.tsv", "--model_checkpoint", "openai:m", "--base_url", server.url, "--method", "pca"]
     visualize.main([*arguments, "--cache_dir", str(tmp_path / "cache"), "--format", "png"])
     assert "note: 1 text without a vector left out" in capsys.readouterr().err
-    (record,) = tmp_path.rglob("pca_no_input_type.json")
+    (record,) = tmp_path.rglob("pca.json")
     assert json.loads(record.read_text())["n"] == 8
 
 

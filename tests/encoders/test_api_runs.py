@@ -159,3 +159,17 @@ def test_the_cost_of_a_run_is_told_before_it(run: Run, tmp_path: Path) -> None:
     assert "1 request, about" in line and "(prices of 20" in line
     tokens, cost = (float(part.split()[0].strip("$").replace(",", "")) for part in line.split("about ")[1:])
     assert 1000 < tokens < 10000 and cost == pytest.approx(tokens * 0.13 / 1e6, abs=5e-5)
+
+
+def test_the_usual_input_type_of_a_model_without_a_row_is_not_told(server: ApiServer, tmp_path: Path, run: Run) -> None:
+    flags = ("--langs", "spa", "--model_checkpoint", "openai:model", "--base_url", server.url, "--cache_dir", "cache")
+    env = {"OPENAI_API_KEY": "sk-0123456789"}
+    done = run("bitext.py", *flags, env=env)
+    assert done.returncode == 0 and "logs: logs/save_bitext/sample/" in done.stdout, done.stderr
+    table = run("script/aggregate/aggregate_bitext_mining.py")
+    assert "model" in table.stdout and "input_type" not in table.stdout, table.stdout
+    (tmp_path / "logs/save_bitext").rename(tmp_path / "logs/save_bitext_no_input_type")  # of an earlier version
+    again = run("bitext.py", *flags, env=env)
+    assert "1 of 1 subsets are already logged" in again.stdout and not (tmp_path / "logs/save_bitext").exists()
+    other = run("bitext.py", *flags, "--input_type", "query", env=env)
+    assert "logs: logs/save_bitext_input_type_query/sample/" in other.stdout, other.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli.api_flags import check_api_flags
@@ -21,7 +22,7 @@ from utils.records.identity import Identity, encoders_identity, generator_identi
 from utils.records.paths import encoder_label, run_folder
 from utils.records.provenance import public_argument
 from utils.records.record_store import RecordStore
-from utils.records.variants import place_of
+from utils.records.variants import earlier_place_of, place_of
 from utils.retrieval.ensemble import Ensemble
 from utils.tasks import TASKS
 
@@ -146,13 +147,15 @@ def _store(
 ) -> RecordStore:
     name = f"{generator.name}/{identity.model}" if generator else identity.model
     debug, output = settings.limit is not None, args.output_dir
-    usual = run_folder(output, folder, identity.dataset, name, settings.seed, debug=debug)
-    own = place_of(identity.of(""), identity.dataset, TASKS[identity.task])
-    if not own:
-        return RecordStore(usual, identity, overwrite=args.overwrite, debug=debug)
     run, *below = folder.split("/")
-    place = run_folder(output, "/".join([f"{run}_{own}", *below]), identity.dataset, name, settings.seed, debug=debug)
-    return RecordStore(place, identity, earlier=[usual], overwrite=args.overwrite, debug=debug)
+
+    def place(told: str) -> Path:
+        part = "/".join([f"{run}_{told}" if told else run, *below])
+        return run_folder(output, part, identity.dataset, name, settings.seed, debug=debug)
+
+    about = identity.of(""), identity.dataset, TASKS[identity.task]
+    own, *earlier = dict.fromkeys(map(place, (place_of(*about), "", earlier_place_of(*about))))
+    return RecordStore(own, identity, earlier=earlier, overwrite=args.overwrite, debug=debug)
 
 
 def chosen_ks(args: argparse.Namespace, usual: Sequence[int]) -> Ks:

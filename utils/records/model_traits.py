@@ -140,6 +140,12 @@ def _has_plain(member: Mapping[str, Any], name: str) -> bool:
     return row is not None and row.revision is not None if name == "revision" else name != "served_at"
 
 
+def _usual_input_type(member: Mapping[str, Any]) -> str | None:
+    """Return what a provider is told of texts unless --input_type says otherwise; None where there is no provider."""
+    provider = PROVIDERS.get(str(member.get("provider")))
+    return provider.default_input_type if provider else None
+
+
 def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
     """Return the value of an encoder as text, None where it is the plain one."""
     row = ENCODERS.get(str(member.get("checkpoint")))
@@ -151,7 +157,7 @@ def _of_encoder(member: Mapping[str, Any], name: str) -> str | None:
         "revision": row.revision if row else None,
         "dtype": FULL,
         "backend": "torch",
-        "input_type": row.input_type if row else None,
+        "input_type": row.input_type if row else _usual_input_type(member),
     }
     return (
         None

@@ -144,6 +144,13 @@ def place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
     return "_".join(_in_place(name, told[name].replace('\\"', '"')) for name in names)
 
 
+def earlier_place_of(run: Mapping[str, Any], dataset: str, spec: TaskSpec) -> str:
+    """Return the part of a run's folder that versions wrote which told any input type of an API without a row."""
+    members = run.get("encoders") or []
+    nameless = [{name: value for name, value in member.items() if name != "provider"} for member in members]
+    return place_of({**run, "encoders": nameless}, dataset, spec)
+
+
 def _in_place(name: str, value: str) -> str:
     if not value:
         return f"no_{name}"
