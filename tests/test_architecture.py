@@ -50,7 +50,7 @@ LAYERS = (
     ("encoders", "generators"),
     ("api", "data", "checkpoints", "weights"),
     ("retrieval", "hub", "files", "tasks"),
-    ("task_spec", "settings", "proxies", "cluster"),
+    ("task_spec", "settings", "proxies", "cluster", "flags"),
     (
         "evaluation",
         "numerics",

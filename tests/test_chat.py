@@ -264,6 +264,13 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
     assert prompts["prompts"][0].startswith("### Human: ") != chat
     assert all(one["held"] and one["level"] in range(1, 7) for row in prompts["judgements"] for one in row)
     assert all("### Human:" not in text for row in prompts["answers"] for text in row)
+    if not chat:
+        once = (*asked[:4], "eng", "--limit", "1", "--greedy", "--max_new_tokens", "4", "--judge_tokens", "4")
+        done = run(*once, "--judge", str(model), "--judge_precision", "bf16")
+        assert done.returncode == 0, done.stderr
+        about = json.loads(next(tmp_path.rglob("eval_eng_1.json")).read_text())["run"]
+        assert about["judge_precision"] == about["judge_model"]["dtype"] == "bf16"
+        assert about["generator"]["dtype"] == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -280,6 +287,10 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
         (("--pairwise", "a", "b", "--judge", "c", *GPT), "--pairwise with --gen_model_checkpoint"),
         (("--pairwise", "a", "b", "--judge", "c", "--judge_twice"), "--pairwise with --judge_twice"),
         (("--langs", "xx"), "sample has no language 'xx'"),
+        (("--judge", "nosuch"), "--judge nosuch: no such folder, and not a known name"),
+        (("--judge", "gpt-4o", "--judge_base_url", "bad"), "http://localhost:8000/v1 (--judge_base_url)"),
+        (("--judge", "gpt-4o", "--judge_precision", "8bit"), "--judge_precision with gpt-4o\nhint: the server"),
+        (("--judge_precision", "8bit"), "--judge_precision without --judge"),
         (("--dataset", "nusax"), "nusax is not a data set for chat"),
         (
             (*GPT, "--dataset", "vicuna_multilingual", "--langs", "de"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import build_settings, chosen_generator
 from utils.cli.types import name_or_path, natural, positive, seed, share, temperature
-from utils.constants import ANSWER_SEEDS, ANSWER_TOKENS, DEFAULT_GENERATOR, JUDGE_TOKENS, SAMPLING, TEMPLATES
+from utils.constants import ANSWER_SEEDS, ANSWER_TOKENS, DEFAULT_GENERATOR, DTYPES, JUDGE_TOKENS, SAMPLING, TEMPLATES
 from utils.errors import UserError
+from utils.flags import OtherFlags
 
 if TYPE_CHECKING:
     from utils.schema import GeneratorSpec
@@ -19,9 +20,23 @@ JUDGE, TRANSLATOR = "judge_model", "translator"  # what other models do, as reco
 ENGLISH = "eng"  # into which answers are translated
 TRANSLATED = 2  # times as many tokens as an answer may its translation have
 OF_SAMPLING = ("temperature", "top_p", "top_k", "seeds")
+OF_JUDGE = ("judge_base_url", "judge_precision", "judge_tokens", "judge_translated", "judge_twice", "pairwise")
+QUANTIZATIONS = ("8bit", "4bit")
+JUDGES = OtherFlags(
+    prefix="judge",
+    names={
+        "gen_model_checkpoint": "judge",
+        **dict.fromkeys(("base_url", "gen_base_url"), "judge_base_url"),
+        **dict.fromkeys(("gen_dtype", "load_in_8bit", "load_in_4bit"), "judge_precision"),
+        "max_new_tokens": "judge_tokens",
+    },
+    of_memory="use --judge_precision 8bit or 4bit, or another --judge",
+    otherwise="use another --judge",
+)
 OF_ANSWERS = {  # what only a run that asks for answers uses, each with its usual value
     "gen_model_checkpoint": DEFAULT_GENERATOR,
-    **dict.fromkeys(("gen_loader", "gen_dtype", "gen_base_url", "template", "sample", "tag", *OF_SAMPLING)),
+    **dict.fromkeys(("gen_loader", "gen_dtype", "gen_backend", "gen_base_url")),
+    **dict.fromkeys(("template", "sample", "tag", *OF_SAMPLING)),
     **dict.fromkeys(("load_in_8bit", "load_in_4bit", "greedy", "overwrite"), False),
     "max_new_tokens": ANSWER_TOKENS,
 }
@@ -73,6 +88,12 @@ def add_judge_args(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--judge_base_url", metavar="URL", help="address of an OpenAI-compatible server for the judge")
     group.add_argument(
+        "--judge_precision",
+        choices=(*DTYPES, *QUANTIZATIONS),
+        help="of a local judge, and of a local model that translates; 8bit and 4bit quantise (bitsandbytes; default: "
+        "fp32 on the CPU, bf16 on the GPU)",
+    )
+    group.add_argument(
         "--judge_tokens",
         type=positive,
         metavar="N",
@@ -104,7 +125,7 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(f"--temperature 0 with --{given[0]}", "a greedy answer is not sampled: leave one of them out")
     if args.top_p == 0:
         raise UserError("--top_p 0", "it leaves no token to sample from: give a share above 0, or --greedy")
-    for name in ("judge_base_url", "judge_tokens", "judge_translated", "judge_twice", "pairwise"):
+    for name in OF_JUDGE:
         if getattr(args, name) and not args.judge:
             raise UserError(f"--{name} without --judge", "name the judge: --judge MODEL")
     if args.pairwise:
@@ -167,8 +188,20 @@ def translations_file(args: argparse.Namespace) -> Path | None:
 def _resolved(args: argparse.Namespace, name: str, base_url: str | None) -> GeneratorSpec:
     from utils.generators.resolve import GeneratorOptions, resolve
 
-    options = GeneratorOptions(base_url, trust_remote_code=args.trust_remote_code)
-    return resolve(name, args.cache_dir, options, "cuda" if args.cuda else "cpu")
+    precision = args.judge_precision or ""
+    quantization = precision if precision in QUANTIZATIONS else ""
+    dtype = precision if precision in DTYPES else None
+    options = GeneratorOptions(
+        base_url, dtype=dtype, quantization=quantization, trust_remote_code=args.trust_remote_code
+    )
+    with JUDGES.in_errors():
+        return resolve(name, args.cache_dir, options, "cuda" if args.cuda else "cpu")
+
+
+def _precision(args: argparse.Namespace) -> str | None:
+    """Return the precision of the judge, None for the one that it has by itself."""
+    usual = "bf16" if args.cuda else "fp32"
+    return args.judge_precision if args.judge_precision != usual else None
 
 
 def _sampling(args: argparse.Namespace, spec: GeneratorSpec) -> dict[str, Any]:
@@ -210,6 +243,7 @@ def make_settings(args: argparse.Namespace, spec: GeneratorSpec, others: dict[st
         template=template_of(spec, args.template),
         judge=others[JUDGE].name if others else None,
         judge_translated=named,
+        judge_precision=_precision(args),
         judge_tokens=args.judge_tokens if args.judge_tokens != JUDGE_TOKENS else None,
         judge_twice=args.judge_twice or None,
     )

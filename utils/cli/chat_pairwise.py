@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli.api_flags import check_api_flags
+from utils.cli.chat_arguments import JUDGES
 from utils.cli.models import Models
 from utils.cli.open_run import chosen_sources
 from utils.constants import JUDGE_TOKENS
@@ -69,7 +70,7 @@ def compare_pairwise(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequ
         return
     found, rows, values = {}, [], []
     for each in pairs:
-        with part_of_run(each.lang):
+        with part_of_run(each.lang), JUDGES.in_errors():
             first, second = (
                 ask(judge, prompts, parse_winner, WINNER_SCHEMA, tokens=args.judge_tokens) for prompts in each.prompts()
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.answers import Failed, GenerationSettings
-from utils.cli.chat_arguments import ENGLISH, JUDGE, TRANSLATED, TRANSLATOR, translations_file
+from utils.cli.chat_arguments import ENGLISH, JUDGE, JUDGES, TRANSLATED, TRANSLATOR, translations_file
 from utils.cli.chat_measures import (
     Measured,
     add_agreement,
@@ -224,7 +224,8 @@ class Chat(TaskRun[Instructions]):
         others = list(dict.fromkeys(text for text, tag in pairs if text and tag.lang != ENGLISH))
         translator = self.run.beside.get(TRANSLATOR)
         if translator is not None:
-            found = translated(translator, others, TRANSLATED * self.settings.max_new_tokens)
+            with JUDGES.in_errors():
+                found = translated(translator, others, TRANSLATED * self.settings.max_new_tokens)
             english = {text: one or "" for text, one in zip(others, found, strict=True)}
         else:
             english = dict(self.translations or {})
@@ -253,7 +254,8 @@ def levels_of(
     """Return the level of each answer, all of which the judge is asked for at once, by instruction."""
     instructions = [text for text, row in zip(data.texts, answers, strict=True) for _ in row]
     every = [text for row in answers for text in row]
-    said = iter(judged(judge, instructions, every, tokens, second=second))
+    with JUDGES.in_errors():
+        said = iter(judged(judge, instructions, every, tokens, second=second))
     return [[next(said) for _ in row] for row in answers]
 
 

@@ -64,9 +64,9 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
     if options.backend == VLLM:
         raise UserError(f"--gen_backend vllm with {spec.checkpoint}", "its server decides how it is run: leave it out")
     if options.quantization or options.dtype:
-        flags = "--load_in_8bit, --load_in_4bit or --gen_dtype"
+        flag = f"--load_in_{options.quantization}" if options.quantization else "--gen_dtype"
         raise UserError(
-            f"{flags} with {spec.checkpoint}", "the server of an API model decides its precision: leave them out"
+            f"{flag} with {spec.checkpoint}", "the server of an API model decides its precision: leave it out"
         )
     return spec
 

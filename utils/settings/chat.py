@@ -15,6 +15,7 @@ class ChatSettings(Settings):
     """Settings of free answers to instructions; of a greedy answer top_p, top_k and seeds are None.
 
     judge, judge_translated: the models that judge answers and translate them, or `file` and the digits of its hash.
+    judge_precision: that of both, None for the one that they have by themselves.
     """
 
     template: str = setting("model", choices=TEMPLATES)
@@ -25,6 +26,7 @@ class ChatSettings(Settings):
     max_new_tokens: int = setting(ANSWER_TOKENS, "whole")
     sample: int | None = setting(None, "whole", optional=True)
     judge: str | None = setting(None, optional=True)
+    judge_precision: str | None = setting(None, optional=True)
     judge_tokens: int | None = setting(None, "whole", optional=True)
     judge_translated: str | None = setting(None, optional=True)
     judge_twice: bool | None = setting(None, "flag", optional=True)

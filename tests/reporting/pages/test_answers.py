@@ -31,7 +31,8 @@ def test_answers_and_judgements_stand_side_by_side(run: Run, tmp_path: Path, pag
             [{"level": 1, "reasoning": "The answer is empty."}, {"level": 2, "reasoning": "short"}],
         ],
     }
-    record = RunRecord({"fidelity": 0.75, "repetition": 0.0, "refused": 0.0}, {}, 2, 2, about)
+    metrics = {"fidelity": 0.75, "repetition": 0.0, "refused": 0.0}
+    record = RunRecord(metrics, {}, 2, 2, about, {"lid_references": 8})
     predictions = {"gold": ["de", "de"], "hyp": ["de", "de"], "values": {"fidelity": [0.5, 1.0]}}
     write_record(tmp_path / "logs" / "save_chat", "de", record, predictions, prompts)
     assert run(SCRIPT).returncode == 0
@@ -42,3 +43,6 @@ def test_answers_and_judgements_stand_side_by_side(run: Run, tmp_path: Path, pag
         ["1", "eng", HOSTILE, f"unread (asked again): {HOSTILE}"],
     ]
     assert page.title() != "caught"
+    open_at(page, tmp_path / "report.html", "#record?path=logs/save_chat/eval_de_2.json")
+    page.wait_for_selector("main table")
+    assert [row[:2] for row in cells(page)] == [["fidelity", "75.00"], ["repetition", "0.00"], ["refused", "0.00"]]

@@ -15,6 +15,7 @@ from typing import Any
 from utils.data.sources import Sources
 from utils.errors import UserError, counted, warn
 from utils.layers.measures import MEASURES, Measure
+from utils.records.checks import is_number
 from utils.records.provenance import utc_now
 from utils.records.reader import read_all
 from utils.reporting.pages.html import write_page
@@ -58,6 +59,7 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "tasks": {name: about_task(spec) for name, spec in TASKS.items()},
             "plain": {name: _plain(spec) for name, spec in TASKS.items()},
             "main": main_metrics(entries),
+            "counts": counts_of(entries),
             "boards": boards_of(entries, names),
             "measures": {name: about_measure(measure) for name, measure in MEASURES.items()},
             "colours": colours_of(entries),
@@ -175,6 +177,13 @@ def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
         if entry.result.dataset not in of_task:
             of_task[entry.result.dataset] = Kind(entry.task).metric_of(entry.result.dataset, [entry.result])[0]
     return found
+
+
+def counts_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the names of the numbers in records that are no metrics, such as the number of items."""
+    metrics = {name for entry in entries for name in entry.result.metrics}
+    numbers = {name for entry in entries for name, value in entry.result.body.items() if is_number(value)}
+    return sorted(numbers - metrics)
 
 
 def too_large(without: Sequence[Entry], max_mb: float) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ async function itemsOf(number) {
 
 // The metrics of a record, in the order of its file.
 function metricsOf(body) {
-  return Object.entries(body).filter(([name, value]) => typeof value === "number" && name !== "n" && name !== "k");
+  return Object.entries(body).filter(([name, value]) => typeof value === "number" && !report.index.counts.includes(name));
 }
 
 function mainMetric(task, dataset) {
