@@ -27,7 +27,10 @@ def test_answers_and_judgements_stand_side_by_side(run: Run, tmp_path: Path, pag
         "answers": [["So.", HOSTILE], ["", "Das."]],
         "answered_in": [["deu", "eng"], ["", "deu"]],
         "judgements": [
-            [{"level": 4, "reasoning": "fine"}, {"level": None, "reasoning": HOSTILE, "again": True}],
+            [
+                {"level": 4, "reasoning": "fine", "again": True, "held": True},
+                {"level": None, "reasoning": HOSTILE, "again": True},
+            ],
             [{"level": 1, "reasoning": "The answer is empty."}, {"level": 2, "reasoning": "short"}],
         ],
     }
@@ -39,7 +42,7 @@ def test_answers_and_judgements_stand_side_by_side(run: Run, tmp_path: Path, pag
     open_at(page, tmp_path / "report.html", "#items?path=logs/save_chat/eval_de_2.json&item=0")
     page.wait_for_selector("table.answers")
     assert cells(page, "table.answers") == [
-        ["0", "deu", "So.", "level 4: fine"],
+        ["0", "deu", "So.", "level 4 (the most probable one: what it wrote cannot be read): fine"],
         ["1", "eng", HOSTILE, f"unread (asked again): {HOSTILE}"],
     ]
     assert page.title() != "caught"

@@ -30,5 +30,6 @@ function answersTable(answers) {
 function judgementText(said) {
   if (!said) return "";
   const level = said.level === null || said.level === undefined ? "unread" : `level ${said.level}`;
-  return `${level}${said.again ? " (asked again)" : ""}: ${said.reasoning ?? ""}`;
+  const how = said.held ? " (the most probable one: what it wrote cannot be read)" : said.again ? " (asked again)" : "";
+  return `${level}${how}: ${said.reasoning ?? ""}`;
 }
