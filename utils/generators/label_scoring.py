@@ -126,19 +126,34 @@ def score_one_by_one(model: Any, text: Tokenized) -> LogProbs:
     found: LogProbs = []
     with torch.inference_mode():
         for label, n_unscored in zip(text.labels, text.n_unscored, strict=True):
-            logits = _label_logits(model, text.prompt, label, n_unscored).float()
+            logits = _label_logits(model, text.prompt, label, _beside(text, label, n_unscored)).float()
             scores = torch.log_softmax(logits, dim=-1)[range(n_unscored, len(label)), label[n_unscored:]]
             found.append(scores.tolist())
     return found
 
 
-def _label_logits(model: Any, prompt: Sequence[int], label: Sequence[int], n_unscored: int) -> Tensor:
-    """Return the logits that predict each token of a label: (tokens, V)."""
+def _beside(text: Tokenized, label: Sequence[int], n_unscored: int) -> list[tuple[int, int]]:
+    """Return the places in a label and the tokens that labels have there behind what they share with it.
+
+    In the passes of all labels, these logits have the same precision, and so have the sums of probabilities.
+    """
+    found = {
+        (place, other[place])
+        for other in text.labels
+        for place in range(n_unscored, min(len(label), len(other)))
+        if other[:place] == label[:place]
+    }
+    return sorted(found)
+
+
+def _label_logits(
+    model: Any, prompt: Sequence[int], label: Sequence[int], exact_at: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Return the logits that predict each token of a label: (tokens, V); those at these places and tokens exactly."""
     import torch
 
     before = 0 if model.config.is_encoder_decoder else len(prompt) - 1  # rows that predict no token of the label
-    scored = range(n_unscored, len(label))
-    exact = torch.tensor([(before + place, label[place]) for place in scored], device=model.device)
+    exact = torch.tensor([(before + place, token) for place, token in exact_at], device=model.device)
     with exact_logits(model, exact):
         if model.config.is_encoder_decoder:
             start = torch.tensor([[model.config.decoder_start_token_id, *label[:-1]]], device=model.device)
