@@ -51,11 +51,13 @@ def _refined(head: Any, states: Tensor, logits: Tensor, pairs: Tensor) -> Tensor
     """Return the logits (..., V) of states (R, d) in float32, those of the pairs multiplied anew."""
     import torch
 
-    rows, row_of = torch.unique(pairs[:, 0].to(states.device), return_inverse=True)
-    tokens, token_of = torch.unique(pairs[:, 1].to(states.device), return_inverse=True)
-    products = states[rows].float() @ head.weight[tokens].float().T
+    device = head.weight.device  # of several GPUs, the states may come from another one
+    rows, row_of = torch.unique(pairs[:, 0].to(device), return_inverse=True)
+    tokens, token_of = torch.unique(pairs[:, 1].to(device), return_inverse=True)
+    products = states[rows.to(states.device)].to(device).float() @ head.weight[tokens].float().T
     if head.bias is not None:
         products += head.bias[tokens].float()
     found = logits.float()
-    found.view(-1, found.shape[-1])[rows[row_of], tokens[token_of]] = products[row_of, token_of]
+    places = (rows[row_of].to(found.device), tokens[token_of].to(found.device))
+    found.view(-1, found.shape[-1])[places] = products[row_of, token_of].to(found.device)
     return found
