@@ -83,6 +83,16 @@ def test_one_layer_alone_is_drawn_as_dashes_with_its_bounds_at_a_whole_number() 
     assert [band.get_paths()[0].get_extents().extents.tolist() for band in axes.collections] == [[1.75, 0, 2.25, 2]] * 2
 
 
+def test_the_legend_names_a_mean_only_where_a_panel_has_one() -> None:
+    def labels(*panels: tuple[str, ...]) -> list[str]:
+        made = [layers.Panel("cosine", "cosine", {lang: {0: (0.5,)} for lang in langs}) for langs in panels]
+        colours = layers.language_colours(["deu", "jpn"])
+        return layers._legend(["deu", "jpn"], colours, made, SIMILARITY)[1]
+
+    assert labels(("deu",), ("jpn",)) == ["deu", "jpn"]
+    assert labels(("deu", "jpn")) == ["deu", "jpn", "mean of the languages"]
+
+
 def test_layers_are_drawn_evenly() -> None:
     assert evenly(range(5)) == [0, 1, 2, 3, 4]
     found = evenly(range(33))
