@@ -230,3 +230,35 @@ def test_comet_where_its_package_is_there(
     assert body["comet"] == pytest.approx(0.25) and body["run"]["comet"] == "some/model"
     assert [row["mt"] for row in seen] == preds["hyp"] and [row["ref"] for row in seen] == preds["gold"]
     assert seen[0]["src"].startswith("I have") and preds["values"]["comet"][1] == pytest.approx(0.1)
+
+
+def test_a_file_of_demonstrations_is_read_in_all_languages_before_the_first_record(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "shown.tsv").write_text("context\tquestion\tanswer\tlang\nEva lebt in Rom.\tWo lebt Eva?\tRom\tde\n")
+    flags = (
+        "--gen_model_checkpoint",
+        str(place / "tiny"),
+        "--data_dir",
+        str(place / "mirror"),
+        "--max_new_tokens",
+        "2",
+    )
+    flags = (
+        *flags,
+        "--dataset",
+        "xquad",
+        "--k",
+        "1",
+        "--demonstrations",
+        "fixed",
+        "--demonstrations_file",
+        "shown.tsv",
+    )
+    done = run("icl.py", *flags, "--langs", "de", "en")
+    assert done.returncode == 2 and not list(tmp_path.glob("logs/**/eval_*.json"))
+    assert done.stderr == (
+        "error: shown.tsv has no demonstrations in the language 'en'\nhint: add rows whose lang is this language\n"
+    )
+    alone = run("icl.py", *flags, "--langs", "de")
+    assert alone.returncode == 0 and list(tmp_path.glob("logs/**/eval_de_1.json")), alone.stderr

@@ -96,10 +96,12 @@ class Icl(LabeledTask):
         return super().sides(data) if self.run.ensemble.encoders else ((), ())
 
     def compute(self, subsets: Sequence[str]) -> None:
-        """Show the plan or evaluate all languages, after the template has been found to have words for each of them."""
-        if self.prompting.file is not None:
-            for subset in subsets:
+        """Show the plan or evaluate all languages, after the user's files have been found to have what each needs."""
+        for subset in subsets:
+            if self.prompting.file is not None:
                 self.prompting.template_in(subset, self.settings)
+            if self.prompting.examples is not None:
+                self.load(subset)
         super().compute(subsets)
 
     def check(self, subsets: Sequence[str]) -> None:
