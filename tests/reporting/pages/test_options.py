@@ -11,6 +11,7 @@ from conftest import Run
 from made_items import PAIRS, QUESTIONS
 from report_logs import SCRIPT, open_at
 from tiny_models import make_model
+from written_mirror import write_table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -187,3 +188,24 @@ def test_demonstrations_in_another_language_are_those_of_the_pool_without_the_te
         text, label = prompt.splitlines()[0].split(" x: ")
         assert text == f"en {shown + 2}"
         assert page.inner_text("details.item[open] ol") == f"training text #{shown}: {text} x ({label})"
+
+
+def test_demonstrations_of_a_split_that_is_tested_are_those_of_its_part(asked: Path, run_in: Run, page: Page) -> None:
+    """Of ten rows of the validation split, a fifth is shown where it is tested, and all of them beside the test."""
+    for split, n in (("validation", 10), ("test", 2)):
+        rows = [{"premise": f"{split} {place}", "hypothesis": "x", "label": place % 3} for place in range(n)]
+        write_table(asked / f"mirror/facebook/xnli/de/{split}.parquet", rows)
+    mirror = ("--data_dir", "mirror", "--output_dir", "splits")
+    for split in ("test", "validation"):
+        flags = ("--dataset", "xnli", "--langs", "de", "--split", split, *RANDOM, *mirror)
+        done = run_in(asked, "icl.py", "--gen_model_checkpoint", "tiny", *flags)
+        assert done.returncode == 0, done.stderr
+    assert run_in(asked, SCRIPT, "--logs", "splits", "--output", "splits.html", *mirror[:2]).returncode == 0
+    found = {}
+    for path in asked.glob("splits/**/eval_de_1.json"):
+        (shown,) = json.loads(path.with_name("eval_de_1_prompts.json").read_text())["demonstrations"][0]
+        open_at(page, asked / "splits.html", f"#items?path={path.relative_to(asked).as_posix()}&item=0")
+        text = page.inner_text("details.item[open] ol").partition(": ")[2].split(" x ")[0]
+        found[json.loads(path.read_text())["run"]["split"]] = text, shown
+    assert found["test"][0] == f"validation {found['test'][1]}"
+    assert found["validation"][0] == f"validation {8 + found['validation'][1]}"

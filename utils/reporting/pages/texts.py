@@ -104,8 +104,10 @@ def _wanted(spec: DatasetSpec | str, entry: Entry, where: Sources) -> Iterator[t
     legacy = bool(run.get("legacy"))
     more = (" legacy" if legacy else "") + (f" seed {entry.result.seed}" if is_own(entry) else "")
     train = str(run.get("train_lang") or name)
-    apart = f" without {name}" if train != name and run.get("answer_kind") else ""  # what is tested is no demonstration
-    for lang, split, is_pool in ((name, str(run.get("split", "test")), False), (train, "train", True)):
+    tested, has_kind = str(run.get("split", "test")), "answer_kind" in run
+    apart = f" without {name}" if has_kind and train != name else ""  # what is tested is no demonstration
+    apart += f" beside {tested}" if has_kind and tested != "test" else ""  # of which the pool may be a part
+    for lang, split, is_pool in ((name, tested, False), (train, "train", True)):
         key = f"labelled {dataset} {lang} {split}{apart if is_pool else ''}{more}"
         if isinstance(spec, str):
             yield key, spec

@@ -236,7 +236,9 @@ async function textsOf(record, side) {
   }
   const more = `${legacy ? " legacy" : ""}${source?.kind === "local" ? ` seed ${record.seed}` : ""}`;
   const key = (lang, part) => `labelled ${record.dataset} ${lang} ${part}${more}`;
-  const [test, training] = [await read(key(record.subset, split)), await read(key(train || record.subset, train && train !== record.subset && kind ? `train without ${record.subset}` : "train"))];
+  const lang = train || record.subset;
+  const apart = `${kind && lang !== record.subset ? ` without ${record.subset}` : ""}${kind && split !== "test" ? ` beside ${split}` : ""}`;
+  const [test, training] = [await read(key(record.subset, split)), await read(key(lang, `train${apart}`))];
   return {
     queries: test?.texts, choices: test?.choices, labels: training?.labels, why: why(),
     candidates: training?.texts.map((text, index) => `${text} (${training.labels[index]})`),
