@@ -228,7 +228,7 @@ def test_prefetch_downloads_checks_and_names_what_is_missing(
     before = model_command("-m", "utils.prefetch", *flags, "--check", PYTHONPATH=str(ROOT))
     assert (
         before.returncode == 2
-        and "error: 2 missing: mtop_intent, classification, somebody/tiny-encoder" in before.stderr
+        and "error: 2 missing: mtop_intent, classification; somebody/tiny-encoder" in before.stderr
     )
     fetched = model_command("-m", "utils.prefetch", *flags, PYTHONPATH=str(ROOT))
     assert fetched.returncode == 0, fetched.stderr

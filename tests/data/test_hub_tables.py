@@ -17,6 +17,7 @@ from utils.data.bitext_sets import BITEXT
 from utils.data.classification_sets import CLASSIFICATION
 from utils.data.hub_tables import HubTable, TableMemo, read_hub_table
 from utils.data.parquet_files import find_parquet_files, read_parquet_files
+from utils.data.prompted_sets import PROMPTED
 from utils.data.sources import Sources
 from utils.errors import UserError
 from utils.schema import DatasetSpec
@@ -203,6 +204,17 @@ def test_a_missing_column_and_a_broken_file_are_named(mirrored: tuple[DatasetSpe
     with pytest.raises(UserError) as caught:
         read_hub_table(spec, Sources(sources.data_dir, sources.cache_dir / "b"), ("text",), "ace", "train")
     assert "the mirror's org/made (configuration 'ace', split 'train')" in caught.value.what
+
+
+def test_a_mirror_whose_files_are_numbered_says_which_languages_it_has(tmp_path: Path) -> None:
+    spec = PROMPTED["xnli"]
+    for lang in ("de", "sw"):
+        write_table(tmp_path / "mirror" / spec.source / lang / "test-00000-of-00001.parquet", "x")
+    write_table(tmp_path / "mirror" / spec.source / "fr" / "validation-00000-of-00001.parquet", "x")
+    with pytest.raises(UserError) as caught:
+        read_hub_table(spec, Sources(tmp_path / "mirror", tmp_path / "cache"), ["text"], "th", "test")
+    assert caught.value.what == "the mirror's facebook/xnli has no th, but de, sw"
+    assert caught.value.hint == "choose languages that it has with --langs, or copy the rest"
 
 
 def test_a_mirror_without_the_test_split_says_how_the_other_one_is_tested(tmp_path: Path) -> None:

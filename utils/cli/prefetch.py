@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> None:
         hint = (
             "without --check, they are downloaded" if args.check else "give the same command again to download the rest"
         )
-        raise UserError(f"{len(missing)} missing: {', '.join(missing)}", hint)
+        raise UserError(f"{len(missing)} missing: {'; '.join(missing)}", hint)
 
 
 def _datasets(args: argparse.Namespace, sources: Sources) -> Iterator[tuple[str, Callable[[], str]]]:

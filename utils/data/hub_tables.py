@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.data.parquet_files import (
-    converted_configs,
     find_parquet_files,
+    folders_of_configs,
     is_conversion,
     names_config,
     read_parquet_files,
@@ -130,7 +130,7 @@ def _mirrored_table(folder: Path, config: str | None, split: str, cache_dir: Pat
     if table is not None and table.num_rows:
         return table
     is_missing = config is not None and not (folder / config).is_dir() and not names_config(folder, config)
-    if is_missing and (there := converted_configs(folder, split)):
+    if is_missing and (there := folders_of_configs(folder, split)):
         raise UserError(
             f"the mirror's {folder.parent.name}/{folder.name} has no {config}, but {', '.join(there)}",
             "choose languages that it has with --langs, or copy the rest",

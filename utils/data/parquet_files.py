@@ -61,9 +61,18 @@ def names_config(folder: Path, config: str) -> bool:
     return readme.is_file() and ("- config_name", config) in list(_entries(readme))
 
 
-def converted_configs(folder: Path, split: str) -> list[str]:
-    """Return the configurations with this split that are folders of a Parquet conversion."""
-    return [one.name for one in sorted(folder.iterdir()) if one.is_dir() and _converted_files(one, split)]
+def folders_of_configs(folder: Path, split: str) -> list[str]:
+    """Return the configurations that are folders of their own with Parquet files of this split.
+
+    `data` is the folder of a data set without configurations.
+    """
+    folders = [one for one in sorted(folder.iterdir()) if one.is_dir() and one.name != "data"]
+    return [one.name for one in folders if any(_is_of(path.relative_to(one), split) for path in one.rglob("*.parquet"))]
+
+
+def _is_of(path: Path, split: str) -> bool:
+    """Return whether a file is `<split>/0000.parquet`, `<split>.parquet` or `<split>-00000-of-00001.parquet`."""
+    return re.split("[/.-]", path.as_posix())[0] == split
 
 
 def read_parquet_files(files: Sequence[Path]) -> pa.Table | None:
