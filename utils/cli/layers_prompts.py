@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli.icl_task import Icl, Shared
+from utils.cli.icl_task import Icl, Prompts, Shared
 from utils.cli.layers_arguments import layers_asked
 from utils.cli.layers_run import Measured, log_rows
 from utils.constants import WRITTEN
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from utils.cli.models import Models
     from utils.cli.run import Run
     from utils.data.train_test import TrainTest
-    from utils.generators.decoding import Query
-    from utils.generators.prompt_formats import PromptFormat
     from utils.layers.lens_figures import Options
     from utils.layers.pivots import Place
     from utils.protocols import Generator
@@ -71,7 +69,7 @@ class LensRun(Icl):
         clock = Clock()
         data = self.load(subset)
         asked = self.ask(subset, data, clock)
-        options = self.options_of(data, asked.form, asked.queries)
+        options = self.options_of(data, asked)
         prompts = [
             Asked(query.prompt, each.words, each.words.index(each.asked[each.right]))
             for query, each in zip(asked.queries, options, strict=True)
@@ -97,18 +95,16 @@ class LensRun(Icl):
     def report(self, measured: Measured) -> None:
         """Print nothing: the table of best layers and the files have all figures."""
 
-    def options_of(self, data: TrainTest, form: PromptFormat, queries: Sequence[Query]) -> list[Options]:
+    def options_of(self, data: TrainTest, asked: Prompts) -> list[Options]:
         """Return the options of each item with the right one, and the answers in its language and in English."""
         from utils.layers.lens_figures import Options
 
         own, english = (self.words_in(lang, data.names) for lang in (data.lang, ENGLISH))
-        found = []
-        gold = data.indices(data.gold).tolist()
-        for item, query, right in zip(data.test.shown()[: len(queries)], queries, gold, strict=True):
-            labels = query.labels or data.names
-            places = [form.label_at(item, place) for place in range(len(labels))]
-            found.append(Options(tuple(labels), places.index(right), own, english))
-        return found
+        rights = data.indices(data.gold).tolist()
+        return [
+            Options(tuple(query.labels or data.names), places.index(right), own, english)
+            for query, places, right in zip(asked.queries, asked.places(data), rights, strict=True)
+        ]
 
     def words_in(self, lang: str, names: Sequence[str]) -> tuple[str, ...]:
         """Return the words of the labels in a language by the template; empty where there are none."""
