@@ -18,8 +18,8 @@ class Measure:
     metric: the figure by which the best layer is chosen. figures: all figures of a row, by what they mean, in the order
     of the columns of the CSV file. poolings: those that are measured unless others are asked for.
     levels: figures that another one is seen against, such as the cosine of unrelated sentences, by that figure's name.
-    panels: the figures that have a panel in the figure (default: all).
-    percent: whether the metric is shown as a percentage. with_intervals: the figures that have one.
+    panels: the figures that have a panel in the figure (default: all). logarithmic: those that span orders of
+    magnitude. percent: whether the metric is shown as a percentage. with_intervals: the figures that have one.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Measure:
     poolings: tuple[str, ...] = (OWN,)
     levels: Mapping[str, str] = field(default_factory=dict)
     panels: tuple[str, ...] = ()
+    logarithmic: tuple[str, ...] = ()
     percent: bool = True
     with_intervals: tuple[str, ...] = field(default=())
 
@@ -121,6 +122,7 @@ MEASURES: dict[str, Measure] = {
             with_intervals=LENS_FIGURES,
             poolings=(),
             panels=("acc", "p_own", "p_english", "p_right", "rank_vocab", "entropy"),
+            logarithmic=("rank_vocab",),
         ),
     )
 }

@@ -68,6 +68,27 @@ def test_figures_of_one_model_of_two_and_of_nothing() -> None:
     assert len(alone.subfigs[0].axes[0].lines) == 20 + 2 and drawing.overhang(both) < 0.05
 
 
+def test_names_that_are_wider_than_the_figure_are_not_repeated_in_their_difference() -> None:
+    with figures.drawing(), drawing.paper():
+        both = layers.draw(SIMILARITY, [curves(f"me/{name}, 0-shot (template_lang native, limit 50)") for name in "ab"])
+    assert [part.get_suptitle() for part in both.subfigs][2] == "the second minus the first"
+
+
+def test_ranks_have_a_logarithmic_scale_with_plain_numbers() -> None:
+    lens, ranks = MEASURES["lens"], (1.5, 40.0, 30_000.0)
+    rows = [
+        {"layer": layer, "depth": layer / 2, "pooling": None, "rank_vocab": rank} for layer, rank in enumerate(ranks)
+    ]
+    with figures.drawing(), drawing.paper():
+        figure = layers.draw(lens, [layers.Curves("a", {"de": rows}, {"de": "de"})])
+        figure.canvas.draw()
+    (axes,) = figure.subfigs[0].axes
+    shown = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+    assert axes.get_yscale() == "log" and {"10", "100", "1,000", "10,000"} <= set(shown)
+    (panel,) = layers.difference_panels(lens, *[layers.Curves(name, {"de": rows}, {"de": "de"}) for name in "ab"])
+    assert panel.zero and not panel.log
+
+
 def test_one_layer_alone_is_drawn_as_dashes_with_its_bounds_at_a_whole_number() -> None:
     made = curves("a")
     alone = layers.Curves("a", {subset: rows[2:] for subset, rows in made.rows.items()}, made.langs)

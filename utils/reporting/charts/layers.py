@@ -25,6 +25,7 @@ BANDS = 14  # languages whose intervals are drawn, since more would cover one an
 DASH = 0.5  # layers: the width of what is drawn where one layer alone has values
 MEAN, LEVEL = "mean of the languages", "#666666"
 UNKNOWN = "family not known"
+MINUS = " − "
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Panel:
     lines: Mapping[str, Mapping[int, Sequence[float]]]  # language -> layer -> value, or value, low, high
     levels: Mapping[int, float] = field(default_factory=dict)
     zero: bool = False  # a difference, whose 0 is marked
+    log: bool = False  # a figure that spans orders of magnitude
 
 
 def panels_of(measure: Measure, curves: Curves) -> list[Panel]:
@@ -62,7 +64,8 @@ def panels_of(measure: Measure, curves: Curves) -> list[Panel]:
             }
             if any(lines.values()):
                 title = name.replace("_", " ") + (f", {pooling}" if len(poolings) > 1 else "")
-                found.append(Panel(name, title, lines, _levels(measure, curves, pooling, name)))
+                levels = _levels(measure, curves, pooling, name)
+                found.append(Panel(name, title, lines, levels, log=name in measure.logarithmic))
     return found
 
 
@@ -110,7 +113,7 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
     rows = [(drawing.short_names([each.model])[each.model], panels_of(measure, each)) for each in models]
     if len(models) == 2:
         names = [name for name, _ in rows]
-        rows.append((f"{names[1]} − {names[0]}", difference_panels(measure, *models)))
+        rows.append((f"{names[1]}{MINUS}{names[0]}", difference_panels(measure, *models)))
     rows = [(name, panels) for name, panels in rows if panels]
     if not rows:
         raise UserError(f"no values of {measure.name} to draw", "are there other records?")
@@ -127,7 +130,7 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
     inner = figure.subfigures(len(rows), 1, height_ratios=parts, squeeze=False)[:, 0]
     for part, (name, panels), n_rows in zip(inner, rows, parts, strict=True):
         if len(rows) > 1:
-            part.suptitle(name, x=0.01, ha="left")
+            part.suptitle(_fitting(name, width), x=0.01, ha="left")
         for place, panel in enumerate(panels):
             axes = part.add_subplot(n_rows, columns, place + 1)
             draw_panel(axes, panel, colours)
@@ -140,6 +143,16 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
             axes.set_ylim(min(low), max(high))
     drawing.add_legend(figure, handles, plan)
     return figure
+
+
+def _fitting(heading: str, width: float) -> str:
+    """Return the heading of a part; that of a difference in other words where its names are wider than the figure."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    size = FontProperties(size=rcParams["figure.titlesize"]).get_size_in_points()
+    is_wide = MINUS in heading and drawing.text_width(heading, size) > 0.98 * width
+    return "the second minus the first" if is_wide else heading
 
 
 def language_colours(langs: Sequence[str]) -> dict[str, str]:
@@ -161,7 +174,7 @@ def families_of(langs: Sequence[str]) -> dict[str, str]:
 
 def draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     """Draw the lines of a panel with their bands, their mean, and what they are seen against."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
     axes.set_title(panel.title)
     drawing.grid(axes, "y")
@@ -185,6 +198,10 @@ def draw_panel(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
         axes.plot(*_drawn(panel.levels, 2 * wide), color=LEVEL, linestyle="--", linewidth=1.0)
     if panel.zero:
         axes.axhline(0, color="#4d4d4d", linewidth=0.7)
+    if panel.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
 

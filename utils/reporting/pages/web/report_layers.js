@@ -143,14 +143,16 @@ function layerTable(lines, figure, params, set) {
     return { ...line, best, last };
   }).filter((row) => row.best);
   const several = new Set(rows.map((row) => row.model)).size > 1;
+  const ends = [...new Set(rows.map((row) => row.last.layer))]; // a run may have measured other layers than the model's last one
+  const end = rows.every((row) => row.last.depth === 1) ? "last layer" : ends.length === 1 ? `layer ${ends[0]}` : "last measured";
   const number = (name, value, text = scale.text) => ({ name, number: true, value, text: (row) => text(value(row)), cell: (row) => text(value(row)) });
   const columns = [
     { name: "subset", value: (row) => row.lang, cell: (row) => el("span", {}, el("i", { class: "swatch", style: `background: ${row.colour}` }), link("record", { path: row.path }, {}, row.lang)) },
     ...(several ? [{ name: "model", value: (row) => row.model }] : []),
     number(small ? "least at layer" : "best layer", (row) => row.best.layer, String),
     number(figure, (row) => row.best[figure]),
-    number("last layer", (row) => row.last[figure]),
+    number(end, (row) => row.last[figure]),
     number("difference", (row) => row.best[figure] - row.last[figure]),
   ];
-  return sortableTable({ columns, rows, sort: params.sort, file: `${set}-${figure}-by-layer`, caption: `${figure}: the ${small ? "least" : "best"} layer, and the last` });
+  return sortableTable({ columns, rows, sort: params.sort, file: `${set}-${figure}-by-layer`, caption: `${figure}: the ${small ? "least" : "best"} layer, and ${end === "last layer" ? "the last" : end}` });
 }
