@@ -155,13 +155,18 @@ def test_free_answers_have_their_fidelity_and_no_texts_of_another_task(run: Run,
     assert page.locator("details.item summary").all_inner_texts() == ["#0 fidelity 50.00\nWie?", "#1 fidelity -\nWas?"]
     assert page.inner_text("#count") == "2 of 2 items, mean fidelity 50.00" and page.locator("#wrong").count() == 0
     open_at(page, tmp_path / "report.html", "#compare?view=chat")
-    assert page.inner_text("main caption") == "fidelity in %" and cells(page)[0] == [
-        "deu",
-        "2",
-        "50.00",
-        "50.00",
-        "+0.00",
-    ]
+    assert page.inner_text("main caption") == "fidelity in %"
+    assert cells(page)[0] == ["deu", "1", "50.00", "100.00", "-50.00"]  # the second instruction has no figure of A
+    assert page.inner_text(".note") == "sample deu: 1 of 2 items without the figure in A or B left out"
+    command = shlex.split(page.inner_text(".command pre"))
+    done = run(*command[1:], "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["subsets"]
+    assert [told["a"], told["b"], told["difference"]] == [0.5, 1.0, -0.5]
+    log_free(tmp_path / "logs", "org/b", [None, 0.0])
+    assert run(SCRIPT).returncode == 0
+    open_at(page, tmp_path / "report.html", "#compare?view=chat")
+    assert "2 of 2 items" in page.inner_text(".note") and "No subset can be compared." in page.inner_text("main")
 
 
 def test_a_question_that_another_passage_answers_says_so(run: Run, page: Page, tmp_path: Path) -> None:

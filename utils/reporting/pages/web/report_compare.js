@@ -47,8 +47,10 @@ async function comparedLines(board, a, b) {
   const lines = [];
   for (const line of found.sort((x, y) => order(x.column, y.column) || order(x.subset, y.subset))) {
     const why = unlike(line.one, line.other);
-    if (why) notes.push(`${line.column} ${line.subset}: ${why}`);
-    else lines.push(line.one.paired.right ? testedLine(line) : plainLine(line));
+    const shown = why ? null : line.one.paired.right ? testedLine(line) : await plainLine(line);
+    if (shown?.n) lines.push(shown);
+    const without = shown ? line.one.paired.n - shown.n : 0;
+    if (why || without) notes.push(`${line.column} ${line.subset}: ${why ?? `${without} of ${line.one.paired.n} items without the figure in A or B left out`}`);
   }
   ["A", "B"].forEach((name, side) => alone[side] && notes.push(`Only ${name} has ${alone[side]} further subsets.`));
   for (const some of byMetric(lines.filter((line) => line.p !== null))) {
@@ -104,10 +106,14 @@ function aboutLine(one, other) {
   return { pathA: one.path, pathB: other.path, lang: one.lang, family: one.family, limited };
 }
 
-// A line of figures whose tests need resamples of the items.
-function plainLine({ column, subset, one, other }) {
-  const metric = comparedMetric(one), a = one.body[metric], b = other.body[metric];
-  return { dataset: column, subset, n: one.paired.n, metric, a, b, difference: a - b, p: null, pHolm: null, ...aboutLine(one, other) };
+// A line of figures whose tests need resamples of the items. Items to which the metric does not apply in both are left out.
+async function plainLine({ column, subset, one, other }) {
+  const metric = comparedMetric(one);
+  const values = await Promise.all([one, other].map(async ({ number }) => own((await itemsOf(number)).preds?.values, metric)));
+  const stated = values.every(Array.isArray), places = stated ? [...values[0].keys()].filter((item) => values.every((of) => Number.isFinite(of[item]))) : [];
+  const [a, b] = [one, other].map(({ body }, side) => (stated ? mean(places.map((item) => values[side][item])) : body[metric]));
+  const n = stated ? places.length : one.paired.n;
+  return { dataset: column, subset, n, metric, a, b, difference: a - b, p: null, pHolm: null, ...aboutLine(one, other) };
 }
 
 function comparison(board, lines, a, b, params) {
