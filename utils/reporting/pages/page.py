@@ -58,11 +58,8 @@ def write_report(args: argparse.Namespace, defaults: Mapping[str, Mapping[str, A
             "defaults": defaults,
             "tasks": {name: about_task(spec) for name, spec in TASKS.items()},
             "plain": {name: _plain(spec) for name, spec in TASKS.items()},
-            "main": main_metrics(entries),
-            "counts": counts_of(entries),
-            "boards": boards_of(entries, names),
             "measures": {name: about_measure(measure) for name, measure in MEASURES.items()},
-            "colours": colours_of(entries),
+            **_of_entries(entries, names),
             "items": items,
             "texts": texts,
             "no_texts": no_texts,
@@ -177,6 +174,16 @@ def main_metrics(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
         if entry.result.dataset not in of_task:
             of_task[entry.result.dataset] = Kind(entry.task).metric_of(entry.result.dataset, [entry.result])[0]
     return found
+
+
+def _of_entries(entries: Sequence[Entry], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the leaderboards of records, and what the page needs to know of their numbers and colours."""
+    return {
+        "main": main_metrics(entries),
+        "counts": counts_of(entries),
+        "boards": boards_of(entries, names),
+        "colours": colours_of(entries),
+    }
 
 
 def counts_of(entries: Sequence[Entry]) -> list[str]:
