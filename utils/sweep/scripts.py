@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SWEEP = ROOT / "sweep.py"
 MODEL_FLAGS = (  # runs that agree in these load the same models
     *("dtype", "fp16", "max_length", "pooling", "attention", "layer", "backend", "batch_size", "cuda"),
-    *("base_url", "gen_model_checkpoint", "gen_dtype", "gen_loader", "load_in_8bit", "load_in_4bit", "rerank"),
+    *("base_url", "gen_model_checkpoint", "gen_dtype", "gen_loader", "gen_backend", "load_in_8bit", "load_in_4bit"),
+    *("judge", "judge_precision", "rerank", "rerank_dtype"),
 )
 
 
