@@ -13,6 +13,8 @@ from api_server import ApiServer
 from conftest import Run
 from tiny_models import make_model
 
+from chat import parse
+from utils.cli.chat_arguments import JUDGE, TRANSLATOR, other_models
 from utils.runlog import load
 
 pytest.importorskip("pycld2")
@@ -271,6 +273,13 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
         about = json.loads(next(tmp_path.rglob("eval_eng_1.json")).read_text())["run"]
         assert about["judge_precision"] == about["judge_model"]["dtype"] == "bf16"
         assert about["generator"]["dtype"] == "fp32"
+
+
+def test_the_precision_of_a_judge_is_that_of_a_local_translator_beside_an_api(tmp_path: Path) -> None:
+    translator = str(make_model(tmp_path / "tiny", "llama"))
+    args = parse(["--judge", "gpt-4o", "--judge_translated", translator, "--judge_precision", "bf16"])
+    found = other_models(args)
+    assert found[JUDGE].provider == "openai" and found[TRANSLATOR].dtype == "bf16"
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,9 @@ def other_models(args: argparse.Namespace) -> dict[str, GeneratorSpec]:
         found[TRANSLATOR] = found[JUDGE]
     elif args.judge_translated and translations_file(args) is None:
         found[TRANSLATOR] = _resolved(args, args.judge_translated, None)
+    if args.judge_precision and all(spec.provider for spec in found.values()):
+        what = f"--judge_precision with {' and '.join(dict.fromkeys(spec.checkpoint for spec in found.values()))}"
+        raise UserError(what, "the server of an API model decides its precision: leave it out")
     return found
 
 
@@ -186,15 +189,17 @@ def translations_file(args: argparse.Namespace) -> Path | None:
 
 
 def _resolved(args: argparse.Namespace, name: str, base_url: str | None) -> GeneratorSpec:
-    from utils.generators.resolve import GeneratorOptions, resolve
+    """Return the spec of a judge or translator, in the precision of the command line where it is local."""
+    from utils.generators.resolve import GeneratorOptions, resolve, resolve_api_generator
 
-    precision = args.judge_precision or ""
-    quantization = precision if precision in QUANTIZATIONS else ""
-    dtype = precision if precision in DTYPES else None
-    options = GeneratorOptions(
-        base_url, dtype=dtype, quantization=quantization, trust_remote_code=args.trust_remote_code
-    )
     with JUDGES.in_errors():
+        is_local = resolve_api_generator(name, base_url, None) is None
+        precision = (args.judge_precision or "") if is_local else ""
+        quantization = precision if precision in QUANTIZATIONS else ""
+        dtype = precision if precision in DTYPES else None
+        options = GeneratorOptions(
+            base_url, dtype=dtype, quantization=quantization, trust_remote_code=args.trust_remote_code
+        )
         return resolve(name, args.cache_dir, options, "cuda" if args.cuda else "cpu")
 
 
