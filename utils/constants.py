@@ -14,6 +14,7 @@ DIRECTIONS = ("forward", "backward", "both")
 POOLS = ("usual", "all", "same", "cross")  # the passages that a question is asked of; usual: as the data set is used
 PAIRS = ("same", "cross")  # of languages: of one, or of two
 DTYPES = ("fp32", "bf16", "fp16")
+QUANTIZATIONS = ("8bit", "4bit")  # of weights, by bitsandbytes
 DENSE, SPARSE, MULTI_VECTOR = "dense", "sparse", "multi-vector"  # kinds of encoders by their rows
 MEAN_MAX_SIM = "meanmaxsim"  # how sentence-transformers calls MaxSim divided by the number of the query's vectors
 POOLINGS = ("mean", "last", "weighted_mean", "cls")  # of the vectors of tokens

@@ -41,6 +41,7 @@ def result(model: str = E5, dataset: str = "nusax", subset: str = "eng_ace", k: 
         ({"encoders": [{**PLAIN, "prompt": "passage: "}]}, f'{E5} (prompt "passage: ")'),
         ({"encoders": [{**PLAIN, "prompt": 'find "x": '}]}, f'{E5} (prompt "find \\"x\\": ")'),
         ({"encoders": [{**PLAIN, "dtype": "fp16", "max_length": 64}]}, f"{E5} (max_length 64, fp16)"),
+        ({"encoders": [{**PLAIN, "dtype": "8bit"}]}, f"{E5} (encoder in 8bit)"),
         ({"encoders": [{**PLAIN, "revision": "abc"}]}, f"{E5} (revision abc)"),
         ({"encoders": [{**PLAIN, "backend": "onnx"}]}, f"{E5} (backend onnx)"),
         ({"encoders": [{**PLAIN, "layer": 0}]}, f"{E5} (layer 0)"),
@@ -220,6 +221,7 @@ def test_rows_and_folders_of_fine_tuned_models_tell_what_departs_from_the_plain_
         ({"encoders": [{**PLAIN, "prompt": ""}]}, "no_prompt"),
         ({"encoders": [{**PLAIN, "prompt": 'find "x": '}]}, "prompt_find_x_7fc8c8"),  # as when names had no backslashes
         ({"encoders": [{**PLAIN, "dtype": "fp16"}]}, "fp16"),
+        ({"encoders": [{**PLAIN, "dtype": "8bit"}]}, "dtype_8bit"),  # 8bit alone is the generator's
         ({"encoders": [{**PLAIN, "revision": "abc"}]}, ""),  # a folder that another revision occupies is left to it
         ({"tag": "second"}, "second"),
         ({"tag": "../../etc"}, ".._.._etc_74ccf3"),

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from utils.cli.choices import build_settings, chosen_generator
 from utils.cli.types import name_or_path, natural, positive, seed, share, temperature
-from utils.constants import ANSWER_SEEDS, ANSWER_TOKENS, DEFAULT_GENERATOR, DTYPES, JUDGE_TOKENS, SAMPLING, TEMPLATES
+from utils.constants import (
+    ANSWER_SEEDS,
+    ANSWER_TOKENS,
+    DEFAULT_GENERATOR,
+    DTYPES,
+    JUDGE_TOKENS,
+    QUANTIZATIONS,
+    SAMPLING,
+    TEMPLATES,
+)
 from utils.errors import UserError
 from utils.flags import OtherFlags
 
@@ -21,7 +30,6 @@ ENGLISH = "eng"  # into which answers are translated
 TRANSLATED = 2  # times as many tokens as an answer may its translation have
 OF_SAMPLING = ("temperature", "top_p", "top_k", "seeds")
 OF_JUDGE = ("judge_base_url", "judge_precision", "judge_tokens", "judge_translated", "judge_twice", "pairwise")
-QUANTIZATIONS = ("8bit", "4bit")
 JUDGES = OtherFlags(
     prefix="judge",
     names={

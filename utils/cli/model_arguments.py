@@ -23,6 +23,7 @@ from utils.constants import (
     NORMALIZERS,
     POOLINGS,
     PRECISIONS,
+    QUANTIZATIONS,
 )
 
 
@@ -115,7 +116,11 @@ def add_encoding_args(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="texts per batch (default: up to 1,024 tokens, 65,536 on a GPU) or per request (OpenAI 256, Cohere 96)",
     )
-    group.add_argument("--dtype", choices=DTYPES, help="precision of the encoder (default: fp32)")
+    group.add_argument(
+        "--dtype",
+        choices=(*DTYPES, *QUANTIZATIONS),
+        help="precision of the encoder; 8bit and 4bit quantise its weights (bitsandbytes; default: fp32)",
+    )
     _add_vector_args(group)
     group.add_argument("--fp16", action="store_true", help="the same as --dtype fp16")
     group.add_argument(

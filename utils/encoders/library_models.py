@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from utils.constants import QUANTIZATIONS
 from utils.encoders.static import model2vec_modules
 from utils.encoders.tokens import longest_text, n_added_tokens, set_longest_text
 from utils.errors import UserError, first_line
@@ -46,9 +47,17 @@ def check_length(name: str, limit: int, added: int, *, is_asked: bool) -> None:
 
 
 def set_precision(model: Any, spec: EncoderSpec) -> None:
-    """Let the transformer compute in the precision of the spec, and the modules after it in float32."""
+    """Let the transformer compute in the precision of the spec, and the modules after it in float32.
+
+    The weights of a quantised one are so since they were loaded.
+    """
     import torch
 
+    model[0].register_forward_hook(_in_float32)
+    if spec.dtype in QUANTIZATIONS:
+        for module in list(model)[1:]:
+            module.to(dtype=torch.float32)
+        return
     stored = next((p.dtype for p in model.parameters()), torch.float32)
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
     if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
@@ -59,7 +68,6 @@ def set_precision(model: Any, spec: EncoderSpec) -> None:
         )
     for place, module in enumerate(model):
         module.to(dtype=torch.float32 if place else wanted)
-    model[0].register_forward_hook(_in_float32)
 
 
 def modules_of_side(model: Any, spec: EncoderSpec) -> Any:
@@ -98,6 +106,26 @@ def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, A
     }
 
 
+def quantized(precision: str, device: str) -> dict[str, Any]:
+    """Return how transformers loads weights of `8bit` or `4bit`; what stays as it is is in bfloat16."""
+    import logging
+
+    import torch
+    import transformers
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
+    config = transformers.BitsAndBytesConfig(
+        load_in_8bit=precision == "8bit",
+        load_in_4bit=precision == "4bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=[
+            "pooler"
+        ],  # it may not be in the checkpoint; nothing is made of it where tokens are pooled
+    )
+    return {"dtype": torch.bfloat16, "quantization_config": config, "device_map": {"": device}}
+
+
 def load_model(
     spec: EncoderSpec, path: str, revision: str | None, device: str, library_class: str = "SentenceTransformer"
 ) -> Any:
@@ -126,7 +154,8 @@ def load_model(
         is_dense = library_class == "SentenceTransformer"
         if is_dense and (modules := model2vec_modules(path, revision, spec.name, hub)):
             return sentence_transformers.SentenceTransformer(modules=modules, device=device)
-        return getattr(sentence_transformers, library_class)(path, model_kwargs={"dtype": "auto", **how}, **kwargs)
+        precision = quantized(spec.dtype, device) if spec.dtype in QUANTIZATIONS else {"dtype": "auto"}
+        return getattr(sentence_transformers, library_class)(path, model_kwargs={**precision, **how}, **kwargs)
 
     return load_whole(load, spec.name, _does_without)
 

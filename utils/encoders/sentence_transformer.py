@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.checkpoints import checkpoint_errors
+from utils.constants import QUANTIZATIONS
 from utils.encoders.backends import check_backend, swap_transformer
 from utils.encoders.batching import TOKENS, Ints, batches
 from utils.encoders.decoders import set_attention, set_pooling
@@ -50,6 +51,7 @@ CLOSE = {
     "fp32": 1e-4,
     "bf16": 0.1,
     "fp16": 0.02,
+    **dict.fromkeys(QUANTIZATIONS, 0.2),
 }  # largest change of a vector by padding, as a share of its largest value
 
 
@@ -74,6 +76,13 @@ class _Started:
 
     parts: list[tuple[Ints, torch.Tensor | Rows]]
     lengths: Lengths | None
+
+
+def workers_of(model: Any, spec: EncoderSpec, device: str) -> list[Worker]:
+    """Return what computes batches: the cores, or all GPUs; a quantised model, which cannot be copied, uses one."""
+    if device != "cuda":
+        return cpu_workers(model)
+    return [Worker(model, "cuda:0", 1)] if spec.dtype in QUANTIZATIONS else gpu_workers(model)
 
 
 class SentenceTransformerEncoder:
@@ -104,7 +113,7 @@ class SentenceTransformerEncoder:
                 swap_transformer(self.model, spec, cache_dir, self._features([PROBE, "four"]))
             elif spec.dtype == "fp32":
                 accelerate_linear_layers(self.model, lambda: self._embeddings(self._features([PROBE])))
-            self.workers = gpu_workers(self.model) if device == "cuda" else cpu_workers(self.model)
+            self.workers = workers_of(self.model, spec, device)
             if device == "cuda" and can_join(self.model, spec.dtype):
                 self._try_to_join()
             self.is_padded = not self._depends_on_neighbours()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from utils.constants import DTYPES, USUAL_DECODE
+from utils.constants import DTYPES, QUANTIZATIONS, USUAL_DECODE
 from utils.records.model_traits import OF_ENCODERS, encoder_traits
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
@@ -17,6 +17,7 @@ from utils.records.variants import Variant, variant_of
 from utils.task_spec import TaskSpec
 from utils.tasks import TASKS
 
+OF_DTYPES = ("generator ", "encoder in ")  # before a precision
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -129,7 +130,9 @@ def _words(name: str, value: str) -> str:
     if name == "tag":
         return value
     if name in ("dtype", "gen_dtype"):
-        return value if name == "dtype" else f"generator in {value}"
+        is_quantized = any(each in value for each in QUANTIZATIONS)  # which alone would be that of a generator
+        of = "generator in " if name == "gen_dtype" else "encoder in " if is_quantized else ""
+        return f"{of}{value}"
     if value == "true":
         return name
     if not value:
@@ -150,4 +153,6 @@ def reads_as_setting(text: str) -> bool:
     names = {*settings, *OF_ENCODERS, "src_lang", "data", "tuned", "of", "trust_remote_code"} - {"tag"}
     names |= set(NAMES)
     first, _, rest = text.partition(" ")
-    return text in (*DTYPES, *names) or first in names or (first == "no" and rest in names) or text[:10] == "generator "
+    return (
+        text in (*DTYPES, *names) or first in names or (first == "no" and rest in names) or text.startswith(OF_DTYPES)
+    )

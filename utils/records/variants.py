@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, SENTENCE_PIECES, usual_length
+from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, QUANTIZATIONS, SENTENCE_PIECES, usual_length
 from utils.data.registry import sets_of
 from utils.generators.prompts import default_instruction
 from utils.generators.templates import usual_template
@@ -156,4 +156,5 @@ def _in_place(name: str, value: str) -> str:
         return f"no_{name}"
     clean = re.sub(r"[^\w.+-]+", "_", value, flags=re.ASCII).strip("_")
     text = clean if clean == value and len(clean) <= IN_PLACE else f"{clean[:IN_PLACE]}_{digest(value)}".lstrip("_")
-    return text if name in ("tag", "dtype") else f"{name}_{text}"
+    is_quantized = any(each in value for each in QUANTIZATIONS)  # which alone would be that of a generator
+    return text if name == "tag" or (name == "dtype" and not is_quantized) else f"{name}_{text}"
