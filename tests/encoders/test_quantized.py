@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
+from other_encoders import save_colbert, save_splade
 from tiny_encoders import TEXTS, bert_config, embed, gpt2_config, make_encoder
 
-from utils.encoders.library_models import quantized
+from utils.encoders.quantized import quantized
 from utils.encoders.resolve import EncodingOptions, resolve
 from utils.errors import UserError
 
@@ -61,6 +62,13 @@ def test_a_quantised_encoder_in_scripts(run: Run, tmp_path: Path) -> None:
     assert beside.returncode == 0, beside.stderr
     table = run("script/aggregate/aggregate_bitext_mining.py", "--logs", "logs/debug")
     assert "8bit" in table.stdout, table.stdout + table.stderr
+
+
+@pytest.mark.parametrize(("save", "kind"), [(save_splade, "sparse"), (save_colbert, "multi-vector")])
+def test_other_kinds_are_not_quantised(save: Any, kind: str, tmp_path: Path) -> None:
+    folder = save(tmp_path / "model")
+    with pytest.raises(UserError, match=f"--dtype 4bit with .*, which is a {kind} encoder"):
+        resolve(str(folder), tmp_path, EncodingOptions(dtype="4bit"))
 
 
 def test_the_embedded_encoder_is_not_quantised_again(bundled: str, cache_dir: Path) -> None:

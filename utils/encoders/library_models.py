@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from utils.constants import QUANTIZATIONS
+from utils.encoders.quantized import quantized
 from utils.encoders.static import model2vec_modules
 from utils.encoders.tokens import longest_text, n_added_tokens, set_longest_text
 from utils.errors import UserError, first_line
@@ -104,26 +105,6 @@ def _in_float32(module: Any, inputs: Any, output: dict[str, Any]) -> dict[str, A
         name: value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
         for name, value in output.items()
     }
-
-
-def quantized(precision: str, device: str) -> dict[str, Any]:
-    """Return how transformers loads weights of `8bit` or `4bit`; what stays as it is is in bfloat16."""
-    import logging
-
-    import torch
-    import transformers
-
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
-    config = transformers.BitsAndBytesConfig(
-        load_in_8bit=precision == "8bit",
-        load_in_4bit=precision == "4bit",
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=[
-            "pooler"
-        ],  # it may not be in the checkpoint; nothing is made of it where tokens are pooled
-    )
-    return {"dtype": torch.bfloat16, "quantization_config": config, "device_map": {"": device}}
 
 
 def load_model(

@@ -22,6 +22,7 @@ from utils.checkpoints import hub_revision, local_digest, local_label
 from utils.constants import DENSE, QUANTIZATIONS
 from utils.encoders.depth import with_layer
 from utils.encoders.kinds import STATIC, kind_of_encoder, own_prompt, own_sides, tell_missing_prompts, tell_unused_code
+from utils.encoders.quantized import check_quantized
 from utils.encoders.registry import ENCODERS, api_spec
 from utils.encoders.task_prompts import task_sides
 from utils.errors import UserError
@@ -170,9 +171,8 @@ def _local_spec(name: str, cache_dir: Path, options: EncodingOptions, prompt: st
         spec = _as_the_checkpoint_says(spec, revision, options, prompt)
     changes: dict[str, Any] = {"dtype": options.dtype, "max_length": options.max_length, "backend": options.backend}
     is_of_library = spec.loader in (SENTENCE_TRANSFORMERS, OTHER_KIND)
-    if options.dtype in QUANTIZATIONS and spec.loader == BUNDLED:
-        what = f"--dtype {options.dtype} with {spec.name}"
-        raise UserError(what, "its weights are in 4 bits already, and are computed in --dtype fp32, bf16 or fp16")
+    if options.dtype in QUANTIZATIONS:
+        check_quantized(spec, options.dtype)
     changes |= _of_tokens(spec, options)
     changes |= {"dimensions": options.dimensions}
     changes |= {"trust_remote_code": options.trust_remote_code and is_of_library}
