@@ -15,6 +15,8 @@ from tiny_models import make_model
 
 from chat import parse
 from utils.cli.chat_arguments import JUDGE, TRANSLATOR, other_models
+from utils.records.reader import read_results
+from utils.records.row_names import row_names
 from utils.runlog import load
 
 pytest.importorskip("pycld2")
@@ -273,6 +275,11 @@ def test_local_models_answer_and_judge(chat: bool, run: Run, tmp_path: Path) -> 
         about = json.loads(next(tmp_path.rglob("eval_eng_1.json")).read_text())["run"]
         assert about["judge_precision"] == about["judge_model"]["dtype"] == "bf16"
         assert about["generator"]["dtype"] == "fp32"
+        rows = row_names(list(read_results(tmp_path / "logs", "chat", debug=True)))
+        pair = ("--pairwise", *dict.fromkeys(rows), "--langs", "eng", "--limit", "1", "--judge", str(model))
+        done = run("chat.py", *pair, "--judge_tokens", "4")
+        assert done.returncode == 0, done.stderr
+        assert "note: eng: the judge could not be read in 2 of 2 judgements: the most probable verd" in done.stderr
 
 
 def test_the_precision_of_a_judge_is_that_of_a_local_translator_beside_an_api(tmp_path: Path) -> None:

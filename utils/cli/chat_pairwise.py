@@ -175,7 +175,11 @@ def _told(
         by_item[item].append(won)
     values = chat.item_means(by_item)
     figure, bias = chat.figure(values, seed), chat.position_bias(verdicts)
-    unread = sum(said.value is None for said in (*a_first, *b_first)) / (2 * len(verdicts))
+    every = [*a_first, *b_first]
+    unread = sum(said.value is None for said in every) / len(every)
+    if 2 * (n_held := sum(said.held for said in every)) > len(every):
+        told = f"the judge could not be read in {n_held} of {len(every)} judgements"
+        note(f"{pairs.lang}: {told}: the most probable verdicts count")
     wins, interval = figure or (None, None)
     first, changed = bias or (None, None)
     row = [pairs.lang, len(pairs.ids), len(verdicts), wins, interval, first, changed, unread]

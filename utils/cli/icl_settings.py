@@ -12,7 +12,7 @@ from utils.cli.data_choice import check_src_lang
 from utils.cli.icl_arguments import rank_band
 from utils.cli.icl_mined import AUTO, THRESHOLD
 from utils.constants import WRITTEN, usual_length
-from utils.errors import UserError
+from utils.errors import UserError, note
 from utils.files import sha256_of
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec, kind: str) -> s
             f"--temperature {args.temperature} with --decode score",
             "label scores involve no sampling: leave --temperature out",
         )
+    if args.max_new_tokens and decode != "generate":
+        note(f"--max_new_tokens {args.max_new_tokens} is not used with --decode {decode}, which writes a label alone")
     return decode
 
 
