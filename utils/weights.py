@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +20,23 @@ CONSTANTS = re.compile(  # buffers that older versions saved and that every mode
     r"|embed_positions\.weights)$"  # the plural: sinusoids, learned positions are `embed_positions.weight`
 )
 SHOWN = 3  # names that a message lists
+
+
+def quantization_config(bits: str, compute_dtype: Any, skipped: Sequence[str] | None = None) -> Any:
+    """Return how transformers quantises weights to `8bit` or `4bit` (nf4) with bitsandbytes as it loads them.
+
+    compute_dtype: the torch type in which weights of 4 bits are multiplied. skipped: modules that keep their weights;
+    None for those that transformers skips by itself.
+    """
+    import transformers
+
+    return transformers.BitsAndBytesConfig(
+        load_in_8bit=bits == "8bit",
+        load_in_4bit=bits == "4bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=compute_dtype,
+        llm_int8_skip_modules=skipped,
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,7 @@ def load_whole(
     in a second call the mapping that strips it; a note says so. `is_unused` says of a loaded model whether it does
     without a weight that is missing, such as that of a pooler. Raises UserError that names what is missing or unknown.
     """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
     with _reports() as reports:
         try:
             model = load({})

@@ -54,12 +54,13 @@ def set_precision(model: Any, spec: EncoderSpec) -> None:
     """
     import torch
 
-    model[0].register_forward_hook(_in_float32)
-    if spec.dtype in QUANTIZATIONS:
-        for module in list(model)[1:]:
-            module.to(dtype=torch.float32)
-        return
     stored = next((p.dtype for p in model.parameters()), torch.float32)
+    transformer, *others = model
+    transformer.register_forward_hook(_in_float32)
+    for module in others:
+        module.to(dtype=torch.float32)
+    if spec.dtype in QUANTIZATIONS:
+        return
     wanted = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[spec.dtype]
     if stored in (torch.float16, torch.bfloat16) and wanted == torch.float32:
         print(
@@ -67,8 +68,7 @@ def set_precision(model: Any, spec: EncoderSpec) -> None:
             "it is computed in fp32 (--dtype changes that)",
             file=sys.stderr,
         )
-    for place, module in enumerate(model):
-        module.to(dtype=torch.float32 if place else wanted)
+    transformer.to(dtype=wanted)
 
 
 def modules_of_side(model: Any, spec: EncoderSpec) -> Any:

@@ -9,6 +9,7 @@ from utils.encoders.kinds import STATIC
 from utils.errors import UserError
 from utils.loaders import BUNDLED
 from utils.schema import EncoderSpec
+from utils.weights import quantization_config
 
 
 def check_quantized(spec: EncoderSpec, dtype: str) -> None:
@@ -27,17 +28,7 @@ def quantized(precision: str, device: str) -> dict[str, Any]:
 
     A pooler is left as it is: it may not be in the checkpoint, and is not used where tokens are pooled.
     """
-    import logging
-
     import torch
-    import transformers
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
-    config = transformers.BitsAndBytesConfig(
-        load_in_8bit=precision == "8bit",
-        load_in_4bit=precision == "4bit",
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=["pooler"],
-    )
+    config = quantization_config(precision, torch.bfloat16, ["pooler"])
     return {"dtype": torch.bfloat16, "quantization_config": config, "device_map": {"": device}}

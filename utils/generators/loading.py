@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from utils.generators.tries import Tokenized
 from utils.hub import hub_token, is_offline
 from utils.numerics import accelerate_linear_layers, use_attention_of_any_shape
 from utils.schema import GeneratorSpec
-from utils.weights import check_vocabulary, load_whole
+from utils.weights import check_vocabulary, load_whole, quantization_config
 
 UNLIMITED = ("bloom", "t5", "mt5", "umt5")  # relative positions: prompts of any length
 PACKING = "support_avx512bf16_for_cpu"  # by which bitsandbytes repacks weights that then have no gradients
@@ -105,13 +104,7 @@ def _opened(spec: GeneratorSpec, path: str, revision: str | None, device: str) -
     if several or spec.quantization:
         place["device_map"] = "auto" if several else {"": device}
     if spec.quantization:
-        place["quantization_config"] = transformers.BitsAndBytesConfig(
-            load_in_8bit=spec.quantization == "8bit",
-            load_in_4bit=spec.quantization == "4bit",
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=dtype,
-        )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of casts, once per layer
+        place["quantization_config"] = quantization_config(spec.quantization, dtype)
     with (
         contextlib.redirect_stderr(io.StringIO()) if spec.file else contextlib.nullcontext()
     ):  # hides GGUF's progress bar
