@@ -30,7 +30,7 @@ ENGLISH = "eng"  # into which answers are translated
 TRANSLATED = 2  # times as many tokens as an answer may its translation have
 OF_SAMPLING = ("temperature", "top_p", "top_k", "seeds")
 OF_JUDGE = ("judge_base_url", "judge_precision", "judge_tokens", "judge_translated", "judge_twice", "pairwise")
-JUDGES = OtherFlags(
+JUDGE_FLAGS = OtherFlags(
     prefix="judge",
     names={
         "gen_model_checkpoint": "judge",
@@ -198,23 +198,28 @@ def translations_file(args: argparse.Namespace) -> Path | None:
 
 def _resolved(args: argparse.Namespace, name: str, base_url: str | None) -> GeneratorSpec:
     """Return the spec of a judge or translator, in the precision of the command line where it is local."""
-    from utils.generators.resolve import GeneratorOptions, resolve, resolve_api_generator
+    from dataclasses import replace
 
-    with JUDGES.in_errors():
-        is_local = resolve_api_generator(name, base_url, None) is None
-        precision = (args.judge_precision or "") if is_local else ""
-        quantization = precision if precision in QUANTIZATIONS else ""
-        dtype = precision if precision in DTYPES else None
-        options = GeneratorOptions(
-            base_url, dtype=dtype, quantization=quantization, trust_remote_code=args.trust_remote_code
-        )
-        return resolve(name, args.cache_dir, options, "cuda" if args.cuda else "cpu")
+    from utils.generators.resolve import GeneratorOptions, resolve
+
+    options = GeneratorOptions(base_url, trust_remote_code=args.trust_remote_code)
+    with JUDGE_FLAGS.in_errors():
+        spec = resolve(name, args.cache_dir, options, _device(args))
+    if spec.provider or not args.judge_precision:
+        return spec
+    of_weights = "quantization" if args.judge_precision in QUANTIZATIONS else "dtype"
+    return replace(spec, **{of_weights: args.judge_precision})
 
 
 def _precision(args: argparse.Namespace) -> str | None:
     """Return the precision of the judge, None for the one that it has by itself."""
-    usual = "bf16" if args.cuda else "fp32"
-    return args.judge_precision if args.judge_precision != usual else None
+    from utils.generators.resolve import usual_dtype
+
+    return args.judge_precision if args.judge_precision != usual_dtype(_device(args)) else None
+
+
+def _device(args: argparse.Namespace) -> str:
+    return "cuda" if args.cuda else "cpu"
 
 
 def _sampling(args: argparse.Namespace, spec: GeneratorSpec) -> dict[str, Any]:

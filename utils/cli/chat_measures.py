@@ -11,6 +11,7 @@ import numpy as np
 
 from utils.data.language_id import Told, identified_as, told_by
 from utils.data.refusals import is_refusal
+from utils.errors import note
 from utils.evaluation import chat
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ def add_judgements(
         **({"held": n_held} if n_held else {}),
         "unread": len(every) - len(levels),
     }
+
+
+def tell_held(lang: str, n_held: int, n: int, so: str) -> None:
+    """Say what follows where most judgements of a language cannot be read, and are held to the form."""
+    if 2 * n_held > n:
+        note(f"{lang}: the judge could not be read in {n_held} of {n} judgements: {so}")
 
 
 def add_agreement(found: Measured, first: Sequence[Sequence[Said[int]]], second: Sequence[Sequence[Said[int]]]) -> None:

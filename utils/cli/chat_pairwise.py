@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli.api_flags import check_api_flags
-from utils.cli.chat_arguments import JUDGES
+from utils.cli.chat_arguments import JUDGE_FLAGS
+from utils.cli.chat_measures import tell_held
 from utils.cli.models import Models
 from utils.cli.open_run import chosen_sources
 from utils.constants import JUDGE_TOKENS
@@ -70,7 +71,7 @@ def compare_pairwise(args: argparse.Namespace, dataset: DatasetSpec, langs: Sequ
         return
     found, rows, values = {}, [], []
     for each in pairs:
-        with part_of_run(each.lang), JUDGES.in_errors():
+        with part_of_run(each.lang), JUDGE_FLAGS.in_errors():
             first, second = (
                 ask(judge, prompts, parse_winner, WINNER_SCHEMA, tokens=args.judge_tokens) for prompts in each.prompts()
             )
@@ -177,9 +178,7 @@ def _told(
     figure, bias = chat.figure(values, seed), chat.position_bias(verdicts)
     every = [*a_first, *b_first]
     unread = sum(said.value is None for said in every) / len(every)
-    if 2 * (n_held := sum(said.held for said in every)) > len(every):
-        told = f"the judge could not be read in {n_held} of {len(every)} judgements"
-        note(f"{pairs.lang}: {told}: the most probable verdicts count")
+    tell_held(pairs.lang, sum(said.held for said in every), len(every), "the most probable verdicts count")
     wins, interval = figure or (None, None)
     first, changed = bias or (None, None)
     row = [pairs.lang, len(pairs.ids), len(verdicts), wins, interval, first, changed, unread]

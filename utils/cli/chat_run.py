@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from utils.answers import Failed, GenerationSettings
-from utils.cli.chat_arguments import ENGLISH, JUDGE, JUDGES, TRANSLATED, TRANSLATOR, translations_file
+from utils.cli.chat_arguments import ENGLISH, JUDGE, JUDGE_FLAGS, TRANSLATED, TRANSLATOR, translations_file
 from utils.cli.chat_measures import (
     Measured,
     add_agreement,
@@ -16,6 +16,7 @@ from utils.cli.chat_measures import (
     measured,
     most_told,
     shown_columns,
+    tell_held,
 )
 from utils.cli.task_run import TaskRun
 from utils.data.instructions import Instructions, load_instructions
@@ -210,9 +211,9 @@ class Chat(TaskRun[Instructions]):
                 found, third, seed, name="help_translated", unread="unread_translated", about="judge_levels_translated"
             )
             said |= {"translations": english, "translated_judgements": _as_records(third)}
-        for name, levels in (("help", "judge_levels"), ("help_translated", "judge_levels_translated")):
-            if levels in found.details:
-                _tell_unread(data.lang, name, found.details[levels])
+        for suffix in ("", "_translated"):
+            if counts := found.details.get(f"judge_levels{suffix}"):
+                _tell_unread(data.lang, counts, suffix)
         return said
 
     def in_english(self, answers: Sequence[Sequence[str]], told: Sequence[Sequence[Told]]) -> list[list[str]]:
@@ -224,7 +225,7 @@ class Chat(TaskRun[Instructions]):
         others = list(dict.fromkeys(text for text, tag in pairs if text and tag.lang != ENGLISH))
         translator = self.run.beside.get(TRANSLATOR)
         if translator is not None:
-            with JUDGES.in_errors():
+            with JUDGE_FLAGS.in_errors():
                 found = translated(translator, others, TRANSLATED * self.settings.max_new_tokens)
             english = {text: one or "" for text, one in zip(others, found, strict=True)}
         else:
@@ -254,7 +255,7 @@ def levels_of(
     """Return the level of each answer, all of which the judge is asked for at once, by instruction."""
     instructions = [text for text, row in zip(data.texts, answers, strict=True) for _ in row]
     every = [text for row in answers for text in row]
-    with JUDGES.in_errors():
+    with JUDGE_FLAGS.in_errors():
         said = iter(judged(judge, instructions, every, tokens, second=second))
     return [[next(said) for _ in row] for row in answers]
 
@@ -263,13 +264,13 @@ def _as_records(said: Judgements) -> list[list[dict[str, Any]]]:
     return [[one.as_record("level") for one in row] for row in said]
 
 
-def _tell_unread(lang: str, name: str, counts: Mapping[str, Any]) -> None:
-    """Say which part of a language's judgements no judge gave in a form that can be read."""
-    n, n_held, unread = sum(counts["levels"]) + counts["unread"], counts.get("held", 0), counts["unread"]
-    if 2 * n_held > n:
-        told = f"the judge could not be read in {n_held} of {n} judgements"
-        note(f"{lang}: {told}: {name} is of its most probable levels")
+def _tell_unread(lang: str, counts: Mapping[str, Any], suffix: str) -> None:
+    """Say which part of a language's judgements no judge gave in a form that can be read.
+
+    suffix: that of the metrics of these judgements.
+    """
+    n, unread = sum(counts["levels"]) + counts["unread"], counts["unread"]
+    tell_held(lang, counts.get("held", 0), n, f"help{suffix} is of its most probable levels")
     if unread:
-        what = f"{counted(unread, 'judgement')} of {name} that cannot be read, asked for twice and left out"
-        share = "unread" if name == "help" else "unread_translated"
-        warn(f"{lang}: {what} (share: {share})")
+        what = f"{counted(unread, 'judgement')} of help{suffix} that cannot be read, asked for twice and left out"
+        warn(f"{lang}: {what} (share: unread{suffix})")

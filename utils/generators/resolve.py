@@ -54,7 +54,7 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
     options = options or GeneratorOptions()
     spec = resolve_api_generator(name, options.base_url, options.kind)
     if spec is None:
-        dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
+        dtype = options.dtype or usual_dtype(device)
         spec = resolve_local_generator(
             name, cache_dir, kind=options.kind, dtype=dtype, quantization=options.quantization
         )
@@ -69,6 +69,11 @@ def resolve(name: str, cache_dir: Path, options: GeneratorOptions | None = None,
             f"{flag} with {spec.checkpoint}", "the server of an API model decides its precision: leave it out"
         )
     return spec
+
+
+def usual_dtype(device: str) -> str:
+    """Return the precision that a local language model has by itself on a device."""
+    return "fp32" if device == "cpu" else "bf16"
 
 
 def _in_vllm(spec: GeneratorSpec, device: str) -> GeneratorSpec:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from utils.flags import OtherFlags
 
-RERANKERS = OtherFlags(
+RERANKER_FLAGS = OtherFlags(
     prefix="rerank",
     names={
         **dict.fromkeys(("model_checkpoint", "gen_model_checkpoint"), "rerank"),
@@ -20,4 +20,4 @@ RERANKERS = OtherFlags(
 
 def reranker_errors() -> AbstractContextManager[None]:
     """Let errors within name the flags of rerankers, which are all that a script has of encoders and generators."""
-    return RERANKERS.in_errors()
+    return RERANKER_FLAGS.in_errors()

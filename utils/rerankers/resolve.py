@@ -11,7 +11,7 @@ from utils.checkpoints import checkpoint_file, checkpoint_json, hub_revision, lo
 from utils.constants import USUAL_DECODE
 from utils.errors import UserError
 from utils.generators.registry import GENERATORS
-from utils.generators.resolve import kind_of_generator, resolve_local_generator
+from utils.generators.resolve import kind_of_generator, resolve_local_generator, usual_dtype
 from utils.loaders import API_RERANKER, CROSS_ENCODER_RERANKER, TRANSFORMERS
 from utils.rerankers.flags import reranker_errors
 from utils.rerankers.llm import INSTRUCTION
@@ -49,8 +49,7 @@ def resolve_reranker(
         return _api_spec(provider, split_name(name)[1], options)
     with reranker_errors():
         if name in GENERATORS and not GENERATORS[name].provider:
-            dtype = options.dtype or ("fp32" if device == "cpu" else "bf16")
-            model = resolve_local_generator(name, cache_dir, dtype=dtype)
+            model = resolve_local_generator(name, cache_dir, dtype=options.dtype or usual_dtype(device))
             return _llm_spec(model, options)
         return _checkpoint_spec(name, cache_dir, options, device)
 
