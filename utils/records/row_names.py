@@ -7,12 +7,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from utils.constants import DTYPES, QUANTIZATIONS, USUAL_DECODE
+from utils.constants import DTYPES, USUAL_DECODE
 from utils.records.model_traits import OF_ENCODERS, encoder_traits
 from utils.records.original import generator_and_encoder, task_of
 from utils.records.result import LoggedResult
 from utils.records.training_traits import NAMES
-from utils.records.trait_texts import SHOWN, Traits, digest, quoted, short
+from utils.records.trait_texts import SHOWN, Traits, digest, is_quantized, quoted, short
 from utils.records.variants import Variant, variant_of
 from utils.task_spec import TaskSpec
 from utils.tasks import TASKS
@@ -129,10 +129,10 @@ def words_of(traits: Mapping[str, str]) -> str:
 def _words(name: str, value: str) -> str:
     if name == "tag":
         return value
-    if name in ("dtype", "gen_dtype"):
-        is_quantized = any(each in value for each in QUANTIZATIONS)  # which alone would be that of a generator
-        of = "generator in " if name == "gen_dtype" else "encoder in " if is_quantized else ""
-        return f"{of}{value}"
+    if name == "gen_dtype":
+        return f"generator in {value}"
+    if name == "dtype":
+        return f"encoder in {value}" if is_quantized(value) else value
     if value == "true":
         return name
     if not value:

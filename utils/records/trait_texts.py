@@ -6,8 +6,18 @@ import hashlib
 import json
 from typing import Any
 
+from utils.constants import QUANTIZATIONS
+
 SHOWN = 32  # characters of a text in a row's name
 Traits = dict[str, str]  # name -> value as text
+
+
+def is_quantized(dtype: str) -> bool:
+    """Return whether an encoder's precision is that of quantised weights; of an ensemble, whether one of them is.
+
+    Rows and folders then say whose precision it is, since `8bit` alone is that of a generator.
+    """
+    return any(bits in dtype for bits in QUANTIZATIONS)
 
 
 def as_text(value: Any) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, QUANTIZATIONS, SENTENCE_PIECES, usual_length
+from utils.constants import DEFAULT_MARGIN_K, DEFAULT_RERANK_DEPTH, SENTENCE_PIECES, usual_length
 from utils.data.registry import sets_of
 from utils.generators.prompts import default_instruction
 from utils.generators.templates import usual_template
 from utils.records.model_traits import encoder_traits, model_traits
 from utils.records.training_traits import training_traits
-from utils.records.trait_texts import Traits, as_text, digest
+from utils.records.trait_texts import Traits, as_text, digest, is_quantized
 from utils.records.versions import traits_of_versions
 from utils.schema import DatasetSpec
 from utils.task_spec import TaskSpec
@@ -156,5 +156,4 @@ def _in_place(name: str, value: str) -> str:
         return f"no_{name}"
     clean = re.sub(r"[^\w.+-]+", "_", value, flags=re.ASCII).strip("_")
     text = clean if clean == value and len(clean) <= IN_PLACE else f"{clean[:IN_PLACE]}_{digest(value)}".lstrip("_")
-    is_quantized = any(each in value for each in QUANTIZATIONS)  # which alone would be that of a generator
-    return text if name == "tag" or (name == "dtype" and not is_quantized) else f"{name}_{text}"
+    return text if name == "tag" or (name == "dtype" and not is_quantized(value)) else f"{name}_{text}"

@@ -25,7 +25,6 @@ BANDS = 14  # languages whose intervals are drawn, since more would cover one an
 DASH = 0.5  # layers: the width of what is drawn where one layer alone has values
 MEAN, LEVEL = "mean of the languages", "#666666"
 UNKNOWN = "family not known"
-MINUS = " − "
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
     rows = [(drawing.short_names([each.model])[each.model], panels_of(measure, each)) for each in models]
     if len(models) == 2:
         names = [name for name, _ in rows]
-        rows.append((f"{names[1]}{MINUS}{names[0]}", difference_panels(measure, *models)))
+        rows.append((f"{names[1]} − {names[0]}", difference_panels(measure, *models)))
     rows = [(name, panels) for name, panels in rows if panels]
     if not rows:
         raise UserError(f"no values of {measure.name} to draw", "are there other records?")
@@ -130,7 +129,7 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
     inner = figure.subfigures(len(rows), 1, height_ratios=parts, squeeze=False)[:, 0]
     for part, (name, panels), n_rows in zip(inner, rows, parts, strict=True):
         if len(rows) > 1:
-            part.suptitle(_fitting(name, width), x=0.01, ha="left")
+            part.suptitle(_heading(name, panels, width), x=0.01, ha="left")
         for place, panel in enumerate(panels):
             axes = part.add_subplot(n_rows, columns, place + 1)
             draw_panel(axes, panel, colours)
@@ -145,14 +144,14 @@ def draw(measure: Measure, models: Sequence[Curves], width: float | None = None,
     return figure
 
 
-def _fitting(heading: str, width: float) -> str:
-    """Return the heading of a part; that of a difference in other words where its names are wider than the figure."""
+def _heading(name: str, panels: Sequence[Panel], width: float) -> str:
+    """Return the heading of a part; that of differences in other words where its names are wider than the figure."""
     from matplotlib import rcParams
     from matplotlib.font_manager import FontProperties
 
     size = FontProperties(size=rcParams["figure.titlesize"]).get_size_in_points()
-    is_wide = MINUS in heading and drawing.text_width(heading, size) > 0.98 * width
-    return "the second minus the first" if is_wide else heading
+    is_wide = panels[0].zero and drawing.text_width(name, size) > 0.98 * width
+    return "the second minus the first" if is_wide else name
 
 
 def language_colours(langs: Sequence[str]) -> dict[str, str]:
