@@ -128,7 +128,7 @@ def chosen_decode(args: argparse.Namespace, spec: GeneratorSpec, kind: str) -> s
             "label scores involve no sampling: leave --temperature out",
         )
     if args.max_new_tokens and decode != "generate":
-        note(f"--max_new_tokens {args.max_new_tokens} is not used with --decode {decode}, which writes a label alone")
+        note(f"--max_new_tokens {args.max_new_tokens} is not used with --decode {decode}, whose answers are labels")
     return decode
 
 
