@@ -132,14 +132,14 @@ def save_stanford(folder: Path) -> Path:
     return folder
 
 
-def save_static(folder: Path, **more: Any) -> Path:
-    """Save a static encoder by the library's class."""
+def save_static(folder: Path, tokenizer: Any = None, **more: Any) -> Path:
+    """Save a static encoder by the library's class; the usual tokenizer is trained, and has other ids each time."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     torch.manual_seed(0)
-    tokenizer = _plain_tokenizer()
+    tokenizer = tokenizer or _plain_tokenizer()
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu", **more).save(str(folder))
     return folder
 

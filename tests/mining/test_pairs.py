@@ -204,8 +204,14 @@ def test_margins_are_relative_to_the_lowest_positive_also_below_zero() -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a static encoder and 120 texts of which two each have an item; no two have the same words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
     folder = tmp_path_factory.mktemp("corpus")
-    save_static(folder / "model")
+    words = Tokenizer(
+        models.WordLevel({word: place for place, word in enumerate(["[UNK]", *WORDS])}, unk_token="[UNK]")
+    )
+    words.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
+    save_static(folder / "model", words)
     sets = list(combinations(WORDS, 5))
     chosen = np.random.default_rng(3).choice(len(sets), 120, replace=False)
     rows = [{"text": " ".join(sets[number]), "item": place // 2} for place, number in enumerate(chosen)]
